@@ -1,0 +1,34 @@
+"""Where a structure came from."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """The algorithm that drew a structure.
+
+    Attributes
+    ----------
+    algorithm
+        Its name, such as ``autocontour rules`` or a model package's name.
+    version
+        Its version.
+    checksum
+        SHA-256 of what defines it: the model package or the template; empty for plain code.
+    device
+        Where it ran, such as ``CPU`` or ``CUDA``.
+    template
+        Name and checksum of the template in force, ``name@sha256``; empty if none.
+    """
+
+    algorithm: str
+    version: str
+    checksum: str = ""
+    device: str = "CPU"
+    template: str = ""
+
+    def to_json(self) -> dict[str, str]:
+        """Return the fields as plain JSON values."""
+        return asdict(self)
