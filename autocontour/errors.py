@@ -70,7 +70,7 @@ class TrainingError(AutoContourError):
     exit_code = 8
 
 
-class Cancelled(AutoContourError):
+class Cancelled(AutoContourError):  # noqa: N818  (not a fault)
     """The user asked to stop."""
 
     exit_code = 130

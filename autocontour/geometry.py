@@ -47,11 +47,10 @@ class Box:
     @classmethod
     def around(cls, mask: NDArray[np.bool_]) -> Box | None:
         """Return the smallest box that holds every true voxel of a z, y, x `mask`; None if there is none."""
-        z_any = mask.any(axis=(1, 2))
-        if not z_any.any():
+        spans = [np.flatnonzero(mask.any(axis=(1, 2)))]
+        if not len(spans[0]):
             return None
-        spans = [np.flatnonzero(z_any)]
-        plane = mask[spans[0][0] : spans[0][-1] + 1].any(axis=0)
+        plane: NDArray[np.bool_] = np.logical_or.reduce(mask[spans[0][0] : spans[0][-1] + 1], axis=0)
         spans += [np.flatnonzero(plane.any(axis=1)), np.flatnonzero(plane.any(axis=0))]
         z, y, x = ((int(s[0]), int(s[-1]) + 1) for s in spans)
         return cls((z[0], y[0], x[0]), (z[1], y[1], x[1]))
