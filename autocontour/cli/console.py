@@ -1,0 +1,81 @@
+"""What commands print: tables and progress for people, JSON for scripts."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from autocontour.jobs import Job
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+
+def console() -> Console:
+    """Return a console on standard output."""
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+def print_json(value: Any) -> None:  # noqa: ANN401
+    """Print `value` as JSON on standard output."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+@contextmanager
+def progress_job(*, quiet: bool = False) -> Iterator[Job]:
+    """Yield a Job that shows its progress with the time left; Ctrl-C cancels it.
+
+    Parameters
+    ----------
+    quiet
+        Show nothing, as for ``--json`` or a log; without a terminal nothing is shown either.
+    """
+    if quiet or not sys.stderr.isatty():
+        with _ctrl_c_cancels(Job()) as job:
+            yield job
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(compact=True))
+    with Progress(*columns, console=Console(stderr=True)) as progress, _ctrl_c_cancels(_ShownJob(progress)) as job:
+        yield job
+
+
+class _ShownJob(Job):
+    """A Job drawn as one bar per stage."""
+
+    def __init__(self, progress: Progress) -> None:
+        super().__init__()
+        self._progress = progress
+        self._bars: dict[str, TaskID] = {}
+
+    def advance(self, stage: str, fraction: float) -> None:
+        super().advance(stage, fraction)
+        bar = self._bars.get(stage)
+        if bar is None:
+            bar = self._bars[stage] = self._progress.add_task(stage, total=1.0)
+        self._progress.update(bar, completed=fraction)
+
+
+@contextmanager
+def _ctrl_c_cancels(job: Job) -> Iterator[Job]:
+    """Turn the first Ctrl-C (or SIGTERM) into a cancel, so that nothing is left half-written; a second one kills."""
+
+    def cancel(number: int, _frame: object) -> None:
+        job.cancel()
+        signal.signal(number, signal.SIG_DFL)
+
+    before = {number: signal.signal(number, cancel) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield job
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
