@@ -3,13 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check tree clean
+.PHONY: demo test check tree lock clean
 
 demo: $(VENV)/ready
-	$(BIN)/autocontour demo --open
+	$(BIN)/autocontour demo
 
 test: $(VENV)/ready check
-	$(BIN)/python installer/run_tests.py
+	$(BIN)/pytest -q -n 2 --dist loadscope -m "not gui"
+	xvfb-run -a -s "-screen 0 1280x1024x24" $(BIN)/pytest -q -m gui
 
 check: $(VENV)/ready tree
 	$(BIN)/ruff check .
@@ -25,6 +26,10 @@ tree:
 $(VENV)/ready: pyproject.toml requirements.lock installer/setup.py
 	$(PYTHON) installer/setup.py
 	touch $@
+
+# Pin what is installed now; torch is pinned in pyproject.toml, its build depends on the machine.
+lock:
+	$(BIN)/pip freeze --exclude-editable | grep -v '^torch==' > requirements.lock
 
 clean:
 	rm -rf build dist $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
