@@ -124,3 +124,19 @@ class StructureSet:
     def names(self) -> tuple[str, ...]:
         """Every structure's name, in order."""
         return tuple(structure.name for structure in self.structures)
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """What a rule or a network drew before it becomes a `Structure` of a set.
+
+    Attributes
+    ----------
+    contours
+        Slice index → MultiPolygon; never empty, a structure that was not found has no Drawing.
+    findings
+        What its drawer doubts.
+    """
+
+    contours: Contours
+    findings: tuple[Finding, ...] = ()

@@ -1,0 +1,46 @@
+"""Pieces of a structure that hang together from slice to slice."""
+
+from __future__ import annotations
+
+import numpy as np
+import shapely
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from autocontour.geometry import VolumeGeometry
+from autocontour.structures import Contours
+
+
+def drop_islands(contours: Contours, geometry: VolumeGeometry, smallest_cc: float) -> Contours:
+    """Drop every piece of a structure that is smaller than `smallest_cc`.
+
+    A piece is a set of polygons in which neighbours overlap on neighbouring slices.
+
+    Parameters
+    ----------
+    contours
+        Slice index → MultiPolygon in plane coordinates (mm).
+    smallest_cc
+        Smallest volume in cm³ that is kept; a piece of just that volume is.
+    """
+    if smallest_cc <= 0 or not contours:
+        return contours
+    slices = np.repeat(list(contours), [len(multi.geoms) for multi in contours.values()])
+    polygons = np.array([polygon for multi in contours.values() for polygon in multi.geoms], dtype=object)
+    volumes_cc = shapely.area(polygons) * geometry.slice_thicknesses_mm[slices] / 1000.0
+    piece_of = _label_pieces(slices, polygons)
+    kept = np.bincount(piece_of, weights=volumes_cc)[piece_of] >= smallest_cc
+    return {
+        int(k): shapely.MultiPolygon(list(polygons[kept & (slices == k)]))
+        for k in contours
+        if (kept & (slices == k)).any()
+    }
+
+
+def _label_pieces(slices: np.ndarray, polygons: np.ndarray) -> np.ndarray:
+    """Number the pieces: polygons on neighbouring slices are joined where they intersect."""
+    above, below = shapely.STRtree(polygons).query(polygons, predicate="intersects")
+    joined = np.abs(slices[above] - slices[below]) == 1
+    links = coo_array((np.ones(joined.sum()), (above[joined], below[joined])), shape=(len(polygons),) * 2)
+    labels: np.ndarray = connected_components(links, directed=False)[1]
+    return labels
