@@ -1,0 +1,183 @@
+"""Rings as DICOM has them, to polygons and back.
+
+DICOM knows only closed rings of points (PS3.3 C.8.8.6). A hole is written as a *keyhole* (one ring that runs through
+a channel of no width into the hole and back), as *nested* rings, or as rings of type CLOSEDPLANAR_XOR; the inside is
+always what an even-odd reader finds inside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import reduce
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from shapely import MultiPolygon, Polygon
+from shapely.geometry.base import BaseGeometry
+
+from autocontour.geometry import Floats
+
+DECIMALS = 6
+"""Points of a ring that agree to this many decimals of a mm are one point."""
+SAME_SHARE = 1e-3
+"""Share of a ring's area that rounding may move: less than this outside another ring still counts as inside it."""
+
+
+def polygon_from_rings(rings: Sequence[Floats], *, xor: bool = False) -> tuple[MultiPolygon, bool]:
+    """Combine the rings of one plane into the area they mean.
+
+    Parameters
+    ----------
+    rings
+        Each (n, 2) in mm, closed implicitly; a ring may touch or cross itself (keyhole, bow tie).
+    xor
+        Combine as CLOSEDPLANAR_XOR: every point inside an odd number of rings is inside. Otherwise a ring inside
+        what larger rings cover is a hole in it, two equal rings are one, and rings that partly overlap are united.
+
+    Returns
+    -------
+    tuple
+        The area, empty if no ring has any; and whether it is uncertain because rings partly overlap.
+    """
+    parts = [part for part in map(polygon_from_ring, rings) if not part.is_empty]
+    if xor:
+        return _multipolygon(reduce(shapely.symmetric_difference, parts, Polygon())), False
+    if len(parts) < 2:
+        return (parts[0] if parts else MultiPolygon()), False
+    return _nested_area(np.array(sorted(parts, key=lambda part: -part.area), dtype=object))
+
+
+def polygon_from_ring(ring: Floats) -> MultiPolygon:
+    """Return the even-odd inside of one (n, 2) ring, a keyhole's hole as a hole; empty if it has no area."""
+    points = np.round(np.asarray(ring, dtype=np.float64), DECIMALS) + 0.0
+    points = points[np.any(points != np.roll(points, 1, axis=0), axis=1)]
+    if len(points) < 3:
+        return MultiPolygon()
+    polygon = Polygon(points)
+    if polygon.is_valid:
+        return MultiPolygon([polygon])
+    loops = [Polygon(loop) for loop in _split_at_repeats(points)]
+    if not all(loop.is_valid for loop in loops):
+        return _even_odd_faces(points)
+    loops.sort(key=lambda loop: -loop.area)
+    whole = Polygon(loops[0].exterior, [loop.exterior for loop in loops[1:]]) if loops else Polygon()
+    return _multipolygon(whole if whole.is_valid else reduce(shapely.symmetric_difference, loops))
+
+
+def nested_rings(area: MultiPolygon) -> list[Floats]:
+    """Return outer rings and holes one after another, without the closing point; holes run the other way."""
+    polygons = shapely.get_parts(shapely.orient_polygons(area, exterior_cw=False))
+    rings: list[Floats] = [shapely.get_coordinates(ring)[:-1] for ring in shapely.get_rings(polygons)]
+    return rings
+
+
+def keyhole_rings(area: MultiPolygon) -> list[Floats]:
+    """Return one ring per polygon, every hole reached through a channel of no width along u.
+
+    The channel runs from the hole's point of greatest u to the next edge at greater u, so it lies inside the polygon
+    and along the image's rows, where it disturbs no reader that works row by row.
+    """
+    polygons = shapely.get_parts(shapely.orient_polygons(area, exterior_cw=False))
+    return [_keyhole_ring(polygon) for polygon in polygons]
+
+
+def _nested_area(parts: NDArray[np.object_]) -> tuple[MultiPolygon, bool]:
+    """Combine rings, largest first: one inside an odd number of others is a hole, apart or overlapping ones unite."""
+    small, large = shapely.STRtree(parts).query(parts, predicate="intersects")
+    small, large = small[small > large], large[small > large]
+    if not len(small):
+        return MultiPolygon(list(shapely.get_parts(parts))), False
+    share = _share_inside(parts[small], parts[large])
+    inside = share >= 1.0 - SAME_SHARE
+    area = shapely.area(parts)
+    same = np.unique(small[inside & (area[small] >= (1.0 - SAME_SHARE) * area[large])])
+    counts = inside & ~np.isin(large, same)
+    depth = np.bincount(small[counts], minlength=len(parts))
+    depth[same] = -1
+    result: BaseGeometry = shapely.union_all(parts[depth == 0])
+    for level in range(1, int(depth.max()) + 1):
+        layer = shapely.union_all(parts[depth == level])
+        result = result.difference(layer) if level % 2 else result.union(layer)
+    return _multipolygon(result), bool(np.any((share > SAME_SHARE) & ~inside))
+
+
+def _share_inside(small: NDArray[np.object_], large: NDArray[np.object_]) -> Floats:
+    """Pair by pair, the share of the small area that lies in the large one."""
+    shapely.prepare(large)
+    share: Floats = shapely.covers(large, small).astype(np.float64)
+    rest = np.flatnonzero(share == 0.0)
+    share[rest] = shapely.area(shapely.intersection(small[rest], large[rest])) / shapely.area(small[rest])
+    return share
+
+
+def _multipolygon(geometry: BaseGeometry) -> MultiPolygon:
+    """Keep what has area."""
+    parts = shapely.get_parts(shapely.get_parts(geometry))
+    return MultiPolygon([part for part in parts if isinstance(part, Polygon) and not part.is_empty])
+
+
+def _split_at_repeats(points: Floats) -> Iterator[Floats]:
+    """Split a ring into loops that visit no point twice; even-odd, their XOR is the ring.
+
+    A keyhole falls apart into its outer ring, its holes, and channels of two points, which are dropped.
+    """
+    path: list[tuple[float, float]] = []
+    place: dict[tuple[float, float], int] = {}
+    for u, v in points.tolist():
+        start = place.get((u, v))
+        if start is not None:
+            loop = path[start:]
+            del path[start:]
+            for visited in loop:
+                del place[visited]
+            if len(loop) > 2:
+                yield np.array(loop)
+        place[u, v] = len(path)
+        path.append((u, v))
+    if len(path) > 2:
+        yield np.array(path)
+
+
+def _even_odd_faces(points: Floats) -> MultiPolygon:
+    """Even-odd inside of a ring that crosses itself: cut the plane along it and keep the odd faces."""
+    edges = shapely.linestrings(np.stack([points, np.roll(points, -1, axis=0)], axis=1))
+    faces = shapely.get_parts(shapely.polygonize([shapely.union_all(edges)]))
+    inside = shapely.get_coordinates(shapely.point_on_surface(faces))
+    odd = [_crossings(points, point) % 2 == 1 for point in inside]
+    return _multipolygon(shapely.union_all(faces[np.array(odd, dtype=bool)]))
+
+
+def _crossings(points: Floats, point: Floats) -> int:
+    """Count the edges of a ring that a ray from `point` towards greater u crosses."""
+    (u0, v0), (u1, v1) = points.T, np.roll(points, -1, axis=0).T
+    spans = (v0 > point[1]) != (v1 > point[1])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        u = u0 + (point[1] - v0) / (v1 - v0) * (u1 - u0)
+    return int(np.count_nonzero(spans & (u > point[0])))
+
+
+def _keyhole_ring(polygon: Polygon) -> Floats:
+    """Join the holes to the outer ring, the one of greatest u first, so that every channel meets what is joined."""
+    path: Floats = shapely.get_coordinates(polygon.exterior)[:-1]
+    holes = [shapely.get_coordinates(hole)[:-1] for hole in polygon.interiors]
+    for hole in sorted(holes, key=lambda points: -float(points[:, 0].max())):
+        start = int(hole[:, 0].argmax())
+        index, foot = _next_edge(path, hole[start])
+        loop = np.roll(hole, -start, axis=0)
+        path = np.concatenate([path[: index + 1], [foot], loop, loop[:1], [foot], path[index + 1 :]])
+    repeated = np.all(path == np.roll(path, 1, axis=0), axis=1)
+    return path[~repeated]
+
+
+def _next_edge(path: Floats, point: Floats) -> tuple[int, Floats]:
+    """Find the edge of `path` nearest to `point` towards greater u: its first index, and where the channel meets it."""
+    (u0, v0), (u1, v1) = path.T, np.roll(path, -1, axis=0).T
+    spans = (np.minimum(v0, v1) <= point[1]) & (point[1] <= np.maximum(v0, v1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        u = u0 + (point[1] - v0) / (v1 - v0) * (u1 - u0)
+    u = np.where(v0 == point[1], u0, np.where(v1 == point[1], u1, u))
+    u = np.where(v0 == v1, np.clip(point[0], np.minimum(u0, u1), np.maximum(u0, u1)), u)
+    u[~spans | (u < point[0])] = np.inf
+    index = int(u.argmin())
+    return index, np.array([u[index], point[1]])
