@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import shapely
+from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -37,10 +38,10 @@ def drop_islands(contours: Contours, geometry: VolumeGeometry, smallest_cc: floa
     }
 
 
-def _label_pieces(slices: np.ndarray, polygons: np.ndarray) -> np.ndarray:
+def _label_pieces(slices: NDArray[np.int64], polygons: NDArray[np.object_]) -> NDArray[np.int32]:
     """Number the pieces: polygons on neighbouring slices are joined where they intersect."""
     above, below = shapely.STRtree(polygons).query(polygons, predicate="intersects")
     joined = np.abs(slices[above] - slices[below]) == 1
     links = coo_array((np.ones(joined.sum()), (above[joined], below[joined])), shape=(len(polygons),) * 2)
-    labels: np.ndarray = connected_components(links, directed=False)[1]
+    labels: NDArray[np.int32] = connected_components(links, directed=False)[1]
     return labels

@@ -1,0 +1,205 @@
+"""From a CT to its structure set: the rules, the networks and the template together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from autocontour import __version__
+from autocontour.contouring import drop_islands, margin_contours
+from autocontour.errors import UsageError
+from autocontour.findings import Finding, Severity
+from autocontour.jobs import Job
+from autocontour.nomenclature import find_term
+from autocontour.provenance import Provenance
+from autocontour.structures import Drawing, Structure, StructureSet
+from autocontour.template import Template, TemplateStructure
+from autocontour.volume import CTVolume
+
+RULES = "autocontour rules"
+LABEL = "AUTOCONTOUR"
+
+
+@dataclass(frozen=True)
+class Contoured:
+    """A contoured CT.
+
+    Attributes
+    ----------
+    structure_set
+        Every structure that was found, unapproved.
+    seconds
+        Stage → wall-clock seconds it took.
+    """
+
+    structure_set: StructureSet
+    seconds: Mapping[str, float]
+
+
+@dataclass
+class _Run:
+    """What one call of `contour_ct` gathers."""
+
+    ct: CTVolume
+    job: Job
+    device: str
+    template_identity: str
+    drawn: dict[str, tuple[Drawing, Provenance]] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
+
+
+def contour_ct(
+    ct: CTVolume,
+    *,
+    template: Template | None = None,
+    names: Collection[str] = (),
+    device: str = "auto",
+    job: Job | None = None,
+    on_structure: Callable[[Structure], None] = lambda structure: None,
+) -> Contoured:
+    """Draw every structure asked for that is in the scan.
+
+    Parameters
+    ----------
+    ct
+        The planning CT.
+    template
+        Which structures to draw and what the clinic calls them; without one, `names`, and without those all there are.
+    names
+        TG-263 names; only these, of the template too.
+    device
+        ``auto``, ``cpu`` or ``cuda``, for the networks.
+    on_structure
+        Called with each structure as soon as it is ready.
+
+    Raises
+    ------
+    UsageError
+        ``AC-US-012`` if a name is asked for that nothing here can draw.
+    """
+    wanted = _wanted_structures(template, names)
+    run = _Run(ct, job or Job(), device, template.identity if template else "")
+    sources = {structure.tg263_name for structure in wanted if structure.margin_of is None}
+    _draw_by_rules(run, sources)
+    _draw_by_networks(run, sources)
+    structures = tuple(_finish(run, wanted, on_structure))
+    reference = ct.reference
+    return Contoured(
+        StructureSet(
+            LABEL,
+            structures,
+            series_instance_uid=reference.series_instance_uid if reference else "",
+            frame_of_reference_uid=reference.frame_of_reference_uid if reference else "",
+            findings=(*ct.findings, *run.findings),
+        ),
+        run.seconds,
+    )
+
+
+def _wanted_structures(template: Template | None, names: Collection[str]) -> tuple[TemplateStructure, ...]:
+    """Resolve what is asked for; a structure grown from another brings that one with it."""
+    drawable = drawable_names()
+    on_offer = template.structures if template else tuple(TemplateStructure(name, name) for name in drawable)
+    if unknown := sorted(set(names) - {structure.tg263_name for structure in on_offer}):
+        known = ", ".join(structure.tg263_name for structure in on_offer)
+        raise UsageError("AC-US-012", f"Nothing here draws {', '.join(unknown)}.", f"Known: {known}.")
+    chosen = [structure for structure in on_offer if not names or structure.tg263_name in names]
+    needed = {structure.margin_of for structure in chosen}
+    return tuple(structure for structure in on_offer if structure in chosen or structure.name in needed)
+
+
+def drawable_names() -> list[str]:
+    """Return the TG-263 names of every structure that a rule or an installed package draws, rules first."""
+    from autocontour import rules
+    from autocontour.models import available_packages
+
+    networks = [name for package in available_packages() for name in package.structures]
+    return list(dict.fromkeys([*rules.NAMES, *networks]))
+
+
+def _draw_by_rules(run: _Run, names: Collection[str]) -> None:
+    from autocontour import rules
+
+    mine = [name for name in rules.NAMES if name in names]
+    if not mine:
+        return
+    provenance = Provenance(RULES, __version__, template=run.template_identity)
+    with run.timed("rules"):
+        drawings = rules.draw_structures(run.ct, mine, run.job)
+    run.drawn.update((name, (drawing, provenance)) for name, drawing in drawings.items())
+
+
+def _draw_by_networks(run: _Run, names: Collection[str]) -> None:
+    from autocontour.models import available_packages, segment_structures
+
+    for package in available_packages():
+        mine = [name for name in package.structures if name in names and name not in run.drawn]
+        if not mine:
+            continue
+        with run.timed(f"network {package.name}"):
+            segmentation = segment_structures(run.ct, package, mine, run.job, device=run.device)
+        run.findings.extend(segmentation.findings)
+        provenance = Provenance(
+            package.name, package.version, package.checksum, segmentation.device, run.template_identity
+        )
+        run.drawn.update((name, (drawing, provenance)) for name, drawing in segmentation.drawings.items())
+
+
+def _finish(
+    run: _Run, wanted: tuple[TemplateStructure, ...], on_structure: Callable[[Structure], None]
+) -> Iterator[Structure]:
+    """Turn the drawings into structures as the template wants them, and say what was not found."""
+    finished: dict[str, Structure] = {}
+    for number, entry in enumerate(wanted, 1):
+        drawn = _grow(run, entry, finished) if entry.margin_of else run.drawn.get(entry.tg263_name)
+        contours = drop_islands(drawn[0].contours, run.ct.geometry, entry.smallest_island_cc) if drawn else {}
+        if drawn is None or not contours:
+            run.findings.append(_not_found(entry))
+            continue
+        structure = _build_structure(number, entry, replace(drawn[0], contours=contours), drawn[1])
+        finished[entry.name] = structure
+        on_structure(structure)
+        yield structure
+
+
+def _grow(run: _Run, entry: TemplateStructure, finished: Mapping[str, Structure]) -> tuple[Drawing, Provenance] | None:
+    """Draw a structure as another one with a margin; None if that one was not found."""
+    source = finished.get(entry.margin_of or "")
+    if source is None or source.provenance is None:
+        return None
+    with run.timed("margins"):
+        contours = margin_contours(source.contours, run.ct.geometry, entry.margins_mm)
+    return Drawing(contours, source.findings), source.provenance
+
+
+def _build_structure(number: int, entry: TemplateStructure, drawing: Drawing, provenance: Provenance) -> Structure:
+    term = find_term(entry.tg263_name)
+    return Structure(
+        name=entry.name,
+        number=number,
+        contours=drawing.contours,
+        tg263_name=entry.tg263_name,
+        interpreted_type=entry.interpreted_type or term.interpreted_type,
+        color_rgb=entry.color_rgb or term.color_rgb,
+        provenance=provenance,
+        findings=drawing.findings,
+    )
+
+
+def _not_found(entry: TemplateStructure) -> Finding:
+    return Finding(
+        "AC-PL-001",
+        Severity.INFO,
+        f"{entry.name} was not drawn: it is not in this scan, or nothing here could find it.",
+        where=entry.name,
+        remedy="Draw it by hand if it is in the scan.",
+    )
