@@ -64,7 +64,7 @@ def contour_ct(
     names: Collection[str] = (),
     device: str = "auto",
     job: Job | None = None,
-    on_structure: Callable[[Structure], None] = lambda structure: None,
+    on_structure: Callable[[Structure], None] = lambda _: None,
 ) -> Contoured:
     """Draw every structure asked for that is in the scan.
 

@@ -10,7 +10,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-HEAVY = ("torch", "monai", "openvino", "PySide6", "vtkmodules", "SimpleITK", "matplotlib", "scipy", "shapely", "pydicom")
+HEAVY = (
+    "torch",
+    "monai",
+    "openvino",
+    "PySide6",
+    "vtkmodules",
+    "SimpleITK",
+    "matplotlib",
+    "scipy",
+    "shapely",
+    "pydicom",
+)
 
 
 @pytest.fixture(scope="module")

@@ -39,7 +39,7 @@ def drop_islands(contours: Contours, geometry: VolumeGeometry, smallest_cc: floa
 
 
 def _label_pieces(slices: NDArray[np.int64], polygons: NDArray[np.object_]) -> NDArray[np.int32]:
-    """Number the pieces: polygons on neighbouring slices are joined where they intersect."""
+    """Give each polygon its piece's number: polygons on neighbouring slices are joined where they intersect."""
     above, below = shapely.STRtree(polygons).query(polygons, predicate="intersects")
     joined = np.abs(slices[above] - slices[below]) == 1
     links = coo_array((np.ones(joined.sum()), (above[joined], below[joined])), shape=(len(polygons),) * 2)

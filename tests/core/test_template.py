@@ -22,7 +22,8 @@ def test_a_clinics_own_names_colours_and_margins(tmp_path: Path) -> None:
     path.write_text(
         'title = "Ours"\nsmallest_island_cc = 0.2\n'
         '[[structures]]\nname = "Rückenmark"\ntg263 = "SpinalCord"\ncolor = "#00ff7f"\ntype = "ORGAN"\n'
-        '[[structures]]\nname = "PRV"\nmargin_of = "Rückenmark"\nmargin_mm = [1, 2, 3, 4, 5, 6]\nsmallest_island_cc = 0\n',
+        '[[structures]]\nname = "PRV"\nmargin_of = "Rückenmark"\nmargin_mm = [1, 2, 3, 4, 5, 6]\n'
+        "smallest_island_cc = 0\n",
         encoding="utf-8",
     )
     cord, prv = read_template(str(path)).structures
