@@ -8,7 +8,6 @@ always what an even-odd reader finds inside.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import reduce
 
 import numpy as np
 import shapely
@@ -42,7 +41,7 @@ def polygon_from_rings(rings: Sequence[Floats], *, xor: bool = False) -> tuple[M
     """
     parts = [part for part in map(polygon_from_ring, rings) if not part.is_empty]
     if xor:
-        return _multipolygon(reduce(shapely.symmetric_difference, parts, Polygon())), False
+        return _xor(parts), False
     if len(parts) < 2:
         return (parts[0] if parts else MultiPolygon()), False
     return _nested_area(np.array(sorted(parts, key=lambda part: -part.area), dtype=object))
@@ -50,7 +49,7 @@ def polygon_from_rings(rings: Sequence[Floats], *, xor: bool = False) -> tuple[M
 
 def polygon_from_ring(ring: Floats) -> MultiPolygon:
     """Return the even-odd inside of one (n, 2) ring, a keyhole's hole as a hole; empty if it has no area."""
-    points = np.round(np.asarray(ring, dtype=np.float64), DECIMALS) + 0.0
+    points: Floats = np.asarray(ring, dtype=np.float64).round(DECIMALS) + 0.0
     points = points[np.any(points != np.roll(points, 1, axis=0), axis=1)]
     if len(points) < 3:
         return MultiPolygon()
@@ -62,7 +61,7 @@ def polygon_from_ring(ring: Floats) -> MultiPolygon:
         return _even_odd_faces(points)
     loops.sort(key=lambda loop: -loop.area)
     whole = Polygon(loops[0].exterior, [loop.exterior for loop in loops[1:]]) if loops else Polygon()
-    return _multipolygon(whole if whole.is_valid else reduce(shapely.symmetric_difference, loops))
+    return _multipolygon(whole) if whole.is_valid else _xor(loops)
 
 
 def nested_rings(area: MultiPolygon) -> list[Floats]:
@@ -109,6 +108,13 @@ def _share_inside(small: NDArray[np.object_], large: NDArray[np.object_]) -> Flo
     rest = np.flatnonzero(share == 0.0)
     share[rest] = shapely.area(shapely.intersection(small[rest], large[rest])) / shapely.area(small[rest])
     return share
+
+
+def _xor(areas: Sequence[BaseGeometry]) -> MultiPolygon:
+    result: BaseGeometry = Polygon()
+    for area in areas:
+        result = result.symmetric_difference(area)
+    return _multipolygon(result)
 
 
 def _multipolygon(geometry: BaseGeometry) -> MultiPolygon:
@@ -159,15 +165,15 @@ def _crossings(points: Floats, point: Floats) -> int:
 
 def _keyhole_ring(polygon: Polygon) -> Floats:
     """Join the holes to the outer ring, the one of greatest u first, so that every channel meets what is joined."""
-    path: Floats = shapely.get_coordinates(polygon.exterior)[:-1]
+    path = shapely.get_coordinates(polygon.exterior)[:-1]
     holes = [shapely.get_coordinates(hole)[:-1] for hole in polygon.interiors]
     for hole in sorted(holes, key=lambda points: -float(points[:, 0].max())):
         start = int(hole[:, 0].argmax())
         index, foot = _next_edge(path, hole[start])
         loop = np.roll(hole, -start, axis=0)
         path = np.concatenate([path[: index + 1], [foot], loop, loop[:1], [foot], path[index + 1 :]])
-    repeated = np.all(path == np.roll(path, 1, axis=0), axis=1)
-    return path[~repeated]
+    ring: Floats = path[np.any(path != np.roll(path, 1, axis=0), axis=1)]
+    return ring
 
 
 def _next_edge(path: Floats, point: Floats) -> tuple[int, Floats]:
