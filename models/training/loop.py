@@ -1,0 +1,232 @@
+"""The training of one stage: resumable after a kill, repeatable from its seed."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from autocontour.errors import TrainingError
+from autocontour.jobs import Job
+from autocontour.models.networks import build_network
+from autocontour.models.training.config import StageConfig
+from autocontour.models.training.dataset import Sample
+from autocontour.models.training.loss import masked_loss, soft_dice
+from autocontour.models.training.patches import PatchSampler
+from autocontour.models.training.validate import validate
+
+WARM_UP = 0.03
+FINAL_RATE = 0.01
+LARGEST_GRADIENT = 2.0
+
+
+class Trainer:
+    """Trains one stage in its own folder.
+
+    The folder holds ``checkpoint.pt`` (the whole state, replaced in one step), ``best.pt`` (the averaged weights that
+    did best on the fold) and ``log.jsonl`` (one line per report).
+
+    Parameters
+    ----------
+    name
+        Name of the stage.
+    structures
+        In the order of the outputs.
+    training, fold
+        Patients to learn from and to choose by.
+    folder
+        Made if missing; a checkpoint in it is continued.
+    seed
+        Decides initial weights and patches.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        stage: StageConfig,
+        structures: Sequence[str],
+        training: Sequence[Sample],
+        fold: Sequence[Sample],
+        folder: Path,
+        seed: int,
+    ) -> None:
+        self.name, self.stage, self.structures, self.seed = name, stage, tuple(structures), seed
+        self.folder = folder
+        self.fold = fold[: stage.validate_patients]
+        folder.mkdir(parents=True, exist_ok=True)
+        torch.manual_seed(seed)
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.network = build_network(stage.network).to(self.device)
+        self.average = copy.deepcopy(self.network)
+        self.optimizer = torch.optim.AdamW(
+            self.network.parameters(), stage.learning_rate, weight_decay=stage.weight_decay
+        )
+        self.sampler = PatchSampler(training, structures, stage)
+        self.step, self.elapsed_s, self.validated_s, self.best = 0, 0.0, 0.0, -1.0
+        self._resume()
+
+    @property
+    def progress(self) -> float:
+        """How much of the budget is used, 0 to 1."""
+        used = self.step / self.stage.steps if self.stage.steps else self.elapsed_s / (60 * self.stage.minutes)
+        return min(1.0, used)
+
+    def run(self, job: Job) -> None:
+        """Train until the budget is used; on cancel the state is saved first."""
+        clock = saved = time.monotonic()
+        report = _Report(len(self.structures))
+        try:
+            while self.progress < 1:
+                job.advance(f"training the {self.name}", self.progress)
+                report.add(*self._learn())
+                now = time.monotonic()
+                self.elapsed_s += now - clock
+                clock = now
+                if report.steps == 20:
+                    self._log(kind="train", rate=self.optimizer.param_groups[0]["lr"], **report.take())
+                if self.elapsed_s - self.validated_s > 60 * self.stage.validate_minutes:
+                    self._validate()
+                    clock = time.monotonic()
+                if now - saved > 60 * self.stage.checkpoint_minutes:
+                    self.save()
+                    saved = now
+        finally:
+            self.save()
+        self._validate()
+        self.save()
+
+    def _learn(self) -> tuple[float, Tensor, Tensor]:
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.stage.learning_rate * _rate(self.progress)
+        draws = [np.random.default_rng((self.seed, self.step, item)) for item in range(self.stage.batch)]
+        patches = [self.sampler.draw(rng) for rng in draws]
+        image, target, weight = (
+            torch.stack([getattr(patch, part) for patch in patches]).to(self.device)
+            for part in ("image", "target", "weight")
+        )
+        with torch.autocast(self.device, torch.bfloat16):
+            logits = self.network(image)
+        logits = logits.float()
+        loss = masked_loss(logits, target, weight)
+        self.optimizer.zero_grad()
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_GRADIENT)
+        if torch.isfinite(norm):
+            self.optimizer.step()
+        self.step += 1
+        self._update_average()
+        with torch.no_grad():
+            dice, present = soft_dice(logits, target, weight)
+        return loss.item(), dice.cpu(), present.cpu()
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        decay = min(self.stage.ema_decay, self.step / (self.step + 9))
+        for mean, value in zip(self.average.state_dict().values(), self.network.state_dict().values(), strict=True):
+            mean.lerp_(value, 1 - decay) if mean.is_floating_point() else mean.copy_(value)
+
+    def _validate(self) -> None:
+        self.validated_s = self.elapsed_s
+        if not self.fold:
+            return
+        began = time.monotonic()
+        dice = validate(self.average, self.fold, self.stage)
+        with np.errstate(all="ignore"):
+            per_structure = [float(np.nanmean(column)) if np.isfinite(column).any() else None for column in dice.T]
+        score = float(np.mean([value for value in per_structure if value is not None]))
+        self._log(kind="validate", score=score, dice=per_structure, took_s=round(time.monotonic() - began, 1))
+        if score > self.best:
+            self.best = score
+            _save_torch(
+                {"average": self.average.state_dict(), "step": self.step, "score": score}, self.folder / "best.pt"
+            )
+
+    def _log(self, **values: Any) -> None:
+        line = {
+            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+            "step": self.step,
+            "elapsed_s": round(self.elapsed_s, 1),
+        }
+        with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line | values) + "\n")
+
+    def save(self) -> None:
+        """Write the whole state in one step."""
+        state = {name: getattr(self, name) for name in _COUNTERS}
+        parts = {name: getattr(self, name).state_dict() for name in _PARTS}
+        _save_torch({**state, **parts, "identity": self._identity()}, self.folder / "checkpoint.pt")
+
+    def _resume(self) -> None:
+        path = self.folder / "checkpoint.pt"
+        if not path.exists():
+            return
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        if state["identity"] != self._identity():
+            message = f"The checkpoint of the {self.name} belongs to another network, grid or data."
+            raise TrainingError("AC-TR-004", message, "Give another output folder, or the configuration it began with.")
+        for name in _COUNTERS:
+            setattr(self, name, state[name])
+        for name in _PARTS:
+            getattr(self, name).load_state_dict(state[name])
+
+    def _identity(self) -> str:
+        told = asdict(self.stage)
+        essence = {key: told[key] for key in ("network", "spacing_zyx_mm", "patch_zyx", "windows_hu")}
+        text = json.dumps([essence, self.structures], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+_COUNTERS = ("step", "elapsed_s", "validated_s", "best")
+_PARTS = ("network", "average", "optimizer")
+
+
+def _rate(progress: float) -> float:
+    """Return the share of the learning rate: linear warm-up, then half a cosine."""
+    if progress < WARM_UP:
+        return max(progress / WARM_UP, FINAL_RATE)
+    falling = (progress - WARM_UP) / (1 - WARM_UP)
+    return FINAL_RATE + (1 - FINAL_RATE) * (1 + float(np.cos(np.pi * falling))) / 2
+
+
+def _save_torch(state: dict[str, Any], path: Path) -> None:
+    temporary = path.with_suffix(".tmp")
+    with temporary.open("wb") as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+class _Report:
+    """Means over the last steps."""
+
+    def __init__(self, structures: int) -> None:
+        self.structures = structures
+        self._clear()
+
+    def _clear(self) -> None:
+        self.steps, self.loss = 0, 0.0
+        self.dice, self.seen = torch.zeros(self.structures), torch.zeros(self.structures)
+
+    def add(self, loss: float, dice: Tensor, present: Tensor) -> None:
+        self.steps += 1
+        self.loss += loss
+        self.dice += dice * present
+        self.seen += present
+
+    def take(self) -> dict[str, Any]:
+        dice = [round(float(d / n), 4) if n else None for d, n in zip(self.dice, self.seen, strict=True)]
+        values = {"loss": round(self.loss / self.steps, 4), "dice": dice}
+        self._clear()
+        return values
