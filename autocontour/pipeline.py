@@ -122,7 +122,7 @@ def drawable_names() -> list[str]:
     from autocontour import rules
     from autocontour.models import available_packages
 
-    networks = [name for package in available_packages() for name in package.structures]
+    networks = [name for package in available_packages() for name in package.drawn_names]
     return list(dict.fromkeys([*rules.NAMES, *networks]))
 
 

@@ -1,0 +1,82 @@
+"""``autocontour contour``: the main job."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from autocontour.batch import Report
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command's arguments."""
+    parser = commands.add_parser("contour", help="contour a planning CT and write its RTSTRUCT")
+    parser.add_argument("ct", type=Path, metavar="CT_FOLDER", help="folder of a CT series, or a NIfTI or NRRD file")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        help="the RTSTRUCT to write; a folder with --all, and for NIfTI or NRRD (one mask per structure)",
+    )
+    parser.add_argument("--template", help="site template, by name or path; `autocontour info --templates` lists them")
+    parser.add_argument("--structures", nargs="+", default=[], metavar="NAME", help="only these (TG-263 names)")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--series", metavar="UID", help="the series to contour where the folder holds several")
+    which.add_argument("--all", action="store_true", help="contour every planning CT in the folder")
+    existing = parser.add_mutually_exclusive_group()
+    existing.add_argument("--append", action="store_true", help="add to the existing structure set")
+    existing.add_argument("--replace", action="store_true", help="add to it, replacing structures of the same name")
+    existing.add_argument("--force", action="store_true", help="overwrite the existing file")
+    parser.add_argument(
+        "--accept", nargs="+", default=[], metavar="CODE", help="contour in spite of these findings, such as AC-CT-004"
+    )
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="for the networks")
+    parser.add_argument("--json", action="store_true", help="report as JSON on standard output")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Contour, write, and report."""
+    from autocontour.batch import Request, contour_path
+    from autocontour.cli.console import print_json, progress_job
+
+    request = Request(
+        args.ct,
+        args.output,
+        template=args.template,
+        names=tuple(args.structures),
+        series=args.series,
+        all_series=args.all,
+        existing=next((mode for mode in ("append", "replace", "force") if getattr(args, mode)), "refuse"),
+        accepted=frozenset(args.accept),
+        device=args.device,
+    )
+    with progress_job(quiet=args.json) as job:
+        reports = contour_path(request, job)
+    if args.json:
+        print_json([report.to_json() for report in reports])
+    else:
+        for report in reports:
+            _show(report)
+    return 0
+
+
+def _show(report: Report) -> None:
+    """Print one contoured series for a person."""
+    from rich.table import Table
+
+    from autocontour.cli.console import console
+
+    table = Table("structure", "volume cc", "slices", "drawn by", "look at", title=f"{report.output}")
+    for structure in report.structures:
+        notes = "\n".join(finding.message for finding in structure.findings)
+        table.add_row(structure.name, f"{structure.volume_cc:.1f}", str(structure.slices), structure.drawn_by, notes)
+    out = console()
+    out.print(table)
+    for finding in report.findings:
+        out.print(f"{finding.severity.name.lower()}  {finding.code}  {finding.message} {finding.remedy}".rstrip())
+    stages = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in report.seconds.items())
+    out.print(f"[dim]{stages}[/dim]")
