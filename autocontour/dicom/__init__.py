@@ -1,1 +1,8 @@
-"""Dicom."""
+"""DICOM in: folders into series, checks, and CT voxels."""
+
+from autocontour.dicom.ct import read_ct
+from autocontour.dicom.image import read_image
+from autocontour.dicom.read import guarded, read_dataset
+from autocontour.dicom.scan import Series, planning_cts, scan_folder
+
+__all__ = ["Series", "guarded", "planning_cts", "read_ct", "read_dataset", "read_image", "scan_folder"]

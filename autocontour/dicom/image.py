@@ -1,0 +1,52 @@
+"""A CT from a NIfTI or NRRD file, for research: no structure set can be written for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from autocontour.errors import CTError
+from autocontour.findings import Finding, Severity
+from autocontour.geometry import VolumeGeometry
+from autocontour.volume import CTVolume
+
+BAD_IMAGE = "AC-CT-060"
+NO_REFERENCE = "AC-CT-061"
+SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
+_INT16 = np.iinfo(np.int16)
+
+
+def read_image(path: Path) -> CTVolume:
+    """Read a CT in Hounsfield units from NIfTI or NRRD.
+
+    SimpleITK turns NIfTI's RAS into LPS; array and geometry follow the file's own axes.
+
+    Raises
+    ------
+    CTError
+        If the file cannot be read, is no volume, or its values cannot be Hounsfield units.
+    """
+    import SimpleITK
+
+    if not path.is_file():
+        raise CTError(BAD_IMAGE, f"There is no file {path.name}.", "Check the path.")
+    try:
+        image: Any = SimpleITK.ReadImage(str(path))
+    except RuntimeError as fault:
+        raise CTError(BAD_IMAGE, f"The image {path.name} cannot be read.", "Convert it again.") from fault
+    if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
+        raise CTError(BAD_IMAGE, f"The image {path.name} is no volume of grey values.", "Give one 3D volume.")
+    x, y, z = image.GetSpacing()
+    columns, rows, slices = image.GetSize()
+    direction = np.array(image.GetDirection()).reshape(3, 3)
+    values = SimpleITK.GetArrayViewFromImage(image)
+    if np.linalg.det(direction) < 0:
+        raise CTError(BAD_IMAGE, f"The axes of {path.name} are left-handed.", "Convert it again.")
+    geometry = VolumeGeometry.regular((slices, rows, columns), (z, y, x), image.GetOrigin(), direction)
+    if not np.isfinite(values).all() or values.min() < _INT16.min or values.max() > _INT16.max:
+        raise CTError(BAD_IMAGE, f"The values of {path.name} are no Hounsfield units.", "Give a CT.")
+    hu = np.rint(values).astype(np.int16)
+    message = "The CT is no DICOM series; no structure set can be written for it."
+    return CTVolume(hu, geometry, None, (Finding(NO_REFERENCE, Severity.INFO, message),))

@@ -1,0 +1,110 @@
+"""Stored pixel values of one CT slice into Hounsfield units."""
+
+from __future__ import annotations
+
+import math
+import os
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import dcmread
+
+from autocontour.dicom.elements import EXPLICIT_LITTLE, IMPLICIT_LITTLE
+from autocontour.dicom.header import SliceHeader
+from autocontour.dicom.read import guarded, read_bytes, unreadable
+from autocontour.errors import CTError
+
+CHANGED = "AC-CT-006"
+TRUNCATED = "AC-CT-040"
+UNDECODABLE = "AC-CT-041"
+_INT16 = np.iinfo(np.int16)
+_NATIVE = (IMPLICIT_LITTLE, EXPLICIT_LITTLE)
+
+
+def read_slice(header: SliceHeader, hu: NDArray[np.int16]) -> bool:
+    """Fill `hu` (rows, columns) with the slice's Hounsfield units.
+
+    Returns
+    -------
+    bool
+        Whether values beyond the range of int16 were clipped.
+
+    Raises
+    ------
+    CTError
+        If the file changed since the scan, is cut short, or cannot be decoded.
+    """
+    stored: NDArray[Any]
+    if _is_plain(header):
+        _read_plain(header, hu)
+        stored = hu if header.pixel_representation else hu.view(np.uint16)
+    else:
+        stored = _decode(header)
+        if stored.shape != hu.shape:
+            raise CTError(UNDECODABLE, f"The pixels of {header.path.name} do not fit its header.", "Export it again.")
+    return _rescale(stored, header, hu)
+
+
+def _is_plain(header: SliceHeader) -> bool:
+    """Whether the voxels stand in the file as 16-bit numbers, little endian."""
+    return (
+        header.transfer_syntax in _NATIVE
+        and header.pixel_offset > 0
+        and header.bits_allocated == 16
+        and header.high_bit == header.bits_stored - 1
+    )
+
+
+def _read_plain(header: SliceHeader, hu: NDArray[np.int16]) -> None:
+    """Read the Pixel Data straight into place, then extend the sign or clear the bits above those stored."""
+    try:
+        with header.path.open("rb", buffering=0) as file:
+            check_unchanged(header, os.fstat(file.fileno()))
+            file.seek(header.pixel_offset)
+            count = file.readinto(hu.data.cast("B"))
+    except OSError as fault:
+        raise unreadable(header.path, fault) from fault
+    if count != hu.nbytes:
+        raise CTError(TRUNCATED, f"The pixel data of {header.path.name} are cut short.", "Copy the file again, whole.")
+    spare = 16 - header.bits_stored
+    if spare:
+        bits = hu if header.pixel_representation else hu.view(np.uint16)
+        np.left_shift(bits, spare, out=bits)
+        np.right_shift(bits, spare, out=bits)
+
+
+def check_unchanged(header: SliceHeader, status: os.stat_result) -> None:
+    """Raise a `CTError` if the file is no longer what was scanned."""
+    if (status.st_size, status.st_mtime_ns) != (header.size, header.modified_ns):
+        message = f"The file {header.path.name} changed while it was in use."
+        raise CTError(CHANGED, message, "Wait until nothing writes into the folder, then start again.")
+
+
+def _decode(header: SliceHeader) -> NDArray[Any]:
+    """Return the stored values of compressed, big endian or unusual pixels through pydicom and GDCM."""
+    data = read_bytes(header.path)
+    check_unchanged(header, header.path.stat())
+    with guarded(code=UNDECODABLE, where=header.path.name):
+        dataset = dcmread(BytesIO(data), force=True)
+        values: NDArray[Any] = dataset.pixel_array
+        return values
+
+
+def _rescale(stored: NDArray[Any], header: SliceHeader, hu: NDArray[np.int16]) -> bool:
+    """Apply slope and intercept, exactly for whole numbers, to the nearest HU otherwise."""
+    slope = header.rescale_slope or 1.0
+    intercept = header.rescale_intercept or 0.0
+    ends = float(stored.min()) * slope + intercept, float(stored.max()) * slope + intercept
+    fits = _INT16.min <= min(ends) and max(ends) <= _INT16.max
+    if fits and slope == 1 and intercept.is_integer() and stored.dtype.itemsize == 2:
+        # Sixteen-bit sums that wrap around come out right when the result fits.
+        wrapped = np.int16((int(intercept) + (1 << 15)) % (1 << 16) - (1 << 15))
+        np.add(stored.view(np.int16), wrapped, out=hu)
+        return False
+    values = stored * np.float64(slope) + intercept
+    if not math.isfinite(ends[0]) or not math.isfinite(ends[1]):
+        raise CTError(UNDECODABLE, f"The voxels of {header.path.name} have no finite value.", "Export it again.")
+    hu[...] = np.clip(np.rint(values), _INT16.min, _INT16.max)
+    return not fits

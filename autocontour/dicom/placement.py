@@ -1,0 +1,60 @@
+"""Where slices lie, from Image Orientation and Image Position (Patient) alone (PS3.3 C.7.6.2.1.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+_UNIT_TOLERANCE = 1e-2
+
+
+def direction_of(orientation: Sequence[float] | None) -> Floats | None:
+    """Turn the six cosines into a right-handed direction matrix.
+
+    Returns
+    -------
+    (3, 3) float64 or None
+        Columns are the unit vectors along the rows, down the columns, and along the slice normal; None if the cosines
+        are no two perpendicular unit vectors.
+    """
+    if orientation is None or len(orientation) != 6:
+        return None
+    u, v = np.array(orientation[:3], dtype=np.float64), np.array(orientation[3:], dtype=np.float64)
+    lengths = np.linalg.norm(u), np.linalg.norm(v)
+    if max(abs(length - 1) for length in lengths) > _UNIT_TOLERANCE or abs(u @ v) > _UNIT_TOLERANCE:
+        return None
+    u /= lengths[0]
+    w = np.cross(u, v)
+    w /= np.linalg.norm(w)
+    return np.stack([u, np.cross(w, u), w], axis=1)
+
+
+def normal_positions(origins_lps_mm: Floats, direction: Floats) -> Floats:
+    """(slices,) positions along the slice normal, in mm."""
+    positions: Floats = origins_lps_mm @ direction[:, 2]
+    return positions
+
+
+def stray_from_normal_mm(origins_lps_mm: Floats, direction: Floats) -> Floats:
+    """(slices, 2) how far each slice lies, in its own plane, from the normal through the first."""
+    stray: Floats = (origins_lps_mm - origins_lps_mm[0]) @ direction[:, :2]
+    return stray
+
+
+def is_axial(direction: Floats) -> bool:
+    """Whether the normal is nearer to the patient's long axis than to any other."""
+    return bool(np.abs(direction[:, 2]).argmax() == 2)
+
+
+def angle_to_axial_deg(direction: Floats) -> float:
+    """Angle of the turn from the nearest orientation along the patient's axes whose normal is the long axis."""
+    nearest = np.zeros((3, 3))
+    nearest[2, 2] = np.copysign(1.0, direction[2, 2])
+    along = int(np.abs(direction[:2, 0]).argmax())
+    nearest[along, 0] = np.copysign(1.0, direction[along, 0])
+    nearest[:, 1] = np.cross(nearest[:, 2], nearest[:, 0])
+    cosine = (np.trace(nearest.T @ direction) - 1) / 2
+    return float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))

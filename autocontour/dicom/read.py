@@ -1,0 +1,131 @@
+"""The one guarded way to read a DICOM file: damaged data raises our errors and nothing else."""
+
+from __future__ import annotations
+
+import warnings
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+
+from pydicom import Dataset, config, dcmread
+from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+from autocontour.errors import AutoContourError, CTError
+
+DAMAGED = "AC-CT-001"
+UNREADABLE = "AC-CT-007"
+INFLATED_LIMIT = 1 << 28
+_PREAMBLE = 128
+_AGAIN = "Export or copy it again from the system it came from."
+
+# Values that bend the standard are common and are carried as they are; judging them is the checks' task.
+config.settings.reading_validation_mode = config.IGNORE
+
+
+@contextmanager
+def guarded(error: type[AutoContourError] = CTError, code: str = DAMAGED, where: str = "") -> Iterator[None]:
+    """Turn whatever pydicom raises on damaged data into one of our errors.
+
+    Values are converted when first used, so code that takes values out of a foreign dataset runs under this guard
+    as well.
+
+    Parameters
+    ----------
+    error, code
+        What to raise instead, and its code.
+    where
+        The file's name, for the message.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except AutoContourError:
+        raise
+    except Exception as fault:  # pydicom raises over ten types, RecursionError and MemoryError too
+        kind = type(fault).__name__
+        raise error(code, f"The DICOM file {where or 'given'} is damaged ({kind}).", _AGAIN) from fault
+
+
+def read_dataset(
+    source: Path | bytes,
+    *,
+    error: type[AutoContourError] = CTError,
+    code: str = DAMAGED,
+    specific_tags: Sequence[int] | None = None,
+    stop_before_pixels: bool = False,
+) -> Dataset:
+    """Read a DICOM file (PS3.10), from disk or from memory.
+
+    Parameters
+    ----------
+    source
+        Path, or the file's bytes.
+    error, code
+        What to raise if the file is damaged, and its code.
+    specific_tags
+        Read only these attributes.
+    stop_before_pixels
+        Leave the Pixel Data out.
+
+    Raises
+    ------
+    AutoContourError
+        Of the type asked for; never anything else, whatever the file holds.
+    """
+    where = source.name if isinstance(source, Path) else ""
+    data = read_bytes(source, error) if isinstance(source, Path) else source
+    with guarded(error, code, where):
+        _check_inflated_size(data)
+        return dcmread(
+            BytesIO(data),
+            force=starts_like_dicom(data),
+            specific_tags=list(specific_tags) if specific_tags else None,
+            stop_before_pixels=stop_before_pixels,
+        )
+
+
+def read_bytes(path: Path, error: type[AutoContourError] = CTError, code: str = UNREADABLE) -> bytes:
+    """Read a whole file; an `AutoContourError` of the type asked for if it cannot be opened."""
+    try:
+        return path.read_bytes()
+    except (OSError, MemoryError) as fault:
+        raise unreadable(path, fault, error, code) from fault
+
+
+def unreadable(
+    path: Path, fault: BaseException, error: type[AutoContourError] = CTError, code: str = UNREADABLE
+) -> AutoContourError:
+    """Return the error for a file that the system does not let us read."""
+    reason = getattr(fault, "strerror", None) or type(fault).__name__
+    return error(code, f"The file {path.name} cannot be read ({reason}).", "Check that it is there and may be read.")
+
+
+def starts_like_dicom(data: bytes) -> bool:
+    """Whether the first bytes are a DICOM preamble, or a dataset without one as some systems still write."""
+    if data[_PREAMBLE : _PREAMBLE + 4] == b"DICM":
+        return True
+    return data[:2] in (b"\x02\x00", b"\x08\x00") and data[3:4] == b"\x00" and len(data) > _PREAMBLE
+
+
+def dataset_start(data: bytes) -> int:
+    """Where the dataset starts, behind the File Meta Information (PS3.10 section 7.1); 0 without preamble."""
+    if data[_PREAMBLE : _PREAMBLE + 4] != b"DICM":
+        return 0
+    return _PREAMBLE + 16 + int.from_bytes(data[_PREAMBLE + 12 : _PREAMBLE + 16], "little")
+
+
+def _check_inflated_size(data: bytes) -> None:
+    """Refuse a deflated dataset that swells beyond reason, before anything holds it in memory."""
+    marker = DeflatedExplicitVRLittleEndian.encode()
+    if marker not in data[:2048]:
+        return
+    inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+    size, rest = 0, data[dataset_start(data) :]
+    while rest and not inflate.eof:
+        size += len(inflate.decompress(rest, 1 << 20))
+        rest = inflate.unconsumed_tail
+        if size > INFLATED_LIMIT:
+            raise ValueError("deflated dataset too large")

@@ -1,0 +1,266 @@
+"""A folder of DICOM files into series."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from autocontour.dicom.checks import CT_IMAGE, ENHANCED_CT, blocking, check_series, is_localizer
+from autocontour.dicom.copies import drop_copies
+from autocontour.dicom.header import SliceHeader, read_header
+from autocontour.dicom.placement import direction_of, normal_positions
+from autocontour.dicom.read import DAMAGED, UNREADABLE, guarded, read_dataset, starts_like_dicom
+from autocontour.errors import CTError
+from autocontour.findings import Finding, Severity
+from autocontour.geometry import VolumeGeometry
+from autocontour.jobs import Job
+
+NOTHING_FOUND = "AC-CT-002"
+IGNORED = "AC-CT-003"
+SHARED_UID = "AC-CT-050"
+_DICOMDIR = "1.2.840.10008.1.3.10"
+_SHOWN = {
+    "StudyDate": 0x00080020,
+    "SeriesDescription": 0x0008103E,
+    "PatientName": 0x00100010,
+    "PatientID": 0x00100020,
+    "SeriesNumber": 0x00200011,
+}
+_THREADS = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """One series of a folder: files of one patient, study, series and frame of reference.
+
+    Attributes
+    ----------
+    slices
+        Header of every file, in spatial order along the slice normal (by number where positions are missing).
+    folder
+        The folder that was scanned.
+    description, number, study_date
+        Series Description, Series Number, Study Date as they stand, empty if absent.
+    patient_name, patient_id
+        For those who ask to see them; never logged.
+    findings
+        What the checks noticed about the series and the files around it.
+    """
+
+    slices: tuple[SliceHeader, ...] = field(repr=False)
+    folder: Path
+    description: str = ""
+    number: str = ""
+    study_date: str = ""
+    patient_name: str = field(default="", repr=False)
+    patient_id: str = field(default="", repr=False)
+    findings: tuple[Finding, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.slices)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files, in the order of the slices."""
+        return tuple(s.path for s in self.slices)
+
+    @property
+    def modality(self) -> str:
+        """Modality of the first file."""
+        return self.slices[0].modality
+
+    @property
+    def series_instance_uid(self) -> str:
+        """Series Instance UID."""
+        return self.slices[0].series_instance_uid
+
+    @property
+    def study_instance_uid(self) -> str:
+        """Study Instance UID."""
+        return self.slices[0].study_instance_uid
+
+    @property
+    def frame_of_reference_uid(self) -> str:
+        """Frame of Reference UID, empty if absent."""
+        return self.slices[0].frame_of_reference_uid
+
+    @property
+    def is_planning_ct(self) -> bool:
+        """Whether the series may be meant as a planning CT: CT images that are not all localizers."""
+        kinds = (CT_IMAGE, *ENHANCED_CT)
+        return any(s.modality == "CT" and s.sop_class_uid in kinds and not is_localizer(s) for s in self.slices)
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether nothing blocks its reading."""
+        return not blocking(self.findings)
+
+    @cached_property
+    def geometry(self) -> VolumeGeometry | None:
+        """Grid of the volume; None if the headers do not give one."""
+        first = self.slices[0]
+        direction = direction_of(first.orientation)
+        origins = [s.position_lps_mm for s in self.slices if s.position_lps_mm is not None]
+        if direction is None or first.pixel_spacing_vu_mm is None or len(origins) < len(self.slices):
+            return None
+        v, u = first.pixel_spacing_vu_mm
+        return VolumeGeometry(first.rows, first.columns, (v, u), direction, np.array(origins))
+
+
+def scan_folder(folder: Path, job: Job) -> list[Series]:
+    """Find every DICOM series below a folder, reading headers only.
+
+    Parameters
+    ----------
+    folder
+        Searched with all its subfolders; what is no DICOM file is ignored and said.
+    job
+        For progress and cancel.
+
+    Returns
+    -------
+    list of Series
+        Of every modality, ordered by study date, series number and UID; each with its findings.
+
+    Raises
+    ------
+    CTError
+        If there is no such folder, or nothing in it is a DICOM image or object.
+    """
+    if not folder.is_dir():
+        raise CTError(NOTHING_FOUND, "The folder does not exist.", "Check the path.")
+    closed: list[OSError] = []
+    files = sorted(_walk(folder, closed))
+    headers, findings = _read_headers(files, folder, job)
+    findings += _say(
+        UNREADABLE, Severity.WARN, "folders cannot be opened", [Path(str(e.filename)) for e in closed], folder
+    )
+    if not headers:
+        raise CTError(NOTHING_FOUND, f"No DICOM series among the {len(files)} files in the folder.", "Check the path.")
+    groups: dict[tuple[object, ...], list[SliceHeader]] = defaultdict(list)
+    for header in headers:
+        key = header.series_instance_uid, header.study_instance_uid, header.frame_of_reference_uid, header.patient
+        groups[key].append(header)
+    shared = _count_uids(groups)
+    found = [_build_series(group, folder, findings, shared) for group in groups.values()]
+    return sorted(found, key=lambda s: (s.study_date, s.number.zfill(12), s.series_instance_uid, s.files[0]))
+
+
+def planning_cts(found: Sequence[Series]) -> list[Series]:
+    """Those of the series that may be meant as planning CTs."""
+    return [series for series in found if series.is_planning_ct]
+
+
+def _walk(folder: Path, closed: list[OSError]) -> Iterator[Path]:
+    """Every file below a folder; links are followed, each folder is entered once."""
+    entered: set[tuple[int, int]] = set()
+    for name, subfolders, files in os.walk(folder, followlinks=True, onerror=closed.append):
+        status = Path(name).stat()
+        if (status.st_dev, status.st_ino) in entered:
+            subfolders.clear()
+            continue
+        entered.add((status.st_dev, status.st_ino))
+        yield from (Path(name, file) for file in files)
+
+
+def _read_headers(files: Sequence[Path], folder: Path, job: Job) -> tuple[list[SliceHeader], list[Finding]]:
+    headers: list[SliceHeader] = []
+    faults: dict[str, list[Path]] = defaultdict(list)
+    with ThreadPoolExecutor(_THREADS) as pool:
+        results = zip(files, pool.map(_try_header, files), strict=True)
+        try:
+            for path, result in job.track(results, "scanning the folder", len(files)):
+                if isinstance(result, str):
+                    faults[result].append(path)
+                elif result.sop_class_uid == _DICOMDIR:
+                    faults[IGNORED].append(path)
+                else:
+                    headers.append(result)
+        finally:
+            pool.shutdown(cancel_futures=True)
+    findings = _say(IGNORED, Severity.INFO, "files are no DICOM images and were ignored", faults[IGNORED], folder)
+    findings += _say(DAMAGED, Severity.WARN, "DICOM files are damaged and were left out", faults[DAMAGED], folder)
+    findings += _say(UNREADABLE, Severity.WARN, "files cannot be opened", faults[UNREADABLE], folder)
+    return headers, findings
+
+
+def _try_header(path: Path) -> SliceHeader | str:
+    """Return the header, or the code of what is wrong with the file."""
+    try:
+        if not path.is_file():
+            return IGNORED
+        return read_header(path)
+    except CTError as error:
+        if error.code != DAMAGED:
+            return error.code
+    try:
+        with path.open("rb") as file:
+            head = file.read(256)
+    except OSError:
+        return UNREADABLE
+    return DAMAGED if starts_like_dicom(head) else IGNORED
+
+
+def _say(code: str, severity: Severity, what: str, files: Sequence[Path], folder: Path) -> list[Finding]:
+    if not files:
+        return []
+    names = [str(f.relative_to(folder)) if f.is_relative_to(folder) else f.name for f in files[:3]]
+    where = ", ".join(names) + (" …" if len(files) > len(names) else "")
+    return [Finding(code, severity, f"{len(files)} {what}.", where)]
+
+
+def _count_uids(groups: dict[tuple[object, ...], list[SliceHeader]]) -> dict[str, int]:
+    counts: dict[str, int] = defaultdict(int)
+    for group in groups.values():
+        counts[group[0].series_instance_uid] += 1
+    return counts
+
+
+def _build_series(
+    group: Sequence[SliceHeader], folder: Path, around: Sequence[Finding], shared: dict[str, int]
+) -> Series:
+    kept, findings = drop_copies(group)
+    slices = _in_spatial_order(kept)
+    findings += check_series(slices)
+    if shared[slices[0].series_instance_uid] > 1:
+        message = "Its Series Instance UID also names images of another patient, study or frame of reference."
+        findings.append(Finding(SHARED_UID, Severity.WARN, message, remedy="Check that the right images were chosen."))
+    shown = _read_shown(slices[0].path)
+    return Series(
+        slices,
+        folder,
+        description=shown["SeriesDescription"],
+        number=shown["SeriesNumber"],
+        study_date=shown["StudyDate"],
+        patient_name=shown["PatientName"],
+        patient_id=shown["PatientID"],
+        findings=(*findings, *around),
+    )
+
+
+def _in_spatial_order(slices: Sequence[SliceHeader]) -> tuple[SliceHeader, ...]:
+    """Sort along the slice normal; by instance number where positions are missing or equal."""
+    direction = direction_of(slices[0].orientation)
+    origins = [s.position_lps_mm for s in slices if s.position_lps_mm is not None]
+    positions = np.zeros(len(slices))
+    if direction is not None and len(origins) == len(slices):
+        positions = normal_positions(np.array(origins), direction)
+    order = sorted(range(len(slices)), key=lambda i: (positions[i], slices[i].instance_number, slices[i].path))
+    return tuple(slices[i] for i in order)
+
+
+def _read_shown(path: Path) -> dict[str, str]:
+    """Words about the series for the user, in the file's own character set."""
+    try:
+        dataset = read_dataset(path, specific_tags=list(_SHOWN.values()), stop_before_pixels=True)
+        with guarded():
+            return {name: str(dataset.get(name) or "") for name in _SHOWN}
+    except CTError:
+        return dict.fromkeys(_SHOWN, "")
