@@ -120,6 +120,8 @@ def _walk(
             raise _NeedsMoreError(position + 12)
         group, element, length = _IMPLICIT(data, position)
         value = position + 8
+        if only_meta and group != 2:
+            return position, 0
         if group == 0xFFFE:
             depth -= element == 0xE0DD
             position = value if length == UNDEFINED else value + length
@@ -136,11 +138,9 @@ def _walk(
                 raise UnusualEncodingError
         tag = group << 16 | element
         if depth == 0:
-            if only_meta and group != 2:
-                return position, 0
             if tag == PIXEL_DATA:
                 return value, length
-            if tag >= _AFTER_IMAGE_GROUP and _ROWS not in values and not only_meta:
+            if tag >= _AFTER_IMAGE_GROUP and _ROWS not in values:
                 return 0, 0
         if length == UNDEFINED:
             depth += 1

@@ -186,7 +186,7 @@ def _read_elements_fully(path: Path) -> Elements:
 
 
 def _raw(dataset: Dataset, tag: int, syntax: str) -> bytes:
-    element = dataset.get_item(tag)
+    element: object = dataset.get_item(tag)
     if not isinstance(element, RawDataElement) or element.value is None:
         return b""
     return element.value[::-1] if syntax == EXPLICIT_BIG and element.VR == "US" else element.value
