@@ -1,0 +1,46 @@
+"""What can be read off contours directly: their box and their volume."""
+
+from __future__ import annotations
+
+import numpy as np
+import shapely
+
+from autocontour.contouring.ragged import Edges, rings_of, voxel_edges
+from autocontour.geometry import Box, VolumeGeometry
+from autocontour.structures import Contours
+
+MM3_PER_CC = 1000.0
+
+
+def volume_cc(contours: Contours, geometry: VolumeGeometry) -> float:
+    """Volume in cm³: the polygons' areas times the stretch of w that each slice stands for."""
+    slices = sorted(contours)
+    areas_mm2 = shapely.area([contours[k] for k in slices])
+    return float(areas_mm2 @ geometry.slice_thicknesses_mm[slices]) / MM3_PER_CC if slices else 0.0
+
+
+def box_of(contours: Contours, geometry: VolumeGeometry) -> Box | None:
+    """Return the smallest box of voxels that holds every voxel the contours touch; None if they touch none."""
+    return touched_box(voxel_edges(rings_of(contours), geometry), Box((0, 0, 0), geometry.shape_zyx))
+
+
+def touched_box(edges: Edges, within: Box) -> Box | None:
+    """Return the smallest box of voxels, no larger than `within`, that holds all touched by what `edges` bound."""
+    at = np.flatnonzero((edges.z >= within.start_zyx[0]) & (edges.z < within.stop_zyx[0]))
+    if not len(at):
+        return None
+    spans = [(int(edges.z[at].min()), int(edges.z[at].max()) + 1)]
+    for values, low, high in zip((edges.y0, edges.x0), within.start_zyx[1:], within.stop_zyx[1:], strict=True):
+        first, last = values[at].min(), values[at].max()
+        spans.append((max(low, int(np.floor(first + 0.5))), min(high, int(np.ceil(last + 0.5)))))
+    if any(start >= stop for start, stop in spans):
+        return None
+    (z0, z1), (y0, y1), (x0, x1) = spans
+    return Box((z0, y0, x0), (z1, y1, x1))
+
+
+def place_of(box: Box, outer: Box) -> tuple[slice, slice, slice]:
+    """Index of `box` in an array that covers `outer`."""
+    spans = zip(box.start_zyx, box.stop_zyx, outer.start_zyx, strict=True)
+    z, y, x = (slice(start - origin, stop - origin) for start, stop, origin in spans)
+    return z, y, x

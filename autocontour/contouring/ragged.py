@@ -1,0 +1,116 @@
+"""Contours as flat arrays of rings, and back: every kernel here works on all slices at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from autocontour.geometry import Floats, VolumeGeometry
+from autocontour.structures import Contours
+
+Ints = NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class Rings:
+    """Closed rings of many slices (first point repeated at the end).
+
+    Attributes
+    ----------
+    points_uv_mm
+        (n, 2) plane coordinates, ring after ring.
+    starts
+        (rings + 1,) where each ring begins in the points.
+    slices
+        (rings,) slice index of each ring.
+    is_hole
+        (rings,) a hole belongs to the last ring before it that is none.
+    """
+
+    points_uv_mm: Floats
+    starts: Ints
+    slices: Ints
+    is_hole: NDArray[np.bool_]
+
+    @property
+    def ring_of_point(self) -> Ints:
+        """(n,) ring that each point belongs to."""
+        return np.repeat(np.arange(len(self.slices)), np.diff(self.starts))
+
+    def doubled_areas(self) -> Floats:
+        """(rings,) twice the signed area, positive where u turns towards v (mm²)."""
+        return np.add.reduceat(self.cross_products(), self.starts[:-1]) if len(self.slices) else np.zeros(0)
+
+    def cross_products(self) -> Floats:
+        """(n,) cross product of each point and its successor, from the ring's first point; 0 at a ring's end."""
+        local = self.points_uv_mm - self.points_uv_mm[self.starts[:-1]][self.ring_of_point]
+        u, v = local.T
+        crossed = np.zeros(len(u))
+        crossed[:-1] = u[:-1] * v[1:] - u[1:] * v[:-1]
+        crossed[self.starts[1:] - 1] = 0.0
+        return crossed
+
+
+@dataclass(frozen=True, eq=False)
+class Edges:
+    """Straight edges in voxel indices: from (y0, x0) to (y1, x1), all on slice z, of ring `ring`."""
+
+    z: Ints
+    y0: Floats
+    x0: Floats
+    y1: Floats
+    x1: Floats
+    ring: Ints
+
+
+def rings_of(contours: Contours) -> Rings:
+    """Flatten `contours`, slices ascending."""
+    slices = sorted(contours)
+    if not slices:
+        return Rings(np.zeros((0, 2)), np.zeros(1, np.intp), np.zeros(0, np.intp), np.zeros(0, np.bool_))
+    shapes = shapely.force_2d(np.array([contours[k] for k in slices], dtype=object))
+    _, points, (starts, polygons, multis) = shapely.to_ragged_array(shapes)
+    is_hole = np.ones(len(starts) - 1, np.bool_)
+    is_hole[polygons[:-1]] = False
+    rings_per_slice = np.diff(polygons[multis])
+    return Rings(points, starts.astype(np.intp), np.repeat(np.array(slices, np.intp), rings_per_slice), is_hole)
+
+
+def contours_of(rings: Rings) -> dict[int, shapely.MultiPolygon]:
+    """Build one MultiPolygon per slice from `rings`, which are sorted by slice."""
+    if not len(rings.slices):
+        return {}
+    polygons = np.append(np.flatnonzero(~rings.is_hole), len(rings.slices))
+    slices, multis = np.unique(rings.slices[polygons[:-1]], return_index=True)
+    offsets = (rings.starts, polygons, np.append(multis, len(polygons) - 1))
+    shapes = shapely.from_ragged_array(shapely.GeometryType.MULTIPOLYGON, rings.points_uv_mm, offsets)
+    return dict(zip(slices.tolist(), shapes, strict=True))
+
+
+def voxel_edges(rings: Rings, geometry: VolumeGeometry) -> Edges:
+    """Return every edge of `rings` in voxel indices of `geometry`.
+
+    Indices are rounded to 2^-20 voxel, so that a point drawn on a voxel's centre or edge is there in spite of the
+    rounding of decimal millimetres.
+    """
+    ring = rings.ring_of_point
+    slices = rings.slices[ring]
+    spacing_uv_mm = np.array(geometry.pixel_spacing_vu_mm[::-1])
+    x, y = np.rint((rings.points_uv_mm - geometry.plane_origins_uv_mm[slices]) / spacing_uv_mm * 2**20).T / 2**20
+    first = np.ones(len(x), np.bool_)
+    first[rings.starts[1:] - 1] = False
+    at = np.flatnonzero(first)
+    return Edges(slices[at], y[at], x[at], y[at + 1], x[at + 1], ring[at])
+
+
+def drop_small(rings: Rings, area_mm2: float) -> Rings:
+    """Leave out polygons and holes of less than `area_mm2`."""
+    large = np.abs(rings.doubled_areas()) >= 2 * area_mm2
+    polygon = np.cumsum(~rings.is_hole) - 1
+    kept = large & large[~rings.is_hole][polygon] if len(large) else large
+    points = rings.points_uv_mm[kept[rings.ring_of_point]]
+    lengths = np.diff(rings.starts)[kept]
+    return Rings(points, np.concatenate(([0], np.cumsum(lengths))), rings.slices[kept], rings.is_hole[kept])

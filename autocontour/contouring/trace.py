@@ -1,0 +1,221 @@
+"""Mask → polygons along the edges of its voxels.
+
+The boundary of a union of pixels is traced by its corners alone. Along a lattice row the corners, taken in order, pair
+up into horizontal edges, and along a lattice column into vertical ones; following both in turn gives every ring without
+collinear points. Where two pixels touch only at a corner, the lattice point is a corner twice, once for each pixel, so
+regions hang together through sides (4-connected) and rings may touch there but never cross.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from autocontour.contouring.ragged import Ints, Rings, contours_of
+from autocontour.geometry import Box, VolumeGeometry
+
+if TYPE_CHECKING:
+    from shapely import MultiPolygon
+
+Mask = NDArray[np.bool_]
+SLAB_VOXELS = 1 << 18  # what stays in the processor's cache
+IN_PLANE = np.array([[[0, 0, 0]] * 3, [[0, 1, 0], [1, 1, 1], [0, 1, 0]], [[0, 0, 0]] * 3], np.bool_)
+
+
+@dataclass(frozen=True, eq=False)
+class _Corners:
+    """Corners of the boundary, sorted by slice, row, column; (y, x) is the upper left corner of padded pixel (y, x)."""
+
+    z: Ints
+    y: Ints
+    x: Ints
+    is_double: Mask  # two pixels touch here; the corner of the left one comes first
+    is_second: Mask
+
+    def pixels(self, padded: Mask, which: Ints) -> tuple[Ints, Ints, Ints]:
+        """Return z, y, x of one foreground pixel that the corners `which` belong to, in the padded mask."""
+        z, y, x = self.z[which], self.y[which], self.x[which]
+        upper_left, lower_left, upper_right = padded[z, y, x], padded[z, y + 1, x], padded[z, y, x + 1]
+        right = self.is_second[which] | ~(upper_left | lower_left)
+        low = np.where(right, ~upper_right, ~upper_left)
+        return z, y + low, x + right
+
+
+def contours_from_mask(
+    mask: Mask, geometry: VolumeGeometry, start_zyx: tuple[int, int, int] = (0, 0, 0)
+) -> dict[int, MultiPolygon]:
+    """Outline the union of the squares of every true voxel, exactly.
+
+    Rings have no collinear points; exteriors run counter-clockwise in (u, v), holes clockwise; everything is sorted by
+    slice, row and column, so equal masks give identical contours.
+
+    Parameters
+    ----------
+    mask
+        (z, y, x) bool, a box of the volume.
+    geometry
+        Of the whole volume.
+    start_zyx
+        The voxel of the volume at which `mask` starts.
+
+    Returns
+    -------
+    Contours
+        Valid polygons; `mask_from_contours` gives back exactly `mask`.
+    """
+    box = Box.around(mask)
+    if box is None:
+        return {}
+    padded = np.pad(mask[box.slices], ((0, 0), (1, 1), (1, 1)))
+    corners = _find_corners(padded)
+    sequence, starts = _follow(corners, padded)
+    sequence, starts = _split_at_touches(corners, sequence, starts)
+    sequence, starts, is_hole = _nest(corners, padded, sequence, starts)
+
+    z = corners.z[sequence] + (box.start_zyx[0] + start_zyx[0])
+    y = corners.y[sequence] + (box.start_zyx[1] + start_zyx[1] - 0.5)
+    x = corners.x[sequence] + (box.start_zyx[2] + start_zyx[2] - 0.5)
+    spacing_uv_mm = np.array(geometry.pixel_spacing_vu_mm[::-1])
+    points = geometry.plane_origins_uv_mm[z] + np.column_stack((x, y)) * spacing_uv_mm
+    return contours_of(Rings(points, starts, z[starts[:-1]], is_hole))
+
+
+def _find_corners(padded: Mask) -> _Corners:
+    """Find every lattice point where the boundary turns, those where two pixels touch twice."""
+    slices, rows, columns = padded.shape
+    step = max(1, SLAB_VOXELS // (rows * columns))
+    found, doubles = [], []
+    for start in range(0, slices, step):
+        slab = padded[start : start + step]
+        across = slab[:, :, 1:] ^ slab[:, :, :-1]
+        above, below = across[:, :-1], across[:, 1:]
+        double = above & below & (slab[:, :-1, 1:] ^ slab[:, 1:, 1:])
+        at = np.flatnonzero((above ^ below) | double)
+        doubles.append(double.ravel()[at])
+        found.append(at + start * (rows - 1) * (columns - 1))
+    is_double = np.concatenate(doubles)
+    copies = 1 + is_double
+    flat = np.repeat(np.concatenate(found), copies)
+    is_double = np.repeat(is_double, copies)
+    is_second = np.zeros(len(flat), np.bool_)
+    is_second[1:] = is_double[1:] & (flat[1:] == flat[:-1])
+    row, x = np.divmod(flat, columns - 1)
+    z, y = np.divmod(row, rows - 1)
+    return _Corners(z, y, x, is_double, is_second)
+
+
+def _follow(corners: _Corners, padded: Mask) -> tuple[Ints, Ints]:
+    """Walk along every ring; return the corners one after another and where each ring starts."""
+    left, right = np.arange(0, len(corners.z), 2), np.arange(1, len(corners.z), 2)
+    is_top = padded[corners.z[left], corners.y[left] + 1, corners.x[left] + 1]
+    begin, end = np.where(is_top, left, right), np.where(is_top, right, left)
+    following = _vertical_partners(corners, padded)[end] >> 1
+    order, starts = _cycles(following)
+    sequence = np.column_stack((begin[order], end[order])).ravel()
+    return sequence, 2 * starts
+
+
+def _vertical_partners(corners: _Corners, padded: Mask) -> Ints:
+    """Return, for each corner, the one at the other end of its vertical edge."""
+    doubles = np.flatnonzero(corners.is_double)
+    goes_down = np.zeros(len(corners.z), np.intp)
+    goes_down[doubles] = corners.pixels(padded, doubles)[1] - corners.y[doubles]
+    _, rows, columns = padded.shape
+    order = np.argsort(((corners.z * columns + corners.x) * rows + corners.y) * 2 + goes_down)
+    partners = np.empty_like(order)
+    partners[order[0::2]], partners[order[1::2]] = order[1::2], order[0::2]
+    return partners
+
+
+def _cycles(following: Ints) -> tuple[Ints, Ints]:
+    """Order a permutation cycle by cycle, each from its smallest element; return order and starts (with the end)."""
+    successors = following.tolist()
+    order: list[int] = []
+    starts = [0]
+    for first in range(len(successors)):
+        at = first
+        while successors[at] >= 0:
+            order.append(at)
+            successors[at], at = -1, successors[at]
+        if len(order) > starts[-1]:
+            starts.append(len(order))
+    return np.array(order, np.intp), np.array(starts, np.intp)
+
+
+def _split_at_touches(corners: _Corners, sequence: Ints, starts: Ints) -> tuple[Ints, Ints]:
+    """Cut every ring that touches itself into rings that do not."""
+    ring_of = np.empty(len(sequence), np.intp)
+    ring_of[sequence] = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+    second = np.flatnonzero(corners.is_second)
+    torn = np.unique(ring_of[second][ring_of[second] == ring_of[second - 1]])
+    if not len(torn):
+        return sequence, starts
+    point = np.arange(len(sequence)) - corners.is_second  # both corners of a touch are one point
+    rings = np.split(sequence, starts[1:-1])
+    pieces = []
+    for ring, is_torn in zip(rings, np.isin(np.arange(len(rings)), torn), strict=True):
+        pieces += _simple_loops(ring, point[ring].tolist()) if is_torn else [ring]
+    return np.concatenate(pieces), np.cumsum([0, *map(len, pieces)])
+
+
+def _simple_loops(ring: Ints, points: list[int]) -> list[Ints]:
+    """Cut a ring each time it comes back to a point it has passed."""
+    loops = []
+    path: list[int] = []
+    seen: dict[int, int] = {}
+    for position, point in enumerate(points):
+        if point in seen:
+            begin = seen[point]
+            loops.append(ring[path[begin:]])
+            for passed in path[begin:]:
+                del seen[points[passed]]
+            del path[begin:]
+        seen[point] = len(path)
+        path.append(position)
+    return [ring[path], *loops]
+
+
+def _nest(corners: _Corners, padded: Mask, sequence: Ints, starts: Ints) -> tuple[Ints, Ints, Mask]:
+    """Sort rings so that each exterior is followed by its holes; return closed rings, starts, and which are holes."""
+    firsts = sequence[starts[:-1]]
+    is_hole = _doubled_areas(corners, sequence, starts) < 0
+    region = _regions(corners, padded, firsts, is_hole)
+    exteriors = np.flatnonzero(~is_hole)
+    rank = np.empty(region.max() + 1, np.intp)
+    rank[region[exteriors]] = exteriors
+    order = np.lexsort((is_hole, rank[region], corners.z[firsts]))
+    lengths = np.diff(starts)[order] + 1
+    closed_starts = np.concatenate(([0], np.cumsum(lengths)))
+    within = np.arange(closed_starts[-1]) - np.repeat(closed_starts[:-1], lengths)
+    within[closed_starts[1:] - 1] = 0
+    return sequence[np.repeat(starts[:-1][order], lengths) + within], closed_starts, is_hole[order]
+
+
+def _doubled_areas(corners: _Corners, sequence: Ints, starts: Ints) -> Ints:
+    """Twice the signed area of each ring in pixels, positive for exteriors."""
+    x, y = corners.x[sequence], corners.y[sequence]
+    following = np.arange(1, len(sequence) + 1)
+    following[starts[1:] - 1] = starts[:-1]
+    areas: Ints = np.add.reduceat(x * y[following] - x[following] * y, starts[:-1])
+    return areas
+
+
+def _regions(corners: _Corners, padded: Mask, firsts: Ints, is_hole: Mask) -> Ints:
+    """Return a number for the connected region that each ring bounds, one exterior to a region."""
+    z = corners.z[firsts]
+    slices = len(padded)
+    exteriors = np.bincount(z[~is_hole], minlength=slices)
+    unclear = (exteriors > 1) & (np.bincount(z[is_hole], minlength=slices) > 0)
+    region = np.where(is_hole, z, np.arange(len(z)) + slices)
+    clear_exteriors = ~is_hole & (exteriors[z] == 1)
+    region[clear_exteriors] = z[clear_exteriors]
+    if unclear.any():
+        which = np.flatnonzero(unclear[z])
+        at_z, at_y, at_x = corners.pixels(padded, firsts[which])
+        labels = ndimage.label(padded[unclear], IN_PLANE)[0]
+        region[which] = labels[(np.cumsum(unclear) - 1)[at_z], at_y, at_x] + (slices + len(z))
+    return region
