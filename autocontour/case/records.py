@@ -1,0 +1,157 @@
+"""Case states and edits as bytes for the journal: compressed JSON with the polygons as WKB."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from autocontour.case.state import CaseState, CaseStructure, Edit
+from autocontour.findings import Finding, Severity
+from autocontour.provenance import Provenance
+from autocontour.structures import Contours, GenerationAlgorithm, ImportedContour, ReviewStatus, Structure
+
+if TYPE_CHECKING:
+    from shapely import MultiPolygon
+
+Json = dict[str, Any]
+FAST = 1
+
+
+def pack(record: Json) -> bytes:
+    """Return `record` as compressed JSON."""
+    return zlib.compress(json.dumps(record, separators=(",", ":")).encode(), FAST)
+
+
+def unpack(payload: bytes) -> Json:
+    """Return the record that `pack` made."""
+    record: Json = json.loads(zlib.decompress(payload))
+    return record
+
+
+def encode_state(state: CaseState) -> list[Json]:
+    """Return every structure of `state` as JSON values."""
+    return [_encode_item(item) for item in state.items]
+
+
+def decode_state(items: list[Json]) -> CaseState:
+    """Return the state that `encode_state` made."""
+    return CaseState(tuple(_decode_item(item) for item in items))
+
+
+def encode_edit(edit: Edit) -> Json:
+    """Return `edit` as JSON values."""
+    return {
+        "label": edit.label,
+        "contours": {number: _encode_contours(changes) for number, changes in edit.contours.items()},
+        "fields": {number: _encode_fields(values) for number, values in edit.fields.items()},
+        "added": [_encode_item(item) for item in edit.added],
+        "removed": list(edit.removed),
+        "order": list(edit.order),
+    }
+
+
+def decode_edit(record: Json) -> Edit:
+    """Return the edit that `encode_edit` made."""
+    return Edit(
+        record["label"],
+        {int(number): _decode_contours(changes) for number, changes in record["contours"].items()},
+        {int(number): _decode_fields(values) for number, values in record["fields"].items()},
+        tuple(_decode_item(item) for item in record["added"]),
+        tuple(record["removed"]),
+        tuple(record["order"]),
+    )
+
+
+def _encode_item(item: CaseStructure) -> Json:
+    structure = item.structure
+    now = structure.contours
+    # A slice nobody edited is the automatic one: it is written once, and is one object again when read.
+    automatic = {z: None if now.get(z) is polygon else polygon for z, polygon in item.automatic.items()}
+    values = {name: getattr(structure, name) for name in _STRUCTURE}
+    return {
+        **_encode_fields(values),
+        "number": structure.number,
+        "contours": _encode_contours(now),
+        "carried": _encode_imported({0: structure.carried}),
+        "review": {
+            "automatic": _encode_contours(automatic),
+            "locked": item.locked,
+            "approved_by": item.approved_by,
+            "approved_at": item.approved_at,
+        },
+    }
+
+
+def _decode_item(record: Json) -> CaseStructure:
+    contours = _decode_contours(record["contours"])
+    values = _decode_fields({name: record[name] for name in _STRUCTURE})
+    carried = _decode_imported(record["carried"])[0]
+    structure = Structure(number=record["number"], contours=contours, carried=carried, **values)
+    review = record["review"]
+    automatic = {z: contours[z] if p is None else p for z, p in _decode_contours(review["automatic"]).items()}
+    return CaseStructure(structure, automatic, review["locked"], review["approved_by"], review["approved_at"])
+
+
+def _encode_contours(contours: Mapping[int, MultiPolygon | None]) -> dict[int, str | None]:
+    import shapely
+
+    return {z: p if p is None else b64encode(shapely.to_wkb(p)).decode() for z, p in contours.items()}
+
+
+def _decode_contours(record: Mapping[str, str | None]) -> dict[int, Any]:
+    import shapely
+
+    return {int(z): p if p is None else shapely.from_wkb(b64decode(p)) for z, p in record.items()}
+
+
+def _encode_imported(imported: Mapping[int, tuple[ImportedContour, ...]]) -> dict[int, list[list[str]]]:
+    return {
+        z: [[item.geometric_type, item.data, b64encode(item.item).decode()] for item in items]
+        for z, items in imported.items()
+    }
+
+
+def _decode_imported(record: Mapping[str, list[list[str]]]) -> dict[int, tuple[ImportedContour, ...]]:
+    return {
+        int(z): tuple(ImportedContour(kind, data, b64decode(item)) for kind, data, item in items)
+        for z, items in record.items()
+    }
+
+
+def _decode_finding(record: Json) -> Finding:
+    return Finding(**{**record, "severity": Severity[record["severity"]]})
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401  (JSON values)
+    return value
+
+
+_STRUCTURE: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
+    "name": (_plain, _plain),
+    "tg263_name": (_plain, _plain),
+    "interpreted_type": (_plain, _plain),
+    "color_rgb": (list, tuple),
+    "generation": (str, GenerationAlgorithm),
+    "provenance": (lambda p: p and p.to_json(), lambda p: p and Provenance(**p)),
+    "status": (str, ReviewStatus),
+    "description": (_plain, _plain),
+    "findings": (lambda f: [one.to_json() for one in f], lambda f: tuple(_decode_finding(one) for one in f)),
+    "imported": (_encode_imported, _decode_imported),
+}
+_CODECS = {**_STRUCTURE, "automatic": (_encode_contours, _decode_contours)}
+
+
+def _encode_fields(values: Mapping[str, Any]) -> Json:
+    return {name: _CODECS[name][0](value) if name in _CODECS else value for name, value in values.items()}
+
+
+def _decode_fields(record: Json) -> Json:
+    return {name: _CODECS[name][1](value) if name in _CODECS else value for name, value in record.items()}
+
+
+def contours_equal(a: Contours, b: Contours) -> bool:
+    """Whether two structures have exactly the same points on the same slices."""
+    return dict(a) == dict(b)

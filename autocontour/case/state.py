@@ -1,0 +1,232 @@
+"""The structures of a case at one moment, and the edits that lead from one moment to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any
+
+from autocontour.errors import CaseError
+from autocontour.structures import Contours, GenerationAlgorithm, ReviewStatus, Structure
+
+if TYPE_CHECKING:
+    from shapely import MultiPolygon
+
+SliceChanges = Mapping[int, "MultiPolygon | None"]
+"""Slice index → its new polygon, or None where the structure leaves the slice."""
+
+
+@dataclass(frozen=True)
+class CaseStructure:
+    """A structure with what the review knows of it.
+
+    Attributes
+    ----------
+    structure
+        As it stands now.
+    automatic
+        Its contours as they first came, from a network, a rule or a file; empty if drawn by hand.
+    locked
+        Whether the user has protected it.
+    approved_by, approved_at
+        Who approved it and when (ISO 8601, UTC); empty while it is not approved.
+    """
+
+    structure: Structure
+    automatic: Contours = field(default_factory=dict)
+    locked: bool = False
+    approved_by: str = ""
+    approved_at: str = ""
+
+    @property
+    def is_approved(self) -> bool:
+        """Whether a person has approved it as it stands."""
+        return self.structure.status is ReviewStatus.APPROVED
+
+    @property
+    def is_protected(self) -> bool:
+        """Whether its contours may not change: locked or approved."""
+        return self.locked or self.is_approved
+
+
+APPROVAL_FIELDS = frozenset({"locked", "approved_by", "approved_at", "status", "color_rgb"})
+"""What may change even of a protected structure."""
+REVIEW_FIELDS = frozenset({"automatic", "locked", "approved_by", "approved_at"})
+STRUCTURE_FIELDS = frozenset(f.name for f in fields(Structure)) - {"number", "contours", "carried"}
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One step the user can undo.
+
+    Attributes
+    ----------
+    label
+        What the user did, in plain words ("Brush").
+    contours
+        Structure number → the slices that change.
+    fields
+        Structure number → attributes of `Structure` or `CaseStructure` that change.
+    added
+        New structures, at the end of the list.
+    removed
+        Numbers of the structures that go.
+    order
+        Numbers in their new order; empty to leave the order as it is.
+    """
+
+    label: str
+    contours: Mapping[int, SliceChanges] = field(default_factory=dict)
+    fields: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    added: tuple[CaseStructure, ...] = ()
+    removed: tuple[int, ...] = ()
+    order: tuple[int, ...] = ()
+
+    @property
+    def numbers(self) -> frozenset[int]:
+        """Every structure the edit touches."""
+        added = (item.structure.number for item in self.added)
+        return frozenset((*self.contours, *self.fields, *self.removed, *added))
+
+
+@dataclass(frozen=True)
+class CaseState:
+    """Every structure of a case at one moment; unchanged parts are shared between moments."""
+
+    items: tuple[CaseStructure, ...] = ()
+
+    def __getitem__(self, number: int) -> CaseStructure:
+        """Return the structure with this ROI number; KeyError if there is none."""
+        for item in self.items:
+            if item.structure.number == number:
+                return item
+        raise KeyError(number)
+
+    def __contains__(self, number: int) -> bool:
+        return number in self.numbers
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """ROI numbers, in order."""
+        return tuple(item.structure.number for item in self.items)
+
+    @property
+    def structures(self) -> tuple[Structure, ...]:
+        """The structures without their review."""
+        return tuple(item.structure for item in self.items)
+
+    @property
+    def next_number(self) -> int:
+        """The lowest ROI number above all in use."""
+        return max(self.numbers, default=0) + 1
+
+    def find(self, name: str) -> CaseStructure | None:
+        """Return the structure called `name`, whatever its case; None if there is none."""
+        folded = name.casefold()
+        return next((item for item in self.items if item.structure.name.casefold() == folded), None)
+
+    def after(self, edit: Edit) -> CaseState:
+        """Return the state that `edit` leads to.
+
+        Raises
+        ------
+        CaseError
+            If a structure it would change is locked, approved, missing, or would share its name (``AC-CASE-01x``).
+        """
+        self._check(edit)
+        state = self.patched(edit)
+        _check_names(state)
+        return state
+
+    def patched(self, edit: Edit) -> CaseState:
+        """Return the state that `edit` leads to without asking whether it may (for undo, redo and replay)."""
+        kept = (item for item in self.items if item.structure.number not in edit.removed)
+        items = (*(_changed(item, edit) for item in kept), *edit.added)
+        if edit.order:
+            place = {number: index for index, number in enumerate(edit.order)}
+            items = tuple(sorted(items, key=lambda item: place.get(item.structure.number, len(place))))
+        return CaseState(items)
+
+    def _check(self, edit: Edit) -> None:
+        missing = (set(edit.contours) | set(edit.fields) | set(edit.removed)) - set(self.numbers)
+        if missing or any(item.structure.number in self for item in edit.added):
+            raise CaseError("AC-CASE-010", "The edit names a structure that this case does not have.")
+        named = (number for number, values in edit.fields.items() if not set(values) <= APPROVAL_FIELDS)
+        for number in (*edit.contours, *edit.removed, *named):
+            _refuse_protected(self[number])
+
+
+def edit_between(label: str, before: CaseState, after: CaseState) -> Edit:
+    """Return the edit that leads from `before` to `after`, two states with shared parts (for undo and redo)."""
+    contours: dict[int, dict[int, MultiPolygon | None]] = {}
+    values: dict[int, dict[str, Any]] = {}
+    for item in after.items:
+        number = item.structure.number
+        if number not in before or before[number] is item:
+            continue
+        contours[number] = contour_changes(before[number].structure.contours, item.structure.contours)
+        values[number] = _field_changes(before[number], item)
+    added = tuple(item for item in after.items if item.structure.number not in before)
+    removed = tuple(number for number in before.numbers if number not in after)
+    return Edit(label, contours, values, added, removed, after.numbers)
+
+
+def contour_changes(before: Contours, after: Contours) -> dict[int, MultiPolygon | None]:
+    """Return the slices on which `after` is not the very object of `before`, None where it has left."""
+    changed: dict[int, MultiPolygon | None] = {z: p for z, p in after.items() if before.get(z) is not p}
+    changed.update(dict.fromkeys(set(before) - set(after)))
+    return changed
+
+
+def _refuse_protected(item: CaseStructure) -> None:
+    name = item.structure.name
+    if item.is_approved:
+        raise CaseError("AC-CASE-012", f"{name} is approved and cannot change.", "Withdraw its approval first.")
+    if item.locked:
+        raise CaseError("AC-CASE-011", f"{name} is locked and cannot change.", "Unlock it first.")
+
+
+def _check_names(state: CaseState) -> None:
+    names = [structure.name.casefold() for structure in state.structures]
+    if len(set(names)) < len(names):
+        raise CaseError("AC-CASE-013", "Two structures would have the same name.", "Choose another name.")
+
+
+def _changed(item: CaseStructure, edit: Edit) -> CaseStructure:
+    number = item.structure.number
+    values = dict(edit.fields.get(number, {}))
+    changes = edit.contours.get(number, {})
+    if changes:
+        item = replace(item, structure=_redrawn(item.structure, changes))
+    if not values:
+        return item
+    review = {name: values.pop(name) for name in REVIEW_FIELDS & set(values)}
+    return replace(item, structure=replace(item.structure, **values), **review)
+
+
+def _redrawn(structure: Structure, changes: SliceChanges) -> Structure:
+    """Return `structure` with `changes` drawn in; an edited slice loses the points it was imported with."""
+    contours = {index: polygon for index, polygon in structure.contours.items() if index not in changes}
+    contours.update({index: polygon for index, polygon in changes.items() if polygon is not None})
+    imported = {index: items for index, items in structure.imported.items() if index not in changes}
+    generation = structure.generation
+    if generation is GenerationAlgorithm.AUTOMATIC:
+        generation = GenerationAlgorithm.SEMIAUTOMATIC
+    return replace(
+        structure,
+        contours=dict(sorted(contours.items())),
+        imported=imported,
+        generation=generation,
+        status=ReviewStatus.EDITED,
+    )
+
+
+def _field_changes(before: CaseStructure, after: CaseStructure) -> dict[str, Any]:
+    return {
+        **_differing(before.structure, after.structure, STRUCTURE_FIELDS),
+        **_differing(before, after, REVIEW_FIELDS),
+    }
+
+
+def _differing(before: object, after: object, names: Iterable[str]) -> dict[str, Any]:
+    return {name: getattr(after, name) for name in names if getattr(before, name) != getattr(after, name)}

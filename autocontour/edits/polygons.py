@@ -1,0 +1,75 @@
+"""Keeping polygons valid while they are edited.
+
+Everything here lives in the plane coordinates of one slice (u, v in mm). A slice's outline is a valid, non-empty
+MultiPolygon; where nothing is left it is None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import shapely
+from shapely import MultiPolygon, Polygon
+from shapely.geometry.base import BaseGeometry
+
+SMALLEST_MM2 = 0.05
+"""Pieces and holes below this area are slips of the hand, not anatomy."""
+TOLERANCE_MM = 0.02
+"""How far a finished stroke may lie from where it was drawn, in exchange for fewer points."""
+
+Outline = MultiPolygon | None
+
+
+def clean(geometry: BaseGeometry | None, smallest_mm2: float = SMALLEST_MM2) -> Outline:
+    """Return the areas of `geometry` as a valid MultiPolygon without slivers; None if no area is left."""
+    if geometry is None or geometry.is_empty:
+        return None
+    if not geometry.is_valid:
+        geometry = shapely.make_valid(geometry)
+    kept = [_without_pinholes(part, smallest_mm2) for part in pieces(geometry) if part.area >= smallest_mm2]
+    if not kept:
+        return None
+    whole = MultiPolygon(kept)
+    return whole if whole.is_valid else clean(shapely.union_all(kept), smallest_mm2)
+
+
+def pieces(geometry: BaseGeometry) -> list[Polygon]:
+    """Return every polygon in `geometry`."""
+    return [part for part in shapely.get_parts(_flat(geometry)) if isinstance(part, Polygon) and not part.is_empty]
+
+
+def thinned(outline: Outline, tolerance_mm: float = TOLERANCE_MM) -> Outline:
+    """Return `outline` with the points left out that do not matter to `tolerance_mm`."""
+    return clean(outline.simplify(tolerance_mm)) if outline else None
+
+
+def union(*outlines: BaseGeometry | None) -> Outline:
+    """Return all that any outline covers."""
+    return clean(shapely.union_all([outline for outline in outlines if outline is not None]))
+
+
+def difference(outline: Outline, *others: BaseGeometry | None) -> Outline:
+    """Return what of `outline` no other covers."""
+    cut = [other for other in others if other is not None]
+    return clean(outline.difference(shapely.union_all(cut))) if outline and cut else outline
+
+
+def intersection(outline: Outline, other: BaseGeometry | None) -> Outline:
+    """Return what both cover."""
+    return clean(outline.intersection(other)) if outline and other else None
+
+
+def from_polygons(polygons: Iterable[Polygon]) -> Outline:
+    """Return the union of `polygons`."""
+    return union(*polygons)
+
+
+def _flat(geometry: BaseGeometry) -> BaseGeometry:
+    parts = shapely.get_parts(geometry)
+    nested = any(part.geom_type in ("MultiPolygon", "GeometryCollection") for part in parts)
+    return shapely.GeometryCollection([p for part in parts for p in shapely.get_parts(part)]) if nested else geometry
+
+
+def _without_pinholes(polygon: Polygon, smallest_mm2: float) -> Polygon:
+    kept = [ring for ring in polygon.interiors if Polygon(ring).area >= smallest_mm2]
+    return Polygon(polygon.exterior, kept) if len(kept) < len(polygon.interiors) else polygon

@@ -1,0 +1,67 @@
+"""Edits that reach over several slices or several structures; each returns the slices that change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from enum import StrEnum
+
+from autocontour.case.state import SliceChanges
+from autocontour.edits.polygons import Outline, difference, intersection, union
+from autocontour.edits.shapes import offset
+from autocontour.structures import Contours
+
+
+class Boolean(StrEnum):
+    """How two structures are joined."""
+
+    UNION = "union"
+    INTERSECTION = "intersection"
+    DIFFERENCE = "difference"
+
+
+_JOIN: dict[Boolean, Callable[[Outline, Outline], Outline]] = {
+    Boolean.UNION: union,
+    Boolean.INTERSECTION: intersection,
+    Boolean.DIFFERENCE: difference,
+}
+
+
+def copied(contours: Contours, source: int, target: int) -> SliceChanges:
+    """Return the change that puts the outline of slice `source` on slice `target` (nothing if there is none)."""
+    return {target: contours[source]} if source in contours else {}
+
+
+def deleted(contours: Contours, slices: Iterable[int]) -> SliceChanges:
+    """Return the change that takes the structure off `slices`."""
+    return dict.fromkeys(z for z in slices if z in contours)
+
+
+def mapped(
+    contours: Contours, change: Callable[[Outline], Outline], slices: Iterable[int] | None = None
+) -> SliceChanges:
+    """Return the change that puts every outline, or those on `slices`, through `change`."""
+    chosen = contours if slices is None else [z for z in slices if z in contours]
+    changed = {z: change(contours[z]) for z in chosen}
+    return {z: polygon for z, polygon in changed.items() if polygon is not contours[z]}
+
+
+def replaced(before: Contours, after: Contours) -> SliceChanges:
+    """Return the change that makes `after` of `before`."""
+    changed: dict[int, Outline] = {z: p for z, p in after.items() if z not in before or before[z] != p}
+    changed.update(dict.fromkeys(z for z in before if z not in after))
+    return changed
+
+
+def combined(a: Contours, b: Contours, how: Boolean) -> Contours:
+    """Return the boolean of two structures, slice by slice."""
+    joined = {z: _JOIN[how](a.get(z), b.get(z)) for z in sorted({*a, *b})}
+    return {z: polygon for z, polygon in joined.items() if polygon is not None}
+
+
+def cropped(contours: Contours, other: Contours, gap_mm: float, *, inside: bool) -> Contours:
+    """Return `contours` kept inside `other` shrunk by `gap_mm`, or outside `other` grown by it, within each slice."""
+    if inside:
+        kept = {z: intersection(p, offset(other.get(z), -gap_mm)) for z, p in contours.items()}
+    else:
+        kept = {z: difference(p, offset(other.get(z), gap_mm)) for z, p in contours.items()}
+    return {z: polygon for z, polygon in kept.items() if polygon is not None}

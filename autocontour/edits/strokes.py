@@ -1,0 +1,96 @@
+"""What the hand draws on a slice: the brush, the eraser, the free hand and the push."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import shapely
+from numpy.typing import ArrayLike, NDArray
+from shapely import LinearRing, LineString, MultiPolygon, Point, Polygon
+
+from autocontour.edits.polygons import Outline, clean, difference, union
+
+ARC_SEGMENTS = 16
+"""Segments in a quarter of the brush's circle: 0.06 % of its area."""
+Point2 = tuple[float, float]
+Floats = NDArray[np.float64]
+
+
+def swept_disc(points_uv_mm: ArrayLike, radius_mm: float) -> Polygon:
+    """Return what a disc covers on its way along `points_uv_mm` ((n, 2), one point is enough)."""
+    points = np.atleast_2d(np.asarray(points_uv_mm, dtype=np.float64))
+    # A path without length has no direction to sweep along: GEOS would return nothing.
+    moved = len(points) > 1 and np.ptp(points, axis=0).max() > 1e-6
+    path = LineString(points) if moved else Point(points[0])
+    swept: Polygon = path.buffer(radius_mm, quad_segs=ARC_SEGMENTS)
+    return swept
+
+
+def brushed(outline: Outline, stroke: Polygon) -> Outline:
+    """Return `outline` with `stroke` painted on."""
+    return union(outline, stroke)
+
+
+def erased(outline: Outline, stroke: Polygon) -> Outline:
+    """Return `outline` with `stroke` wiped off."""
+    return difference(outline, stroke)
+
+
+def enclosed(points_uv_mm: ArrayLike) -> Outline:
+    """Return everything a freehand line goes round, closed from its end to its start, loops included."""
+    points = np.asarray(points_uv_mm, dtype=np.float64)
+    if len(points) < 3:
+        return None
+    line = LineString(np.vstack([points, points[:1]]))
+    faces = shapely.polygonize([shapely.node(line)])
+    return clean(shapely.union_all(shapely.get_parts(faces)))
+
+
+def pushed(outline: Outline, start_uv_mm: Point2, end_uv_mm: Point2, radius_mm: float) -> Outline:
+    """Return `outline` moved like clay by a finger of `radius_mm` that goes from start to end.
+
+    The plane under the finger is dragged along, fully at its centre and less towards its rim, by
+    (1 − (d/r)²)². Each step is short enough (a quarter of the radius) for this warp to be one to one: an outline
+    never crosses itself, and a hole stays a hole.
+    """
+    if outline is None:
+        return None
+    start, end = np.asarray(start_uv_mm, dtype=np.float64), np.asarray(end_uv_mm, dtype=np.float64)
+    steps = max(1, int(np.ceil(np.hypot(*(end - start)) / (radius_mm / 4))))
+    if not outline.boundary.intersects(swept_disc([start, end], radius_mm)):
+        return outline
+    shift = (end - start) / steps
+    warped: MultiPolygon = outline
+    for step in range(steps):
+        centre = start + step * shift
+        warped = _with_points_near(warped, centre, radius_mm)
+        warped = shapely.transform(warped, partial(_dragged, centre=centre, shift=shift, radius_mm=radius_mm))
+    return clean(warped)
+
+
+def _dragged(points: Floats, centre: Floats, shift: Floats, radius_mm: float) -> Floats:
+    nearness = np.clip(1 - ((points - centre) ** 2).sum(axis=1) / radius_mm**2, 0, None)
+    dragged: Floats = points + shift * (nearness**2)[:, None]
+    return dragged
+
+
+def _with_points_near(outline: MultiPolygon, centre: Floats, radius_mm: float) -> MultiPolygon:
+    """Return `outline` with points at most a tenth of the finger apart where it lies under the finger."""
+    low, high = centre - radius_mm, centre + radius_mm
+
+    def denser(ring: LinearRing) -> Floats:
+        return _denser(shapely.get_coordinates(ring), low, high, radius_mm / 10)
+
+    return MultiPolygon([Polygon(denser(p.exterior), [denser(r) for r in p.interiors]) for p in outline.geoms])
+
+
+def _denser(points: Floats, low: Floats, high: Floats, spacing_mm: float) -> Floats:
+    a, b = points[:-1], points[1:]
+    near = np.all((np.maximum(a, b) >= low) & (np.minimum(a, b) <= high), axis=1)
+    counts = np.where(near, np.ceil(np.hypot(*(b - a).T) / spacing_mm), 1).astype(int).clip(1, 500)
+    starts = np.repeat(a, counts, axis=0)
+    offsets = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    parts = (offsets / np.repeat(counts, counts))[:, None]
+    dense: Floats = np.vstack([starts + parts * np.repeat(b - a, counts, axis=0), points[-1:]])
+    return dense
