@@ -6,7 +6,8 @@ sigmoid of each channel is its probability.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import torch
@@ -16,7 +17,7 @@ from torch.utils.checkpoint import checkpoint
 from autocontour.errors import ModelError
 
 GROUP_CHANNELS = 8
-EMPTY_LOGIT = -4.0  # an untrained network says that nearly every voxel is empty, as is true
+EMPTY_LOGIT = -2.0  # an untrained network says that nearly every voxel is empty, as is true
 
 
 def build_network(config: dict[str, Any]) -> nn.Module:
@@ -40,7 +41,7 @@ def build_network(config: dict[str, Any]) -> nn.Module:
         If the architecture is unknown or its arguments do not fit (``AC-MD-020``).
     """
     arguments = {key: value for key, value in config.items() if key != "architecture"}
-    builders = {"fc_densenet": FCDenseNet, "unet": build_unet}
+    builders: dict[str, Callable[..., nn.Module]] = {"fc_densenet": FCDenseNet, "unet": build_unet}
     builder = builders.get(str(config.get("architecture")))
     if builder is None:
         raise ModelError("AC-MD-020", f"The network {config.get('architecture')!r} is unknown.", _REMEDY)
@@ -57,15 +58,13 @@ def window_multiple_zyx(config: dict[str, Any]) -> tuple[int, int, int]:
     """Return the numbers of voxels along z, y, x whose multiples the network of `config` accepts as input."""
     strides = config.get("strides_zyx", [[2, 2, 2]] * 4)
     stem = config.get("stem_stride_zyx", [1, 1, 1])
-    z, y, x = (stem[axis] * _product(stride[axis] for stride in strides) for axis in range(3))
+    z, y, x = (int(stem[axis] * math.prod(stride[axis] for stride in strides)) for axis in range(3))
     return z, y, x
 
 
-def _product(values: Any) -> int:
-    result = 1
-    for value in values:
-        result *= int(value)
-    return result
+def _triple(values: Sequence[int]) -> tuple[int, int, int]:
+    z, y, x = values
+    return z, y, x
 
 
 def _norm(channels: int) -> nn.GroupNorm:
@@ -140,9 +139,9 @@ class FCDenseNet(nn.Module):
         if len(strides_zyx) != len(block_layers):
             raise ValueError("there must be one stride per level")
         self.checkpointing = checkpointing
-        stem_kernel = tuple(2 + step for step in stem_stride_zyx)
+        stem_kernel = _triple([2 + step for step in stem_stride_zyx])
         self.stem = nn.Sequential(
-            nn.Conv3d(in_channels, stem_channels, stem_kernel, tuple(stem_stride_zyx), padding=1, bias=False),
+            nn.Conv3d(in_channels, stem_channels, stem_kernel, _triple(stem_stride_zyx), padding=1, bias=False),
             _norm(stem_channels),
             nn.ReLU(inplace=True),
         )
@@ -153,19 +152,19 @@ class FCDenseNet(nn.Module):
             channels += block.new_channels
             skips.append(channels)
             self.down_blocks.append(block)
-            self.downs.append(nn.Sequential(_conv(channels, channels, 1), nn.MaxPool3d(tuple(stride))))
+            self.downs.append(nn.Sequential(_conv(channels, channels, 1), nn.MaxPool3d(_triple(stride))))
         self.bottleneck = DenseBlock(channels, growth, bottleneck_layers)
         channels = self.bottleneck.new_channels
         self.ups, self.merges, self.up_blocks = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
         for layers, stride, skip in zip(block_layers[::-1], strides_zyx[::-1], skips[::-1], strict=True):
-            step = tuple(stride)
+            step = _triple(stride)
             self.ups.append(nn.ConvTranspose3d(channels, channels, step, step))
             merged = 2 * growth * layers
             self.merges.append(_conv(channels + skip, merged, 1))
             block = DenseBlock(merged, growth, layers)
             self.up_blocks.append(block)
             channels = merged + block.new_channels
-        step = tuple(stem_stride_zyx)
+        step = _triple(stem_stride_zyx)
         self.full_up = nn.ConvTranspose3d(channels, refine_channels, step, step)
         self.full_features = _conv(in_channels, refine_channels)
         self.refine = _conv(2 * refine_channels, refine_channels)
@@ -197,7 +196,7 @@ class FCDenseNet(nn.Module):
 
 def build_unet(in_channels: int, out_channels: int, features: Sequence[int] = (16, 32, 64, 128, 256, 16)) -> nn.Module:
     """Build MONAI's BasicUNet: five levels, each step down halves z, y and x."""
-    from monai.networks.nets import BasicUNet
+    from monai.networks.nets.basic_unet import BasicUNet
 
     network: nn.Module = BasicUNet(3, in_channels, out_channels, features=tuple(features))
     return network

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from autocontour.errors import TrainingError
 
@@ -121,18 +121,19 @@ def read_config(path: Path) -> TrainingConfig:
         raise TrainingError("AC-TR-001", message, _REMEDY) from error
 
 
+Settings = TypeVar("Settings", DataConfig, StageConfig, AugmentConfig)
 _REMEDY = "Compare it with the configurations that come with the program (models/training/configs)."
 
 
-def _build(kind: Any, values: dict[str, Any]) -> Any:
+def _build(kind: type[Settings], values: dict[str, Any]) -> Settings:
     unknown = set(values) - {item.name for item in fields(kind)}
     if unknown:
         raise ValueError(f"unknown setting {', '.join(sorted(unknown))}")
-    settled = {name: _frozen(value) for name, value in values.items()}
+    settled: dict[str, Any] = {name: _frozen(value) for name, value in values.items()}
     if "augment" in values:
         settled["augment"] = _build(AugmentConfig, values["augment"])
     return kind(**settled)
 
 
-def _frozen(value: Any) -> Any:
+def _frozen(value: object) -> object:
     return tuple(_frozen(item) for item in value) if isinstance(value, list) else value

@@ -43,6 +43,10 @@ class Sample:
     solid: NDArray[np.bool_]
     spacing_zyx_mm: NDArray[np.float64]
 
+    def mask(self, structure: int) -> NDArray[np.bool_]:
+        """Return the mask of the structure with that number."""
+        return self.labels & np.uint16(1 << structure) > 0
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -86,13 +90,14 @@ def choose_fold(patients: list[str], config: DataConfig) -> tuple[str, ...]:
 
 def _read_index(folder: Path) -> dict[str, Any]:
     try:
-        index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-        if not index["patients"] or not index["structures_by_bit"]:
-            raise ValueError("it lists nothing")
+        index: dict[str, Any] = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+        listed = len(index["patients"]), len(index["structures_by_bit"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         remedy = "Give the folder that holds index.json and the patients' .npz files."
         raise TrainingError("AC-TR-002", f"The training data have no usable index: {error}.", remedy) from error
-    return dict(index)
+    if not all(listed):
+        raise TrainingError("AC-TR-003", "The training data's index lists no patient or no structure.")
+    return index
 
 
 def read_sample(path: Path, entry: dict[str, Any], index: dict[str, Any], structures: tuple[str, ...]) -> Sample:

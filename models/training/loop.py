@@ -120,7 +120,7 @@ class Trainer:
         logits = logits.float()
         loss = masked_loss(logits, target, weight)
         self.optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_GRADIENT)
         if torch.isfinite(norm):
             self.optimizer.step()
@@ -152,12 +152,9 @@ class Trainer:
                 {"average": self.average.state_dict(), "step": self.step, "score": score}, self.folder / "best.pt"
             )
 
-    def _log(self, **values: Any) -> None:
-        line = {
-            "time": datetime.now(UTC).isoformat(timespec="seconds"),
-            "step": self.step,
-            "elapsed_s": round(self.elapsed_s, 1),
-        }
+    def _log(self, **values: object) -> None:
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        line = {"time": now, "step": self.step, "elapsed_s": round(self.elapsed_s, 1)}
         with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(line | values) + "\n")
 

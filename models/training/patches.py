@@ -51,7 +51,7 @@ class PatchSampler:
         self.stage = stage
         self.mirrored = mirrored_channels(structures)
         self.weights = np.array([stage.sampling_weights.get(name, 1.0) for name in structures])
-        present = np.array([[bool((s.labels >> k & 1).any()) for k in range(len(structures))] for s in samples])
+        present = np.array([[s.mask(k).any() for k in range(len(structures))] for s in samples])
         self.holders = [np.flatnonzero(column) for column in present.T]
         self.weights = self.weights * present.any(axis=0)
         self.voxels: dict[tuple[int, int], NDArray[np.intp]] = {}
@@ -84,16 +84,16 @@ class PatchSampler:
         if rng.random() < self.stage.anywhere_probability:
             z = int(rng.integers(len(sample.hu)))
         half = int(self.stage.patch_zyx[0] * self.stage.spacing_zyx_mm[0] / sample.spacing_zyx_mm[0] / 2)
-        near = sample.labels[max(0, z - half) : z + half].any(axis=0)
+        near = (sample.labels[max(0, z - half) : z + half] > 0).any(axis=0)
         if not near.any():
-            near = sample.labels.any(axis=0)
+            near = (sample.labels > 0).any(axis=0)
         rows, columns = np.flatnonzero(near.any(axis=1)), np.flatnonzero(near.any(axis=0))
         return which, np.array([z, (rows[0] + rows[-1]) / 2, (columns[0] + columns[-1]) / 2])
 
     def _slices_of(self, which: int, structure: int) -> NDArray[np.intp]:
         key = which, structure
         if key not in self.voxels:
-            self.voxels[key] = np.flatnonzero((self.samples[which].labels >> structure & 1).any(axis=(1, 2)))
+            self.voxels[key] = np.flatnonzero(self.samples[which].mask(structure).any(axis=(1, 2)))
         return self.voxels[key]
 
 

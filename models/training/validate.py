@@ -56,14 +56,14 @@ def predict_windows(network: nn.Module, image: Tensor, stage: StageConfig) -> Te
     padding = [int(v) for axis in (2, 1, 0) for v in (before[axis], short[axis] - before[axis])]
     padded = F.pad(image, padding, value=AIR_HU)
     weight = _gaussian(stage.patch_zyx)
-    total = norm = None
+    total, norm = torch.zeros(0), torch.zeros(padded.shape)
     for corner in _corners(np.array(padded.shape), patch):
         z, y, x = (slice(int(a), int(a + n)) for a, n in zip(corner, patch, strict=True))
         window = scale_windows(padded[z, y, x], stage.windows_hu)[None]
         with torch.autocast("cpu", torch.bfloat16):
             logits = network(window)[0].float()
-        if total is None:
-            total, norm = torch.zeros((len(logits), *padded.shape)), torch.zeros(padded.shape)
+        if not len(total):
+            total = torch.zeros((len(logits), *padded.shape))
         total[:, z, y, x] += logits * weight
         norm[z, y, x] += weight
     z, y, x = (slice(int(b), int(b + n)) for b, n in zip(before, image.shape, strict=True))
@@ -87,7 +87,7 @@ def dice_of_sample(probability: Tensor, sample: Sample, thresholds: Sequence[flo
     result = np.full(len(sample.known), np.nan)
     solid = probability.numpy()[:, sample.solid]
     for k, threshold in enumerate(thresholds):
-        truth = (sample.labels[sample.solid] >> k & 1).astype(bool)
+        truth = sample.mask(k)[sample.solid]
         if sample.known[k] and truth.any():
             drawn = solid[k] > threshold
             result[k] = 2 * (drawn & truth).sum() / (drawn.sum() + truth.sum())
