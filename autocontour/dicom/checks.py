@@ -21,6 +21,7 @@ from autocontour.dicom.placement import (
     normal_positions,
     stray_from_normal_mm,
 )
+from autocontour.dicom.wording import counted
 from autocontour.findings import Finding, Severity
 from autocontour.geometry import SPACING_TOLERANCE, SPACING_TOLERANCE_MM
 
@@ -99,7 +100,7 @@ def _check_kind(slices: Sequence[SliceHeader]) -> Iterator[Finding]:
         code = MIXED_KINDS if len(others) < len(slices) else NOT_CT
         yield _block(
             code,
-            f"{len(others)} of {len(slices)} files are not CT images (secondary capture, MR, PET …).",
+            f"Not CT images (secondary capture, MR, PET …): {_share(others, slices)}.",
             others[0],
             "Export the series without them.",
         )
@@ -111,7 +112,7 @@ def _check_kind(slices: Sequence[SliceHeader]) -> Iterator[Finding]:
 def _check_localizers(slices: Sequence[SliceHeader]) -> Iterator[Finding]:
     localizers = [s for s in slices if is_localizer(s)]
     if localizers:
-        message = f"{len(localizers)} of {len(slices)} images are localizers (scouts)."
+        message = f"Localizers (scouts): {_share(localizers, slices)}."
         yield _block(LOCALIZER, message, localizers[0], "Export the series without the localizer.")
 
 
@@ -131,7 +132,7 @@ def _check_presence(slices: Sequence[SliceHeader]) -> Iterator[Finding]:
     for code, name, is_there in required:
         without = [s for s in slices if not is_there(s)]
         if without:
-            yield _block(code, f"{len(without)} of {len(slices)} slices have no valid {name}.", without[0])
+            yield _block(code, f"No valid {name} in {_share(without, slices)}.", without[0])
     yield from _check_pixel_format(slices)
 
 
@@ -142,11 +143,11 @@ def _has_uids(header: SliceHeader) -> bool:
 def _check_pixel_format(slices: Sequence[SliceHeader]) -> Iterator[Finding]:
     odd = [s for s in slices if not _is_grey(s)]
     if odd:
-        message = f"{len(odd)} of {len(slices)} slices are no greyscale image of a size and depth that CT has."
+        message = f"No greyscale image of a size and depth that CT has: {_share(odd, slices)}."
         yield _block(PIXEL_FORMAT, message, odd[0])
     short = [s for s in slices if is_truncated(s)]
     if short:
-        message = f"The pixel data of {len(short)} of {len(slices)} slices are cut short."
+        message = f"The pixel data are cut short in {_share(short, slices)}."
         yield _block(TRUNCATED, message, short[0], "Copy the files again, whole.")
     bare = [s for s in slices if s.rescale_slope is None or s.rescale_intercept is None or s.rescale_slope == 0]
     if bare:
@@ -177,7 +178,7 @@ def is_truncated(header: SliceHeader) -> bool:
 
 def _rescale_missing(slices: Sequence[SliceHeader], bare: Sequence[SliceHeader]) -> Finding:
     """Signed stored values can be HU as they are; unsigned ones cannot hold air."""
-    message = f"{len(bare)} of {len(slices)} slices have no valid rescale slope or intercept"
+    message = f"No valid rescale slope or intercept in {_share(bare, slices)}"
     if len(bare) == len(slices) and all(s.pixel_representation == 1 for s in slices):
         return Finding(NO_RESCALE, Severity.WARN, f"{message}; the stored values are taken as Hounsfield units.")
     return _block(NO_RESCALE, f"{message}, and the stored values cannot be Hounsfield units.", bare[0])
@@ -195,13 +196,12 @@ def _check_sameness(slices: Sequence[SliceHeader]) -> Iterator[Finding]:
     orientation = [s for s, off in zip(slices, off_orientation, strict=True) if off]
     for code, name, others in (
         (MIXED_MATRIX, "numbers of rows and columns", matrix),
-        (MIXED_PIXEL_SPACING, "a pixel spacing", spacing),
-        (MIXED_ORIENTATION, "an orientation", orientation),
-        (MIXED_RESCALE, "a rescale slope or intercept", rescale),
+        (MIXED_PIXEL_SPACING, "pixel spacing", spacing),
+        (MIXED_ORIENTATION, "orientation", orientation),
+        (MIXED_RESCALE, "rescale slope or intercept", rescale),
     ):
         if others:
-            count = min(len(others), len(slices) - len(others))
-            yield _block(code, f"{count} of {len(slices)} slices have {name} of their own.", others[0])
+            yield _block(code, f"The slices differ in their {name}.", others[0])
 
 
 def rescale_of(header: SliceHeader) -> tuple[float | None, float | None]:
@@ -226,7 +226,9 @@ def _check_steps(slices: Sequence[SliceHeader], steps: Floats) -> Iterator[Findi
         return
     same = steps < _SAME_POSITION_MM
     if same.any():
-        message = f"{same.sum()} slices lie where another one lies: two acquisitions or phases in one series."
+        message = (
+            f"{counted(int(same.sum()), 'slice')} at the position of another: two acquisitions or phases in one series."
+        )
         yield _block(
             SAME_POSITION, message, slices[int(same.argmax()) + 1], "Export one acquisition or phase as its own series."
         )
@@ -242,7 +244,7 @@ def _check_steps(slices: Sequence[SliceHeader], steps: Floats) -> Iterator[Findi
     whole = (gaps >= 2) & (np.abs(steps[off] - gaps * usual) <= SPACING_TOLERANCE_MM * gaps)
     if whole.all():
         missing = int((gaps - 1).sum())
-        yield _block(MISSING_SLICES, f"{missing} slices are missing, the first {at}.", where, _ACCEPT)
+        yield _block(MISSING_SLICES, f"{counted(missing, 'slice')} missing, the first {at}.", where, _ACCEPT)
     else:
         message = f"The slice spacing changes between {steps.min():.2f} and {steps.max():.2f} mm, first {at}."
         yield _block(UNEVEN_SPACING, message, where, _ACCEPT)
@@ -287,6 +289,10 @@ _STAGES = (
     (_check_sameness, {MIXED_ORIENTATION}),
     (_check_placement, set[str]()),
 )
+
+
+def _share(some: Sequence[SliceHeader], slices: Sequence[SliceHeader]) -> str:
+    return f"{len(some)} of {counted(len(slices), 'file')}"
 
 
 def _block(code: str, message: str, header: SliceHeader | None = None, remedy: str = _EXPORT_AGAIN) -> Finding:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from autocontour.dicom.header import SliceHeader
 from autocontour.dicom.read import dataset_start, read_bytes
+from autocontour.dicom.wording import counted
 from autocontour.errors import CTError
 from autocontour.findings import Finding, Severity
 
@@ -51,12 +52,14 @@ def _have_same_content(a: SliceHeader, b: SliceHeader) -> bool:
 def _say_dropped(files: Sequence[SliceHeader]) -> list[Finding]:
     if not files:
         return []
-    return [Finding(COPIES, Severity.INFO, f"{len(files)} files are copies and were ignored.", files[0].path.name)]
+    return [
+        Finding(COPIES, Severity.INFO, f"{counted(len(files), 'file')} ignored: copies of others.", files[0].path.name)
+    ]
 
 
 def _say_conflicting(files: Sequence[SliceHeader]) -> list[Finding]:
     if not files:
         return []
-    message = f"{len(files)} files carry the SOP Instance UID of another file but differ from it."
+    message = f"{counted(len(files), 'file')} with the SOP Instance UID of another file but other content."
     remedy = "Find out which files are right and export the series again."
     return [Finding(CONFLICTING_COPIES, Severity.BLOCK, message, files[0].path.name, remedy)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +11,13 @@ Floats = NDArray[np.float64]
 _UNIT_TOLERANCE = 1e-2
 
 
-def direction_of(orientation: Sequence[float] | None) -> Floats | None:
+@lru_cache(maxsize=64)
+def direction_of(orientation: tuple[float, ...] | None) -> Floats | None:
     """Turn the six cosines into a right-handed direction matrix.
 
     Returns
     -------
-    (3, 3) float64 or None
+    (3, 3) float64, read-only, or None
         Columns are the unit vectors along the rows, down the columns, and along the slice normal; None if the cosines
         are no two perpendicular unit vectors.
     """
@@ -29,7 +30,9 @@ def direction_of(orientation: Sequence[float] | None) -> Floats | None:
     u /= lengths[0]
     w = np.cross(u, v)
     w /= np.linalg.norm(w)
-    return np.stack([u, np.cross(w, u), w], axis=1)
+    direction = np.stack([u, np.cross(w, u), w], axis=1)
+    direction.setflags(write=False)
+    return direction
 
 
 def normal_positions(origins_lps_mm: Floats, direction: Floats) -> Floats:

@@ -17,6 +17,7 @@ from autocontour.dicom.copies import drop_copies
 from autocontour.dicom.header import SliceHeader, read_header
 from autocontour.dicom.placement import direction_of, normal_positions
 from autocontour.dicom.read import DAMAGED, UNREADABLE, guarded, read_dataset, starts_like_dicom
+from autocontour.dicom.wording import counted
 from autocontour.errors import CTError
 from autocontour.findings import Finding, Severity
 from autocontour.geometry import VolumeGeometry
@@ -140,10 +141,12 @@ def scan_folder(folder: Path, job: Job) -> list[Series]:
     files = sorted(_walk(folder, closed))
     headers, findings = _read_headers(files, folder, job)
     findings += _say(
-        UNREADABLE, Severity.WARN, "folders cannot be opened", [Path(str(e.filename)) for e in closed], folder
+        UNREADABLE, Severity.WARN, "folder", "that cannot be opened", [Path(str(e.filename)) for e in closed], folder
     )
     if not headers:
-        raise CTError(NOTHING_FOUND, f"No DICOM series among the {len(files)} files in the folder.", "Check the path.")
+        raise CTError(
+            NOTHING_FOUND, f"No DICOM series in the folder ({counted(len(files), 'file')}).", "Check the path."
+        )
     groups: dict[tuple[object, ...], list[SliceHeader]] = defaultdict(list)
     for header in headers:
         key = header.series_instance_uid, header.study_instance_uid, header.frame_of_reference_uid, header.patient
@@ -185,9 +188,9 @@ def _read_headers(files: Sequence[Path], folder: Path, job: Job) -> tuple[list[S
                     headers.append(result)
         finally:
             pool.shutdown(cancel_futures=True)
-    findings = _say(IGNORED, Severity.INFO, "files are no DICOM images and were ignored", faults[IGNORED], folder)
-    findings += _say(DAMAGED, Severity.WARN, "DICOM files are damaged and were left out", faults[DAMAGED], folder)
-    findings += _say(UNREADABLE, Severity.WARN, "files cannot be opened", faults[UNREADABLE], folder)
+    findings = _say(IGNORED, Severity.INFO, "file", "ignored: no DICOM", faults[IGNORED], folder)
+    findings += _say(DAMAGED, Severity.WARN, "damaged DICOM file", "left out", faults[DAMAGED], folder)
+    findings += _say(UNREADABLE, Severity.WARN, "file", "that cannot be opened", faults[UNREADABLE], folder)
     return headers, findings
 
 
@@ -208,12 +211,12 @@ def _try_header(path: Path) -> SliceHeader | str:
     return DAMAGED if starts_like_dicom(head) else IGNORED
 
 
-def _say(code: str, severity: Severity, what: str, files: Sequence[Path], folder: Path) -> list[Finding]:
+def _say(code: str, severity: Severity, noun: str, what: str, files: Sequence[Path], folder: Path) -> list[Finding]:
     if not files:
         return []
     names = [str(f.relative_to(folder)) if f.is_relative_to(folder) else f.name for f in files[:3]]
     where = ", ".join(names) + (" …" if len(files) > len(names) else "")
-    return [Finding(code, severity, f"{len(files)} {what}.", where)]
+    return [Finding(code, severity, f"{counted(len(files), noun)} {what}.", where)]
 
 
 def _count_uids(groups: dict[tuple[object, ...], list[SliceHeader]]) -> dict[str, int]:
