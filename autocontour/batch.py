@@ -138,12 +138,12 @@ def _choose(found: list[Series], uid: str | None) -> Series:
         raise CTError("AC-CT-100", "The folder holds no planning CT.", "See what it holds with `autocontour info`.")
     if uid is None and len(found) > 1:
         raise UsageError(
-            "AC-US-020", f"The folder holds {len(found)} planning CTs: {listed}.", "Choose one with --series, or --all."
+            "AC-US-030", f"The folder holds {len(found)} planning CTs: {listed}.", "Choose one with --series, or --all."
         )
     chosen = [series for series in found if uid is None or series.series_instance_uid == uid]
     if len(chosen) != 1:
         what = "is not in the folder" if not chosen else "names images of several patients or frames of reference"
-        raise UsageError("AC-US-021", f"The series {uid} {what}.", f"Planning CTs there: {listed}.")
+        raise UsageError("AC-US-031", f"The series {uid} {what}.", f"Planning CTs there: {listed}.")
     return chosen[0]
 
 
@@ -151,7 +151,7 @@ def _contour_all(request: Request, found: list[Series], template: Template | Non
     if not found:
         raise CTError("AC-CT-100", "The folder holds no planning CT.", "See what it holds with `autocontour info`.")
     if request.output.exists() and not request.output.is_dir():
-        raise UsageError("AC-US-022", "With --all the output must be a folder.", "Give a folder with -o.")
+        raise UsageError("AC-US-032", "With --all the output must be a folder.", "Give a folder with -o.")
     for series in found:
         output = request.output / f"RS.{series.series_instance_uid}.dcm"
         try:
@@ -179,7 +179,7 @@ def _contour_series(request: Request, series: Series, output: Path, template: Te
 
 def _check_output(output: Path, existing: Existing) -> None:
     if output.is_dir():
-        raise UsageError("AC-US-023", "The output is a folder.", "Name the file to write, such as RS.dcm.")
+        raise UsageError("AC-US-033", "The output is a folder.", "Name the file to write, such as RS.dcm.")
     if output.exists() and existing == "refuse":
         raise OutputError(
             "AC-OUT-002", f"{output.name} exists.", "Use --append, --replace or --force, or another name."
@@ -223,10 +223,10 @@ def _report(name: str, output: Path, ct: CTVolume, contoured: Contoured, seconds
 def _contour_image(request: Request, template: Template | None, job: Job) -> Report:
     """Contour a NIfTI or NRRD file into one mask per structure: without DICOM there is no structure set."""
     if not request.source.name.endswith(SUFFIXES):
-        raise UsageError("AC-US-024", "The CT is neither a folder nor NIfTI or NRRD.", "Give the folder of its series.")
+        raise UsageError("AC-US-034", "The CT is neither a folder nor NIfTI or NRRD.", "Give the folder of its series.")
     if request.output.suffix or request.output.is_file():
         raise UsageError(
-            "AC-US-025",
+            "AC-US-035",
             "A structure set needs the CT's DICOM series; from NIfTI or NRRD only masks can be written.",
             "Give a folder with -o, or the DICOM series.",
         )

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from autocontour import __version__
-from autocontour.contouring import drop_islands, margin_contours
+from autocontour.contouring import margin_contours
+from autocontour.contouring.islands import drop_islands
 from autocontour.errors import UsageError
 from autocontour.findings import Finding, Severity
 from autocontour.jobs import Job

@@ -1,0 +1,33 @@
+"""``autocontour selftest``: whether this installation is sound."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command's arguments."""
+    parser = commands.add_parser("selftest", help="contour two small phantoms and say pass or fail")
+    parser.add_argument("--json", action="store_true", help="report as JSON on standard output")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the checks; exit code 1 if one fails."""
+    from autocontour.cli.console import console, print_json, progress_job
+    from autocontour.selftest import run_selftest
+
+    with progress_job(quiet=args.json) as job:
+        checks = run_selftest(job)
+    passed = all(check.passed for check in checks)
+    if args.json:
+        print_json({"passed": passed, "checks": [check.to_json() for check in checks]})
+        return 0 if passed else 1
+    out = console()
+    for check in checks:
+        word = "[green]pass[/green]" if check.passed else "[red]FAIL[/red]"
+        found = "not drawn" if check.found_dsc is None else f"DSC {check.found_dsc:.3f}"
+        expected = "not expected" if check.expected_dsc is None else f"expected {check.expected_dsc:.3f}"
+        out.print(f"{word}  {check.site:<10} {check.structure:<16} {found}, {expected}")
+    out.print("[green]This installation passes.[/green]" if passed else "[red]This installation FAILS.[/red]")
+    return 0 if passed else 1
