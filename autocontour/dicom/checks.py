@@ -54,7 +54,6 @@ UNEVEN_SPACING = "AC-CT-033"
 ONE_SLICE = "AC-CT-034"
 TILT_IN_HEADER = "AC-CT-035"
 TRUNCATED = "AC-CT-040"
-NO_UID = "AC-CT-051"
 
 ACCEPTABLE = frozenset({NOT_HU, NO_RESCALE, MIXED_RESCALE, MISSING_SLICES, UNEVEN_SPACING, TILT_IN_HEADER})
 """Blocking findings that a user may accept explicitly; the rest would need guessing."""
@@ -123,7 +122,6 @@ def is_localizer(header: SliceHeader) -> bool:
 
 def _check_presence(slices: Sequence[SliceHeader]) -> Iterator[Finding]:
     required = (
-        (NO_UID, "identifier (SOP, Series or Study Instance UID)", lambda s: _has_uids(s)),
         (NO_FRAME_OF_REFERENCE, "Frame of Reference UID", lambda s: s.frame_of_reference_uid),
         (NO_POSITION, "Image Position (Patient)", lambda s: s.position_lps_mm is not None),
         (NO_ORIENTATION, "Image Orientation (Patient)", lambda s: direction_of(s.orientation) is not None),
@@ -134,10 +132,6 @@ def _check_presence(slices: Sequence[SliceHeader]) -> Iterator[Finding]:
         if without:
             yield _block(code, f"No valid {name} in {_share(without, slices)}.", without[0])
     yield from _check_pixel_format(slices)
-
-
-def _has_uids(header: SliceHeader) -> bool:
-    return bool(header.sop_instance_uid and header.series_instance_uid and header.study_instance_uid)
 
 
 def _check_pixel_format(slices: Sequence[SliceHeader]) -> Iterator[Finding]:

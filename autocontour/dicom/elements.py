@@ -14,7 +14,9 @@ from typing import BinaryIO
 
 PIXEL_DATA = 0x7FE00010
 UNDEFINED = 0xFFFFFFFF
+MEDIA_SOP_CLASS = 0x00020002
 TRANSFER_SYNTAX = 0x00020010
+DICOMDIR = b"1.2.840.10008.1.3.10"
 IMPLICIT_LITTLE = "1.2.840.10008.1.2"
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
 DEFLATED = "1.2.840.10008.1.2.1.99"
@@ -94,16 +96,24 @@ def read_elements(file: BinaryIO, wanted: Collection[int]) -> Elements:
 
 
 def _walk_file(data: bytes, wanted: Collection[int]) -> Elements:
-    if data[128:_PREAMBLE] != b"DICM":
-        raise UnusualEncodingError
-    meta: dict[int, bytes] = {}
-    start, _ = _walk(data, _PREAMBLE, (TRANSFER_SYNTAX,), meta, explicit=True, only_meta=True)
-    syntax = meta.get(TRANSFER_SYNTAX, b"").rstrip(b"\0 ").decode("latin-1")
+    values: dict[int, bytes] = {}
+    start, syntax = _read_transfer_syntax(data, values)
+    if values.get(MEDIA_SOP_CLASS, b"").rstrip(b"\0 ") == DICOMDIR:
+        return Elements(values, syntax)
     if syntax in ("", DEFLATED, EXPLICIT_BIG):
         raise UnusualEncodingError
-    values: dict[int, bytes] = {}
     offset, length = _walk(data, start, wanted, values, explicit=syntax != IMPLICIT_LITTLE, only_meta=False)
     return Elements(values, syntax, offset, length)
+
+
+def _read_transfer_syntax(data: bytes, meta: dict[int, bytes]) -> tuple[int, str]:
+    """Return where the dataset starts and its Transfer Syntax UID; a bare dataset shows by its first VR which it is."""
+    if data[128:_PREAMBLE] == b"DICM":
+        start, _ = _walk(data, _PREAMBLE, (MEDIA_SOP_CLASS, TRANSFER_SYNTAX), meta, explicit=True, only_meta=True)
+        return start, meta.get(TRANSFER_SYNTAX, b"").rstrip(b"\0 ").decode("latin-1")
+    if data[:2] == b"\x08\0" and data[3:4] == b"\0":
+        return 0, EXPLICIT_LITTLE if data[4:6] in _SHORT_LENGTH else IMPLICIT_LITTLE
+    raise UnusualEncodingError
 
 
 def _walk(

@@ -12,8 +12,16 @@ from typing import Final
 from pydicom import Dataset
 from pydicom.dataelem import RawDataElement
 
-from autocontour.dicom.elements import EXPLICIT_BIG, Elements, UnusualEncodingError, read_elements
-from autocontour.dicom.read import guarded, read_dataset, unreadable
+from autocontour.dicom.elements import (
+    DICOMDIR,
+    EXPLICIT_BIG,
+    MEDIA_SOP_CLASS,
+    Elements,
+    UnusualEncodingError,
+    read_elements,
+)
+from autocontour.dicom.read import DAMAGED, guarded, read_dataset, starts_like_dicom, unreadable
+from autocontour.errors import CTError
 
 _TAGS: Final = {
     "image_type": 0x00080008,
@@ -43,6 +51,7 @@ _TAGS: Final = {
     "rescale_type": 0x00281054,
     "lossy": 0x00282110,
 }
+NOT_DICOM = "AC-CT-003"
 _WANTED: Final = frozenset(_TAGS.values())
 
 
@@ -104,17 +113,26 @@ def read_header(path: Path) -> SliceHeader:
     Raises
     ------
     CTError
-        If the file cannot be opened or is damaged.
+        If the file cannot be opened, is no DICOM file, or is damaged.
     """
     try:
         with path.open("rb", buffering=0) as file:
             status = os.fstat(file.fileno())
+            head = file.read(256)
+            if not starts_like_dicom(head):
+                raise CTError(NOT_DICOM, f"{path.name} is no DICOM file.")
+            file.seek(0)
             elements = read_elements(file, _WANTED)
     except OSError as fault:
         raise unreadable(path, fault) from fault
     except UnusualEncodingError:
         elements = _read_elements_fully(path)
-    return _header(path, status, elements)
+    header = _header(path, status, elements)
+    if elements.values.get(MEDIA_SOP_CLASS, b"").rstrip(b"\0 ") == DICOMDIR:
+        raise CTError(NOT_DICOM, f"{path.name} is a directory of DICOM files.")
+    if not (header.sop_class_uid and header.sop_instance_uid and header.series_instance_uid and header.modality):
+        raise CTError(DAMAGED, f"The DICOM file {path.name} names no object.", "Export or copy it again.")
+    return header
 
 
 def _header(path: Path, status: os.stat_result, elements: Elements) -> SliceHeader:

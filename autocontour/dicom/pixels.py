@@ -89,7 +89,7 @@ def _decode(header: SliceHeader) -> NDArray[Any]:
     with guarded(code=UNDECODABLE, where=header.path.name):
         dataset = dcmread(BytesIO(data), force=True)
         values: NDArray[Any] = dataset.pixel_array
-        return values
+        return values.astype(values.dtype.newbyteorder("="), copy=False)
 
 
 def _rescale(stored: NDArray[Any], header: SliceHeader, hu: NDArray[np.int16]) -> bool:

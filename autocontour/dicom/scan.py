@@ -14,9 +14,9 @@ import numpy as np
 
 from autocontour.dicom.checks import CT_IMAGE, ENHANCED_CT, blocking, check_series, is_localizer
 from autocontour.dicom.copies import drop_copies
-from autocontour.dicom.header import SliceHeader, read_header
+from autocontour.dicom.header import NOT_DICOM, SliceHeader, read_header
 from autocontour.dicom.placement import direction_of, normal_positions
-from autocontour.dicom.read import DAMAGED, UNREADABLE, guarded, read_dataset, starts_like_dicom
+from autocontour.dicom.read import DAMAGED, UNREADABLE, guarded, read_dataset
 from autocontour.dicom.wording import counted
 from autocontour.errors import CTError
 from autocontour.findings import Finding, Severity
@@ -24,9 +24,7 @@ from autocontour.geometry import VolumeGeometry
 from autocontour.jobs import Job
 
 NOTHING_FOUND = "AC-CT-002"
-IGNORED = "AC-CT-003"
 SHARED_UID = "AC-CT-050"
-_DICOMDIR = "1.2.840.10008.1.3.10"
 _SHOWN = {
     "StudyDate": 0x00080020,
     "SeriesDescription": 0x0008103E,
@@ -182,13 +180,11 @@ def _read_headers(files: Sequence[Path], folder: Path, job: Job) -> tuple[list[S
             for path, result in job.track(results, "scanning the folder", len(files)):
                 if isinstance(result, str):
                     faults[result].append(path)
-                elif result.sop_class_uid == _DICOMDIR:
-                    faults[IGNORED].append(path)
                 else:
                     headers.append(result)
         finally:
             pool.shutdown(cancel_futures=True)
-    findings = _say(IGNORED, Severity.INFO, "file", "ignored: no DICOM", faults[IGNORED], folder)
+    findings = _say(NOT_DICOM, Severity.INFO, "file", "ignored: no DICOM", faults[NOT_DICOM], folder)
     findings += _say(DAMAGED, Severity.WARN, "damaged DICOM file", "left out", faults[DAMAGED], folder)
     findings += _say(UNREADABLE, Severity.WARN, "file", "that cannot be opened", faults[UNREADABLE], folder)
     return headers, findings
@@ -197,18 +193,9 @@ def _read_headers(files: Sequence[Path], folder: Path, job: Job) -> tuple[list[S
 def _try_header(path: Path) -> SliceHeader | str:
     """Return the header, or the code of what is wrong with the file."""
     try:
-        if not path.is_file():
-            return IGNORED
-        return read_header(path)
+        return read_header(path) if path.is_file() else NOT_DICOM
     except CTError as error:
-        if error.code != DAMAGED:
-            return error.code
-    try:
-        with path.open("rb") as file:
-            head = file.read(256)
-    except OSError:
-        return UNREADABLE
-    return DAMAGED if starts_like_dicom(head) else IGNORED
+        return error.code
 
 
 def _say(code: str, severity: Severity, noun: str, what: str, files: Sequence[Path], folder: Path) -> list[Finding]:
