@@ -45,8 +45,8 @@ def run_demo(folder: Path, job: Job, *, seed: int = SEED) -> tuple[Path, list[Re
         "autocontour: the whole job on two phantoms",
         paragraphs=[
             "Two synthetic patients were made and written as DICOM CT series. Each was then contoured like any "
-            "planning CT, and its structure set was written, checked and read back. The tables compare what was drawn with the "
-            "phantom's own contours, which are known exactly.",
+            "planning CT, and its structure set was written, checked and read back. The tables compare what was "
+            "drawn with the phantom's own contours, which are known exactly.",
             "A phantom is simpler than a patient: these figures show that the installation works, not how good it is.",
         ],
         tables=[_table(rehearsal) for rehearsal in rehearsals],

@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         for report in reports:
             _show(report)
-    return 0
+    return next((report.error.exit_code for report in reports if report.error), 0)
 
 
 def _show(report: Report) -> None:
@@ -70,6 +70,9 @@ def _show(report: Report) -> None:
 
     from autocontour.cli.console import console
 
+    if report.error:
+        console().print(f"{report.series}: {report.error}", soft_wrap=True)
+        return
     table = Table("structure", "volume cc", "slices", "drawn by", "look at", title=f"{report.output}")
     for structure in report.structures:
         notes = "\n".join(finding.message for finding in structure.findings)
