@@ -1,6 +1,15 @@
 """Networks, model packages and two-stage inference. torch and openvino are imported only where a network runs."""
 
+from autocontour.models.inference import Segmentation, segment_structures
 from autocontour.models.library import available_packages, find_package
 from autocontour.models.package import ModelPackage, read_package, write_package
 
-__all__ = ["ModelPackage", "available_packages", "find_package", "read_package", "write_package"]
+__all__ = [
+    "ModelPackage",
+    "Segmentation",
+    "available_packages",
+    "find_package",
+    "read_package",
+    "segment_structures",
+    "write_package",
+]

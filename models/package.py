@@ -125,7 +125,7 @@ class ModelPackage:
     checksum
         SHA-256 that covers every file of the package.
     structures
-        In the order of the networks' output channels.
+        By name, in the order of the networks' output channels.
     stages
         ``localizer`` (absent in a one-stage package) and ``segmenter``.
     site_anchors, site_minimum
@@ -142,7 +142,7 @@ class ModelPackage:
     body_site: str
     license: str
     checksum: str
-    structures: tuple[PackageStructure, ...]
+    structures: Mapping[str, PackageStructure]
     stages: Mapping[str, Stage]
     site_anchors: tuple[str, ...]
     site_minimum: int
@@ -150,24 +150,13 @@ class ModelPackage:
     bundled: bool = False
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """Every structure's name, in the order of the channels."""
-        return tuple(structure.name for structure in self.structures)
-
-    @property
     def drawn_names(self) -> tuple[str, ...]:
         """The structures that are drawn unless asked otherwise."""
-        return tuple(structure.name for structure in self.structures if structure.drawn)
-
-    def structure(self, name: str) -> PackageStructure:
-        """Return the structure called `name`; KeyError if the package has none."""
-        return self.structures[self.channel(name)]
+        return tuple(name for name, structure in self.structures.items() if structure.drawn)
 
     def channel(self, name: str) -> int:
-        """Return the output channel of the structure `name`; KeyError if the package has none."""
-        if name not in self.names:
-            raise KeyError(name)
-        return self.names.index(name)
+        """Return the output channel of the structure `name`; ValueError if the package has none."""
+        return list(self.structures).index(name)
 
     def read_weights(self, role: str) -> dict[str, NDArray[np.floating[Any]]]:
         """Read one stage's weights, checked: see `autocontour.models.weights.parse_weights`."""
@@ -331,7 +320,7 @@ def parse_metadata(
         body_site=_text(fields, "body_site"),
         license=_text(fields, "license"),
         checksum=checksum,
-        structures=structures,
+        structures=dict(zip(names, structures, strict=True)),
         stages=stages,
         site_anchors=anchors,
         site_minimum=_whole(site.get("minimum", min(2, len(anchors))), "site.minimum", 0, MAX_STRUCTURES),
