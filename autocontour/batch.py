@@ -127,11 +127,11 @@ def contour_path(request: Request, job: Job) -> list[Report]:
     found = planning_cts(scan_folder(request.source, job))
     if request.all_series:
         return list(_contour_all(request, found, template, job))
-    series = _choose(found, request.series)
+    series = choose_series(found, request.series)
     return [_contour_series(request, series, request.output, template, job)]
 
 
-def _choose(found: list[Series], uid: str | None) -> Series:
+def choose_series(found: list[Series], uid: str | None) -> Series:
     """Return the one planning CT of a folder, or the one asked for."""
     listed = "; ".join(f"{s.series_instance_uid} ({s.description or 'no description'}, {len(s)} slices)" for s in found)
     if not found:

@@ -1,1 +1,25 @@
-"""."""
+"""How good contours are: metrics, comparisons, statistics."""
+
+from autocontour.qa.compare import ComparedStructure, Comparison, compare_sets
+from autocontour.qa.matching import match_structures
+from autocontour.qa.metrics import TAU_MM, PairMetrics, added_path_length_mm, compute_metrics
+from autocontour.qa.statistics import PairedTest, Summary, bonferroni, compare_paired, summarize
+from autocontour.qa.surface import SurfaceDistances, compute_surface_distances
+
+__all__ = [
+    "TAU_MM",
+    "ComparedStructure",
+    "Comparison",
+    "PairMetrics",
+    "PairedTest",
+    "Summary",
+    "SurfaceDistances",
+    "added_path_length_mm",
+    "bonferroni",
+    "compare_paired",
+    "compare_sets",
+    "compute_metrics",
+    "compute_surface_distances",
+    "match_structures",
+    "summarize",
+]

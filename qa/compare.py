@@ -1,0 +1,147 @@
+"""Comparing two structure sets drawn on one CT."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from autocontour.contouring import box_of, mask_from_contours
+from autocontour.findings import Finding, Severity
+from autocontour.geometry import Box, VolumeGeometry
+from autocontour.jobs import Job
+from autocontour.qa.matching import Pair, match_structures, tg263_name
+from autocontour.qa.metrics import TAU_MM, PairMetrics, compute_metrics
+from autocontour.qa.surface import Mask
+from autocontour.structures import Contours, StructureSet
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedStructure:
+    """One structure found in both sets.
+
+    Attributes
+    ----------
+    name_a, name_b
+        What it is called in the reference and in the set that is judged.
+    metrics
+        The reference is A.
+    """
+
+    name_a: str
+    name_b: str
+    metrics: PairMetrics
+
+    @property
+    def name(self) -> str:
+        """What the reference calls it."""
+        return self.name_a
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the names and metrics as plain JSON values."""
+        return {"name_a": self.name_a, "name_b": self.name_b, **self.metrics.to_json()}
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two structure sets, structure by structure.
+
+    Attributes
+    ----------
+    rows
+        In the reference's order.
+    only_a, only_b
+        Names of the structures without a partner.
+    findings
+        What a reader of the numbers must know.
+    """
+
+    rows: tuple[ComparedStructure, ...]
+    only_a: tuple[str, ...]
+    only_b: tuple[str, ...]
+    findings: tuple[Finding, ...] = ()
+
+    def __iter__(self) -> Iterator[ComparedStructure]:
+        return iter(self.rows)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything as plain JSON values; what is not finite is null."""
+        return {
+            "structures": [row.to_json() for row in self.rows],
+            "only_a": list(self.only_a),
+            "only_b": list(self.only_b),
+            "findings": [finding.to_json() for finding in self.findings],
+        }
+
+
+def compare_sets(
+    a: StructureSet,
+    b: StructureSet,
+    geometry: VolumeGeometry,
+    *,
+    tau_mm: float = TAU_MM,
+    names: Collection[str] | None = None,
+    where_a_is_drawn: bool = False,
+    job: Job | None = None,
+) -> Comparison:
+    """Compare the reference `a` with `b` on the voxels of their CT (see `match_structures` for who is whose partner).
+
+    Parameters
+    ----------
+    names
+        Only structures of `a` with one of these names (own or TG-263); all if None.
+    where_a_is_drawn
+        Judge only from the first to the last slice on which the reference is drawn, for references that were
+        not drawn over the whole scan.
+    """
+    pairs = match_structures(a, b)
+    wanted = [pair for pair in pairs if names is None or {pair[0].name, tg263_name(pair[0])} & set(names)]
+    rows: list[ComparedStructure] = []
+    findings = list(_check_spacing(geometry))
+    for pair in (job or Job()).track(wanted, "comparing structures", len(wanted)):
+        masks = _masks(pair, geometry, where_a_is_drawn=where_a_is_drawn)
+        metrics = compute_metrics(*masks, geometry.spacing_zyx_mm, tau_mm)
+        rows.append(ComparedStructure(pair[0].name, pair[1].name, metrics))
+        findings += _check_masks(pair, masks)
+    only_a, only_b = (
+        tuple(s.name for s in whole.structures if all(s is not pair[side] for pair in pairs))
+        for side, whole in enumerate((a, b))
+    )
+    return Comparison(tuple(rows), only_a, only_b, tuple(findings))
+
+
+def joint_box(a: Contours, b: Contours, geometry: VolumeGeometry) -> Box:
+    """Return the smallest box of voxels that holds both; an empty one if there is nothing."""
+    boxes = [box for box in (box_of(a, geometry), box_of(b, geometry)) if box is not None]
+    if not boxes:
+        return Box((0, 0, 0), (0, 0, 0))
+    z0, y0, x0 = (min(box.start_zyx[axis] for box in boxes) for axis in range(3))
+    z1, y1, x1 = (max(box.stop_zyx[axis] for box in boxes) for axis in range(3))
+    return Box((z0, y0, x0), (z1, y1, x1))
+
+
+def _masks(pair: Pair, geometry: VolumeGeometry, *, where_a_is_drawn: bool) -> tuple[Mask, Mask]:
+    a, b = pair[0].contours, pair[1].contours
+    if where_a_is_drawn and a:
+        b = {index: polygons for index, polygons in b.items() if min(a) <= index <= max(a)}
+    box = joint_box(a, b, geometry)
+    return mask_from_contours(a, geometry, box), mask_from_contours(b, geometry, box)
+
+
+def _check_spacing(geometry: VolumeGeometry) -> Iterator[Finding]:
+    if not geometry.is_evenly_spaced:
+        yield Finding(
+            "AC-QA-001",
+            Severity.WARN,
+            "The slices are unevenly spaced; volumes and distances are computed with the median spacing.",
+            remedy="Do not rely on the figures near the uneven slices.",
+        )
+
+
+def _check_masks(pair: Pair, masks: tuple[Mask, Mask]) -> Iterator[Finding]:
+    for structure, mask in zip(pair, masks, strict=True):
+        if not structure.contours:
+            yield Finding("AC-QA-002", Severity.WARN, "The structure has no contours.", structure.name)
+        elif not mask.any():
+            message = "The structure holds no voxel's centre on these slices, so it counts as empty."
+            yield Finding("AC-QA-003", Severity.WARN, message, structure.name)

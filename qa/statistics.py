@@ -1,0 +1,108 @@
+"""Statistics over patients, as a physicist reports them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A metric over patients.
+
+    Attributes
+    ----------
+    n, n_undefined
+        Values counted, and values left out because they are nan (nothing to compare); infinite ones count.
+    mean, sd
+        Arithmetic mean and sample standard deviation (n − 1).
+    median, lower_quartile, upper_quartile, minimum, maximum
+        Quartiles interpolate linearly.
+    """
+
+    n: int
+    n_undefined: int
+    mean: float
+    sd: float
+    median: float
+    lower_quartile: float
+    upper_quartile: float
+    minimum: float
+    maximum: float
+
+    def __str__(self) -> str:
+        return f"{self.mean:.2f} ± {self.sd:.2f} (median {self.median:.2f}, n {self.n})"
+
+
+def summarize(values: ArrayLike) -> Summary:
+    """Summarize one metric of one structure over patients."""
+    given = np.asarray(values, dtype=np.float64).ravel()
+    known = given[~np.isnan(given)]
+    if not len(known):
+        return Summary(0, len(given), *(float("nan"),) * 7)
+    with np.errstate(invalid="ignore"):  # infinite distances have no spread
+        sd = float(np.std(known, ddof=1)) if len(known) > 1 else float("nan")
+        low, median, high = (_quantile(known, fraction) for fraction in (0.25, 0.5, 0.75))
+    extremes = float(known.min()), float(known.max())
+    return Summary(len(known), len(given) - len(known), float(known.mean()), sd, median, low, high, *extremes)
+
+
+def _quantile(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]], fraction: float) -> float:
+    """Interpolate linearly, without making nan of an infinite neighbour that has no weight."""
+    ordered = np.sort(values)
+    position = fraction * (len(ordered) - 1)
+    below = int(position)
+    if position == below:
+        return float(ordered[below])
+    return float(ordered[below] + (position - below) * (ordered[below + 1] - ordered[below]))
+
+
+@dataclass(frozen=True, slots=True)
+class PairedTest:
+    """Whether two methods differ on the same patients.
+
+    Attributes
+    ----------
+    n
+        Patients with both values.
+    median_difference
+        Of second − first.
+    wilcoxon_p
+        Two-sided signed-rank test.
+    t_p
+        Two-sided paired t test, for differences that are about normal.
+    """
+
+    n: int
+    median_difference: float
+    wilcoxon_p: float
+    t_p: float
+
+
+def compare_paired(first: ArrayLike, second: ArrayLike) -> PairedTest:
+    """Test whether `second` differs from `first`, patient by patient; pairs with a value that is not finite drop out.
+
+    p is 1 where nothing differs, and nan for fewer than two pairs.
+    """
+    from scipy import stats
+
+    one, two = (np.asarray(values, dtype=np.float64) for values in (first, second))
+    known = np.isfinite(one) & np.isfinite(two)
+    difference = (two - one)[known]
+    if len(difference) < 2:
+        return PairedTest(
+            len(difference), float(np.median(difference)) if len(difference) else float("nan"), *(float("nan"),) * 2
+        )
+    if not difference.any():
+        return PairedTest(len(difference), 0.0, 1.0, 1.0)
+    wilcoxon, paired_t = stats.wilcoxon(difference).pvalue, stats.ttest_1samp(difference, 0.0).pvalue
+    return PairedTest(len(difference), float(np.median(difference)), float(wilcoxon), float(paired_t))
+
+
+def bonferroni(p_values: Sequence[float]) -> tuple[float, ...]:
+    """Correct p values for the number of tests that gave one (Bonferroni): each times that number, at most 1."""
+    tests = sum(1 for p in p_values if not np.isnan(p))
+    return tuple(p if np.isnan(p) else min(1.0, p * tests) for p in p_values)
