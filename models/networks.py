@@ -118,6 +118,9 @@ class FCDenseNet(nn.Module):
         full resolution refines the outcome.
     stem_channels, refine_channels
         Width of the stem and of the path at full resolution.
+    up_channels
+        Width after each transition up, coarsest level first; left out, a transition keeps its width, which at the
+        finest level costs more than all dense layers there.
     checkpointing
         Recompute the dense blocks in the backward pass to save memory while training.
     """
@@ -133,11 +136,12 @@ class FCDenseNet(nn.Module):
         stem_stride_zyx: Sequence[int] = (1, 1, 1),
         stem_channels: int = 24,
         refine_channels: int = 16,
+        up_channels: Sequence[int] = (),
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
-        if len(strides_zyx) != len(block_layers):
-            raise ValueError("there must be one stride per level")
+        if len(strides_zyx) != len(block_layers) or len(up_channels) not in (0, len(block_layers)):
+            raise ValueError("there must be one stride, and one width after each transition up, per level")
         self.checkpointing = checkpointing
         stem_kernel = _triple([2 + step for step in stem_stride_zyx])
         self.stem = nn.Sequential(
@@ -156,11 +160,13 @@ class FCDenseNet(nn.Module):
         self.bottleneck = DenseBlock(channels, growth, bottleneck_layers)
         channels = self.bottleneck.new_channels
         self.ups, self.merges, self.up_blocks = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
-        for layers, stride, skip in zip(block_layers[::-1], strides_zyx[::-1], skips[::-1], strict=True):
+        levels = zip(block_layers[::-1], strides_zyx[::-1], skips[::-1], strict=True)
+        for level, (layers, stride, skip) in enumerate(levels):
             step = _triple(stride)
-            self.ups.append(nn.ConvTranspose3d(channels, channels, step, step))
+            raised = up_channels[level] if up_channels else channels
+            self.ups.append(nn.ConvTranspose3d(channels, raised, step, step))
             merged = 2 * growth * layers
-            self.merges.append(_conv(channels + skip, merged, 1))
+            self.merges.append(_conv(raised + skip, merged, 1))
             block = DenseBlock(merged, growth, layers)
             self.up_blocks.append(block)
             channels = merged + block.new_channels

@@ -94,12 +94,41 @@ class StageConfig:
 
 
 @dataclass(frozen=True)
+class PackageConfig:
+    """What the package that comes of a run says of itself.
+
+    Attributes
+    ----------
+    anchors, anchors_minimum
+        Structures that tell the body site, and how many of them a scan must show.
+    rules
+        Structure → fields of `autocontour.models.package.StructureRules`.
+    research
+        Structures that are never drawn unless asked for.
+    """
+
+    version: str = "1"
+    description: str = ""
+    body_site: str = ""
+    license: str = ""
+    authors: str = ""
+    data_source: str = ""
+    anchors: tuple[str, ...] = ()
+    anchors_minimum: int = 2
+    margin_mm: float = 15.0
+    localizer_threshold: float = 0.5
+    research: tuple[str, ...] = ()
+    rules: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class TrainingConfig:
-    """Both stages and their data."""
+    """Both stages, their data and what becomes of them."""
 
     name: str
     data: DataConfig
     stages: dict[str, StageConfig]
+    package: PackageConfig
 
 
 def read_config(path: Path) -> TrainingConfig:
@@ -113,7 +142,8 @@ def read_config(path: Path) -> TrainingConfig:
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
         stages = {name: _build(StageConfig, values) for name, values in raw["stages"].items()}
-        return TrainingConfig(str(raw["name"]), _build(DataConfig, raw["data"]), stages)
+        package = _build(PackageConfig, raw.get("package", {}))
+        return TrainingConfig(str(raw["name"]), _build(DataConfig, raw["data"]), stages, package)
     except OSError as error:
         raise TrainingError("AC-TR-001", f"The configuration {path.name} cannot be read.", _REMEDY) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
@@ -121,7 +151,7 @@ def read_config(path: Path) -> TrainingConfig:
         raise TrainingError("AC-TR-001", message, _REMEDY) from error
 
 
-Settings = TypeVar("Settings", DataConfig, StageConfig, AugmentConfig)
+Settings = TypeVar("Settings", DataConfig, StageConfig, AugmentConfig, PackageConfig)
 _REMEDY = "Compare it with the configurations that come with the program (models/training/configs)."
 
 

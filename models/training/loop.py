@@ -65,6 +65,7 @@ class Trainer:
         self.folder = folder
         self.fold = fold[: stage.validate_patients]
         folder.mkdir(parents=True, exist_ok=True)
+        (folder / "structures.json").write_text(json.dumps(self.structures), encoding="utf-8")
         torch.manual_seed(seed)
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.network = build_network(stage.network).to(self.device)

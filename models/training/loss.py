@@ -7,22 +7,36 @@ import torch.nn.functional as F  # noqa: N812  (torch's own custom)
 from torch import Tensor
 
 SMOOTH = 1.0
+ALL_SHARE = 4.0
+PRESENT_SHARE = 0.1
 
 
 def masked_loss(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """Return the mean over known structures of cross entropy plus soft Dice.
 
+    The cross entropy is counted twice: as the mean over all voxels, which are nearly all air, and as the mean over
+    the structure's own. Without the second a small structure that has once been pushed down to a probability near 0
+    stays there: its Dice has no gradient left and its share of all voxels none to speak of.
+
     Parameters
     ----------
     logits, target, weight
-        (batch, structures, z, y, x); where `weight` is 0 neither term has a gradient.
+        (batch, structures, z, y, x); where `weight` is 0 no term has a gradient.
     """
-    entropy = F.binary_cross_entropy_with_logits(logits, target, weight, reduction="none").sum((0, 2, 3, 4))
+    entropy = F.binary_cross_entropy_with_logits(logits, target, weight, reduction="none")
+    everywhere = _mean_of_known(entropy, weight)
+    within = _mean_of_known(entropy * target, weight * target)
+    dice, present = soft_dice(logits, target, weight)
+    overlap = (1 - dice)[present].sum() / present.sum().clamp(min=1)
+    return ALL_SHARE * everywhere + PRESENT_SHARE * within + overlap
+
+
+def _mean_of_known(values: Tensor, weight: Tensor) -> Tensor:
+    """Return the mean over voxels, then over the structures that have any weight."""
     count = weight.sum((0, 2, 3, 4))
     known = count > 0
-    entropy = (entropy / count.clamp(min=1))[known].sum() / known.sum().clamp(min=1)
-    dice, present = soft_dice(logits, target, weight)
-    return entropy + (1 - dice)[present].sum() / present.sum().clamp(min=1)
+    means = values.sum((0, 2, 3, 4)) / count.clamp(min=1)
+    return means[known].sum() / known.sum().clamp(min=1)
 
 
 def soft_dice(logits: Tensor, target: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:

@@ -58,12 +58,13 @@ class PatchSampler:
 
     def draw(self, rng: Generator) -> Patch:
         """Return one varied patch."""
-        if self.stage.focus == "body":
-            which = int(rng.integers(len(self.samples)))
-            centre = np.array(self.samples[which].hu.shape) / 2
-        else:
-            which, centre = self._draw_centre(rng)
+        structure = int(rng.choice(len(self.weights), p=self.weights / self.weights.sum()))
+        which = int(rng.choice(self.holders[structure]))
         sample, augment = self.samples[which], self.stage.augment
+        if self.stage.focus == "body":
+            centre = np.array(sample.hu.shape) / 2
+        else:
+            centre = self._draw_centre(rng, which, structure)
         centre = centre + rng.uniform(-1, 1, 3) * augment.shift_zyx_mm / sample.spacing_zyx_mm
         mirror = bool(rng.random() < augment.mirror_probability)
         matrix = random_matrix(rng, augment, mirror)
@@ -75,20 +76,18 @@ class PatchSampler:
         hu, weight = vary_image(rng, augment, hu, weight)
         return Patch(scale_windows(hu, self.stage.windows_hu), labels, weight * known[:, None, None, None])
 
-    def _draw_centre(self, rng: Generator) -> tuple[int, NDArray[np.float64]]:
-        """Centre on a voxel of a structure along z, on the middle of all structures near it in plane."""
-        structure = int(rng.choice(len(self.weights), p=self.weights / self.weights.sum()))
-        which = int(rng.choice(self.holders[structure]))
+    def _draw_centre(self, rng: Generator, which: int, structure: int) -> NDArray[np.float64]:
+        """Centre on a slice of the structure along z, on the middle of all structures near it in plane."""
         sample = self.samples[which]
         z = int(rng.choice(self._slices_of(which, structure)))
         if rng.random() < self.stage.anywhere_probability:
             z = int(rng.integers(len(sample.hu)))
         half = int(self.stage.patch_zyx[0] * self.stage.spacing_zyx_mm[0] / sample.spacing_zyx_mm[0] / 2)
-        near = (sample.labels[max(0, z - half) : z + half] > 0).any(axis=0)
+        near = np.any(sample.labels[max(0, z - half) : z + half], axis=0)
         if not near.any():
-            near = (sample.labels > 0).any(axis=0)
+            near = np.any(sample.labels, axis=0)
         rows, columns = np.flatnonzero(near.any(axis=1)), np.flatnonzero(near.any(axis=0))
-        return which, np.array([z, (rows[0] + rows[-1]) / 2, (columns[0] + columns[-1]) / 2])
+        return np.array([z, (rows[0] + rows[-1]) / 2, (columns[0] + columns[-1]) / 2])
 
     def _slices_of(self, which: int, structure: int) -> NDArray[np.intp]:
         key = which, structure

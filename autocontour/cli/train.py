@@ -1,0 +1,44 @@
+"""``autocontour train``: both stages of a model package from one configuration."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command's arguments."""
+    parser = commands.add_parser("train", help="train the networks of a model package")
+    parser.add_argument("config", type=Path, metavar="CONFIG", help="TOML file; see models/training/configs")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the run; one in it is continued")
+    parser.add_argument("--data", type=Path, help="folder of the training data, in place of the configuration's")
+    parser.add_argument("--stage", action="append", metavar="NAME", help="train only this stage (may be given again)")
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument("--curves", action="store_true", help="only draw the curves of the run so far")
+    only.add_argument("--package", action="store_true", help="only write the model package of the run so far")
+    parser.add_argument("--json", action="store_true", help="report as JSON on standard output")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, draw the curves and, once every stage has weights, write the package."""
+    from autocontour.cli.console import console, print_json, progress_job
+    from autocontour.models.training.config import read_config
+    from autocontour.models.training.curves import draw_curves
+    from autocontour.models.training.packaging import package_run
+    from autocontour.models.training.run import train_run
+
+    config = read_config(args.config)
+    report: dict[str, object] = {}
+    with progress_job(quiet=args.json) as job:
+        if not args.curves and not args.package:
+            report |= train_run(config, args.output, job, data=args.data, stages=args.stage)
+        if not args.curves and (args.package or not args.stage):
+            report["package"] = str(package_run(config, args.output, job, data=args.data).path)
+    report["curves"] = str(draw_curves(args.output))
+    if args.json:
+        print_json(report)
+    else:
+        for name, value in report.items():
+            console().print(f"{name}: {value}")
+    return 0

@@ -1,0 +1,69 @@
+"""A whole run: every stage trained in its own folder, then a model package written from the best weights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from autocontour.errors import TrainingError
+from autocontour.jobs import Job
+from autocontour.models.training.config import TrainingConfig
+from autocontour.models.training.dataset import Dataset, read_dataset
+from autocontour.models.training.loop import Trainer
+
+
+def train_run(
+    config: TrainingConfig,
+    folder: Path,
+    job: Job,
+    *,
+    data: Path | None = None,
+    stages: Sequence[str] | None = None,
+) -> dict[str, Any]:
+    """Train the stages of `config`, each continued from where it stood, and return what was learnt from.
+
+    Parameters
+    ----------
+    folder
+        The run's; each stage has a folder in it, and ``data.json`` tells who was learnt from, the fold and the
+        quarantine with its reasons.
+    data
+        Folder of the data, in place of the configuration's.
+    stages
+        Which; all if None.
+
+    Raises
+    ------
+    TrainingError
+        ``AC-TR-006`` for a stage that the configuration has not, or what reading the data raises.
+    """
+    wanted = list(stages or config.stages)
+    if unknown := [name for name in wanted if name not in config.stages]:
+        known = ", ".join(config.stages)
+        raise TrainingError("AC-TR-006", f"The configuration has no stage {unknown[0]!r}.", f"It has: {known}.")
+    dataset = read_run_data(config, job, data)
+    summary = _summary(dataset)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "data.json").write_text(json.dumps(summary, indent=1), encoding="utf-8")
+    for name in wanted:
+        structures, seed = config.data.structures, config.data.seed
+        trainer = Trainer(name, config.stages[name], structures, dataset.training, dataset.fold, folder / name, seed)
+        trainer.run(job)
+        summary[name] = {"steps": trainer.step, "minutes": round(trainer.elapsed_s / 60, 1), "score": trainer.best}
+    return summary
+
+
+def read_run_data(config: TrainingConfig, job: Job, data: Path | None = None) -> Dataset:
+    """Read the data of `config`, from another folder if `data` says so."""
+    return read_dataset(config.data if data is None else replace(config.data, folder=str(data)), job)
+
+
+def _summary(dataset: Dataset) -> dict[str, Any]:
+    return {
+        "training": [sample.patient for sample in dataset.training],
+        "fold": [sample.patient for sample in dataset.fold],
+        "quarantined": dataset.quarantined,
+    }
