@@ -12,6 +12,7 @@ from itertools import chain
 
 import numpy as np
 
+from autocontour.dicom import elements
 from autocontour.dicom.header import SliceHeader
 from autocontour.dicom.placement import (
     Floats,
@@ -37,6 +38,7 @@ NO_RESCALE = "AC-CT-015"
 MIXED_RESCALE = "AC-CT-016"
 PIXEL_FORMAT = "AC-CT-017"
 LOSSY = "AC-CT-018"
+TRANSFER_SYNTAX = "AC-CT-019"
 NO_FRAME_OF_REFERENCE = "AC-CT-020"
 NO_POSITION = "AC-CT-021"
 NO_PIXEL_SPACING = "AC-CT-022"
@@ -54,8 +56,9 @@ UNEVEN_SPACING = "AC-CT-033"
 ONE_SLICE = "AC-CT-034"
 TILT_IN_HEADER = "AC-CT-035"
 TRUNCATED = "AC-CT-040"
+EXCESS = "AC-CT-036"
 
-ACCEPTABLE = frozenset({NOT_HU, NO_RESCALE, MIXED_RESCALE, MISSING_SLICES, UNEVEN_SPACING, TILT_IN_HEADER})
+ACCEPTABLE = frozenset({NOT_HU, MIXED_RESCALE, MISSING_SLICES, UNEVEN_SPACING, TILT_IN_HEADER})
 """Blocking findings that a user may accept explicitly; the rest would need guessing."""
 
 OBLIQUE_LIMIT_DEG = 5.0
@@ -65,6 +68,7 @@ _SAME_POSITION_MM = 0.01
 _COSINE_TOLERANCE = 1e-4
 _RELATIVE_TOLERANCE = 1e-4
 _LARGEST_MATRIX = 8192
+_SYNTAXES = elements.NATIVE | elements.LOSSLESS | elements.LOSSY
 _EXPORT_AGAIN = "Export the series again from the scanner or archive."
 _ACCEPT = "Export the series again, or accept the finding explicitly: true slice positions are kept."
 
@@ -104,7 +108,7 @@ def _check_kind(slices: Sequence[SliceHeader]) -> Iterator[Finding]:
             "Export the series without them.",
         )
     yield from _check_localizers(slices)
-    if any(s.lossy for s in slices):
+    if any(s.lossy or s.transfer_syntax in elements.LOSSY for s in slices):
         yield Finding(LOSSY, Severity.WARN, "The pixels were compressed with loss before they came here.")
 
 
@@ -135,15 +139,22 @@ def _check_presence(slices: Sequence[SliceHeader]) -> Iterator[Finding]:
 
 
 def _check_pixel_format(slices: Sequence[SliceHeader]) -> Iterator[Finding]:
+    foreign = [s for s in slices if s.transfer_syntax not in _SYNTAXES]
+    if foreign:
+        message = f"The pixels are encoded in a way that is not supported in {_share(foreign, slices)}."
+        yield _block(TRANSFER_SYNTAX, message, foreign[0], "Export the series uncompressed.")
     odd = [s for s in slices if not _is_grey(s)]
     if odd:
         message = f"No greyscale image of a size and depth that CT has: {_share(odd, slices)}."
         yield _block(PIXEL_FORMAT, message, odd[0])
-    short = [s for s in slices if is_truncated(s)]
+    long = [s for s in slices if _excess_bytes(s) > 1]
+    if long:
+        yield _block(EXCESS, f"More pixel data than rows and columns in {_share(long, slices)}.", long[0])
+    short = [s for s in slices if _excess_bytes(s) < 0]
     if short:
         message = f"The pixel data are cut short in {_share(short, slices)}."
         yield _block(TRUNCATED, message, short[0], "Copy the files again, whole.")
-    bare = [s for s in slices if s.rescale_slope is None or s.rescale_intercept is None or s.rescale_slope == 0]
+    bare = [s for s in slices if s.rescale_slope is None or s.rescale_intercept is None or s.rescale_slope <= 0]
     if bare:
         yield _rescale_missing(slices, bare)
     units = {s.rescale_type for s in slices} - {"", "HU", "US"}
@@ -159,15 +170,16 @@ def _is_grey(header: SliceHeader) -> bool:
         and 0 < header.columns <= _LARGEST_MATRIX
         and header.bits_allocated in (8, 16, 32)
         and 0 < header.bits_stored <= header.bits_allocated
+        and (header.pixel_length != elements.UNDEFINED or header.transfer_syntax not in elements.NATIVE)
     )
 
 
-def is_truncated(header: SliceHeader) -> bool:
-    """Whether a native file holds fewer pixel bytes than its matrix needs; encapsulated pixels show it on decoding."""
-    if not header.pixel_offset or header.pixel_length == 0xFFFFFFFF:
-        return False
+def _excess_bytes(header: SliceHeader) -> int:
+    """By how much native pixel data are longer than the matrix; 0 where only decoding can tell."""
+    if not header.pixel_offset or header.transfer_syntax not in elements.NATIVE:
+        return 0
     needed = header.rows * header.columns * header.bits_allocated // 8
-    return min(header.pixel_length, header.size - header.pixel_offset) < needed
+    return min(header.pixel_length, header.size - header.pixel_offset) - needed
 
 
 def _rescale_missing(slices: Sequence[SliceHeader], bare: Sequence[SliceHeader]) -> Finding:

@@ -12,9 +12,10 @@ from pydicom.tag import Tag
 
 from autocontour.dicom.checks import blocking
 from autocontour.dicom.header import SliceHeader
-from autocontour.dicom.pixels import check_unchanged, read_slice
+from autocontour.dicom.pixels import CHANGED, check_unchanged, read_slice
 from autocontour.dicom.read import guarded, read_dataset, unreadable
-from autocontour.dicom.scan import Series
+from autocontour.dicom.scan import Series, find_late_files
+from autocontour.dicom.wording import counted
 from autocontour.errors import CTError
 from autocontour.findings import Finding, Severity
 from autocontour.jobs import Job
@@ -71,7 +72,9 @@ def read_ct(series: Series, job: Job, accepted: frozenset[str] = frozenset()) ->
     assert geometry is not None  # the checks blocked everything else
     header = _read_reference_header(series.slices[0])
     hu, clipped = _read_voxels(series, job)
-    hu.setflags(write=False)
+    if late := find_late_files(series):
+        message = f"{counted(len(late), 'file')} of the series came into the folder while it was read."
+        raise CTError(CHANGED, message, "Wait until the series is complete, then start again.")
     findings = [_downgraded(f) for f in series.findings]
     return CTVolume(hu, geometry, _reference(series, header), (*findings, *clipped))
 

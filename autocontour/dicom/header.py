@@ -52,6 +52,8 @@ _TAGS: Final = {
     "lossy": 0x00282110,
 }
 NOT_DICOM = "AC-CT-003"
+_FARTHEST_MM: Final = 1e5
+_COARSEST_MM: Final = 100.0
 _WANTED: Final = frozenset(_TAGS.values())
 
 
@@ -137,7 +139,7 @@ def read_header(path: Path) -> SliceHeader:
 
 def _header(path: Path, status: os.stat_result, elements: Elements) -> SliceHeader:
     raw = elements.values
-    spacing = _numbers(raw, "pixel_spacing_vu_mm", 2)
+    spacing, position = _numbers(raw, "pixel_spacing_vu_mm", 2), _numbers(raw, "position_lps_mm", 3)
     return SliceHeader(
         path=path,
         size=status.st_size,
@@ -152,9 +154,9 @@ def _header(path: Path, status: os.stat_result, elements: Elements) -> SliceHead
         modality=_text(raw, "modality"),
         image_type=tuple(_text(raw, "image_type").upper().split("\\")),
         instance_number=int((_numbers(raw, "instance_number", 1) or (0,))[0]),
-        position_lps_mm=_numbers(raw, "position_lps_mm", 3),
+        position_lps_mm=position if position and max(map(abs, position)) < _FARTHEST_MM else None,
         orientation=_numbers(raw, "orientation", 6),
-        pixel_spacing_vu_mm=spacing if spacing and min(spacing) > 0 else None,
+        pixel_spacing_vu_mm=spacing if spacing and 0 < min(spacing) <= max(spacing) < _COARSEST_MM else None,
         gantry_tilt_deg=(_numbers(raw, "gantry_tilt_deg", 1) or (0.0,))[0],
         rows=_unsigned(raw, "rows"),
         columns=_unsigned(raw, "columns"),

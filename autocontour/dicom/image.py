@@ -21,7 +21,8 @@ _INT16 = np.iinfo(np.int16)
 def read_image(path: Path) -> CTVolume:
     """Read a CT in Hounsfield units from NIfTI or NRRD.
 
-    SimpleITK turns NIfTI's RAS into LPS; array and geometry follow the file's own axes.
+    SimpleITK turns NIfTI's RAS into LPS; array and geometry follow the file's own axes (the last one reversed
+    if they are left-handed).
 
     Raises
     ------
@@ -42,9 +43,11 @@ def read_image(path: Path) -> CTVolume:
     columns, rows, slices = image.GetSize()
     direction = np.array(image.GetDirection()).reshape(3, 3)
     values = SimpleITK.GetArrayViewFromImage(image)
-    if np.linalg.det(direction) < 0:
-        raise CTError(BAD_IMAGE, f"The axes of {path.name} are left-handed.", "Convert it again.")
-    geometry = VolumeGeometry.regular((slices, rows, columns), (z, y, x), image.GetOrigin(), direction)
+    origin = np.array(image.GetOrigin())
+    if np.linalg.det(direction) < 0:  # left-handed: take the slices from the other end
+        origin, values = origin + (slices - 1) * z * direction[:, 2], values[::-1]
+        direction = direction * [1, 1, -1]
+    geometry = VolumeGeometry.regular((slices, rows, columns), (z, y, x), origin, direction)
     if not np.isfinite(values).all() or values.min() < _INT16.min or values.max() > _INT16.max:
         raise CTError(BAD_IMAGE, f"The values of {path.name} are no Hounsfield units.", "Give a CT.")
     hu = np.rint(values).astype(np.int16)

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
+from pydicom.encaps import get_frame
 
-from autocontour.dicom.elements import EXPLICIT_LITTLE, IMPLICIT_LITTLE
+from autocontour.dicom.elements import EXPLICIT_LITTLE, IMPLICIT_LITTLE, JPEG_FAMILY
 from autocontour.dicom.header import SliceHeader
 from autocontour.dicom.read import guarded, read_bytes, unreadable
 from autocontour.errors import CTError
@@ -67,7 +68,7 @@ def _read_plain(header: SliceHeader, hu: NDArray[np.int16]) -> None:
     except OSError as fault:
         raise unreadable(header.path, fault) from fault
     if count != hu.nbytes:
-        raise CTError(TRUNCATED, f"The pixel data of {header.path.name} are cut short.", "Copy the file again, whole.")
+        raise _cut_short(header)
     spare = 16 - header.bits_stored
     if spare:
         bits = hu if header.pixel_representation else hu.view(np.uint16)
@@ -88,8 +89,22 @@ def _decode(header: SliceHeader) -> NDArray[Any]:
     check_unchanged(header, header.path.stat())
     with guarded(code=UNDECODABLE, where=header.path.name):
         dataset = dcmread(BytesIO(data), force=True)
+        _check_end(dataset, header)
         values: NDArray[Any] = dataset.pixel_array
         return values.astype(values.dtype.newbyteorder("="), copy=False)
+
+
+def _check_end(dataset: Dataset, header: SliceHeader) -> None:
+    """Refuse a JPEG stream without its end marker: decoders fill in what is missing without a word."""
+    if not header.transfer_syntax.startswith(JPEG_FAMILY):
+        return
+    frame = get_frame(dataset.PixelData, 0, number_of_frames=1)
+    if frame.rstrip(b"\0")[-2:] != b"\xff\xd9":
+        raise _cut_short(header)
+
+
+def _cut_short(header: SliceHeader) -> CTError:
+    return CTError(TRUNCATED, f"The pixel data of {header.path.name} are cut short.", "Copy the file again, whole.")
 
 
 def _rescale(stored: NDArray[Any], header: SliceHeader, hu: NDArray[np.int16]) -> bool:

@@ -16,12 +16,13 @@ from autocontour.errors import AutoContourError, CTError
 
 DAMAGED = "AC-CT-001"
 UNREADABLE = "AC-CT-007"
-INFLATED_LIMIT = 1 << 28
+INFLATED_LIMIT = 1 << 26
 _PREAMBLE = 128
 _AGAIN = "Export or copy it again from the system it came from."
 
 # Values that bend the standard are common and are carried as they are; judging them is the checks' task.
 config.settings.reading_validation_mode = config.IGNORE
+warnings.filterwarnings("ignore", module=r"pydicom\.")
 
 
 @contextmanager
@@ -39,9 +40,7 @@ def guarded(error: type[AutoContourError] = CTError, code: str = DAMAGED, where:
         The file's name, for the message.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
+        yield
     except AutoContourError:
         raise
     except Exception as fault:  # pydicom raises over ten types, RecursionError and MemoryError too

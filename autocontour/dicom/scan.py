@@ -51,6 +51,8 @@ class Series:
         For those who ask to see them; never logged.
     findings
         What the checks noticed about the series and the files around it.
+    known
+        Every file in the folder that was read as DICOM.
     """
 
     slices: tuple[SliceHeader, ...] = field(repr=False)
@@ -61,6 +63,7 @@ class Series:
     patient_name: str = field(default="", repr=False)
     patient_id: str = field(default="", repr=False)
     findings: tuple[Finding, ...] = ()
+    known: frozenset[Path] = field(default=frozenset(), repr=False)
 
     def __len__(self) -> int:
         return len(self.slices)
@@ -136,7 +139,7 @@ def scan_folder(folder: Path, job: Job) -> list[Series]:
     if not folder.is_dir():
         raise CTError(NOTHING_FOUND, "The folder does not exist.", "Check the path.")
     closed: list[OSError] = []
-    files = sorted(_walk(folder, closed))
+    files = sorted(_walk_files(folder, closed))
     headers, findings = _read_headers(files, folder, job)
     findings += _say(
         UNREADABLE, Severity.WARN, "folder", "that cannot be opened", [Path(str(e.filename)) for e in closed], folder
@@ -150,7 +153,8 @@ def scan_folder(folder: Path, job: Job) -> list[Series]:
         key = header.series_instance_uid, header.study_instance_uid, header.frame_of_reference_uid, header.patient
         groups[key].append(header)
     shared = _count_uids(groups)
-    found = [_build_series(group, folder, findings, shared) for group in groups.values()]
+    known = frozenset(header.path for header in headers)
+    found = [_build_series(group, folder, findings, shared, known) for group in groups.values()]
     return sorted(found, key=lambda s: (s.study_date, s.number.zfill(12), s.series_instance_uid, s.files[0]))
 
 
@@ -159,7 +163,14 @@ def planning_cts(found: Sequence[Series]) -> list[Series]:
     return [series for series in found if series.is_planning_ct]
 
 
-def _walk(folder: Path, closed: list[OSError]) -> Iterator[Path]:
+def find_late_files(series: Series) -> list[Path]:
+    """Return files of the series that came into its folder after the scan."""
+    late = [path for path in _walk_files(series.folder, []) if path not in series.known]
+    headers = [header for header in map(_try_header, late) if isinstance(header, SliceHeader)]
+    return [header.path for header in headers if header.series_instance_uid == series.series_instance_uid]
+
+
+def _walk_files(folder: Path, closed: list[OSError]) -> Iterator[Path]:
     """Every file below a folder; links are followed, each folder is entered once."""
     entered: set[tuple[int, int]] = set()
     for name, subfolders, files in os.walk(folder, followlinks=True, onerror=closed.append):
@@ -214,7 +225,11 @@ def _count_uids(groups: dict[tuple[object, ...], list[SliceHeader]]) -> dict[str
 
 
 def _build_series(
-    group: Sequence[SliceHeader], folder: Path, around: Sequence[Finding], shared: dict[str, int]
+    group: Sequence[SliceHeader],
+    folder: Path,
+    around: Sequence[Finding],
+    shared: dict[str, int],
+    known: frozenset[Path],
 ) -> Series:
     kept, findings = drop_copies(group)
     slices = _in_spatial_order(kept)
@@ -232,6 +247,7 @@ def _build_series(
         patient_name=shown["PatientName"],
         patient_id=shown["PatientID"],
         findings=(*findings, *around),
+        known=known,
     )
 
 

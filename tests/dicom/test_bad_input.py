@@ -9,6 +9,7 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate, get_frame
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
@@ -20,6 +21,7 @@ from autocontour.dicom import planning_cts, read_ct, read_dataset, scan_folder
 from autocontour.errors import CTError
 from autocontour.jobs import Job
 
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # pydicom talks about damaged data
 ENHANCED_CT = "1.2.840.10008.5.1.4.1.1.2.1"
 MR_IMAGE = "1.2.840.10008.5.1.4.1.1.4"
 PET_IMAGE = "1.2.840.10008.5.1.4.1.1.128"
@@ -93,6 +95,12 @@ def a_slice_shifted_sideways(slices):
 
 def other_rows(slices):
     slices[3].Rows -= 2
+    slices[3].PixelData = slices[3].PixelData[: -2 * 2 * slices[3].Columns]
+
+
+def wrong_columns(slices):
+    for dataset in slices:
+        dataset.Columns -= 1
 
 
 def other_pixel_spacing(slices):
@@ -223,6 +231,7 @@ BLOCKED = [
     ("gantry tilt in the header only", gantry_tilt_only_in_the_header, "AC-CT-035"),
     ("slice shifted sideways", a_slice_shifted_sideways, "AC-CT-028"),
     ("one slice with other Rows", other_rows, "AC-CT-024"),
+    ("Columns that do not fit the pixel data", wrong_columns, "AC-CT-036"),
     ("one slice with other PixelSpacing", other_pixel_spacing, "AC-CT-025"),
     ("one slice with other orientation", other_orientation, "AC-CT-026"),
     ("one slice with other rescale", other_rescale, "AC-CT-016"),
@@ -555,6 +564,35 @@ def test_compressed_pixels_cut_short(ct, write, slices):
         compress_with_gdcm(path, gdcm.TransferSyntax.JPEG2000Lossless)
     path.write_bytes(path.read_bytes()[:-200])
     assert ct.refusal(ct.scan_one(folder)) in {"AC-CT-001", "AC-CT-041"}
+
+
+@pytest.mark.parametrize(
+    "syntax",
+    [
+        gdcm.TransferSyntax.JPEGLSLossless,
+        gdcm.TransferSyntax.JPEG2000Lossless,
+        gdcm.TransferSyntax.JPEGLosslessProcess14_1,
+        gdcm.TransferSyntax.RLELossless,
+    ],
+    ids=["JPEG-LS", "JPEG 2000", "JPEG lossless", "RLE"],
+)
+def test_compressed_stream_cut_short_in_a_sound_file(ct, write, slices, syntax):
+    """Decoders fill in what is missing without a word."""
+    folder = write(slices)
+    for path in folder.iterdir():
+        compress_with_gdcm(path, syntax)
+    dataset = pydicom.dcmread(path)
+    frame = get_frame(dataset.PixelData, 0, number_of_frames=1)
+    dataset.PixelData = encapsulate([frame[: len(frame) // 2]])
+    dataset.save_as(path)
+    assert ct.refusal(ct.scan_one(folder)) in {"AC-CT-040", "AC-CT-041"}
+
+
+def test_unknown_transfer_syntax_is_refused_before_reading(ct, write, slices):
+    for dataset in slices:
+        dataset.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.4.102"  # MPEG-4
+        dataset.PixelData = encapsulate([b"not a video"])
+    assert ct.refusal(ct.scan_one(write(slices))) == "AC-CT-019"
 
 
 # Names and character sets.
