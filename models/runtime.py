@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -170,7 +171,8 @@ def _translate(network: nn.Module, stage: Stage) -> Any:  # noqa: ANN401  (openv
     import torch
 
     shape = (1, len(stage.intensity_windows_hu), *stage.window_zyx)
-    with torch.inference_mode():
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the tracer's, on sizes that are the same in every run
         return openvino.convert_model(
             torch.nn.Sequential(network, torch.nn.Sigmoid()), example_input=torch.zeros(shape), input=[shape]
         )

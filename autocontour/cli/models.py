@@ -1,0 +1,155 @@
+"""``autocontour models``: the model packages of this installation."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from autocontour.models import ModelPackage
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("models", help="list, show, verify, install or remove model packages")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    for action, run, help_text in (
+        ("list", _list, "list the packages that came with the program and those installed"),
+        ("show", _show, "show what a package draws, how it was trained and how well it does"),
+        ("verify", _verify, "check packages whole: files, checksums, weights, networks"),
+        ("install", _install, "verify a package folder or zip and install it for this user"),
+        ("remove", _remove, "remove an installed package"),
+    ):
+        sub = actions.add_parser(action, help=help_text)
+        sub.set_defaults(run=run)
+        if action == "verify":
+            sub.add_argument("package", nargs="*", help="name, folder or zip (default: every package here)")
+        elif action == "install":
+            sub.add_argument("path", type=Path, help="the package's folder or zip")
+            sub.add_argument("--replace", action="store_true", help="put it in the place of one of the same name")
+        elif action != "list":
+            sub.add_argument("package", help="name, folder or zip" if action == "show" else "name")
+        sub.add_argument("--json", action="store_true", help="print JSON for scripts")
+
+
+def _list(args: argparse.Namespace) -> int:
+    from rich.table import Table
+
+    from autocontour.cli.console import console, print_json
+    from autocontour.errors import ModelError
+    from autocontour.models.library import package_folders
+    from autocontour.models.package import read_package
+
+    rows: list[dict[str, Any]] = []
+    for folder, bundled in package_folders():
+        try:
+            rows.append(_summary(read_package(folder, bundled=bundled)))
+        except ModelError as error:
+            rows.append({"name": folder.name, "bundled": bundled, "damage": str(error)})
+    if args.json:
+        print_json(rows)
+        return 0
+    table = Table("package", "version", "body site", "structures", "from")
+    for row in rows:
+        source = "the program" if row["bundled"] else "installed"
+        drawn = ", ".join(row.get("drawn", [])) or f"[red]{row.get('damage', '')}[/red]"
+        table.add_row(row["name"], row.get("version", ""), row.get("body_site", ""), drawn, source)
+    console().print(table if rows else "No model packages here. Install one: autocontour models install PATH")
+    return 0
+
+
+def _show(args: argparse.Namespace) -> int:
+    from autocontour.cli.console import console, print_json
+    from autocontour.models import find_package
+
+    package = find_package(args.package)
+    if args.json:
+        print_json(_summary(package) | {"metadata": package.metadata})
+        return 0
+    out = console()
+    out.print(f"[bold]{package.name} {package.version}[/bold]  {package.body_site}  {package.license}")
+    for key in ("description", "intended_use", "data_source", "authors"):
+        if text := package.metadata.get(key):
+            out.print(f"{key.replace('_', ' ')}: {text}", markup=False)
+    out.print(f"checksum: {package.checksum}")
+    for role, stage in package.stages.items():
+        spacing = "×".join(f"{mm:g}" for mm in stage.spacing_zyx_mm)
+        out.print(f"{role}: {stage.network['architecture']} on {spacing} mm (z, y, x)")
+    out.print(_structures_table(package))
+    return 0
+
+
+def _structures_table(package: ModelPackage) -> Any:  # noqa: ANN401  (rich is imported only here)
+    """Return a table of the structures, with the validation figures that the package states."""
+    from rich.table import Table
+
+    validation = package.metadata.get("validation", {})
+    figures = validation.get("structures", {}) if isinstance(validation, dict) else {}
+    figures = {name: row for name, row in figures.items() if isinstance(row, dict)} if figures else {}
+    keys = list(dict.fromkeys(key for row in figures.values() for key in row))
+    table = Table("structure", "drawn", *(key.replace("_", " ") for key in keys))
+    for name, structure in package.structures.items():
+        row = figures.get(name, {})
+        values = [f"{row[key]:.3g}" if isinstance(row.get(key), float) else str(row.get(key, "")) for key in keys]
+        table.add_row(name, "yes" if structure.drawn else "if asked", *values)
+    return table
+
+
+def _verify(args: argparse.Namespace) -> int:
+    from autocontour.cli.console import console, print_json
+    from autocontour.errors import ModelError
+    from autocontour.models import find_package, read_package
+    from autocontour.models.library import package_folders
+    from autocontour.models.package import verify_package
+
+    results: dict[str, str] = {}
+    for name in args.package or [str(folder) for folder, _ in package_folders()]:
+        try:
+            verify_package(find_package(name) if args.package else read_package(Path(name)))
+            results[Path(name).name] = "sound"
+        except ModelError as error:
+            results[Path(name).name] = str(error)
+    if args.json:
+        print_json(results)
+    else:
+        for name, result in results.items():
+            console().print(f"{name}: {result}", markup=False)
+    return 0 if all(result == "sound" for result in results.values()) else ModelError.exit_code
+
+
+def _install(args: argparse.Namespace) -> int:
+    from autocontour.cli.console import console, print_json
+    from autocontour.models.library import install_package
+
+    package = install_package(args.path, replace=args.replace)
+    if args.json:
+        print_json(_summary(package))
+    else:
+        console().print(f"Installed {package.name} {package.version}.", markup=False)
+    return 0
+
+
+def _remove(args: argparse.Namespace) -> int:
+    from autocontour.cli.console import console, print_json
+    from autocontour.models.library import remove_package
+
+    remove_package(args.package)
+    if args.json:
+        print_json({"removed": args.package})
+    else:
+        console().print(f"Removed {args.package}.", markup=False)
+    return 0
+
+
+def _summary(package: ModelPackage) -> dict[str, Any]:
+    return {
+        "name": package.name,
+        "version": package.version,
+        "body_site": package.body_site,
+        "license": package.license,
+        "structures": list(package.structures),
+        "drawn": list(package.drawn_names),
+        "checksum": package.checksum,
+        "bundled": package.bundled,
+    }

@@ -1,0 +1,51 @@
+"""``autocontour models`` from the command line."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from autocontour.cli import main
+
+
+@pytest.fixture
+def installed(toy_package):
+    assert main(["models", "install", str(toy_package.path)]) == 0
+    yield toy_package
+    main(["models", "remove", "toy-neck"])
+
+
+def test_list_show_verify(installed, capsys):
+    capsys.readouterr()
+    assert main(["models", "list", "--json"]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert rows["toy-neck"]["checksum"] == installed.checksum
+    assert main(["models", "list"]) == 0
+    assert "toy-neck" in capsys.readouterr().out
+    assert main(["models", "show", "toy-neck"]) == 0
+    assert "Bone_Mandible" in capsys.readouterr().out
+    assert main(["models", "verify", "toy-neck", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"toy-neck": "sound"}
+
+
+def test_damage_is_told(installed, capsys):
+    from autocontour.models import find_package
+
+    path = find_package("toy-neck").path / "segmenter.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    capsys.readouterr()
+    assert main(["models", "list"]) == 0
+    assert "AC-MD-007" in capsys.readouterr().out.replace("\n", "")
+    assert main(["models", "verify"]) == 6
+    assert "AC-MD-007" in capsys.readouterr().out
+
+
+def test_unknown_and_twice(installed, capsys):
+    assert main(["models", "show", "nothing"]) == 6
+    assert "AC-MD-017" in capsys.readouterr().err
+    assert main(["models", "install", str(installed.path)]) == 6
+    assert "AC-MD-018" in capsys.readouterr().err
+    assert main(["models", "install", str(installed.path), "--replace"]) == 0

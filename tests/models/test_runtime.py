@@ -1,0 +1,113 @@
+"""The same package on torch and on OpenVINO."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from autocontour.contouring import volume_cc
+from autocontour.errors import ModelError
+from autocontour.geometry import Box
+from autocontour.models import segment_structures
+from autocontour.models.body import find_body
+from autocontour.models.intensity import scale_intensity
+from autocontour.models.localizer import Patient
+from autocontour.models.package import StructureRules
+from autocontour.models.runtime import DEVICES, open_runner
+from autocontour.models.sampling import Frame, Grid
+
+WINDOWS_HU = [(-160.0, 240.0), (-1000.0, 1600.0)]
+
+
+@pytest.fixture(scope="module")
+def window():
+    return np.random.default_rng(0).uniform(-1, 1, (2, 24, 24, 24)).astype(np.float32)
+
+
+@pytest.mark.parametrize("role", ["localizer", "segmenter"])
+def test_openvino_gives_torchs_probabilities(toy_package, window, role):
+    pytest.importorskip("openvino")
+    reference = open_runner(toy_package, role, "torch-cpu")(window)
+    runner = open_runner(toy_package, role, "cpu")
+    found = runner(window)
+    assert reference.shape == (3, 24, 24, 24)
+    tolerance = 0.03 if "bf16" in runner.device else 1e-3
+    assert found == pytest.approx(reference, abs=tolerance)
+    assert "OpenVINO" in runner.device
+
+
+def test_translated_once(toy_package, window, monkeypatch):
+    pytest.importorskip("openvino")
+    from autocontour.models import runtime
+
+    first = open_runner(toy_package, "segmenter", "cpu")(window).copy()
+    monkeypatch.setattr(runtime, "_translate", pytest.fail)
+    assert np.array_equal(open_runner(toy_package, "segmenter", "cpu")(window), first)
+
+
+@pytest.fixture(scope="module")
+def loose(toy_package, neck):
+    """The toy package's segmenter alone, its thresholds such that its random network draws a part of the body."""
+    package = replace(toy_package, stages={"segmenter": toy_package.stages["segmenter"]}, site_anchors=())
+    frame = Frame.of(neck.geometry)
+    grid = Grid.over(frame, (3.0, 3.0, 3.0)).cropped(Box((20, 20, 20), (44, 44, 44)))
+    image = scale_intensity(Patient.of(neck, *find_body(neck, frame)).sample(grid), WINDOWS_HU)
+    levels = np.quantile(open_runner(toy_package, "segmenter", "torch-cpu")(image), 0.7, axis=(1, 2, 3))
+    structures = {
+        name: replace(one, threshold=float(level), rules=StructureRules(components=0), statistics={})
+        for (name, one), level in zip(toy_package.structures.items(), levels, strict=True)
+    }
+    return replace(package, structures=structures)
+
+
+def test_same_input_same_contours(neck, loose):
+    first, second = (segment_structures(neck, loose, device="cpu") for _ in range(2))
+    assert first.drawings
+    assert first.device.startswith("CPU")
+    for name, drawing in first.drawings.items():
+        again = second.drawings[name]
+        assert drawing.findings == again.findings
+        assert list(drawing.contours) == list(again.contours)
+        assert all(shape.wkb == again.contours[k].wkb for k, shape in drawing.contours.items())
+
+
+def test_openvino_gives_torchs_contours(neck, loose):
+    pytest.importorskip("openvino")
+    reference = segment_structures(neck, loose, device="torch-cpu").drawings
+    found = segment_structures(neck, loose, device="cpu").drawings
+    assert set(found) == set(reference)
+    for name, drawing in reference.items():
+        expected = volume_cc(drawing.contours, neck.geometry)
+        assert volume_cc(found[name].contours, neck.geometry) == pytest.approx(expected, rel=0.05, abs=0.5)
+
+
+def test_unknown_device_and_no_cuda(toy_package):
+    with pytest.raises(ModelError, match="AC-MD-033"):
+        open_runner(toy_package, "segmenter", "tpu")
+    import torch
+
+    if not torch.cuda.is_available():
+        with pytest.raises(ModelError, match="AC-MD-033"):
+            open_runner(toy_package, "segmenter", "cuda")
+    assert DEVICES[0] == "auto"
+
+
+def test_a_second_run_needs_no_torch(toy_package, window, tmp_path):
+    """Once translated, a package runs without torch being imported."""
+    pytest.importorskip("openvino")
+    code = (
+        "import sys, pathlib\n"
+        "from autocontour.models import read_package, runtime\n"
+        "import numpy as np\n"
+        "runtime.user_cache_path = lambda _: pathlib.Path(sys.argv[2])\n"
+        "runner = runtime.open_runner(read_package(pathlib.Path(sys.argv[1])), 'segmenter', 'cpu')\n"
+        "runner(np.zeros((2, 24, 24, 24), np.float32))\n"
+        "print('torch' in sys.modules)\n"
+    )
+    command = [sys.executable, "-c", code, str(toy_package.path), str(tmp_path)]
+    told = [subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1] for _ in range(2)]
+    assert told == ["True", "False"]
