@@ -2,6 +2,7 @@
 
 from autocontour.contouring.coverage import coverage_from_contours
 from autocontour.contouring.isoline import contours_from_probability
+from autocontour.contouring.margins import margin_contours
 from autocontour.contouring.measure import box_of, volume_cc
 from autocontour.contouring.raster import mask_from_contours
 from autocontour.contouring.trace import contours_from_mask
@@ -11,6 +12,7 @@ __all__ = [
     "contours_from_mask",
     "contours_from_probability",
     "coverage_from_contours",
+    "margin_contours",
     "mask_from_contours",
     "volume_cc",
 ]

@@ -1,0 +1,174 @@
+"""Contours grown or shrunk in three dimensions, by millimetres in six directions of the patient.
+
+The structure is grown by an ellipsoid whose six half axes are the margins (between any three of them one eighth of an
+ellipsoid): what a slice adds to another is its own contour grown by the ellipsoid's section at their distance. It is
+done on the polygons, nothing is rasterised. A structure ends half a slice beyond its last contour, as its volume is
+counted, so that along the slices a margin is rounded to the nearest slice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from shapely import MultiPolygon
+from shapely.geometry.base import BaseGeometry
+
+from autocontour.contouring.ragged import contours_of, drop_small, rings_of
+from autocontour.contouring.simplify import simplify_rings
+from autocontour.geometry import Floats, VolumeGeometry
+from autocontour.structures import Contours
+
+Margins = tuple[float, float, float, float, float, float]
+TOLERANCE_MM = 0.05
+QUARTER_POINTS = 8
+STEPS_PER_MARGIN = 4  # closer slices add less than 1 % of the margin
+SMALLEST_MM2 = 0.05
+
+
+def margin_contours(contours: Contours, geometry: VolumeGeometry, margins_mm: Margins) -> dict[int, MultiPolygon]:
+    """Grow or shrink a structure by a margin in each direction of the patient.
+
+    Parameters
+    ----------
+    contours
+        Slice index → MultiPolygon in plane coordinates.
+    geometry
+        Of the CT; nothing is drawn beyond its first and last slice.
+    margins_mm
+        To the patient's left, right, anterior, posterior, superior, inferior; negative ones shrink. Where both signs
+        occur the structure is first grown and the result then shrunk. On an oblique series a direction is taken to be
+        the axis of the slices nearest to it.
+
+    Returns
+    -------
+    Contours
+        The structure with its margin; empty where nothing is left of it.
+    """
+    margins = _to_plane_axes(margins_mm, geometry)
+    grown = _grow(_tidy(contours), geometry, np.maximum(margins, 0.0)) if (margins > 0).any() else dict(contours)
+    return _shrink(_tidy(grown), geometry, np.maximum(-margins, 0.0)) if (margins < 0).any() else grown
+
+
+@dataclass(frozen=True, eq=False)
+class _Reach:
+    """How far the ellipsoid reaches along u, v, w, each to lower and to higher values (3, 2), in mm."""
+
+    mm: Floats
+
+    def share_at(self, step_mm: float) -> float | None:
+        """Return the size of the section at a distance along w, as a share of the middle one; None if out of reach."""
+        reach_mm = self.mm[2, int(step_mm > 0)]
+        if abs(step_mm) > reach_mm + 1e-6:
+            return None
+        return float(np.sqrt(max(0.0, 1.0 - (step_mm / reach_mm) ** 2))) if step_mm else 1.0
+
+
+def _to_plane_axes(margins_mm: Margins, geometry: VolumeGeometry) -> Floats:
+    """Return margins (3, 2) along u, v, w towards lower and higher values."""
+    left, right, anterior, posterior, superior, inferior = margins_mm
+    patient = np.array([(right, left), (anterior, posterior), (inferior, superior)], dtype=np.float64)
+    margins = np.empty((3, 2))
+    for axis, column in enumerate(geometry.direction.T):
+        nearest = int(np.abs(column).argmax())
+        margins[axis] = patient[nearest] if column[nearest] > 0 else patient[nearest][::-1]
+    return margins
+
+
+def _grow(contours: Contours, geometry: VolumeGeometry, margins: Floats) -> dict[int, MultiPolygon]:
+    reach = _Reach(margins)
+    positions = geometry.slice_positions_mm
+    sources = [(positions[k], contours[k]) for k in sorted(contours)] + _caps(contours, geometry)
+    grown = {}
+    for k, position in enumerate(positions.tolist()):
+        parts = [
+            _offset(shape, reach.mm[:2] * share, outwards=True)
+            for step, shape in _spread([(position - w, shape) for w, shape in sources], reach)
+            if (share := reach.share_at(step)) is not None
+        ]
+        if parts:
+            grown[k] = _multi(shapely.union_all(parts))
+    return _tidy(grown)
+
+
+def _shrink(contours: Contours, geometry: VolumeGeometry, margins: Floats) -> dict[int, MultiPolygon]:
+    reach = _Reach(margins)
+    positions = geometry.slice_positions_mm
+    sources = [(positions[k], contours[k]) for k in sorted(contours)]
+    ends = [w for w, _ in _caps(contours, geometry)]
+    shrunk = {}
+    for k in sorted(contours):
+        if any(reach.share_at(w - positions[k]) for w in ends):
+            continue
+        rest: BaseGeometry = contours[k]
+        for step, shape in _spread([(w - positions[k], shape) for w, shape in sources], reach):
+            share = reach.share_at(step)
+            if share is not None and not rest.is_empty:
+                rest = rest.intersection(_offset(shape, reach.mm[:2] * share, outwards=False))
+        shrunk[k] = _multi(rest)
+    return _tidy(shrunk)
+
+
+def _caps(contours: Contours, geometry: VolumeGeometry) -> list[tuple[float, MultiPolygon]]:
+    """Return the contour that ends the structure wherever it ends, half a slice further."""
+    positions, half = geometry.slice_positions_mm, geometry.slice_thicknesses_mm / 2
+    return [
+        (positions[k] + side * half[k], contours[k])
+        for k in sorted(contours)
+        for side in (-1, 1)
+        if k + side not in contours
+    ]
+
+
+def _spread(steps: list[tuple[float, MultiPolygon]], reach: _Reach) -> list[tuple[float, MultiPolygon]]:
+    """Leave out sources that lie closer together than matters; the nearest and the farthest stay."""
+    kept: list[tuple[float, MultiPolygon]] = []
+    within = sorted((pair for pair in steps if reach.share_at(pair[0]) is not None), key=lambda pair: pair[0])
+    for number, (step, shape) in enumerate(within):
+        gap = reach.mm[2, int(step > 0)] / STEPS_PER_MARGIN
+        is_end = number in (0, len(within) - 1)
+        if is_end or step == 0 or step - kept[-1][0] >= gap:
+            kept.append((step, shape))
+    return kept
+
+
+def _offset(shape: MultiPolygon, reach_uv: Floats, *, outwards: bool) -> BaseGeometry:
+    """Grow a polygon by (or shrink it by) an ellipse that reaches (2, 2) mm along u and v, low and high."""
+    if not reach_uv.any():
+        return shape
+    low, high = reach_uv.T
+    if reach_uv.all() and np.allclose(low, high):
+        scaled = shapely.transform(shape, lambda points: points / high)
+        ring = scaled.buffer(1.0 if outwards else -1.0, quad_segs=QUARTER_POINTS)
+        return shapely.transform(ring, lambda points: points * high)
+    band = _swept(shape, _ellipse(reach_uv if outwards else reach_uv[:, ::-1]))
+    return shape.union(band) if outwards else shape.difference(band)
+
+
+def _ellipse(reach_uv: Floats) -> Floats:
+    """Points of four quarters of ellipses around the origin, of a true ellipse's area."""
+    angles = np.arange(4 * QUARTER_POINTS) * (np.pi / 2 / QUARTER_POINTS)
+    circle = np.column_stack((np.cos(angles), np.sin(angles)))
+    return circle * np.where(circle > 0, reach_uv[:, 1], reach_uv[:, 0])
+
+
+def _swept(shape: MultiPolygon, points: Floats) -> BaseGeometry:
+    """Return what a convex polygon around the origin sweeps along the outline of `shape`."""
+    rings = rings_of({0: shape})
+    start = np.ones(len(rings.points_uv_mm), np.bool_)
+    start[rings.starts[1:] - 1] = False
+    at = np.flatnonzero(start)
+    ends = [rings.points_uv_mm[index][:, None] + points for index in (at, at + 1)]
+    return shapely.union_all(shapely.convex_hull(shapely.linestrings(np.concatenate(ends, axis=1))))
+
+
+def _multi(shape: BaseGeometry) -> MultiPolygon:
+    parts = [part for part in shapely.get_parts(shape) if part.geom_type == "Polygon"]
+    return MultiPolygon(parts)
+
+
+def _tidy(contours: Contours) -> dict[int, MultiPolygon]:
+    """Leave out needless points, slivers and slices with nothing on them."""
+    rings = rings_of({k: shape for k, shape in contours.items() if not shape.is_empty})
+    return contours_of(simplify_rings(drop_small(rings, SMALLEST_MM2), TOLERANCE_MM))
