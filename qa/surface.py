@@ -10,6 +10,7 @@ for masks of two dimensions). Outside the array there is nothing, so a mask at t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from scipy.spatial import KDTree
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 PARALLEL_FROM = 4000
+SEARCHED = 600
 
 # Triangles through each of the 2×2×2 neighbourhoods 1 to 127 (those above are their complements): the amounts of the
 # normal's z, y and x in eighths of a voxel face. From surface-distance (Apache-2.0, Copyright 2018 Google Inc.).
@@ -117,11 +119,11 @@ def compute_surface_distances(a: Mask, b: Mask, spacing_mm: tuple[float, ...]) -
         Voxel size along each axis.
     """
     areas = surfel_areas(spacing_mm)
-    codes_a, codes_b = _neighbour_codes(a), _neighbour_codes(b)
-    edge_a, edge_b = (((codes + np.uint8(1)) & np.uint8(len(areas) - 1)) > 1 for codes in (codes_a, codes_b))
-    at_a, at_b = np.flatnonzero(edge_a), np.flatnonzero(edge_b)
-    to_b, to_a = _distances(at_a, at_b, edge_a, edge_b, spacing_mm)
-    return SurfaceDistances(to_b, to_a, areas[codes_a.ravel()[at_a]], areas[codes_b.ravel()[at_b]])
+    rim = tuple(axis.max() for axis in _shells(spacing_mm)[1].T)
+    surfaces = [_Surface.of(mask, areas, rim) for mask in (a, b)]
+    first, second = surfaces
+    to_b, to_a = _distances(first, second, spacing_mm), _distances(second, first, spacing_mm)
+    return SurfaceDistances(to_b, to_a, first.area, second.area)
 
 
 def surfel_areas(spacing_mm: tuple[float, ...]) -> Floats:
@@ -155,29 +157,64 @@ def _pairs(codes: NDArray[np.uint8], axis: int) -> tuple[NDArray[np.uint8], NDAr
     return codes[tuple(lower)], codes[tuple(upper)]
 
 
-def _distances(
-    at_a: NDArray[np.intp], at_b: NDArray[np.intp], edge_a: Mask, edge_b: Mask, spacing_mm: tuple[float, ...]
-) -> tuple[Floats, Floats]:
-    """Distance of every element to the nearest of the other surface; elements at one place are 0 apart."""
-    if not len(at_a) or not len(at_b):
-        return np.full(len(at_a), np.inf), np.full(len(at_b), np.inf)
-    points_a, points_b = (_points(at, edge_a.shape, spacing_mm) for at in (at_a, at_b))
-    alone_a, alone_b = ~edge_b.ravel()[at_a], ~edge_a.ravel()[at_b]
-    return _nearest(points_a, points_b, alone_a), _nearest(points_b, points_a, alone_b)
+@dataclass(frozen=True, eq=False)
+class _Surface:
+    """A mask's surface: where its elements are on the grid of corners, with an empty rim around."""
+
+    here: Mask
+    at: NDArray[np.intp]
+    area: Floats
+
+    @classmethod
+    def of(cls, mask: Mask, areas: Floats, rim: tuple[int, ...]) -> _Surface:
+        codes = _neighbour_codes(mask)
+        element = ((codes + np.uint8(1)) & np.uint8(len(areas) - 1)) > 1  # neither all outside nor all inside
+        here = np.pad(element, [(width, width) for width in rim])
+        return cls(here, np.flatnonzero(here), areas[codes[element]])
+
+    def points_mm(self, spacing_mm: tuple[float, ...], chosen: NDArray[np.intp] | slice = slice(None)) -> Floats:
+        places: Floats = np.stack(np.unravel_index(self.at[chosen], self.here.shape), axis=1) * np.array(spacing_mm)
+        return places
 
 
-def _points(at: NDArray[np.intp], shape: tuple[int, ...], spacing_mm: tuple[float, ...]) -> Floats:
-    points: Floats = np.stack(np.unravel_index(at, shape), axis=1) * np.array(spacing_mm)
-    return points
+def _distances(surface: _Surface, other: _Surface, spacing_mm: tuple[float, ...]) -> Floats:
+    """Distance of every element of `surface` to the nearest of `other`.
 
-
-def _nearest(points: Floats, others: Floats, alone: Mask) -> Floats:
-    distances = np.zeros(len(points))
-    asked = points[alone]
-    if len(asked):
-        tree = KDTree(others, balanced_tree=False, compact_nodes=False)
-        distances[alone], _ = tree.query(asked, workers=-1 if len(asked) > PARALLEL_FROM else 1)
+    The grid is searched outwards from each element, one distance after the other, which is fast where the surfaces
+    are close; what lies further apart than the search goes is looked up in a tree.
+    """
+    distances = np.full(len(surface.at), np.inf)
+    if not len(surface.at) or not len(other.at):
+        return distances
+    waiting, there = np.arange(len(surface.at)), other.here.ravel()
+    lengths, offsets = _shells(spacing_mm)
+    steps = offsets @ np.array([int(np.prod(other.here.shape[axis + 1 :])) for axis in range(other.here.ndim)])
+    starts = np.flatnonzero(np.append(True, np.diff(lengths) > 0))
+    for start, stop in zip(starts, [*starts[1:], len(lengths)], strict=True):
+        at = surface.at[waiting]
+        met = np.logical_or.reduce([there[at + step] for step in steps[start:stop]])
+        distances[waiting[met]] = lengths[start]
+        waiting = waiting[~met]
+        if not len(waiting):
+            return distances
+    tree = KDTree(other.points_mm(spacing_mm))
+    workers = -1 if len(waiting) > PARALLEL_FROM else 1
+    distances[waiting], _ = tree.query(surface.points_mm(spacing_mm, waiting), workers=workers)
     return distances
+
+
+@lru_cache(maxsize=8)
+def _shells(spacing_mm: tuple[float, ...]) -> tuple[Floats, NDArray[np.int64]]:
+    """Return about `SEARCHED` offsets of the grid, shortest first: lengths in mm, and steps along each axis."""
+    size = len(spacing_mm)
+    unit = np.pi if size == 2 else 4 / 3 * np.pi
+    reach_mm = (SEARCHED * float(np.prod(spacing_mm)) / unit) ** (1 / size)
+    axes = [np.arange(-int(reach_mm / step), int(reach_mm / step) + 1) for step in spacing_mm]
+    offsets = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, size)
+    lengths = np.sqrt(((offsets * np.array(spacing_mm)) ** 2).sum(axis=1))
+    near = np.flatnonzero(lengths <= reach_mm)
+    order = near[np.argsort(lengths[near], kind="stable")]
+    return lengths[order], offsets[order]
 
 
 def _percentile(distances: Floats, area: Floats, fraction: float) -> float:

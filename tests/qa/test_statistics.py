@@ -1,0 +1,50 @@
+"""Statistics over patients."""
+
+import math
+
+import numpy as np
+import pytest
+
+from autocontour.qa import bonferroni, compare_paired, summarize
+
+
+def test_summary():
+    summary = summarize([0.8, 0.9, 0.7, math.nan])
+    assert (summary.n, summary.n_undefined) == (3, 1)
+    assert (summary.mean, summary.sd, summary.median) == pytest.approx((0.8, 0.1, 0.8))
+    assert (summary.lower_quartile, summary.upper_quartile) == pytest.approx((0.75, 0.85))
+    assert str(summary) == "0.80 ± 0.10 (median 0.80, n 3)"
+
+
+def test_an_infinite_distance_counts():
+    summary = summarize([1.0, 2.0, math.inf])
+    assert (summary.n, summary.median, summary.maximum) == (3, 2.0, math.inf)
+    assert summary.mean == math.inf
+    assert math.isnan(summary.sd)
+
+
+def test_nothing_to_summarize():
+    summary = summarize([math.nan])
+    assert (summary.n, summary.n_undefined) == (0, 1)
+    assert math.isnan(summary.mean)
+
+
+def test_paired_tests_known_values():
+    first = np.array([0.80, 0.82, 0.79, 0.85, 0.81, 0.78, 0.84, 0.83])
+    second = first + np.array([0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07, 0.08])
+    tested = compare_paired(first, second)
+    # Eight differences of one sign: the two-sided signed-rank p is 2 / 2⁸.
+    assert tested.wilcoxon_p == pytest.approx(2 / 2**8)
+    assert tested.median_difference == pytest.approx(0.045)
+    assert tested.t_p == pytest.approx(0.0012, abs=2e-4)
+
+
+def test_pairs_without_a_value_drop_out():
+    assert compare_paired([1.0, math.nan, 2.0], [1.0, 5.0, 2.0]) == compare_paired([1.0, 2.0], [1.0, 2.0])
+    assert compare_paired([1.0, 2.0], [1.0, 2.0]).wilcoxon_p == 1
+    assert math.isnan(compare_paired([1.0], [2.0]).t_p)
+
+
+def test_bonferroni():
+    assert bonferroni([0.01, 0.5, math.nan])[:2] == pytest.approx((0.02, 1.0))
+    assert math.isnan(bonferroni([math.nan])[0])
