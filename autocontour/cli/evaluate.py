@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from autocontour.volume import CTVolume
 
 
+WIDTH = 120
+
+
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command's arguments."""
     parser = commands.add_parser("evaluate", help="compare two structure sets drawn on one CT")
@@ -57,7 +60,8 @@ def run(args: argparse.Namespace) -> int:
         print_json(compared.to_json())
         return 0
     out = console()
-    out.print(_table(compared, args.tau))
+    # Never cut a number to fit a narrow terminal.
+    out.print(_table(compared, args.tau), width=max(out.width, WIDTH), crop=False)
     for line in _remarks(compared):
         out.print(line, markup=False, soft_wrap=True)
     return 0
@@ -72,12 +76,13 @@ def _read_ct(args: argparse.Namespace, job: Job) -> CTVolume:
 
 
 def _table(compared: Comparison, tau_mm: float) -> Table:
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    table = Table(caption="B against the reference A; volumes in cm³, distances in mm")
+    table = Table(caption="B against the reference A; volumes in cm³, distances in mm", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("structure", no_wrap=True)
-    for heading in ("DSC", f"sDSC {tau_mm:g} mm", "HD95", "HD", "mean", "APL", "vol. A", "vol. B", "centre"):
-        table.add_column(heading, justify="right")
+    for heading in ("DSC", f"sDSC\n{tau_mm:g} mm", "HD95", "HD", "mean", "APL", "vol. A", "vol. B", "centre"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in compared.rows:
         m = row.metrics
         name = row.name_a if row.name_a == row.name_b else f"{row.name_a} / {row.name_b}"
