@@ -140,6 +140,7 @@ _STRUCTURE: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     "description": (_plain, _plain),
     "findings": (lambda f: [one.to_json() for one in f], lambda f: tuple(_decode_finding(one) for one in f)),
     "imported": (_encode_imported, _decode_imported),
+    "attributes": (lambda raw: b64encode(raw).decode(), b64decode),
 }
 _CODECS = {**_STRUCTURE, "automatic": (_encode_contours, _decode_contours)}
 

@@ -27,12 +27,12 @@ def swept_disc(points_uv_mm: ArrayLike, radius_mm: float) -> Polygon:
     return swept
 
 
-def brushed(outline: Outline, stroke: Polygon) -> Outline:
+def brushed(outline: Outline, stroke: Polygon | MultiPolygon) -> Outline:
     """Return `outline` with `stroke` painted on."""
     return union(outline, stroke)
 
 
-def erased(outline: Outline, stroke: Polygon) -> Outline:
+def erased(outline: Outline, stroke: Polygon | MultiPolygon) -> Outline:
     """Return `outline` with `stroke` wiped off."""
     return difference(outline, stroke)
 

@@ -1,0 +1,26 @@
+"""``autocontour gui``: the viewer."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command's arguments."""
+    parser = commands.add_parser("gui", help="open the viewer, to look at contours and correct them")
+    parser.add_argument("ct", type=Path, nargs="?", metavar="CT_FOLDER", help="folder of a CT series, NIfTI or NRRD")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Open the window."""
+    try:
+        from autocontour.gui.app import run_viewer
+    except ImportError as error:
+        from autocontour.errors import UsageError
+
+        raise UsageError(
+            "AC-US-030", "The viewer's libraries are not installed.", "Install autocontour[gui]."
+        ) from error
+    return run_viewer(args.ct)

@@ -1,0 +1,27 @@
+"""Starting the viewer."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from PySide6.QtWidgets import QApplication
+
+from autocontour.gui import theme
+from autocontour.gui.settings import ViewerSettings
+from autocontour.gui.window import MainWindow, use_software_threads
+
+
+def run_viewer(path: Path | None = None) -> int:
+    """Open the window, with the CT at `path` if one is given; return the exit code."""
+    use_software_threads()
+    app = QApplication.instance() or QApplication(sys.argv[:1])
+    assert isinstance(app, QApplication)  # a core application would have no window
+    app.setApplicationName("autocontour")
+    settings = ViewerSettings()
+    theme.use_theme(app, theme.THEMES.get(settings.theme, theme.DARK))
+    window = MainWindow(settings)
+    window.show()
+    if path is not None:
+        window.open_path(path)
+    return app.exec()

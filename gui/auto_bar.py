@@ -1,0 +1,87 @@
+"""The strip under the tool bar while organs are being drawn: progress, time left, cancel."""
+
+from __future__ import annotations
+
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton
+
+from autocontour.errors import AutoContourError, Cancelled
+from autocontour.gui.tasks import ContourTask
+from autocontour.gui.workspace import Workspace
+from autocontour.structures import Structure
+
+
+class AutoBar(QFrame):
+    """Runs auto-contouring and shows how far it is."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        super().__init__()
+        self.setObjectName("banner")
+        self.workspace = workspace
+        self.task: ContourTask | None = None
+        row = QHBoxLayout(self)
+        row.setContentsMargins(16, 6, 16, 6)
+        row.setSpacing(14)
+        self._stage = QLabel()
+        self._bar = QProgressBar(textVisible=False, maximum=1000)
+        self._bar.setAccessibleName("Auto-contouring")
+        self._left = QLabel()
+        self._left.setObjectName("muted")
+        self.cancel = QPushButton("Cancel")
+        self.cancel.clicked.connect(self.stop)
+        row.addWidget(self._stage)
+        row.addWidget(self._bar, 1)
+        row.addWidget(self._left)
+        row.addWidget(self.cancel)
+        workspace.ct_changed.connect(self.stop)
+        self.hide()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether organs are being drawn."""
+        return self.task is not None and self.task.is_running
+
+    def start(self, template: str, names: tuple[str, ...]) -> None:
+        """Begin to draw `names`; one run at a time."""
+        ct = self.workspace.ct
+        if ct is None or self.is_running:
+            return
+        self._count = 0
+        self.task = ContourTask(ct, template, names, self)
+        self.task.advanced.connect(self._advance)
+        self.task.drawn.connect(self._receive)
+        self.task.done.connect(self._finish)
+        self.task.failed.connect(self._fail)
+        self._stage.setText("Starting…")
+        self._left.setText("")
+        self._bar.setValue(0)
+        self.show()
+        self.task.start()
+
+    def stop(self) -> None:
+        """Stop at once; what was drawn stays."""
+        if self.task is not None:
+            self.task.cancel()
+            self.task = None
+        self.hide()
+
+    def _advance(self, stage: str, fraction: float, seconds_left: float) -> None:
+        self._stage.setText(f"{stage[:1].upper()}{stage[1:]}")
+        self._bar.setValue(round(1000 * fraction))
+        self._left.setText("" if seconds_left < 0 else f"about {max(round(seconds_left), 1)} s left")
+
+    def _receive(self, structure: Structure) -> None:
+        self._count += 1
+        self.workspace.receive(structure)
+
+    def _finish(self, findings: object) -> None:  # noqa: ARG002  (shown with the structures)
+        self.hide()
+        self.workspace.say(
+            f"{self._count} structure{'s' * (self._count != 1)} drawn. Look at each before you approve it."
+        )
+
+    def _fail(self, error: AutoContourError) -> None:
+        self.hide()
+        if isinstance(error, Cancelled):
+            self.workspace.say("Auto-contouring was stopped; what was drawn so far is there.")
+        else:
+            self.workspace.say_error(error)

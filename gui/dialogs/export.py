@@ -1,0 +1,177 @@
+"""Export with the check before it: what the planning system would refuse, and the mend at a click."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFileDialog,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QTableWidget,
+    QTableWidgetItem,
+    QWidget,
+)
+
+from autocontour.case import Case, Edit
+from autocontour.findings import Severity
+from autocontour.gui import theme
+from autocontour.gui.dialogs.frame import Dialog
+from autocontour.profiles import Objection, Profile, check_export, list_profiles, read_profile
+from autocontour.structures import StructureSet
+from autocontour.volume import CTVolume
+
+SIGNS = {Severity.BLOCK: "●  refused", Severity.WARN: "▲  ask", Severity.INFO: "note"}
+
+
+class ExportDialog(Dialog):
+    """Profile, check, and file."""
+
+    def __init__(
+        self, parent: QWidget, ct: CTVolume, case: Case, profile: str, path: Path, apply: Callable[[Edit], bool]
+    ) -> None:
+        words = "The file is checked, written, read back and compared before it takes its name."
+        super().__init__(parent, "Export structure set", words, "Export", ct, width=860)
+        self._case = case
+        self._apply = apply
+        self.profile_box = QComboBox()
+        self.profile_box.setAccessibleName("Planning system")
+        for name in list_profiles():
+            self.profile_box.addItem(read_profile(name).title, name)
+        self.profile_box.setCurrentIndex(max(self.profile_box.findData(profile), 0))
+        self.profile_box.currentIndexChanged.connect(self.check)
+        self.leave_out = QCheckBox("Leave out what is not approved")
+        self.leave_out.toggled.connect(self.check)
+        self.table = _table()
+        self.mend_all = QPushButton("Mend all that can be mended")
+        self.mend_all.clicked.connect(self._mend_all)
+        self.summary = QLabel(wordWrap=True)
+        self.sure = QCheckBox("Export although there are questions")
+        self.sure.toggled.connect(self._allow)
+        self.path_edit = QLineEdit(str(path))
+        self.path_edit.setAccessibleName("File")
+        self.body.addLayout(_row(QLabel("For"), self.profile_box, self.leave_out))
+        self.body.addWidget(self.table)
+        self.body.addLayout(_row(self.summary, self.mend_all))
+        browse = QPushButton("Browse…")
+        browse.clicked.connect(self._browse)
+        self.body.addLayout(_row(QLabel("File"), self.path_edit, browse))
+        self.body.addWidget(self.sure)
+        self.objections: list[Objection] = []
+        self.check()
+        self.finish()
+
+    @property
+    def profile(self) -> Profile:
+        """The profile chosen."""
+        return read_profile(str(self.profile_box.currentData()))
+
+    @property
+    def path(self) -> Path:
+        """Where the file goes."""
+        return Path(self.path_edit.text()).expanduser()
+
+    @property
+    def structure_set(self) -> StructureSet:
+        """What is exported."""
+        items = self._case.state.items
+        chosen = [i.structure for i in items if i.is_approved or not self.leave_out.isChecked()]
+        return self._case.to_structure_set("AUTOCONTOUR", frozenset(structure.number for structure in chosen))
+
+    def check(self) -> None:
+        """List what stands against the export."""
+        self.objections = check_export(self.structure_set, self.profile)
+        self.table.setRowCount(len(self.objections))
+        for row, objection in enumerate(self.objections):
+            self._show(row, objection)
+        self.table.resizeRowsToContents()
+        refused = sum(o.finding.severity is Severity.BLOCK for o in self.objections)
+        asked = len(self.objections) - refused
+        self.summary.setText(_told(len(self.structure_set.structures), refused, asked))
+        self.mend_all.setVisible(any(o.mend for o in self.objections))
+        self.sure.setVisible(asked > 0 and not refused)
+        self._allow()
+
+    def _show(self, row: int, objection: Objection) -> None:
+        finding = objection.finding
+        sign = QTableWidgetItem(SIGNS[finding.severity])
+        blocked = finding.severity is Severity.BLOCK
+        sign.setForeground(QColor(theme.current.bad if blocked else theme.current.warn))
+        cells = (sign, QTableWidgetItem(finding.message), QTableWidgetItem(objection.source))
+        for column, cell in enumerate(cells):
+            cell.setFlags(Qt.ItemFlag.ItemIsEnabled)
+            cell.setToolTip(f"{finding.message} {finding.remedy}\n{objection.source}")
+            self.table.setItem(row, column, cell)
+        self.table.removeCellWidget(row, 3)
+        if objection.mend:
+            button = QPushButton(finding.remedy)
+            button.clicked.connect(lambda _=False, o=objection: self._mend(o))
+            self.table.setCellWidget(row, 3, button)
+        else:
+            cell = QTableWidgetItem(finding.remedy)
+            cell.setFlags(Qt.ItemFlag.ItemIsEnabled)
+            self.table.setItem(row, 3, cell)
+
+    def _mend(self, objection: Objection) -> None:
+        self._apply(Edit(f"Mend {objection.finding.where}", fields={objection.number: dict(objection.mend)}))
+        self.check()
+
+    def _mend_all(self) -> None:
+        fields: dict[int, dict[str, object]] = {}
+        for objection in self.objections:
+            fields.setdefault(objection.number, {}).update(objection.mend)
+        self._apply(Edit("Mend for export", fields={number: values for number, values in fields.items() if values}))
+        self.check()
+
+    def _allow(self) -> None:
+        refused = any(o.finding.severity is Severity.BLOCK for o in self.objections)
+        asked = bool(self.objections) and not self.sure.isChecked()
+        self.ok.setEnabled(not refused and not asked and bool(self.structure_set.structures))
+
+    def _browse(self) -> None:
+        path, _ = QFileDialog.getSaveFileName(self, "Export", str(self.path), "RTSTRUCT (*.dcm)")
+        if path:
+            self.path_edit.setText(path)
+
+
+def _table() -> QTableWidget:
+    table = QTableWidget(0, 4)
+    table.setHorizontalHeaderLabels(["", "What", "Why", "Mend"])
+    table.verticalHeader().hide()
+    table.setShowGrid(False)
+    table.setWordWrap(True)
+    table.setMinimumHeight(230)
+    table.setAccessibleName("What stands against the export")
+    header = table.horizontalHeader()
+    header.setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
+    header.setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
+    header.resizeSection(0, 96)
+    header.resizeSection(3, 190)
+    return table
+
+
+def _row(*widgets: QWidget) -> QHBoxLayout:
+    row = QHBoxLayout()
+    for widget in widgets:
+        stretch = isinstance(widget, QLineEdit) or (isinstance(widget, QLabel) and widget.wordWrap())
+        row.addWidget(widget, 1 if stretch else 0)
+    if not any(isinstance(w, QLineEdit) for w in widgets):
+        row.addStretch()
+    return row
+
+
+def _told(count: int, refused: int, asked: int) -> str:
+    structures = f"{count} structure{'s' * (count != 1)}"
+    if refused:
+        return f"{structures}; {refused} would be refused there and must be mended first."
+    if asked:
+        return f"{structures}; nothing would be refused, {asked} to think about."
+    return f"{structures}; nothing stands against the export."

@@ -1,0 +1,36 @@
+"""Approving a structure, with the patient in sight."""
+
+from __future__ import annotations
+
+from PySide6.QtWidgets import QFormLayout, QLabel, QLineEdit, QWidget
+
+from autocontour.case import CaseStructure
+from autocontour.gui.dialogs.frame import Dialog
+from autocontour.volume import CTVolume
+
+
+class ApprovalDialog(Dialog):
+    """Who approves, and what."""
+
+    def __init__(self, parent: QWidget, ct: CTVolume, item: CaseStructure, details: str, reviewer: str) -> None:
+        words = f"You accept {item.structure.name} as it stands. It is protected from changes until that is withdrawn."
+        super().__init__(parent, f"Approve {item.structure.name}", words, "Approve", ct, width=560)
+        self.ok.setObjectName("good")
+        for finding in item.structure.findings:
+            note = QLabel(f"▲ {finding.message} {finding.remedy}".strip(), wordWrap=True)
+            note.setObjectName("refusal")
+            self.body.addWidget(note)
+        form = QFormLayout()
+        self.name = QLineEdit(reviewer, placeholderText="Your name")
+        self.name.setAccessibleName("Your name")
+        self.name.textChanged.connect(lambda text: self.ok.setEnabled(bool(text.strip())))
+        self.ok.setEnabled(bool(reviewer.strip()))
+        form.addRow("Structure", QLabel(f"{item.structure.name}   ·   {details}"))
+        form.addRow("Approved by", self.name)
+        self.body.addLayout(form)
+        self.finish()
+
+    @property
+    def reviewer(self) -> str:
+        """Who approves."""
+        return self.name.text().strip()

@@ -1,0 +1,175 @@
+"""Questions about shapes: margin, boolean, crop, move, and a new structure."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QCompleter,
+    QDoubleSpinBox,
+    QFormLayout,
+    QGridLayout,
+    QLabel,
+    QLineEdit,
+    QWidget,
+)
+
+from autocontour.case import CaseState
+from autocontour.edits import Boolean
+from autocontour.gui.dialogs.frame import Dialog
+from autocontour.nomenclature import known_names
+
+SIDES = ("Left", "Right", "Anterior", "Posterior", "Superior", "Inferior")
+NEW = "A new structure"
+SYMBOLS = {
+    Boolean.UNION: "or  (union)",
+    Boolean.INTERSECTION: "and  (intersection)",
+    Boolean.DIFFERENCE: "minus  (difference)",
+}
+
+
+class MarginDialog(Dialog):
+    """Six margins in mm; shrink is below zero."""
+
+    def __init__(self, parent: QWidget, name: str) -> None:
+        super().__init__(parent, "Margin", f"Grow {name}; numbers below zero shrink it.", "Apply")
+        grid = QGridLayout()
+        self.boxes = [_millimetres(side, 5.0) for side in SIDES]
+        for index, (side, box) in enumerate(zip(SIDES, self.boxes, strict=True)):
+            grid.addWidget(QLabel(side), index // 2, 2 * (index % 2))
+            grid.addWidget(box, index // 2, 2 * (index % 2) + 1)
+            box.valueChanged.connect(self._follow)
+        self.same = QCheckBox("The same in every direction")
+        self.same.setChecked(True)
+        self.target = QComboBox()
+        self.target.addItems([NEW, f"Change {name}"])
+        self.body.addWidget(self.same)
+        self.body.addLayout(grid)
+        self.body.addWidget(self.target)
+        self.finish()
+
+    @property
+    def margins_mm(self) -> tuple[float, float, float, float, float, float]:
+        """Left, right, anterior, posterior, superior, inferior."""
+        left, right, anterior, posterior, superior, inferior = (box.value() for box in self.boxes)
+        return left, right, anterior, posterior, superior, inferior
+
+    @property
+    def makes_new(self) -> bool:
+        """Whether the result is a structure of its own."""
+        return self.target.currentIndex() == 0
+
+    def _follow(self, value: float) -> None:
+        if self.same.isChecked():
+            for box in self.boxes:
+                box.blockSignals(True)
+                box.setValue(value)
+                box.blockSignals(False)
+
+
+class BooleanDialog(Dialog):
+    """First structure, operation, second structure, each with a margin, and where the result goes."""
+
+    def __init__(self, parent: QWidget, state: CaseState, selected: int | None) -> None:
+        super().__init__(parent, "Boolean", "Join two structures, slice by slice.", "Apply")
+        form = QFormLayout()
+        self.first, self.second = _structures(state, selected), _structures(state, None)
+        self.first_margin, self.second_margin = _millimetres("first margin"), _millimetres("second margin")
+        self.how = QComboBox()
+        for how, words in SYMBOLS.items():
+            self.how.addItem(words, how)
+        self.target = QComboBox()
+        self.target.addItem(NEW)
+        for item in state.items:
+            if not item.is_protected:
+                self.target.addItem(f"Replace {item.structure.name}", item.structure.number)
+        form.addRow("First", self.first)
+        form.addRow("grown by", self.first_margin)
+        form.addRow("", self.how)
+        form.addRow("Second", self.second)
+        form.addRow("grown by", self.second_margin)
+        form.addRow("Result", self.target)
+        self.body.addLayout(form)
+        self.finish()
+
+
+class CropDialog(Dialog):
+    """Keep a structure inside another, or away from it."""
+
+    def __init__(self, parent: QWidget, state: CaseState, selected: int, name: str) -> None:
+        super().__init__(parent, "Crop", f"Cut {name} back at another structure.", "Apply")
+        form = QFormLayout()
+        self.side = QComboBox()
+        self.side.addItems(["Keep what is inside", "Keep what is outside"])
+        self.other = _structures(state, None, without=selected)
+        self.gap = _millimetres("gap")
+        self.gap.setMinimum(0)
+        form.addRow("", self.side)
+        form.addRow("Structure", self.other)
+        form.addRow("Gap", self.gap)
+        self.body.addLayout(form)
+        self.finish()
+
+    @property
+    def inside(self) -> bool:
+        """Whether the inside is kept."""
+        return self.side.currentIndex() == 0
+
+
+class MoveDialog(Dialog):
+    """Shift and turn."""
+
+    def __init__(self, parent: QWidget, name: str) -> None:
+        super().__init__(parent, "Move or rotate", f"Shift {name} and turn it about its middle.", "Apply")
+        form = QFormLayout()
+        self.right, self.down = _millimetres("to the right of the screen"), _millimetres("down the screen")
+        self.degrees = QDoubleSpinBox(minimum=-180, maximum=180, decimals=1, suffix="°")
+        self.where = QComboBox()
+        self.where.addItems(["Every slice", "This slice"])
+        form.addRow("To the right", self.right)
+        form.addRow("Down", self.down)
+        form.addRow("Clockwise", self.degrees)
+        form.addRow("On", self.where)
+        self.body.addLayout(form)
+        self.finish()
+
+
+class NameDialog(Dialog):
+    """A name for a new structure, with TG-263's names at hand."""
+
+    def __init__(self, parent: QWidget, title: str, suggestion: str = "") -> None:
+        super().__init__(parent, title, "Names of TG-263 are offered as you type.", "Add")
+        self.edit = QLineEdit(suggestion, placeholderText="Name, such as Heart or PTV_High")
+        self.edit.setAccessibleName("Name")
+        completer = QCompleter(list(known_names()), self.edit)
+        completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
+        completer.setFilterMode(Qt.MatchFlag.MatchContains)
+        self.edit.setCompleter(completer)
+        self.edit.textChanged.connect(lambda text: self.ok.setEnabled(bool(text.strip())))
+        self.ok.setEnabled(bool(suggestion))
+        self.body.addWidget(self.edit)
+        self.finish()
+
+    @property
+    def name(self) -> str:
+        """What was typed."""
+        return self.edit.text().strip()
+
+
+def _millimetres(name: str, value: float = 0.0) -> QDoubleSpinBox:
+    box = QDoubleSpinBox(minimum=-100, maximum=100, singleStep=1, decimals=1, suffix=" mm")
+    box.setValue(value)
+    box.setAccessibleName(name)
+    return box
+
+
+def _structures(state: CaseState, selected: int | None, without: int | None = None) -> QComboBox:
+    box = QComboBox()
+    for item in state.items:
+        number = item.structure.number
+        if number != without:
+            box.addItem(item.structure.name, number)
+    if selected is not None:
+        box.setCurrentIndex(box.findData(selected))
+    return box

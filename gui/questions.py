@@ -1,0 +1,320 @@
+"""The main window's questions: each asks in a dialog, then changes the case by one step."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtGui import QColor
+from PySide6.QtWidgets import QColorDialog, QFileDialog, QLabel, QMainWindow, QMessageBox
+
+from autocontour.case import Edit
+from autocontour.contouring import mask_from_contours
+from autocontour.edits import combined, cropped, mapped, moved, replaced, rotated
+from autocontour.errors import AutoContourError
+from autocontour.gui.comparison import compare
+from autocontour.gui.dialogs.auto import AutoContourDialog
+from autocontour.gui.dialogs.export import ExportDialog
+from autocontour.gui.dialogs.review import ApprovalDialog
+from autocontour.gui.dialogs.shape import BooleanDialog, CropDialog, MarginDialog, MoveDialog, NameDialog
+from autocontour.gui.structure_list import renamed
+from autocontour.nomenclature import find_term, match_name
+from autocontour.structures import Contours, GenerationAlgorithm, ReviewStatus, Structure
+
+if TYPE_CHECKING:
+    from autocontour.gui.auto_bar import AutoBar
+    from autocontour.gui.settings import ViewerSettings
+    from autocontour.gui.structures_panel import StructuresPanel
+    from autocontour.gui.view_grid import ViewGrid
+    from autocontour.gui.workspace import Workspace
+
+
+class Questions(QMainWindow):
+    """What the main window asks; a part of it."""
+
+    workspace: Workspace
+    settings: ViewerSettings
+    panel: StructuresPanel
+    views: ViewGrid
+    auto_bar: AutoBar
+    _comparison_label: QLabel
+
+    def ask_structure(self) -> None:
+        """Ask for a name and add an empty structure."""
+        if self.workspace.case is None:
+            return
+        dialog = NameDialog(self, "Add a structure")
+        if dialog.exec():
+            self.workspace.add_structure(new_structure(dialog.name, {}))
+
+    def ask_color(self) -> None:
+        """Ask for the selected structure's colour."""
+        current = self.workspace.current
+        if current is None:
+            return
+        color = QColorDialog.getColor(QColor(*current.structure.color_rgb), self, current.structure.name)
+        if color.isValid():
+            rgb = (color.red(), color.green(), color.blue())
+            self.workspace.apply(Edit("Colour", fields={current.structure.number: {"color_rgb": rgb}}))
+
+    def ask_margin(self) -> None:
+        """Ask for margins and grow the selected structure."""
+        from autocontour.contouring import margin_contours
+
+        current, ct = self.workspace.current, self.workspace.ct
+        if current is None or ct is None:
+            return
+        dialog = MarginDialog(self, current.structure.name)
+        if not dialog.exec():
+            return
+        grown = margin_contours(current.structure.contours, ct.geometry, dialog.margins_mm)
+        name = f"{current.structure.name}_PRV{round(max(dialog.margins_mm)):02d}"
+        self._put("Margin", grown, None if dialog.makes_new else current.structure.number, name)
+
+    def ask_boolean(self) -> None:
+        """Ask for two structures and join them."""
+        from autocontour.contouring import margin_contours
+
+        space = self.workspace
+        if space.ct is None or space.current is None:
+            return
+        dialog = BooleanDialog(self, space.state, space.selected)
+        if not dialog.exec():
+            return
+        sides = []
+        for box, margin in ((dialog.first, dialog.first_margin), (dialog.second, dialog.second_margin)):
+            structure, mm = space.state[box.currentData()].structure, margin.value()
+            sides.append(
+                margin_contours(structure.contours, space.ct.geometry, (mm,) * 6) if mm else structure.contours
+            )
+        joined = combined(sides[0], sides[1], dialog.how.currentData())
+        name = f"{dialog.first.currentText()}_{dialog.how.currentData()}_{dialog.second.currentText()}"
+        self._put("Boolean", joined, dialog.target.currentData(), name)
+
+    def ask_crop(self) -> None:
+        """Ask for a structure to crop the selected one at."""
+        space = self.workspace
+        current = space.current
+        if current is None or len(space.state.items) < 2:
+            return
+        number = current.structure.number
+        dialog = CropDialog(self, space.state, number, current.structure.name)
+        if dialog.exec():
+            other = space.state[dialog.other.currentData()].structure.contours
+            cut = cropped(current.structure.contours, other, dialog.gap.value(), inside=dialog.inside)
+            space.redraw("Crop", replaced(current.structure.contours, cut))
+
+    def ask_move(self) -> None:
+        """Ask how far to move or turn the selected structure."""
+        space = self.workspace
+        current = space.current
+        if current is None or not current.structure.contours:
+            return
+        dialog = MoveDialog(self, current.structure.name)
+        if dialog.exec():
+            contours = current.structure.contours
+            slices = [space.slice_index] if dialog.where.currentIndex() else list(contours)
+            middle = (contours.get(space.slice_index) or next(iter(contours.values()))).centroid
+            u, v, degrees = dialog.right.value(), dialog.down.value(), dialog.degrees.value()
+            centre = (middle.x + u, middle.y + v)
+            space.redraw("Move", mapped(contours, lambda p: rotated(moved(p, u, v), degrees, centre), slices))
+
+    def ask_auto_contour(self) -> None:
+        """Ask what to draw and begin."""
+        space = self.workspace
+        if space.ct is None or self.auto_bar.is_running:
+            return
+        dialog = AutoContourDialog(self, space.state, self.settings.template)
+        if dialog.exec():
+            self.settings.template = dialog.template_name
+            self.auto_bar.start(dialog.template_name, dialog.names)
+
+    def rerun_current(self) -> None:
+        """Draw the selected structure again."""
+        current = self.workspace.current
+        if current is None or self.auto_bar.is_running:
+            return
+        if current.is_protected:
+            self.workspace.said.emit(f"{current.structure.name} is protected; unlock it first.", True)
+            return
+        self.auto_bar.start("", (current.structure.tg263_name or current.structure.name,))
+
+    def ask_approval(self) -> None:
+        """Ask who approves the selected structure; an approved one is withdrawn."""
+        space = self.workspace
+        current = space.current
+        if current is None or space.ct is None:
+            return
+        if current.is_approved:
+            space.withdraw_approval(current.structure.number)
+            return
+        details = self.panel.model.details(current)
+        dialog = ApprovalDialog(self, space.ct, current, details, self.settings.reviewer)
+        if dialog.exec():
+            self.settings.reviewer = dialog.reviewer
+            space.approve(current.structure.number, dialog.reviewer)
+
+    def ask_structure_set(self) -> None:
+        """Ask for an RTSTRUCT and add its structures."""
+        path = self._ask_file()
+        if path:
+            self.open_structure_set(path)
+
+    def open_structure_set(self, path: Path) -> None:
+        """Add the structures of an RTSTRUCT of this scan."""
+        from autocontour.rtstruct import read_structure_set
+
+        space = self.workspace
+        if space.ct is None or space.case is None:
+            return
+        try:
+            found = read_structure_set(path, space.ct)
+            space.apply(Edit(f"Open {found.label}", added=space.case.adopted(found.structures)))
+        except AutoContourError as error:
+            space.say_error(error)
+            return
+        notes = f" {found.findings[0].message}" if found.findings else ""
+        space.say(f"{len(found.structures)} structures opened.{notes}")
+
+    def ask_comparison(self) -> None:
+        """Ask for another observer's RTSTRUCT and show it against this one."""
+        from autocontour.rtstruct import read_structure_set
+
+        path, space = self._ask_file(), self.workspace
+        if path is None or space.ct is None:
+            return
+        try:
+            space.comparison = read_structure_set(path, space.ct)
+        except AutoContourError as error:
+            space.say_error(error)
+            return
+        space.comparing = True
+        self._compare()
+
+    def toggle_comparison(self) -> None:
+        """Show or hide what is compared with."""
+        self.workspace.comparing = not self.workspace.comparing
+        self._compare()
+
+    def compared_structures(self) -> tuple[Structure, ...]:
+        """Return what is drawn dashed: the selected structure as the other observer or the network drew it."""
+        current = self.workspace.current
+        if not self.workspace.comparing or current is None:
+            return ()
+        contours = self._compared_with()
+        return (replace(current.structure, contours=contours),) if contours else ()
+
+    def _compared_with(self) -> Contours:
+        current, other = self.workspace.current, self.workspace.comparison
+        if current is None:
+            return {}
+        if other is None:
+            return current.automatic
+        name = current.structure.name.casefold()
+        return next((s.contours for s in other.structures if s.name.casefold() == name), {})
+
+    def _compare(self) -> None:
+        """Show the agreement of the selected structure, live."""
+        space = self.workspace
+        words = ""
+        marks: tuple[int, ...] = ()
+        if space.comparing and space.current and space.ct:
+            other = self._compared_with()
+            against = "automatic" if space.comparison is None else space.comparison.label
+            if other:
+                agreement = compare(space.current.structure.contours, other, space.ct.geometry)
+                marks = agreement.differing
+                words = (
+                    f"{space.current.structure.name} against {against}:   DSC {agreement.dice:.3f}   "
+                    f"HD95 {agreement.hausdorff95_mm:.1f} mm   added path {agreement.added_path_mm:.0f} mm   "
+                    f"{len(marks)} slices differ"
+                )
+            else:
+                words = f"Nothing to compare {space.current.structure.name} with"
+        self._comparison_label.setText(words)
+        self.views.slider.marks = marks
+        self.views.slider.update()
+        self.views.axial.refresh()
+
+    def show_statistics(self) -> None:
+        """Say volume, mean and SD of the HU of the selected structure."""
+        space = self.workspace
+        if space.current is None or space.ct is None or not space.current.structure.contours:
+            return
+        structure = space.current.structure
+        hu = space.ct.hu[mask_from_contours(structure.contours, space.ct.geometry)]
+        volume = self.panel.model.volume(structure)
+        spread = f"{hu.mean():.0f} ± {hu.std():.0f} HU" if hu.size else "smaller than a voxel"
+        slices = len(structure.contours)
+        space.say(f"{structure.name}:   {volume:.2f} cc   ·   {spread}   ·   {slices} slices")
+
+    def ask_export(self) -> None:
+        """Check, ask and write the RTSTRUCT."""
+        space = self.workspace
+        if space.ct is None or space.case is None:
+            return
+        if space.ct.reference is None:
+            space.said.emit("A research volume has no DICOM series to refer to; no structure set can be written.", True)
+            return
+        path = (space.folder or Path.home()).resolve().parent / "RTSTRUCT.dcm"
+        dialog = ExportDialog(self, space.ct, space.case, self.settings.profile, path, space.apply)
+        if dialog.exec():
+            self.settings.profile = dialog.profile.name
+            self.export(dialog)
+
+    def export(self, dialog: ExportDialog) -> None:
+        """Write what the dialog says."""
+        from autocontour.rtstruct import HoleStyle, WriteOptions, write_structure_set
+
+        space, path = self.workspace, dialog.path
+        assert space.ct is not None  # ask_export has asked
+        if path.exists() and not self._may_replace(path):
+            return
+        chosen = dialog.structure_set
+        approved = [space.state[s.number] for s in chosen.structures]
+        whole = all(item.is_approved for item in approved)
+        options = WriteOptions(
+            HoleStyle(dialog.profile.holes),
+            reviewer=approved[-1].approved_by if whole else "",
+            reviewed_at=datetime.now(UTC) if whole else None,
+        )
+        try:
+            write_structure_set(chosen, space.ct, path, overwrite=True, options=options)
+        except AutoContourError as error:
+            space.say_error(error)
+            return
+        status = "APPROVED" if whole else "UNAPPROVED"
+        space.say(f"{len(chosen.structures)} structures written to {path.name}, {status}.")
+
+    def _may_replace(self, path: Path) -> bool:
+        asked = QMessageBox.question(self, "Export", f"{path.name} exists. Replace it?")
+        return asked is QMessageBox.StandardButton.Yes
+
+    def _ask_file(self) -> Path | None:
+        start = str(self.workspace.folder or Path.home())
+        path, _ = QFileDialog.getOpenFileName(self, "Open a structure set", start, "RTSTRUCT (*.dcm *);;All (*)")
+        return Path(path) if path else None
+
+    def _put(self, label: str, contours: Contours, number: int | None, name: str) -> None:
+        """Put a result into a structure, or into a new one called `name`."""
+        if number is None:
+            self.workspace.add_structure(new_structure(name, contours))
+        else:
+            before = self.workspace.state[number].structure.contours
+            self.workspace.redraw(label, replaced(before, contours), number)
+
+
+def new_structure(name: str, contours: Contours) -> Structure:
+    """Return a structure the user begins; a TG-263 name brings its type and colour."""
+    term = find_term(match_name(name) or name)
+    values = {"interpreted_type": term.interpreted_type, **renamed(name)}
+    return Structure(
+        number=1,
+        contours=contours,
+        color_rgb=term.color_rgb,
+        generation=GenerationAlgorithm.MANUAL,
+        status=ReviewStatus.EDITED,
+        **values,
+    )

@@ -1,0 +1,95 @@
+"""What the program remembers: theme, sizes, recent cases. No patient's name is among it."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import platformdirs
+from PySide6.QtCore import QByteArray, QSettings
+
+RECENT_KEPT = 8
+
+
+class ViewerSettings:
+    """Typed access to the settings file."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        path = path or Path(platformdirs.user_config_dir("autocontour", appauthor=False)) / "viewer.ini"
+        self._store = QSettings(str(path), QSettings.Format.IniFormat)
+
+    @property
+    def theme(self) -> str:
+        """Name of the theme."""
+        return str(self._store.value("theme", "dark"))
+
+    @theme.setter
+    def theme(self, name: str) -> None:
+        self._store.setValue("theme", name)
+
+    @property
+    def reviewer(self) -> str:
+        """Who approved last on this computer."""
+        return str(self._store.value("reviewer", ""))
+
+    @reviewer.setter
+    def reviewer(self, name: str) -> None:
+        self._store.setValue("reviewer", name)
+
+    @property
+    def profile(self) -> str:
+        """The export profile used last."""
+        return str(self._store.value("profile", "generic"))
+
+    @profile.setter
+    def profile(self, name: str) -> None:
+        self._store.setValue("profile", name)
+
+    @property
+    def template(self) -> str:
+        """The site template used last."""
+        return str(self._store.value("template", ""))
+
+    @template.setter
+    def template(self, name: str) -> None:
+        self._store.setValue("template", name)
+
+    @property
+    def geometry(self) -> QByteArray:
+        """Where the window was."""
+        value = self._store.value("geometry", QByteArray())
+        return value if isinstance(value, QByteArray) else QByteArray()
+
+    @geometry.setter
+    def geometry(self, value: QByteArray) -> None:
+        self._store.setValue("geometry", value)
+
+    @property
+    def recent(self) -> list[str]:
+        """Folders opened last, newest first."""
+        value = self._store.value("recent", [])
+        folders = [value] if isinstance(value, str) else list(value) if isinstance(value, list) else []
+        return [str(folder) for folder in folders if Path(str(folder)).is_dir()]
+
+    def remember(self, folder: Path) -> None:
+        """Put `folder` first among the recent ones."""
+        path = str(folder.resolve())
+        self._store.setValue("recent", [path, *(old for old in self.recent if old != path)][:RECENT_KEPT])
+
+    def radius(self, tool: str, default: float) -> float:
+        """Return the size of a tool as it was left, in mm."""
+        return float(str(self._store.value(f"radius/{tool}", default)))
+
+    def set_radius(self, tool: str, radius_mm: float) -> None:
+        """Remember the size of a tool."""
+        self._store.setValue(f"radius/{tool}", radius_mm)
+
+    def sync(self) -> None:
+        """Write it."""
+        self._store.sync()
+
+
+def case_folder(root: Path | None, series_instance_uid: str) -> Path:
+    """Return where the case of a series is kept; the folder's name tells nothing of the patient."""
+    root = root or Path(platformdirs.user_data_dir("autocontour", appauthor=False)) / "cases"
+    return root / hashlib.sha256(series_instance_uid.encode()).hexdigest()[:24]

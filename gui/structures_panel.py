@@ -1,0 +1,177 @@
+"""The panel at the right: search, the list of structures, and what is done with the selected one."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QModelIndex, QPoint, Qt, Signal
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QListView,
+    QPushButton,
+    QSlider,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from autocontour.case import CaseStructure
+from autocontour.gui.structure_list import RowDelegate, StructureList
+from autocontour.gui.workspace import Workspace
+
+
+class StructuresPanel(QFrame):
+    """Structures of the case, and the review of the selected one."""
+
+    menu_asked = Signal(QPoint)
+    add_asked = Signal()
+    approve_asked = Signal()
+    next_asked = Signal()
+
+    def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("panel")
+        self.workspace = workspace
+        self.model = StructureList(workspace)
+        self.setMinimumWidth(270)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 10, 0, 10)
+        column.setSpacing(8)
+        column.addLayout(self._heading())
+        column.addWidget(self._search_box())
+        column.addWidget(self._list(), 1)
+        column.addWidget(self._opacity())
+        column.addWidget(self._card())
+        workspace.structures_changed.connect(self._show_current)
+        workspace.selection_changed.connect(self._show_current)
+        self._show_current()
+
+    def rename_current(self) -> None:
+        """Begin to edit the selected structure's name."""
+        if self.list.currentIndex().isValid():
+            self.list.edit(self.list.currentIndex())
+
+    def _heading(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setContentsMargins(14, 0, 8, 0)
+        self._count = QLabel("STRUCTURES")
+        self._count.setObjectName("heading")
+        self._sort = QToolButton()
+        self._sort.setText("By need")
+        self._sort.setCheckable(True)
+        self._sort.setToolTip("Put first what needs a look: findings, never looked at, not approved")
+        self._sort.toggled.connect(self._sort_by_need)
+        add = QToolButton()
+        add.setText("+ Add")
+        add.setToolTip("Add a structure")
+        add.clicked.connect(self.add_asked)
+        row.addWidget(self._count)
+        row.addStretch()
+        row.addWidget(self._sort)
+        row.addWidget(add)
+        return row
+
+    def _search_box(self) -> QWidget:
+        holder = QWidget()
+        row = QHBoxLayout(holder)
+        row.setContentsMargins(12, 0, 12, 0)
+        self.search = QLineEdit(placeholderText="Find a structure", clearButtonEnabled=True)
+        self.search.setAccessibleName("Find a structure")
+        self.search.textChanged.connect(self._filter)
+        row.addWidget(self.search)
+        return holder
+
+    def _list(self) -> QListView:
+        self.list = QListView()
+        self.list.setModel(self.model)
+        self.list.setItemDelegate(RowDelegate(self.workspace, self.model, self.list))
+        self.list.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.list.setEditTriggers(QAbstractItemView.EditTrigger.EditKeyPressed)
+        self.list.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.list.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.list.setAccessibleName("Structures")
+        self.list.customContextMenuRequested.connect(lambda at: self.menu_asked.emit(self.list.mapToGlobal(at)))
+        self.list.selectionModel().currentChanged.connect(self._select)
+        self.list.doubleClicked.connect(lambda index: self.workspace.go_to_structure(self._number(index)))
+        self.model.modelReset.connect(self._show_current)
+        return self.list
+
+    def _opacity(self) -> QWidget:
+        holder = QWidget()
+        row = QHBoxLayout(holder)
+        row.setContentsMargins(14, 0, 14, 0)
+        slider = QSlider(Qt.Orientation.Horizontal)
+        slider.setRange(0, 60)
+        slider.setValue(round(100 * self.workspace.fill_opacity))
+        slider.setAccessibleName("Fill opacity")
+        slider.setToolTip("How strongly structures are filled")
+        slider.valueChanged.connect(self._set_opacity)
+        label = QLabel("Fill")
+        label.setObjectName("muted")
+        row.addWidget(label)
+        row.addWidget(slider)
+        self.opacity = slider
+        return holder
+
+    def _card(self) -> QWidget:
+        holder = QWidget()
+        outer = QVBoxLayout(holder)
+        outer.setContentsMargins(12, 0, 12, 0)
+        outer.setSpacing(8)
+        self._facts = QLabel(wordWrap=True)
+        self._facts.setObjectName("muted")
+        self._facts.setTextFormat(Qt.TextFormat.PlainText)
+        self.approve = QPushButton("Approve")
+        self.approve.setObjectName("good")
+        self.approve.clicked.connect(self.approve_asked)
+        self.next = QPushButton("Next to review")
+        self.next.setToolTip("Go to the structure that most needs a look  (N)")
+        self.next.clicked.connect(self.next_asked)
+        row = QHBoxLayout()
+        row.addWidget(self.next)
+        row.addWidget(self.approve)
+        outer.addWidget(self._facts)
+        outer.addLayout(row)
+        return holder
+
+    def _show_current(self) -> None:
+        items = self.workspace.state.items
+        approved = sum(item.is_approved for item in items)
+        self._count.setText(f"STRUCTURES   {approved}/{len(items)} approved" if items else "STRUCTURES")
+        row = self.model.row_of(self.workspace.selected)
+        self.list.selectionModel().blockSignals(True)
+        self.list.setCurrentIndex(self.model.index(row))
+        self.list.selectionModel().blockSignals(False)
+        self.list.viewport().update()
+        current = self.workspace.current
+        self.approve.setEnabled(current is not None and bool(current.structure.contours))
+        self.approve.setText("Withdraw approval" if current and current.is_approved else "Approve")
+        self.next.setEnabled(any(not item.is_approved for item in items))
+        self._facts.setText(self._told(current) if current else "")
+
+    def _told(self, item: CaseStructure) -> str:
+        findings = [f"▲ {f.message} {f.remedy}".strip() for f in item.structure.findings]
+        source = item.structure.provenance
+        made = [f"Drawn by {source.algorithm} {source.version}"] if source else []
+        return "\n".join((findings or made)[:3])
+
+    def _select(self, index: QModelIndex, _: QModelIndex) -> None:
+        if index.isValid():
+            self.workspace.select(self._number(index))
+
+    def _number(self, index: QModelIndex) -> int:
+        return self.model.item(index).structure.number
+
+    def _filter(self, words: str) -> None:
+        self.model.words = words
+        self.model.reload()
+
+    def _sort_by_need(self, checked: bool) -> None:
+        self.model.by_need = checked
+        self.model.reload()
+
+    def _set_opacity(self, percent: int) -> None:
+        self.workspace.fill_opacity = percent / 100
+        self.workspace.display_changed.emit()

@@ -1,0 +1,41 @@
+"""Push: the outline moves under the finger like clay."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QPointF, Qt
+from PySide6.QtGui import QColor, QPainter
+
+from autocontour.edits import pushed
+from autocontour.gui.tools.base import Pointer, Tool, cosmetic_pen
+
+
+class Push(Tool):
+    """Drags the outline along, fully at the middle of the finger, less towards its rim."""
+
+    name = "Push"
+    cursor = Qt.CursorShape.BlankCursor
+    has_size = True
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)  # type: ignore[arg-type]  # as Tool takes them
+        self.radius_mm = 15.0
+
+    def begin(self, pointer: Pointer) -> None:
+        """Set the finger down."""
+        self._last = pointer.at
+
+    def drag(self, pointer: Pointer) -> None:
+        """Push from the last point to this one."""
+        self.working = pushed(self.working, self._last, pointer.at, self.radius_mm)
+        self._last = pointer.at
+
+    def paint(self, painter: QPainter, pointer: Pointer) -> None:
+        """Show the finger's reach and its core."""
+        centre = QPointF(*pointer.at)
+        painter.setBrush(QColor(255, 255, 255, 14))
+        painter.setPen(cosmetic_pen(QColor(0, 0, 0, 140), 2.6))
+        painter.drawEllipse(centre, self.radius_mm, self.radius_mm)
+        painter.setPen(cosmetic_pen(QColor(240, 240, 240, 220), 1.3, Qt.PenStyle.DashLine))
+        painter.drawEllipse(centre, self.radius_mm, self.radius_mm)
+        painter.setPen(cosmetic_pen(self.color(), 1.6))
+        painter.drawEllipse(centre, self.radius_mm * 0.4, self.radius_mm * 0.4)

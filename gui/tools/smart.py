@@ -1,0 +1,72 @@
+"""Smart brush: a brush that paints only what looks like where the stroke began."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.ndimage import gaussian_filter, label
+from shapely import MultiPolygon
+
+from autocontour.contouring import contours_from_probability
+from autocontour.edits import Outline, brushed, erased, intersection, swept_disc
+from autocontour.edits.strokes import Point2
+from autocontour.geometry import Box
+from autocontour.gui.planes import Plane
+from autocontour.gui.tools.base import Pointer
+from autocontour.gui.tools.brush import Brush
+
+SPREAD_HU = 25.0
+SMOOTHING_VOXELS = 0.7
+
+
+class SmartBrush(Brush):
+    """Paints within the HU range found under the brush where the stroke began, connected to the pointer."""
+
+    name = "Smart brush"
+
+    def begin(self, pointer: Pointer) -> None:
+        """Learn the range, then dab."""
+        hu, inside = self._under(pointer.at)
+        sample = hu[inside] if inside.any() else hu.ravel()
+        middle = float(np.median(sample))
+        spread = max(2.0 * 1.4826 * float(np.median(np.abs(sample - middle))), SPREAD_HU)
+        self._range = (middle - spread, middle + spread)
+        super().begin(pointer)
+
+    def _sweep(self, points: list[Point2]) -> None:
+        stroke = intersection(MultiPolygon([swept_disc(points, self.radius_mm)]), self._alike(points[-1]))
+        if stroke is not None:
+            self.working = erased(self.working, stroke) if self._takes else brushed(self.working, stroke)
+
+    def _box(self, at: Point2) -> Box:
+        ct = self.workspace.ct
+        assert ct is not None  # a stroke needs a scan
+        z, y, x = self.workspace.grids[Plane.AXIAL].to_voxel(*at, self.workspace.slice_index)
+        step_v, step_u = ct.geometry.pixel_spacing_vu_mm
+        reach = (0, int(self.radius_mm / step_v) + 3, int(self.radius_mm / step_u) + 3)
+        return Box((z, y, x), (z + 1, y + 1, x + 1)).padded(reach, ct.geometry.shape_zyx)
+
+    def _under(self, at: Point2) -> tuple[np.ndarray, np.ndarray]:
+        ct, box = self.workspace.ct, self._box(at)
+        assert ct is not None  # a stroke needs a scan
+        hu = gaussian_filter(ct.hu[box.slices][0].astype(np.float32), SMOOTHING_VOXELS)
+        geometry = ct.geometry.cropped(box)
+        u0, v0 = geometry.plane_origins_uv_mm[0]
+        step_v, step_u = geometry.pixel_spacing_vu_mm
+        v, u = np.ogrid[: geometry.rows, : geometry.columns]
+        near = (u0 + u * step_u - at[0]) ** 2 + (v0 + v * step_v - at[1]) ** 2 <= max(self.radius_mm / 2, step_u) ** 2
+        return hu, near
+
+    def _alike(self, at: Point2) -> Outline:
+        """Return the outline of what lies in the range and hangs together with the pointer."""
+        ct, box = self.workspace.ct, self._box(at)
+        assert ct is not None  # a stroke needs a scan
+        hu, near = self._under(at)
+        low, high = self._range
+        likeness = np.clip(np.minimum(hu - low, high - hu) / SPREAD_HU + 0.5, 0, 1)
+        pieces, _ = label(likeness >= 0.5)
+        mine = np.isin(pieces, np.unique(pieces[near & (pieces > 0)]))
+        geometry = ct.geometry.cropped(box)
+        contours = contours_from_probability(
+            np.where(mine, likeness, np.minimum(likeness, 0.49))[None], geometry, geometry
+        )
+        return contours.get(0)

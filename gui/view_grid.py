@@ -1,0 +1,78 @@
+"""The four views: one large, three beside it; any can become the large one."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QHBoxLayout, QSplitter, QWidget
+
+from autocontour.gui.planes import Plane
+from autocontour.gui.slice_slider import SliceSlider
+from autocontour.gui.slice_view import CrosshairTool, SliceView
+from autocontour.gui.surface_view import SurfaceView
+from autocontour.gui.workspace import Workspace
+
+SIDE_PX, LARGE_PX = 380, 800
+
+
+class ViewGrid(QSplitter):
+    """Axial, coronal, sagittal and 3D."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        super().__init__(Qt.Orientation.Horizontal)
+        self.setHandleWidth(3)
+        self.slices = {plane: SliceView(workspace, plane) for plane in Plane}
+        for plane in (Plane.CORONAL, Plane.SAGITTAL):
+            self.slices[plane].set_tool(CrosshairTool(workspace, plane))
+        self.surfaces = SurfaceView(workspace)
+        self.slider = SliceSlider(workspace)
+        self._axial = _beside(self.slices[Plane.AXIAL], self.slider)
+        self._large = self._axial
+        self._side = QSplitter(Qt.Orientation.Vertical)
+        self._side.setHandleWidth(3)
+        self.addWidget(self._axial)
+        self.addWidget(self._side)
+        for view in (self.slices[Plane.SAGITTAL], self.slices[Plane.CORONAL], self.surfaces):
+            self._side.addWidget(view)
+        self._side.setSizes([300, 300, 300])
+        self.setSizes([LARGE_PX, SIDE_PX])
+        self.setStretchFactor(0, 1)
+        for plane, view in self.slices.items():
+            view.enlarge_asked.connect(lambda p=plane: self.enlarge(self._holder(p)))
+
+    @property
+    def axial(self) -> SliceView:
+        """The view that tools work in."""
+        return self.slices[Plane.AXIAL]
+
+    def enlarge(self, view: QWidget) -> None:
+        """Swap `view` with the large one; the large one goes back to the axial."""
+        large = self._large
+        view = self._axial if view is large else view
+        if view is large:
+            return
+        self._large = view
+        at, sizes, side_sizes = self._side.indexOf(view), self.sizes(), self._side.sizes()
+        self._side.insertWidget(at, large)
+        self.insertWidget(0, view)
+        view.show()
+        large.show()
+        self.setSizes(sizes)
+        self._side.setSizes(side_sizes)
+
+    def fit(self) -> None:
+        """Show whole images."""
+        for view in self.slices.values():
+            view.fit()
+
+    def _holder(self, plane: Plane) -> QWidget:
+        return self._axial if plane is Plane.AXIAL else self.slices[plane]
+
+
+def _beside(view: SliceView, slider: SliceSlider) -> QWidget:
+    holder = QWidget()
+    row = QHBoxLayout(holder)
+    row.setContentsMargins(0, 0, 0, 0)
+    row.setSpacing(0)
+    row.addWidget(view, 1)
+    row.addWidget(slider)
+    return holder

@@ -1,0 +1,382 @@
+"""The main window: what is where, and what the actions do."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence, QShortcut
+from PySide6.QtWidgets import (
+    QApplication,
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QSplitter,
+    QStackedWidget,
+    QToolBar,
+    QVBoxLayout,
+    QWidget,
+)
+
+from autocontour.case import Edit
+from autocontour.errors import AutoContourError
+from autocontour.gui import theme
+from autocontour.gui.actions import ACTIONS, ActionRow
+from autocontour.gui.auto_bar import AutoBar
+from autocontour.gui.banner import Banner
+from autocontour.gui.cheat_sheet import CheatSheet
+from autocontour.gui.icons import SIZE, icon
+from autocontour.gui.opening import Opening
+from autocontour.gui.planes import Plane
+from autocontour.gui.questions import Questions
+from autocontour.gui.settings import ViewerSettings, case_folder
+from autocontour.gui.structure_list import need
+from autocontour.gui.structures_panel import StructuresPanel
+from autocontour.gui.toast import Toast
+from autocontour.gui.tools import Brush, Eraser, Freehand, Navigate, Points, Push, Ruler, SmartBrush, Tool
+from autocontour.gui.view_grid import ViewGrid
+from autocontour.gui.welcome import WelcomePage
+from autocontour.gui.windowing import AUTO, PRESETS, fit_window
+from autocontour.gui.workspace import Workspace
+from autocontour.volume import CTVolume
+
+TOOL_CLASSES: dict[str, type[Tool]] = {
+    "navigate": Navigate,
+    "brush": Brush,
+    "eraser": Eraser,
+    "push": Push,
+    "freehand": Freehand,
+    "smart": SmartBrush,
+    "points": Points,
+    "ruler": Ruler,
+}
+MAIN_BAR = ("open", "auto", "", "undo", "redo", "", "next", "approve", "compare", "", "export")
+SIDE_BAR = (
+    *("navigate", "", "brush", "eraser", "push", "freehand", "smart", "points", ""),
+    *("interpolate", "copy_up", "smooth", "margin", "boolean", "delete_here", "", "ruler"),
+)
+
+
+class MainWindow(Questions):
+    """The program's one window.
+
+    Parameters
+    ----------
+    settings
+        Where it remembers; the user's own place by default.
+    case_root
+        Where cases are kept; the user's own place by default.
+    """
+
+    def __init__(self, settings: ViewerSettings | None = None, case_root: Path | None = None) -> None:
+        super().__init__()
+        self.settings = settings or ViewerSettings()
+        self.case_root = case_root
+        self.workspace = Workspace()
+        self.actions_by_name: dict[str, QAction] = {}
+        self.setWindowTitle("autocontour")
+        self.setAcceptDrops(True)
+        self._build()
+        self.tools = {name: made(self.workspace) for name, made in TOOL_CLASSES.items()}
+        for name, tool in self.tools.items():
+            tool.radius_mm = self.settings.radius(name, tool.radius_mm)
+        self._build_actions()
+        self._listen()
+        self.take_tool("navigate")
+        self._follow_case()
+        self._follow_undo()
+        if not self.restoreGeometry(self.settings.geometry):
+            self.resize(1500, 940)
+
+    # Building -------------------------------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        self.banner = Banner()
+        self.views = ViewGrid(self.workspace)
+        self.panel = StructuresPanel(self.workspace)
+        self.auto_bar = AutoBar(self.workspace)
+        self.welcome = WelcomePage()
+        room = QSplitter(Qt.Orientation.Horizontal)
+        room.setHandleWidth(3)
+        room.addWidget(self.views)
+        room.addWidget(self.panel)
+        room.setStretchFactor(0, 1)
+        room.setSizes([1200, 300])
+        self.pages = QStackedWidget()
+        self.pages.addWidget(self.welcome)
+        self.pages.addWidget(room)
+        self.main_bar, self.side_bar = _bar("toolbar", labelled=True), _bar("tools", labelled=False)
+        self.side_bar.setOrientation(Qt.Orientation.Vertical)
+        holder = QWidget()
+        column = QVBoxLayout(holder)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        middle = QHBoxLayout()
+        middle.setSpacing(0)
+        middle.addWidget(self.side_bar)
+        middle.addWidget(self.pages, 1)
+        for widget in (self.banner, self.main_bar, self.auto_bar):
+            column.addWidget(widget)
+        column.addLayout(middle, 1)
+        self.setCentralWidget(holder)
+        self.toast = Toast(self.pages)
+        self._hover_label, self._comparison_label, self._tool_label = QLabel(), QLabel(), QLabel()
+        self.statusBar().addWidget(self._hover_label)
+        self.statusBar().addPermanentWidget(self._comparison_label)
+        self.statusBar().addPermanentWidget(self._tool_label)
+
+    def _build_actions(self) -> None:
+        menus = {group: self.menuBar().addMenu(group) for group in dict.fromkeys(row.menu for row in ACTIONS)}
+        for row in ACTIONS:
+            action = self._action(row)
+            self.actions_by_name[row.name] = action
+            menus[row.menu].addAction(action)
+        for bar, names in ((self.main_bar, MAIN_BAR), (self.side_bar, SIDE_BAR)):
+            for name in names:
+                bar.addAction(self.actions_by_name[name]) if name else bar.addSeparator()
+        self._dress_icons()
+        for number, name in enumerate([*PRESETS, AUTO], 1):
+            QShortcut(QKeySequence(str(number)), self, partial(self.use_preset, name))
+        self._preset_menu = menus["View"].addMenu("Window")
+        for number, name in enumerate([*PRESETS, AUTO], 1):
+            self._preset_menu.addAction(f"{name}\t{number}", partial(self.use_preset, name))
+
+    def _action(self, row: ActionRow) -> QAction:
+        action = QAction(row.text, self)
+        action.setShortcuts([QKeySequence(key) for key in row.keys.split()])
+        keys = "  ".join(k.toString(QKeySequence.SequenceFormat.NativeText) for k in action.shortcuts())
+        action.setToolTip(f"<b>{row.text}</b>  {keys}<br>{row.tip}")
+        action.setStatusTip(row.tip)
+        action.setCheckable(row.tool)
+        action.triggered.connect(lambda _=False, run=row.run: run(self))
+        return action
+
+    def _dress_icons(self) -> None:
+        for row in ACTIONS:
+            if row.icon:
+                color = theme.current.accent if row.name == "auto" else theme.current.text
+                self.actions_by_name[row.name].setIcon(icon(row.icon, color, theme.current.accent_text))
+
+    def _listen(self) -> None:
+        space = self.workspace
+        space.said.connect(self.toast.say)
+        space.ct_changed.connect(self._follow_case)
+        for signal in (space.structures_changed, space.selection_changed, space.ct_changed):
+            signal.connect(self._follow_undo)
+            signal.connect(self._compare)
+        for view in self.views.slices.values():
+            view.hovered.connect(self._show_hover)
+        self.views.axial.comparison_shown = self.compared_structures
+        self.panel.menu_asked.connect(self._show_structure_menu)
+        self.panel.add_asked.connect(self.ask_structure)
+        self.panel.approve_asked.connect(self.ask_approval)
+        self.panel.next_asked.connect(self.review_next)
+        self.welcome.open_asked.connect(self.ask_folder)
+        self.welcome.folder_chosen.connect(lambda folder: self.open_path(Path(folder)))
+
+    # Following the workspace ----------------------------------------------------------------------------------------
+
+    def _follow_case(self) -> None:
+        ct = self.workspace.ct
+        self.banner.show_ct(ct)
+        self.pages.setCurrentIndex(int(ct is not None))
+        self.side_bar.setVisible(ct is not None)
+        self.statusBar().setVisible(ct is not None)
+        self.welcome.show_recent(self.settings.recent)
+        self.setWindowTitle("autocontour" if ct is None else "autocontour — contouring")
+
+    def _follow_undo(self) -> None:
+        space = self.workspace
+        for row in ACTIONS:
+            there = {"": True, "ct": space.ct is not None, "structure": space.current is not None}[row.needs]
+            self.actions_by_name[row.name].setEnabled(there)
+        undo, redo = (space.case.undo_label, space.case.redo_label) if space.case else ("", "")
+        self.actions_by_name["undo"].setEnabled(bool(undo))
+        self.actions_by_name["redo"].setEnabled(bool(redo))
+        self.actions_by_name["undo"].setToolTip(f"<b>Undo</b>  Ctrl+Z<br>{undo or 'Nothing to take back'}")
+        self.actions_by_name["redo"].setToolTip(f"<b>Redo</b>  Ctrl+Shift+Z<br>{redo or 'Nothing to do again'}")
+        self.banner.note("every change is saved" if space.case else "")
+
+    def _show_hover(self, voxel: tuple[int, int, int] | None) -> None:
+        ct = self.workspace.ct
+        if voxel is None or ct is None:
+            self._hover_label.setText("")
+            return
+        z, y, x = voxel
+        point = ct.geometry.slice_origins_lps_mm[z] + ct.geometry.direction[:, :2] @ (
+            x * ct.geometry.pixel_spacing_vu_mm[1],
+            y * ct.geometry.pixel_spacing_vu_mm[0],
+        )
+        self._hover_label.setText(
+            f"  {int(ct.hu[z, y, x])} HU      x {point[0]:.1f}   y {point[1]:.1f}   z {point[2]:.1f} mm"
+        )
+
+    def _show_tool(self) -> None:
+        tool = self.views.axial.tool
+        size = f"   ⌀ {2 * tool.radius_mm:.1f} mm" if tool.has_size else ""
+        self._tool_label.setText(f"{tool.name}{size}   ")
+
+    # Opening --------------------------------------------------------------------------------------------------------
+
+    def open_path(self, path: Path) -> None:
+        """Open a CT folder (or a NIfTI or NRRD file)."""
+        self._opening = Opening(self, path, partial(self.show_ct, source=path), self.workspace.say_error)
+        self._opening.start()
+
+    def show_ct(self, ct: CTVolume, source: Path | None = None) -> None:
+        """Show a CT and take up its case."""
+        from autocontour.gui.workspace import case_key
+
+        folder = case_folder(self.case_root, case_key(ct).series_instance_uid)
+        try:
+            self.workspace.open(ct, folder, source)
+        except AutoContourError as error:
+            self.workspace.say_error(error)
+            return
+        if source is not None:
+            self.settings.remember(source)
+        case = self.workspace.case
+        if case and case.replayed:
+            self.workspace.say(f"{case.replayed} changes were recovered after the program had ended unexpectedly.")
+
+    def ask_folder(self) -> None:
+        """Ask for a folder and open it."""
+        start = self.settings.recent[0] if self.settings.recent else str(Path.home())
+        folder = QFileDialog.getExistingDirectory(self, "Open a CT folder", start)
+        if folder:
+            self.open_path(Path(folder))
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Take folders and files."""
+        if event.mimeData().hasUrls():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Open a folder, or the structure set that was dropped on its scan."""
+        paths = [Path(url.toLocalFile()) for url in event.mimeData().urls()]
+        for path in paths[:1]:
+            is_set = path.is_file() and path.suffix.lower() == ".dcm" and self.workspace.ct is not None
+            self.open_structure_set(path) if is_set else self.open_path(path)
+
+    # Tools and views ------------------------------------------------------------------------------------------------
+
+    def take_tool(self, name: str) -> None:
+        """Take a tool in hand."""
+        for other in TOOL_CLASSES:
+            self.actions_by_name[other].setChecked(other == name)
+        self.views.axial.set_tool(self.tools[name])
+        self._show_tool()
+
+    def put_down_tool(self) -> None:
+        """Break off the stroke under way, or go back to navigating."""
+        if self.views.axial.tool.busy:
+            self.views.axial.tool.cancel()
+            self.views.axial.refresh()
+            self.take_tool(next(n for n, t in self.tools.items() if t is self.views.axial.tool))
+        else:
+            self.take_tool("navigate")
+
+    def size_tool(self, factor: float) -> None:
+        """Change the size of the tool in hand."""
+        self.views.axial.tool.resize(factor)
+        self.views.axial.update()
+        self._show_tool()
+
+    def use_preset(self, name: str) -> None:
+        """Set a grey scale by its name."""
+        if self.workspace.ct:
+            window = fit_window(self.workspace.ct, self.workspace.slice_index) if name == AUTO else PRESETS[name]
+            self.workspace.set_window(window)
+
+    def step(self, by: int) -> None:
+        """Leaf through axial slices."""
+        self.workspace.step(Plane.AXIAL, by)
+
+    def fit_views(self) -> None:
+        """Show whole images."""
+        self.views.fit()
+
+    def go_to_current(self) -> None:
+        """Show the middle of the selected structure."""
+        if self.workspace.selected is not None:
+            self.workspace.go_to_structure(self.workspace.selected)
+
+    def toggle_outlines(self) -> None:
+        """Show or hide all outlines."""
+        self.workspace.outlines_shown = not self.workspace.outlines_shown
+        self.workspace.display_changed.emit()
+
+    def toggle_visible(self) -> None:
+        """Show or hide the selected structure."""
+        number = self.workspace.selected
+        if number is not None:
+            self.workspace.show(number, shown=number in self.workspace.hidden)
+
+    def toggle_lock(self) -> None:
+        """Lock or unlock the selected structure."""
+        current = self.workspace.current
+        if current:
+            label = f"{'Unlock' if current.locked else 'Lock'} {current.structure.name}"
+            self.workspace.apply(Edit(label, fields={current.structure.number: {"locked": not current.locked}}))
+
+    def toggle_theme(self) -> None:
+        """Change between dark and light."""
+        chosen = theme.LIGHT if theme.current is theme.DARK else theme.DARK
+        self.settings.theme = chosen.name
+        app = QApplication.instance()
+        assert isinstance(app, QApplication)  # there is no window without one
+        theme.use_theme(app, chosen)
+        self._dress_icons()
+        self.workspace.display_changed.emit()
+
+    def show_keys(self) -> None:
+        """Show the cheat sheet."""
+        self.cheat_sheet = CheatSheet(self, [*PRESETS, AUTO])
+
+    def review_next(self) -> None:
+        """Go to the structure that most needs a look."""
+        space = self.workspace
+        waiting = [item for item in space.state.items if not item.is_approved]
+        if not waiting:
+            space.say("Every structure is approved.")
+            return
+        others = [item for item in waiting if item.structure.number != space.selected] or waiting
+        chosen = max(others, key=lambda item: need(item, space))
+        space.select(chosen.structure.number)
+        space.go_to_structure(chosen.structure.number)
+
+    def _show_structure_menu(self, at: object) -> None:
+        menu = QMenu(self)
+        for name in ("rename", "color", "lock", "duplicate", "", "margin", "boolean", "crop", "move", "", "rerun",
+                     "revert", "statistics", "", "remove"):  # fmt: skip
+            menu.addAction(self.actions_by_name[name]) if name else menu.addSeparator()
+        menu.exec(at)  # type: ignore[call-overload]  # a QPoint, as the signal says
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Save what is remembered and let go of everything."""
+        self.auto_bar.stop()
+        self.settings.geometry = self.saveGeometry()
+        for name, tool in self.tools.items():
+            self.settings.set_radius(name, tool.radius_mm)
+        self.settings.sync()
+        self.views.surfaces.close_scene()
+        self.workspace.close()
+        event.accept()
+
+
+def _bar(name: str, *, labelled: bool) -> QToolBar:
+    bar = QToolBar()
+    bar.setObjectName(name)
+    bar.setMovable(False)
+    bar.setIconSize(QSize(SIZE, SIZE) if not labelled else QSize(20, 20))
+    style = Qt.ToolButtonStyle.ToolButtonTextBesideIcon if labelled else Qt.ToolButtonStyle.ToolButtonIconOnly
+    bar.setToolButtonStyle(style)
+    return bar
+
+
+def use_software_threads() -> None:
+    """Let VTK filter with threads; its default is one (measured: meshing and reslicing gain)."""
+    os.environ.setdefault("VTK_SMP_BACKEND_IN_USE", "STDThread")

@@ -1,0 +1,259 @@
+"""What the window works on: the CT, its case, what is selected and what is looked at. Views listen to its signals."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+
+from autocontour.case import Case, CaseKey, CaseState, CaseStructure, Edit
+from autocontour.case.state import SliceChanges
+from autocontour.errors import AutoContourError
+from autocontour.gui.planes import Plane, PlaneGrid
+from autocontour.gui.windowing import PRESETS, Window, fit_window
+from autocontour.structures import GenerationAlgorithm, ReviewStatus, Structure, StructureSet
+from autocontour.volume import CTVolume
+
+IDLE_SECONDS = 30.0
+"""A pause longer than this is not work on the structure."""
+
+
+class Workspace(QObject):
+    """The state behind the views.
+
+    Signals
+    -------
+    ct_changed
+        Another CT is open.
+    structures_changed
+        Structures were edited, added or removed.
+    selection_changed, position_changed, window_changed, display_changed
+        What is selected, where the crosshair stands, the grey scale, and how outlines are shown.
+    said
+        A sentence for the user, and whether it is a refusal.
+    """
+
+    ct_changed = Signal()
+    structures_changed = Signal()
+    selection_changed = Signal()
+    position_changed = Signal()
+    window_changed = Signal()
+    display_changed = Signal()
+    said = Signal(str, bool)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ct: CTVolume | None = None
+        self.case: Case | None = None
+        self.folder: Path | None = None
+        self.grids: dict[Plane, PlaneGrid] = {}
+        self.position_zyx = (0, 0, 0)
+        self.window = PRESETS["Soft tissue"]
+        self.selected: int | None = None
+        self.hidden: set[int] = set()
+        self.fill_opacity = 0.12
+        self.outlines_shown = True
+        self.looked_at: set[int] = set()
+        self.comparison: StructureSet | None = None
+        self.comparing = False
+        self._last_work = time.monotonic()
+
+    @property
+    def state(self) -> CaseState:
+        """The structures as they stand; none without a case."""
+        return self.case.state if self.case else CaseState()
+
+    @property
+    def current(self) -> CaseStructure | None:
+        """The selected structure."""
+        if self.selected is None or self.selected not in self.state:
+            return None
+        return self.state[self.selected]
+
+    @property
+    def slice_index(self) -> int:
+        """The axial slice shown."""
+        return self.position_zyx[0]
+
+    def open(self, ct: CTVolume, case_folder: Path, source: Path | None = None) -> None:
+        """Show `ct` and take up its case, as it was left.
+
+        Raises
+        ------
+        CaseError
+            If the case cannot be taken up; the one that is open stays.
+        """
+        case = Case(case_folder, case_key(ct))
+        self.close()
+        self.ct, self.case, self.folder = ct, case, source
+        self.grids = {plane: PlaneGrid.of(plane, ct.geometry) for plane in Plane}
+        z, y, x = ct.geometry.shape_zyx
+        self.position_zyx = (z // 2, y // 2, x // 2)
+        self.window = fit_window(ct, z // 2)
+        self.selected = next(iter(self.state.numbers), None)
+        self.hidden, self.looked_at = set(), set()
+        self.comparison, self.comparing = None, False
+        self.ct_changed.emit()
+        self.structures_changed.emit()
+        self.selection_changed.emit()
+
+    def close(self) -> None:
+        """Let go of the case."""
+        if self.case:
+            self.case.close()
+        self.case = self.ct = None
+
+    def apply(self, edit: Edit) -> bool:
+        """Carry out `edit`; say why not and return False if it is refused."""
+        if self.case is None:
+            return False
+        now = time.monotonic()
+        seconds, self._last_work = min(now - self._last_work, IDLE_SECONDS), now
+        try:
+            self.case.apply(edit, seconds)
+        except AutoContourError as error:
+            self.say_error(error)
+            return False
+        self._keep_selection()
+        self.structures_changed.emit()
+        return True
+
+    def redraw(self, label: str, changes: SliceChanges, number: int | None = None) -> bool:
+        """Change slices of a structure (the selected one) as one step; nothing happens without changes."""
+        number = self.selected if number is None else number
+        return bool(changes) and number is not None and self.apply(Edit(label, {number: changes}))
+
+    def undo(self) -> None:
+        """Take the last step back and say which."""
+        if self.case and (label := self.case.undo_label):
+            self.case.undo()
+            self._moved(f"Undone: {label}")
+
+    def redo(self) -> None:
+        """Do the next step again and say which."""
+        if self.case and (label := self.case.redo_label):
+            self.case.redo()
+            self._moved(f"Done again: {label}")
+
+    def select(self, number: int | None) -> None:
+        """Make a structure the one that tools work on."""
+        if number != self.selected:
+            self.selected = number
+            self._last_work = time.monotonic()
+            if number is not None:
+                self.looked_at.add(number)
+            self.selection_changed.emit()
+
+    def go_to(self, voxel_zyx: tuple[int, int, int]) -> None:
+        """Put the crosshair on a voxel, clipped to the volume."""
+        if self.ct is None:
+            return
+        shape = self.ct.geometry.shape_zyx
+        z, y, x = (min(max(i, 0), n - 1) for i, n in zip(voxel_zyx, shape, strict=True))
+        if (z, y, x) != self.position_zyx:
+            self.position_zyx = (z, y, x)
+            self.position_changed.emit()
+
+    def step(self, plane: Plane, by: int) -> None:
+        """Move `by` slices along a plane's axis."""
+        voxel = list(self.position_zyx)
+        voxel[plane.value] += by
+        self.go_to((voxel[0], voxel[1], voxel[2]))
+
+    def go_to_slice(self, z: int) -> None:
+        """Show axial slice `z`."""
+        self.go_to((z, *self.position_zyx[1:]))
+
+    def go_to_structure(self, number: int) -> None:
+        """Put the crosshair in the middle of a structure."""
+        contours = self.state[number].structure.contours
+        if contours and self.ct:
+            z = sorted(contours)[len(contours) // 2]
+            centre = contours[z].representative_point()
+            self.go_to(self.grids[Plane.AXIAL].to_voxel(centre.x, centre.y, z))
+
+    def set_window(self, window: Window) -> None:
+        """Change the grey scale."""
+        self.window = window
+        self.window_changed.emit()
+
+    def show(self, number: int, *, shown: bool) -> None:
+        """Show or hide a structure."""
+        (self.hidden.discard if shown else self.hidden.add)(number)
+        self.display_changed.emit()
+
+    def add_structure(self, structure: Structure) -> int | None:
+        """Add an empty or drawn structure as one step; return its number."""
+        if self.case is None:
+            return None
+        (adopted,) = self.case.adopted((structure,))
+        number = adopted.structure.number
+        if not self.apply(Edit(f"Add {adopted.structure.name}", added=(adopted,))):
+            return None
+        self.select(number)
+        return number
+
+    def approve(self, number: int, reviewer: str) -> bool:
+        """Record that `reviewer` accepts a structure as it stands."""
+        name = self.state[number].structure.name
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        values = {"status": ReviewStatus.APPROVED, "approved_by": reviewer, "approved_at": now}
+        return self.apply(Edit(f"Approve {name}", fields={number: values}))
+
+    def withdraw_approval(self, number: int) -> bool:
+        """Make an approved structure editable again."""
+        structure = self.state[number].structure
+        untouched = structure.generation is GenerationAlgorithm.AUTOMATIC
+        status = ReviewStatus.AUTO if untouched else ReviewStatus.EDITED
+        values = {"status": status, "approved_by": "", "approved_at": ""}
+        return self.apply(Edit(f"Withdraw approval of {structure.name}", fields={number: values}))
+
+    def say(self, sentence: str) -> None:
+        """Tell the user something that needs no answer."""
+        self.said.emit(sentence, False)
+
+    def say_error(self, error: AutoContourError) -> None:
+        """Tell the user why something was refused."""
+        self.said.emit(f"{error.message} {error.remedy}".strip(), True)
+
+    def receive(self, structure: Structure) -> None:
+        """Take in a structure that was just drawn: a new one, or in place of the unprotected one of its name."""
+        if self.case is None:
+            return
+        existing = self.state.find(structure.name)
+        if existing is None:
+            (adopted,) = self.case.adopted((replace(structure, imported={}),))
+            self.apply(Edit(f"Auto-contour {structure.name}", added=(adopted,)))
+            return
+        number = existing.structure.number
+        slices = {**dict.fromkeys(existing.structure.contours), **structure.contours}
+        values = {
+            "automatic": dict(structure.contours),
+            "generation": GenerationAlgorithm.AUTOMATIC,
+            "status": ReviewStatus.AUTO,
+            "provenance": structure.provenance,
+            "findings": structure.findings,
+        }
+        self.apply(Edit(f"Auto-contour {structure.name}", {number: slices}, {number: values}))
+
+    def _moved(self, sentence: str) -> None:
+        self._keep_selection()
+        self.structures_changed.emit()
+        self.say(sentence)
+
+    def _keep_selection(self) -> None:
+        if self.selected is None or self.selected not in self.state:
+            self.select(next(iter(self.state.numbers), None))
+
+
+def case_key(ct: CTVolume) -> CaseKey:
+    """Return what tells the case of `ct` from every other; a research volume is known by its voxels."""
+    if ct.reference:
+        return CaseKey(ct.reference.series_instance_uid, ct.reference.frame_of_reference_uid)
+    import hashlib
+
+    digest = hashlib.sha256(ct.hu.tobytes() + ct.geometry.slice_origins_lps_mm.tobytes()).hexdigest()
+    return CaseKey(f"voxels-{digest[:32]}", "")
