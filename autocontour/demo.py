@@ -64,8 +64,8 @@ def _table(rehearsal: Rehearsal) -> Table:
                 f"{row.metrics.dsc:.3f}",
                 f"{row.metrics.hd95_mm:.1f}",
                 f"{row.metrics.surface_dsc:.3f}",
-                f"{row.metrics.volume_a_cc:.1f}",
                 f"{row.metrics.volume_b_cc:.1f}",
+                f"{row.metrics.volume_a_cc:.1f}",
             ),
             "#{:02x}{:02x}{:02x}".format(*colors[row.name]),
         )
@@ -82,5 +82,5 @@ def _figures(rehearsal: Rehearsal) -> Iterator[Figure]:
     worst = min(rehearsal.compared, key=lambda row: row.metrics.dsc).name
     shown = rehearsal.drawn.structures
     for what, aimed_at in ((f"through {worst}, the worst", [rehearsal.drawn[worst]]), ("through the middle", shown)):
-        at = middle_of(rehearsal.ct, aimed_at)
+        at = middle_of(rehearsal.ct.geometry, [structure.contours for structure in aimed_at])
         yield Figure(render_slices(rehearsal.ct, shown, at), f"Phantom {rehearsal.site}, {what}.")

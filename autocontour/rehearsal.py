@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +29,7 @@ class Rehearsal:
     truth
         The phantom's own contours.
     compared
-        Each drawn structure against its truth.
+        Each truth (A) against what was drawn (B); a structure without its partner is left out.
     report
         What the main job reported.
     """
@@ -60,12 +59,4 @@ def rehearse(
     ct = read_ct(planning_cts(scan_folder(folder / "CT", job))[0], job)
     drawn = read_structure_set(folder / "RS.dcm", ct)
     truth = truth_structures(phantom, ct)
-    return Rehearsal(site, ct, drawn, truth, tuple(_compare(drawn, truth, ct, job)), report)
-
-
-def _compare(drawn: StructureSet, truth: StructureSet, ct: CTVolume, job: Job) -> Iterator[ComparedStructure]:
-    """Compare what has a truth; the rest (such as couch or research structures) has nothing to be compared with."""
-    known = set(truth.names)
-    for row in compare_sets(drawn, truth, ct.geometry, job=job):
-        if row.name in known and row.name in drawn.names:
-            yield row
+    return Rehearsal(site, ct, drawn, truth, compare_sets(truth, drawn, ct.geometry, job=job).rows, report)
