@@ -44,7 +44,8 @@ class ImportedContour:
     data
         Contour Data as the file's own string, values parted by backslashes (x, y, z in mm, LPS).
     item
-        The whole item in Explicit VR Little Endian, for writing it back unchanged.
+        The item's other attributes in Explicit VR Little Endian (all but its type, data and image references), for
+        writing it back unchanged.
     """
 
     geometric_type: str
@@ -74,6 +75,9 @@ class Structure:
         Slice index → the contours as the file had them, valid while that slice is unedited.
     carried
         What has no area or lies off the slices (points, open lines): shown where it can be, written back unchanged.
+    attributes
+        What else the file said of it, such as a density: its ROI, contour and observation items without the contours,
+        as one dataset in Explicit VR Little Endian, for writing them back.
     """
 
     name: str
@@ -89,6 +93,7 @@ class Structure:
     findings: tuple[Finding, ...] = ()
     imported: Mapping[int, tuple[ImportedContour, ...]] = field(default_factory=dict)
     carried: tuple[ImportedContour, ...] = ()
+    attributes: bytes = b""
 
 
 @dataclass(frozen=True)

@@ -165,25 +165,32 @@ def _crossings(points: Floats, point: Floats) -> int:
 
 def _keyhole_ring(polygon: Polygon) -> Floats:
     """Join the holes to the outer ring, the one of greatest u first, so that every channel meets what is joined."""
-    path = shapely.get_coordinates(polygon.exterior)[:-1]
+    path = shapely.get_coordinates(polygon.exterior)
     holes = [shapely.get_coordinates(hole)[:-1] for hole in polygon.interiors]
-    for hole in sorted(holes, key=lambda points: -float(points[:, 0].max())):
-        start = int(hole[:, 0].argmax())
+    starts = [int(hole[:, 0].argmax()) for hole in holes]
+    for hole, start in sorted(zip(holes, starts, strict=True), key=lambda pair: -float(pair[0][pair[1], 0])):
         index, foot = _next_edge(path, hole[start])
-        loop = np.roll(hole, -start, axis=0)
-        path = np.concatenate([path[: index + 1], [foot], loop, loop[:1], [foot], path[index + 1 :]])
-    ring: Floats = path[np.any(path != np.roll(path, 1, axis=0), axis=1)]
+        path = np.concatenate([path[: index + 1], foot, hole[start:], hole[: start + 1], foot, path[index + 1 :]])
+    ring: Floats = path[1:][np.any(path[1:] != path[:-1], axis=1)]
     return ring
 
 
 def _next_edge(path: Floats, point: Floats) -> tuple[int, Floats]:
-    """Find the edge of `path` nearest to `point` towards greater u: its first index, and where the channel meets it."""
-    (u0, v0), (u1, v1) = path.T, np.roll(path, -1, axis=0).T
-    spans = (np.minimum(v0, v1) <= point[1]) & (point[1] <= np.maximum(v0, v1))
+    """Find the edge of a closed path nearest to `point` towards greater u.
+
+    Returns
+    -------
+    tuple
+        The index of the edge's first point, and (1, 2) where the channel meets the edge.
+    """
+    level, v = point[1], path[:, 1]
+    low, high = v <= level, v >= level
+    near = np.flatnonzero((low[:-1] & high[1:]) | (high[:-1] & low[1:]))
+    (u0, v0), (u1, v1) = path[near].T, path[near + 1].T
     with np.errstate(divide="ignore", invalid="ignore"):
-        u = u0 + (point[1] - v0) / (v1 - v0) * (u1 - u0)
-    u = np.where(v0 == point[1], u0, np.where(v1 == point[1], u1, u))
-    u = np.where(v0 == v1, np.clip(point[0], np.minimum(u0, u1), np.maximum(u0, u1)), u)
-    u[~spans | (u < point[0])] = np.inf
-    index = int(u.argmin())
-    return index, np.array([u[index], point[1]])
+        u = u0 + (level - v0) / (v1 - v0) * (u1 - u0)
+    u = np.where(v0 == level, u0, np.where(v1 == level, u1, u))
+    u = np.where(v0 == v1, np.minimum(np.maximum(point[0], np.minimum(u0, u1)), np.maximum(u0, u1)), u)
+    u[u < point[0]] = np.inf
+    nearest = int(u.argmin())
+    return int(near[nearest]), np.array([[u[nearest], level]])

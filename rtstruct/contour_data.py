@@ -1,0 +1,136 @@
+"""Contour Data (3006,0050) between numpy and decimal strings, many contours at once.
+
+A structure set is mostly these strings; turning them one value at a time into text is what makes other writers slow.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autocontour.errors import OutputError
+from autocontour.geometry import Floats
+
+Ints = NDArray[np.int64]
+Bytes = NDArray[np.uint8]
+
+MAX_DECIMAL_STRING = 16
+"""Characters that a value of VR DS may have (PS3.5 table 6.2-1); Eclipse refuses longer ones."""
+DECIMALS = 3
+OBLIQUE_DECIMALS = 4
+"""Where no coordinate is constant over a contour, one more keeps its points in the plane to 0.0002 mm."""
+_INTEGER_DIGITS = 5
+_ZERO, _DOT, _MINUS, _BACKSLASH = b"0.-\\"
+
+
+def format_contour_data(points_lps_mm: Floats, starts: Ints) -> list[bytes]:
+    """Write every contour's points as a Contour Data value, padded to even length.
+
+    Parameters
+    ----------
+    points_lps_mm
+        (n, 3) points of all contours, one after another.
+    starts
+        Index of the first point of every contour; no contour is empty.
+
+    Returns
+    -------
+    list of bytes
+        One value per contour. Coordinates are rounded to 0.001 mm; the one that is constant over every contour, as z is
+        on axial slices, is written as exactly as 16 characters allow.
+    """
+    if not len(starts):
+        return []
+    if not np.all(np.abs(points_lps_mm) < 10**_INTEGER_DIGITS):
+        raise OutputError("AC-OUT-101", "A contour lies more than 100 m from the origin.", "Check the geometry.")
+    lengths = np.diff(starts, append=len(points_lps_mm))
+    lowest, highest = np.minimum.reduceat(points_lps_mm, starts), np.maximum.reduceat(points_lps_mm, starts)
+    constant = np.all(lowest == highest, axis=0)
+    decimals = DECIMALS if constant.any() else OBLIQUE_DECIMALS
+    columns = [
+        np.repeat(_exact_characters(lowest[:, axis]), lengths, axis=0)
+        if constant[axis]
+        else _rounded_characters(points_lps_mm[:, axis], decimals)
+        for axis in range(3)
+    ]
+    return _join(np.concatenate(columns, axis=1), starts)
+
+
+def parse_contour_data(data: bytes) -> Floats | None:
+    """Read a Contour Data value as (n, 3) points; None if it is not a list of whole, finite points."""
+    text = data.strip(b" \0")
+    if b"_" in text or not text:
+        return None
+    try:
+        values = np.fromstring(text.decode("latin-1"), sep="\\")
+        if len(values) != text.count(b"\\") + 1:
+            return None
+    except ValueError:
+        return None
+    if len(values) % 3 or not np.isfinite(values).all():
+        return None
+    return values.reshape(-1, 3)
+
+
+def shorten_values(data: bytes) -> bytes:
+    """Shorten the values that are too long for DS and leave the others as they are."""
+    values = data.split(b"\\")
+    if max(map(len, values)) <= MAX_DECIMAL_STRING:
+        return data
+    return pad(b"\\".join(v if len(v) <= MAX_DECIMAL_STRING else decimal_string(float(v)) for v in values))
+
+
+def decimal_string(value: float) -> bytes:
+    """Write a number as exactly as the 16 characters of VR DS allow."""
+    text = repr(value + 0.0)
+    text = text.removesuffix(".0")
+    digits = MAX_DECIMAL_STRING
+    while len(text) > MAX_DECIMAL_STRING:
+        text = f"{value:.{digits}g}"
+        digits -= 1
+    return text.encode()
+
+
+def pad(value: bytes) -> bytes:
+    """Pad a text value to even length."""
+    return value + b" " if len(value) % 2 else value
+
+
+def _exact_characters(values: Floats) -> Bytes:
+    """Return (n, 17) characters of each value and a backslash, zero where there is none."""
+    texts = np.array([decimal_string(value) + b"\\" for value in values.tolist()], dtype="S17")
+    return texts.view(np.uint8).reshape(len(values), 17)
+
+
+def _rounded_characters(values: Floats, decimals: int) -> Bytes:
+    """Return the characters of each rounded value and a backslash, zero where there is none.
+
+    Sign, integer digits without leading zeros, and decimals without trailing zeros.
+    """
+    scaled = np.rint(values * 10**decimals).astype(np.int64)
+    digits = _INTEGER_DIGITS + 1 + decimals
+    characters = np.zeros((len(values), 1 + digits + 1 + 1), dtype=np.uint8)
+    rest, nonzero_after = np.abs(scaled), np.zeros(len(values), dtype=bool)
+    for place in range(decimals):
+        rest, digit = np.divmod(rest, 10)
+        nonzero_after |= digit != 0
+        characters[:, -2 - place] = np.where(nonzero_after, digit + _ZERO, 0)
+    point = 1 + digits - decimals
+    characters[:, point] = np.where(nonzero_after, _DOT, 0)
+    column = point - 1
+    characters[:, column] = rest % 10 + _ZERO
+    while (rest := rest // 10).any():
+        column -= 1
+        characters[:, column] = np.where(rest > 0, rest % 10 + _ZERO, 0)
+    characters[:, 0] = np.where(scaled < 0, _MINUS, 0)
+    characters[:, -1] = _BACKSLASH
+    return characters
+
+
+def _join(characters: Bytes, starts: Ints) -> list[bytes]:
+    """Run the rows of characters together, one value per contour, without its last backslash."""
+    kept = characters != 0
+    ends = np.append(np.cumsum(kept.sum(axis=1))[np.append(starts[1:], len(kept)) - 1], 0)
+    text = characters[kept].tobytes()
+    begins = [0, *ends[:-2].tolist()]
+    return [pad(text[a : b - 1]) for a, b in zip(begins, ends[:-1].tolist(), strict=True)]

@@ -1,0 +1,217 @@
+"""Contours of a file laid on the CT's slices by where they lie."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from autocontour.contouring.rings import polygon_from_rings
+from autocontour.geometry import Floats, VolumeGeometry
+from autocontour.rtstruct.contour_data import MAX_DECIMAL_STRING, Ints
+from autocontour.rtstruct.contours import CLOSED, ON_PLANE_MM, XOR, half_step_mm, nearest_slices
+from autocontour.rtstruct.parse import FileContour, concatenate_points
+from autocontour.structures import Contours
+
+if TYPE_CHECKING:
+    from shapely import MultiPolygon
+
+INTERPOLATED = "INTERPOLATED_PLANAR"
+AREAS = frozenset({CLOSED, XOR, INTERPOLATED, ""})
+"""The types whose contours enclose an area; a missing type is taken for one, with a Finding."""
+SAME_PLANE_MM = 0.01
+"""Contours whose planes differ by more are not on one plane."""
+
+
+class Notes(Protocol):
+    """Where to say what is odd."""
+
+    def warn(self, code: str, message: str, remedy: str = "") -> None:
+        """Note something the user should know."""
+
+    def tell(self, code: str, message: str) -> None:
+        """Note something that is sound but worth knowing."""
+
+
+@dataclass(frozen=True)
+class Placed:
+    """The contours of one ROI on the slices.
+
+    Attributes
+    ----------
+    areas
+        Slice index → what the contours on it enclose.
+    contours
+        Slice index → those contours.
+    carried
+        The contours that are on no slice or enclose nothing.
+    """
+
+    areas: Contours
+    contours: Mapping[int, Sequence[FileContour]]
+    carried: Sequence[FileContour]
+
+
+def place_contours(contours: Sequence[FileContour], geometry: VolumeGeometry, notes: Notes) -> Placed:
+    """Lay an ROI's contours on the slices and say what is odd."""
+    carried: list[FileContour] = []
+    closed = _choose_closed(contours, carried, notes)
+    on_slices = _lay_on_slices(closed, geometry, carried, notes)
+    areas: dict[int, MultiPolygon] = {}
+    kept: dict[int, Sequence[FileContour]] = {}
+    doubtful, nested = 0, 0
+    for index, mine in sorted(on_slices.items()):
+        rings = [ring for _, ring in mine]
+        is_xor = any(contour.geometric_type == XOR for contour, _ in mine)
+        area, uncertain = polygon_from_rings(rings, xor=is_xor)
+        if area.is_empty:
+            carried.extend(contour for contour, _ in mine)
+            continue
+        areas[index], kept[index] = area, [contour for contour, _ in mine]
+        doubtful += uncertain
+        nested += len(mine) > 1 and not is_xor and bool(shapely.get_num_interior_rings(shapely.get_parts(area)).any())
+    _tell_of_areas(areas, geometry, doubtful, nested, sum(map(len, on_slices.values())) - _count(kept), notes)
+    order = {id(contour): place for place, contour in enumerate(contours)}
+    return Placed(areas, kept, sorted(carried, key=lambda contour: order[id(contour)]))
+
+
+def _choose_closed(contours: Sequence[FileContour], carried: list[FileContour], notes: Notes) -> list[FileContour]:
+    """Tell the contours that enclose an area from points, lines and damaged ones, which are carried."""
+    counts: defaultdict[str, int] = defaultdict(int)
+    closed: list[FileContour] = []
+    for contour in contours:
+        kind = _oddity(contour)
+        counts[kind] += 1
+        (closed if kind in {"", INTERPOLATED, "untyped"} else carried).append(contour)
+        counts["miscounted"] += contour.points is not None and contour.stated_points != len(contour.points)
+        counts["long"] += _has_long_value(contour.data)
+        counts["xor"] += contour.geometric_type == XOR
+    for kind, (code, message) in _ODDITIES.items():
+        if counts[kind]:
+            notes.warn(code, message.format(counts[kind]), _UNCHANGED)
+    if counts["xor"]:
+        notes.tell("AC-RS-025", f"Its holes are {counts['xor']} contours of type {XOR}.")
+    return closed
+
+
+def _oddity(contour: FileContour) -> str:
+    if contour.points is None:
+        return "damaged"
+    if contour.geometric_type == "POINT":
+        return "point"
+    if contour.geometric_type not in AREAS:
+        return "open"
+    if len(contour.points) < 3:
+        return "short"
+    if not contour.geometric_type:
+        return "untyped"
+    return INTERPOLATED if contour.geometric_type == INTERPOLATED else ""
+
+
+def _has_long_value(data: bytes) -> bool:
+    """Whether any value is longer than DS allows; looked at closely only where the mean is suspicious."""
+    values = data.count(b"\\") + 1
+    if len(data) <= MAX_DECIMAL_STRING:
+        return False
+    return len(data) > 8 * values and max(map(len, data.split(b"\\"))) > MAX_DECIMAL_STRING + 1
+
+
+def _lay_on_slices(
+    closed: Sequence[FileContour], geometry: VolumeGeometry, carried: list[FileContour], notes: Notes
+) -> dict[int, list[tuple[FileContour, Floats]]]:
+    """Return slice index → its contours and their rings in plane coordinates; the others are carried."""
+    points, starts = concatenate_points(closed)
+    if not len(starts):
+        return {}
+    plane = geometry.to_plane(points)
+    lowest, highest = (extreme.reduceat(plane[:, 2], starts) for extreme in (np.minimum, np.maximum))
+    position = (lowest + highest) / 2
+    index, distance = nearest_slices(position, geometry)
+    tilted = highest - lowest > ON_PLANE_MM
+    outside = ~tilted & (distance > half_step_mm(geometry)[index])
+    placed = ~tilted & ~outside
+    second = _on_second_plane(index, position, distance, placed)
+    _warn_of(notes, tilted, "AC-RS-030", "{} contours do not lie in a plane parallel to the slices.")
+    _warn_of(notes, outside, "AC-RS-028", "{} contours lie on no slice of the CT.")
+    _warn_of(notes, second, "AC-RS-031", "{} contours lie on a second plane at the same slice.")
+    between = placed & ~second & (distance > SAME_PLANE_MM)
+    if between.any():
+        far = float(distance[between].max())
+        message = f"{np.count_nonzero(between)} contours lie between slices, up to {far:.2f} mm off; they are shown on"
+        notes.warn("AC-RS-029", f"{message} the nearest slice.", _UNCHANGED)
+    stops = np.append(starts[1:], len(plane))
+    result: defaultdict[int, list[tuple[FileContour, Floats]]] = defaultdict(list)
+    for contour, slice_index, start, stop, on in zip(
+        closed, index.tolist(), starts.tolist(), stops.tolist(), (placed & ~second).tolist(), strict=True
+    ):
+        if on:
+            result[slice_index].append((contour, plane[start:stop, :2]))
+        else:
+            carried.append(contour)
+    return result
+
+
+def _on_second_plane(index: Ints, position: Floats, distance: Floats, placed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Find the contours of a slice that are not on the plane nearest to it: united, they would make false areas."""
+    nearest = np.full(int(index.max()) + 1, np.inf)
+    np.minimum.at(nearest, index[placed], distance[placed])
+    at = np.zeros(len(nearest))
+    first = placed & (distance == nearest[index])
+    at[index[first]] = position[first]
+    second: NDArray[np.bool_] = placed & (np.abs(position - at[index]) > ON_PLANE_MM)
+    return second
+
+
+def _warn_of(notes: Notes, which: NDArray[np.bool_], code: str, message: str) -> None:
+    if count := int(np.count_nonzero(which)):
+        notes.warn(code, message.format(count), _UNCHANGED)
+
+
+def _tell_of_areas(
+    areas: Contours, geometry: VolumeGeometry, doubtful: int, nested: int, without_area: int, notes: Notes
+) -> None:
+    if without_area:
+        notes.warn("AC-RS-027", f"{without_area} contours enclose nothing.", _UNCHANGED)
+    if doubtful:
+        message = f"Contours overlap on {doubtful} slices; they were united, other systems may do otherwise."
+        notes.warn("AC-RS-033", message, "Look at those slices.")
+    if nested:
+        message = f"Contours lie inside others on {nested} slices and were read as holes; other systems may fill them."
+        notes.warn("AC-RS-034", message, "Look at those slices.")
+    if not areas:
+        return
+    bounds = shapely.bounds(np.array(list(areas.values()), dtype=object))
+    if _leaves_image(bounds, list(areas), geometry):
+        notes.warn("AC-RS-032", "Its contours reach beyond the image.")
+    size = np.maximum(bounds[:, 2] - bounds[:, 0], bounds[:, 3] - bounds[:, 1])
+    if small := int(np.count_nonzero(size < min(geometry.pixel_spacing_vu_mm))):
+        notes.warn("AC-RS-042", f"It is smaller than a voxel on {small} slices.", "A mask may not show it there.")
+
+
+def _leaves_image(bounds: Floats, slices: Sequence[int], geometry: VolumeGeometry) -> bool:
+    row_mm, column_mm = geometry.pixel_spacing_vu_mm
+    first = geometry.plane_origins_uv_mm[slices] - np.array([column_mm, row_mm]) / 2
+    last = first + np.array([geometry.columns * column_mm, geometry.rows * row_mm])
+    return bool((bounds[:, :2] < first - SAME_PLANE_MM).any() or (bounds[:, 2:] > last + SAME_PLANE_MM).any())
+
+
+def _count(contours: Mapping[int, Sequence[FileContour]]) -> int:
+    return sum(map(len, contours.values()))
+
+
+_UNCHANGED = "They are kept and written back unchanged."
+_ODDITIES = {
+    "damaged": ("AC-RS-035", "{} contours have damaged data."),
+    "point": ("AC-RS-022", "It has {} points, such as an isocentre, and they enclose nothing."),
+    "open": ("AC-RS-023", "{} contours are open lines and enclose nothing."),
+    "short": ("AC-RS-021", "{} contours have fewer than 3 points."),
+    "untyped": ("AC-RS-040", "{} contours do not say what kind they are; they were taken for closed ones."),
+    INTERPOLATED: ("AC-RS-024", "{} contours were interpolated by another system."),
+    "miscounted": ("AC-RS-036", "{} contours state another number of points than they have."),
+    "long": ("AC-RS-041", "{} contours have values longer than 16 characters, which some systems refuse."),
+}

@@ -1,0 +1,167 @@
+"""One ROI of a file as a structure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from pydicom import Dataset
+from pydicom.sequence import Sequence
+
+from autocontour.findings import Finding, Severity
+from autocontour.geometry import VolumeGeometry
+from autocontour.nomenclature import find_term, known_names, match_name
+from autocontour.provenance import Provenance
+from autocontour.rtstruct.encoding import encode_dataset
+from autocontour.rtstruct.import_contours import Placed, place_contours
+from autocontour.rtstruct.parse import KNOWN_TAGS, FileContour, FileRoi
+from autocontour.rtstruct.text import UTF_8, CharacterSet
+from autocontour.structures import GenerationAlgorithm, ImportedContour, ReviewStatus, Structure
+from autocontour.volume import SeriesReference
+
+MAX_NAME = 64
+
+
+@dataclass
+class Notes:
+    """Gathers what is noticed about one structure."""
+
+    where: str
+    findings: list[Finding] = field(default_factory=list)
+
+    def warn(self, code: str, message: str, remedy: str = "") -> None:
+        """Note something the user should know."""
+        self.findings.append(Finding(code, Severity.WARN, message, self.where, remedy))
+
+    def tell(self, code: str, message: str) -> None:
+        """Note something that is sound but worth knowing."""
+        self.findings.append(Finding(code, Severity.INFO, message, self.where))
+
+
+def import_roi(
+    file_roi: FileRoi, geometry: VolumeGeometry, reference: SeriesReference, character_set: CharacterSet
+) -> Structure:
+    """Return a file's ROI as a structure on the CT's slices, with Findings for what is odd."""
+    name, tg263_name = _name(file_roi)
+    notes = Notes(name)
+    _check_name(file_roi, name, notes)
+    frame = _text(file_roi.roi, "ReferencedFrameOfReferenceUID")
+    if frame and frame != reference.frame_of_reference_uid:
+        notes.warn("AC-RS-011", f"{name} lies in another frame of reference and cannot be shown on this CT.", _CARRIED)
+        placed = Placed({}, {}, file_roi.contours)
+    else:
+        placed = place_contours(file_roi.contours, geometry, notes)
+    term = find_term(tg263_name or name)
+    generation = _generation(file_roi.roi)
+    return Structure(
+        name=name,
+        number=file_roi.number,
+        contours=placed.areas,
+        tg263_name=tg263_name,
+        interpreted_type=_first_text(file_roi.observations, "RTROIInterpretedType"),
+        color_rgb=_color(file_roi.contour_items) or term.color_rgb,
+        generation=generation,
+        provenance=_provenance(file_roi.roi),
+        status=ReviewStatus.AUTO if generation is GenerationAlgorithm.AUTOMATIC else ReviewStatus.EDITED,
+        description=_text(file_roi.roi, "ROIDescription"),
+        findings=tuple(notes.findings),
+        imported={index: tuple(map(_imported, mine)) for index, mine in placed.contours.items()},
+        carried=tuple(map(_imported, placed.carried)),
+        attributes=_attributes(file_roi, character_set),
+    )
+
+
+def _name(file_roi: FileRoi) -> tuple[str, str]:
+    """Return the ROI's name and the TG-263 name it means."""
+    name = _text(file_roi.roi, "ROIName")[:MAX_NAME].replace("\\", "/") or f"ROI_{file_roi.number}"
+    label = _first_text(file_roi.observations, "ROIObservationLabel")
+    return name, label if label in known_names() else match_name(name)
+
+
+def _check_name(file_roi: FileRoi, name: str, notes: Notes) -> None:
+    stated = _text(file_roi.roi, "ROIName")
+    if not file_roi.roi:
+        notes.warn("AC-RS-043", f"The file has contours of an ROI that it does not list; it is shown as {name}.")
+    elif not stated:
+        notes.warn("AC-RS-026", f"The ROI has no name; it is shown as {name}.", "Give it a name.")
+    elif stated != name:
+        notes.warn("AC-RS-039", f"The ROI's name does not fit DICOM's rules; it is shown as {name}.")
+    if len(file_roi.contour_items) > 1:
+        notes.warn("AC-RS-044", f"{name} appears more than once in the file's contours; they are taken together.")
+    if not file_roi.contours:
+        notes.warn("AC-RS-020", f"{name} has no contours.")
+
+
+def _imported(contour: FileContour) -> ImportedContour:
+    others = Dataset()
+    for tag in contour.item.keys():  # noqa: SIM118  (iterating a Dataset would convert every value)
+        if tag not in KNOWN_TAGS:
+            others[tag] = contour.item.get_item(tag)
+    kept = encode_dataset(others, implicit=False) if len(others) else b""
+    return ImportedContour(contour.geometric_type, contour.data.decode("latin-1"), kept)
+
+
+def _attributes(file_roi: FileRoi, character_set: CharacterSet) -> bytes:
+    """Return the ROI's own items without the contours, text in UTF-8."""
+    kept = Dataset()
+    if file_roi.roi:
+        kept.StructureSetROISequence = Sequence([file_roi.roi])
+    if file_roi.contour_items:
+        kept.ROIContourSequence = Sequence([_without_contours(file_roi.contour_items[0])])
+    if file_roi.observations:
+        kept.RTROIObservationsSequence = Sequence(file_roi.observations)
+    encoded = encode_dataset(kept, implicit=False)
+    if character_set == UTF_8 or encoded.isascii():
+        return encoded
+    return encode_dataset(kept, implicit=False, to_utf_8=True)
+
+
+def _without_contours(item: Dataset) -> Dataset:
+    rest = Dataset()
+    for tag in item.keys():  # noqa: SIM118  (iterating a Dataset would convert every value)
+        rest[tag] = item.get_item(tag)
+    rest.pop("ContourSequence", None)
+    return rest
+
+
+def _color(items: Iterable[Dataset]) -> tuple[int, int, int] | None:
+    for item in items:
+        values = item.get("ROIDisplayColor") or ()
+        if len(values) == 3:
+            red, green, blue = (min(255, max(0, int(value))) for value in values)
+            return red, green, blue
+    return None
+
+
+def _generation(roi: Dataset) -> GenerationAlgorithm:
+    stated = _text(roi, "ROIGenerationAlgorithm").upper()
+    known = {algorithm.value: algorithm for algorithm in GenerationAlgorithm}
+    return known.get(stated, GenerationAlgorithm.MANUAL)
+
+
+def _provenance(roi: Dataset) -> Provenance | None:
+    """Read back what `autocontour.rtstruct.roi` wrote of the algorithm; another program's name and version too."""
+    items = roi.get("ROIDerivationAlgorithmIdentificationSequence")
+    if not items:
+        return None
+    item = items[0]
+    pairs = (part.split("=", 1) for part in _text(item, "AlgorithmParameters").split("; ") if "=" in part)
+    parameters = dict(pairs)
+    return Provenance(
+        _text(item, "AlgorithmName"),
+        _text(item, "AlgorithmVersion"),
+        parameters.get("sha256", ""),
+        parameters.get("device", ""),
+        parameters.get("template", ""),
+    )
+
+
+def _first_text(items: Iterable[Dataset], keyword: str) -> str:
+    return next((text for item in items if (text := _text(item, keyword))), "")
+
+
+def _text(dataset: Dataset, keyword: str) -> str:
+    return str(dataset.get(keyword, "") or "").strip(" \0")
+
+
+_CARRIED = "It is kept and written back unchanged."

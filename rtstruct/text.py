@@ -1,0 +1,40 @@
+"""Which character set a file's text is in (PS3.3 C.12.1.1.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from copy import deepcopy
+
+from pydicom import Dataset
+from pydicom.charset import convert_encodings
+
+UTF_8 = "ISO_IR 192"
+CharacterSet = str | list[str] | None
+
+
+def choose_character_set(current: CharacterSet, texts: Iterable[str]) -> CharacterSet:
+    """Return `current` if `texts` can be written in it, else UTF-8."""
+    foreign = [text for text in texts if not text.isascii()]
+    if not foreign or current == UTF_8:
+        return current
+    encodings = convert_encodings(current) if isinstance(current, str) else []
+    if len(encodings) != 1 or not all(_encodes(text, encodings[0]) for text in foreign):
+        return UTF_8
+    return current
+
+
+def in_character_set(dataset: Dataset, character_set: CharacterSet) -> Dataset:
+    """Return `dataset` with its text decoded if it will be written in another character set than it came in."""
+    if (dataset.get("SpecificCharacterSet") or None) == character_set:
+        return dataset
+    decoded = deepcopy(dataset)
+    decoded.decode()
+    return decoded
+
+
+def _encodes(text: str, encoding: str) -> bool:
+    try:
+        text.encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True

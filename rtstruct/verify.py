@@ -1,0 +1,98 @@
+"""Reading a file back before it is put in place: it holds what it should, or it is not kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import shapely
+
+from autocontour.dicom.read import guarded, read_dataset
+from autocontour.errors import OutputError
+from autocontour.geometry import VolumeGeometry
+from autocontour.rtstruct.contours import SMALLEST_AREA_MM2, ContourRecord, signed_areas
+from autocontour.rtstruct.parse import FileContour, FileRoi, concatenate_points, parse_rois
+from autocontour.rtstruct.validate import validate_structure_set
+from autocontour.structures import Structure, StructureSet
+from autocontour.volume import CTVolume
+
+Records = Mapping[int, Sequence[ContourRecord]]
+"""ROI Number → the contours that the file is to hold."""
+PRECISION_MM = 0.001
+"""How far a written point may be from where it was drawn."""
+
+
+def verify_file(path: Path, records: Records, structure_set: StructureSet, ct: CTVolume) -> None:
+    """Validate a file just written and compare it with what was to be written.
+
+    Raises
+    ------
+    OutputError
+        ``AC-OUT-110`` if it cannot be read back, ``AC-OUT-111`` if it is not valid, ``AC-OUT-112`` if it differs.
+    """
+    dataset = read_dataset(path, error=OutputError, code="AC-OUT-110")
+    with guarded(OutputError, "AC-OUT-110"):
+        rois = parse_rois(dataset)
+        validate_structure_set(dataset, ct, rois=rois)
+        if len(rois) != len(structure_set.structures):
+            raise _difference("the number of structures")
+        compare_structures(rois, records, structure_set.structures, ct.geometry)
+
+
+def compare_structures(
+    rois: Sequence[FileRoi], records: Records, structures: Sequence[Structure], geometry: VolumeGeometry
+) -> None:
+    """Refuse a file whose ROIs are not `structures`, contour for contour."""
+    by_number = {roi.number: roi for roi in rois}
+    for structure in structures:
+        roi = by_number.get(structure.number)
+        if roi is None:
+            raise _difference(structure.name)
+        _compare_labels(roi, structure)
+        _compare_contours(roi.contours, records[structure.number], structure.name)
+        _compare_areas(roi.contours, records[structure.number], structure, geometry)
+
+
+def _compare_labels(roi: FileRoi, structure: Structure) -> None:
+    color = tuple(int(value) for value in roi.contour_items[0].get("ROIDisplayColor", ()))
+    kind = str(roi.observations[0].get("RTROIInterpretedType", "") or "")
+    read = (str(roi.roi.get("ROIName", "")).strip(), color, kind)
+    if read != (structure.name.strip(), tuple(structure.color_rgb), structure.interpreted_type):
+        raise _difference(structure.name)
+
+
+def _compare_contours(contours: Sequence[FileContour], records: Sequence[ContourRecord], name: str) -> None:
+    """Refuse a file that does not have every contour's very characters."""
+    read = [(contour.geometric_type, contour.data) for contour in contours]
+    if read != [(record.geometric_type, record.data) for record in records]:
+        raise _difference(name)
+
+
+def _compare_areas(
+    contours: Sequence[FileContour], records: Sequence[ContourRecord], structure: Structure, geometry: VolumeGeometry
+) -> None:
+    """Refuse characters that do not mean the polygons drawn: on their slices, within their extent, of their area."""
+    pairs = [
+        (c, r.slice_index) for c, r in zip(contours, records, strict=True) if r.drawn and r.slice_index is not None
+    ]
+    points, starts = concatenate_points(contour for contour, _ in pairs)
+    plane = geometry.to_plane(points)
+    slices, place = np.unique(np.array([index for _, index in pairs], dtype=np.int64), return_inverse=True)
+    polygons = np.array([structure.contours[index] for index in slices.tolist()], dtype=object)
+    of_point = place[np.repeat(np.arange(len(starts)), np.diff(starts, append=len(plane)))]
+    areas = np.bincount(place, weights=signed_areas(plane[:, :2], starts), minlength=len(slices))
+    slack = PRECISION_MM * shapely.length(polygons) + SMALLEST_AREA_MM2 * (1 + shapely.get_num_geometries(polygons))
+    bounds = shapely.bounds(polygons)[of_point] + np.array([-1, -1, 1, 1]) * PRECISION_MM
+    inside = (plane[:, :2] >= bounds[:, :2]) & (plane[:, :2] <= bounds[:, 2:])
+    on_slice = np.abs(plane[:, 2] - geometry.slice_positions_mm[slices][of_point]) <= PRECISION_MM
+    if not (inside.all() and on_slice.all() and np.all(np.abs(areas - shapely.area(polygons)) <= slack)):
+        raise _difference(structure.name)
+
+
+def _difference(what: str) -> OutputError:
+    return OutputError(
+        "AC-OUT-112",
+        f"Read back, the file differs in {what}; it was not kept.",
+        "Try again, and report this if it stays.",
+    )
