@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -86,7 +86,7 @@ class Report:
     output: Path | None
     structures: tuple[StructureReport, ...] = ()
     findings: tuple[Finding, ...] = ()
-    seconds: Mapping[str, float] | None = None
+    seconds: Mapping[str, float] = field(default_factory=dict)
     error: AutoContourError | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -107,7 +107,7 @@ class Report:
                 for structure in self.structures
             ],
             "findings": [finding.to_json() for finding in self.findings],
-            "seconds": {stage: round(seconds, 2) for stage, seconds in (self.seconds or {}).items()},
+            "seconds": {stage: round(seconds, 2) for stage, seconds in self.seconds.items()},
         }
 
 
@@ -245,7 +245,7 @@ def _write_mask(structure: Structure, ct: CTVolume, path: Path) -> None:
     import SimpleITK as sitk
 
     geometry = ct.geometry
-    image = sitk.GetImageFromArray(mask_from_contours(structure.contours, geometry).astype("uint8"))
+    image: Any = sitk.GetImageFromArray(mask_from_contours(structure.contours, geometry).astype("uint8"))
     image.SetSpacing(geometry.spacing_zyx_mm[::-1])
     image.SetOrigin(geometry.slice_origins_lps_mm[0].tolist())
     image.SetDirection(geometry.direction.ravel().tolist())
