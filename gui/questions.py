@@ -11,11 +11,9 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QColorDialog, QFileDialog, QLabel, QMainWindow, QMessageBox
 
 from autocontour.case import Edit
-from autocontour.contouring import mask_from_contours
 from autocontour.edits import combined, cropped, mapped, moved, replaced, rotated
 from autocontour.errors import AutoContourError
 from autocontour.gui.comparison import compare
-from autocontour.gui.dialogs.auto import AutoContourDialog
 from autocontour.gui.dialogs.export import ExportDialog
 from autocontour.gui.dialogs.review import ApprovalDialog
 from autocontour.gui.dialogs.shape import BooleanDialog, CropDialog, MarginDialog, MoveDialog, NameDialog
@@ -123,6 +121,8 @@ class Questions(QMainWindow):
 
     def ask_auto_contour(self) -> None:
         """Ask what to draw and begin."""
+        from autocontour.gui.dialogs.auto import AutoContourDialog
+
         space = self.workspace
         if space.ct is None or self.auto_bar.is_running:
             return
@@ -240,6 +240,8 @@ class Questions(QMainWindow):
 
     def show_statistics(self) -> None:
         """Say volume, mean and SD of the HU of the selected structure."""
+        from autocontour.contouring import mask_from_contours
+
         space = self.workspace
         if space.current is None or space.ct is None or not space.current.structure.contours:
             return

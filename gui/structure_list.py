@@ -19,7 +19,6 @@ from PySide6.QtGui import QColor, QFont, QMouseEvent, QPainter, QPainterPath
 from PySide6.QtWidgets import QCompleter, QLineEdit, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from autocontour.case import CaseStructure, Edit
-from autocontour.contouring import volume_cc
 from autocontour.findings import Severity
 from autocontour.gui import theme
 from autocontour.gui.derived import PerStructure
@@ -116,6 +115,8 @@ class StructureList(QAbstractListModel):
         return f"{words}   ·   {self.volume(item.structure):.1f} cc"
 
     def _volume(self, structure: Structure) -> float:
+        from autocontour.contouring import volume_cc
+
         ct = self.workspace.ct
         return volume_cc(structure.contours, ct.geometry) if ct else 0.0
 

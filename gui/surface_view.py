@@ -24,7 +24,6 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QWidget
 
-from autocontour.contouring import box_of, mask_from_contours
 from autocontour.geometry import Box, VolumeGeometry
 from autocontour.gui.planes import LETTERS
 from autocontour.gui.workspace import Workspace
@@ -32,7 +31,8 @@ from autocontour.structures import Contours, Structure
 
 REST_MS = 150
 DEGREES_PER_PX = 0.5
-BODY_OPACITY = 0.12
+BODY_OPACITY, OTHERS_OPACITY = 0.1, 0.45
+PEELS = 6
 LARGEST_STEP_MM = 3.0
 
 
@@ -160,6 +160,10 @@ class SurfaceScene:
         self._window.SetOffScreenRendering(1)
         self._window.SetMultiSamples(0)
         self._renderer.UseFXAAOn()
+        # Transparent surfaces need their layers in order, or what is inside them vanishes.
+        self._renderer.SetUseDepthPeeling(1)
+        self._renderer.SetMaximumNumberOfPeels(PEELS)
+        self._window.SetAlphaBitPlanes(1)
         self._window.AddRenderer(self._renderer)
         self._actors: dict[int, tuple[Contours, Any]] = {}
         self._placed = False
@@ -179,7 +183,7 @@ class SurfaceScene:
             look = known[1].GetProperty()
             look.SetColor(*(c / 255 for c in structure.color_rgb))
             is_body = structure.interpreted_type == "EXTERNAL"
-            look.SetOpacity(BODY_OPACITY if is_body else 1.0 if structure.number == selected else 0.85)
+            look.SetOpacity(1.0 if structure.number == selected else BODY_OPACITY if is_body else OTHERS_OPACITY)
         if not self._placed and self._actors:
             self._look_from_front()
 
@@ -274,6 +278,8 @@ def build_actor(contours: Contours, geometry: VolumeGeometry) -> Any:  # noqa: A
 
 def _coarse_mask(contours: Contours, geometry: VolumeGeometry) -> tuple[np.ndarray, VolumeGeometry]:
     """Return the structure's mask with a rim of nothing, its pixels joined up to 3 mm."""
+    from autocontour.contouring import box_of, mask_from_contours
+
     box = box_of(contours, geometry) or Box((0, 0, 0), (1, 1, 1))
     box = box.padded((1, 4, 4), geometry.shape_zyx)
     mask = mask_from_contours(contours, geometry, box).astype(np.uint8)

@@ -29,7 +29,6 @@ from autocontour.gui.auto_bar import AutoBar
 from autocontour.gui.banner import Banner
 from autocontour.gui.cheat_sheet import CheatSheet
 from autocontour.gui.icons import SIZE, icon
-from autocontour.gui.opening import Opening
 from autocontour.gui.planes import Plane
 from autocontour.gui.questions import Questions
 from autocontour.gui.settings import ViewerSettings, case_folder
@@ -223,6 +222,8 @@ class MainWindow(Questions):
 
     def open_path(self, path: Path) -> None:
         """Open a CT folder (or a NIfTI or NRRD file)."""
+        from autocontour.gui.opening import Opening  # pydicom, not needed to show the window
+
         self._opening = Opening(self, path, partial(self.show_ct, source=path), self.workspace.say_error)
         self._opening.start()
 

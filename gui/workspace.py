@@ -140,7 +140,7 @@ class Workspace(QObject):
 
     def select(self, number: int | None) -> None:
         """Make a structure the one that tools work on."""
-        if number != self.selected:
+        if number != self.selected and (number is None or number in self.state):
             self.selected = number
             self._last_work = time.monotonic()
             if number is not None:
@@ -169,7 +169,7 @@ class Workspace(QObject):
 
     def go_to_structure(self, number: int) -> None:
         """Put the crosshair in the middle of a structure."""
-        contours = self.state[number].structure.contours
+        contours = self.state[number].structure.contours if number in self.state else {}
         if contours and self.ct:
             z = sorted(contours)[len(contours) // 2]
             centre = contours[z].representative_point()

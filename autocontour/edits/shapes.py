@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
 from shapely import LinearRing, MultiPolygon, Polygon, affinity
 
 from autocontour.edits.polygons import Outline, clean, pieces
@@ -72,6 +71,8 @@ def _smooth_polygon(polygon: Polygon, sigma_mm: float) -> Polygon:
 
 
 def _smooth_ring(ring: LinearRing, sigma_mm: float) -> NDArray[np.float64]:
+    from scipy.ndimage import gaussian_filter1d
+
     count = max(8, int(ring.length / SAMPLE_MM))
     along = shapely.line_interpolate_point(ring, np.arange(count) / count, normalized=True)
     points = shapely.get_coordinates(along)

@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QPainter, QPen
 
 from autocontour.edits import Outline, thinned
+from autocontour.edits.polygons import SMALLEST_MM2
 from autocontour.edits.strokes import Point2
 
 if TYPE_CHECKING:
@@ -125,8 +126,15 @@ class Tool:
     def _commit(self, working: Outline) -> None:
         before = self.outline()
         after = thinned(working)
-        if after != before:
+        if not _same(before, after):
             self.workspace.redraw(self.name, {self._slice: after})
+
+
+def _same(before: Outline, after: Outline) -> bool:
+    """Whether a stroke has changed nothing the eye could see."""
+    if before is None or after is None:
+        return before is after
+    return float(before.symmetric_difference(after).area) < SMALLEST_MM2
 
 
 def cosmetic_pen(color: QColor, width_px: float, style: Qt.PenStyle = Qt.PenStyle.SolidLine) -> QPen:

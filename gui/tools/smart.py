@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import gaussian_filter, label
 from shapely import MultiPolygon
 
-from autocontour.contouring import contours_from_probability
 from autocontour.edits import Outline, brushed, erased, intersection, swept_disc
 from autocontour.edits.strokes import Point2
 from autocontour.geometry import Box
@@ -15,7 +13,7 @@ from autocontour.gui.tools.base import Pointer
 from autocontour.gui.tools.brush import Brush
 
 SPREAD_HU = 25.0
-SMOOTHING_VOXELS = 0.7
+NOISE_VOXELS = 3
 
 
 class SmartBrush(Brush):
@@ -46,9 +44,12 @@ class SmartBrush(Brush):
         return Box((z, y, x), (z + 1, y + 1, x + 1)).padded(reach, ct.geometry.shape_zyx)
 
     def _under(self, at: Point2) -> tuple[np.ndarray, np.ndarray]:
+        from scipy.ndimage import median_filter
+
         ct, box = self.workspace.ct, self._box(at)
         assert ct is not None  # a stroke needs a scan
-        hu = gaussian_filter(ct.hu[box.slices][0].astype(np.float32), SMOOTHING_VOXELS)
+        # The median calms noise and keeps edges where they are.
+        hu = median_filter(ct.hu[box.slices][0].astype(np.float32), size=NOISE_VOXELS)
         geometry = ct.geometry.cropped(box)
         u0, v0 = geometry.plane_origins_uv_mm[0]
         step_v, step_u = geometry.pixel_spacing_vu_mm
@@ -58,6 +59,10 @@ class SmartBrush(Brush):
 
     def _alike(self, at: Point2) -> Outline:
         """Return the outline of what lies in the range and hangs together with the pointer."""
+        from scipy.ndimage import label
+
+        from autocontour.contouring import contours_from_probability
+
         ct, box = self.workspace.ct, self._box(at)
         assert ct is not None  # a stroke needs a scan
         hu, near = self._under(at)
