@@ -11,6 +11,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from autocontour.errors import ModelError
 from autocontour.geometry import Box, Floats, VolumeGeometry
@@ -18,8 +19,8 @@ from autocontour.models.intensity import OUTSIDE_HU
 from autocontour.volume import CTVolume
 
 Triple = tuple[float, float, float]
+Weights = csr_array
 SHEAR_TOLERANCE_MM = 0.01
-CHUNK_SLICES = 16
 TAPS = 8
 
 
@@ -157,66 +158,58 @@ def sample_ct(ct: CTVolume, grid: Grid) -> NDArray[np.float32]:
         HU over the patient's z, y, x, contiguous.
     """
     geometry = grid.geometry
-    along_w = _weights(ct.geometry.slice_positions_mm, geometry.slice_positions_mm, geometry.slice_spacing_mm)
-    needed = np.flatnonzero(along_w.any(axis=0))
-    planes = np.empty((len(needed), geometry.rows, geometry.columns), np.float32)
-    for first in range(0, len(needed), CHUNK_SLICES):
-        chunk = needed[first : first + CHUNK_SLICES]
-        planes[first : first + len(chunk)] = _sample_planes(ct, geometry, chunk)
-    stacked = along_w[:, needed] @ planes.reshape(len(needed), geometry.rows * geometry.columns)
-    sampled = stacked.reshape(geometry.shape_zyx)
-    sampled += OUTSIDE_HU * (1 - along_w.sum(axis=1))[:, None, None]
-    return np.ascontiguousarray(grid.frame.to_patient(sampled))
-
-
-def _sample_planes(ct: CTVolume, target: VolumeGeometry, chunk: NDArray[np.intp]) -> NDArray[np.float32]:
-    """Sample whole slices in their planes; where the stack is sheared each has its own origin."""
-    origins = ct.geometry.plane_origins_uv_mm[chunk]
-    if np.ptp(origins, axis=0).max() > SHEAR_TOLERANCE_MM:
-        return np.concatenate([_sample_aligned(ct, target, chunk[n : n + 1]) for n in range(len(chunk))])
-    return _sample_aligned(ct, target, chunk)
-
-
-def _sample_aligned(ct: CTVolume, target: VolumeGeometry, chunk: NDArray[np.intp]) -> NDArray[np.float32]:
-    origin, target_origin = ct.geometry.plane_origins_uv_mm[chunk[0]], target.plane_origins_uv_mm[0]
-    counts = ((ct.geometry.columns, target.columns), (ct.geometry.rows, target.rows))
-    weights: list[NDArray[np.float32]] = []
-    used: list[slice] = []
-    for axis, (count, target_count) in enumerate(counts):
-        step, target_step = ct.geometry.pixel_spacing_vu_mm[1 - axis], target.pixel_spacing_vu_mm[1 - axis]
-        source = origin[axis] + np.arange(count) * step
-        wanted = target_origin[axis] + np.arange(target_count) * target_step
-        matrix = _weights(source, wanted, target_step)
-        columns = np.flatnonzero(matrix.any(axis=0))
-        span = slice(int(columns[0]), int(columns[-1]) + 1) if len(columns) else slice(0, 0)
-        weights.append(matrix[:, span])
-        used.append(span)
-    block: NDArray[np.float32] = ct.hu[chunk[0] : chunk[-1] + 1, used[1], used[0]].astype(np.float32)
-    block -= OUTSIDE_HU  # so that what lies beyond the image counts as outside
-    sampled = np.asarray(weights[1] @ block @ weights[0].T, np.float32)
+    step_w = grid.spacing_zyx_mm[grid.frame.axes.index(0)]
+    along_w = _weights(ct.geometry.slice_positions_mm, geometry.slice_positions_mm, step_w)
+    needed = np.unique(along_w.indices)
+    planes = np.empty((len(needed), geometry.rows * geometry.columns), np.float32)
+    origin: Floats | None = None
+    for row, index in enumerate(needed):
+        at = ct.geometry.plane_origins_uv_mm[index]
+        if origin is None or np.abs(at - origin).max() > SHEAR_TOLERANCE_MM:
+            origin, in_plane = at, _plane_weights(ct.geometry, at, geometry)
+        plane = ct.hu[index].astype(np.float32)
+        plane -= OUTSIDE_HU  # so that what lies beyond the image counts as outside
+        planes[row] = _sample_plane(plane, *in_plane).ravel()
+    sampled: NDArray[np.float32] = (along_w[:, needed] @ planes).reshape(geometry.shape_zyx)
     sampled += OUTSIDE_HU
-    return sampled
+    return np.ascontiguousarray(grid.frame.to_patient(sampled))
 
 
 def sample_mask(mask: NDArray[np.bool_], source: Grid, grid: Grid) -> NDArray[np.bool_]:
     """Bring a mask from one grid of the frame onto another: linear, from one half on."""
     z, y, x = (_weights(source.positions_mm(a), grid.positions_mm(a), grid.spacing_zyx_mm[a]) for a in range(3))
-    planes = y @ mask.astype(np.float32) @ x.T
-    values: NDArray[np.float32] = np.tensordot(z, planes, (1, 0))
-    return values >= 0.5
+    planes = (z @ mask.reshape(len(mask), -1).astype(np.float32)).reshape(-1, *mask.shape[1:])
+    return np.stack([_sample_plane(plane, y, x) >= 0.5 for plane in planes])
 
 
-def _weights(source_mm: Floats, target_mm: Floats, target_step_mm: float) -> NDArray[np.float32]:
+def _sample_plane(plane: NDArray[np.float32], rows: Weights, columns: Weights) -> NDArray[np.float32]:
+    turned = np.ascontiguousarray((rows @ plane).T)
+    sampled: NDArray[np.float32] = (columns @ turned).T
+    return sampled
+
+
+def _plane_weights(source: VolumeGeometry, origin_uv_mm: Floats, target: VolumeGeometry) -> tuple[Weights, Weights]:
+    """Return the weights along v and along u of a slice whose first voxel lies at `origin_uv_mm`."""
+    weights = []
+    for axis, counts in ((1, (source.rows, target.rows)), (0, (source.columns, target.columns))):
+        steps = source.pixel_spacing_vu_mm[1 - axis], target.pixel_spacing_vu_mm[1 - axis]
+        known = origin_uv_mm[axis] + np.arange(counts[0]) * steps[0]
+        wanted = target.plane_origins_uv_mm[0, axis] + np.arange(counts[1]) * steps[1]
+        weights.append(_weights(known, wanted, steps[1]))
+    return weights[0], weights[1]
+
+
+def _weights(source_mm: Floats, target_mm: Floats, target_step_mm: float) -> Weights:
     """Return the (targets, sources) matrix that resamples along one axis.
 
     Each row sums to one inside the source, whose voxels reach half a step beyond the last centres, and to zero
-    beyond it.
+    beyond it. Sparse: threaded products of full matrices stall on a busy computer.
     """
     count = len(source_mm)
     rows = np.arange(len(target_mm))
     if count == 1:
         near = np.abs(target_mm - source_mm[0]) <= target_step_mm / 2
-        return np.asarray(near[:, None], np.float32)
+        return csr_array(near[:, None].astype(np.float32))
     steps = np.diff(source_mm)
     inside = (target_mm >= source_mm[0] - steps[0] / 2 - 1e-6) & (target_mm <= source_mm[-1] + steps[-1] / 2 + 1e-6)
     taps = TAPS if target_step_mm > np.median(steps) else 1
@@ -226,8 +219,7 @@ def _weights(source_mm: Floats, target_mm: Floats, target_step_mm: float) -> NDA
         lower = np.minimum(place.astype(int), count - 2)
         matrix[rows, lower] += 1 - (place - lower)
         matrix[rows, lower + 1] += place - lower
-    weights: NDArray[np.float32] = (matrix * inside[:, None] / taps).astype(np.float32)
-    return weights
+    return csr_array((matrix * inside[:, None] / taps).astype(np.float32))
 
 
 def _edges_wvu_mm(geometry: VolumeGeometry) -> Floats:
