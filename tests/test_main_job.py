@@ -109,11 +109,11 @@ def test_an_existing_output_is_refused_unless_told(
     assert (code, said["error"]["code"]) == (5, "AC-OUT-002")  # type: ignore[index]
     assert output.read_bytes() == before
 
-    assert main(["contour", str(ct_folder), "-o", str(output), "--structures", "Bone", "--append"]) == 0
-    assert read(output, ct_folder).names == ("External", "Lung_L", "Lung_R", "Bone")
-    assert main(["contour", str(ct_folder), "-o", str(output), "--structures", "Bone", "--append"]) != 0
-    assert main(["contour", str(ct_folder), "-o", str(output), "--structures", "Bone", "--replace"]) == 0
-    assert sorted(read(output, ct_folder).names) == ["Bone", "External", "Lung_L", "Lung_R"]
+    assert main(["contour", str(ct_folder), "-o", str(output), "--structures", "Trachea", "--append"]) == 0
+    assert read(output, ct_folder).names == ("External", "Lung_L", "Lung_R", "Trachea")
+    assert main(["contour", str(ct_folder), "-o", str(output), "--structures", "Trachea", "--append"]) != 0
+    assert main(["contour", str(ct_folder), "-o", str(output), "--structures", "Trachea", "--replace"]) == 0
+    assert sorted(read(output, ct_folder).names) == ["External", "Lung_L", "Lung_R", "Trachea"]
     assert main(["contour", str(ct_folder), "-o", str(output), "--structures", "Lung_L", "--force"]) == 0
     assert read(output, ct_folder).names == ("Lung_L",)
 
