@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
 
+PIPE_WIDTH = 160
+
 
 def console() -> Console:
-    """Return a console on standard output."""
+    """Return a console on standard output; in a file or a pipe, lines are as long as the tables need."""
     from rich.console import Console
 
-    return Console(highlight=False)
+    return Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401
