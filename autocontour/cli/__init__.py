@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from importlib import import_module
-from pathlib import Path
 
 from autocontour import __version__
 from autocontour.errors import AutoContourError
@@ -21,8 +20,6 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"autocontour {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name in COMMANDS:
-        if not (Path(__file__).parent / f"{name}.py").exists():  # FIXME until every command has landed
-            continue
         import_module(f"autocontour.cli.{name}").add_parser(commands)
     return parser
 
