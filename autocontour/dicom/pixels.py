@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import math
 import os
-from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import Dataset, dcmread
-from pydicom.encaps import get_frame
+from pydicom import Dataset
+from pydicom.dataset import FileMetaDataset
+from pydicom.encaps import encapsulate, get_frame
+from pydicom.uid import UID
 
 from autocontour.dicom.elements import EXPLICIT_LITTLE, IMPLICIT_LITTLE, JPEG_FAMILY
 from autocontour.dicom.header import SliceHeader
-from autocontour.dicom.read import guarded, read_bytes, unreadable
+from autocontour.dicom.read import guarded, read_bytes, read_dataset, unreadable
 from autocontour.errors import CTError
 
 CHANGED = "AC-CT-006"
 TRUNCATED = "AC-CT-040"
 UNDECODABLE = "AC-CT-041"
 _INT16 = np.iinfo(np.int16)
+_JPEG_END = b"\xff\xd9"
 _NATIVE = (IMPLICIT_LITTLE, EXPLICIT_LITTLE)
 
 
@@ -37,15 +40,14 @@ def read_slice(header: SliceHeader, hu: NDArray[np.int16]) -> bool:
     CTError
         If the file changed since the scan, is cut short, or cannot be decoded.
     """
-    stored: NDArray[Any]
     if _is_plain(header):
         _read_plain(header, hu)
-        stored = hu if header.pixel_representation else hu.view(np.uint16)
-    else:
-        stored = _decode(header)
-        if stored.shape != hu.shape:
-            raise CTError(UNDECODABLE, f"The pixels of {header.path.name} do not fit its header.", "Export it again.")
-    return _rescale(stored, header, hu)
+        return _rescale(hu if header.pixel_representation else hu.view(np.uint16), header, hu)
+    is_jpeg = header.transfer_syntax.startswith(JPEG_FAMILY)
+    values = _decode_jpeg(header) if is_jpeg else _decode(header)
+    if values.shape != hu.shape:
+        raise CTError(UNDECODABLE, f"The pixels of {header.path.name} do not fit its header.", "Export it again.")
+    return _rescale(values, header, hu)
 
 
 def _is_plain(header: SliceHeader) -> bool:
@@ -84,23 +86,54 @@ def check_unchanged(header: SliceHeader, status: os.stat_result) -> None:
 
 
 def _decode(header: SliceHeader) -> NDArray[Any]:
-    """Return the stored values of compressed, big endian or unusual pixels through pydicom and GDCM."""
-    data = read_bytes(header.path)
-    check_unchanged(header, header.path.stat())
+    """Return the stored values of big endian, deflated, run-length encoded or unusual pixels through pydicom."""
+    dataset = _read_whole(header)
     with guarded(code=UNDECODABLE, where=header.path.name):
-        dataset = dcmread(BytesIO(data), force=True)
-        _check_end(dataset, header)
         values: NDArray[Any] = dataset.pixel_array
         return values.astype(values.dtype.newbyteorder("="), copy=False)
 
 
-def _check_end(dataset: Dataset, header: SliceHeader) -> None:
-    """Refuse a JPEG stream without its end marker: decoders fill in what is missing without a word."""
-    if not header.transfer_syntax.startswith(JPEG_FAMILY):
-        return
-    frame = get_frame(dataset.PixelData, 0, number_of_frames=1)
-    if frame.rstrip(b"\0")[-2:] != b"\xff\xd9":
-        raise _cut_short(header)
+def _decode_jpeg(header: SliceHeader) -> NDArray[Any]:
+    """Return the stored values of JPEG, JPEG-LS and JPEG 2000 pixels through SimpleITK.
+
+    Its own GDCM reports damaged streams, where the one pydicom would use ends the process; a damaged file around the
+    stream keeps GDCM busy for minutes, so it gets the stream in a file of our own.
+    """
+    import SimpleITK
+
+    with guarded(code=UNDECODABLE, where=header.path.name), TemporaryDirectory() as folder:
+        frame = get_frame(_read_whole(header).PixelData, 0, number_of_frames=1)
+        if frame.rstrip(b"\0")[-2:] != _JPEG_END:  # decoders fill in what is missing without a word
+            raise _cut_short(header)
+        path = Path(folder) / "frame.dcm"
+        _write_frame(header, frame, path)
+        image: Any = SimpleITK.ReadImage(str(path), imageIO="GDCMImageIO")
+        planes: NDArray[Any] = SimpleITK.GetArrayFromImage(image)
+        return planes.reshape(planes.shape[-2:])
+
+
+def _write_frame(header: SliceHeader, frame: bytes, path: Path) -> None:
+    """Write one compressed frame as an image that holds nothing else."""
+    dataset = Dataset()
+    dataset.SOPClassUID, dataset.SOPInstanceUID = header.sop_class_uid, header.sop_instance_uid
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+    dataset.Rows, dataset.Columns = header.rows, header.columns
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = (
+        header.bits_allocated,
+        header.bits_stored,
+        header.high_bit,
+    )
+    dataset.PixelRepresentation = header.pixel_representation
+    dataset.PixelData = encapsulate([frame])
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = UID(header.transfer_syntax)
+    dataset.save_as(path, enforce_file_format=True)
+
+
+def _read_whole(header: SliceHeader) -> Dataset:
+    data = read_bytes(header.path)
+    check_unchanged(header, header.path.stat())
+    return read_dataset(data, code=UNDECODABLE)
 
 
 def _cut_short(header: SliceHeader) -> CTError:
@@ -119,7 +152,5 @@ def _rescale(stored: NDArray[Any], header: SliceHeader, hu: NDArray[np.int16]) -
         np.add(stored.view(np.int16), wrapped, out=hu)
         return False
     values = stored * np.float64(slope) + intercept
-    if not math.isfinite(ends[0]) or not math.isfinite(ends[1]):
-        raise CTError(UNDECODABLE, f"The voxels of {header.path.name} have no finite value.", "Export it again.")
     hu[...] = np.clip(np.rint(values), _INT16.min, _INT16.max)
     return not fits
