@@ -25,7 +25,7 @@ Site = Literal["head-neck", "thorax"]
 SITES: dict[str, Callable[..., Anatomy]] = {"head-neck": draw_head_neck, "thorax": draw_thorax}
 MIDDLE_Z_MM = {"head-neck": -61.0, "thorax": -42.0}
 SLICES = {"head-neck": 134, "thorax": 134}
-COARSE = frozenset({"External", "Lung_L", "Lung_R", "Liver", "Brain", "Heart"})
+COARSE = frozenset({"External", "Lung_L", "Lung_R", "Liver", "Brain", "Heart", "Bone"})
 """Large structures, cut at 1 mm instead of 0.5 mm."""
 
 

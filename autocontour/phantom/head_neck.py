@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from autocontour.phantom.shapes import Difference, Ellipsoid, HalfSpace, Intersection, Offset, Shape, Union
-from autocontour.phantom.sketch import Anatomy, Painting, Sketch, mirrored, union
+from autocontour.phantom.shapes import Difference, Ellipsoid, HalfSpace, Intersection, Offset, Shape, Shared, Union
+from autocontour.phantom.sketch import FAT_HU, Anatomy, Painting, Sketch, mirrored, union
 from autocontour.phantom.spine import Curve, Spine, draw_spine
 
-AIR_HU, FAT_HU, MUSCLE_HU = -1000, -95, 52
+AIR_HU, MUSCLE_HU = -1000, 52
 SIDES = ((1, "L"), (-1, "R"))
 SPINE = Curve(
     canal_zy=(
@@ -22,12 +22,13 @@ SPINE = Curve(
 def draw_head_neck(seed: int, *, contrast: bool = False) -> Anatomy:
     """Draw the patient of `seed`."""
     sketch = Sketch((seed, 1), bend_from=-150)
-    cavity = _cavity(sketch)
-    surface = _surface(sketch, cavity)
+    cavity = Shared(_cavity(sketch))
+    surface = Shared(_surface(sketch, cavity))
     truth: dict[str, Shape] = {"External": surface}
     _soft_tissue(sketch, surface, contrast=contrast)
     truth |= _glands(sketch, Offset(surface, -3.0))
-    skull = _skull(sketch, cavity)
+    orbits: list[Shape] = [_orbit(sketch, side) for side, _ in SIDES]
+    skull = _skull(sketch, cavity, orbits)
     spine = draw_spine(sketch, SPINE, canal_mm=(11.5, 7.8), cord_mm=(6.3, 4.2))
     axis = _atlas_and_dens(sketch, spine)
     jaw = _mandible(sketch)
@@ -35,15 +36,15 @@ def draw_head_neck(seed: int, *, contrast: bool = False) -> Anatomy:
     chest = _shoulders(sketch)
     truth |= _brain(sketch, cavity, contrast=contrast)
     truth |= _eyes(sketch)
-    _sinuses(sketch)
+    hollows: list[Shape] = [cavity, spine.canal, *orbits, *_sinuses(sketch)]
     truth |= _airway(sketch)
     spine.paint_canal(sketch)
+    solid = union(*skull, *spine.bones, *axis, jaw, *teeth, *chest)
     truth |= {
-        "SpinalCanal": spine.canal,
-        "SpinalCord": spine.cord,
-        "Bone_Mandible": jaw,
-        "Bone": union(*skull, *spine.bones, *axis, jaw, *teeth, *chest),
+        name: Difference(gland, (solid,)) for name, gland in truth.items() if name.startswith(("Parotid", "Glnd"))
     }
+    truth |= {"SpinalCanal": spine.canal, "SpinalCord": spine.cord, "Bone_Mandible": jaw}
+    truth["Bone"] = Difference(solid, tuple(hollows))
     return Anatomy(Painting(tuple(sketch.parts)), truth, surface, _fillings(sketch, teeth))
 
 
@@ -56,17 +57,17 @@ def _cavity(sketch: Sketch) -> Union:
     ]
     for side, _ in SIDES:
         pieces.append(sketch.ellipsoid(mirrored((38, -18, 20), side), (25, 34, 21)))
-        pieces.append(sketch.ellipsoid(mirrored((22, 44, -4), side), (31, 31, 24)))
+        pieces.append(sketch.ellipsoid(mirrored((21, 42, 0), side), (30, 30, 22)))
     return union(*pieces, blend_mm=18)
 
 
-def _surface(sketch: Sketch, cavity: Union) -> Union:
+def _surface(sketch: Sketch, cavity: Shape) -> Union:
     """Draw the skin: scalp, face, nose, ears, neck and shoulders."""
     fat = sketch.vary(1.0, 0.06)
     face = sketch.loft([
         (48, 0, -30, 66, 62, 60, 2.2), (20, 0, -28, 70, 66, 60, 2.2), (0, 0, -24, 75, 71, 60, 2.2),
-        (-25, 0, -20, 75, 79, 58, 2.1), (-50, 0, -18, 70, 81, 52, 2.1), (-72, 0, -22, 60, 78, 46, 2.0),
-        (-88, 0, -24, 46, 68, 42, 2.0), (-100, 0, -24, 26, 46, 36, 2.0),
+        (-25, 0, -20, 75, 79, 58, 2.1), (-50, 0, -18, 71, 83, 52, 2.1), (-72, 0, -22, 62, 83, 46, 2.0),
+        (-90, 0, -24, 50, 75, 42, 2.0), (-102, 0, -24, 30, 52, 36, 2.0),
     ])  # fmt: skip
     neck = sketch.loft([
         (-20, 0, 26, 62, 60, 62, 2.0), (-60, 0, 20, 60 * fat, 62, 60 * fat, 2.1),
@@ -89,11 +90,31 @@ def _soft_tissue(sketch: Sketch, surface: Shape, *, contrast: bool) -> None:
     sketch.paint(surface, FAT_HU)
     below_jaw = HalfSpace(sketch.place((0, 0, -135))[0], np.array([0.0, 0.0, 1.0]))
     sketch.paint(sketch.wavy(Intersection((Offset(surface, -2 - 1.6 * layer), below_jaw)), 2.5, 38), MUSCLE_HU)
+    _shoulder_muscles(sketch)
     sketch.paint(sketch.ellipsoid((0, -38, -62), (44, 44, 38)), MUSCLE_HU - 12)
     for side, _ in SIDES:
         for muscle in _muscles(sketch, side):
             sketch.paint(sketch.wavy(muscle, 1.2, 26), MUSCLE_HU + float(sketch.rng.normal(0, 4)))
         _vessels(sketch, side, 210 if contrast else 42)
+
+
+def _shoulder_muscles(sketch: Sketch) -> None:
+    """Paint the muscles around the shoulder, parted by fat, and the fat of axilla and neck's root."""
+    for side, _ in SIDES:
+        for center, radii, tilt in (
+            ((176, 30, -240), (44, 50, 62), (0, 0, 0)), ((86, -58, -262), (62, 16, 44), (0, 0, -22)),
+            ((80, 62, -190), (74, 15, 34), (0, 0, 14)), ((118, 58, -262), (34, 26, 60), (0, 0, 24)),
+            ((62, 82, -270), (46, 10, 70), (0, 0, 10)), ((44, 44, -172), (26, 22, 34), (0, 0, 0)),
+        ):  # fmt: skip
+            sketch.muscle(
+                sketch.ellipsoid(mirrored(center, side), radii, (tilt[0], tilt[1], tilt[2] * side)), MUSCLE_HU
+            )
+        for center, radii in (
+            ((116, 2, -246), (17, 26, 34)),
+            ((62, -14, -178), (26, 20, 16)),
+            ((28, -40, -212), (20, 7, 16)),
+        ):
+            sketch.paint(sketch.wavy(sketch.ellipsoid(mirrored(center, side), radii), 2.5, 24), FAT_HU)
 
 
 def _muscles(sketch: Sketch, side: int) -> list[Shape]:
@@ -151,7 +172,7 @@ def _glands(sketch: Sketch, within: Shape) -> dict[str, Shape]:
     return truth
 
 
-def _skull(sketch: Sketch, cavity: Union) -> list[Shape]:
+def _skull(sketch: Sketch, cavity: Shape, orbits: list[Shape]) -> list[Shape]:
     """Vault and base as a shell around the cavity; petrous bones, clivus and face."""
     above = HalfSpace(sketch.place((0, 0, -38))[0], np.array([0.0, 0.0, -1.0]))
     vault = Difference(Intersection((Offset(cavity, sketch.vary(6.5, 0.1)), above)), (cavity,))
@@ -177,15 +198,14 @@ def _skull(sketch: Sketch, cavity: Union) -> list[Shape]:
     nasal = sketch.tube([(0, -92, 20), (0, -99, 6)], 3.5)
     pieces += [sketch.bone(bone, marrow_hu=420) for bone in (clivus, sphenoid, palate, ridge, nasal)]
     for side, _ in SIDES:
-        pieces += _half_face(sketch, side)
+        pieces += _half_face(sketch, side, orbits[0 if side > 0 else 1])
     return pieces
 
 
-def _half_face(sketch: Sketch, side: int) -> list[Shape]:
+def _half_face(sketch: Sketch, side: int, orbit: Shape) -> list[Shape]:
     petrous = sketch.tube([mirrored(p, side) for p in ((62, 8, -6), (40, 2, -1), (20, -8, 3))], (13, 11, 6))
     mastoid = sketch.ellipsoid(mirrored((56, 17, -20), side), (11, 14, 17))
-    maxilla = sketch.ellipsoid(mirrored((27, -62, -12), side), (19, 22, 20))
-    orbit = _orbit(sketch, side)
+    maxilla = sketch.ellipsoid(mirrored((27, -62, -18), side), (19, 22, 15.5))
     open_front = HalfSpace(sketch.place((0, -84, 0))[0], np.array([0.0, -1.0, 0.0]))
     rim = Difference(Intersection((Offset(orbit, 3.0), open_front)), (orbit,))
     arch = sketch.tube(
@@ -201,7 +221,7 @@ def _half_face(sketch: Sketch, side: int) -> list[Shape]:
     return [dense, *painted]
 
 
-def _orbit(sketch: Sketch, side: int) -> Ellipsoid:
+def _orbit(sketch: Sketch, side: int) -> Shape:
     return sketch.ellipsoid(mirrored((31, -62, 12), side), (18.5, 27, 17.5), (0, 0, 14 * side))
 
 
@@ -260,10 +280,10 @@ def _shoulders(sketch: Sketch) -> list[Shape]:
     bones: list[Shape] = []
     for side, _ in SIDES:
         lung = sketch.ellipsoid(mirrored((50, 26, -275), side), (46, 54, 78))
-        clavicle = [(14, -44, -196), (60, -42, -188), (105, -14, -178), (150, 14, -180)]
+        clavicle = [(14, -46, -206), (42, -50, -200), (78, -34, -188), (112, -4, -178), (148, 14, -172)]
         spine = [(95, 78, -250), (130, 66, -205), (160, 44, -188)]
         shapes: list[Shape] = [
-            sketch.tube([mirrored(p, side) for p in clavicle], (8, 5.5, 5.5, 6.5)),
+            sketch.tube([mirrored(p, side) for p in clavicle], (8.5, 6.5, 5.5, 5.5, 6.5)),
             sketch.tube([mirrored(p, side) for p in spine], (3.5, 3.5, 7), (45, 20, 4)),
             sketch.ellipsoid(mirrored((170, 30, -205), side), (23, 23, 23)),
             sketch.tube([mirrored(p, side) for p in ((172, 30, -215), (186, 34, -280), (192, 38, -420))], (17, 12, 11)),
@@ -291,13 +311,13 @@ def _ribs_and_lung(sketch: Sketch, side: int, lung: Ellipsoid) -> list[Shape]:
     return ribs
 
 
-def _brain(sketch: Sketch, cavity: Union, *, contrast: bool) -> dict[str, Shape]:
+def _brain(sketch: Sketch, cavity: Shape, *, contrast: bool) -> dict[str, Shape]:
     above = HalfSpace(sketch.place((0, 0, -27))[0], np.array([0.0, 0.0, -1.0]))
     inside = Intersection((cavity, above))
-    sketch.paint(inside, 14)
+    sketch.paint(inside, 12)
     brain = Offset(inside, -1.5)
-    sketch.paint(brain, 38)
-    sketch.paint(sketch.wavy(Offset(cavity, -8.0), 4.0, 21), 30)
+    sketch.paint(Intersection((sketch.wavy(Offset(cavity, -3.0), 3.5, 13), brain)), 39)
+    sketch.paint(sketch.wavy(Offset(cavity, -9.0), 4.0, 21), 29)
     sketch.paint(
         sketch.tube([(0, -76, 40), (0, -60, 95), (0, 10, 112), (0, 76, 70), (0, 70, 30)], 1.2),
         55 if not contrast else 150,
@@ -332,24 +352,24 @@ def _eyes(sketch: Sketch) -> dict[str, Shape]:
     return truth
 
 
-def _sinuses(sketch: Sketch) -> None:
-    """Air in the face and in the temporal bone."""
+def _sinuses(sketch: Sketch) -> list[Shape]:
+    """Paint the air in the face and in the temporal bone."""
+    air: list[Shape] = []
     for side, _ in SIDES:
-        maxillary = sketch.ellipsoid(mirrored((28, -61, -11), side), (sketch.vary(15, 0.08), 18, sketch.vary(16, 0.08)))
-        sketch.paint(sketch.wavy(maxillary, 1.5, 20), AIR_HU)
-        sketch.paint(sketch.ellipsoid(mirrored((8, -35, 9), side), (6.5, 10, 8.5)), AIR_HU)
-        sketch.paint(sketch.ellipsoid(mirrored((11, -86, 33), side), (8, 3.5, 9)), AIR_HU)
-        for y in (-76, -66, -56, -47):
-            sketch.paint(sketch.ellipsoid(mirrored((7, y, 14), side), (4.3, 4.2, 9)), -920)
-        sketch.paint(sketch.ellipsoid(mirrored((7.5, -66, -10), side), (6, 28, 14)), AIR_HU)
+        spaces: list[tuple[tuple[float, float, float], tuple[float, float, float]]] = [
+            ((28, -61, -19), (sketch.vary(15, 0.06), 18, sketch.vary(11.5, 0.06))),
+            ((8, -35, 9), (6.5, 10, 8.5)), ((11, -86, 33), (8, 3.5, 9)), ((7.5, -66, -10), (6, 28, 14)),
+            *(((7, y, 14), (4.3, 4.2, 9)) for y in (-76, -66, -56, -47)),
+            *((tuple(sketch.rng.normal((57, 17, -18), (4, 5.5, 7))), (2.3, 2.6, 2.6)) for _ in range(26)),
+        ]  # fmt: skip
+        air += [sketch.wavy(sketch.ellipsoid(mirrored(center, side), radii), 0.7, 20) for center, radii in spaces]
+        air.append(sketch.tube([mirrored(p, side) for p in ((88, 10, -3), (70, 5, -2), (52, 0, 0))], (4, 3.2, 3)))
+    for space in air:
+        sketch.paint(space, AIR_HU + 40)
+    for side, _ in SIDES:
         for z in (-15, -5):
             sketch.paint(sketch.ellipsoid(mirrored((8.5, -62, z), side), (3.2, 20, 3.6)), 45)
-        sketch.paint(
-            sketch.tube([mirrored(p, side) for p in ((88, 10, -3), (70, 5, -2), (52, 0, 0))], (4, 3.2, 3)), AIR_HU
-        )
-        for _ in range(26):
-            cell = sketch.rng.normal((57, 17, -18), (4, 5.5, 7))
-            sketch.paint(sketch.ellipsoid(mirrored((cell[0], cell[1], cell[2]), side), (2.3, 2.6, 2.6)), -750)
+    return air
 
 
 def _airway(sketch: Sketch) -> dict[str, Shape]:

@@ -35,12 +35,21 @@ class Plane:
         Plane coordinates of the grid's columns and rows, ascending.
     w
         Position of the plane along its normal.
+    whole, place
+        For a part of a larger grid: that grid, and where in it this one is.
     """
 
     direction: NDArray[np.float64]
     u: NDArray[np.float64]
     v: NDArray[np.float64]
     w: float
+    whole: Plane | None = None
+    place: Window = (slice(None), slice(None))
+
+    @cached_property
+    def known(self) -> dict[Shape, Distances]:
+        """Distances that were already computed on the whole grid, of shapes that are `Shared`."""
+        return {}
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -73,7 +82,12 @@ class Plane:
         rows = slice(*self.v.searchsorted((center[1] - half[1], center[1] + half[1])).tolist())
         if columns.start >= columns.stop or rows.start >= rows.stop:
             return None
-        return (rows, columns), Plane(self.direction, self.u[columns], self.v[rows], self.w)
+        place = tuple(
+            slice((o.start or 0) + i.start, (o.start or 0) + i.stop)
+            for o, i in zip(self.place, (rows, columns), strict=True)
+        )
+        part = Plane(self.direction, self.u[columns], self.v[rows], self.w, self.whole or self, (place[0], place[1]))
+        return (rows, columns), part
 
 
 class Shape(Protocol):
@@ -113,9 +127,9 @@ class Crowd:
         return nearest
 
 
-def sample(shape: Shape, plane: Plane) -> Distances:
+def sample(shape: Shape, plane: Plane, margin_mm: float = MARGIN_MM) -> Distances:
     """Evaluate `shape` near its box only and call everything else `FAR`."""
-    found = plane.window(shape.box)
+    found = plane.window(shape.box, margin_mm)
     if found is None:
         return np.full(plane.shape, FAR, np.float32)
     where, part = found
@@ -124,6 +138,32 @@ def sample(shape: Shape, plane: Plane) -> Distances:
     distances = np.full(plane.shape, FAR, np.float32)
     distances[where] = shape.distance(part)
     return distances
+
+
+@dataclass(frozen=True, eq=False)
+class Shared:
+    """A shape that others are made from: evaluated once per plane, then remembered.
+
+    Attributes
+    ----------
+    margin_mm
+        How far from the shape its distance matters.
+    """
+
+    shape: Shape
+    margin_mm: float = MARGIN_MM
+
+    @property
+    def box(self) -> NDArray[np.float64]:
+        """The shape's box."""
+        return self.shape.box
+
+    def distance(self, plane: Plane) -> Distances:
+        """See `Shape.distance`."""
+        whole = plane.whole or plane
+        if self not in whole.known:
+            whole.known[self] = sample(self.shape, whole, self.margin_mm)
+        return whole.known[self][plane.place]
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.transform import Rotation
 
-from autocontour.phantom.shapes import Crowd, Ellipsoid, Loft, Offset, Shape, Tube, Union, Wavy
+from autocontour.phantom.shapes import Crowd, Ellipsoid, Loft, Offset, Shape, Shared, Tube, Union, Wavy
 
+FAT_HU = -98.0
 Points = Sequence[tuple[float, float, float]]
 Station = Sequence[float]
 
@@ -125,8 +126,15 @@ class Sketch:
         """Make a surface uneven."""
         return Wavy(shape, amplitude_mm, wavelength_mm, self.rng.uniform(0, 2 * np.pi, 3))
 
+    def muscle(self, shape: Shape, level_hu: float) -> None:
+        """Paint a muscle within its sheath of fat."""
+        sheath = Shared(self.wavy(shape, 1.5, 32), margin_mm=6.0)
+        self.paint(Offset(sheath, 1.4), FAT_HU)
+        self.paint(sheath, level_hu + float(self.rng.normal(0, 4)))
+
     def bone(self, shape: Shape, *, shell_mm: float = 2.5, cortical_hu: float = 950, marrow_hu: float = 260) -> Shape:
         """Paint a bone: a dense shell around marrow."""
+        shape = Shared(shape, margin_mm=6.0)
         self.paint(shape, cortical_hu)
         self.paint(Offset(shape, -shell_mm), marrow_hu)
         return shape

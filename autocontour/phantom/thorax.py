@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from autocontour.phantom.shapes import Difference, HalfSpace, Intersection, Loft, Offset, Shape, Union
-from autocontour.phantom.sketch import Anatomy, Painting, Points, Sketch, Station, mirrored, union
+from autocontour.phantom.shapes import Difference, HalfSpace, Intersection, Loft, Offset, Shape, Shared, Union
+from autocontour.phantom.sketch import FAT_HU, Anatomy, Painting, Points, Sketch, Station, mirrored, union
 from autocontour.phantom.spine import Curve, draw_spine
 
-AIR_HU, FAT_HU, MUSCLE_HU, LUNG_HU = -1000, -98, 52, -840
+AIR_HU, MUSCLE_HU, LUNG_HU = -1000, 52, -840
 SIDES = ((1, "L"), (-1, "R"))
 SPINE = Curve(
     canal_zy=(
@@ -25,10 +25,11 @@ def draw_thorax(seed: int, *, contrast: bool = False) -> Anatomy:
     """Draw the patient of `seed`."""
     sketch = Sketch((seed, 2), bend_from=120)
     blood = 190.0 if contrast else 42.0
-    surface = _surface(sketch)
-    cavity = _cavity(sketch)
+    surface = Shared(_surface(sketch))
+    ribs_inside = _cavity(sketch)
+    cavity = Shared(ribs_inside)
     sketch.paint(surface, FAT_HU)
-    _chest_wall(sketch, cavity)
+    _chest_wall(sketch, surface, cavity)
     sketch.paint(cavity, FAT_HU)
     domes, liver = _abdomen(sketch, cavity, contrast=contrast)
     truth: dict[str, Shape] = {"External": surface, "Liver": liver}
@@ -36,7 +37,7 @@ def draw_thorax(seed: int, *, contrast: bool = False) -> Anatomy:
     truth |= _heart(sketch, blood)
     _great_vessels(sketch, blood)
     spine = draw_spine(sketch, SPINE, canal_mm=(10.5, 8.0), cord_mm=(5.2, 4.0))
-    bones = [*spine.bones, *_rib_cage(sketch, cavity), *_shoulder_girdle(sketch)]
+    bones = [*spine.bones, *_rib_cage(sketch, ribs_inside), *_shoulder_girdle(sketch)]
     truth |= _airway(sketch)
     spine.paint_canal(sketch)
     truth |= {"SpinalCanal": spine.canal, "SpinalCord": spine.cord, "Bone": union(*bones)}
@@ -81,8 +82,10 @@ def _cavity(sketch: Sketch) -> Loft:
     ])  # fmt: skip
 
 
-def _chest_wall(sketch: Sketch, cavity: Loft) -> None:
+def _chest_wall(sketch: Sketch, surface: Shape, cavity: Shape) -> None:
     """Muscles between ribs and skin, with fat between them."""
+    above = HalfSpace(sketch.place((0, 0, 62))[0], np.array([0.0, 0.0, -1.0]))
+    sketch.paint(sketch.wavy(Intersection((Offset(surface, -sketch.vary(11, 0.2)), above)), 2.5, 40), MUSCLE_HU)
     sketch.paint(sketch.wavy(Offset(cavity, 15), 2.0, 45), MUSCLE_HU)
     neck = [
         (z, 0, SPINE.y(z) - 14, half, 34, 38, 2.0)
@@ -100,44 +103,57 @@ def _chest_wall(sketch: Sketch, cavity: Loft) -> None:
             [(z, 140 * side, 40, 11, 34, 32, 2.0) for z in (-110.0, -60.0, 0.0, 50.0)],
         ]
         for stations in muscles:
-            muscle = sketch.loft(stations)
-            sketch.paint(Offset(muscle, 1.6), FAT_HU)
-            sketch.paint(sketch.wavy(muscle, 1.2, 30), MUSCLE_HU + float(sketch.rng.normal(0, 3)))
+            sketch.muscle(sketch.loft(stations), MUSCLE_HU)
         arm = sketch.tube(
             [mirrored(p, side) for p in ((140, 30, 75), (172, 14, 125), (186, -8, 200), (180, -30, 380))],
             (30, 40, 32, 28),
         )
-        sketch.paint(sketch.wavy(arm, 2.5, 35), MUSCLE_HU)
-        sketch.paint(sketch.ellipsoid(mirrored((118, 4, 52), side), (22, 30, 34)), FAT_HU)
+        sketch.muscle(arm, MUSCLE_HU)
+        for center, radii, tilt in (
+            ((78, 70, 104), (66, 17, 36), 16), ((150, 22, 96), (40, 44, 44), 0), ((116, 66, 66), (26, 26, 46), 24),
+        ):  # fmt: skip
+            sketch.muscle(sketch.ellipsoid(mirrored(center, side), radii, (0, 0, tilt * side)), MUSCLE_HU)
+        for center, radii in (((114, 6, 48), (19, 28, 36)), ((66, -18, 118), (24, 18, 14))):
+            sketch.paint(sketch.wavy(sketch.ellipsoid(mirrored(center, side), radii), 2.5, 24), FAT_HU)
 
 
-def _abdomen(sketch: Sketch, cavity: Loft, *, contrast: bool) -> tuple[list[Shape], Shape]:
+def _abdomen(sketch: Sketch, cavity: Shape, *, contrast: bool) -> tuple[list[Shape], Shape]:
     """Paint the diaphragm's domes and what lies below them."""
     inside = Offset(cavity, -3.0)
     breath = float(sketch.rng.normal(0, 6))
     right = sketch.ellipsoid((-60, -4, -206 + breath), (82, 92, sketch.vary(90, 0.04)))
     left = sketch.ellipsoid((62, -4, -212 + breath), (78, 92, sketch.vary(88, 0.04)))
-    domes: list[Shape] = [right, left]
-    sketch.paint(Intersection((union(*domes, blend_mm=12), cavity)), MUSCLE_HU)
-    sketch.paint(Intersection((Offset(union(*domes), -3.0), inside)), FAT_HU)
+    middle = sketch.ellipsoid((6, -22, -212 + breath), (74, 62, 82))
+    domes: list[Shape] = [right, left, middle]
+    diaphragm = Shared(union(*domes, blend_mm=12), margin_mm=10.0)
+    sketch.paint(Intersection((diaphragm, cavity)), MUSCLE_HU)
+    sketch.paint(Intersection((Offset(diaphragm, -3.0), inside)), FAT_HU)
     lobe = sketch.ellipsoid((22, -38, -186 + breath), (62, 36, 42))
     bulk = sketch.ellipsoid((-62, -2, -210 + breath), (76, 84, 88))
-    liver = Intersection((sketch.wavy(union(bulk, lobe, blend_mm=20), 1.5, 55), inside))
     extra = 50 if contrast else 0
-    sketch.paint(liver, 58 + extra)
     spleen = sketch.ellipsoid((98, 38, -190 + breath), (24, 38, 48), (15, 0, 20))
-    stomach = sketch.wavy(sketch.ellipsoid((68, -22, -196 + breath), (42, 40, 50)), 2.0, 40)
+    stomach = Shared(sketch.wavy(sketch.ellipsoid((68, -22, -196 + breath), (42, 40, 50)), 2.0, 40))
+    kidneys = [sketch.ellipsoid(mirrored((58, 48, -262), side), (27, 26, 52)) for side, _ in SIDES]
+    taken = (Offset(_column(sketch), 3.0), Offset(stomach, 2.0), *(Offset(kidney, 2.0) for kidney in kidneys))
+    within = Intersection((sketch.wavy(union(bulk, lobe, blend_mm=20), 1.5, 55), Offset(diaphragm, -1.5), inside))
+    liver = Shared(Difference(within, taken))
+    sketch.paint(liver, 58 + extra)
     sketch.paint(Intersection((stomach, inside)), 45)
     sketch.paint(Intersection((Offset(stomach, -4.0), inside)), 20)
     gas = HalfSpace(sketch.place((0, -34, -196 + breath))[0], np.array([0.0, 1.0, 0.0]))
     sketch.paint(Intersection((Offset(stomach, -4.5), gas)), -960)
     sketch.paint(Intersection((spleen, inside)), 52 + extra)
-    for side, _ in SIDES:
-        sketch.paint(sketch.ellipsoid(mirrored((58, 48, -262), side), (27, 26, 52)), 36 + 2 * extra)
+    for kidney in kidneys:
+        sketch.paint(kidney, 36 + 2 * extra)
     return domes, liver
 
 
-def _lungs(sketch: Sketch, cavity: Loft, domes: list[Shape]) -> dict[str, Shape]:
+def _column(sketch: Sketch) -> Loft:
+    """Draw the spine with the muscles at its sides, where no lung or liver can be."""
+    return sketch.loft([(z, 0, SPINE.y(z) - 8, 25, 30, 48, 2.4) for z in SPINE.zs])
+
+
+def _lungs(sketch: Sketch, cavity: Shape, domes: list[Shape]) -> dict[str, Shape]:
     """Both lungs: the cavity without mediastinum, heart, spine and diaphragm."""
     middle = sketch.loft([
         (-260, 8, 0, 46, 92, 60, 2.4), (-110, 10, -4, 42, 86, 50, 2.2), (-60, 10, -6, 40, 76, 52, 2.2),
@@ -145,7 +161,7 @@ def _lungs(sketch: Sketch, cavity: Loft, domes: list[Shape]) -> dict[str, Shape]
         (30, 2, 0, 36, 60, 54, 2.0), (60, 0, 4, 34, 50, 52, 2.0), (95, 0, 8, 36, 44, 50, 2.0),
         (140, 0, 10, 34, 40, 50, 2.0),
     ])  # fmt: skip
-    column = sketch.loft([(z, 0, SPINE.y(z) - 8, 25, 30, 48, 2.4) for z in SPINE.zs])
+    column = _column(sketch)
     sketch.paint(Offset(column, 2.0), MUSCLE_HU - 10)
     taken: tuple[Shape, ...] = (
         middle,
@@ -156,7 +172,7 @@ def _lungs(sketch: Sketch, cavity: Loft, domes: list[Shape]) -> dict[str, Shape]
     truth: dict[str, Shape] = {}
     for side, letter in SIDES:
         half = HalfSpace(sketch.place((0, 0, 0))[0], np.array([-float(side), 0.0, 0.0]))
-        lung = sketch.wavy(Difference(Intersection((Offset(cavity, -1.0), half)), taken), 0.8, 35)
+        lung = Shared(sketch.wavy(Difference(Intersection((Offset(cavity, -1.0), half)), taken), 0.8, 35))
         truth[f"Lung_{letter}"] = sketch.paint(lung, sketch.vary(LUNG_HU, 0.02))
         _lung_vessels(sketch, side, lung)
     return truth
@@ -182,8 +198,8 @@ def _lung_vessels(sketch: Sketch, side: int, lung: Shape) -> None:
 
 def _pericardium(sketch: Sketch) -> Shape:
     return union(
-        sketch.ellipsoid((26, -30, -78), (43, 58, 44), (24, 18, -38)),
-        sketch.ellipsoid((-16, -26, -62), (34, 34, 44)),
+        sketch.ellipsoid((27, -30, -88), (43, 58, 42), (24, 18, -38)),
+        sketch.ellipsoid((-16, -26, -70), (34, 34, 46)),
         blend_mm=16,
     )
 
@@ -193,8 +209,8 @@ def _heart(sketch: Sketch, blood_hu: float) -> dict[str, Shape]:
     sketch.paint(Offset(heart, 1.8), -60)
     sketch.paint(heart, 48)
     for center, radii, tilt in (
-        ((36, -36, -84), (19, 34, 22), (24, 18, -38)), ((2, -46, -76), (20, 22, 30), (0, 0, -30)),
-        ((12, 0, -50), (27, 17, 20), (0, 0, 0)), ((-28, -26, -62), (17, 22, 28), (0, 0, 0)),
+        ((37, -36, -94), (19, 34, 22), (24, 18, -38)), ((2, -46, -84), (20, 22, 30), (0, 0, -30)),
+        ((12, 0, -58), (27, 17, 20), (0, 0, 0)), ((-28, -26, -70), (17, 22, 30), (0, 0, 0)),
     ):  # fmt: skip
         sketch.paint(sketch.wavy(sketch.ellipsoid(center, radii, tilt), 1.0, 25), blood_hu)
     return {"Heart": heart}
