@@ -8,7 +8,8 @@ import json
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,8 @@ class Trainer:
             self.network.parameters(), stage.learning_rate, weight_decay=stage.weight_decay
         )
         self.sampler = PatchSampler(training, structures, stage)
+        self.cores = torch.get_num_threads()
+        self.pool = ThreadPoolExecutor(min(stage.batch, self.cores))
         self.step, self.elapsed_s, self.validated_s, self.best = 0, 0.0, 0.0, -1.0
         self._resume()
 
@@ -110,7 +113,27 @@ class Trainer:
     def _learn(self) -> tuple[float, Tensor, Tensor]:
         for group in self.optimizer.param_groups:
             group["lr"] = self.stage.learning_rate * _rate(self.progress)
-        draws = [np.random.default_rng((self.seed, self.step, item)) for item in range(self.stage.batch)]
+        lessons = list(self.pool.map(self._study, self._shares()))
+        for index, parameter in enumerate(self.network.parameters()):
+            parameter.grad = torch.stack([lesson.gradients[index] for lesson in lessons]).mean(0)
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_GRADIENT)
+        if torch.isfinite(norm):
+            self.optimizer.step()
+        self.step += 1
+        self._update_average()
+        dice = torch.stack([lesson.dice for lesson in lessons])
+        present = torch.stack([lesson.present for lesson in lessons])
+        return float(np.mean([lesson.loss for lesson in lessons])), (dice * present).sum(0), present.sum(0)
+
+    def _shares(self) -> list[range]:
+        """Return the step's patches as they are worked on together: all on a GPU, one per core's thread on a CPU."""
+        batch = self.stage.batch
+        return [range(batch)] if self.device == "cuda" else [range(item, item + 1) for item in range(batch)]
+
+    def _study(self, items: range) -> _Lesson:
+        """Return the gradients that some patches of this step give; parameters are only read."""
+        torch.set_num_threads(max(1, self.cores // self.stage.batch))
+        draws = [np.random.default_rng((self.seed, self.step, item)) for item in items]
         patches = [self.sampler.draw(rng) for rng in draws]
         image, target, weight = (
             torch.stack([getattr(patch, part) for patch in patches]).to(self.device)
@@ -120,16 +143,10 @@ class Trainer:
             logits = self.network(image)
         logits = logits.float()
         loss = masked_loss(logits, target, weight)
-        self.optimizer.zero_grad()
-        torch.autograd.backward(loss)
-        norm = nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_GRADIENT)
-        if torch.isfinite(norm):
-            self.optimizer.step()
-        self.step += 1
-        self._update_average()
+        gradients = torch.autograd.grad(loss, list(self.network.parameters()))
         with torch.no_grad():
             dice, present = soft_dice(logits, target, weight)
-        return loss.item(), dice.cpu(), present.cpu()
+        return _Lesson(loss.item(), gradients, dice.cpu(), present.cpu())
 
     @torch.no_grad()
     def _update_average(self) -> None:
@@ -206,6 +223,16 @@ def _save_torch(state: dict[str, Any], path: Path) -> None:
     temporary.replace(path)
 
 
+@dataclass(frozen=True)
+class _Lesson:
+    """What some patches taught."""
+
+    loss: float
+    gradients: tuple[Tensor, ...]
+    dice: Tensor
+    present: Tensor
+
+
 class _Report:
     """Means over the last steps."""
 
@@ -220,7 +247,7 @@ class _Report:
     def add(self, loss: float, dice: Tensor, present: Tensor) -> None:
         self.steps += 1
         self.loss += loss
-        self.dice += dice * present
+        self.dice += dice
         self.seen += present
 
     def take(self) -> dict[str, Any]:
