@@ -114,3 +114,15 @@ def drop_small(rings: Rings, area_mm2: float) -> Rings:
     points = rings.points_uv_mm[kept[rings.ring_of_point]]
     lengths = np.diff(rings.starts)[kept]
     return Rings(points, np.concatenate(([0], np.cumsum(lengths))), rings.slices[kept], rings.is_hole[kept])
+
+
+def join_rings(parts: list[Rings]) -> Rings:
+    """Put rings one after another."""
+    parts = [part for part in parts if len(part.slices)] or [rings_of({})]
+    lengths = np.concatenate([np.diff(part.starts) for part in parts])
+    return Rings(
+        np.concatenate([part.points_uv_mm for part in parts]),
+        np.concatenate(([0], np.cumsum(lengths))),
+        np.concatenate([part.slices for part in parts]),
+        np.concatenate([part.is_hole for part in parts]),
+    )

@@ -10,6 +10,8 @@ import shapely
 from autocontour.contouring.ragged import Ints, Rings, contours_of, rings_of
 from autocontour.geometry import Floats
 
+SMALLEST_RING = 4  # points, the first one counted again at the end
+
 
 def simplify_rings(rings: Rings, tolerance_mm: float) -> Rings:
     """Leave out points of valid rings; the line moves by about `tolerance_mm` at most and encloses the same area.
@@ -19,17 +21,28 @@ def simplify_rings(rings: Rings, tolerance_mm: float) -> Rings:
     """
     if not len(rings.slices) or tolerance_mm <= 0:
         return rings
-    original = np.array(list(contours_of(rings).values()), dtype=object)
+    kept = _kept_points(rings, tolerance_mm)
+    lengths = np.bincount(rings.ring_of_point[kept], minlength=len(rings.slices))
+    starts = np.concatenate(([0], np.cumsum(lengths)))
+    simple = replace(rings, points_uv_mm=_keep_area(rings, kept, starts), starts=starts)
+    after = contours_of(simple)
+    spoilt = [k for k, is_valid in zip(after, shapely.is_valid(list(after.values())), strict=True) if not is_valid]
+    if not spoilt:
+        return simple
+    before = contours_of(rings)
+    return rings_of(after | {k: before[k] for k in spoilt})
+
+
+def _kept_points(rings: Rings, tolerance_mm: float) -> Ints:
+    """Numbers of the points that Douglas and Peucker keep; of a ring that would lose its area, all."""
     numbers = np.arange(len(rings.points_uv_mm), dtype=np.float64)
-    numbered = contours_of(replace(rings, points_uv_mm=np.column_stack((rings.points_uv_mm, numbers))))
-    simple = shapely.simplify(list(numbered.values()), tolerance_mm, preserve_topology=True)
-    parts, part_of = shapely.get_parts(simple, return_index=True)
-    _, points, (starts, polygons) = shapely.to_ragged_array(parts)
-    moved = _keep_area(rings, points[:, 2].astype(np.intp), starts.astype(np.intp))
-    parts = shapely.from_ragged_array(shapely.GeometryType.POLYGON, moved, (starts, polygons))
-    shapes = np.asarray(shapely.multipolygons(parts, indices=part_of), dtype=object)
-    sound = np.where(shapely.is_valid(shapes), shapes, original)
-    return rings_of(dict(zip(np.unique(rings.slices).tolist(), sound, strict=True)))
+    numbered = np.column_stack((rings.points_uv_mm, numbers))
+    lines = shapely.from_ragged_array(shapely.GeometryType.LINESTRING, numbered, (rings.starts,))
+    simple = shapely.simplify(lines, tolerance_mm, preserve_topology=False)
+    is_kept = np.zeros(len(numbers), np.bool_)
+    is_kept[shapely.get_coordinates(simple, include_z=True)[:, 2].astype(np.intp)] = True
+    is_flat = np.add.reduceat(is_kept, rings.starts[:-1], dtype=np.intp) < SMALLEST_RING
+    return np.flatnonzero(is_kept | is_flat[rings.ring_of_point])
 
 
 def _keep_area(rings: Rings, kept: Ints, starts: Ints) -> Floats:

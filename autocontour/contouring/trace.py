@@ -8,14 +8,14 @@ regions hang together through sides (4-connected) and rings may touch there but 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
-from autocontour.contouring.ragged import Ints, Rings, contours_of
+from autocontour.contouring.follow import follow_cycles, nest_rings
+from autocontour.contouring.ragged import Ints, contours_of
 from autocontour.geometry import Box, VolumeGeometry
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 Mask = NDArray[np.bool_]
 SLAB_VOXELS = 1 << 18  # what stays in the processor's cache
-IN_PLANE = np.array([[[0, 0, 0]] * 3, [[0, 1, 0], [1, 1, 1], [0, 1, 0]], [[0, 0, 0]] * 3], np.bool_)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,16 +71,15 @@ def contours_from_mask(
         return {}
     padded = np.pad(mask[box.slices], ((0, 0), (1, 1), (1, 1)))
     corners = _find_corners(padded)
-    sequence, starts = _follow(corners, padded)
-    sequence, starts = _split_at_touches(corners, sequence, starts)
-    sequence, starts, is_hole = _nest(corners, padded, sequence, starts)
+    sequence, starts = _split_at_touches(corners, *_follow(corners, padded))
+    z = corners.z[sequence]
+    rings = nest_rings(np.column_stack((corners.x, corners.y))[sequence].astype(np.float64), starts, z[starts[:-1]])
 
-    z = corners.z[sequence] + (box.start_zyx[0] + start_zyx[0])
-    y = corners.y[sequence] + (box.start_zyx[1] + start_zyx[1] - 0.5)
-    x = corners.x[sequence] + (box.start_zyx[2] + start_zyx[2] - 0.5)
-    spacing_uv_mm = np.array(geometry.pixel_spacing_vu_mm[::-1])
-    points = geometry.plane_origins_uv_mm[z] + np.column_stack((x, y)) * spacing_uv_mm
-    return contours_of(Rings(points, starts, z[starts[:-1]], is_hole))
+    first_z, first_y, first_x = (a + b for a, b in zip(box.start_zyx, start_zyx, strict=True))
+    slices = rings.slices + first_z
+    samples = rings.points_uv_mm + np.array((first_x - 0.5, first_y - 0.5))
+    points = samples * geometry.pixel_spacing_vu_mm[::-1] + geometry.plane_origins_uv_mm[slices][rings.ring_of_point]
+    return contours_of(replace(rings, points_uv_mm=points, slices=slices))
 
 
 def _find_corners(padded: Mask) -> _Corners:
@@ -114,7 +112,7 @@ def _follow(corners: _Corners, padded: Mask) -> tuple[Ints, Ints]:
     is_top = padded[corners.z[left], corners.y[left] + 1, corners.x[left] + 1]
     begin, end = np.where(is_top, left, right), np.where(is_top, right, left)
     following = _vertical_partners(corners, padded)[end] >> 1
-    order, starts = _cycles(following)
+    order, starts = follow_cycles(following)
     sequence = np.column_stack((begin[order], end[order])).ravel()
     return sequence, 2 * starts
 
@@ -129,21 +127,6 @@ def _vertical_partners(corners: _Corners, padded: Mask) -> Ints:
     partners = np.empty_like(order)
     partners[order[0::2]], partners[order[1::2]] = order[1::2], order[0::2]
     return partners
-
-
-def _cycles(following: Ints) -> tuple[Ints, Ints]:
-    """Order a permutation cycle by cycle, each from its smallest element; return order and starts (with the end)."""
-    successors = following.tolist()
-    order: list[int] = []
-    starts = [0]
-    for first in range(len(successors)):
-        at = first
-        while successors[at] >= 0:
-            order.append(at)
-            successors[at], at = -1, successors[at]
-        if len(order) > starts[-1]:
-            starts.append(len(order))
-    return np.array(order, np.intp), np.array(starts, np.intp)
 
 
 def _split_at_touches(corners: _Corners, sequence: Ints, starts: Ints) -> tuple[Ints, Ints]:
@@ -177,45 +160,3 @@ def _simple_loops(ring: Ints, points: list[int]) -> list[Ints]:
         seen[point] = len(path)
         path.append(position)
     return [ring[path], *loops]
-
-
-def _nest(corners: _Corners, padded: Mask, sequence: Ints, starts: Ints) -> tuple[Ints, Ints, Mask]:
-    """Sort rings so that each exterior is followed by its holes; return closed rings, starts, and which are holes."""
-    firsts = sequence[starts[:-1]]
-    is_hole = _doubled_areas(corners, sequence, starts) < 0
-    region = _regions(corners, padded, firsts, is_hole)
-    exteriors = np.flatnonzero(~is_hole)
-    rank = np.empty(region.max() + 1, np.intp)
-    rank[region[exteriors]] = exteriors
-    order = np.lexsort((is_hole, rank[region], corners.z[firsts]))
-    lengths = np.diff(starts)[order] + 1
-    closed_starts = np.concatenate(([0], np.cumsum(lengths)))
-    within = np.arange(closed_starts[-1]) - np.repeat(closed_starts[:-1], lengths)
-    within[closed_starts[1:] - 1] = 0
-    return sequence[np.repeat(starts[:-1][order], lengths) + within], closed_starts, is_hole[order]
-
-
-def _doubled_areas(corners: _Corners, sequence: Ints, starts: Ints) -> Ints:
-    """Twice the signed area of each ring in pixels, positive for exteriors."""
-    x, y = corners.x[sequence], corners.y[sequence]
-    following = np.arange(1, len(sequence) + 1)
-    following[starts[1:] - 1] = starts[:-1]
-    areas: Ints = np.add.reduceat(x * y[following] - x[following] * y, starts[:-1])
-    return areas
-
-
-def _regions(corners: _Corners, padded: Mask, firsts: Ints, is_hole: Mask) -> Ints:
-    """Return a number for the connected region that each ring bounds, one exterior to a region."""
-    z = corners.z[firsts]
-    slices = len(padded)
-    exteriors = np.bincount(z[~is_hole], minlength=slices)
-    unclear = (exteriors > 1) & (np.bincount(z[is_hole], minlength=slices) > 0)
-    region = np.where(is_hole, z, np.arange(len(z)) + slices)
-    clear_exteriors = ~is_hole & (exteriors[z] == 1)
-    region[clear_exteriors] = z[clear_exteriors]
-    if unclear.any():
-        which = np.flatnonzero(unclear[z])
-        at_z, at_y, at_x = corners.pixels(padded, firsts[which])
-        labels = ndimage.label(padded[unclear], IN_PLANE)[0]
-        region[which] = labels[(np.cumsum(unclear) - 1)[at_z], at_y, at_x] + (slices + len(z))
-    return region

@@ -1,0 +1,111 @@
+"""From loose edges to rings: walking along them, and finding which ring is a hole of which."""
+
+from __future__ import annotations
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components, depth_first_order
+
+from autocontour.contouring.ragged import Ints, Rings
+from autocontour.geometry import Floats
+
+
+def follow_cycles(following: Ints) -> tuple[Ints, Ints]:
+    """Order a permutation cycle by cycle, each from its smallest element, cycles by theirs.
+
+    Parameters
+    ----------
+    following
+        (n,) the element that comes after each.
+
+    Returns
+    -------
+    order, starts
+        (n,) the elements one after another, and (cycles + 1,) where each cycle starts in them.
+    """
+    count = len(following)
+    if not count:
+        return np.zeros(0, np.intp), np.zeros(1, np.intp)
+    cycle = connected_components(_graph(following), directed=False)[1]
+    firsts = np.sort(np.unique(cycle, return_index=True)[1])
+    before = np.empty(count, np.intp)
+    before[following] = np.arange(count)
+    chain = following.copy()
+    chain[before[firsts]] = np.append(firsts[1:], -1)  # each cycle's end leads to the next cycle
+    order = depth_first_order(_graph(chain), firsts[0], return_predecessors=False).astype(np.intp)
+    place = np.empty(count, np.intp)
+    place[order] = np.arange(count)
+    return order, np.append(place[firsts], count)
+
+
+def _graph(following: Ints) -> csr_array:
+    known = following >= 0
+    pointers = np.concatenate(([0], np.cumsum(known)))
+    return csr_array((np.ones(pointers[-1], np.int8), following[known], pointers), shape=(len(following),) * 2)
+
+
+def nest_rings(points: Floats, starts: Ints, slices: Ints) -> Rings:
+    """Close rings and put each hole behind the exterior that it lies in.
+
+    Parameters
+    ----------
+    points
+        (n, 2) ring after ring, not closed; exteriors turn from u to v, holes the other way. Rings may touch in points
+        but not along edges.
+    starts, slices
+        (rings + 1,) and (rings,) where each ring starts and the slice it lies on.
+    """
+    is_hole = _doubled_areas(points, starts) < 0
+    exterior = _exterior_of(points, starts, slices, is_hole)
+    order = np.lexsort((is_hole, exterior, slices))
+    lengths = np.diff(starts)[order] + 1
+    closed = np.concatenate(([0], np.cumsum(lengths)))
+    position = np.arange(closed[-1]) + np.repeat(starts[:-1][order] - closed[:-1], lengths)
+    position[closed[1:] - 1] = starts[:-1][order]
+    return Rings(points[position], closed, slices[order], is_hole[order])
+
+
+def _doubled_areas(points: Floats, starts: Ints) -> Floats:
+    if len(starts) == 1:
+        return np.zeros(0)
+    following = np.arange(1, len(points) + 1)
+    following[starts[1:] - 1] = starts[:-1]
+    u, v = (points - np.repeat(points[starts[:-1]], np.diff(starts), axis=0)).T
+    areas: Floats = np.add.reduceat(u * v[following] - u[following] * v, starts[:-1])
+    return areas
+
+
+def _exterior_of(points: Floats, starts: Ints, slices: Ints, is_hole: NDArray[np.bool_]) -> Ints:
+    """Return the ring itself for exteriors, and for holes the smallest exterior of the slice around them."""
+    exterior = np.arange(len(slices))
+    outer, holes = np.flatnonzero(~is_hole), np.flatnonzero(is_hole)
+    if not len(holes):
+        return exterior
+    first, count = np.unique(slices[outer], return_index=True, return_counts=True)[1:]
+    rank = np.searchsorted(slices[outer][first], slices[holes])
+    exterior[holes] = outer[first[rank]]
+    unclear = holes[count[rank] > 1]
+    if len(unclear):
+        exterior[unclear] = _smallest_around(
+            points, starts, slices, outer[np.isin(slices[outer], slices[unclear])], unclear
+        )
+    return exterior
+
+
+def _smallest_around(points: Floats, starts: Ints, slices: Ints, outer: Ints, holes: Ints) -> Ints:
+    # Slices are laid side by side, so that one search finds only exteriors of the hole's own slice.
+    width = np.ptp(points[:, 0]) + 1.0
+    lengths = np.diff(starts)
+    ring = np.repeat(np.arange(len(outer)), lengths[outer])
+    within = np.arange(len(ring)) - np.repeat(np.cumsum(lengths[outer]) - lengths[outer], lengths[outer])
+    shift = np.array([1.0, 0.0]) * width
+    outlines = points[starts[outer][ring] + within] + shift * slices[outer][ring][:, None]
+    polygons = shapely.polygons(shapely.linearrings(outlines, indices=ring))
+    probes = (points[starts[holes]] + points[starts[holes] + 1]) / 2 + shift * slices[holes][:, None]
+    hole, found = shapely.STRtree(polygons).query(shapely.points(probes), predicate="intersects")
+    order = np.lexsort((shapely.area(polygons)[found], hole))
+    nearest = order[np.unique(hole[order], return_index=True)[1]]
+    around: Ints = outer[found[nearest]]
+    return around
