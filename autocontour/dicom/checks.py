@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import chain
 
 import numpy as np
 
@@ -22,7 +21,7 @@ from autocontour.dicom.placement import (
     normal_positions,
     stray_from_normal_mm,
 )
-from autocontour.dicom.wording import counted
+from autocontour.dicom.wording import counted, shown
 from autocontour.findings import Finding, Severity
 from autocontour.geometry import SPACING_TOLERANCE, SPACING_TOLERANCE_MM
 
@@ -55,8 +54,8 @@ MISSING_SLICES = "AC-CT-032"
 UNEVEN_SPACING = "AC-CT-033"
 ONE_SLICE = "AC-CT-034"
 TILT_IN_HEADER = "AC-CT-035"
-TRUNCATED = "AC-CT-040"
 EXCESS = "AC-CT-036"
+TRUNCATED = "AC-CT-040"
 
 ACCEPTABLE = frozenset({NOT_HU, MIXED_RESCALE, MISSING_SLICES, UNEVEN_SPACING, TILT_IN_HEADER})
 """Blocking findings that a user may accept explicitly; the rest would need guessing."""
@@ -92,7 +91,8 @@ def _check_kind(slices: Sequence[SliceHeader]) -> Iterator[Finding]:
     if not any(s.modality == "CT" for s in slices):
         what = first.modality or "something without a modality"
         yield _block(NOT_CT, f"The series is {what}, not CT.", remedy="Choose the planning CT.")
-    elif any(s.sop_class_uid in ENHANCED_CT or s.number_of_frames != 1 for s in slices):
+        return
+    if any(s.sop_class_uid in ENHANCED_CT or s.number_of_frames != 1 for s in slices):
         yield _block(
             MULTI_FRAME,
             "The series is an enhanced multi-frame CT, which is not supported.",
@@ -107,16 +107,12 @@ def _check_kind(slices: Sequence[SliceHeader]) -> Iterator[Finding]:
             others[0],
             "Export the series without them.",
         )
-    yield from _check_localizers(slices)
-    if any(s.lossy or s.transfer_syntax in elements.LOSSY for s in slices):
-        yield Finding(LOSSY, Severity.WARN, "The pixels were compressed with loss before they came here.")
-
-
-def _check_localizers(slices: Sequence[SliceHeader]) -> Iterator[Finding]:
     localizers = [s for s in slices if is_localizer(s)]
     if localizers:
         message = f"Localizers (scouts): {_share(localizers, slices)}."
         yield _block(LOCALIZER, message, localizers[0], "Export the series without the localizer.")
+    if any(s.lossy or s.transfer_syntax in elements.LOSSY for s in slices):
+        yield Finding(LOSSY, Severity.WARN, "The pixels were compressed with loss before they came here.")
 
 
 def is_localizer(header: SliceHeader) -> bool:
@@ -185,7 +181,7 @@ def _excess_bytes(header: SliceHeader) -> int:
 def _rescale_missing(slices: Sequence[SliceHeader], bare: Sequence[SliceHeader]) -> Finding:
     """Signed stored values can be HU as they are; unsigned ones cannot hold air."""
     message = f"No valid rescale slope or intercept in {_share(bare, slices)}"
-    if len(bare) == len(slices) and all(s.pixel_representation == 1 for s in slices):
+    if all(rescale_of(s) == (None, None) and s.pixel_representation == 1 for s in slices):
         return Finding(NO_RESCALE, Severity.WARN, f"{message}; the stored values are taken as Hounsfield units.")
     return _block(NO_RESCALE, f"{message}, and the stored values cannot be Hounsfield units.", bare[0])
 
@@ -220,8 +216,10 @@ def _check_placement(slices: Sequence[SliceHeader]) -> Iterator[Finding]:
     assert direction is not None  # checked by _check_presence
     origins = np.array([s.position_lps_mm for s in slices])
     positions = normal_positions(origins, direction)
-    yield from _check_steps(slices, np.diff(positions))
-    yield from _check_tilt(slices, origins, direction)
+    steps = np.diff(positions)
+    yield from _check_steps(slices, steps)
+    if (steps >= _SAME_POSITION_MM).all():
+        yield from _check_tilt(slices, origins, direction)
     yield from _check_obliquity(direction)
 
 
@@ -302,10 +300,10 @@ def _share(some: Sequence[SliceHeader], slices: Sequence[SliceHeader]) -> str:
 
 
 def _block(code: str, message: str, header: SliceHeader | None = None, remedy: str = _EXPORT_AGAIN) -> Finding:
-    return Finding(code, Severity.BLOCK, message, header.path.name if header else "", remedy)
+    return Finding(code, Severity.BLOCK, message, shown(header.path) if header else "", remedy)
 
 
 def blocking(findings: Sequence[Finding], accepted: frozenset[str] = frozenset()) -> list[Finding]:
     """Return the findings that still stop the work once the acceptable ones among `accepted` are let through."""
     allowed = accepted & ACCEPTABLE
-    return [f for f in chain(findings) if f.severity is Severity.BLOCK and f.code not in allowed]
+    return [f for f in findings if f.severity is Severity.BLOCK and f.code not in allowed]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from autocontour.dicom.header import SliceHeader
 from autocontour.dicom.read import dataset_start, read_bytes
-from autocontour.dicom.wording import counted
+from autocontour.dicom.wording import counted, shown
 from autocontour.errors import CTError
 from autocontour.findings import Finding, Severity
 
@@ -53,7 +53,9 @@ def _say_dropped(files: Sequence[SliceHeader]) -> list[Finding]:
     if not files:
         return []
     return [
-        Finding(COPIES, Severity.INFO, f"{counted(len(files), 'file')} ignored: copies of others.", files[0].path.name)
+        Finding(
+            COPIES, Severity.INFO, f"{counted(len(files), 'file')} ignored: copies of others.", shown(files[0].path)
+        )
     ]
 
 
@@ -62,4 +64,4 @@ def _say_conflicting(files: Sequence[SliceHeader]) -> list[Finding]:
         return []
     message = f"{counted(len(files), 'file')} with the SOP Instance UID of another file but other content."
     remedy = "Find out which files are right and export the series again."
-    return [Finding(CONFLICTING_COPIES, Severity.BLOCK, message, files[0].path.name, remedy)]
+    return [Finding(CONFLICTING_COPIES, Severity.BLOCK, message, shown(files[0].path), remedy)]

@@ -13,9 +13,9 @@ from pydicom.tag import Tag
 from autocontour.dicom.checks import blocking
 from autocontour.dicom.header import SliceHeader
 from autocontour.dicom.pixels import CHANGED, check_unchanged, read_slice
-from autocontour.dicom.read import guarded, read_dataset, unreadable
+from autocontour.dicom.read import guarded, read_dataset
 from autocontour.dicom.scan import Series, find_late_files
-from autocontour.dicom.wording import counted
+from autocontour.dicom.wording import counted, shown
 from autocontour.errors import CTError
 from autocontour.findings import Finding, Severity
 from autocontour.jobs import Job
@@ -118,12 +118,9 @@ def _read_voxels(series: Series, job: Job) -> tuple[NDArray[np.int16], list[Find
 
 def _read_reference_header(first: SliceHeader) -> Dataset:
     """Read the attributes that a structure set takes over; their raw values stay as they stand in the file."""
-    try:
-        check_unchanged(first, first.path.stat())
-    except OSError as fault:
-        raise unreadable(first.path, fault) from fault
+    check_unchanged(first)
     trial = read_dataset(first.path, specific_tags=_HEADER, stop_before_pixels=True)
-    with guarded(where=first.path.name):
+    with guarded(where=shown(first.path)):
         for element in trial.iterall():
             str(element.value)
     return read_dataset(first.path, specific_tags=_HEADER, stop_before_pixels=True)

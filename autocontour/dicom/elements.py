@@ -29,7 +29,8 @@ LOSSLESS = frozenset({"1.2.840.10008.1.2.5", *(JPEG_FAMILY + number for number i
 _FIRST_READ = 1 << 14
 _PREAMBLE = 132
 _ROWS = 0x00280010
-_AFTER_IMAGE_GROUP = 0x00290000
+_IMAGE_GROUP = 0x0028
+_RADIOTHERAPY_GROUPS = range(0x3002, 0x3012, 2)
 _LONG_LENGTH = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
 _SHORT_LENGTH = {
     *(b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FL", b"FD", b"IS", b"LO", b"LT"),
@@ -154,7 +155,7 @@ def _walk(
         if depth == 0:
             if tag == PIXEL_DATA:
                 return value, length
-            if tag >= _AFTER_IMAGE_GROUP and _ROWS not in values:
+            if group in _RADIOTHERAPY_GROUPS or (group > _IMAGE_GROUP and _ROWS not in values):
                 return 0, 0
         if length == UNDEFINED:
             depth += 1

@@ -21,18 +21,23 @@ from autocontour.dicom.elements import (
     read_elements,
 )
 from autocontour.dicom.read import DAMAGED, guarded, read_dataset, starts_like_dicom, unreadable
+from autocontour.dicom.wording import shown
 from autocontour.errors import CTError
 
 _TAGS: Final = {
+    "character_set": 0x00080005,
     "image_type": 0x00080008,
     "sop_class_uid": 0x00080016,
     "sop_instance_uid": 0x00080018,
+    "study_date": 0x00080020,
     "modality": 0x00080060,
+    "description": 0x0008103E,
     "patient_name": 0x00100010,
     "patient_id": 0x00100020,
     "gantry_tilt_deg": 0x00181120,
     "study_instance_uid": 0x0020000D,
     "series_instance_uid": 0x0020000E,
+    "series_number": 0x00200011,
     "instance_number": 0x00200013,
     "position_lps_mm": 0x00200032,
     "orientation": 0x00200037,
@@ -67,6 +72,8 @@ class SliceHeader:
         The file as it was when it was scanned.
     patient
         Patient ID and name as raw bytes, to tell patients apart; never shown.
+    character_set, description
+        Specific Character Set and Series Description as raw bytes.
     position_lps_mm, orientation
         Image Position and Orientation (Patient), PS3.3 C.7.6.2.1.1.
     pixel_spacing_vu_mm
@@ -80,6 +87,10 @@ class SliceHeader:
     size: int
     modified_ns: int
     patient: tuple[bytes, bytes] = field(repr=False)
+    character_set: bytes
+    description: bytes = field(repr=False)
+    study_date: str
+    series_number: str
     transfer_syntax: str
     sop_class_uid: str
     sop_instance_uid: str
@@ -122,7 +133,7 @@ def read_header(path: Path) -> SliceHeader:
             status = os.fstat(file.fileno())
             head = file.read(256)
             if not starts_like_dicom(head):
-                raise CTError(NOT_DICOM, f"{path.name} is no DICOM file.")
+                raise CTError(NOT_DICOM, f"{shown(path)} is no DICOM file.")
             file.seek(0)
             elements = read_elements(file, _WANTED)
     except OSError as fault:
@@ -131,9 +142,9 @@ def read_header(path: Path) -> SliceHeader:
         elements = _read_elements_fully(path)
     header = _header(path, status, elements)
     if elements.values.get(MEDIA_SOP_CLASS, b"").rstrip(b"\0 ") == DICOMDIR:
-        raise CTError(NOT_DICOM, f"{path.name} is a directory of DICOM files.")
+        raise CTError(NOT_DICOM, f"{shown(path)} is a directory of DICOM files.")
     if not (header.sop_class_uid and header.sop_instance_uid and header.series_instance_uid and header.modality):
-        raise CTError(DAMAGED, f"The DICOM file {path.name} names no object.", "Export or copy it again.")
+        raise CTError(DAMAGED, f"The DICOM file {shown(path)} names no object.", "Export or copy it again.")
     return header
 
 
@@ -144,7 +155,11 @@ def _header(path: Path, status: os.stat_result, elements: Elements) -> SliceHead
         path=path,
         size=status.st_size,
         modified_ns=status.st_mtime_ns,
-        patient=(raw.get(_TAGS["patient_id"], b"").strip(b" \0"), raw.get(_TAGS["patient_name"], b"").strip(b" \0")),
+        patient=(_bytes(raw, "patient_id"), _bytes(raw, "patient_name")),
+        character_set=_bytes(raw, "character_set"),
+        description=_bytes(raw, "description"),
+        study_date=_text(raw, "study_date"),
+        series_number=_text(raw, "series_number"),
         transfer_syntax=elements.transfer_syntax,
         sop_class_uid=_text(raw, "sop_class_uid"),
         sop_instance_uid=_text(raw, "sop_instance_uid"),
@@ -175,8 +190,12 @@ def _header(path: Path, status: os.stat_result, elements: Elements) -> SliceHead
     )
 
 
+def _bytes(raw: dict[int, bytes], name: str) -> bytes:
+    return raw.get(_TAGS[name], b"").strip(b" \0")
+
+
 def _text(raw: dict[int, bytes], name: str) -> str:
-    return raw.get(_TAGS[name], b"").decode("latin-1").strip(" \0")
+    return _bytes(raw, name).decode("latin-1")
 
 
 def _numbers(raw: dict[int, bytes], name: str, count: int) -> tuple[float, ...] | None:
@@ -199,7 +218,7 @@ def _unsigned(raw: dict[int, bytes], name: str) -> int:
 def _read_elements_fully(path: Path) -> Elements:
     """Have the same values through the full reader, for big endian, deflated and irregular files."""
     dataset = read_dataset(path, specific_tags=sorted(_WANTED), stop_before_pixels=True)
-    with guarded(where=path.name):
+    with guarded(where=shown(path)):
         syntax = str(getattr(dataset, "file_meta", Dataset()).get("TransferSyntaxUID", ""))
         values = {tag: _raw(dataset, tag, syntax) for tag in _WANTED if tag in dataset}
     return Elements(values, syntax)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from autocontour.dicom.wording import shown
 from autocontour.errors import CTError
 from autocontour.findings import Finding, Severity
 from autocontour.geometry import VolumeGeometry
@@ -32,13 +33,13 @@ def read_image(path: Path) -> CTVolume:
     import SimpleITK
 
     if not path.is_file():
-        raise CTError(BAD_IMAGE, f"There is no file {path.name}.", "Check the path.")
+        raise CTError(BAD_IMAGE, f"There is no file {shown(path)}.", "Check the path.")
     try:
         image: Any = SimpleITK.ReadImage(str(path))
     except RuntimeError as fault:
-        raise CTError(BAD_IMAGE, f"The image {path.name} cannot be read.", "Convert it again.") from fault
+        raise CTError(BAD_IMAGE, f"The image {shown(path)} cannot be read.", "Convert it again.") from fault
     if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
-        raise CTError(BAD_IMAGE, f"The image {path.name} is no volume of grey values.", "Give one 3D volume.")
+        raise CTError(BAD_IMAGE, f"The image {shown(path)} is no volume of grey values.", "Give one 3D volume.")
     x, y, z = image.GetSpacing()
     columns, rows, slices = image.GetSize()
     direction = np.array(image.GetDirection()).reshape(3, 3)
@@ -49,7 +50,7 @@ def read_image(path: Path) -> CTVolume:
         direction = direction * [1, 1, -1]
     geometry = VolumeGeometry.regular((slices, rows, columns), (z, y, x), origin, direction)
     if not np.isfinite(values).all() or values.min() < _INT16.min or values.max() > _INT16.max:
-        raise CTError(BAD_IMAGE, f"The values of {path.name} are no Hounsfield units.", "Give a CT.")
+        raise CTError(BAD_IMAGE, f"The values of {shown(path)} are no Hounsfield units.", "Give a CT.")
     hu = np.rint(values).astype(np.int16)
     message = "The CT is no DICOM series; no structure set can be written for it."
     return CTVolume(hu, geometry, None, (Finding(NO_REFERENCE, Severity.INFO, message),))

@@ -17,6 +17,7 @@ from pydicom.uid import UID
 from autocontour.dicom.elements import EXPLICIT_LITTLE, IMPLICIT_LITTLE, JPEG_FAMILY
 from autocontour.dicom.header import SliceHeader
 from autocontour.dicom.read import guarded, read_bytes, read_dataset, unreadable
+from autocontour.dicom.wording import shown
 from autocontour.errors import CTError
 
 CHANGED = "AC-CT-006"
@@ -46,7 +47,7 @@ def read_slice(header: SliceHeader, hu: NDArray[np.int16]) -> bool:
     is_jpeg = header.transfer_syntax.startswith(JPEG_FAMILY)
     values = _decode_jpeg(header) if is_jpeg else _decode(header)
     if values.shape != hu.shape:
-        raise CTError(UNDECODABLE, f"The pixels of {header.path.name} do not fit its header.", "Export it again.")
+        raise CTError(UNDECODABLE, f"The pixels of {shown(header.path)} do not fit its header.", "Export it again.")
     return _rescale(values, header, hu)
 
 
@@ -78,17 +79,21 @@ def _read_plain(header: SliceHeader, hu: NDArray[np.int16]) -> None:
         np.right_shift(bits, spare, out=bits)
 
 
-def check_unchanged(header: SliceHeader, status: os.stat_result) -> None:
-    """Raise a `CTError` if the file is no longer what was scanned."""
+def check_unchanged(header: SliceHeader, status: os.stat_result | None = None) -> None:
+    """Raise a `CTError` if the file (or the open one of this `status`) is no longer what was scanned."""
+    try:
+        status = status or header.path.stat()
+    except OSError as fault:
+        raise unreadable(header.path, fault) from fault
     if (status.st_size, status.st_mtime_ns) != (header.size, header.modified_ns):
-        message = f"The file {header.path.name} changed while it was in use."
+        message = f"The file {shown(header.path)} changed while it was in use."
         raise CTError(CHANGED, message, "Wait until nothing writes into the folder, then start again.")
 
 
 def _decode(header: SliceHeader) -> NDArray[Any]:
     """Return the stored values of big endian, deflated, run-length encoded or unusual pixels through pydicom."""
     dataset = _read_whole(header)
-    with guarded(code=UNDECODABLE, where=header.path.name):
+    with guarded(code=UNDECODABLE, where=shown(header.path)):
         values: NDArray[Any] = dataset.pixel_array
         return values.astype(values.dtype.newbyteorder("="), copy=False)
 
@@ -101,7 +106,7 @@ def _decode_jpeg(header: SliceHeader) -> NDArray[Any]:
     """
     import SimpleITK
 
-    with guarded(code=UNDECODABLE, where=header.path.name), TemporaryDirectory() as folder:
+    with guarded(code=UNDECODABLE, where=shown(header.path)), TemporaryDirectory() as folder:
         frame = get_frame(_read_whole(header).PixelData, 0, number_of_frames=1)
         if frame.rstrip(b"\0")[-2:] != _JPEG_END:  # decoders fill in what is missing without a word
             raise _cut_short(header)
@@ -132,12 +137,12 @@ def _write_frame(header: SliceHeader, frame: bytes, path: Path) -> None:
 
 def _read_whole(header: SliceHeader) -> Dataset:
     data = read_bytes(header.path)
-    check_unchanged(header, header.path.stat())
+    check_unchanged(header)
     return read_dataset(data, code=UNDECODABLE)
 
 
 def _cut_short(header: SliceHeader) -> CTError:
-    return CTError(TRUNCATED, f"The pixel data of {header.path.name} are cut short.", "Copy the file again, whole.")
+    return CTError(TRUNCATED, f"The pixel data of {shown(header.path)} are cut short.", "Copy the file again, whole.")
 
 
 def _rescale(stored: NDArray[Any], header: SliceHeader, hu: NDArray[np.int16]) -> bool:

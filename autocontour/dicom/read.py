@@ -12,6 +12,7 @@ from pathlib import Path
 from pydicom import Dataset, config, dcmread
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
+from autocontour.dicom.wording import shown
 from autocontour.errors import AutoContourError, CTError
 
 DAMAGED = "AC-CT-001"
@@ -74,7 +75,7 @@ def read_dataset(
     AutoContourError
         Of the type asked for; never anything else, whatever the file holds.
     """
-    where = source.name if isinstance(source, Path) else ""
+    where = shown(source) if isinstance(source, Path) else ""
     data = read_bytes(source, error) if isinstance(source, Path) else source
     with guarded(error, code, where):
         _check_inflated_size(data)
@@ -99,7 +100,7 @@ def unreadable(
 ) -> AutoContourError:
     """Return the error for a file that the system does not let us read."""
     reason = getattr(fault, "strerror", None) or type(fault).__name__
-    return error(code, f"The file {path.name} cannot be read ({reason}).", "Check that it is there and may be read.")
+    return error(code, f"The file {shown(path)} cannot be read ({reason}).", "Check that it is there and may be read.")
 
 
 def starts_like_dicom(data: bytes) -> bool:

@@ -11,13 +11,15 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from pydicom.charset import convert_encodings
+from pydicom.valuerep import PersonName
 
 from autocontour.dicom.checks import CT_IMAGE, ENHANCED_CT, blocking, check_series, is_localizer
 from autocontour.dicom.copies import drop_copies
 from autocontour.dicom.header import NOT_DICOM, SliceHeader, read_header
 from autocontour.dicom.placement import direction_of, normal_positions
-from autocontour.dicom.read import DAMAGED, UNREADABLE, guarded, read_dataset
-from autocontour.dicom.wording import counted
+from autocontour.dicom.read import DAMAGED, UNREADABLE, guarded
+from autocontour.dicom.wording import counted, shown
 from autocontour.errors import CTError
 from autocontour.findings import Finding, Severity
 from autocontour.geometry import VolumeGeometry
@@ -25,13 +27,6 @@ from autocontour.jobs import Job
 
 NOTHING_FOUND = "AC-CT-002"
 SHARED_UID = "AC-CT-050"
-_SHOWN = {
-    "StudyDate": 0x00080020,
-    "SeriesDescription": 0x0008103E,
-    "PatientName": 0x00100010,
-    "PatientID": 0x00100020,
-    "SeriesNumber": 0x00200011,
-}
 _THREADS = 4
 
 
@@ -45,10 +40,6 @@ class Series:
         Header of every file, in spatial order along the slice normal (by number where positions are missing).
     folder
         The folder that was scanned.
-    description, number, study_date
-        Series Description, Series Number, Study Date as they stand, empty if absent.
-    patient_name, patient_id
-        For those who ask to see them; never logged.
     findings
         What the checks noticed about the series and the files around it.
     known
@@ -57,11 +48,6 @@ class Series:
 
     slices: tuple[SliceHeader, ...] = field(repr=False)
     folder: Path
-    description: str = ""
-    number: str = ""
-    study_date: str = ""
-    patient_name: str = field(default="", repr=False)
-    patient_id: str = field(default="", repr=False)
     findings: tuple[Finding, ...] = ()
     known: frozenset[Path] = field(default=frozenset(), repr=False)
 
@@ -77,6 +63,31 @@ class Series:
     def modality(self) -> str:
         """Modality of the first file."""
         return self.slices[0].modality
+
+    @property
+    def description(self) -> str:
+        """Series Description, empty if absent."""
+        return _decode(self.slices[0].description, self.slices[0].character_set)
+
+    @property
+    def number(self) -> str:
+        """Series Number, empty if absent."""
+        return self.slices[0].series_number
+
+    @property
+    def study_date(self) -> str:
+        """Study Date as it stands, empty if absent."""
+        return self.slices[0].study_date
+
+    @property
+    def patient_id(self) -> str:
+        """Patient ID, for those who ask to see it; never logged."""
+        return _decode(self.slices[0].patient[0], self.slices[0].character_set)
+
+    @property
+    def patient_name(self) -> str:
+        """Patient's Name, for those who ask to see it; never logged."""
+        return _decode(self.slices[0].patient[1], self.slices[0].character_set)
 
     @property
     def series_instance_uid(self) -> str:
@@ -141,13 +152,11 @@ def scan_folder(folder: Path, job: Job) -> list[Series]:
     closed: list[OSError] = []
     files = sorted(_walk_files(folder, closed))
     headers, findings = _read_headers(files, folder, job)
-    findings += _say(
-        UNREADABLE, Severity.WARN, "folder", "that cannot be opened", [Path(str(e.filename)) for e in closed], folder
-    )
+    closed_folders = [Path(str(fault.filename)) for fault in closed]
+    findings += _say(UNREADABLE, Severity.WARN, "folder", "that cannot be opened", closed_folders, folder)
     if not headers:
-        raise CTError(
-            NOTHING_FOUND, f"No DICOM series in the folder ({counted(len(files), 'file')}).", "Check the path."
-        )
+        seen = " ".join(finding.message for finding in findings)
+        raise CTError(NOTHING_FOUND, f"The folder holds no DICOM series. {seen}".rstrip(), "Check the path.")
     groups: dict[tuple[object, ...], list[SliceHeader]] = defaultdict(list)
     for header in headers:
         key = header.series_instance_uid, header.study_instance_uid, header.frame_of_reference_uid, header.patient
@@ -174,7 +183,11 @@ def _walk_files(folder: Path, closed: list[OSError]) -> Iterator[Path]:
     """Every file below a folder; links are followed, each folder is entered once."""
     entered: set[tuple[int, int]] = set()
     for name, subfolders, files in os.walk(folder, followlinks=True, onerror=closed.append):
-        status = Path(name).stat()
+        try:
+            status = Path(name).stat()
+        except OSError as fault:
+            closed.append(fault)
+            continue
         if (status.st_dev, status.st_ino) in entered:
             subfolders.clear()
             continue
@@ -212,8 +225,7 @@ def _try_header(path: Path) -> SliceHeader | str:
 def _say(code: str, severity: Severity, noun: str, what: str, files: Sequence[Path], folder: Path) -> list[Finding]:
     if not files:
         return []
-    names = [str(f.relative_to(folder)) if f.is_relative_to(folder) else f.name for f in files[:3]]
-    where = ", ".join(names) + (" …" if len(files) > len(names) else "")
+    where = ", ".join(shown(file, folder) for file in files[:3]) + (" …" if len(files) > 3 else "")
     return [Finding(code, severity, f"{counted(len(files), noun)} {what}.", where)]
 
 
@@ -237,18 +249,7 @@ def _build_series(
     if shared[slices[0].series_instance_uid] > 1:
         message = "Its Series Instance UID also names images of another patient, study or frame of reference."
         findings.append(Finding(SHARED_UID, Severity.WARN, message, remedy="Check that the right images were chosen."))
-    shown = _read_shown(slices[0].path)
-    return Series(
-        slices,
-        folder,
-        description=shown["SeriesDescription"],
-        number=shown["SeriesNumber"],
-        study_date=shown["StudyDate"],
-        patient_name=shown["PatientName"],
-        patient_id=shown["PatientID"],
-        findings=(*findings, *around),
-        known=known,
-    )
+    return Series(slices, folder, findings=(*findings, *around), known=known)
 
 
 def _in_spatial_order(slices: Sequence[SliceHeader]) -> tuple[SliceHeader, ...]:
@@ -262,11 +263,11 @@ def _in_spatial_order(slices: Sequence[SliceHeader]) -> tuple[SliceHeader, ...]:
     return tuple(slices[i] for i in order)
 
 
-def _read_shown(path: Path) -> dict[str, str]:
-    """Words about the series for the user, in the file's own character set."""
+def _decode(value: bytes, character_set: bytes) -> str:
+    """Turn raw text into words for the user."""
     try:
-        dataset = read_dataset(path, specific_tags=list(_SHOWN.values()), stop_before_pixels=True)
         with guarded():
-            return {name: str(dataset.get(name) or "") for name in _SHOWN}
+            encodings = convert_encodings([name.strip() for name in character_set.decode("latin-1").split("\\")])
+            return str(PersonName(value, encodings))
     except CTError:
-        return dict.fromkeys(_SHOWN, "")
+        return value.decode("latin-1")

@@ -102,7 +102,7 @@ def test_the_fast_walk_sees_what_pydicom_sees(slices, data):
     content = to_bytes(dataset)
     elements = read_elements(BytesIO(content), _WANTED)
     whole = pydicom.dcmread(BytesIO(content))
-    for tag in _WANTED & set(whole.keys()):
+    for tag in (_WANTED & set(whole.keys())) - {0x00080005}:  # which pydicom converts at once
         assert elements.values[tag] == whole.get_item(tag).value
     assert content[elements.pixel_offset :][: elements.pixel_length] == whole.PixelData
 
