@@ -5,9 +5,12 @@ from __future__ import annotations
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton
 
 from autocontour.errors import AutoContourError, Cancelled
+from autocontour.findings import Finding
 from autocontour.gui.tasks import ContourTask
 from autocontour.gui.workspace import Workspace
 from autocontour.structures import Structure
+
+NOT_FOUND = "AC-PL-001"
 
 
 class AutoBar(QFrame):
@@ -73,11 +76,11 @@ class AutoBar(QFrame):
         self._count += 1
         self.workspace.receive(structure)
 
-    def _finish(self, findings: object) -> None:  # noqa: ARG002  (shown with the structures)
+    def _finish(self, findings: tuple[Finding, ...]) -> None:
         self.hide()
-        self.workspace.say(
-            f"{self._count} structure{'s' * (self._count != 1)} drawn. Look at each before you approve it."
-        )
+        drawn = f"{self._count} structure{'s' * (self._count != 1)} drawn. Look at each before you approve it."
+        missing = ", ".join(finding.where for finding in findings if finding.code == NOT_FOUND)
+        self.workspace.say(f"{drawn} Not found: {missing}." if missing else drawn)
 
     def _fail(self, error: AutoContourError) -> None:
         self.hide()

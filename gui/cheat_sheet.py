@@ -27,7 +27,7 @@ class CheatSheet(QWidget):
 
     def __init__(self, parent: QWidget, presets: list[str]) -> None:
         super().__init__(parent)
-        keys = [(group, [(_spoken(r.keys), r.text) for r in rows if r.keys]) for group, rows in _groups()]
+        keys = [(group, [(_spoken(r.keys.split()[0]), r.text) for r in rows if r.keys]) for group, rows in _groups()]
         numbers = [(str(number), name) for number, name in enumerate(presets, 1)]
         self.sections = [*keys, ("Mouse", list(MOUSE)), ("Window presets", numbers)]
         self.setAccessibleName("Keys")
@@ -102,6 +102,5 @@ def _groups() -> list[tuple[str, list]]:  # type: ignore[type-arg]  # of action 
     return [(group, list(rows)) for group, rows in groupby(ACTIONS, key=lambda row: row.menu)]
 
 
-def _spoken(keys: str) -> str:
-    native = QKeySequence.SequenceFormat.NativeText
-    return "  ".join(QKeySequence(key).toString(native) for key in keys.split())
+def _spoken(key: str) -> str:
+    return QKeySequence(key).toString(QKeySequence.SequenceFormat.NativeText)

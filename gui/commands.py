@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from autocontour.case import CaseStructure, Edit
-from autocontour.edits import Outline, copied, deleted, filled, largest, mapped, replaced, simplified, smoothed
+from autocontour.edits import (
+    Outline,
+    copied,
+    deleted,
+    filled,
+    interpolated,
+    largest,
+    mapped,
+    replaced,
+    simplified,
+    smoothed,
+)
 from autocontour.gui.workspace import Workspace
 from autocontour.structures import GenerationAlgorithm, ReviewStatus
 
@@ -71,8 +82,6 @@ def keep_largest(space: Workspace) -> None:
 
 def interpolate(space: Workspace) -> None:
     """Draw the slices between those that are drawn."""
-    from autocontour.contouring import interpolate_contours
-
     current = space.current
     if current is None or space.ct is None:
         return
@@ -80,8 +89,7 @@ def interpolate(space: Workspace) -> None:
     if len(contours) < 2:
         space.said.emit("Draw the structure on two slices or more, then interpolate between them.", True)
         return
-    after = interpolate_contours(contours, space.ct.geometry)
-    changes = {z: polygon for z, polygon in after.items() if z not in contours}
+    changes = interpolated(contours, space.ct.geometry)
     if not changes:
         space.said.emit(f"{current.structure.name} has no gap between its slices.", True)
     elif space.redraw("Interpolate", changes):

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from autocontour.geometry import VolumeGeometry
 from autocontour.volume import CTVolume
 
+TISSUE_HU, SHARE = -300, 0.08
 LETTERS = (("R", "L"), ("A", "P"), ("I", "S"))
 
 
@@ -80,6 +81,11 @@ class PlaneGrid:
         """How many slices lie along the plane's axis."""
         return self.geometry.shape_zyx[self.plane.value]
 
+    def extent_of(self, low_zyx: tuple[int, int, int], high_zyx: tuple[int, int, int]) -> Extent:
+        """Return what the voxels from `low_zyx` to `high_zyx` cover."""
+        (h1, d1), (h2, d2) = self.to_display(low_zyx), self.to_display(high_zyx)
+        return Extent(min(h1, h2), min(d1, d2), abs(h2 - h1), abs(d2 - d1))
+
     def image(self, ct: CTVolume, index: int) -> NDArray[np.int16]:
         """Return the HU of slice `index` as a contiguous (rows, columns) image."""
         if self.plane is Plane.AXIAL:
@@ -133,6 +139,18 @@ class PlaneGrid:
 
     def _nearest_slice(self, w_mm: float) -> int:
         return int(np.abs(self.geometry.slice_positions_mm - w_mm).argmin())
+
+
+def body_voxels(ct: CTVolume) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    """Return the first and last voxel of the patient, roughly: where a fair share of rows and columns is tissue."""
+    step = (max(1, ct.hu.shape[0] // 24), 4, 4)
+    tissue = ct.hu[:: step[0], :: step[1], :: step[2]] > TISSUE_HU
+    low, high = [0, 0, 0], [n - 1 for n in ct.hu.shape]
+    for axis in (1, 2):
+        profile = tissue.mean(axis=tuple(a for a in range(3) if a != axis))
+        rows = np.flatnonzero(profile > SHARE * profile.max()) if profile.max() else np.array([0, len(profile) - 1])
+        low[axis], high[axis] = int(rows[0]) * step[axis], min(int(rows[-1] + 1) * step[axis], high[axis])
+    return (low[0], low[1], low[2]), (high[0], high[1], high[2])
 
 
 def letter(direction_lps: NDArray[np.float64]) -> str:

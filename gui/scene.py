@@ -95,7 +95,7 @@ class Scene:
 
     def draw_outline(self, painter: QPainter, outline: MultiPolygon | None, color: QColor) -> None:
         """Draw an outline that is being worked on."""
-        self._draw_shape(painter, Shape(path_of(outline)), color, SELECTED_PX)
+        self._draw_shape(painter, Shape(path_of(outline)), color, SELECTED_PX, self.workspace.fill_opacity)
 
     def draw_comparison(self, painter: QPainter, structures: tuple[Structure, ...]) -> None:
         """Draw what is compared with: dashed, over everything."""
@@ -112,13 +112,16 @@ class Scene:
     def _draw(self, painter: QPainter, structure: Structure, *, is_selected: bool) -> None:
         shape = self._shape(structure)
         if shape is not None:
-            self._draw_shape(painter, shape, QColor(*structure.color_rgb), SELECTED_PX if is_selected else OUTLINE_PX)
+            # The whole body filled would only veil the image.
+            opacity = 0.0 if structure.interpreted_type == "EXTERNAL" else self.workspace.fill_opacity
+            width_px = SELECTED_PX if is_selected else OUTLINE_PX
+            self._draw_shape(painter, shape, QColor(*structure.color_rgb), width_px, opacity)
 
-    def _draw_shape(self, painter: QPainter, shape: Shape, color: QColor, width_px: float) -> None:
-        if self.workspace.fill_opacity > 0:
+    def _draw_shape(self, painter: QPainter, shape: Shape, color: QColor, width_px: float, opacity: float) -> None:
+        if opacity > 0:
             painter.setRenderHint(QPainter.RenderHint.Antialiasing, on=False)
             painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(QColor(color.red(), color.green(), color.blue(), int(255 * self.workspace.fill_opacity)))
+            painter.setBrush(QColor(color.red(), color.green(), color.blue(), int(255 * opacity)))
             shape.fill(painter)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setBrush(Qt.BrushStyle.NoBrush)

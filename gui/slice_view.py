@@ -87,11 +87,12 @@ class SliceView(QWidget):
         self.update()
 
     def fit(self) -> None:
-        """Show the whole image."""
+        """Show the whole patient."""
         if self.scene.grid:
-            e = self.scene.grid.extent
-            self.zoom = 1.0
-            self.centre = QPointF(e.left + e.width / 2, e.top + e.height / 2)
+            whole, body = self.scene.grid.extent, self.scene.grid.extent_of(*self.workspace.body_voxels)
+            self.centre = QPointF(body.left + body.width / 2, body.top + body.height / 2)
+            room = min(self.width() / max(body.width, 1), self.height() / max(body.height, 1))
+            self.zoom = max(0.94 * room / min(self.width() / whole.width, self.height() / whole.height), 1.0)
         self.refresh()
 
     def refresh(self) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QPointF, QRectF, Qt, QTimer
+from numpy.typing import NDArray
+from PySide6.QtCore import QPointF, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QColor,
     QFont,
@@ -31,13 +32,14 @@ from autocontour.structures import Contours, Structure
 
 REST_MS = 150
 DEGREES_PER_PX = 0.5
-BODY_OPACITY, OTHERS_OPACITY = 0.1, 0.45
-PEELS = 6
-LARGEST_STEP_MM = 3.0
+BODY_OPACITY, OTHERS_OPACITY = 0.15, 0.5
+LARGEST_STEP_MM, FEWEST_PIXELS = 3.0, 24
 
 
 class SurfaceView(QWidget):
     """A turnable view of every visible structure."""
+
+    enlarge_asked = Signal()
 
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -103,6 +105,10 @@ class SurfaceView(QWidget):
         """Let go."""
         self._drag_from = None
 
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:  # noqa: ARG002  (Qt's signature)
+        """Make this the large view."""
+        self.enlarge_asked.emit()
+
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Come closer or go away."""
         if self._scene:
@@ -160,10 +166,6 @@ class SurfaceScene:
         self._window.SetOffScreenRendering(1)
         self._window.SetMultiSamples(0)
         self._renderer.UseFXAAOn()
-        # Transparent surfaces need their layers in order, or what is inside them vanishes.
-        self._renderer.SetUseDepthPeeling(1)
-        self._renderer.SetMaximumNumberOfPeels(PEELS)
-        self._window.SetAlphaBitPlanes(1)
         self._window.AddRenderer(self._renderer)
         self._actors: dict[int, tuple[Contours, Any]] = {}
         self._placed = False
@@ -183,7 +185,9 @@ class SurfaceScene:
             look = known[1].GetProperty()
             look.SetColor(*(c / 255 for c in structure.color_rgb))
             is_body = structure.interpreted_type == "EXTERNAL"
-            look.SetOpacity(1.0 if structure.number == selected else BODY_OPACITY if is_body else OTHERS_OPACITY)
+            # Their far sides left out, transparent surfaces need no sorting, which costs seconds without a GPU.
+            look.SetBackfaceCulling(is_body or structure.number != selected)
+            look.SetOpacity(BODY_OPACITY if is_body else 1.0 if structure.number == selected else OTHERS_OPACITY)
         if not self._placed and self._actors:
             self._look_from_front()
 
@@ -276,21 +280,28 @@ def build_actor(contours: Contours, geometry: VolumeGeometry) -> Any:  # noqa: A
     return actor
 
 
-def _coarse_mask(contours: Contours, geometry: VolumeGeometry) -> tuple[np.ndarray, VolumeGeometry]:
-    """Return the structure's mask with a rim of nothing, its pixels joined up to 3 mm."""
+def _coarse_mask(contours: Contours, geometry: VolumeGeometry) -> tuple[NDArray[np.uint8], VolumeGeometry]:
+    """Return the structure's mask on pixels of up to 3 mm with a rim of nothing, which closes the surface."""
     from autocontour.contouring import box_of, mask_from_contours
 
-    box = box_of(contours, geometry) or Box((0, 0, 0), (1, 1, 1))
-    box = box.padded((1, 4, 4), geometry.shape_zyx)
-    mask = mask_from_contours(contours, geometry, box).astype(np.uint8)
-    grid = geometry.cropped(box)
-    join = max(1, int(LARGEST_STEP_MM / max(geometry.pixel_spacing_vu_mm))) if mask[0].size > 120 * 120 else 1
-    mask = mask[:, ::join, ::join]
-    step_v, step_u = (s * join for s in geometry.pixel_spacing_vu_mm)
-    origins = grid.slice_origins_lps_mm
-    # A rim all round closes the surface where the structure reaches the end of the scan.
-    rim = grid.direction @ np.array([step_u, step_v, geometry.slice_spacing_mm])
-    rimmed = np.pad(mask, 1)
-    return rimmed, VolumeGeometry.regular(
-        rimmed.shape, (geometry.slice_spacing_mm, step_v, step_u), origins[0] - rim, grid.direction
+    grid = _coarser(contours, geometry)
+    box = (box_of(contours, grid) or Box((0, 0, 0), (1, 1, 1))).padded((0, 1, 1), grid.shape_zyx)
+    mask = np.pad(mask_from_contours(contours, grid, box).astype(np.uint8), 1)
+    spacing = grid.spacing_zyx_mm
+    rim = grid.direction @ np.array(spacing[::-1])
+    z, y, x = mask.shape
+    return mask, VolumeGeometry.regular(
+        (z, y, x), spacing, grid.cropped(box).slice_origins_lps_mm[0] - rim, grid.direction
     )
+
+
+def _coarser(contours: Contours, geometry: VolumeGeometry) -> VolumeGeometry:
+    """Return a grid of the same slices with pixels as large as the structure allows."""
+    across_mm = max(max(p.bounds[2] - p.bounds[0], p.bounds[3] - p.bounds[1]) for p in contours.values())
+    step_v, step_u = geometry.pixel_spacing_vu_mm
+    join = max(1, int(min(LARGEST_STEP_MM, across_mm / FEWEST_PIXELS) / max(step_v, step_u)))
+    # The first of the joined pixels' centre moves by half of what they gained.
+    shift = geometry.direction[:, :2] @ np.array([step_u, step_v]) * (join - 1) / 2
+    rows, columns = -(-geometry.rows // join), -(-geometry.columns // join)
+    origins = geometry.slice_origins_lps_mm + shift
+    return VolumeGeometry(rows, columns, (step_v * join, step_u * join), geometry.direction, origins)

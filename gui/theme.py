@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from string import Template
 
 from PySide6.QtGui import QColor, QPalette
@@ -67,7 +68,11 @@ QPushButton#good:disabled { background: $panel; color: $muted; border-color: $li
 QLineEdit, QComboBox, QDoubleSpinBox, QSpinBox, QPlainTextEdit, QTextEdit { background: $raised; color: $text;
   border: 1px solid $line; border-radius: 6px; padding: 5px 8px; selection-background-color: $accent; }
 QLineEdit:focus, QComboBox:focus, QDoubleSpinBox:focus { border-color: $accent; }
-QComboBox::drop-down { border: none; width: 18px; }
+QComboBox::drop-down { border: none; width: 24px; }
+QComboBox::down-arrow { image: url($assets/down.svg); width: 12px; height: 12px; }
+QAbstractSpinBox::up-button, QAbstractSpinBox::down-button { border: none; background: transparent; width: 20px; }
+QAbstractSpinBox::up-arrow { image: url($assets/up.svg); width: 10px; height: 10px; }
+QAbstractSpinBox::down-arrow { image: url($assets/down.svg); width: 10px; height: 10px; }
 QComboBox QAbstractItemView { background: $raised; color: $text; border: 1px solid $line;
   selection-background-color: $accent; selection-color: $accent_text; }
 QListView, QTreeView, QTableView, QTableWidget, QListWidget, QTreeWidget { background: $panel; border: none;
@@ -96,13 +101,16 @@ QSlider::handle:horizontal { background: $accent; width: 14px; margin: -5px 0; b
 QProgressBar { background: $raised; border: none; border-radius: 4px; height: 8px; text-align: center; }
 QProgressBar::chunk { background: $accent; border-radius: 4px; }
 QCheckBox::indicator { width: 16px; height: 16px; border: 1px solid $muted; border-radius: 4px; background: $raised; }
-QCheckBox::indicator:checked { background: $accent; border-color: $accent; }
+QCheckBox::indicator:checked { background: $accent; border-color: $accent; image: url($assets/check.svg); }
+QListWidget::indicator { width: 15px; height: 15px; border: 1px solid $muted; border-radius: 4px; }
+QListWidget::indicator:checked { background: $accent; border-color: $accent; image: url($assets/check.svg); }
 QGroupBox { border: 1px solid $line; border-radius: 8px; margin-top: 14px; padding: 10px; }
 QGroupBox::title { subcontrol-origin: margin; left: 10px; color: $muted; }
 #card { background: $panel; border: 1px solid $line; border-radius: 12px; }
 #title { font-size: 24px; font-weight: 600; }
 """)
 
+ASSETS = (Path(__file__).parent / "assets").as_posix()
 current = DARK
 
 
@@ -125,4 +133,4 @@ def use_theme(app: QApplication, theme: Theme) -> None:
     ):
         palette.setColor(role, QColor(color))
     app.setPalette(palette)
-    app.setStyleSheet(_SHEET.substitute(vars(theme)))
+    app.setStyleSheet(_SHEET.substitute(vars(theme), assets=ASSETS))

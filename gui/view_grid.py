@@ -36,6 +36,7 @@ class ViewGrid(QSplitter):
         self._side.setSizes([300, 300, 300])
         self.setSizes([LARGE_PX, SIDE_PX])
         self.setStretchFactor(0, 1)
+        self.surfaces.enlarge_asked.connect(lambda: self.enlarge(self.surfaces))
         for plane, view in self.slices.items():
             view.enlarge_asked.connect(lambda p=plane: self.enlarge(self._holder(p)))
 

@@ -12,8 +12,8 @@ from PySide6.QtCore import QObject, Signal
 from autocontour.case import Case, CaseKey, CaseState, CaseStructure, Edit
 from autocontour.case.state import SliceChanges
 from autocontour.errors import AutoContourError
-from autocontour.gui.planes import Plane, PlaneGrid
-from autocontour.gui.windowing import PRESETS, Window, fit_window
+from autocontour.gui.planes import Plane, PlaneGrid, body_voxels
+from autocontour.gui.windowing import PRESETS, Window
 from autocontour.structures import GenerationAlgorithm, ReviewStatus, Structure, StructureSet
 from autocontour.volume import CTVolume
 
@@ -51,6 +51,7 @@ class Workspace(QObject):
         self.folder: Path | None = None
         self.grids: dict[Plane, PlaneGrid] = {}
         self.position_zyx = (0, 0, 0)
+        self.body_voxels = ((0, 0, 0), (0, 0, 0))
         self.window = PRESETS["Soft tissue"]
         self.selected: int | None = None
         self.hidden: set[int] = set()
@@ -90,9 +91,11 @@ class Workspace(QObject):
         self.close()
         self.ct, self.case, self.folder = ct, case, source
         self.grids = {plane: PlaneGrid.of(plane, ct.geometry) for plane in Plane}
-        z, y, x = ct.geometry.shape_zyx
-        self.position_zyx = (z // 2, y // 2, x // 2)
-        self.window = fit_window(ct, z // 2)
+        self.body_voxels = body_voxels(ct)
+        low, high = self.body_voxels
+        z, y, x = ((a + b) // 2 for a, b in zip(low, high, strict=True))
+        self.position_zyx = (z, y, x)
+        self.window = PRESETS["Soft tissue"]
         self.selected = next(iter(self.state.numbers), None)
         self.hidden, self.looked_at = set(), set()
         self.comparison, self.comparing = None, False

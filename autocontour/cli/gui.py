@@ -21,6 +21,6 @@ def run(args: argparse.Namespace) -> int:
         from autocontour.errors import UsageError
 
         raise UsageError(
-            "AC-US-030", "The viewer's libraries are not installed.", "Install autocontour[gui]."
+            "AC-US-042", "The viewer's libraries are not installed.", "Install autocontour[gui]."
         ) from error
     return run_viewer(args.ct)

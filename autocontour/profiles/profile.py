@@ -66,7 +66,7 @@ def read_profile(name_or_path: str) -> Profile:
     Raises
     ------
     UsageError
-        ``AC-US-020`` if there is none, ``AC-US-021`` if it is not a sound profile.
+        ``AC-US-040`` if there is none, ``AC-US-041`` if it is not a sound profile.
     """
     path = FOLDER / f"{name_or_path}.toml"
     path = path if path.is_file() else Path(name_or_path)
@@ -75,10 +75,10 @@ def read_profile(name_or_path: str) -> Profile:
         return _parse_profile(path.stem, content)
     except OSError as error:
         known = ", ".join(list_profiles())
-        raise UsageError("AC-US-020", f"There is no export profile {path.name}.", f"Known: {known}.") from error
+        raise UsageError("AC-US-040", f"There is no export profile {path.name}.", f"Known: {known}.") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         message = f"The export profile {path.name} is not sound: {error}."
-        raise UsageError("AC-US-021", message, "Correct the file and try again.") from error
+        raise UsageError("AC-US-041", message, "Correct the file and try again.") from error
 
 
 def _parse_profile(name: str, content: dict[str, Any]) -> Profile:

@@ -113,6 +113,7 @@ class ExportDialog(Dialog):
         self.table.removeCellWidget(row, 3)
         if objection.mend:
             button = QPushButton(finding.remedy)
+            button.setAutoDefault(False)
             button.clicked.connect(lambda _=False, o=objection: self._mend(o))
             self.table.setCellWidget(row, 3, button)
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from autocontour.gui.banner import Banner
 from autocontour.volume import CTVolume
@@ -43,5 +43,8 @@ class Dialog(QDialog):
         self.buttons.rejected.connect(self.reject)
 
     def finish(self) -> None:
-        """Put the buttons below what was added."""
+        """Put the buttons below what was added; Enter is for the answer alone."""
+        for button in self.findChildren(QPushButton):
+            button.setAutoDefault(button is self.ok)
+        self.ok.setDefault(True)
         self.body.addWidget(self.buttons)

@@ -1,0 +1,171 @@
+"""How fast the viewer is: start, scrolling, brush, 3D, memory.
+
+Run on a screen: ``xvfb-run -a -s "-screen 0 1600x1000x24" python benchmarks/viewer.py``. The case is the size of the
+promise: 512 × 512 × 150 voxels and 30 structures. On a busy machine wall time says little: the time the process itself
+computed is given beside it.
+"""
+
+from __future__ import annotations
+
+import math
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+from shapely import MultiPolygon, Polygon
+
+from autocontour.case import Edit
+from autocontour.edits import brushed, pushed, swept_disc
+from autocontour.geometry import VolumeGeometry
+from autocontour.gui import theme
+from autocontour.gui.settings import ViewerSettings
+from autocontour.gui.tools.base import Tool
+from autocontour.gui.window import MainWindow
+from autocontour.structures import Structure
+from autocontour.volume import CTVolume
+
+SHAPE = (150, 512, 512)
+STRUCTURES = 30
+START = """
+import time; start = time.perf_counter()
+from PySide6.QtWidgets import QApplication
+from autocontour.gui.window import MainWindow
+from autocontour.gui.settings import ViewerSettings
+from autocontour.gui import theme
+from collections.abc import Callable, Iterable
+from pathlib import Path
+import tempfile
+app = QApplication([]); theme.use_theme(app, theme.DARK)
+folder = Path(tempfile.mkdtemp())
+window = MainWindow(ViewerSettings(folder / "s.ini"), folder); window.show(); app.processEvents()
+print(time.perf_counter() - start, time.process_time())
+"""
+
+
+def build_ct() -> CTVolume:
+    rng = np.random.default_rng(1)
+    base = rng.normal(0, 30, (8, 512, 512)).astype(np.int16)
+    hu = np.concatenate([base] * 19)[:150].copy()
+    return CTVolume(hu, VolumeGeometry.regular(SHAPE, (3.0, 0.98, 0.98), (-250, -250, -225)))
+
+
+def build_structures() -> list[Structure]:
+    """Thirty wavy organs of 300 points a slice, each on 60 slices, most of them on the middle ones."""
+    made = []
+    turn = np.linspace(0, 2 * math.pi, 300, endpoint=False)
+    for k in range(STRUCTURES):
+        radius = 12 + 4 * (k % 10)
+        u, v = 110 * math.cos(k), 90 * math.sin(k)
+        first = 20 + (k * 7) % 60
+        contours = {}
+        for z in range(first, first + 60):
+            r = radius * math.sqrt(max(1 - ((z - first - 30) / 31) ** 2, 0.02)) * (1 + 0.06 * np.sin(9 * turn + z / 5))
+            contours[z] = MultiPolygon([Polygon(np.c_[u + r * np.cos(turn), v + r * np.sin(turn)])])
+        color = tuple(int(x) for x in np.random.default_rng(k).integers(60, 255, 3))
+        made.append(Structure(f"Organ_{k:02d}", k + 1, contours, color_rgb=color))
+    return made
+
+
+def told(name: str, wall: list[float], cpu: list[float]) -> None:
+    w, c = 1000 * np.array(wall), 1000 * np.array(cpu)
+    print(
+        f"{name:42s} wall median {np.median(w):7.1f} p95 {np.percentile(w, 95):7.1f} ms"
+        f"   computed median {np.median(c):7.1f} p95 {np.percentile(c, 95):7.1f} ms"
+    )
+
+
+def timed(function: Callable[[int], object], rounds: Iterable[int]) -> tuple[list[float], list[float]]:
+    wall, cpu = [], []
+    for argument in rounds:
+        a, b = time.perf_counter(), time.process_time()
+        function(argument)
+        wall.append(time.perf_counter() - a)
+        cpu.append(time.process_time() - b)
+    return wall, cpu
+
+
+def measure_scroll(window: MainWindow) -> None:
+    def show(z: int) -> None:
+        window.workspace.go_to_slice(z)
+        window.views.axial.repaint()
+
+    told("scroll, axial frame", *timed(show, range(20, 140)))
+
+    def show_all(z: int) -> None:
+        window.workspace.go_to_slice(z)
+        QApplication.processEvents()
+
+    told("scroll, every linked view", *timed(show_all, range(20, 140)))
+
+
+def measure_strokes(window: MainWindow, name: str) -> None:
+    view, space = window.views.axial, window.workspace
+    space.select(1)
+    space.go_to_structure(1)
+    window.take_tool(name)
+    QApplication.processEvents()
+    outline = space.current.structure.contours[space.slice_index]
+    edge = max(outline.geoms[0].exterior.coords)
+    start = view.to_pixels(*edge).toPoint()
+    QTest.mousePress(view, Qt.MouseButton.LeftButton, pos=start)
+
+    def move(step: int) -> None:
+        angle = step / 10
+        at = view.to_pixels(edge[0] + 8 * math.sin(angle), edge[1] + 20 * math.cos(angle)).toPoint()
+        QTest.mouseMove(view, at)
+        view.repaint()
+
+    told(f"{name}: event to new frame", *timed(move, range(120)))
+    QTest.mouseRelease(view, Qt.MouseButton.LeftButton, pos=start)
+    working = outline
+
+    def polygon_work(step: int) -> None:
+        nonlocal working
+        a = (edge[0] + 8 * math.sin(step / 10), edge[1] + 20 * math.cos(step / 10))
+        b = (edge[0] + 8 * math.sin((step + 1) / 10), edge[1] + 20 * math.cos((step + 1) / 10))
+        tool: Tool = window.tools[name]
+        if name == "brush":
+            working = brushed(working, swept_disc([a, b], tool.radius_mm))
+        else:
+            working = pushed(working, a, b, tool.radius_mm)
+
+    told(f"{name}: polygon work alone", *timed(polygon_work, range(120)))
+
+
+def main() -> None:
+    starts = [
+        subprocess.run([sys.executable, "-c", START], capture_output=True, text=True, check=True) for _ in range(3)
+    ]
+    figures = np.array([[float(x) for x in start.stdout.split()[-2:]] for start in starts])
+    print(f"window up: wall {figures[:, 0].min():.2f} s, computed {figures[:, 1].min():.2f} s")
+    app = QApplication([])
+    theme.use_theme(app, theme.DARK)
+    folder = Path(tempfile.mkdtemp())
+    window = MainWindow(ViewerSettings(folder / "s.ini"), folder)
+    window.resize(1600, 1000)
+    window.show()
+    app.processEvents()
+    ct = build_ct()
+    told("open a CT that is in memory, first slice", *timed(lambda _: (window.show_ct(ct), app.processEvents()), [0]))
+    structures = build_structures()
+    added = window.workspace.case.adopted(tuple(structures))
+    told("add 30 structures", *timed(lambda _: window.workspace.apply(Edit("Add", added=added)), [0]))
+    app.processEvents()
+    told("3D surfaces of 30 organs", *timed(lambda _: window.views.surfaces.rebuild(), [0]))
+    measure_scroll(window)
+    measure_strokes(window, "brush")
+    measure_strokes(window, "push")
+    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
+    window.close()
+
+
+if __name__ == "__main__":
+    main()

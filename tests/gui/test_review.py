@@ -1,0 +1,231 @@
+"""She draws automatically, reviews, approves, compares and exports."""
+
+import os
+import signal
+import threading
+
+import pytest
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+
+from autocontour.dicom import planning_cts, read_ct, scan_folder
+from autocontour.gui.comparison import compare
+from autocontour.gui.dialogs.export import ExportDialog
+from autocontour.gui.dialogs.review import ApprovalDialog
+from autocontour.gui.dialogs.shape import MarginDialog
+from autocontour.jobs import Job
+from autocontour.phantom import SeriesDescription, build_phantom, write_ct_series
+from autocontour.rtstruct import read_structure_set
+from autocontour.structures import GenerationAlgorithm, ReviewStatus
+
+KEY, CONTROL = Qt.Key, Qt.KeyboardModifier.ControlModifier
+SHAPE = (40, 128, 128)
+
+
+@pytest.fixture(scope="module")
+def phantom_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("phantom") / "CT"
+    phantom = build_phantom("thorax", 3, spacing_zyx_mm=(6.0, 3.5, 3.5), shape_zyx=SHAPE)
+    write_ct_series(phantom, folder, SeriesDescription(), Job())
+    return folder
+
+
+@pytest.fixture
+def patient(window, qtbot, phantom_folder):
+    """The window with the phantom opened as she opens it."""
+    window.open_path(phantom_folder)
+    qtbot.waitUntil(lambda: window.workspace.ct is not None, timeout=20_000)
+    return window
+
+
+def drawn(patient, qtbot, names=("External", "Lung_L", "Lung_R")):
+    patient.auto_bar.start("", names)
+    qtbot.waitUntil(lambda: not patient.auto_bar.is_running, timeout=90_000)
+    return patient.workspace.state
+
+
+def answer(kind, act):
+    """Answer the next dialog of a kind as soon as it is shown."""
+
+    def look():
+        dialog = QApplication.activeModalWidget()
+        if isinstance(dialog, kind):
+            act(dialog)
+        else:
+            QTimer.singleShot(30, look)
+
+    QTimer.singleShot(30, look)
+
+
+def test_the_banner_names_the_patient_everywhere(patient):
+    words = patient.banner.accessibleDescription()
+    assert "PHANTOM" in words
+    seen = []
+    answer(ExportDialog, lambda dialog: (seen.append(dialog.findChild(type(patient.banner))), dialog.reject()))
+    patient.ask_export()
+    assert seen[0].accessibleDescription() == words
+
+
+def test_auto_contour_review_approve_export_reopen(patient, qtbot, tmp_path):
+    state = drawn(patient, qtbot)
+    assert {"External", "Lung_L", "Lung_R"} <= set(s.name for s in state.structures)
+    assert all(s.generation is GenerationAlgorithm.AUTOMATIC for s in state.structures)
+    space = patient.workspace
+    seen = set()
+    for _ in state.items:
+        QTest.keyClick(patient, KEY.Key_N)
+        seen.add(space.selected)
+        answer(ApprovalDialog, lambda dialog: (dialog.name.setText("A. Physicist"), dialog.accept()))
+        QTest.keyClick(patient, KEY.Key_Return, CONTROL)
+    assert seen == set(state.numbers)
+    assert all(item.is_approved and item.approved_by == "A. Physicist" for item in space.state.items)
+    path = tmp_path / "out.dcm"
+    answer(ExportDialog, lambda dialog: (dialog.path_edit.setText(str(path)), dialog.ok.click()))
+    QTest.keyClick(patient, KEY.Key_E, CONTROL)
+    assert path.exists(), patient.toast.text()
+    back = read_structure_set(path, space.ct)
+    for item in space.state.items:
+        was, now = item.structure.contours, back[item.structure.name].contours
+        assert was.keys() == now.keys()
+        worst = max(was[z].symmetric_difference(now[z]).area / was[z].length for z in was)
+        assert worst < 0.01  # mm: what rounding to the file's digits may move
+    import pydicom
+
+    assert pydicom.dcmread(path).ApprovalStatus == "APPROVED"
+
+
+def test_what_is_not_approved_is_asked_about_and_never_called_approved(patient, qtbot, tmp_path):
+    drawn(patient, qtbot, ("Lung_L",))
+    path = tmp_path / "out.dcm"
+
+    def act(dialog):
+        assert not dialog.ok.isEnabled()
+        dialog.sure.setChecked(True)
+        dialog.path_edit.setText(str(path))
+        dialog.ok.click()
+
+    answer(ExportDialog, act)
+    patient.ask_export()
+    import pydicom
+
+    assert pydicom.dcmread(path).ApprovalStatus == "UNAPPROVED"
+
+
+def test_the_check_before_export_mends_long_names(patient, qtbot):
+    drawn(patient, qtbot, ("Lung_L",))
+    index = patient.panel.model.index(0)
+    patient.panel.model.setData(index, "Lung_L_as_seen_by_the_clinic")
+
+    def act(dialog):
+        dialog.profile_box.setCurrentIndex(dialog.profile_box.findData("eclipse"))
+        assert not dialog.ok.isEnabled()
+        dialog.mend_all.click()
+        dialog.leave_out.setChecked(True)
+        dialog.reject()
+
+    answer(ExportDialog, act)
+    patient.ask_export()
+    name = patient.workspace.state.structures[0].name
+    assert len(name) <= 16
+    patient.workspace.undo()
+    assert patient.workspace.state.structures[0].name == "Lung_L_as_seen_by_the_clinic"
+
+
+def test_a_killed_worker_loses_nothing_and_is_said(patient, qtbot):
+    drawn(patient, qtbot, ("Lung_L",))
+    before = patient.workspace.state
+    patient.auto_bar.start("", ("Lung_L", "Lung_R"))
+    os.kill(patient.auto_bar.task.process_id, signal.SIGKILL)
+    qtbot.waitUntil(lambda: not patient.auto_bar.is_running, timeout=10_000)
+    assert patient.workspace.state is before
+    assert "unexpectedly" in patient.toast.text()
+
+
+def test_auto_contouring_can_be_stopped_at_once(patient, qtbot):
+    patient.auto_bar.start("", ("External",))
+    process = patient.auto_bar.task._process
+    patient.auto_bar.cancel.click()
+    assert not process.is_alive()
+    assert not patient.auto_bar.isVisible()
+    assert threading.active_count() < 20
+
+
+def test_comparison_counts_what_changed(opened):
+    space = opened.workspace
+    QTest.keyClick(opened, KEY.Key_C)
+    assert "DSC 1.000" in opened._comparison_label.text()
+    QTest.keyClick(opened, KEY.Key_Delete)
+    assert "1 slices differ" in opened._comparison_label.text()
+    assert opened.views.slider.marks == (12,)
+    assert len(opened.compared_structures()) == 1
+    agreement = compare(space.current.automatic, space.current.automatic, space.ct.geometry)
+    assert (agreement.dice, agreement.hausdorff95_mm, agreement.added_path_mm) == (1.0, 0.0, 0.0)
+
+
+def test_interpolation_by_key_fills_the_gaps(opened):
+    space = opened.workspace
+    whole = space.current.structure.contours
+    for z in (11, 12, 13):
+        space.go_to_slice(z)
+        QTest.keyClick(opened, KEY.Key_Delete)
+    QTest.keyClick(opened, KEY.Key_I)
+    now = space.current.structure.contours
+    assert list(now) == list(whole)
+    assert now[12].area == pytest.approx(whole[12].area, rel=0.03)
+
+
+def test_a_margin_makes_a_new_structure(opened):
+    answer(MarginDialog, lambda dialog: (dialog.boxes[0].setValue(6), dialog.accept()))
+    QTest.keyClick(opened, KEY.Key_M)
+    structures = opened.workspace.state.structures
+    assert [s.name for s in structures] == ["Heart", "Heart_PRV06"]
+    low, high = (max(p.bounds[2] for p in s.contours.values()) for s in structures)
+    assert high - low == pytest.approx(6, abs=0.2)
+
+
+def test_everything_is_there_after_the_window_was_closed(patient, qtbot, phantom_folder):
+    drawn(patient, qtbot, ("Lung_L",))
+    patient.workspace.approve(1, "A. Physicist")
+    state = patient.workspace.state
+    patient.workspace.close()
+    patient.open_path(phantom_folder)
+    qtbot.waitUntil(lambda: patient.workspace.case is not None, timeout=20_000)
+    assert patient.workspace.state == state
+    assert patient.workspace.state[1].structure.status is ReviewStatus.APPROVED
+
+
+def test_the_cheat_sheet_comes_and_goes(opened, qtbot):
+    QTest.keyClick(opened, KEY.Key_Question, Qt.KeyboardModifier.ShiftModifier)
+    sheet = opened.cheat_sheet
+    assert sheet.isVisible()
+    assert any("B" in keys for _, rows in sheet.sections for keys, _ in rows)
+    QTest.keyClick(sheet, KEY.Key_Escape)
+    qtbot.waitUntil(lambda: not any(type(child) is type(sheet) for child in opened.children()))
+
+
+def test_real_ct_opens_and_its_structure_set_comes_back_unchanged(window, qtbot, dicom_data, tmp_path):
+    root = dicom_data / "pancreas-ct-cb-001"
+    (series,) = [s for s in planning_cts(scan_folder(root, Job())) if s.is_sound][:1]
+    ct = read_ct(series, Job())
+    window.show_ct(ct)
+    files = [p for p in sorted(root.rglob("*.dcm")) if b"RTSTRUCT" in p.read_bytes()[:4000]]
+    window.open_structure_set(files[0])
+    state = window.workspace.state
+    assert len(state.items) >= 3
+    path = tmp_path / "out.dcm"
+
+    def act(dialog):
+        dialog.sure.setChecked(True)
+        dialog.path_edit.setText(str(path))
+        dialog.ok.click()
+
+    answer(ExportDialog, act)
+    window.ask_export()
+    assert path.exists(), window.toast.text()
+    back = read_structure_set(path, ct)
+    for structure in state.structures:
+        again = back[structure.name]
+        assert {z: [c.data for c in items] for z, items in structure.imported.items()} == {
+            z: [c.data for c in items] for z, items in again.imported.items()
+        }
