@@ -24,6 +24,8 @@ from autocontour.models.segmenter import Segmented, segment_boxes
 from autocontour.structures import Drawing
 from autocontour.volume import CTVolume
 
+PREPARING = "preparing the networks (slow only the first time)"
+
 
 @dataclass(frozen=True)
 class Segmentation:
@@ -104,8 +106,10 @@ def segment_structures(
     boxes = {name: found.boxes_mm[name] for name in wanted if name in found.boxes_mm}
     if not boxes:
         return Segmentation(seconds=clock)
+    job.advance(PREPARING, 0.5)
     with clock("loading"):
         runner = open_runner(package, "segmenter", device)
+    job.advance(PREPARING, 1.0)
     with clock("segmenter"):
         segmented = segment_boxes(patient, package, runner, boxes, job)
     return _finish(ct, package, segmented, runner, job, clock)
@@ -116,6 +120,7 @@ def _look(patient: Patient, package: ModelPackage, job: Job, device: str, clock:
     if "localizer" not in package.stages:
         body: tuple[Floats, Floats] = (patient.low_zyx_mm, patient.high_zyx_mm)
         return Found(dict.fromkeys(package.structures, body), site_matches=True)
+    job.advance(PREPARING, 0.0)
     with clock("loading"):
         runner = open_runner(package, "localizer", device)
     with clock("localizer"):

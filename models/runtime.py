@@ -170,9 +170,16 @@ def _translate(network: nn.Module, stage: Stage) -> Any:  # noqa: ANN401  (openv
     import openvino
     import torch
 
-    shape = (1, len(stage.intensity_windows_hu), *stage.window_zyx)
+    from autocontour.models.networks import window_multiple_zyx
+
+    channels = len(stage.intensity_windows_hu)
+    # Traced on a small window, which is quick, and translated for the whole one: every operation takes any size.
+    multiple = window_multiple_zyx(dict(stage.network))
+    small = [min(size, 2 * step) for size, step in zip(stage.window_zyx, multiple, strict=True)]
     with torch.inference_mode(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the tracer's, on sizes that are the same in every run
         return openvino.convert_model(
-            torch.nn.Sequential(network, torch.nn.Sigmoid()), example_input=torch.zeros(shape), input=[shape]
+            torch.nn.Sequential(network, torch.nn.Sigmoid()),
+            example_input=torch.zeros(1, channels, *small),
+            input=[(1, channels, *stage.window_zyx)],
         )
