@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
-from pydicom.dataset import FileMetaDataset
-from pydicom.encaps import encapsulate, get_frame
-from pydicom.uid import UID
+from pydicom.encaps import get_frame
 
 from autocontour.dicom.elements import EXPLICIT_LITTLE, IMPLICIT_LITTLE, JPEG_FAMILY
 from autocontour.dicom.header import SliceHeader
+from autocontour.dicom.jpeg import decode_frame, is_whole
 from autocontour.dicom.read import guarded, read_bytes, read_dataset, unreadable
 from autocontour.dicom.wording import shown
 from autocontour.errors import CTError
@@ -24,7 +21,6 @@ CHANGED = "AC-CT-006"
 TRUNCATED = "AC-CT-040"
 UNDECODABLE = "AC-CT-041"
 _INT16 = np.iinfo(np.int16)
-_JPEG_END = b"\xff\xd9"
 _NATIVE = (IMPLICIT_LITTLE, EXPLICIT_LITTLE)
 
 
@@ -44,8 +40,7 @@ def read_slice(header: SliceHeader, hu: NDArray[np.int16]) -> bool:
     if _is_plain(header):
         _read_plain(header, hu)
         return _rescale(hu if header.pixel_representation else hu.view(np.uint16), header, hu)
-    is_jpeg = header.transfer_syntax.startswith(JPEG_FAMILY)
-    values = _decode_jpeg(header) if is_jpeg else _decode(header)
+    values = _decode(header)
     if values.shape != hu.shape:
         raise CTError(UNDECODABLE, f"The pixels of {shown(header.path)} do not fit its header.", "Export it again.")
     return _rescale(values, header, hu)
@@ -91,48 +86,16 @@ def check_unchanged(header: SliceHeader, status: os.stat_result | None = None) -
 
 
 def _decode(header: SliceHeader) -> NDArray[Any]:
-    """Return the stored values of big endian, deflated, run-length encoded or unusual pixels through pydicom."""
+    """Return the stored values of compressed, big endian, deflated or unusual pixels."""
     dataset = _read_whole(header)
     with guarded(code=UNDECODABLE, where=shown(header.path)):
-        values: NDArray[Any] = dataset.pixel_array
-        return values.astype(values.dtype.newbyteorder("="), copy=False)
-
-
-def _decode_jpeg(header: SliceHeader) -> NDArray[Any]:
-    """Return the stored values of JPEG, JPEG-LS and JPEG 2000 pixels through SimpleITK.
-
-    Its own GDCM reports damaged streams, where the one pydicom would use ends the process; a damaged file around the
-    stream keeps GDCM busy for minutes, so it gets the stream in a file of our own.
-    """
-    import SimpleITK
-
-    with guarded(code=UNDECODABLE, where=shown(header.path)), TemporaryDirectory() as folder:
-        frame = get_frame(_read_whole(header).PixelData, 0, number_of_frames=1)
-        if frame.rstrip(b"\0")[-2:] != _JPEG_END:  # decoders fill in what is missing without a word
+        if not header.transfer_syntax.startswith(JPEG_FAMILY):
+            values: NDArray[Any] = dataset.pixel_array
+            return values.astype(values.dtype.newbyteorder("="), copy=False)
+        frame = get_frame(dataset.PixelData, 0, number_of_frames=1)
+        if not is_whole(frame):
             raise _cut_short(header)
-        path = Path(folder) / "frame.dcm"
-        _write_frame(header, frame, path)
-        image: Any = SimpleITK.ReadImage(str(path), imageIO="GDCMImageIO")
-        planes: NDArray[Any] = SimpleITK.GetArrayFromImage(image)
-        return planes.reshape(planes.shape[-2:])
-
-
-def _write_frame(header: SliceHeader, frame: bytes, path: Path) -> None:
-    """Write one compressed frame as an image that holds nothing else."""
-    dataset = Dataset()
-    dataset.SOPClassUID, dataset.SOPInstanceUID = header.sop_class_uid, header.sop_instance_uid
-    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
-    dataset.Rows, dataset.Columns = header.rows, header.columns
-    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = (
-        header.bits_allocated,
-        header.bits_stored,
-        header.high_bit,
-    )
-    dataset.PixelRepresentation = header.pixel_representation
-    dataset.PixelData = encapsulate([frame])
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = UID(header.transfer_syntax)
-    dataset.save_as(path, enforce_file_format=True)
+        return decode_frame(frame, header)
 
 
 def _read_whole(header: SliceHeader) -> Dataset:
