@@ -1,0 +1,238 @@
+"""SpinalCanal: the tube of soft tissue that the vertebrae enclose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from autocontour.geometry import Box
+from autocontour.rules.bone import find_marrow
+from autocontour.rules.grid import Field, Grid
+from autocontour.rules.shapes import CellSize, Mask, grow, largest_piece
+
+Floats = NDArray[np.float64]
+Path = NDArray[np.intp]
+
+BONE_HU = 120  # mean of a cell; the shell of an osteoporotic vertebra has little more
+SOFT_HU = (-150, BONE_HU)
+RADIUS_MM = 8.0
+FAR_MM = 1e4  # between slices, so that distances stay within one
+DIRECTIONS = 16
+WALL_MM = (4.0, 22.0)  # from the middle of the canal to bone
+VERTEBRA_MM = (9.0, 34.0)  # in front of the middle of the canal
+VERTEBRA_HALF_WIDTH_MM = 12.0
+OFF_MIDLINE_MM = 60.0
+TILT = 1.0  # most that the canal moves sideways per mm upwards
+DETOUR = 0.1  # score lost per cell moved sideways
+WINDOW_MM = 25.0  # about a vertebra
+LEAST_SCORE = 0.5  # mean over a window
+LEAST_WALL = 0.5  # of the directions in which bone is met, mean over a window
+WIDEST_MM = 12.0  # mean radius; wider above the foramen magnum
+LEAST_HEIGHT_MM = 40.0
+
+WALL_HU = 140  # about half way between the canal (30) and the thin cortex at the resolution of a planning CT
+ANGLES = 48
+FARTHEST_MM = 15.0
+STEP_MM = 0.5
+LIGAMENT_MM = 10.0  # where a disc or a gap between laminae lets a ray out, bone this near above or below stands in
+SHARE = 0.3
+EDGE_MM = 2.0  # over which the painted field falls
+
+
+def score_enclosure(hu: NDArray[np.int16], cell_mm: CellSize) -> NDArray[np.float32]:
+    """Score soft cells: up to 1 for the middle between bone on opposite sides, up to 1 for a vertebra in front."""
+    bone = hu > BONE_HU
+    angles = np.arange(DIRECTIONS // 2) * 2 * np.pi / DIRECTIONS
+    score = np.zeros(hu.shape, np.float32)
+    for angle in angles:
+        toward = np.array((np.sin(angle), np.cos(angle)))
+        score += _is_bone_toward(bone, toward, cell_mm) & _is_bone_toward(bone, -toward, cell_mm)
+    room_mm = ndimage.distance_transform_edt(~bone, (FAR_MM, *cell_mm[1:]))
+    score *= np.minimum(room_mm / RADIUS_MM, 1).astype(np.float32) / len(angles)
+    score += _bone_in_front(bone, cell_mm)
+    score[(hu < SOFT_HU[0]) | (hu > SOFT_HU[1])] = 0
+    return score
+
+
+def _is_bone_toward(bone: Mask, toward: NDArray[np.float64], cell_mm: CellSize) -> Mask:
+    """Say for every cell whether bone lies in this direction, at the distance of the canal's wall."""
+    found = np.zeros_like(bone)
+    step = min(cell_mm[1:])
+    for distance_mm in np.arange(WALL_MM[0], WALL_MM[1], step):
+        y, x = np.rint(distance_mm * toward / cell_mm[1:]).astype(int)
+        found |= _shifted(bone, y, x)
+    return found
+
+
+def _shifted(mask: Mask, y: int, x: int) -> Mask:
+    """Return the mask as seen from every cell y, x cells away; False beyond the border."""
+    moved = np.zeros_like(mask)
+    rows, columns = mask.shape[1:]
+    moved[:, max(0, -y) : rows - max(0, y), max(0, -x) : columns - max(0, x)] = mask[
+        :, max(0, y) : rows - max(0, -y), max(0, x) : columns - max(0, -x)
+    ]
+    return moved
+
+
+def _bone_in_front(bone: Mask, cell_mm: CellSize) -> NDArray[np.float32]:
+    """Return the fraction of vertebra, marrow included, in front of every cell, over about a vertebra's height."""
+    solid = bone | find_marrow(bone, cell_mm)
+    depth = max(1, round((VERTEBRA_MM[1] - VERTEBRA_MM[0]) / cell_mm[1]))
+    width = 2 * round(VERTEBRA_HALF_WIDTH_MM / cell_mm[2]) + 1
+    height = 2 * round(WINDOW_MM / 2 / cell_mm[0]) + 1
+    mean = ndimage.uniform_filter(solid.astype(np.float32), (height, depth, width), mode="nearest")
+    ahead = round((VERTEBRA_MM[0] + VERTEBRA_MM[1]) / 2 / cell_mm[1])
+    front = np.zeros_like(mean)
+    front[:, ahead:] = mean[:, : mean.shape[1] - ahead]
+    return front
+
+
+def find_path(hu: NDArray[np.int16], body: Mask, cell_mm: CellSize) -> tuple[Path, Floats]:
+    """Find where the middle of the canal would be, for every slice.
+
+    Returns
+    -------
+    path
+        (slices, 2) y, x in cells.
+    scores
+        (slices,) how much it looks like a canal there, 0 to 2.
+    """
+    score = score_enclosure(hu, cell_mm)
+    across = np.nonzero(body.any(axis=1))[1]
+    middle = across.mean() if len(across) else hu.shape[2] / 2
+    score[:, :, np.abs(np.arange(hu.shape[2]) - middle) * cell_mm[2] > OFF_MIDLINE_MM] = 0
+    path = _best_path(score, max(1, round(TILT * cell_mm[0] / cell_mm[1])))
+    return path, score[np.arange(len(score)), path[:, 0], path[:, 1]].astype(np.float64)
+
+
+def _best_path(score: NDArray[np.float32], reach: int) -> Path:
+    """Return the (slices, 2) path with the highest sum of scores that moves at most `reach` cells a slice."""
+    shifts = [(y, x) for y in range(-reach, reach + 1) for x in range(-reach, reach + 1)]
+    shifts.sort(key=lambda s: abs(s[0]) + abs(s[1]))
+    total = score[0].copy()
+    moves = np.zeros(score.shape, np.int8)
+    rows, columns = total.shape
+    for k in range(1, len(score)):
+        padded = np.pad(total, reach, constant_values=-np.inf)
+        options = [
+            padded[reach + y : reach + y + rows, reach + x : reach + x + columns] - DETOUR * np.hypot(y, x)
+            for y, x in shifts
+        ]
+        moves[k] = np.argmax(options, axis=0)
+        total = np.max(options, axis=0) + score[k]
+    path = [np.unravel_index(total.argmax(), total.shape)]
+    for k in range(len(score) - 1, 0, -1):
+        y, x = path[-1]
+        move = shifts[moves[k, y, x]]
+        path.append((y + move[0], x + move[1]))
+    return np.array(path[::-1])
+
+
+@dataclass(frozen=True, eq=False)
+class Tube:
+    """The canal as radii around its middle, on slices of cells.
+
+    Attributes
+    ----------
+    middle_yx
+        (slices, 2) in cells.
+    radius_mm
+        (slices, ANGLES), the first towards the left, turning to the back.
+    slices
+        First and last slice (in cells) where it is a canal.
+    """
+
+    middle_yx: Floats
+    radius_mm: Floats
+    slices: tuple[int, int]
+
+
+def measure_tube(grid: Grid, path: Path, scores: Floats) -> Tube | None:
+    """Measure the canal's wall on the CT's own voxels around the path; None where no canal is long enough."""
+    middle = _smooth(path.astype(np.float64), grid.cell_mm[0])
+    for _ in range(2):
+        radius_mm, is_wall = _measure_wall(grid, middle)
+        middle = _smooth(middle + _centroid_mm(radius_mm) / grid.cell_mm[1:], grid.cell_mm[0])
+    radius_mm, is_wall = _measure_wall(grid, middle)
+    window = max(1, round(WINDOW_MM / grid.cell_mm[0]))
+    good = np.ones(len(path), np.bool_)
+    for values, low, high in (
+        (scores, LEAST_SCORE, np.inf),
+        (is_wall.mean(axis=1), LEAST_WALL, np.inf),
+        (radius_mm.mean(axis=1), 0.0, WIDEST_MM),
+    ):
+        mean = ndimage.uniform_filter1d(values, window, mode="nearest")
+        good &= (low <= mean) & (mean <= high)
+    run = largest_piece(good)
+    slices = np.flatnonzero(run)
+    if len(slices) * grid.cell_mm[0] < LEAST_HEIGHT_MM:
+        return None
+    return Tube(middle, radius_mm, (int(slices[0]), int(slices[-1])))
+
+
+def _smooth(middle: Floats, cell_head_mm: float) -> Floats:
+    smooth: Floats = ndimage.gaussian_filter1d(middle, 6.0 / cell_head_mm, axis=0, mode="nearest")
+    return smooth
+
+
+def _measure_wall(grid: Grid, middle: Floats) -> tuple[Floats, Mask]:
+    """Return (slices, ANGLES) radii, gaps bridged, and in which directions bone was met."""
+    angle = np.arange(ANGLES) * 2 * np.pi / ANGLES
+    reach = np.arange(2.0, FARTHEST_MM + STEP_MM, STEP_MM)
+    away = np.stack((np.sin(angle), np.cos(angle)))[:, :, None] * reach
+    cells = np.empty((3, len(middle), ANGLES, len(reach)))
+    cells[0] = np.arange(len(middle))[:, None, None]
+    for axis in (0, 1):
+        cells[1 + axis] = middle[:, axis, None, None] + away[axis] / grid.cell_mm[1 + axis]
+    hu = ndimage.map_coordinates(grid.ct.hu, grid.voxels_at(cells), np.float32, order=1, mode="nearest")
+    hu = ndimage.gaussian_filter(hu, (0.7, 0.7, 0.7), mode=("nearest", "wrap", "nearest"))
+    bone = hu > WALL_HU
+    is_wall: Mask = np.asarray(bone.any(axis=2))
+    first = bone.argmax(axis=2)
+    after = np.take_along_axis(hu, first[:, :, None], 2)[:, :, 0]
+    before = np.take_along_axis(hu, np.maximum(first - 1, 0)[:, :, None], 2)[:, :, 0]
+    part = np.where(first > 0, (after - WALL_HU) / np.maximum(after - before, 1), 0)
+    radius = np.where(is_wall, reach[first] - np.clip(part, 0, 1) * STEP_MM, FARTHEST_MM)
+    size = (2 * round(LIGAMENT_MM / grid.cell_mm[0]) + 1, 3)
+    round_about = np.pad(radius, ((0, 0), (1, 1)), mode="wrap")
+    wall = ndimage.percentile_filter(round_about, 100 * SHARE, size=size, mode="nearest")[:, 1:-1]
+    sigma = (4.0 / grid.cell_mm[0], 1.0)
+    return ndimage.gaussian_filter(wall, sigma, mode=("nearest", "wrap")), is_wall
+
+
+def _centroid_mm(radius_mm: Floats) -> Floats:
+    """Return (slices, 2) how far the middle of the outline lies from the point it was measured from, y and x."""
+    angle = np.arange(ANGLES) * 2 * np.pi / ANGLES
+    area = (radius_mm**2).sum(axis=1)
+    moments = [(radius_mm**3 * toward).sum(axis=1) * 2 / 3 for toward in (np.sin(angle), np.cos(angle))]
+    centroid: Floats = np.stack(moments, axis=1) / area[:, None]
+    return centroid
+
+
+def paint_tube(grid: Grid, tube: Tube, box: Box) -> Field:
+    """Return the field of the canal on the CT's voxels in `box`."""
+    head, back, left = grid.cells_of(box)
+    first, last = tube.slices
+    at = np.clip(head, first, last)
+    numbers = np.arange(len(tube.middle_yx))
+    y, x = (np.interp(at, numbers, column) for column in tube.middle_yx.T)
+    away_y, away_x = (back - y) * grid.cell_mm[1], (left - x) * grid.cell_mm[2]
+    turn = np.arctan2(away_y, away_x) % (2 * np.pi) * ANGLES / (2 * np.pi)
+    wrapped = np.concatenate((tube.radius_mm, tube.radius_mm[:, :1]), axis=1)
+    positions = np.broadcast_arrays(at, turn)
+    radius = ndimage.map_coordinates(wrapped, positions, np.float32, order=1, mode="nearest")
+    field = np.clip(0.5 + (radius - np.hypot(away_y, away_x)) / EDGE_MM, 0, 1)
+    return np.where((head > first - 0.5) & (head < last + 0.5), field, 0).astype(np.float32)
+
+
+def tube_cells(grid: Grid, tube: Tube) -> Mask:
+    """Return cells that hold the canal and what is around it."""
+    first, last = tube.slices
+    middle = np.rint(tube.middle_yx[first : last + 1]).astype(np.intp)
+    middle = np.clip(middle, 0, np.array(grid.hu.shape[1:]) - 1)
+    cells = np.zeros(grid.hu.shape, np.bool_)
+    cells[np.arange(first, last + 1), middle[:, 0], middle[:, 1]] = True
+    return grow(cells, FARTHEST_MM, grid.cell_mm)

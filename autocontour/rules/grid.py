@@ -1,0 +1,142 @@
+"""A CT seen coarsely, in the patient's own axes.
+
+Rules look for anatomy on cells of about 3 mm, which is fast and needs little memory, and take the outline itself from
+the CT's own voxels. Arrays of cells are in *patient order*: axis 0 grows to the head, 1 to the back, 2 to the left,
+however the patient lay and whichever way the slices run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import permutations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autocontour.geometry import Box
+from autocontour.volume import CTVolume
+
+Mask = NDArray[np.bool_]
+Field = NDArray[np.float32]
+
+CELL_MM = 2.9  # cells come as near to this as whole voxels allow
+SLAB_SLICES = 16  # read at once; bounds the memory of long scans
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Cells over a CT.
+
+    Attributes
+    ----------
+    ct
+        The volume.
+    """
+
+    ct: CTVolume
+
+    @cached_property
+    def step_zyx(self) -> tuple[int, int, int]:
+        """Voxels per cell along the CT's own z, y, x."""
+        z, y, x = (max(1, round(CELL_MM / mm)) for mm in self.ct.geometry.spacing_zyx_mm)
+        return z, y, x
+
+    @cached_property
+    def _order(self) -> tuple[tuple[int, ...], tuple[slice, ...]]:
+        """Which array axis runs along each patient axis, and the flips that follow."""
+        along = self.ct.geometry.direction[::-1, ::-1]  # rows: to head, back, left; columns: array axes z, y, x
+        axes = max(permutations(range(3)), key=lambda p: sum(abs(along[i, a]) for i, a in enumerate(p)))
+        return axes, tuple(slice(None, None, 1 if along[i, a] > 0 else -1) for i, a in enumerate(axes))
+
+    def to_patient_order(self, array: NDArray[Any]) -> NDArray[Any]:
+        """View an array in the CT's order in patient order."""
+        axes, flips = self._order
+        return array.transpose(axes)[flips]
+
+    def to_ct_order(self, array: NDArray[Any]) -> NDArray[Any]:
+        """View an array in patient order in the CT's order."""
+        axes, flips = self._order
+        return array[flips].transpose(np.argsort(axes))
+
+    @cached_property
+    def cell_mm(self) -> tuple[float, float, float]:
+        """Size of a cell to the head, to the back and to the left."""
+        size = np.multiply(self.step_zyx, self.ct.geometry.spacing_zyx_mm)
+        head, back, left = (float(size[axis]) for axis in self._order[0])
+        return head, back, left
+
+    @cached_property
+    def cell_cc(self) -> float:
+        """Volume of a cell."""
+        return float(np.prod(self.cell_mm)) / 1000
+
+    @cached_property
+    def hu(self) -> NDArray[np.int16]:
+        """Mean HU of every cell, in patient order."""
+        step = self.step_zyx
+        rows = max(1, SLAB_SLICES // step[0]) * step[0]
+        parts = [_shrink(self.ct.hu[z : z + rows], step) for z in range(0, len(self.ct.hu), rows)]
+        return np.ascontiguousarray(self.to_patient_order(np.concatenate(parts)))
+
+    def box_of(self, cells: Mask) -> Box | None:
+        """Return the voxels of the CT under `cells` (patient order) and one cell around them."""
+        box = Box.around(self.to_ct_order(cells))
+        if box is None:
+            return None
+        start = [(a - 1) * s for a, s in zip(box.start_zyx, self.step_zyx, strict=True)]
+        stop = [(b + 1) * s for b, s in zip(box.stop_zyx, self.step_zyx, strict=True)]
+        fine = Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
+        return fine.padded((0, 0, 0), self.ct.hu.shape)
+
+    def spread(self, cells: Mask | Field, box: Box) -> Field:
+        """Interpolate `cells` (patient order) linearly at the CT's voxels inside `box`."""
+        field = self.to_ct_order(cells)
+        for axis, (start, stop, step) in enumerate(zip(box.start_zyx, box.stop_zyx, self.step_zyx, strict=True)):
+            field = _interpolate(field, axis, (np.arange(start, stop) - (step - 1) / 2) / step)
+        return field
+
+    def voxels_at(self, cells: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Turn (3, …) positions in cells (patient order) into positions in voxels of the CT's array."""
+        axes, flips = self._order
+        voxels = np.empty_like(cells)
+        for i, (axis, flip) in enumerate(zip(axes, flips, strict=True)):
+            along = self.hu.shape[i] - 1 - cells[i] if flip.step == -1 else cells[i]
+            voxels[axis] = along * self.step_zyx[axis] + (self.step_zyx[axis] - 1) / 2
+        return voxels
+
+    def cells_of(self, box: Box) -> list[NDArray[np.float64]]:
+        """Return where the voxels of `box` lie in cells: to the head, back and left, to be broadcast in CT order."""
+        axes, flips = self._order
+        positions = []
+        for i, (axis, flip) in enumerate(zip(axes, flips, strict=True)):
+            step = self.step_zyx[axis]
+            along = (np.arange(box.start_zyx[axis], box.stop_zyx[axis]) - (step - 1) / 2) / step
+            along = self.hu.shape[i] - 1 - along if flip.step == -1 else along
+            positions.append(along.reshape([-1 if a == axis else 1 for a in range(3)]))
+        return positions
+
+
+def _shrink(hu: NDArray[np.int16], step_zyx: tuple[int, int, int]) -> NDArray[np.int16]:
+    """Return the mean over blocks of voxels; the last, incomplete blocks repeat the border."""
+    missing = [-n % s for n, s in zip(hu.shape, step_zyx, strict=True)]
+    if any(missing):
+        hu = np.pad(hu, [(0, m) for m in missing], mode="edge")
+    z, y, x = step_zyx
+    total = np.zeros([n // s for n, s in zip(hu.shape, step_zyx, strict=True)], np.int32)
+    for i, j, k in np.ndindex(step_zyx):
+        total += hu[i::z, j::y, k::x]
+    return (total // (z * y * x)).astype(np.int16)
+
+
+def _interpolate(field: NDArray[Any], axis: int, at: NDArray[np.float64]) -> Field:
+    """Interpolate linearly along `axis` at positions in cells, constant beyond the ends."""
+    at = np.clip(at, 0, field.shape[axis] - 1)
+    low = at.astype(np.intp)
+    shape = [-1 if i == axis else 1 for i in range(3)]
+    weight = (at - low).astype(np.float32).reshape(shape)
+    below = field.take(low, axis).astype(np.float32)
+    above = field.take(np.minimum(low + 1, field.shape[axis] - 1), axis)
+    between: Field = below + weight * (above - below)
+    return between

@@ -1,0 +1,108 @@
+"""From a field on the CT's own voxels to sub-voxel contours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import contourpy
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from autocontour.contouring.ragged import Rings, contours_of, drop_small
+from autocontour.contouring.simplify import simplify_rings
+from autocontour.geometry import Box, VolumeGeometry
+from autocontour.jobs import Job
+from autocontour.rules.grid import SLAB_SLICES, Field
+from autocontour.volume import CTVolume
+
+if TYPE_CHECKING:
+    from shapely import MultiPolygon
+
+LEVEL = 0.5
+NUDGE = 1e-5  # a line exactly through a sample would touch itself
+TOLERANCE_MM = 0.1
+SMALLEST_PIXELS = 1.0
+_IN_SLICE = ndimage.generate_binary_structure(3, 1) & np.array([False, True, False])[:, None, None]
+
+
+def ramp(hu: NDArray[np.int16], level_hu: float, width_hu: float) -> Field:
+    """Return 0.5 at `level_hu`, rising to 1 half a width above it and falling to 0 half a width below it.
+
+    A negative width turns it round.
+    """
+    field = hu.astype(np.float32)
+    field -= np.float32(level_hu)
+    field /= np.float32(width_hu)
+    field += np.float32(LEVEL)
+    return np.clip(field, 0, 1, out=field)
+
+
+def keep_touching(field: Field, sure: NDArray[np.bool_]) -> Field:
+    """Wipe out, slice by slice, the spots of a field that hold nothing of what is `sure`."""
+    labels, count = ndimage.label(field > LEVEL, _IN_SLICE)
+    kept = np.zeros(count + 1, np.bool_)
+    kept[labels[sure]] = True
+    kept[0] = True  # the slopes around every spot
+    field[~kept[labels]] = 0
+    return field
+
+
+def trace(ct: CTVolume, box: Box, paint: Callable[[Box], Field], job: Job, stage: str) -> dict[int, MultiPolygon]:
+    """Outline a field where it exceeds one half, a few slices at a time.
+
+    Between voxel centres the field is taken to be linear, as HU are across a border that cuts a voxel (partial volume);
+    beyond the box it is 0.
+
+    Parameters
+    ----------
+    paint
+        Returns the field (0 to 1) on the CT's voxels of the box it is given.
+
+    Returns
+    -------
+    Contours
+        Valid polygons.
+    """
+    contours: dict[int, MultiPolygon] = {}
+    for start in job.track(range(box.start_zyx[0], box.stop_zyx[0], SLAB_SLICES), stage):
+        stop = min(start + SLAB_SLICES, box.stop_zyx[0])
+        slab = Box((start, *box.start_zyx[1:]), (stop, *box.stop_zyx[1:]))
+        rings = _trace_slab(paint(slab), slab, ct.geometry)
+        pixel_mm2 = ct.geometry.pixel_spacing_vu_mm[0] * ct.geometry.pixel_spacing_vu_mm[1]
+        contours |= contours_of(simplify_rings(drop_small(rings, SMALLEST_PIXELS * pixel_mm2), TOLERANCE_MM))
+    return contours
+
+
+def _trace_slab(field: Field, slab: Box, geometry: VolumeGeometry) -> Rings:
+    """Follow the line in every slice."""
+    padded = np.pad(field, ((0, 0), (1, 1), (1, 1)))
+    padded[np.abs(padded - LEVEL) < NUDGE] = LEVEL + NUDGE
+    (row_mm, column_mm), (_, y0, x0) = geometry.pixel_spacing_vu_mm, slab.start_zyx
+    points, lengths, slices, is_hole = [np.empty((0, 2))], [], [], []
+    for k, plane in enumerate(padded, slab.start_zyx[0]):
+        u0, v0 = geometry.plane_origins_uv_mm[k]
+        u = u0 + (np.arange(plane.shape[1]) + (x0 - 1)) * column_mm
+        v = v0 + (np.arange(plane.shape[0]) + (y0 - 1)) * row_mm
+        generator = contourpy.contour_generator(u, v, plane, name="serial", fill_type=contourpy.FillType.OuterOffset)
+        for polygon, offsets in zip(*generator.filled(LEVEL, np.inf), strict=True):
+            points.append(polygon)
+            lengths.append(np.diff(offsets.astype(np.intp)))
+            slices += [k] * (len(offsets) - 1)
+            is_hole += [False] + [True] * (len(offsets) - 2)
+    starts = np.cumsum(np.concatenate([[0], *lengths]), dtype=np.intp)
+    return Rings(np.concatenate(points), starts, np.array(slices, np.intp), np.array(is_hole, np.bool_))
+
+
+def fill_holes(contours: dict[int, MultiPolygon], below_mm2: float = np.inf) -> dict[int, MultiPolygon]:
+    """Fill the holes of less than `below_mm2` in every slice, and what lies in them."""
+    filled = {}
+    for k, multi in contours.items():
+        polygons = [
+            shapely.Polygon(part.exterior, [hole for hole in part.interiors if shapely.Polygon(hole).area >= below_mm2])
+            for part in multi.geoms
+        ]
+        filled[k] = shapely.MultiPolygon(list(shapely.get_parts(shapely.union_all(polygons))))
+    return filled
