@@ -1,5 +1,6 @@
 """Masks and probabilities to planar polygons, and back."""
 
+from autocontour.contouring.between import interpolate_contours
 from autocontour.contouring.coverage import coverage_from_contours
 from autocontour.contouring.isoline import contours_from_probability
 from autocontour.contouring.margins import margin_contours
@@ -12,6 +13,7 @@ __all__ = [
     "contours_from_mask",
     "contours_from_probability",
     "coverage_from_contours",
+    "interpolate_contours",
     "margin_contours",
     "mask_from_contours",
     "volume_cc",

@@ -127,7 +127,7 @@ def _solve_edges(padded: Samples, level: float, crossings: _Crossings) -> Floats
         slope = (3 * cube * share + 2 * square) * share + linear
         with np.errstate(divide="ignore", invalid="ignore"):
             step = share - value / slope
-        share = np.where((step > low) & (step < high), step, (low + high) / 2)
+        share = np.where((step >= low) & (step <= high), step, (low + high) / 2)
     clipped: Floats = np.clip(share, EDGE, 1 - EDGE)
     return clipped
 
