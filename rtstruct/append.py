@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Sequence
+from hashlib import sha256
 from pathlib import Path
 
 from pydicom import Dataset
@@ -71,15 +72,16 @@ def append_structures(
         _check_series(dataset, reference)
         before = parse_rois(dataset)
         faults = _faults(dataset, before, ct)
+        fingerprints = [(roi.number, _fingerprint(roi)) for roi in before]
     check_structures(structure_set.structures)
     structures = _numbered(structure_set.structures, before, may_replace=replace)
-    records = {s.number: build_contour_records(s, ct.geometry, options.holes) for s in structures}
+    records = {s.number: build_contour_records(s, ct, options.holes) for s in structures}
     with guarded(StructureSetError, DAMAGED, path.name):
         dataset = _extend(dataset, structures, records, reference, options)
     job.advance("writing the structure set", 0.3)
     with replacing(target) as temporary:
         save(dataset, temporary)
-        _verify(temporary, before, structures, records, ct, faults)
+        _verify(temporary, fingerprints, structures, records, ct, faults)
         job.advance("writing the structure set", 0.9)
     job.advance("writing the structure set", 1.0)
 
@@ -127,7 +129,7 @@ def _extend(
 ) -> Dataset:
     """Put the structures into `dataset` and make it a new instance."""
     character_set = dataset.get("SpecificCharacterSet") or None
-    needed = choose_character_set(character_set, own_texts(structures, options))
+    needed = choose_character_set(character_set, own_texts(structures, options), structures)
     if needed != character_set:
         dataset.decode()
         dataset.SpecificCharacterSet = needed
@@ -189,7 +191,7 @@ def _faults(dataset: Dataset, rois: Sequence[FileRoi], ct: CTVolume) -> set[str]
 
 def _verify(
     path: Path,
-    before: Sequence[FileRoi],
+    before: Sequence[tuple[int, bytes]],
     structures: Sequence[Structure],
     records: Records,
     ct: CTVolume,
@@ -203,15 +205,17 @@ def _verify(
             raise OutputError("AC-OUT-113", "The structures cannot be added so that the file stays valid.", _KEPT)
         compare_structures(after, records, structures, ct.geometry)
         numbers = {structure.number for structure in structures}
-        untouched = [_fingerprint(roi) for roi in before if roi.number not in numbers]
+        untouched = [fingerprint for number, fingerprint in before if number not in numbers]
         if untouched != [_fingerprint(roi) for roi in after if roi.number not in numbers]:
             raise OutputError("AC-OUT-114", "Other structures of the file would have changed.", _KEPT)
 
 
-def _fingerprint(roi: FileRoi) -> tuple[object, ...]:
-    """Return all that a file says of an ROI, for comparing."""
-    items = (roi.roi, *roi.contour_items, *roi.observations)
-    return tuple(encode_dataset(item, implicit=True) for item in items)
+def _fingerprint(roi: FileRoi) -> bytes:
+    """Return a digest of all that a file says of an ROI."""
+    digest = sha256()
+    for item in (roi.roi, *roi.contour_items, *roi.observations):
+        digest.update(encode_dataset(item, implicit=True))
+    return digest.digest()
 
 
 _KEPT = "The file was left as it was; write a new structure set instead."

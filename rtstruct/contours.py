@@ -9,6 +9,7 @@ import numpy as np
 from pydicom import Dataset
 
 from autocontour.contouring.rings import keyhole_rings, nested_rings
+from autocontour.errors import OutputError
 from autocontour.geometry import Floats, VolumeGeometry
 from autocontour.rtstruct.contour_data import (
     DECIMALS,
@@ -21,9 +22,14 @@ from autocontour.rtstruct.contour_data import (
 from autocontour.rtstruct.encoding import decode_dataset, encode_dataset, encode_element, encode_item
 from autocontour.rtstruct.options import HoleStyle
 from autocontour.structures import ImportedContour, Structure
-from autocontour.volume import SeriesReference
+from autocontour.volume import CTVolume, SeriesReference
 
 CLOSED, XOR = "CLOSED_PLANAR", "CLOSEDPLANAR_XOR"
+POINT, OPEN = "POINT", "OPEN_PLANAR"
+INTERPOLATED = "INTERPOLATED_PLANAR"
+"""No type of DICOM's, but met: a closed contour that the planning system interpolated."""
+AREAS = frozenset({CLOSED, XOR, INTERPOLATED, ""})
+"""The types whose contours enclose an area; a missing type is taken for one."""
 SMALLEST_AREA_MM2 = 1e-4
 """Slivers below this are not written: they have no area left at the file's precision."""
 ON_PLANE_MM = 0.1
@@ -60,8 +66,11 @@ class ContourRecord:
         return (self.data.count(b"\\") + 1) // 3
 
 
-def build_contour_records(structure: Structure, geometry: VolumeGeometry, holes: HoleStyle) -> list[ContourRecord]:
+def build_contour_records(structure: Structure, ct: CTVolume, holes: HoleStyle) -> list[ContourRecord]:
     """Return a structure's contours, slice by slice; slices nobody edited keep the points they came with."""
+    geometry = ct.geometry
+    if ct.reference and other_frame_of_reference(structure, ct.reference):
+        return [_imported_record(item, None) for item in structure.carried]
     kept = {index: items for index, items in structure.imported.items() if index in structure.contours}
     style = _style_beside({item.geometric_type for items in kept.values() for item in items}, holes)
     drawn = sorted(set(structure.contours) - set(kept))
@@ -70,6 +79,24 @@ def build_contour_records(structure: Structure, geometry: VolumeGeometry, holes:
     records.sort(key=lambda record: record.slice_index or 0)
     records.extend(_imported_record(item, find_slice(item, geometry)) for item in structure.carried)
     return records
+
+
+def other_frame_of_reference(structure: Structure, ct: SeriesReference) -> str:
+    """Return the frame of reference of an imported structure that lies in another than the CT's; else empty.
+
+    Raises
+    ------
+    OutputError
+        ``AC-OUT-108`` if something was drawn on the CT for such a structure.
+    """
+    rois = decode_dataset(structure.attributes).get("StructureSetROISequence") if structure.attributes else None
+    frame = str(rois[0].get("ReferencedFrameOfReferenceUID", "") or "") if rois else ""
+    if frame in {"", ct.frame_of_reference_uid} or not structure.carried:
+        return ""
+    if structure.contours:
+        message = f"{structure.name} came with contours in another frame of reference and cannot be drawn on this CT."
+        raise OutputError("AC-OUT-108", message, "Draw a structure of another name.")
+    return frame
 
 
 def encode_contours(records: Sequence[ContourRecord], ct: SeriesReference, *, implicit: bool) -> list[bytes]:
@@ -135,9 +162,21 @@ def _style_beside(imported_types: set[str], holes: HoleStyle) -> HoleStyle:
 
 def _imported_record(contour: ImportedContour, slice_index: int | None) -> ContourRecord:
     data = contour.data.encode("latin-1")
-    if parse_contour_data(data) is not None:
-        data = shorten_values(data)
-    return ContourRecord(contour.geometric_type, pad(data), slice_index, contour.item)
+    points = parse_contour_data(data)
+    if points is None:
+        raise OutputError(
+            "AC-OUT-107", "A contour's data came damaged and cannot be written.", "Delete the structure it belongs to."
+        )
+    return ContourRecord(_sound_type(contour, len(points)), pad(shorten_values(data)), slice_index, contour.item)
+
+
+def _sound_type(contour: ImportedContour, points: int) -> str:
+    """Return a type that DICOM knows: what cannot be a closed contour is a point or a line."""
+    if contour.geometric_type not in AREAS:
+        return contour.geometric_type
+    if points < 3:
+        return POINT if points == 1 else OPEN
+    return XOR if contour.geometric_type == XOR else CLOSED
 
 
 def _drawn_records(

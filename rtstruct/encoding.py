@@ -6,7 +6,7 @@ Contours are written as ready-made items; what another system wrote is carried a
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import cache
 from io import BytesIO
 from typing import Any
@@ -21,6 +21,9 @@ from pydicom.filewriter import write_dataset
 from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag, Tag
 
+CharacterSet = str | list[str] | None
+"""Specific Character Set (0008,0005); None means the default."""
+UTF_8 = "ISO_IR 192"
 LONG_LENGTH = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"})
 """Value representations whose length takes four bytes in Explicit VR (PS3.5 7.1.2)."""
 MAX_SHORT_LENGTH = 0xFFFE
@@ -43,33 +46,46 @@ def encode_item(content: bytes) -> bytes:
     return _ITEM + struct.pack("<I", len(content)) + content
 
 
-def encode_dataset(dataset: Dataset, *, implicit: bool, to_utf_8: bool = False) -> bytes:
-    """Encode a dataset, little endian; raw values stay as they are, unless text is to be turned into UTF-8."""
-    buffer = DicomBytesIO()
-    buffer.is_implicit_VR, buffer.is_little_endian = implicit, True
-    if to_utf_8:
-        dataset.decode()
-        write_dataset(buffer, dataset, parent_encoding="utf_8")
-    else:
-        write_dataset(buffer, with_raw_values(dataset, implicit=implicit))
+def encode_dataset(dataset: Dataset, *, implicit: bool, character_set: CharacterSet = None) -> bytes:
+    """Encode a part of a file in that file's character set, little endian; raw values stay as they are."""
+    buffer = _buffer(implicit=implicit)
+    encodings = convert_encodings(character_set) if character_set else default_encoding
+    write_dataset(buffer, with_raw_values(dataset, implicit=implicit), parent_encoding=encodings)
     return buffer.getvalue()
 
 
-def decode_dataset(data: bytes, *, implicit: bool = False) -> Dataset:
-    """Read back what `encode_dataset` made."""
-    return read_dataset(BytesIO(data), is_implicit_VR=implicit, is_little_endian=True)
+def encode_in_utf_8(dataset: Dataset, character_set: CharacterSet) -> bytes:
+    """Encode a part of a file in Explicit VR Little Endian with its text turned into UTF-8."""
+    encoded = encode_dataset(dataset, implicit=False, character_set=character_set)
+    if encoded.isascii() or character_set == UTF_8:
+        return encoded
+    buffer = _buffer(implicit=False)
+    if character_set:
+        dataset.SpecificCharacterSet = character_set
+    dataset.decode()
+    dataset.pop("SpecificCharacterSet", None)
+    write_dataset(buffer, dataset, parent_encoding="utf_8")
+    return buffer.getvalue()
 
 
-def with_raw_values(dataset: Dataset, *, implicit: bool) -> Dataset:
+def decode_dataset(data: bytes) -> Dataset:
+    """Read back what `encode_in_utf_8` made."""
+    return read_dataset(BytesIO(data), is_implicit_VR=False, is_little_endian=True, parent_encoding="utf_8")
+
+
+def with_raw_values(dataset: Dataset, *, implicit: bool = False, leave_out: Collection[BaseTag] = ()) -> Dataset:
     """Return a copy that pydicom writes in the wanted encoding without touching a raw value.
 
     pydicom re-formats every raw value when the encoding changes; here each only gets its VR, sequences apart.
     """
-    copy = Dataset()
+    encodings = dataset.original_character_set or default_encoding
+    copy = Dataset(parent_encoding=encodings)
     for tag in dataset.keys():  # noqa: SIM118  (iterating a Dataset would convert every value)
-        element: Any = _raw_copy(dataset, tag, implicit=implicit)
-        copy[tag] = element
-    return preserve_raw(copy, implicit=implicit)
+        if tag not in leave_out:
+            element: Any = _raw_copy(dataset, tag, implicit=implicit)
+            copy[tag] = element
+    copy.set_original_encoding(implicit, True, encodings)
+    return copy
 
 
 def preserve_raw(dataset: Dataset, *, implicit: bool) -> Dataset:
@@ -100,6 +116,12 @@ def set_raw_sequence(dataset: Dataset, keyword: str, items: Iterable[bytes], *, 
     value, tag = b"".join(items), Tag(keyword)
     element: Any = RawDataElement(tag, "SQ", len(value), value, 0, implicit, True)
     dataset[tag] = element
+
+
+def _buffer(*, implicit: bool) -> DicomBytesIO:
+    buffer = DicomBytesIO()
+    buffer.is_implicit_VR, buffer.is_little_endian = implicit, True
+    return buffer
 
 
 @cache

@@ -14,16 +14,13 @@ from numpy.typing import NDArray
 from autocontour.contouring.rings import polygon_from_rings
 from autocontour.geometry import Floats, VolumeGeometry
 from autocontour.rtstruct.contour_data import MAX_DECIMAL_STRING, Ints
-from autocontour.rtstruct.contours import CLOSED, ON_PLANE_MM, XOR, half_step_mm, nearest_slices
+from autocontour.rtstruct.contours import AREAS, INTERPOLATED, ON_PLANE_MM, POINT, XOR, half_step_mm, nearest_slices
 from autocontour.rtstruct.parse import FileContour, concatenate_points
 from autocontour.structures import Contours
 
 if TYPE_CHECKING:
     from shapely import MultiPolygon
 
-INTERPOLATED = "INTERPOLATED_PLANAR"
-AREAS = frozenset({CLOSED, XOR, INTERPOLATED, ""})
-"""The types whose contours enclose an area; a missing type is taken for one, with a Finding."""
 SAME_PLANE_MM = 0.01
 """Contours whose planes differ by more are not on one plane."""
 
@@ -68,13 +65,13 @@ def place_contours(contours: Sequence[FileContour], geometry: VolumeGeometry, no
     for index, mine in sorted(on_slices.items()):
         rings = [ring for _, ring in mine]
         is_xor = any(contour.geometric_type == XOR for contour, _ in mine)
-        area, uncertain = polygon_from_rings(rings, xor=is_xor)
-        if area.is_empty:
+        found = polygon_from_rings(rings, xor=is_xor)
+        if found.area.is_empty:
             carried.extend(contour for contour, _ in mine)
             continue
-        areas[index], kept[index] = area, [contour for contour, _ in mine]
-        doubtful += uncertain
-        nested += len(mine) > 1 and not is_xor and bool(shapely.get_num_interior_rings(shapely.get_parts(area)).any())
+        areas[index], kept[index] = found.area, [contour for contour, _ in mine]
+        doubtful += found.overlapping
+        nested += found.nested
     _tell_of_areas(areas, geometry, doubtful, nested, sum(map(len, on_slices.values())) - _count(kept), notes)
     order = {id(contour): place for place, contour in enumerate(contours)}
     return Placed(areas, kept, sorted(carried, key=lambda contour: order[id(contour)]))
@@ -93,7 +90,7 @@ def _choose_closed(contours: Sequence[FileContour], carried: list[FileContour], 
         counts["xor"] += contour.geometric_type == XOR
     for kind, (code, message) in _ODDITIES.items():
         if counts[kind]:
-            notes.warn(code, message.format(counts[kind]), _UNCHANGED)
+            notes.warn(code, message.format(counts[kind]), _KEPT)
     if counts["xor"]:
         notes.tell("AC-RS-025", f"Its holes are {counts['xor']} contours of type {XOR}.")
     return closed
@@ -102,7 +99,7 @@ def _choose_closed(contours: Sequence[FileContour], carried: list[FileContour], 
 def _oddity(contour: FileContour) -> str:
     if contour.points is None:
         return "damaged"
-    if contour.geometric_type == "POINT":
+    if contour.geometric_type == POINT:
         return "point"
     if contour.geometric_type not in AREAS:
         return "open"
@@ -204,14 +201,18 @@ def _count(contours: Mapping[int, Sequence[FileContour]]) -> int:
     return sum(map(len, contours.values()))
 
 
+_KEPT = "Their points are kept and written back."
 _UNCHANGED = "They are kept and written back unchanged."
 _ODDITIES = {
     "damaged": ("AC-RS-035", "{} contours have damaged data."),
     "point": ("AC-RS-022", "It has {} points, such as an isocentre, and they enclose nothing."),
     "open": ("AC-RS-023", "{} contours are open lines and enclose nothing."),
-    "short": ("AC-RS-021", "{} contours have fewer than 3 points."),
+    "short": ("AC-RS-021", "{} contours have fewer than 3 points; they are kept as points and lines."),
     "untyped": ("AC-RS-040", "{} contours do not say what kind they are; they were taken for closed ones."),
-    INTERPOLATED: ("AC-RS-024", "{} contours were interpolated by another system."),
+    INTERPOLATED: (
+        "AC-RS-024",
+        "{} contours were interpolated by another system; they are taken for closed ones.",
+    ),
     "miscounted": ("AC-RS-036", "{} contours state another number of points than they have."),
     "long": ("AC-RS-041", "{} contours have values longer than 16 characters, which some systems refuse."),
 }

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 
 from pydicom import Dataset
 from pydicom.sequence import Sequence
+from pydicom.tag import Tag
 
 from autocontour.findings import Finding, Severity
 from autocontour.geometry import VolumeGeometry
 from autocontour.nomenclature import find_term, known_names, match_name
-from autocontour.provenance import Provenance
-from autocontour.rtstruct.encoding import encode_dataset
+from autocontour.rtstruct.algorithm import read_algorithm
+from autocontour.rtstruct.encoding import CharacterSet, encode_in_utf_8, with_raw_values
 from autocontour.rtstruct.import_contours import Placed, place_contours
 from autocontour.rtstruct.parse import KNOWN_TAGS, FileContour, FileRoi
-from autocontour.rtstruct.text import UTF_8, CharacterSet
 from autocontour.structures import GenerationAlgorithm, ImportedContour, ReviewStatus, Structure
 from autocontour.volume import SeriesReference
 
@@ -61,12 +61,12 @@ def import_roi(
         interpreted_type=_first_text(file_roi.observations, "RTROIInterpretedType"),
         color_rgb=_color(file_roi.contour_items) or term.color_rgb,
         generation=generation,
-        provenance=_provenance(file_roi.roi),
+        provenance=read_algorithm(file_roi.roi),
         status=ReviewStatus.AUTO if generation is GenerationAlgorithm.AUTOMATIC else ReviewStatus.EDITED,
         description=_text(file_roi.roi, "ROIDescription"),
         findings=tuple(notes.findings),
-        imported={index: tuple(map(_imported, mine)) for index, mine in placed.contours.items()},
-        carried=tuple(map(_imported, placed.carried)),
+        imported={index: tuple(_imported(c, character_set) for c in mine) for index, mine in placed.contours.items()},
+        carried=tuple(_imported(c, character_set) for c in placed.carried),
         attributes=_attributes(file_roi, character_set),
     )
 
@@ -92,12 +92,9 @@ def _check_name(file_roi: FileRoi, name: str, notes: Notes) -> None:
         notes.warn("AC-RS-020", f"{name} has no contours.")
 
 
-def _imported(contour: FileContour) -> ImportedContour:
-    others = Dataset()
-    for tag in contour.item.keys():  # noqa: SIM118  (iterating a Dataset would convert every value)
-        if tag not in KNOWN_TAGS:
-            others[tag] = contour.item.get_item(tag)
-    kept = encode_dataset(others, implicit=False) if len(others) else b""
+def _imported(contour: FileContour, character_set: CharacterSet) -> ImportedContour:
+    others = with_raw_values(contour.item, leave_out=KNOWN_TAGS)
+    kept = encode_in_utf_8(others, character_set) if len(others) else b""
     return ImportedContour(contour.geometric_type, contour.data.decode("latin-1"), kept)
 
 
@@ -107,21 +104,12 @@ def _attributes(file_roi: FileRoi, character_set: CharacterSet) -> bytes:
     if file_roi.roi:
         kept.StructureSetROISequence = Sequence([file_roi.roi])
     if file_roi.contour_items:
-        kept.ROIContourSequence = Sequence([_without_contours(file_roi.contour_items[0])])
+        kept.ROIContourSequence = Sequence(
+            [with_raw_values(file_roi.contour_items[0], leave_out={Tag("ContourSequence")})]
+        )
     if file_roi.observations:
         kept.RTROIObservationsSequence = Sequence(file_roi.observations)
-    encoded = encode_dataset(kept, implicit=False)
-    if character_set == UTF_8 or encoded.isascii():
-        return encoded
-    return encode_dataset(kept, implicit=False, to_utf_8=True)
-
-
-def _without_contours(item: Dataset) -> Dataset:
-    rest = Dataset()
-    for tag in item.keys():  # noqa: SIM118  (iterating a Dataset would convert every value)
-        rest[tag] = item.get_item(tag)
-    rest.pop("ContourSequence", None)
-    return rest
+    return encode_in_utf_8(kept, character_set)
 
 
 def _color(items: Iterable[Dataset]) -> tuple[int, int, int] | None:
@@ -137,23 +125,6 @@ def _generation(roi: Dataset) -> GenerationAlgorithm:
     stated = _text(roi, "ROIGenerationAlgorithm").upper()
     known = {algorithm.value: algorithm for algorithm in GenerationAlgorithm}
     return known.get(stated, GenerationAlgorithm.MANUAL)
-
-
-def _provenance(roi: Dataset) -> Provenance | None:
-    """Read back what `autocontour.rtstruct.roi` wrote of the algorithm; another program's name and version too."""
-    items = roi.get("ROIDerivationAlgorithmIdentificationSequence")
-    if not items:
-        return None
-    item = items[0]
-    pairs = (part.split("=", 1) for part in _text(item, "AlgorithmParameters").split("; ") if "=" in part)
-    parameters = dict(pairs)
-    return Provenance(
-        _text(item, "AlgorithmName"),
-        _text(item, "AlgorithmVersion"),
-        parameters.get("sha256", ""),
-        parameters.get("device", ""),
-        parameters.get("template", ""),
-    )
 
 
 def _first_text(items: Iterable[Dataset], keyword: str) -> str:

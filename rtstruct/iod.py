@@ -46,7 +46,7 @@ REQUIRED: dict[str, dict[str, int]] = {
         "SOPClassUID": 1,
         "SOPInstanceUID": 1,
     },
-    "ReferencedFrameOfReferenceSequence": {"FrameOfReferenceUID": 1, "RTReferencedStudySequence": 1},
+    "ReferencedFrameOfReferenceSequence": {"FrameOfReferenceUID": 1},
     "ReferencedFrameOfReferenceSequence.RTReferencedStudySequence": {
         "ReferencedSOPClassUID": 1,
         "ReferencedSOPInstanceUID": 1,

@@ -9,6 +9,7 @@ from functools import cached_property
 
 import numpy as np
 from pydicom import Dataset
+from pydicom.dataelem import RawDataElement
 from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag, Tag
 
@@ -19,6 +20,7 @@ from autocontour.rtstruct.encoding import raw_element
 _IMAGES, _TYPE = Tag("ContourImageSequence"), Tag("ContourGeometricType")
 _COUNT, _DATA = Tag("NumberOfContourPoints"), Tag("ContourData")
 _INSTANCE_TAG = b"\x08\x00\x55\x11"
+_UNDEFINED = 0xFFFFFFFF
 KNOWN_TAGS = frozenset({_IMAGES, _TYPE, _COUNT, _DATA})
 """The attributes of a contour that the program rewrites; all others are kept as they are."""
 
@@ -90,6 +92,18 @@ def parse_rois(dataset: Dataset) -> list[FileRoi]:
     return rois
 
 
+def check_whole(element: RawDataElement) -> None:
+    """Refuse a value that ends before its stated length, which pydicom lets pass.
+
+    Raises
+    ------
+    ValueError
+        For `autocontour.dicom.read.guarded` to turn into an error of ours.
+    """
+    if element.length not in (len(element.value or b""), _UNDEFINED):
+        raise ValueError("a value is cut off")
+
+
 def concatenate_points(contours: Iterable[FileContour]) -> tuple[Floats, Ints]:
     """Return the points of sound contours one after another, and where each contour begins."""
     arrays = [contour.points for contour in contours if contour.points is not None]
@@ -135,6 +149,7 @@ def _raw(item: Dataset, tag: BaseTag) -> bytes:
         return b""
     element = raw_element(item, tag)
     if element is not None:
+        check_whole(element)
         return element.value or b""
     value = item[tag].value
     values = value if isinstance(value, MultiValue) else [value]

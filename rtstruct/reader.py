@@ -12,8 +12,9 @@ from pydicom.uid import RTStructureSetStorage
 from autocontour.dicom.read import guarded, read_dataset
 from autocontour.errors import StructureSetError
 from autocontour.findings import Finding, Severity
+from autocontour.rtstruct.encoding import raw_element
 from autocontour.rtstruct.import_roi import import_roi
-from autocontour.rtstruct.parse import FileRoi, parse_rois
+from autocontour.rtstruct.parse import FileRoi, check_whole, parse_rois
 from autocontour.rtstruct.references import frames_of_reference, referenced_images, referenced_series
 from autocontour.structures import Structure, StructureSet
 from autocontour.volume import CTVolume, SeriesReference
@@ -55,6 +56,9 @@ def open_structure_set(source: Path | bytes) -> Dataset:
     """Read the file and make sure that it is a structure set."""
     dataset = read_dataset(source, error=StructureSetError, code=DAMAGED)
     with guarded(StructureSetError, DAMAGED):
+        for tag in list(dataset.keys()):
+            if (element := raw_element(dataset, tag)) is not None:
+                check_whole(element)
         is_one = dataset.get("SOPClassUID", RTStructureSetStorage) == RTStructureSetStorage
         if not is_one or "StructureSetROISequence" not in dataset:
             raise StructureSetError(

@@ -13,6 +13,16 @@ DETACHED_STUDY = "1.2.840.10008.3.1.2.3.1"
 """Detached Study Management SOP Class (retired): the class by which structure sets still name a study."""
 
 
+def build_frame_of_reference_items(ct: SeriesReference, others: Iterable[str]) -> list[Dataset]:
+    """Build the Referenced Frame of Reference Sequence: the CT's, and others of which only the name is known."""
+    items = [build_frame_of_reference_item(ct)]
+    for frame_of_reference_uid in others:
+        item = Dataset()
+        item.FrameOfReferenceUID = frame_of_reference_uid
+        items.append(item)
+    return items
+
+
 def build_frame_of_reference_item(ct: SeriesReference) -> Dataset:
     """Build the Referenced Frame of Reference Sequence item with the study, the series and every image of the CT."""
     series = Dataset()

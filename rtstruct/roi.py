@@ -10,15 +10,19 @@ from pydicom.sr.codedict import codes
 
 from autocontour.errors import OutputError
 from autocontour.nomenclature import find_term
-from autocontour.provenance import Provenance
-from autocontour.rtstruct.contours import ContourRecord, encode_contours
-from autocontour.rtstruct.encoding import decode_dataset, preserve_raw, set_raw_sequence
+from autocontour.rtstruct.algorithm import build_algorithm, read_algorithm
+from autocontour.rtstruct.contours import ContourRecord, encode_contours, other_frame_of_reference
+from autocontour.rtstruct.encoding import decode_dataset, set_raw_sequence, with_raw_values
 from autocontour.rtstruct.modules import build_code, describe_findings
 from autocontour.structures import Structure
 from autocontour.volume import SeriesReference
 
 MAX_NAME = 64
 """Characters of VR LO."""
+_IDENTITY = (
+    *("ROIObservationLabel", "ROIObservationDescription"),
+    *("SegmentedPropertyCategoryCodeSequence", "RTROIIdentificationCodeSequence"),
+)
 
 
 @dataclass(frozen=True)
@@ -45,13 +49,14 @@ def build_roi_items(
         raise OutputError("AC-OUT-103", message, "Rename the structure.")
     kept = decode_dataset(structure.attributes) if structure.attributes else Dataset()
     redrawn = set(structure.contours) != set(structure.imported)
+    renamed = str(_first(kept, "StructureSetROISequence").get("ROIName", "")).strip() != structure.name
     roi = _build_roi(_first(kept, "StructureSetROISequence"), structure, ct, redrawn=redrawn)
     contour = _build_contour(_first(kept, "ROIContourSequence"), structure, records, ct, implicit=implicit)
-    observations = kept.get("RTROIObservationsSequence") or [Dataset()]
+    observations = tuple(kept.get("RTROIObservationsSequence") or [Dataset()])
     for observation in observations:
         observation.ReferencedROINumber = structure.number
-    _build_observation(observations[0], structure)
-    return RoiItems(roi, contour, tuple(observations))
+    _build_observation(observations[0], structure, same=bool(structure.attributes) and not renamed)
+    return RoiItems(roi, contour, observations)
 
 
 def _first(kept: Dataset, keyword: str) -> Dataset:
@@ -62,29 +67,17 @@ def _first(kept: Dataset, keyword: str) -> Dataset:
 def _build_roi(item: Dataset, structure: Structure, ct: SeriesReference, *, redrawn: bool) -> Dataset:
     """Structure Set ROI Sequence item (C.8.8.5)."""
     item.ROINumber = structure.number
-    item.ReferencedFrameOfReferenceUID = ct.frame_of_reference_uid
+    item.ReferencedFrameOfReferenceUID = other_frame_of_reference(structure, ct) or ct.frame_of_reference_uid
     item.ROIName = structure.name
-    item.ROIGenerationAlgorithm = structure.generation.value
+    if redrawn or "ROIGenerationAlgorithm" not in item:
+        item.ROIGenerationAlgorithm = structure.generation.value
     if structure.description or "ROIDescription" in item:
         item.ROIDescription = structure.description
     if redrawn and "ROIVolume" in item:
         del item.ROIVolume
-    if structure.provenance:
+    if structure.provenance and structure.provenance != read_algorithm(item):
         item.ROIGenerationDescription = f"{structure.provenance.algorithm} {structure.provenance.version}"[:64]
-        item.ROIDerivationAlgorithmIdentificationSequence = [_build_algorithm(structure.provenance)]
-    return item
-
-
-def _build_algorithm(provenance: Provenance) -> Dataset:
-    """Algorithm Identification (section 10.16); what defines the algorithm has a checksum, plain rules have none."""
-    family = codes.DCM.ArtificialIntelligence if provenance.checksum else codes.DCM.MorphologicalOperations
-    parameters = {"sha256": provenance.checksum, "device": provenance.device, "template": provenance.template}
-    item = Dataset()
-    item.AlgorithmFamilyCodeSequence = [build_code(family)]
-    item.AlgorithmName = provenance.algorithm[:64]
-    item.AlgorithmVersion = provenance.version[:64]
-    item.AlgorithmParameters = "; ".join(f"{name}={value}" for name, value in parameters.items() if value)
-    item.AlgorithmSource = "autocontour"
+        item.ROIDerivationAlgorithmIdentificationSequence = [build_algorithm(structure.provenance)]
     return item
 
 
@@ -92,24 +85,29 @@ def _build_contour(
     item: Dataset, structure: Structure, records: Sequence[ContourRecord], ct: SeriesReference, *, implicit: bool
 ) -> Dataset:
     """ROI Contour Sequence item (C.8.8.6)."""
+    item = with_raw_values(item, implicit=implicit)
     item.ReferencedROINumber = structure.number
     item.ROIDisplayColor = list(structure.color_rgb)
     if records:
         contours = encode_contours(records, ct, implicit=implicit)
         set_raw_sequence(item, "ContourSequence", contours, implicit=implicit)
-    return preserve_raw(item, implicit=implicit)
+    return item
 
 
-def _build_observation(item: Dataset, structure: Structure) -> None:
-    """RT ROI Observations Sequence item (C.8.8.8), without its number."""
-    term = find_term(structure.tg263_name)
+def _build_observation(item: Dataset, structure: Structure, *, same: bool) -> None:
+    """RT ROI Observations Sequence item (C.8.8.8), without its number; `same` if it already describes it."""
     item.RTROIInterpretedType = structure.interpreted_type
     item.setdefault("ROIInterpreter", "")
+    if same:
+        return
+    for keyword in _IDENTITY:
+        item.pop(keyword, None)
     if structure.tg263_name:
         item.ROIObservationLabel = structure.tg263_name[:16]
-    if structure.findings and not structure.attributes:
+    if structure.findings:
         item.ROIObservationDescription = describe_findings(structure.findings)
-    if not term.code or "RTROIIdentificationCodeSequence" in item:
+    term = find_term(structure.tg263_name)
+    if not term.code:
         return
     identification = build_code(getattr(codes.SCT, term.code))
     if term.laterality:

@@ -8,12 +8,14 @@ from copy import deepcopy
 from pydicom import Dataset
 from pydicom.charset import convert_encodings
 
-UTF_8 = "ISO_IR 192"
-CharacterSet = str | list[str] | None
+from autocontour.rtstruct.encoding import UTF_8, CharacterSet
+from autocontour.structures import Structure
 
 
-def choose_character_set(current: CharacterSet, texts: Iterable[str]) -> CharacterSet:
-    """Return `current` if `texts` can be written in it, else UTF-8."""
+def choose_character_set(current: CharacterSet, texts: Iterable[str], structures: Iterable[Structure]) -> CharacterSet:
+    """Return `current` if `texts`, and what was imported with `structures`, can be written in it, else UTF-8."""
+    if any(map(_holds_utf_8, structures)):
+        return UTF_8
     foreign = [text for text in texts if not text.isascii()]
     if not foreign or current == UTF_8:
         return current
@@ -30,6 +32,13 @@ def in_character_set(dataset: Dataset, character_set: CharacterSet) -> Dataset:
     decoded = deepcopy(dataset)
     decoded.decode()
     return decoded
+
+
+def _holds_utf_8(structure: Structure) -> bool:
+    """Whether what an imported structure brought along, whose text is in UTF-8, goes beyond ASCII."""
+    imported = (contour for contours in structure.imported.values() for contour in contours)
+    items = (contour.item for contour in (*imported, *structure.carried))
+    return not (structure.attributes.isascii() and all(item.isascii() for item in items))
 
 
 def _encodes(text: str, encoding: str) -> bool:

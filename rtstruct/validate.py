@@ -160,8 +160,11 @@ def _check_approval(dataset: Dataset) -> Iterator[Finding]:
 
 def _check_references(dataset: Dataset, ct: SeriesReference) -> Iterator[Finding]:
     """Every reference leads to the CT's study, series, frame and images, and every image is named."""
-    if frames_of_reference(dataset) != {ct.frame_of_reference_uid}:
-        yield _fault("AC-RS-110", "It names a frame of reference that is not the CT's.", "FrameOfReferenceUID")
+    listed = {str(f.get("FrameOfReferenceUID")) for f in dataset.get("ReferencedFrameOfReferenceSequence") or []}
+    if ct.frame_of_reference_uid not in listed or frames_of_reference(dataset) - listed:
+        yield _fault(
+            "AC-RS-110", "It does not list the CT's frame of reference, or not all that it uses.", "FrameOfReferenceUID"
+        )
     if str(dataset.get("StudyInstanceUID", "")) != ct.study_instance_uid:
         yield _fault("AC-RS-111", "It belongs to another study than the CT.", "StudyInstanceUID")
     series = list(referenced_series(dataset))
@@ -174,12 +177,13 @@ def _check_references(dataset: Dataset, ct: SeriesReference) -> Iterator[Finding
 def _check_contours(roi: FileRoi, ct: CTVolume) -> Iterator[Finding]:
     name = str(roi.roi.get("ROIName", roi.number))
     tests: dict[str, Callable[[FileContour], bool]] = {
-        "has contours of a type that DICOM does not know": lambda c: c.geometric_type not in GEOMETRIC_TYPES,
         "has contours whose data are damaged": lambda c: c.points is None,
         "has contours that state a wrong number of points": lambda c: c.stated_points != _count(c),
         "has contours with too few points": lambda c: _count(c) < (3 if c.geometric_type in {CLOSED, XOR} else 1),
         "has values longer than 16 characters": lambda c: _longest_value(c.data) > MAX_DECIMAL_STRING,
     }
+    if unknown := {contour.geometric_type for contour in roi.contours} - GEOMETRIC_TYPES:
+        yield Finding("AC-RS-118", Severity.WARN, f"{name} has contours of type {min(unknown)!r}.", name)
     for message, test in tests.items():
         if any(test(contour) for contour in roi.contours):
             yield _fault("AC-RS-114", f"{name} {message}.", name)

@@ -12,12 +12,12 @@ from autocontour.errors import OutputError, UsageError
 from autocontour.files import replacing
 from autocontour.jobs import Job
 from autocontour.rtstruct import modules
-from autocontour.rtstruct.contours import build_contour_records
-from autocontour.rtstruct.encoding import MAX_SHORT_LENGTH, preserve_raw
+from autocontour.rtstruct.contours import build_contour_records, other_frame_of_reference
+from autocontour.rtstruct.encoding import MAX_SHORT_LENGTH, CharacterSet, preserve_raw
 from autocontour.rtstruct.options import WriteOptions
-from autocontour.rtstruct.references import build_frame_of_reference_item
+from autocontour.rtstruct.references import build_frame_of_reference_items
 from autocontour.rtstruct.roi import RoiItems, build_roi_items
-from autocontour.rtstruct.text import CharacterSet, choose_character_set, in_character_set
+from autocontour.rtstruct.text import choose_character_set, in_character_set
 from autocontour.rtstruct.verify import Records, verify_file
 from autocontour.structures import Structure, StructureSet
 from autocontour.volume import CTVolume, SeriesReference
@@ -71,7 +71,7 @@ def build_dataset(structure_set: StructureSet, ct: CTVolume, options: WriteOptio
     """
     reference = dicom_reference(ct)
     check_structures(structure_set.structures)
-    records = {s.number: build_contour_records(s, ct.geometry, options.holes) for s in structure_set.structures}
+    records = {s.number: build_contour_records(s, ct, options.holes) for s in structure_set.structures}
     implicit = needs_implicit(records)
     dataset = _build_head(structure_set, reference, options)
     items = [
@@ -143,8 +143,6 @@ def own_texts(structures: Sequence[Structure], options: WriteOptions) -> Iterato
         yield from (finding.message for finding in structure.findings)
         if structure.provenance:
             yield from structure.provenance.to_json().values()
-        # An imported structure's attributes are kept in UTF-8; other values above 127 do no harm.
-        yield structure.attributes.decode("latin-1")
 
 
 def _build_head(structure_set: StructureSet, reference: SeriesReference, options: WriteOptions) -> Dataset:
@@ -161,11 +159,12 @@ def _build_head(structure_set: StructureSet, reference: SeriesReference, options
     modules.build_structure_set(dataset, structure_set, now)
     modules.build_approval(dataset, structure_set, options)
     modules.add_contributing_equipment(dataset, modules.PROCESSING, "Contours drawn or edited", now)
-    dataset.ReferencedFrameOfReferenceSequence = [build_frame_of_reference_item(reference)]
+    others = {other_frame_of_reference(structure, reference) for structure in structure_set.structures} - {""}
+    dataset.ReferencedFrameOfReferenceSequence = build_frame_of_reference_items(reference, sorted(others))
     return dataset
 
 
 def _character_set(structure_set: StructureSet, reference: SeriesReference, options: WriteOptions) -> CharacterSet:
     texts = [structure_set.label, *(finding.message for finding in structure_set.findings)]
     texts.extend(own_texts(structure_set.structures, options))
-    return choose_character_set(reference.header.get("SpecificCharacterSet") or None, texts)
+    return choose_character_set(reference.header.get("SpecificCharacterSet") or None, texts, structure_set.structures)

@@ -8,6 +8,7 @@ always what an even-odd reader finds inside.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import shapely
@@ -23,7 +24,25 @@ SAME_SHARE = 1e-3
 """Share of a ring's area that rounding may move: less than this outside another ring still counts as inside it."""
 
 
-def polygon_from_rings(rings: Sequence[Floats], *, xor: bool = False) -> tuple[MultiPolygon, bool]:
+class RingsArea(NamedTuple):
+    """What rings on one plane enclose.
+
+    Attributes
+    ----------
+    area
+        Empty if no ring has any.
+    overlapping
+        Rings partly overlap and were united: other programs may do otherwise.
+    nested
+        Rings lie inside others and were read as holes: other programs may fill them.
+    """
+
+    area: MultiPolygon
+    overlapping: bool = False
+    nested: bool = False
+
+
+def polygon_from_rings(rings: Sequence[Floats], *, xor: bool = False) -> RingsArea:
     """Combine the rings of one plane into the area they mean.
 
     Parameters
@@ -33,17 +52,12 @@ def polygon_from_rings(rings: Sequence[Floats], *, xor: bool = False) -> tuple[M
     xor
         Combine as CLOSEDPLANAR_XOR: every point inside an odd number of rings is inside. Otherwise a ring inside
         what larger rings cover is a hole in it, two equal rings are one, and rings that partly overlap are united.
-
-    Returns
-    -------
-    tuple
-        The area, empty if no ring has any; and whether it is uncertain because rings partly overlap.
     """
     parts = [part for part in map(polygon_from_ring, rings) if not part.is_empty]
     if xor:
-        return _xor(parts), False
+        return RingsArea(_xor(parts))
     if len(parts) < 2:
-        return (parts[0] if parts else MultiPolygon()), False
+        return RingsArea(parts[0] if parts else MultiPolygon())
     return _nested_area(np.array(sorted(parts, key=lambda part: -part.area), dtype=object))
 
 
@@ -81,12 +95,12 @@ def keyhole_rings(area: MultiPolygon) -> list[Floats]:
     return [_keyhole_ring(polygon) for polygon in polygons]
 
 
-def _nested_area(parts: NDArray[np.object_]) -> tuple[MultiPolygon, bool]:
+def _nested_area(parts: NDArray[np.object_]) -> RingsArea:
     """Combine rings, largest first: one inside an odd number of others is a hole, apart or overlapping ones unite."""
     small, large = shapely.STRtree(parts).query(parts, predicate="intersects")
     small, large = small[small > large], large[small > large]
     if not len(small):
-        return MultiPolygon(list(shapely.get_parts(parts))), False
+        return RingsArea(MultiPolygon(list(shapely.get_parts(parts))))
     share = _share_inside(parts[small], parts[large])
     inside = share >= 1.0 - SAME_SHARE
     area = shapely.area(parts)
@@ -98,7 +112,8 @@ def _nested_area(parts: NDArray[np.object_]) -> tuple[MultiPolygon, bool]:
     for level in range(1, int(depth.max()) + 1):
         layer = shapely.union_all(parts[depth == level])
         result = result.difference(layer) if level % 2 else result.union(layer)
-    return _multipolygon(result), bool(np.any((share > SAME_SHARE) & ~inside))
+    overlapping = bool(np.any((share > SAME_SHARE) & ~inside))
+    return RingsArea(_multipolygon(result), overlapping, nested=bool(depth.max() > 0))
 
 
 def _share_inside(small: NDArray[np.object_], large: NDArray[np.object_]) -> Floats:

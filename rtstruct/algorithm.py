@@ -1,0 +1,35 @@
+"""Which algorithm drew a structure: the Algorithm Identification Macro (PS3.3 section 10.16)."""
+
+from __future__ import annotations
+
+from pydicom import Dataset
+from pydicom.sr.codedict import codes
+
+from autocontour.provenance import Provenance
+from autocontour.rtstruct.modules import PRODUCT, build_code
+
+
+def build_algorithm(provenance: Provenance) -> Dataset:
+    """Build the item; an algorithm that a package defines has its checksum, plain rules have none."""
+    family = codes.DCM.ArtificialIntelligence if provenance.checksum else codes.DCM.MorphologicalOperations
+    parameters = {"sha256": provenance.checksum, "device": provenance.device, "template": provenance.template}
+    item = Dataset()
+    item.AlgorithmFamilyCodeSequence = [build_code(family)]
+    item.AlgorithmName = provenance.algorithm[:64]
+    item.AlgorithmVersion = provenance.version[:64]
+    item.AlgorithmParameters = "; ".join(f"{name}={value}" for name, value in parameters.items() if value)
+    item.AlgorithmSource = PRODUCT
+    return item
+
+
+def read_algorithm(roi: Dataset) -> Provenance | None:
+    """Read a Structure Set ROI Sequence item's algorithm, another program's too; None if it names none."""
+    items = roi.get("ROIDerivationAlgorithmIdentificationSequence")
+    if not items:
+        return None
+    texts = (str(items[0].get(f"Algorithm{part}", "") or "") for part in ("Name", "Version", "Parameters"))
+    name, version, parameters = texts
+    values = dict(pair.split("=", 1) for pair in parameters.split("; ") if "=" in pair)
+    return Provenance(
+        name.strip(), version.strip(), values.get("sha256", ""), values.get("device", ""), values.get("template", "")
+    )
