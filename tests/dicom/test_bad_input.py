@@ -177,6 +177,38 @@ def missing_rescale_of_unsigned_values(slices):
         del dataset.RescaleIntercept, dataset.RescaleSlope
 
 
+def missing_slope_only(slices):
+    for dataset in slices:
+        ct_values = np.frombuffer(dataset.PixelData, "<i2")
+        dataset.PixelRepresentation, dataset.PixelData = 1, ct_values.tobytes()
+        del dataset.RescaleSlope
+
+
+def negative_slope(slices):
+    for dataset in slices:
+        dataset.RescaleSlope = "-1"
+
+
+def every_slice_at_one_position(slices):
+    """As a perfusion scan is: one place, many times, and the table moves sideways."""
+    for number, dataset in enumerate(slices):
+        dataset.ImagePositionPatient = [str(number), "0", "40"]
+
+
+def decimal_comma(slices):
+    for dataset in slices:
+        dataset["PixelSpacing"] = element("PixelSpacing", "1,25\\0,75")
+
+
+def position_not_a_number(slices):
+    slices[3]["ImagePositionPatient"] = element("ImagePositionPatient", "nan\\0\\0")
+
+
+def element(keyword, text):
+    """A decimal string that pydicom would not let through."""
+    return pydicom.DataElement(keyword, "DS", text, validation_mode=pydicom.config.IGNORE, already_converted=True)
+
+
 def enhanced_multi_frame(slices):
     slices[0].SOPClassUID, slices[0].NumberOfFrames = ENHANCED_CT, "7"
     slices[0].PixelData *= 7
@@ -248,6 +280,11 @@ BLOCKED = [
     ("no ImageOrientationPatient", no_orientation, "AC-CT-023"),
     ("parallel ImageOrientationPatient", orientation_that_is_none, "AC-CT-023"),
     ("missing rescale of unsigned values", missing_rescale_of_unsigned_values, "AC-CT-015"),
+    ("slope missing, intercept there", missing_slope_only, "AC-CT-015"),
+    ("negative slope", negative_slope, "AC-CT-015"),
+    ("every slice at one position", every_slice_at_one_position, "AC-CT-031"),
+    ("decimal comma", decimal_comma, "AC-CT-022"),
+    ("position that is no number", position_not_a_number, "AC-CT-021"),
     ("enhanced multi-frame CT", enhanced_multi_frame, "AC-CT-013"),
     ("oblique series, 20 degrees", oblique_20_degrees, "AC-CT-029"),
     ("coronal slices", coronal_slices, "AC-CT-029"),
@@ -586,6 +623,37 @@ def test_compressed_stream_cut_short_in_a_sound_file(ct, write, slices, syntax):
     dataset.PixelData = encapsulate([frame[: len(frame) // 2]])
     dataset.save_as(path)
     assert ct.refusal(ct.scan_one(folder)) in {"AC-CT-040", "AC-CT-041"}
+
+
+@pytest.mark.parametrize(
+    "syntax",
+    [
+        gdcm.TransferSyntax.JPEGLSLossless,
+        gdcm.TransferSyntax.JPEG2000Lossless,
+        gdcm.TransferSyntax.JPEGLosslessProcess14_1,
+    ],
+    ids=["JPEG-LS", "JPEG 2000", "JPEG lossless"],
+)
+def test_compressed_stream_of_another_size_than_its_header(ct, write, slices, syntax):
+    folder = write(slices)
+    for path in folder.iterdir():
+        compress_with_gdcm(path, syntax)
+        dataset = pydicom.dcmread(path)
+        dataset.Rows -= 1
+        dataset.save_as(path)
+    assert ct.refusal(ct.scan_one(folder)) == "AC-CT-041"
+
+
+def test_a_stream_that_ends_the_process_in_other_readers(ct, write, slices):
+    """Damaged inside, whole at both ends: refused or read, but the program goes on."""
+    folder = write(slices)
+    for path in folder.iterdir():
+        compress_with_gdcm(path, gdcm.TransferSyntax.JPEG2000Lossless)
+        data = bytearray(path.read_bytes())
+        start = data.index(b"\xff\x4f\xff\x51") + 50
+        data[start : start + 30] = bytes(range(200, 230))
+        path.write_bytes(data)
+    assert ct.refusal(ct.scan_one(folder)) == "AC-CT-041"
 
 
 def test_unknown_transfer_syntax_is_refused_before_reading(ct, write, slices):

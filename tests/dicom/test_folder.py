@@ -79,6 +79,15 @@ def test_a_pipe_in_the_folder_does_not_hang(ct, write, slices):
     assert len(ct.load(folder).hu) == ct.SLICES
 
 
+def test_names_that_are_no_unicode(ct, write, slices):
+    folder = write(slices)
+    odd = os.fsdecode(b"\xff\xfe.txt")
+    (folder / odd).write_text("no image " * 100)
+    (finding,) = ct.scan_one(folder).findings
+    assert finding.code == "AC-CT-003"
+    assert finding.where.encode()
+
+
 def test_no_folder_and_empty_folder(tmp_path):
     assert code_of(lambda: scan_folder(tmp_path / "none", Job())) == "AC-CT-002"
     assert code_of(lambda: scan_folder(tmp_path, Job())) == "AC-CT-002"
@@ -110,6 +119,15 @@ def test_a_file_that_went_away_is_refused(ct, write, slices):
 
 def test_slices_that_came_after_the_scan_are_noticed(ct, tmp_path, slices):
     folder = ct.write_slices(tmp_path / "ct", slices[:-1])
+    series = ct.scan_one(folder)
+    slices[-1].save_as(folder / "late.dcm", enforce_file_format=True)
+    assert code_of(lambda: read_ct(series, Job())) == "AC-CT-006"
+
+
+def test_a_file_that_became_a_slice_after_the_scan_is_noticed(ct, tmp_path, slices):
+    """Some systems reserve the file first and fill it later."""
+    folder = ct.write_slices(tmp_path / "ct", slices[:-1])
+    (folder / "late.dcm").touch()
     series = ct.scan_one(folder)
     slices[-1].save_as(folder / "late.dcm", enforce_file_format=True)
     assert code_of(lambda: read_ct(series, Job())) == "AC-CT-006"
