@@ -90,7 +90,7 @@ def contour_ct(
     wanted = _wanted_structures(template, names)
     run = _Run(ct, job or Job(), device, template.identity if template else "")
     sources = {structure.tg263_name for structure in wanted if structure.margin_of is None}
-    _draw_by_rules(run, sources)
+    _draw_by_rules(run, sources, with_mask=any(structure.with_mask for structure in wanted))
     _draw_by_networks(run, sources)
     structures = tuple(_finish(run, wanted, on_structure))
     reference = ct.reference
@@ -127,7 +127,7 @@ def drawable_names() -> list[str]:
     return list(dict.fromkeys([*rules.NAMES, *networks]))
 
 
-def _draw_by_rules(run: _Run, names: Collection[str]) -> None:
+def _draw_by_rules(run: _Run, names: Collection[str], *, with_mask: bool) -> None:
     from autocontour import rules
 
     mine = [name for name in rules.NAMES if name in names]
@@ -135,7 +135,7 @@ def _draw_by_rules(run: _Run, names: Collection[str]) -> None:
         return
     provenance = Provenance(RULES, __version__, template=run.template_identity)
     with run.timed("rules"):
-        drawings = rules.draw_structures(run.ct, mine, run.job)
+        drawings = rules.draw_structures(run.ct, mine, run.job, with_mask=with_mask)
     run.drawn.update((name, (drawing, provenance)) for name, drawing in drawings.items())
 
 

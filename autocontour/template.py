@@ -12,6 +12,10 @@ A template is a TOML file::
     type = "ORGAN"                  # RT ROI Interpreted Type; where missing: the usual one
 
     [[structures]]
+    name = "External"
+    with_mask = true                # take in a thermoplastic mask; where missing: External lies on the skin
+
+    [[structures]]
     name = "Hirnstamm_PRV03"
     tg263 = "Brainstem_PRV03"
     margin_of = "Hirnstamm"         # drawn from another structure of the template
@@ -29,7 +33,7 @@ from typing import Any
 from autocontour.errors import UsageError
 
 FOLDER = Path(__file__).parent / "templates"
-STRUCTURE_KEYS = {"name", "tg263", "color", "type", "smallest_island_cc", "margin_of", "margin_mm"}
+STRUCTURE_KEYS = {"name", "tg263", "color", "type", "smallest_island_cc", "margin_of", "margin_mm", "with_mask"}
 TEMPLATE_KEYS = {"title", "smallest_island_cc", "structures"}
 Margins = tuple[float, float, float, float, float, float]
 
@@ -51,6 +55,8 @@ class TemplateStructure:
     margin_of, margins_mm
         Name of the structure it is grown from, and how far to the patient's left, right, anterior, posterior,
         superior and inferior.
+    with_mask
+        Whether External takes in a thermoplastic mask.
     """
 
     name: str
@@ -60,6 +66,7 @@ class TemplateStructure:
     smallest_island_cc: float = 0.0
     margin_of: str | None = None
     margins_mm: Margins = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    with_mask: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +152,7 @@ def _parse_structure(entry: Any, island: float, path: Path) -> TemplateStructure
             smallest_island_cc=float(entry.get("smallest_island_cc", island)),
             margin_of=entry.get("margin_of"),
             margins_mm=_parse_margins(entry.get("margin_mm", 0.0)),
+            with_mask=_parse_flag(entry.get("with_mask", False)),
         )
     except (TypeError, ValueError) as error:
         raise _unsound(path, f"{entry['name']}: {error}") from error
@@ -155,6 +163,12 @@ def _parse_color(text: str) -> tuple[int, int, int]:
         raise ValueError(f"colour {text} is not of the form #rrggbb")
     red, green, blue = bytes.fromhex(text[1:])
     return red, green, blue
+
+
+def _parse_flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError("with_mask is true or false")
+    return value
 
 
 def _parse_margins(value: float | list[float]) -> Margins:

@@ -44,6 +44,7 @@ def test_a_clinics_own_names_colours_and_margins(tmp_path: Path) -> None:
         ("[[structures]]\nname = 'A'\ncolor = 'red'", "colour"),
         ("[[structures]]\nname = 'A'\nmargin_mm = [1, 2]", "margin_mm"),
         ("[[structures]]\nname = 'A'\nmargin_of = 'B'\n[[structures]]\nname = 'B'", "before it"),
+        ("[[structures]]\nname = 'External'\nwith_mask = 'yes'", "with_mask"),
         ("[[structures]]\ncolor = '#000000'", "without a name"),
         ("structures = 3", "names no structures"),
         ("not toml", "not sound"),
