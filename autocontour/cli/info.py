@@ -93,9 +93,11 @@ def _show(found: list[Series], *, patients: bool) -> None:
 
 
 def _describe(series: Series, common: set[Finding]) -> Iterator[str]:
+    from autocontour.dicom.wording import counted
+
     grid = series.geometry
     if series.modality != "CT" or grid is None:
-        yield f"{len(series)} file(s)"
+        yield counted(len(series), "file")
     else:
         shape = " × ".join(map(str, grid.shape_zyx))
         spacing = " × ".join(f"{mm:.4g}" for mm in grid.spacing_zyx_mm)
