@@ -13,7 +13,7 @@ from pydicom.tag import Tag
 from autocontour.dicom.checks import blocking
 from autocontour.dicom.header import SliceHeader
 from autocontour.dicom.pixels import CHANGED, check_unchanged, read_slice
-from autocontour.dicom.read import guarded, read_dataset
+from autocontour.dicom.read import guarded, read_dataset, unreadable
 from autocontour.dicom.scan import Series, find_late_files
 from autocontour.dicom.wording import counted, shown
 from autocontour.errors import CTError
@@ -72,9 +72,7 @@ def read_ct(series: Series, job: Job, accepted: frozenset[str] = frozenset()) ->
     assert geometry is not None  # the checks blocked everything else
     header = _read_reference_header(series.slices[0])
     hu, clipped = _read_voxels(series, job)
-    if late := find_late_files(series):
-        message = f"{counted(len(late), 'file')} of the series came into the folder while it was read."
-        raise CTError(CHANGED, message, "Wait until the series is complete, then start again.")
+    _refuse_growth(series)
     findings = [_downgraded(f) for f in series.findings]
     return CTVolume(hu, geometry, _reference(series, header), (*findings, *clipped))
 
@@ -88,6 +86,16 @@ def refuse_blocked(series: Series, accepted: frozenset[str] = frozenset()) -> No
     also = f" (also {', '.join(others)})" if others else ""
     where = f" [{first.where}]" if first.where else ""
     raise CTError(first.code, f"{first.message}{where}{also}", first.remedy)
+
+
+def _refuse_growth(series: Series) -> None:
+    try:
+        late = find_late_files(series)
+    except OSError as fault:
+        raise unreadable(series.folder, fault) from fault
+    if late:
+        message = f"{counted(len(late), 'file')} of the series came into the folder while it was read."
+        raise CTError(CHANGED, message, "Wait until the series is complete, then start again.")
 
 
 def _downgraded(finding: Finding) -> Finding:

@@ -138,10 +138,10 @@ def _walk(
         if only_meta and group != 2:
             return position, 0
         if group == 0xFFFE:
+            if depth == 0 or element not in (0xE000, 0xE00D, 0xE0DD):
+                raise UnusualEncodingError
             depth -= element == 0xE0DD
             position = value if length == UNDEFINED else value + length
-            if depth < 0 or element not in (0xE000, 0xE00D, 0xE0DD):
-                raise UnusualEncodingError
             continue
         if explicit:
             _, _, vr, length = _EXPLICIT(data, position)

@@ -62,10 +62,12 @@ def _read_plain(header: SliceHeader, hu: NDArray[np.int16]) -> None:
         with header.path.open("rb", buffering=0) as file:
             check_unchanged(header, os.fstat(file.fileno()))
             file.seek(header.pixel_offset)
-            count = file.readinto(hu.data.cast("B"))
+            missing = hu.data.cast("B")
+            while missing and (count := file.readinto(missing)):  # a network may give less than asked for
+                missing = missing[count:]
     except OSError as fault:
         raise unreadable(header.path, fault) from fault
-    if count != hu.nbytes:
+    if missing:
         raise _cut_short(header)
     spare = 16 - header.bits_stored
     if spare:

@@ -173,8 +173,9 @@ def planning_cts(found: Sequence[Series]) -> list[Series]:
 
 
 def find_late_files(series: Series) -> list[Path]:
-    """Return files of the series that came into its folder after the scan."""
-    late = [path for path in _walk_files(series.folder, []) if path not in series.known]
+    """Return files of the series that came into the folders of its slices after the scan."""
+    folders = {file.parent for file in series.files}
+    late = [path for folder in folders for path in folder.iterdir() if path not in series.known]
     headers = [header for header in map(_try_header, late) if isinstance(header, SliceHeader)]
     return [header.path for header in headers if header.series_instance_uid == series.series_instance_uid]
 
