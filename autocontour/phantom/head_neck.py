@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from autocontour.phantom.shapes import Difference, Ellipsoid, HalfSpace, Intersection, Offset, Shape, Shared, Union
+from autocontour.phantom.shapes import Difference, HalfSpace, Intersection, Offset, Shape, Shared, Union
 from autocontour.phantom.sketch import FAT_HU, Anatomy, Painting, Sketch, mirrored, union
 from autocontour.phantom.spine import Curve, Spine, draw_spine
 
@@ -33,6 +33,7 @@ def draw_head_neck(seed: int, *, contrast: bool = False) -> Anatomy:
     axis = _atlas_and_dens(sketch, spine)
     jaw = _mandible(sketch)
     teeth = _teeth(sketch)
+    lungs = _lungs(sketch)
     chest = _shoulders(sketch)
     truth |= _brain(sketch, cavity, contrast=contrast)
     truth |= _eyes(sketch)
@@ -40,9 +41,8 @@ def draw_head_neck(seed: int, *, contrast: bool = False) -> Anatomy:
     truth |= _airway(sketch)
     spine.paint_canal(sketch)
     solid = union(*skull, *spine.bones, *axis, jaw, *teeth, *chest)
-    truth |= {
-        name: Difference(gland, (solid,)) for name, gland in truth.items() if name.startswith(("Parotid", "Glnd"))
-    }
+    soft = {name: shape for name, shape in truth.items() if name.startswith(("Parotid", "Glnd"))} | lungs
+    truth |= {name: Difference(shape, (solid,)) for name, shape in soft.items()}
     truth |= {"SpinalCanal": spine.canal, "SpinalCord": spine.cord, "Bone_Mandible": jaw}
     truth["Bone"] = Difference(solid, tuple(hollows))
     return Anatomy(Painting(tuple(sketch.parts)), truth, surface, _fillings(sketch, teeth))
@@ -279,7 +279,6 @@ def _fillings(sketch: Sketch, teeth: list[Shape]) -> np.ndarray:
 def _shoulders(sketch: Sketch) -> list[Shape]:
     bones: list[Shape] = []
     for side, _ in SIDES:
-        lung = sketch.ellipsoid(mirrored((50, 26, -275), side), (46, 54, 78))
         clavicle = [(14, -46, -206), (42, -50, -200), (78, -34, -188), (112, -4, -178), (148, 14, -172)]
         spine = [(95, 78, -250), (130, 66, -205), (160, 44, -188)]
         shapes: list[Shape] = [
@@ -289,15 +288,23 @@ def _shoulders(sketch: Sketch) -> list[Shape]:
             sketch.tube([mirrored(p, side) for p in ((172, 30, -215), (186, 34, -280), (192, 38, -420))], (17, 12, 11)),
         ]
         bones += [sketch.bone(shape, cortical_hu=900, marrow_hu=200) for shape in shapes]
-        bones += _ribs_and_lung(sketch, side, lung)
+        bones += _ribs(sketch, side)
     sternum = sketch.loft([(-330, 0, -82, 14, 6, 6, 2.5), (-262, 0, -66, 22, 7, 7, 2.5), (-205, 0, -48, 26, 7, 7, 2.5)])
     return [*bones, sketch.bone(sternum, marrow_hu=180)]
 
 
-def _ribs_and_lung(sketch: Sketch, side: int, lung: Ellipsoid) -> list[Shape]:
-    """Paint the lung's apex, which the scan cuts, and the upper ribs around it."""
-    sketch.paint(Offset(lung, 1.5), 30)
-    sketch.paint(lung, -860)
+def _lungs(sketch: Sketch) -> dict[str, Shape]:
+    """Paint the lungs' apices, which the scan cuts."""
+    truth: dict[str, Shape] = {}
+    for side, letter in SIDES:
+        lung = sketch.ellipsoid(mirrored((50, 26, -275), side), (46, 54, 78))
+        sketch.paint(Offset(lung, 1.5), 30)
+        truth[f"Lung_{letter}"] = sketch.paint(lung, -850)
+    return truth
+
+
+def _ribs(sketch: Sketch, side: int) -> list[Shape]:
+    """Paint the upper ribs around a lung's apex."""
     ribs: list[Shape] = []
     for level in (-205, -227, -249, -272, -296, -320):
         path = []

@@ -35,12 +35,16 @@ def draw_thorax(seed: int, *, contrast: bool = False) -> Anatomy:
     truth: dict[str, Shape] = {"External": surface, "Liver": liver}
     truth |= _lungs(sketch, cavity, domes)
     truth |= _heart(sketch, blood)
-    _great_vessels(sketch, blood)
+    vessels = _great_vessels(sketch, blood)
     spine = draw_spine(sketch, SPINE, canal_mm=(10.5, 8.0), cord_mm=(5.2, 4.0))
     bones = [*spine.bones, *_rib_cage(sketch, ribs_inside), *_shoulder_girdle(sketch)]
-    truth |= _airway(sketch)
+    airway, bronchi = _airway(sketch)
+    truth |= airway
     spine.paint_canal(sketch)
-    truth |= {"SpinalCanal": spine.canal, "SpinalCord": spine.cord, "Bone": union(*bones)}
+    solid = union(*bones)
+    outside = (solid, *vessels, *bronchi, airway["Esophagus"])
+    truth |= {name: Difference(truth[name], outside) for name in ("Lung_L", "Lung_R")}
+    truth |= {"SpinalCanal": spine.canal, "SpinalCord": spine.cord, "Bone": solid}
     return Anatomy(Painting(tuple(sketch.parts)), truth, surface)
 
 
@@ -216,7 +220,7 @@ def _heart(sketch: Sketch, blood_hu: float) -> dict[str, Shape]:
     return {"Heart": heart}
 
 
-def _great_vessels(sketch: Sketch, blood_hu: float) -> None:
+def _great_vessels(sketch: Sketch, blood_hu: float) -> list[Shape]:
     aorta: Points = [
         (-4, -30, -42),
         (-20, -28, -12),
@@ -237,13 +241,15 @@ def _great_vessels(sketch: Sketch, blood_hu: float) -> None:
         ([(-8, -16, 40), (-16, -6, 90), (-22, -6, 190)], 5), ([(6, -4, 44), (20, 4, 90), (24, -2, 190)], 4.5),
         ([(-34, -6, -110), (-30, 10, -170), (-22, 14, -330)], 12),
     ]  # fmt: skip
+    vessels: list[Shape] = []
     for path, radius in paths:
         tube = sketch.tube(path, sketch.vary(radius, 0.06))
-        sketch.paint(Offset(tube, 1.2), MUSCLE_HU - 5)
+        vessels.append(sketch.paint(Offset(tube, 1.2), MUSCLE_HU - 5))
         sketch.paint(tube, blood_hu)
     for _ in range(8):
         node = sketch.rng.normal((0, -8, 10), (16, 12, 26))
         sketch.paint(sketch.ellipsoid((node[0], node[1], node[2]), (3.5, 3, 4)), 40)
+    return vessels
 
 
 def _rib_cage(sketch: Sketch, cavity: Loft) -> list[Shape]:
@@ -301,8 +307,8 @@ def _shoulder_girdle(sketch: Sketch) -> list[Shape]:
     return bones
 
 
-def _airway(sketch: Sketch) -> dict[str, Shape]:
-    """Trachea down to the carina, main bronchi and esophagus."""
+def _airway(sketch: Sketch) -> tuple[dict[str, Shape], list[Shape]]:
+    """Paint trachea, bronchi and esophagus; return the structures (trachea down to the carina) and the main bronchi."""
     size = sketch.vary(8.8, 0.08)
     axis = [(-6, 10), (0, 9.5), (30, 6), (65, 0), (100, -10), (150, -20), (260, -26)]
     trachea = sketch.loft([(z, 0, y, size * (1.35 if z < 5 else 1.0), size, size * 0.75, 2.1) for z, y in axis])
@@ -324,4 +330,4 @@ def _airway(sketch: Sketch) -> dict[str, Shape]:
     sketch.paint(sketch.loft([(20, 5, 23, 3.5, 1.8, 1.8), (70, 5, 15, 3, 1.6, 1.6)]), -650)
     for tube in (trachea, right, left, lower, upper, left_lower):
         sketch.paint(tube, AIR_HU)
-    return {"Trachea": trachea, "Esophagus": esophagus}
+    return {"Trachea": trachea, "Esophagus": esophagus}, [Offset(right, 1.5), Offset(left, 1.5)]
