@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from autocontour.geometry import Box
 from autocontour.rules.shapes import IN_PLANE, CellSize, Mask, fill_slices, grow, label, label_pieces, shrink
 
 CORTEX_HU = 280  # mean of a cell of bone; hysteresis: such cells bring in their neighbours above BONE_HU
@@ -36,16 +37,21 @@ def find_bone(hu: NDArray[np.int16], body: Mask, cell_mm: CellSize) -> tuple[Mas
 
 def _find_contrast(bright: Mask, hu: NDArray[np.int16], cell_mm: CellSize) -> Mask:
     """Find vessels, kidneys and bowel with contrast medium: even inside, and darker towards their border."""
+    contrast = np.zeros_like(bright)
+    box = Box.around(bright)
+    if box is None:
+        return contrast
+    bright, hu = bright[box.slices], hu[box.slices]
     core = shrink(bright, CORE_MM, cell_mm)
     labels, sizes = label_pieces(core)
-    if not sizes.any():
-        return core
     distance_mm, nearest = ndimage.distance_transform_edt(~core, cell_mm, return_indices=True)
     owner = labels[tuple(nearest)]
     mean, deviation = _statistics(labels, core, hu, len(sizes))
     shell_mean, _ = _statistics(owner, bright & ~core & (distance_mm <= SHELL_MM), hu, len(sizes))
     is_contrast = (deviation < EVEN_HU) & (shell_mean <= mean) & (mean < CONTRAST_HU)
-    return np.asarray(is_contrast[owner] & bright & (distance_mm <= CONTRAST_REACH_MM))
+    is_contrast[0] = False
+    contrast[box.slices] = is_contrast[owner] & bright & (distance_mm <= CONTRAST_REACH_MM)
+    return contrast
 
 
 def _statistics(

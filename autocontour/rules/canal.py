@@ -11,7 +11,7 @@ from scipy import ndimage
 from autocontour.geometry import Box
 from autocontour.rules.bone import find_marrow
 from autocontour.rules.grid import Field, Grid
-from autocontour.rules.shapes import CellSize, Mask, grow, largest_piece
+from autocontour.rules.shapes import CellSize, Mask, grow, largest_piece, overlap
 
 Floats = NDArray[np.float64]
 Path = NDArray[np.intp]
@@ -63,18 +63,9 @@ def _is_bone_toward(bone: Mask, toward: NDArray[np.float64], cell_mm: CellSize) 
     step = min(cell_mm[1:])
     for distance_mm in np.arange(WALL_MM[0], WALL_MM[1], step):
         y, x = np.rint(distance_mm * toward / cell_mm[1:]).astype(int)
-        found |= _shifted(bone, y, x)
+        (to_y, from_y), (to_x, from_x) = overlap(-y, bone.shape[1]), overlap(-x, bone.shape[2])
+        found[:, to_y, to_x] |= bone[:, from_y, from_x]
     return found
-
-
-def _shifted(mask: Mask, y: int, x: int) -> Mask:
-    """Return the mask as seen from every cell y, x cells away; False beyond the border."""
-    moved = np.zeros_like(mask)
-    rows, columns = mask.shape[1:]
-    moved[:, max(0, -y) : rows - max(0, y), max(0, -x) : columns - max(0, x)] = mask[
-        :, max(0, y) : rows - max(0, -y), max(0, x) : columns - max(0, -x)
-    ]
-    return moved
 
 
 def _bone_in_front(bone: Mask, cell_mm: CellSize) -> NDArray[np.float32]:
@@ -100,12 +91,14 @@ def find_path(hu: NDArray[np.int16], body: Mask, cell_mm: CellSize) -> tuple[Pat
     scores
         (slices,) how much it looks like a canal there, 0 to 2.
     """
-    score = score_enclosure(hu, cell_mm)
     across = np.nonzero(body.any(axis=1))[1]
     middle = across.mean() if len(across) else hu.shape[2] / 2
-    score[:, :, np.abs(np.arange(hu.shape[2]) - middle) * cell_mm[2] > OFF_MIDLINE_MM] = 0
+    aside = OFF_MIDLINE_MM / cell_mm[2]
+    start, stop = max(0, int(middle - aside)), min(hu.shape[2], int(middle + aside) + 2)
+    score = score_enclosure(hu[:, :, start:stop], cell_mm)
     path = _best_path(score, max(1, round(TILT * cell_mm[0] / cell_mm[1])))
-    return path, score[np.arange(len(score)), path[:, 0], path[:, 1]].astype(np.float64)
+    scores = score[np.arange(len(score)), path[:, 0], path[:, 1]].astype(np.float64)
+    return np.add(path, (0, start)), scores
 
 
 def _best_path(score: NDArray[np.float32], reach: int) -> Path:

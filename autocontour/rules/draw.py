@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection
 import numpy as np
 import shapely
 
-from autocontour.contouring.islands import drop_islands
 from autocontour.geometry import Box
 from autocontour.jobs import Job
 from autocontour.rules import doubts
@@ -15,7 +14,7 @@ from autocontour.rules.anatomy import Anatomy
 from autocontour.rules.canal import paint_tube, tube_cells
 from autocontour.rules.grid import Field, Mask
 from autocontour.rules.shapes import grow, shrink
-from autocontour.rules.trace import fill_holes, keep_touching, ramp, trace
+from autocontour.rules.trace import as_multipolygon, fill_holes, keep_touching, ramp, subtract, trace
 from autocontour.structures import Contours, Drawing
 from autocontour.volume import CTVolume
 
@@ -27,8 +26,7 @@ AROUND_CELLS = 1.1  # the outline is looked for this far outside the cells
 WITHIN_MM = 4.5  # this deep inside the cells nothing is looked at
 VESSEL_HOLE_MM2 = 400.0  # holes in a lung up to this are vessels; a liver's dome or a tumour is larger
 BONE_HOLE_MM2 = 25.0
-SMALLEST_LUNG_CC = 1.0
-SMALLEST_CC = 0.2
+SURE = 0.6  # of a voxel's cells belong to the structure
 
 
 def draw_structures(ct: CTVolume, names: Collection[str], job: Job, *, with_mask: bool = False) -> dict[str, Drawing]:
@@ -72,7 +70,7 @@ def _draw_external(anatomy: Anatomy, job: Job) -> Contours:
         field = ramp(ct.hu[slab.slices], SKIN_HU, SKIN_WIDTH_HU)
         np.minimum(field, grid.spread(around, slab), out=field)
         np.maximum(field, grid.spread(within, slab), out=field)
-        return keep_touching(field, grid.spread(body, slab) > 0.9)
+        return keep_touching(field, grid.spread(body, slab) > SURE)
 
     return fill_holes(_trace_cells(anatomy, around, paint, job, "External"))
 
@@ -86,16 +84,16 @@ def _draw_lung(anatomy: Anatomy, job: Job, side: int) -> Contours:
     def paint(slab: Box) -> Field:
         field = ramp(ct.hu[slab.slices], LUNG_HU, -LUNG_WIDTH_HU)
         np.maximum(field, grid.spread(within, slab), out=field)
-        return np.minimum(field, grid.spread(around, slab), out=field)
+        np.minimum(field, grid.spread(around, slab), out=field)
+        return keep_touching(field, grid.spread(lung, slab) > SURE)
 
-    contours = _trace_cells(anatomy, around, paint, job, ("Lung_L", "Lung_R")[side])
-    return drop_islands(fill_holes(contours, VESSEL_HOLE_MM2), ct.geometry, SMALLEST_LUNG_CC)
+    return fill_holes(_trace_cells(anatomy, around, paint, job, ("Lung_L", "Lung_R")[side]), VESSEL_HOLE_MM2)
 
 
 def _draw_lungs(anatomy: Anatomy, job: Job) -> Contours:
     left, right = (_draw_lung(anatomy, job, side) for side in (0, 1))
     both = {k: [lung[k] for lung in (left, right) if k in lung] for k in sorted({*left, *right})}
-    return {k: shapely.MultiPolygon(list(shapely.get_parts(shapely.union_all(parts)))) for k, parts in both.items()}
+    return {k: as_multipolygon(shapely.union_all(parts)) for k, parts in both.items()}
 
 
 def _draw_trachea(anatomy: Anatomy, job: Job) -> Contours:
@@ -108,12 +106,12 @@ def _draw_trachea(anatomy: Anatomy, job: Job) -> Contours:
     def paint(slab: Box) -> Field:
         field = ramp(ct.hu[slab.slices], LUMEN_HU, -LUMEN_WIDTH_HU)
         np.minimum(field, grid.spread(around, slab), out=field)
-        return keep_touching(field, grid.spread(lumen, slab) > 0.5)
+        return keep_touching(field, grid.spread(lumen, slab) > SURE)
 
-    return drop_islands(fill_holes(_trace_cells(anatomy, around, paint, job, "Trachea")), ct.geometry, SMALLEST_CC)
+    return fill_holes(_trace_cells(anatomy, around, paint, job, "Trachea"))
 
 
-def _draw_canal(anatomy: Anatomy, job: Job) -> Contours:
+def _draw_canal(anatomy: Anatomy, job: Job) -> dict[int, shapely.MultiPolygon]:
     grid, tube = anatomy.grid, anatomy.canal
     if tube is None:
         return {}
@@ -121,7 +119,7 @@ def _draw_canal(anatomy: Anatomy, job: Job) -> Contours:
 
 
 def _draw_bone(anatomy: Anatomy, job: Job) -> Contours:
-    grid, ct, tube = anatomy.grid, anatomy.ct, anatomy.canal
+    grid, ct = anatomy.grid, anatomy.ct
     bone, marrow = anatomy.bone
     around = grow(bone | marrow, AROUND_CELLS * max(grid.cell_mm), grid.cell_mm) & anatomy.body
     inside = shrink(bone | marrow, max(grid.cell_mm), grid.cell_mm)
@@ -130,10 +128,10 @@ def _draw_bone(anatomy: Anatomy, job: Job) -> Contours:
         field = ramp(ct.hu[slab.slices], BONE_HU, BONE_WIDTH_HU)
         np.maximum(field, grid.spread(inside, slab), out=field)
         np.minimum(field, grid.spread(around, slab), out=field)
-        return field if tube is None else np.minimum(field, 1 - paint_tube(grid, tube, slab), out=field)
+        return keep_touching(field, grid.spread(bone, slab) > SURE)
 
     contours = fill_holes(_trace_cells(anatomy, around, paint, job, "Bone"), BONE_HOLE_MM2)
-    return drop_islands(contours, ct.geometry, SMALLEST_CC)
+    return subtract(contours, _draw_canal(anatomy, job))
 
 
 def _trace_cells(

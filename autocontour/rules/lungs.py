@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from autocontour.rules.shapes import CellSize, Mask, close_by, depth_mm, label_pieces, shrink
+from autocontour.geometry import Box
+from autocontour.rules.shapes import CellSize, Mask, close_by, label_pieces, shrink
 
 AIR_HU = -400  # half way between aerated lung (-850) and soft tissue (40)
 PARENCHYMA_HU = (-955, -500)  # median deep inside lung; bowel gas, sinuses and pharynx lie below
@@ -15,6 +16,7 @@ APEX_DEPTH_MM = 10.0
 LEAST_CC = 15.0
 VESSEL_MM = 8.0  # vessels and fissures thinner than twice this belong to the lung
 STRADDLING = 0.25  # of a piece beyond the midline: both lungs in one
+LARGE = 0.03  # of all lung
 BRIDGES_MM = (0.0, 3.0, 6.0, 9.0, 12.0)  # where lungs touch, they part when shrunk by one of these
 
 
@@ -22,7 +24,7 @@ def find_aerated(hu: NDArray[np.int16], body: Mask, cell_mm: CellSize) -> Mask:
     """Find pieces of air whose inside holds some tissue, as lung does and bowel gas, sinuses and pharynx do not."""
     labels, sizes = label_pieces(body & (hu < AIR_HU))
     large = sizes * np.prod(cell_mm) / 1000 >= LEAST_CC
-    core = depth_mm(large[labels], cell_mm) > CORE_MM
+    core = shrink(large[labels], CORE_MM, cell_mm)
     for piece in np.flatnonzero(large):
         inside = hu[core & (labels == piece)]
         large[piece] = len(inside) > 0 and PARENCHYMA_HU[0] < np.median(inside) < PARENCHYMA_HU[1]
@@ -31,7 +33,7 @@ def find_aerated(hu: NDArray[np.int16], body: Mask, cell_mm: CellSize) -> Mask:
 
 def find_apex(aerated: Mask, cell_mm: CellSize) -> int | None:
     """Return the top slice of what is too thick for an airway; None where nothing is."""
-    thick = np.flatnonzero((depth_mm(aerated, cell_mm) > APEX_DEPTH_MM).any(axis=(1, 2)))
+    thick = np.flatnonzero(shrink(aerated, APEX_DEPTH_MM, cell_mm).any(axis=(1, 2)))
     return int(thick[-1]) if len(thick) else None
 
 
@@ -54,15 +56,28 @@ def part_lungs(aerated: Mask, airway_wall: Mask, midline: NDArray[np.float64], c
 
 def _side_of(lungs: Mask, midline: NDArray[np.float64], cell_mm: CellSize) -> Mask:
     """Say for every cell whether it belongs to the left lung, also where the lungs touch."""
-    beyond = np.broadcast_to(np.arange(lungs.shape[2]) > midline[:, None, None], lungs.shape)
+    is_left = np.zeros_like(lungs)
+    box = Box.around(lungs)
+    if box is None:
+        return is_left
+    across = np.arange(box.start_zyx[2], box.stop_zyx[2])
+    beyond = np.broadcast_to(across > midline[box.slices[0], None, None], box.shape_zyx)
+    left, right = _find_markers(lungs[box.slices], beyond, cell_mm)
+    if left.any() and right.any():
+        nearest = ndimage.distance_transform_edt(~(left | right), cell_mm, return_distances=False, return_indices=True)
+        is_left[box.slices] = left[tuple(nearest)]
+    else:
+        is_left[box.slices] = left.any()
+    return is_left
+
+
+def _find_markers(lungs: Mask, beyond: Mask, cell_mm: CellSize) -> tuple[Mask, Mask]:
+    """Return cells that surely belong to the left and to the right lung: shrunk until no large piece straddles."""
     for bridge_mm in BRIDGES_MM:
         labels, sizes = label_pieces(shrink(lungs, bridge_mm, cell_mm))
         share = np.bincount(labels[beyond], minlength=len(sizes)) / np.maximum(sizes, 1)
-        large = sizes >= 0.05 * sizes.sum()
+        large = sizes >= LARGE * sizes.sum()
+        large[0] = False
         if not (large & (np.minimum(share, 1 - share) > STRADDLING)).any():
             break
-    left, right = ((large & side)[labels] for side in (share > 0.5, share <= 0.5))
-    if not left.any() or not right.any():
-        return np.full_like(lungs, left.any())
-    nearest = ndimage.distance_transform_edt(~(left | right), cell_mm, return_distances=False, return_indices=True)
-    return np.asarray(left[tuple(nearest)])
+    return np.asarray((large & (share > 0.5))[labels]), np.asarray((large & (share <= 0.5))[labels])

@@ -16,30 +16,48 @@ IN_PLANE = ndimage.generate_binary_structure(3, 1) & np.array([False, True, Fals
 
 
 def grow(mask: Mask, mm: float, cell_mm: CellSize) -> Mask:
-    """Add every cell whose centre lies within `mm` of the mask."""
+    """Add every cell whose centre lies within `mm` of one in the mask."""
     grown = np.zeros_like(mask)
     box = Box.around(mask)
     if box is not None:
-        z, y, x = (int(np.ceil(mm / size)) for size in cell_mm)
+        z, y, x = (int(mm / size) for size in cell_mm)
         near = box.padded((z, y, x), mask.shape).slices
-        grown[near] = ndimage.distance_transform_edt(~mask[near], sampling=cell_mm) <= mm
+        grown[near] = _add_ball(mask[near], mm, cell_mm)
     return grown
 
 
+def _add_ball(mask: Mask, mm: float, cell_mm: CellSize) -> Mask:
+    """Grow by a ball made of rows, all rows of one length at once."""
+    reach = [int(mm / size) for size in cell_mm[:2]]
+    shifts = np.array(list(np.ndindex(2 * reach[0] + 1, 2 * reach[1] + 1))) - reach
+    left_mm2 = mm**2 - ((shifts * cell_mm[:2]) ** 2).sum(axis=1)
+    halves = np.where(left_mm2 >= 0, np.sqrt(np.maximum(left_mm2, 0)) / cell_mm[2], -1).astype(int)
+    grown = np.zeros_like(mask)
+    for half in np.unique(halves[left_mm2 >= 0]):
+        rows = ndimage.maximum_filter1d(mask.view(np.uint8), 2 * half + 1, axis=2, mode="constant").view(np.bool_)
+        for z, y in shifts[(halves == half) & (left_mm2 >= 0)]:
+            to, start = zip(
+                *(overlap(shift, size) for shift, size in zip((z, y), mask.shape, strict=False)), strict=True
+            )
+            grown[to] |= rows[start]
+    return grown
+
+
+def overlap(shift: int, size: int) -> tuple[slice, slice]:
+    """Return where an axis lands when shifted, and where it comes from."""
+    kept = max(0, size - abs(shift))
+    to, start = max(0, shift), max(0, -shift)
+    return slice(to, to + kept), slice(start, start + kept)
+
+
 def shrink(mask: Mask, mm: float, cell_mm: CellSize) -> Mask:
-    """Keep the cells whose centre lies farther than `mm` from everything outside the mask."""
+    """Drop every cell whose centre lies within `mm` of one outside the mask."""
     shrunk = np.zeros_like(mask)
     box = Box.around(mask)
     if box is not None:
         near = box.padded((1, 1, 1), mask.shape).slices
-        shrunk[near] = mask[near] if mask[near].all() else depth_mm(mask[near], cell_mm) > mm
+        shrunk[near] = ~grow(~mask[near], mm, cell_mm)
     return shrunk
-
-
-def depth_mm(mask: Mask, cell_mm: CellSize) -> NDArray[np.float64]:
-    """Return how far each cell of the mask lies from the nearest cell outside it; 0 outside."""
-    depth: NDArray[np.float64] = ndimage.distance_transform_edt(mask, sampling=cell_mm)
-    return depth
 
 
 def open_by(mask: Mask, mm: float, cell_mm: CellSize) -> Mask:
@@ -54,7 +72,11 @@ def close_by(mask: Mask, mm: float, cell_mm: CellSize) -> Mask:
 
 def fill_slices(mask: Mask) -> Mask:
     """Fill what is enclosed in each transverse slice."""
-    return np.stack([ndimage.binary_fill_holes(plane) for plane in mask])
+    labels = label(~mask, IN_PLANE)
+    is_outside = np.zeros(labels.max() + 1, np.bool_)
+    for edge in (labels[:, 0], labels[:, -1], labels[:, :, 0], labels[:, :, -1]):
+        is_outside[edge] = True
+    return np.asarray(mask | ~is_outside[labels])
 
 
 def label(mask: Mask, structure: NDArray[np.bool_] | None = None) -> Labels:

@@ -16,10 +16,12 @@ from autocontour.contouring.simplify import simplify_rings
 from autocontour.geometry import Box, VolumeGeometry
 from autocontour.jobs import Job
 from autocontour.rules.grid import SLAB_SLICES, Field
+from autocontour.structures import Contours
 from autocontour.volume import CTVolume
 
 if TYPE_CHECKING:
     from shapely import MultiPolygon
+    from shapely.geometry.base import BaseGeometry
 
 LEVEL = 0.5
 NUDGE = 1e-5  # a line exactly through a sample would touch itself
@@ -104,5 +106,16 @@ def fill_holes(contours: dict[int, MultiPolygon], below_mm2: float = np.inf) -> 
             shapely.Polygon(part.exterior, [hole for hole in part.interiors if shapely.Polygon(hole).area >= below_mm2])
             for part in multi.geoms
         ]
-        filled[k] = shapely.MultiPolygon(list(shapely.get_parts(shapely.union_all(polygons))))
+        filled[k] = as_multipolygon(shapely.union_all(polygons))
     return filled
+
+
+def subtract(contours: dict[int, MultiPolygon], taken: Contours) -> dict[int, MultiPolygon]:
+    """Take one structure out of another."""
+    left = {k: as_multipolygon(multi - taken[k]) if k in taken else multi for k, multi in contours.items()}
+    return {k: multi for k, multi in left.items() if multi.geoms}
+
+
+def as_multipolygon(shape: BaseGeometry) -> MultiPolygon:
+    """Return the polygons of a shape."""
+    return shapely.MultiPolygon([part for part in shapely.get_parts(shape) if part.geom_type == "Polygon"])
