@@ -7,18 +7,18 @@ from numpy.typing import NDArray
 
 from autocontour.contouring.measure import place_of, touched_box
 from autocontour.contouring.ragged import Edges, Ints, rings_of, voxel_edges
+from autocontour.contouring.raster import fill_box
 from autocontour.geometry import Box, Floats, VolumeGeometry
 from autocontour.structures import Contours
 
 ROUNDING = 1e-9
-SLAB_VOXELS = 1 << 20
 
 
 def coverage_from_contours(contours: Contours, geometry: VolumeGeometry, box: Box | None = None) -> NDArray[np.float32]:
     """Return the fraction of each voxel's square that lies inside `contours`, exact but for rounding.
 
-    Every edge is cut at the borders of the voxels; the area to the right of each piece is noted in its voxel and
-    summed along the row, as font rasterisers do.
+    Voxels that no edge runs through are all in or all out. In the others every edge is cut at the voxel's borders, the
+    area to the right of each piece is noted, and summed along the row, as font rasterisers do.
 
     Parameters
     ----------
@@ -43,21 +43,20 @@ def coverage_from_contours(contours: Contours, geometry: VolumeGeometry, box: Bo
         return coverage
     # A ring's own direction does not matter: exteriors add and holes take away.
     sign = np.where(rings.is_hole, -1.0, 1.0) * np.sign(rings.doubled_areas())
-    target = coverage[place_of(inner, wanted)]
-    step = max(1, SLAB_VOXELS // (target.shape[1] * target.shape[2]))
-    for start in range(0, len(target), step):
-        slab = target[start : start + step]
-        slab[...] = _cover(edges, sign, (inner.start_zyx[0] + start, *inner.start_zyx[1:]), slab.shape)
+    covered = coverage[place_of(inner, wanted)]
+    covered[...] = fill_box(edges, inner)
+    z, y, x, shares = _border_voxels(edges, sign, inner)
+    covered[z, y, x] = shares
     return coverage
 
 
-def _cover(edges: Edges, sign: Floats, start_zyx: tuple[int, int, int], shape_zyx: tuple[int, ...]) -> Floats:
-    """Return the coverage of a box of voxels."""
-    slices, rows, columns = shape_zyx
-    at = np.flatnonzero((edges.z >= start_zyx[0]) & (edges.z < start_zyx[0] + slices))
+def _border_voxels(edges: Edges, sign: Floats, box: Box) -> tuple[Ints, Ints, Ints, Floats]:
+    """Return z, y, x in `box` of every voxel that an edge runs through, and how much of it is covered."""
+    (first_z, first_y, first_x), (_, rows, columns) = box.start_zyx, box.shape_zyx
+    at = np.flatnonzero((edges.z >= first_z) & (edges.z < box.stop_zyx[0]))
     # From here on voxel (y, x) of the box is the square from (y, x) to (y + 1, x + 1).
-    y0, y1 = edges.y0[at] + (0.5 - start_zyx[1]), edges.y1[at] + (0.5 - start_zyx[1])
-    x0, x1 = edges.x0[at] + (0.5 - start_zyx[2]), edges.x1[at] + (0.5 - start_zyx[2])
+    y0, y1 = edges.y0[at] + (0.5 - first_y), edges.y1[at] + (0.5 - first_y)
+    x0, x1 = edges.x0[at] + (0.5 - first_x), edges.x1[at] + (0.5 - first_x)
     signed = sign[edges.ring[at]] * np.sign(y0 - y1)
     edge, y0, x0, y1, x1 = _cut_at_integers(y0, x0, y1, x1)
     piece, x0, y0, x1, y1 = _cut_at_integers(x0, y0, x1, y1)
@@ -68,13 +67,24 @@ def _cover(edges: Edges, sign: Floats, start_zyx: tuple[int, int, int], shape_zy
     middle = np.clip((x0 + x1) / 2, 0, columns)
     column = np.floor(middle).astype(np.intp)
     kept = (row >= 0) & (row < rows)
-    flat = (((edges.z[at][edge] - start_zyx[0]) * rows + row) * (columns + 2) + column)[kept]
     beyond = (height * (middle - column))[kept]
-    size = slices * rows * (columns + 2)
-    sums = np.bincount(flat, height[kept] - beyond, size) + np.bincount(flat + 1, beyond, size)
-    covered = np.cumsum(sums.reshape(slices, rows, columns + 2), axis=2)[:, :, :columns]
-    covered[np.abs(covered) < ROUNDING] = 0.0
-    return np.clip(covered, 0.0, 1.0)
+    # Two columns more than the box has take up what lies to the right of it.
+    wide = (((edges.z[at][edge] - first_z) * rows + row) * (columns + 2) + column)[kept]
+    wide, shares = _running_sums(np.concatenate((wide, wide + 1)), np.concatenate((height[kept] - beyond, beyond)))
+    inside = wide % (columns + 2) < columns
+    line, x = np.divmod(wide[inside], columns + 2)
+    z, y = np.divmod(line, rows)
+    return z, y, x, np.clip(shares[inside], 0.0, 1.0)
+
+
+def _running_sums(places: Ints, values: Floats) -> tuple[Ints, Floats]:
+    """Add up values place by place and return the places, ascending, with the sum of all up to each."""
+    order = np.argsort(places, kind="stable")
+    sums = np.cumsum(values[order])
+    places = places[order]
+    last = np.ones(len(places), np.bool_)
+    last[:-1] = places[1:] != places[:-1]
+    return places[last], np.where(np.abs(sums) < ROUNDING, 0.0, sums)[last]
 
 
 def _cut_at_integers(a0: Floats, b0: Floats, a1: Floats, b1: Floats) -> tuple[Ints, Floats, Floats, Floats, Floats]:

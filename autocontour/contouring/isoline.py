@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from autocontour.contouring.cubic import cubic_weights
-from autocontour.contouring.march import Samples, trace_planes
+from autocontour.contouring.march import PAD, Samples, trace_planes
 from autocontour.contouring.ragged import Ints, Rings, contours_of, drop_small, join_rings
 from autocontour.contouring.simplify import simplify_rings
 from autocontour.geometry import Box, Floats, VolumeGeometry
@@ -54,7 +54,14 @@ def contours_from_probability(
     -------
     Contours
         Valid polygons on the slices within the grid; nothing smaller than a tenth of a CT pixel.
+
+    Raises
+    ------
+    ValueError
+        If a probability is not a number, or `level` is not above 0.
     """
+    if level <= 0 or np.isnan(np.max(probability, initial=0.0)):
+        raise ValueError("a probability must be a number everywhere, and the level above 0")
     # Cubic convolution exceeds the highest sample near by less than half as much again.
     found = Box.around(probability > level / 2)
     if found is None:
@@ -69,7 +76,7 @@ def _trace_slabs(
 ) -> Iterator[Rings]:
     """Trace a few CT slices at a time, in plane coordinates."""
     z, y, x = probability.shape
-    box = found.padded((1, 1, 1), (z, y, x))
+    box = found.padded((PAD, PAD, PAD), (z, y, x))
     index_z = _indices_in(grid, geometry.slice_positions_mm)
     slices = np.flatnonzero((index_z > found.start_zyx[0] - 1) & (index_z < found.stop_zyx[0]))
     spacing_uv_mm = np.array(grid.pixel_spacing_vu_mm[::-1])

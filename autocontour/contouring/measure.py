@@ -20,12 +20,12 @@ def volume_cc(contours: Contours, geometry: VolumeGeometry) -> float:
 
 
 def box_of(contours: Contours, geometry: VolumeGeometry) -> Box | None:
-    """Return the smallest box of voxels that holds every voxel the contours touch; None if they touch none."""
+    """Return the box of voxels that the contours' extent touches, cut at the volume's border; None if it is empty."""
     return touched_box(voxel_edges(rings_of(contours), geometry), Box((0, 0, 0), geometry.shape_zyx))
 
 
 def touched_box(edges: Edges, within: Box) -> Box | None:
-    """Return the smallest box of voxels, no larger than `within`, that holds all touched by what `edges` bound."""
+    """Return the box of voxels that the extent of `edges` touches, cut to `within`; None if it is empty."""
     at = np.flatnonzero((edges.z >= within.start_zyx[0]) & (edges.z < within.stop_zyx[0]))
     if not len(at):
         return None

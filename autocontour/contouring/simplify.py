@@ -10,6 +10,7 @@ import shapely
 from autocontour.contouring.ragged import Ints, Rings, contours_of, rings_of
 from autocontour.geometry import Floats
 
+BLUNTEST = -0.5  # cosine: sharper corners than this are moved no further
 SMALLEST_RING = 4  # points, the first one counted again at the end
 
 
@@ -54,23 +55,36 @@ def _keep_area(rings: Rings, kept: Ints, starts: Ints) -> Floats:
     here = kept[is_open]
     following = np.arange(1, len(here) + 1)
     following[begins + lengths - 1] = begins
-    before = np.argsort(following)
-    there = here[following]
 
     points = rings.points_uv_mm[here]
-    along = points[following] - points
-    chords = np.hypot(*along.T)
-    rightwards = np.column_stack((along[:, 1], -along[:, 0])) / chords[:, None]
-    shifts = _areas_cut_off(rings, here, there) / chords
+    moved = _shift_chords(points, following, _areas_cut_off(rings, here, here[following]) / _chords(points, following))
+    # Where two chords meet both give way a little; what that costs is spread over the ring.
+    local = moved - np.repeat(moved[begins], lengths, axis=0)
+    crossed = local[:, 0] * local[following, 1] - local[following, 0] * local[:, 1]
+    missing = (rings.doubled_areas() - np.add.reduceat(crossed, begins)) / 2
+    shifts = missing / np.add.reduceat(_chords(moved, following), begins)
+    moved = _shift_chords(moved, following, np.repeat(shifts, lengths))
 
-    cosine = np.maximum((rightwards * rightwards[before]).sum(axis=1), -0.5)
-    move = shifts[:, None] * rightwards
-    moved = points + (move + move[before]) / (1 + cosine)[:, None]
-    closed = np.repeat(np.arange(len(lengths)), lengths + 1)
-    position = np.arange(len(kept)) - closed
-    position[starts[1:] - 1] = begins
-    result: Floats = moved[position]
-    return result
+    closed = np.arange(len(kept)) - np.repeat(np.arange(len(lengths)), lengths + 1)
+    closed[starts[1:] - 1] = begins
+    return moved[closed]
+
+
+def _chords(points: Floats, following: Ints) -> Floats:
+    lengths: Floats = np.hypot(*(points[following] - points).T)
+    return lengths
+
+
+def _shift_chords(points: Floats, following: Ints, shifts_mm: Floats) -> Floats:
+    """Move each chord to its right; where two meet, the point goes about where the moved chords cross."""
+    before = np.empty_like(following)
+    before[following] = np.arange(len(following))
+    along = points[following] - points
+    rightwards = np.column_stack((along[:, 1], -along[:, 0])) / np.hypot(*along.T)[:, None]
+    cosine = np.maximum((rightwards * rightwards[before]).sum(axis=1), BLUNTEST)
+    move = shifts_mm[:, None] * rightwards
+    moved: Floats = points + (move + move[before]) / (1 + cosine)[:, None]
+    return moved
 
 
 def _areas_cut_off(rings: Rings, here: Ints, there: Ints) -> Floats:
