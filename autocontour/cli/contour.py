@@ -31,7 +31,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     existing.add_argument("--replace", action="store_true", help="add to it, replacing structures of the same name")
     existing.add_argument("--force", action="store_true", help="overwrite the existing file")
     parser.add_argument(
-        "--accept", nargs="+", default=[], metavar="CODE", help="contour in spite of these findings, such as AC-CT-004"
+        "--accept", nargs="+", default=[], metavar="CODE", help="contour in spite of these findings, such as AC-CT-032"
     )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="for the networks")
     parser.add_argument("--json", action="store_true", help="report as JSON on standard output")
