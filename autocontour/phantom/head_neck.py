@@ -70,7 +70,8 @@ def _surface(sketch: Sketch, cavity: Shape) -> Union:
         (-90, 0, -24, 50, 75, 42, 2.0), (-102, 0, -24, 30, 52, 36, 2.0),
     ])  # fmt: skip
     neck = sketch.loft([
-        (-20, 0, 26, 62, 60, 62, 2.0), (-60, 0, 20, 60 * fat, 62, 60 * fat, 2.1),
+        (4, 0, 24, 77, 60, 64, 2.0), (-20, 0, 24, 74, 60, 64, 2.0), (-40, 0, 22, 68, 60, 62, 2.0),
+        (-60, 0, 20, 62 * fat, 62, 60 * fat, 2.1),
         (-85, 0, 14, 60 * fat, 68, 62 * fat, 2.1),
         (-115, 0, 12, 61 * fat, 70, 64 * fat, 2.1), (-140, 0, 14, 69 * fat, 66, 68 * fat, 2.0),
         (-158, 0, 18, 96 * fat, 66, 71 * fat, 2.0), (-176, 0, 22, 148, 70, 73 * fat, 2.1),
@@ -203,16 +204,17 @@ def _skull(sketch: Sketch, cavity: Shape, orbits: list[Shape]) -> list[Shape]:
 
 
 def _half_face(sketch: Sketch, side: int, orbit: Shape) -> list[Shape]:
-    petrous = sketch.tube([mirrored(p, side) for p in ((62, 8, -6), (40, 2, -1), (20, -8, 3))], (13, 11, 6))
-    mastoid = sketch.ellipsoid(mirrored((56, 17, -20), side), (11, 14, 17))
+    petrous = sketch.tube([mirrored(p, side) for p in ((57, 9, -6), (40, 2, -1), (20, -8, 3))], (11, 10.5, 6))
+    mastoid = sketch.ellipsoid(mirrored((54, 18, -20), side), (10.5, 13, 17))
     maxilla = sketch.ellipsoid(mirrored((27, -62, -18), side), (19, 22, 15.5))
-    open_front = HalfSpace(sketch.place((0, -84, 0))[0], np.array([0.0, -1.0, 0.0]))
+    # The rim lies further back at the temple than at the nose.
+    open_front = HalfSpace(sketch.place((31 * side, -73, 0))[0], np.array([0.466 * side, -0.885, 0.0]))
     rim = Difference(Intersection((Offset(orbit, 3.0), open_front)), (orbit,))
     arch = sketch.tube(
-        [mirrored(p, side) for p in ((42, -72, -6), (58, -56, -10), (67, -34, -7), (68, -14, -5), (62, -2, -4))],
+        [mirrored(p, side) for p in ((42, -71, -6), (56, -56, -10), (67, -34, -7), (68, -14, -5), (62, -2, -4))],
         (5.5, 6, 3.2, 3.0, 4), 2.0,
     )  # fmt: skip
-    lateral = sketch.tube([mirrored(p, side) for p in ((52, -70, 28), (53, -66, 10), (52, -62, -6))], (4, 4, 5))
+    lateral = sketch.tube([mirrored(p, side) for p in ((46, -66, 27), (48, -63, 10), (47, -60, -6))], (3.5, 3.5, 4.5))
     styloid = sketch.tube([mirrored(p, side) for p in ((47, 6, -22), (42, -4, -46))], (2.6, 1.6))
     bones: list[Shape] = [petrous, mastoid, maxilla, rim, arch, lateral, styloid]
     dense = sketch.bone(petrous, shell_mm=3, cortical_hu=1300, marrow_hu=900)
@@ -279,13 +281,13 @@ def _fillings(sketch: Sketch, teeth: list[Shape]) -> np.ndarray:
 def _shoulders(sketch: Sketch) -> list[Shape]:
     bones: list[Shape] = []
     for side, _ in SIDES:
-        clavicle = [(14, -46, -206), (42, -50, -200), (78, -34, -188), (112, -4, -178), (148, 14, -172)]
-        spine = [(95, 78, -250), (130, 66, -205), (160, 44, -188)]
+        clavicle = [(14, -45, -210), (42, -45, -207), (78, -32, -202), (112, -6, -198), (144, 14, -196)]
+        spine = [(95, 76, -258), (128, 64, -222), (154, 40, -208)]
         shapes: list[Shape] = [
-            sketch.tube([mirrored(p, side) for p in clavicle], (8.5, 6.5, 5.5, 5.5, 6.5)),
+            sketch.tube([mirrored(p, side) for p in clavicle], (8, 6, 5.5, 5.5, 6)),
             sketch.tube([mirrored(p, side) for p in spine], (3.5, 3.5, 7), (45, 20, 4)),
-            sketch.ellipsoid(mirrored((170, 30, -205), side), (23, 23, 23)),
-            sketch.tube([mirrored(p, side) for p in ((172, 30, -215), (186, 34, -280), (192, 38, -420))], (17, 12, 11)),
+            sketch.ellipsoid(mirrored((166, 28, -226), side), (22, 22, 22)),
+            sketch.tube([mirrored(p, side) for p in ((168, 28, -236), (184, 32, -290), (192, 36, -420))], (17, 12, 11)),
         ]
         bones += [sketch.bone(shape, cortical_hu=900, marrow_hu=200) for shape in shapes]
         bones += _ribs(sketch, side)
@@ -367,7 +369,7 @@ def _sinuses(sketch: Sketch) -> list[Shape]:
             ((28, -61, -19), (sketch.vary(15, 0.06), 18, sketch.vary(11.5, 0.06))),
             ((8, -35, 9), (6.5, 10, 8.5)), ((11, -86, 33), (8, 3.5, 9)), ((7.5, -66, -10), (6, 28, 14)),
             *(((7, y, 14), (4.3, 4.2, 9)) for y in (-76, -66, -56, -47)),
-            *((tuple(sketch.rng.normal((57, 17, -18), (4, 5.5, 7))), (2.3, 2.6, 2.6)) for _ in range(26)),
+            *((tuple(sketch.rng.normal((55, 18, -18), (3.5, 5, 6.5))), (2.3, 2.6, 2.6)) for _ in range(26)),
         ]  # fmt: skip
         air += [sketch.wavy(sketch.ellipsoid(mirrored(center, side), radii), 0.7, 20) for center, radii in spaces]
         air.append(sketch.tube([mirrored(p, side) for p in ((88, 10, -3), (70, 5, -2), (52, 0, 0))], (4, 3.2, 3)))

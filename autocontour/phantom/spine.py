@@ -96,7 +96,7 @@ def _body(sketch: Sketch, curve: Curve, z: float, below: float | None) -> Loft:
 def _arch(sketch: Sketch, curve: Curve, z: float) -> Union:
     """Pedicles, laminae, transverse and spinous processes."""
     y, (half, _) = curve.y(z), _body_size(z, curve)
-    wide, tip = half + 10, y + 26 + 0.25 * half
+    wide, tip = half + 10, y + 21 + 0.25 * half
     pieces: list[Shape] = [sketch.tube([(0, y + 11, z - 3), (0, tip, z - 11)], (3.5, 3.0), (4.0, 4.0))]
     for side in (-1, 1):
         pedicle = [(side * half * 0.75, y - 8, z + 2), (side * (half * 0.75 + 3), y + 1, z)]
