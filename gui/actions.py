@@ -342,5 +342,5 @@ ACTIONS: tuple[ActionRow, ...] = (
     ActionRow(
         "theme", VIEW, "Dark or light", "Change the theme", "Ctrl+T", lambda w: w.toggle_theme(), "theme", needs=""
     ),
-    ActionRow("help", HELP, "Keys", "Every key on one sheet", "?", lambda w: w.show_keys(), "help", needs=""),
+    ActionRow("help", HELP, "Keys", "Every key on one sheet", "? F1", lambda w: w.show_keys(), "help", needs=""),
 )

@@ -44,6 +44,13 @@ class CheatSheet(QWidget):
             self.setGeometry(watched.rect())
         return False
 
+    def event(self, event: QEvent) -> bool:
+        """Take every key before it becomes a shortcut of the window below."""
+        if event.type() == QEvent.Type.ShortcutOverride:
+            event.accept()
+            return True
+        return super().event(event)
+
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: ARG002  (any key)
         """Go away."""
         self.deleteLater()

@@ -107,24 +107,14 @@ class ContourTask(QObject):
             self.failed.emit(Cancelled())
 
     def _poll(self) -> None:
+        # A pipe whose other end has died is ready, and then has nothing but its end.
         try:
-            while self._receiver.poll():
-                kind, content = self._receiver.recv()
-                self._take(kind, content)
-                if not self.is_running:
-                    return
+            while self.is_running and self._receiver.poll():
+                self._take(*self._receiver.recv())
         except (EOFError, OSError):
-            pass
-        if self.is_running and not self._process.is_alive() and not self._receiver_has_more():
             self._stop()
             message = "Auto-contouring stopped unexpectedly; your structures are as they were."
-            self.failed.emit(AutoContourError("AC-GUI-002", message, "Try again; the log says more."))
-
-    def _receiver_has_more(self) -> bool:
-        try:
-            return self._receiver.poll()
-        except (EOFError, OSError):
-            return False
+            self.failed.emit(AutoContourError("AC-GUI-002", message, "Try again."))
 
     def _take(self, kind: str, content: Any) -> None:  # noqa: ANN401  (what the process sent)
         if kind == "progress":

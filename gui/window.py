@@ -28,6 +28,7 @@ from autocontour.gui.actions import ACTIONS, ActionRow
 from autocontour.gui.auto_bar import AutoBar
 from autocontour.gui.banner import Banner
 from autocontour.gui.cheat_sheet import CheatSheet
+from autocontour.gui.collecting import collect_on_gui_thread
 from autocontour.gui.icons import SIZE, icon
 from autocontour.gui.planes import Plane
 from autocontour.gui.questions import Questions
@@ -72,6 +73,7 @@ class MainWindow(Questions):
 
     def __init__(self, settings: ViewerSettings | None = None, case_root: Path | None = None) -> None:
         super().__init__()
+        collect_on_gui_thread()
         self.settings = settings or ViewerSettings()
         self.case_root = case_root
         self.workspace = Workspace()

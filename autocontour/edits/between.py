@@ -9,6 +9,7 @@ another (an oblique vessel), they are blended so and the result is put in betwee
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import cast
 
 import numpy as np
 import shapely
@@ -79,7 +80,7 @@ def _zero_line(field: Floats, u: Floats, v: Floats) -> Outline:
     import contourpy
 
     generator = contourpy.contour_generator(u, v, field, fill_type=contourpy.FillType.OuterOffset)
-    points, offsets = generator.filled(0.0, np.inf)
+    points, offsets = cast("tuple[list[Floats], list[NDArray[np.uint32]]]", generator.filled(0.0, np.inf))
     polygons = []
     for ring_points, ring_offsets in zip(points, offsets, strict=True):
         rings = [ring_points[i:j] for i, j in pairwise(ring_offsets)]

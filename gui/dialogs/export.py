@@ -29,6 +29,7 @@ from autocontour.profiles import Objection, Profile, check_export, list_profiles
 from autocontour.structures import StructureSet
 from autocontour.volume import CTVolume
 
+MEND_COLUMN = 3
 SIGNS = {Severity.BLOCK: "●  refused", Severity.WARN: "▲  ask", Severity.INFO: "note"}
 
 
@@ -51,6 +52,7 @@ class ExportDialog(Dialog):
         self.leave_out = QCheckBox("Leave out what is not approved")
         self.leave_out.toggled.connect(self.check)
         self.table = _table()
+        self.table.cellClicked.connect(self._mend)
         self.mend_all = QPushButton("Mend all that can be mended")
         self.mend_all.clicked.connect(self._mend_all)
         self.summary = QLabel(wordWrap=True)
@@ -105,25 +107,20 @@ class ExportDialog(Dialog):
         sign = QTableWidgetItem(SIGNS[finding.severity])
         blocked = finding.severity is Severity.BLOCK
         sign.setForeground(QColor(theme.current.bad if blocked else theme.current.warn))
-        cells = (sign, QTableWidgetItem(finding.message), QTableWidgetItem(objection.source))
+        mend = QTableWidgetItem(finding.remedy)
+        if objection.mend:
+            mend.setForeground(QColor(theme.current.accent))
+        cells = (sign, QTableWidgetItem(finding.message), QTableWidgetItem(objection.source), mend)
         for column, cell in enumerate(cells):
             cell.setFlags(Qt.ItemFlag.ItemIsEnabled)
             cell.setToolTip(f"{finding.message} {finding.remedy}\n{objection.source}")
             self.table.setItem(row, column, cell)
-        self.table.removeCellWidget(row, 3)
-        if objection.mend:
-            button = QPushButton(finding.remedy)
-            button.setAutoDefault(False)
-            button.clicked.connect(lambda _=False, o=objection: self._mend(o))
-            self.table.setCellWidget(row, 3, button)
-        else:
-            cell = QTableWidgetItem(finding.remedy)
-            cell.setFlags(Qt.ItemFlag.ItemIsEnabled)
-            self.table.setItem(row, 3, cell)
 
-    def _mend(self, objection: Objection) -> None:
-        self._apply(Edit(f"Mend {objection.finding.where}", fields={objection.number: dict(objection.mend)}))
-        self.check()
+    def _mend(self, row: int, column: int) -> None:
+        objection = self.objections[row]
+        if column == MEND_COLUMN and objection.mend:
+            self._apply(Edit(f"Mend {objection.finding.where}", fields={objection.number: dict(objection.mend)}))
+            self.check()
 
     def _mend_all(self) -> None:
         fields: dict[int, dict[str, object]] = {}

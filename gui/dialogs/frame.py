@@ -15,6 +15,7 @@ class Dialog(QDialog):
         self, parent: QWidget | None, title: str, words: str, accept: str, ct: CTVolume | None = None, width: int = 460
     ) -> None:
         super().__init__(parent)
+        self.finished.connect(self.deleteLater)
         self.setWindowTitle(title)
         self.setMinimumWidth(width)
         outer = QVBoxLayout(self)

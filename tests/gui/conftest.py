@@ -1,5 +1,6 @@
 """A window on a screen (Xvfb), with its own settings and cases."""
 
+import gc
 import os
 import sys
 from dataclasses import replace
@@ -9,7 +10,7 @@ import pytest
 
 pytest.importorskip("PySide6", reason="the viewer's libraries are not installed")
 
-from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtCore import QCoreApplication, QEvent, QPoint, QPointF, Qt
 from PySide6.QtTest import QTest
 from shapely import MultiPolygon, Point
 
@@ -59,6 +60,9 @@ def window(qtbot, qapp, tmp_path):
     qtbot.waitUntil(made.isActiveWindow)
     yield made
     made.close()
+    made.deleteLater()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    gc.collect()
 
 
 @pytest.fixture
