@@ -11,7 +11,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from autocontour.contouring.rings import polygon_from_rings
+from autocontour.contouring.rings import areas_of_rings, combine_areas
 from autocontour.geometry import Floats, VolumeGeometry
 from autocontour.rtstruct.contour_data import MAX_DECIMAL_STRING, Ints
 from autocontour.rtstruct.contours import AREAS, INTERPOLATED, ON_PLANE_MM, POINT, XOR, half_step_mm, nearest_slices
@@ -19,7 +19,7 @@ from autocontour.rtstruct.parse import FileContour, concatenate_points
 from autocontour.structures import Contours
 
 if TYPE_CHECKING:
-    from shapely import MultiPolygon
+    from shapely import MultiPolygon, Polygon
 
 SAME_PLANE_MM = 0.01
 """Contours whose planes differ by more are not on one plane."""
@@ -63,16 +63,15 @@ def place_contours(contours: Sequence[FileContour], geometry: VolumeGeometry, no
     kept: dict[int, Sequence[FileContour]] = {}
     doubtful, nested = 0, 0
     for index, mine in sorted(on_slices.items()):
-        rings = [ring for _, ring in mine]
         is_xor = any(contour.geometric_type == XOR for contour, _ in mine)
-        found = polygon_from_rings(rings, xor=is_xor)
-        if found.area.is_empty:
+        found = combine_areas(np.array([area for _, area in mine], dtype=object), xor=is_xor)
+        if found.area.is_empty:  # exclusive-or of equal rings
             carried.extend(contour for contour, _ in mine)
             continue
         areas[index], kept[index] = found.area, [contour for contour, _ in mine]
         doubtful += found.overlapping
-        nested += found.nested
-    _tell_of_areas(areas, geometry, doubtful, nested, sum(map(len, on_slices.values())) - _count(kept), notes)
+        nested += found.nested and not is_xor
+    _tell_of_areas(areas, geometry, doubtful, nested, notes)
     order = {id(contour): place for place, contour in enumerate(contours)}
     return Placed(areas, kept, sorted(carried, key=lambda contour: order[id(contour)]))
 
@@ -120,8 +119,8 @@ def _has_long_value(data: bytes) -> bool:
 
 def _lay_on_slices(
     closed: Sequence[FileContour], geometry: VolumeGeometry, carried: list[FileContour], notes: Notes
-) -> dict[int, list[tuple[FileContour, Floats]]]:
-    """Return slice index → its contours and their rings in plane coordinates; the others are carried."""
+) -> dict[int, list[tuple[FileContour, MultiPolygon | Polygon]]]:
+    """Return slice index → its contours and what each encloses; the others are carried."""
     points, starts = concatenate_points(closed)
     if not len(starts):
         return {}
@@ -141,13 +140,14 @@ def _lay_on_slices(
         far = float(distance[between].max())
         message = f"{np.count_nonzero(between)} contours lie between slices, up to {far:.2f} mm off; they are shown on"
         notes.warn("AC-RS-029", f"{message} the nearest slice.", _UNCHANGED)
-    stops = np.append(starts[1:], len(plane))
-    result: defaultdict[int, list[tuple[FileContour, Floats]]] = defaultdict(list)
-    for contour, slice_index, start, stop, on in zip(
-        closed, index.tolist(), starts.tolist(), stops.tolist(), (placed & ~second).tolist(), strict=True
-    ):
+    inside = areas_of_rings(plane[:, :2], starts)
+    empty = placed & ~second & shapely.is_empty(inside)
+    _warn_of(notes, empty, "AC-RS-027", "{} contours enclose nothing.")
+    result: defaultdict[int, list[tuple[FileContour, MultiPolygon | Polygon]]] = defaultdict(list)
+    on_slice = placed & ~second & ~empty
+    for contour, slice_index, area, on in zip(closed, index.tolist(), inside, on_slice.tolist(), strict=True):
         if on:
-            result[slice_index].append((contour, plane[start:stop, :2]))
+            result[slice_index].append((contour, area))
         else:
             carried.append(contour)
     return result
@@ -169,11 +169,7 @@ def _warn_of(notes: Notes, which: NDArray[np.bool_], code: str, message: str) ->
         notes.warn(code, message.format(count), _UNCHANGED)
 
 
-def _tell_of_areas(
-    areas: Contours, geometry: VolumeGeometry, doubtful: int, nested: int, without_area: int, notes: Notes
-) -> None:
-    if without_area:
-        notes.warn("AC-RS-027", f"{without_area} contours enclose nothing.", _UNCHANGED)
+def _tell_of_areas(areas: Contours, geometry: VolumeGeometry, doubtful: int, nested: int, notes: Notes) -> None:
     if doubtful:
         message = f"Contours overlap on {doubtful} slices; they were united, other systems may do otherwise."
         notes.warn("AC-RS-033", message, "Look at those slices.")

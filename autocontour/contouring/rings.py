@@ -7,7 +7,7 @@ always what an even-odd reader finds inside.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -53,12 +53,39 @@ def polygon_from_rings(rings: Sequence[Floats], *, xor: bool = False) -> RingsAr
         Combine as CLOSEDPLANAR_XOR: every point inside an odd number of rings is inside. Otherwise a ring inside
         what larger rings cover is a hole in it, two equal rings are one, and rings that partly overlap are united.
     """
-    parts = [part for part in map(polygon_from_ring, rings) if not part.is_empty]
-    if xor:
-        return RingsArea(_xor(parts))
+    lengths = np.array([len(ring) for ring in rings], dtype=np.int64)
+    points = np.concatenate([np.empty((0, 2)), *rings])
+    return combine_areas(areas_of_rings(points, np.cumsum(lengths) - lengths), xor=xor)
+
+
+def areas_of_rings(points_uv_mm: Floats, starts: NDArray[np.int64]) -> NDArray[np.object_]:
+    """Return the even-odd inside of many rings at once, each a polygon or multipolygon, empty if it has no area.
+
+    Parameters
+    ----------
+    points_uv_mm
+        (n, 2) points of all rings, one after another.
+    starts
+        Index of the first point of every ring.
+    """
+    stops = np.append(starts[1:], len(points_uv_mm)).astype(np.int64)
+    areas = np.full(len(starts), MultiPolygon(), dtype=object)
+    # A ring of three points that is closed explicitly has two corners; GEOS would refuse it.
+    sound = np.flatnonzero(stops - starts >= 4)
+    rings = np.repeat(np.arange(len(sound)), (stops - starts)[sound])
+    points = points_uv_mm.round(DECIMALS)[np.isin(np.repeat(np.arange(len(starts)), stops - starts), sound)]
+    areas[sound] = shapely.polygons(shapely.linearrings(points, indices=rings)) if len(sound) else []
+    odd = np.flatnonzero(~shapely.is_valid(areas) | shapely.is_empty(areas))
+    areas[odd] = [polygon_from_ring(points_uv_mm[starts[index] : stops[index]]) for index in odd]
+    return areas
+
+
+def combine_areas(areas: NDArray[np.object_], *, xor: bool = False) -> RingsArea:
+    """Combine the insides of the rings of one plane (see `polygon_from_rings`)."""
+    parts = areas[~shapely.is_empty(areas)]
     if len(parts) < 2:
-        return RingsArea(parts[0] if parts else MultiPolygon())
-    return _nested_area(np.array(sorted(parts, key=lambda part: -part.area), dtype=object))
+        return RingsArea(_multipolygon(MultiPolygon() if not len(parts) else parts[0]))
+    return _nested_area(parts[np.argsort(-shapely.area(parts), kind="stable")], xor=xor)
 
 
 def polygon_from_ring(ring: Floats) -> MultiPolygon:
@@ -95,16 +122,22 @@ def keyhole_rings(area: MultiPolygon) -> list[Floats]:
     return [_keyhole_ring(polygon) for polygon in polygons]
 
 
-def _nested_area(parts: NDArray[np.object_]) -> RingsArea:
-    """Combine rings, largest first: one inside an odd number of others is a hole, apart or overlapping ones unite."""
+def _nested_area(parts: NDArray[np.object_], *, xor: bool) -> RingsArea:
+    """Combine rings, largest first: one inside an odd number of others is a hole, apart or overlapping ones unite.
+
+    Only where rings are equal or partly overlap does exclusive-or differ from that.
+    """
     small, large = shapely.STRtree(parts).query(parts, predicate="intersects")
     small, large = small[small > large], large[small > large]
     if not len(small):
-        return RingsArea(MultiPolygon(list(shapely.get_parts(parts))))
+        return RingsArea(_multipolygon(parts))
     share = _share_inside(parts[small], parts[large])
     inside = share >= 1.0 - SAME_SHARE
     area = shapely.area(parts)
     same = np.unique(small[inside & (area[small] >= (1.0 - SAME_SHARE) * area[large])])
+    overlapping = bool(np.any((share > SAME_SHARE) & ~inside))
+    if xor and (overlapping or len(same)):
+        return RingsArea(_xor(parts))
     counts = inside & ~np.isin(large, same)
     depth = np.bincount(small[counts], minlength=len(parts))
     depth[same] = -1
@@ -112,7 +145,6 @@ def _nested_area(parts: NDArray[np.object_]) -> RingsArea:
     for level in range(1, int(depth.max()) + 1):
         layer = shapely.union_all(parts[depth == level])
         result = result.difference(layer) if level % 2 else result.union(layer)
-    overlapping = bool(np.any((share > SAME_SHARE) & ~inside))
     return RingsArea(_multipolygon(result), overlapping, nested=bool(depth.max() > 0))
 
 
@@ -125,14 +157,14 @@ def _share_inside(small: NDArray[np.object_], large: NDArray[np.object_]) -> Flo
     return share
 
 
-def _xor(areas: Sequence[BaseGeometry]) -> MultiPolygon:
+def _xor(areas: Iterable[BaseGeometry]) -> MultiPolygon:
     result: BaseGeometry = Polygon()
     for area in areas:
         result = result.symmetric_difference(area)
     return _multipolygon(result)
 
 
-def _multipolygon(geometry: BaseGeometry) -> MultiPolygon:
+def _multipolygon(geometry: BaseGeometry | NDArray[np.object_]) -> MultiPolygon:
     """Keep what has area."""
     parts = shapely.get_parts(shapely.get_parts(geometry))
     return MultiPolygon([part for part in parts if isinstance(part, Polygon) and not part.is_empty])
