@@ -13,11 +13,14 @@ from dataclasses import dataclass
 import contourpy
 import cv2
 import numpy as np
+import SimpleITK as sitk
 
 from autocontour.contouring import (
     contours_from_mask,
     contours_from_probability,
     coverage_from_contours,
+    interpolate_contours,
+    margin_contours,
     mask_from_contours,
 )
 from autocontour.geometry import Box, VolumeGeometry
@@ -26,6 +29,7 @@ from autocontour.structures import Contours
 SHAPE_ZYX = (150, 512, 512)
 GEOMETRY = VolumeGeometry.regular(SHAPE_ZYX, (3.0, 0.9765625, 0.9765625), (-250.0, -250.0, -800.0))
 REPEATS = 3
+MARGIN_MM = 5.0
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,14 @@ def opencv_fill(drawn: list[Contours]) -> None:
             cv2.fillPoly(volume[k], points, 1)
 
 
+def itk_margin(organs: list[Organ]) -> None:
+    """Grow masks as scripts do: SimpleITK's signed distance of the box, then a threshold."""
+    for organ in organs:
+        image = sitk.GetImageFromArray(np.pad(organ.mask, ((2, 2), (6, 6), (6, 6))).astype(np.uint8))
+        image.SetSpacing(GEOMETRY.spacing_zyx_mm[::-1])
+        sitk.GetArrayFromImage(sitk.SignedMaurerDistanceMap(image, False, False, True) <= MARGIN_MM)
+
+
 def main() -> None:
     organs = make_organs()
     masks = [organ.mask for organ in organs]
@@ -108,6 +120,8 @@ def main() -> None:
     plain = seconds(lambda: contourpy_alone([o.probability for o in organs], 0.5))
     traced = seconds(lambda: opencv_trace(organs))
     filled = seconds(lambda: opencv_fill(smooth))
+    small = list(zip(organs, smooth, strict=True))[10:]
+    grown = seconds(lambda: itk_margin([organ for organ, _ in small]))
     rows = [
         ("mask → polygons", lambda: [contours_from_mask(o.mask, GEOMETRY, o.box.start_zyx) for o in organs],
          "OpenCV findContours", traced),
@@ -124,6 +138,11 @@ def main() -> None:
         ("polygons → coverage in boxes", lambda: [
             coverage_from_contours(c, GEOMETRY, o.box) for c, o in zip(smooth, organs, strict=True)
         ], "OpenCV fillPoly", filled),
+        ("margin of 5 mm, 20 organs", lambda: [margin_contours(c, GEOMETRY, (MARGIN_MM,) * 6) for _, c in small],
+         "SimpleITK distance map", grown),
+        ("every third slice, 20 organs", lambda: [
+            interpolate_contours({k: shape for k, shape in c.items() if k % 3 == 0}, GEOMETRY) for _, c in small
+        ], "SimpleITK distance map", grown),
     ]  # fmt: skip
     for name, work, yardstick, reference in rows:
         taken = seconds(work)

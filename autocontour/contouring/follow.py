@@ -94,17 +94,18 @@ def _exterior_of(points: Floats, starts: Ints, slices: Ints, is_hole: NDArray[np
     return exterior
 
 
-def _smallest_around(points: Floats, starts: Ints, slices: Ints, outer: Ints, holes: Ints) -> Ints:
+def _smallest_around(vertices: Floats, starts: Ints, slices: Ints, outer: Ints, holes: Ints) -> Ints:
     # Slices are laid side by side, so that one search finds only exteriors of the hole's own slice.
-    width = np.ptp(points[:, 0]) + 1.0
+    width = np.ptp(vertices[:, 0]) + 1.0
     lengths = np.diff(starts)
     ring = np.repeat(np.arange(len(outer)), lengths[outer])
     within = np.arange(len(ring)) - np.repeat(np.cumsum(lengths[outer]) - lengths[outer], lengths[outer])
     shift = np.array([1.0, 0.0]) * width
-    outlines = points[starts[outer][ring] + within] + shift * slices[outer][ring][:, None]
+    outlines = vertices[starts[outer][ring] + within] + shift * slices[outer][ring][:, None]
     polygons = shapely.polygons(shapely.linearrings(outlines, indices=ring))
-    probes = (points[starts[holes]] + points[starts[holes] + 1]) / 2 + shift * slices[holes][:, None]
-    hole, found = shapely.STRtree(polygons).query(shapely.points(probes), predicate="intersects")
+    probes = (vertices[starts[holes]] + vertices[starts[holes] + 1]) / 2 + shift * slices[holes][:, None]
+    points = np.asarray(shapely.points(probes), dtype=object)
+    found, hole = shapely.STRtree(points).query(polygons, predicate="contains")
     order = np.lexsort((shapely.area(polygons)[found], hole))
     nearest = order[np.unique(hole[order], return_index=True)[1]]
     around: Ints = outer[found[nearest]]

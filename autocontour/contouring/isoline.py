@@ -58,8 +58,10 @@ def contours_from_probability(
     Raises
     ------
     ValueError
-        If a probability is not a number, or `level` is not above 0.
+        If a probability is not a number, `level` is not above 0, or the probabilities do not fit their grid.
     """
+    if probability.shape != grid.shape_zyx:
+        raise ValueError(f"probabilities {probability.shape} do not fit their grid {grid.shape_zyx}")
     if level <= 0 or np.isnan(np.max(probability, initial=0.0)):
         raise ValueError("a probability must be a number everywhere, and the level above 0")
     # Cubic convolution exceeds the highest sample near by less than half as much again.

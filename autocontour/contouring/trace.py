@@ -65,11 +65,19 @@ def contours_from_mask(
     -------
     Contours
         Valid polygons; `mask_from_contours` gives back exactly `mask`.
+
+    Raises
+    ------
+    ValueError
+        If the mask reaches out of the volume.
     """
+    spans = zip(start_zyx, mask.shape, geometry.shape_zyx, strict=True)
+    if any(start < 0 or start + count > size for start, count, size in spans):
+        raise ValueError(f"a mask of {mask.shape} at {start_zyx} does not fit the volume {geometry.shape_zyx}")
     box = Box.around(mask)
     if box is None:
         return {}
-    padded = np.pad(mask[box.slices], ((0, 0), (1, 1), (1, 1)))
+    padded = np.pad(mask[box.slices].astype(np.bool_, copy=False), ((0, 0), (1, 1), (1, 1)))
     corners = _find_corners(padded)
     sequence, starts = _split_at_touches(corners, *_follow(corners, padded))
     z = corners.z[sequence]

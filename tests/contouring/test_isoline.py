@@ -161,4 +161,21 @@ def test_not_a_number_is_refused():
     grid = VolumeGeometry.regular((1, 3, 3), (1.0, 1.0, 1.0))
     with pytest.raises(ValueError, match="number"):
         contours_from_probability(np.full((1, 3, 3), np.nan), grid, grid)
+    with pytest.raises(ValueError, match="fit"):
+        contours_from_probability(np.zeros((1, 3, 4)), grid, grid)
     assert contours_from_probability(np.zeros((1, 3, 3)), grid, grid) == {}
+
+
+def test_rings_within_rings():
+    """Islands in holes in islands, two families side by side, on slices that differ."""
+    grid = VolumeGeometry.regular((3, 50, 100), (2.0, 1.0, 1.0))
+    z, y, x = np.ogrid[:3, :50, :100]
+    radius = np.minimum(np.hypot(y - 25, x - 25), np.hypot(y - 25, x - 75)) + z / 2
+    probability = np.where(radius < 22, 0.5 + 0.5 * np.cos(radius * 2 * np.pi / 8), 0.0)
+    clear = np.abs(probability - 0.5) > 0.1
+    contours = contours_from_probability(probability, grid, grid, tolerance_mm=0.05)
+    for k, shape in contours.items():
+        assert shape.is_valid
+        assert sorted(len(part.interiors) for part in shape.geoms) == [0, 0, 1, 1, 1, 1]
+        mask = mask_from_contours({k: shape}, grid)[k]
+        assert np.array_equal(mask[clear[k]], probability[k][clear[k]] > 0.5)

@@ -67,6 +67,33 @@ def test_any_mask_comes_back_exactly(case):
     check_round_trip(*case)
 
 
+def test_equal_masks_give_identical_contours_wherever_they_are_cut():
+    mask = np.random.default_rng(3).random((3, 30, 30)) < 0.6
+    geometry = VolumeGeometry.regular((6, 40, 40), (2.5, 0.7, 1.3), (-17.3, 5.1, 99))
+    whole = np.zeros(geometry.shape_zyx, bool)
+    whole[1:4, 4:34, 5:35] = mask
+    part, again = contours_from_mask(mask, geometry, (1, 4, 5)), contours_from_mask(whole, geometry)
+    assert {k: shape.wkb for k, shape in part.items()} == {k: shape.wkb for k, shape in again.items()}
+
+
+def test_rings_turn_the_same_way_without_needless_points():
+    mask = np.ones((1, 5, 6), bool)
+    mask[0, 2, 2:4] = False
+    (shape,) = contours_from_mask(mask, VolumeGeometry.regular((1, 5, 6), (1.0, 1.0, 1.0))).values()
+    (part,) = shape.geoms
+    assert list(part.exterior.coords) == [(-0.5, -0.5), (5.5, -0.5), (5.5, 4.5), (-0.5, 4.5), (-0.5, -0.5)]
+    assert len(part.interiors[0].coords) == 5
+    assert part.exterior.is_ccw
+    assert not part.interiors[0].is_ccw
+
+
+def test_a_mask_out_of_the_volume_is_refused():
+    geometry = VolumeGeometry.regular((2, 4, 4), (1.0, 1.0, 1.0))
+    for start in ((-1, 0, 0), (0, 2, 0), (1, 0, 0)):
+        with pytest.raises(ValueError, match="fit"):
+            contours_from_mask(np.ones((2, 3, 3), bool), geometry, start)
+
+
 @pytest.mark.parametrize("density", [0.1, 0.4, 0.6, 0.9])
 def test_noise_comes_back_exactly(density):
     rng = np.random.default_rng(7)
