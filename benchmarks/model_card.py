@@ -19,9 +19,11 @@ import numpy as np
 from cases import Case, Mask, judge_case, read_cases, run_case
 
 from autocontour.models import ModelPackage, read_package, write_package
+from autocontour.models.members import read_members
 
 ROOT = Path(__file__).resolve().parents[1]
 LEAST_MEDIAN = 0.5
+TEXTS = ("LICENSE", "README.md", "training.json")
 WORST = 10
 AIMS = {
     "Brainstem": 0.83,
@@ -102,7 +104,8 @@ def add_validation(package: ModelPackage, summary: dict[str, Any], split: str) -
     import torch
 
     states = {role: {key: torch.from_numpy(value) for key, value in state.items()} for role, state in weights.items()}
-    return write_package(package.path, metadata, states)
+    texts = {name: data.decode() for name, data in read_members(package.path).items() if name in TEXTS}
+    return write_package(package.path, metadata, states, texts)
 
 
 def write_table(summary: dict[str, Any]) -> str:
@@ -149,6 +152,14 @@ Made by `benchmarks/model_card.py`; do not edit by hand.
   checkpoint and the thresholds ({thresholds}). The figures below come from patients that no choice has seen.
 {stages}
 
+## How it was trained
+
+{training["history"]}
+
+Mean DSC on part of the fold on the way, at 0.5, without rules:
+
+{write_history(package)}
+
 ## Figures
 
 Split `{told["validation"]["split"]}`, whole pipeline (body, localizer, segmenter, rules, contours), slices that hold
@@ -172,6 +183,17 @@ Yellow is the reference, red what the package drew; the slice is that where they
 - The lower end of cord and esophagus follows the habit of the references, not anatomy.
 - Scans of children, after laryngectomy or mandibulectomy, or with an unusual position were not looked at.
 """
+
+
+def write_history(package: ModelPackage) -> str:
+    """Return the segmenter's validations during training as a table."""
+    lines = json.loads(read_members(package.path)["training.json"])["segmenter"]
+    names = list(package.structures)
+    table = [f"| minutes | steps | {' | '.join(names)} |", "|---" * (len(names) + 2) + "|"]
+    for line in lines:
+        cells = " | ".join("–" if value is None else f"{value:.2f}" for value in line["dice"])
+        table.append(f"| {line['elapsed_s'] / 60:.0f} | {line['step']} | {cells} |")
+    return "\n".join(table)
 
 
 def _failures(rows: list[dict[str, Any]], pictures: dict[tuple[str, str], str]) -> str:

@@ -101,6 +101,8 @@ class PackageConfig:
     ----------
     anchors, anchors_minimum
         Structures that tell the body site, and how many of them a scan must show.
+    history
+        What a reader must know of how the run went, such as settings changed on the way.
     rules
         Structure → fields of `autocontour.models.package.StructureRules`.
     research
@@ -113,6 +115,7 @@ class PackageConfig:
     license: str = ""
     authors: str = ""
     data_source: str = ""
+    history: str = ""
     anchors: tuple[str, ...] = ()
     anchors_minimum: int = 2
     margin_mm: float = 15.0

@@ -19,12 +19,14 @@ from autocontour.models.networks import build_network
 from autocontour.models.package import ModelPackage, write_package
 from autocontour.models.plausibility import Measure, compute_statistics
 from autocontour.models.training.config import StageConfig, TrainingConfig
+from autocontour.models.training.curves import read_log
 from autocontour.models.training.dataset import Dataset, Sample
 from autocontour.models.training.run import read_run_data
 from autocontour.models.training.validate import dice_of_sample, predict_sample
 
 THRESHOLDS = tuple(round(0.3 + 0.05 * k, 2) for k in range(9))
 NEAR_BEST = 0.003
+LEAST_MEDIAN = 0.5  # of the DSC on the fold, for a structure to be drawn unasked
 CONFIDENCE_PERCENTILE = 5.0
 CONFIDENCE_SLACK = 0.95
 
@@ -52,7 +54,8 @@ def package_run(config: TrainingConfig, run: Path, job: Job, *, data: Path | Non
     metadata = build_metadata(config, chosen, compute_statistics(cases), best)
     metadata["training"] = _training_summary(config, dataset, best)
     weights = {name: found["average"] for name, found in best.items()}
-    return write_package(run / "package", metadata, weights)
+    log = {name: [line for line in read_log(run / name / "log.jsonl") if line["kind"] == "validate"] for name in best}
+    return write_package(run / "package", metadata, weights, {"training.json": json.dumps(log, indent=1)})
 
 
 def read_best(folder: Path) -> dict[str, Any]:
@@ -137,7 +140,7 @@ def build_metadata(
     structures = [
         {
             "name": name,
-            "drawn": name not in told.research,
+            "drawn": name not in told.research and chosen[name].get("fold_median", 0.0) >= LEAST_MEDIAN,
             "threshold": chosen[name]["threshold"],
             "margin_mm": told.margin_mm,
             "rules": dict(told.rules.get(name, {})),
@@ -197,5 +200,6 @@ def _training_summary(
         "fold_patients": [sample.patient for sample in dataset.fold],
         "quarantined": dataset.quarantined,
         "seed": config.data.seed,
+        "history": config.package.history,
         "stages": stages,
     }
