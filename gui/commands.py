@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from autocontour.case import CaseStructure, Edit
+from autocontour.contouring import interpolate_contours
 from autocontour.edits import (
     Outline,
     copied,
     deleted,
     filled,
-    interpolated,
     largest,
     mapped,
     replaced,
@@ -89,7 +89,8 @@ def interpolate(space: Workspace) -> None:
     if len(contours) < 2:
         space.said.emit("Draw the structure on two slices or more, then interpolate between them.", True)
         return
-    changes = interpolated(contours, space.ct.geometry)
+    whole = interpolate_contours(contours, space.ct.geometry)
+    changes = {z: outline for z, outline in whole.items() if z not in contours}
     if not changes:
         space.said.emit(f"{current.structure.name} has no gap between its slices.", True)
     elif space.redraw("Interpolate", changes):

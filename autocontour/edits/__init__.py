@@ -1,6 +1,5 @@
 """Editing contours: operations on shapely polygons in plane coordinates, without any window."""
 
-from autocontour.edits.between import interpolated
 from autocontour.edits.polygons import Outline, clean, difference, intersection, thinned, union
 from autocontour.edits.shapes import (
     added_path_mm,
@@ -29,7 +28,6 @@ __all__ = [
     "enclosed",
     "erased",
     "filled",
-    "interpolated",
     "intersection",
     "largest",
     "mapped",
