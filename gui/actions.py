@@ -229,6 +229,7 @@ ACTIONS: tuple[ActionRow, ...] = (
         lambda w: w.panel.rename_current(),
     ),
     ActionRow("color", STRUCTURE, "Colour…", "Change its colour", "", lambda w: w.ask_color()),
+    ActionRow("type", STRUCTURE, "Type…", "Change its RT ROI Interpreted Type", "", lambda w: w.ask_type()),
     ActionRow("duplicate", STRUCTURE, "Duplicate", "Add a copy of it", "Ctrl+D", _on(commands.duplicate_structure)),
     ActionRow("lock", STRUCTURE, "Lock or unlock", "Protect it from changes", "K", lambda w: w.toggle_lock()),
     ActionRow(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QColorDialog, QFileDialog, QLabel, QMainWindow, QMessageBox
+from PySide6.QtWidgets import QColorDialog, QFileDialog, QInputDialog, QLabel, QMainWindow, QMessageBox
 
 from autocontour.case import Edit
 from autocontour.edits import combined, cropped, mapped, moved, replaced, rotated
@@ -19,6 +19,7 @@ from autocontour.gui.dialogs.review import ApprovalDialog
 from autocontour.gui.dialogs.shape import BooleanDialog, CropDialog, MarginDialog, MoveDialog, NameDialog
 from autocontour.gui.structure_list import renamed
 from autocontour.nomenclature import find_term, match_name
+from autocontour.profiles.preflight import INTERPRETED_TYPES
 from autocontour.structures import Contours, GenerationAlgorithm, ReviewStatus, Structure
 
 if TYPE_CHECKING:
@@ -56,6 +57,18 @@ class Questions(QMainWindow):
         if color.isValid():
             rgb = (color.red(), color.green(), color.blue())
             self.workspace.apply(Edit("Colour", fields={current.structure.number: {"color_rgb": rgb}}))
+
+    def ask_type(self) -> None:
+        """Ask for the selected structure's type."""
+        current = self.workspace.current
+        if current is None:
+            return
+        types = sorted(INTERPRETED_TYPES)
+        now = types.index(current.structure.interpreted_type) if current.structure.interpreted_type in types else 0
+        kind, is_given = QInputDialog.getItem(self, "Type", f"Type of {current.structure.name}", types, now, False)
+        if is_given:
+            values = {current.structure.number: {"interpreted_type": kind}}
+            self.workspace.apply(Edit(f"Type of {current.structure.name}", fields=values))
 
     def ask_margin(self) -> None:
         """Ask for margins and grow the selected structure."""
@@ -222,14 +235,14 @@ class Questions(QMainWindow):
         marks: tuple[int, ...] = ()
         if space.comparing and space.current and space.ct:
             other = self._compared_with()
-            against = "automatic" if space.comparison is None else space.comparison.label
+            against = "as it first came" if space.comparison is None else space.comparison.label
             if other:
                 agreement = compare(space.current.structure.contours, other, space.ct.geometry)
                 marks = agreement.differing
                 words = (
                     f"{space.current.structure.name} against {against}:   DSC {agreement.dice:.3f}   "
                     f"HD95 {agreement.hausdorff95_mm:.1f} mm   added path {agreement.added_path_mm:.0f} mm   "
-                    f"{len(marks)} slices differ"
+                    f"{len(marks)} of its slices differ"
                 )
             else:
                 words = f"Nothing to compare {space.current.structure.name} with"
@@ -249,8 +262,9 @@ class Questions(QMainWindow):
         hu = space.ct.hu[mask_from_contours(structure.contours, space.ct.geometry)]
         volume = self.panel.model.volume(structure)
         spread = f"{hu.mean():.0f} ± {hu.std():.0f} HU" if hu.size else "smaller than a voxel"
-        slices = len(structure.contours)
-        space.say(f"{structure.name}:   {volume:.2f} cc   ·   {spread}   ·   {slices} slices")
+        words = f"{structure.name}:   {volume:.2f} cc   ·   {spread}   ·   {len(structure.contours)} slices"
+        minutes = (space.case.seconds.get(structure.number, 0.0) if space.case else 0.0) / 60
+        space.say(f"{words}   ·   {minutes:.1f} min of editing")
 
     def ask_export(self) -> None:
         """Check, ask and write the RTSTRUCT."""

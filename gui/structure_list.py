@@ -112,7 +112,7 @@ class StructureList(QAbstractListModel):
             words = "from a file"
         elif item.structure.status is ReviewStatus.EDITED and not item.automatic:
             words = "drawn by hand"
-        return f"{words}   ·   {self.volume(item.structure):.1f} cc"
+        return f"{self.volume(item.structure):.1f} cc   ·   {words}"
 
     def _volume(self, structure: Structure) -> float:
         from autocontour.contouring import volume_cc
@@ -204,7 +204,9 @@ class RowDelegate(QStyledItemDelegate):
         font.setWeight(QFont.Weight.Normal)
         painter.setFont(font)
         painter.setPen(QColor(theme.current.muted))
-        painter.drawText(words.translated(0, 18), left, self.model.details(item))
+        details = self.model.details(item)
+        shown = painter.fontMetrics().elidedText(details, Qt.TextElideMode.ElideRight, int(words.width()))
+        painter.drawText(words.translated(0, 18), left, shown)
 
 
 def need(item: CaseStructure, workspace: Workspace) -> tuple[int, int, int, int]:

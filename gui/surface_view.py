@@ -66,6 +66,12 @@ class SurfaceView(QWidget):
         self._scene.show(shown, self.workspace.ct.geometry, self.workspace.selected)
         self._render()
 
+    def turn(self, azimuth_deg: float, elevation_deg: float) -> None:
+        """Turn the camera about the patient."""
+        if self._scene:
+            self._scene.turn(azimuth_deg, elevation_deg)
+            self._render()
+
     def close_scene(self) -> None:
         """Give back VTK's window before the program ends."""
         self._rest.stop()
@@ -98,8 +104,7 @@ class SurfaceView(QWidget):
             return
         step = (event.position() - self._drag_from) * DEGREES_PER_PX
         self._drag_from = event.position()
-        self._scene.turn(-step.x(), step.y())
-        self._render()
+        self.turn(-step.x(), step.y())
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: ARG002  (Qt's signature)
         """Let go."""

@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 
 from autocontour.case import Edit
 from autocontour.errors import AutoContourError
+from autocontour.findings import Severity
 from autocontour.gui import theme
 from autocontour.gui.actions import ACTIONS, ActionRow
 from autocontour.gui.auto_bar import AutoBar
@@ -54,6 +55,10 @@ TOOL_CLASSES: dict[str, type[Tool]] = {
     "ruler": Ruler,
 }
 MAIN_BAR = ("open", "auto", "", "undo", "redo", "", "next", "approve", "compare", "", "export")
+STRUCTURE_MENU = (
+    *("rename", "color", "type", "lock", "duplicate", "", "margin", "boolean", "crop", "move", ""),
+    *("rerun", "revert", "statistics", "", "remove"),
+)
 SIDE_BAR = (
     *("navigate", "", "brush", "eraser", "push", "freehand", "smart", "points", ""),
     *("interpolate", "copy_up", "smooth", "margin", "boolean", "delete_here", "", "ruler"),
@@ -242,6 +247,9 @@ class MainWindow(Questions):
         if source is not None:
             self.settings.remember(source)
         case = self.workspace.case
+        noticed = [finding for finding in ct.findings if finding.severity >= Severity.WARN]
+        if noticed:
+            self.workspace.say(" ".join(f"{finding.message} {finding.remedy}".strip() for finding in noticed[:3]))
         if case and case.replayed:
             self.workspace.say(f"{case.replayed} changes were recovered after the program had ended unexpectedly.")
 
@@ -353,8 +361,7 @@ class MainWindow(Questions):
 
     def _show_structure_menu(self, at: object) -> None:
         menu = QMenu(self)
-        for name in ("rename", "color", "lock", "duplicate", "", "margin", "boolean", "crop", "move", "", "rerun",
-                     "revert", "statistics", "", "remove"):  # fmt: skip
+        for name in STRUCTURE_MENU:
             menu.addAction(self.actions_by_name[name]) if name else menu.addSeparator()
         menu.exec(at)  # type: ignore[call-overload]  # a QPoint, as the signal says
 

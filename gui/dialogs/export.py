@@ -145,6 +145,7 @@ def _table() -> QTableWidget:
     table.setHorizontalHeaderLabels(["", "What", "Why", "Mend"])
     table.verticalHeader().hide()
     table.setShowGrid(False)
+    table.verticalHeader().setMinimumSectionSize(40)
     table.setWordWrap(True)
     table.setMinimumHeight(230)
     table.setAccessibleName("What stands against the export")

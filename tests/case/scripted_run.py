@@ -1,6 +1,6 @@
-"""A scripted editing run that another process kills: every step is said once it is on the disk.
+"""A scripted editing run that another process kills; it says every step that is on the disk.
 
-Run as ``python scripted_run.py CASE_FOLDER [CT_FOLDER EXPORT]``; it prints each sequence number after the step returned.
+``python scripted_run.py CASE_FOLDER [CT_FOLDER EXPORT]`` prints each sequence number after the step returned.
 With a CT it also exports after every fifth step.
 """
 

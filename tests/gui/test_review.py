@@ -169,7 +169,7 @@ def test_comparison_counts_what_changed(opened):
     QTest.keyClick(opened, KEY.Key_C)
     assert "DSC 1.000" in opened._comparison_label.text()
     QTest.keyClick(opened, KEY.Key_Delete)
-    assert "1 slices differ" in opened._comparison_label.text()
+    assert "1 of its slices differ" in opened._comparison_label.text()
     assert opened.views.slider.marks == (12,)
     assert len(opened.compared_structures()) == 1
     agreement = compare(space.current.automatic, space.current.automatic, space.ct.geometry)

@@ -1,0 +1,159 @@
+"""Make the pictures in docs/screenshots, on a synthetic patient.
+
+``xvfb-run -a -s "-screen 0 1600x1000x24" python docs/make_screenshots.py``. The organs that the rules draw are drawn by
+them; the others are the phantom's own.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QPoint, Qt, QTimer
+from PySide6.QtGui import QColor, QPainter, QPixmap
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QDialog
+
+from autocontour.case import Edit
+from autocontour.gui import theme
+from autocontour.gui.settings import ViewerSettings
+from autocontour.gui.window import MainWindow
+from autocontour.phantom import build_phantom, truth_structures, write_ct_series
+
+FOLDER = Path(__file__).parent / "screenshots"
+LEFT = Qt.MouseButton.LeftButton
+
+
+def wait(until: Callable[[], bool], seconds: float = 180) -> None:
+    """Keep the window alive until something is so."""
+    end = time.monotonic() + seconds
+    while not until() and time.monotonic() < end:
+        QTest.qWait(50)
+
+
+def save(window: MainWindow, name: str, dialog: QDialog | None = None) -> None:
+    """Save the window, with a dialog before it if there is one."""
+    window.toast.hide()
+    QTest.qWait(600)
+    picture: QPixmap = window.grab()
+    if dialog is not None:
+        painter = QPainter(picture)
+        painter.fillRect(picture.rect(), QColor(0, 0, 0, 120))
+        shown = dialog.grab()
+        at = QPoint((picture.width() - shown.width()) // 2, (picture.height() - shown.height()) // 2)
+        painter.drawPixmap(at, shown)
+        painter.end()
+    picture.save(str(FOLDER / f"{name}.png"))
+
+
+def with_dialog(window: MainWindow, name: str, ask: Callable[[], object], prepare: Callable[[QDialog], object]) -> None:
+    """Open a dialog, prepare it, take its picture and send it away."""
+
+    def act() -> None:
+        dialog = QApplication.activeModalWidget()
+        assert isinstance(dialog, QDialog)
+        prepare(dialog)
+        save(window, name, dialog)
+        dialog.reject()
+
+    QTimer.singleShot(500, act)
+    ask()
+
+
+def open_patient(window: MainWindow) -> None:
+    """Open a phantom with its organs."""
+    folder = Path(tempfile.mkdtemp()) / "CT"
+    phantom = build_phantom("head-neck", 7)
+    ct = write_ct_series(phantom.hu, phantom.geometry, folder)
+    window.show_ct(ct, folder)
+    window.auto_bar.start("", ("External", "SpinalCanal", "Trachea", "Lung_L", "Lung_R"))
+    wait(lambda: not window.auto_bar.is_running)
+    space = window.workspace
+    names = {structure.name for structure in space.state.structures}
+    others = [s for s in truth_structures(phantom, ct).structures if s.name not in names and s.name != "Bone"]
+    space.apply(Edit("Open organs", added=space.case.adopted(tuple(others))))
+
+
+def select(window: MainWindow, name: str, zoom: float) -> None:
+    """Select a structure and zoom in on it."""
+    space, view = window.workspace, window.views.axial
+    number = space.state.find(name).structure.number
+    space.select(number)
+    space.go_to_structure(number)
+    view.fit()
+    outline = space.current.structure.contours[space.slice_index]
+    view.zoom_at(view.to_pixels(outline.centroid.x, outline.centroid.y), zoom)
+    QTest.qWait(200)
+
+
+def drag(window: MainWindow, start: QPoint, steps: list[QPoint], *, release: bool) -> None:
+    """Draw with the left button."""
+    view = window.views.axial
+    QTest.mousePress(view, LEFT, pos=start)
+    for step in steps:
+        QTest.mouseMove(view, start + step)
+        QTest.qWait(20)
+    if release:
+        QTest.mouseRelease(view, LEFT, pos=start + steps[-1])
+
+
+def rim(window: MainWindow) -> QPoint:
+    """Return a point of the outline shown, on the screen: the one furthest to the patient's left."""
+    outline = window.workspace.current.structure.contours[window.workspace.slice_index]
+    u, v = max(outline.geoms[0].exterior.coords)
+    return window.views.axial.to_pixels(u, v).toPoint()
+
+
+def main() -> None:
+    """Make all six."""
+    app = QApplication([])
+    theme.use_theme(app, theme.DARK)
+    folder = Path(tempfile.mkdtemp())
+    window = MainWindow(ViewerSettings(folder / "viewer.ini"), folder / "cases")
+    window.resize(1600, 1000)
+    window.show()
+    open_patient(window)
+    space = window.workspace
+    select(window, "Parotid_L", 1.0)
+    save(window, "main")
+    select(window, "Parotid_L", 2.6)
+    window.take_tool("push")
+    drag(window, rim(window), [QPoint(-3 * k, k) for k in range(10)], release=False)
+    save(window, "push")
+    QTest.mouseRelease(window.views.axial, LEFT)
+    window.take_tool("brush")
+    window.tools["brush"].radius_mm = 6
+    drag(window, rim(window), [QPoint(-40, -30), QPoint(-70, -50), QPoint(-95, -40)], release=True)
+    window.take_tool("navigate")
+    window.toggle_comparison()
+    save(window, "comparison")
+    window.toggle_comparison()
+    for name in ("External", "SpinalCanal", "Brain"):
+        space.approve(space.state.find(name).structure.number, "A. Physicist")
+    window.settings.reviewer = "A. Physicist"
+    select(window, "Brainstem", 1.6)
+    window.panel.sort.click()
+    with_dialog(window, "review", window.ask_approval, lambda _: None)
+    number = space.state.find("Glnd_Submand_L").structure.number
+    space.apply(Edit("Rename", fields={number: {"name": "Submandibular_gland_L"}}))
+    with_dialog(
+        window,
+        "preflight",
+        window.ask_export,
+        lambda dialog: (
+            dialog.profile_box.setCurrentIndex(dialog.profile_box.findData("eclipse")),
+            dialog.path_edit.setText("RTSTRUCT.dcm"),
+        ),
+    )
+    select(window, "SpinalCord", 1.0)
+    window.views.enlarge(window.views.surfaces)
+    QTest.qWait(1500)
+    window.views.surfaces.turn(35, 10)
+    save(window, "3d")
+    window.close()
+
+
+if __name__ == "__main__":
+    main()
