@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from shapely import MultiPolygon
 
 from autocontour.errors import UsageError
 from autocontour.geometry import VolumeGeometry
@@ -16,7 +17,7 @@ from autocontour.phantom.artifacts import add_metal, correlated_noise, noise_lev
 from autocontour.phantom.head_neck import draw_head_neck
 from autocontour.phantom.positions import PATIENT_POSITIONS, direction_of, down_lps
 from autocontour.phantom.props import body_extent, build_couch, build_headrest, build_mask
-from autocontour.phantom.render import contours_of, plane_of, render_plane
+from autocontour.phantom.render import cut_plane, fine_plane, plane_of, render_plane
 from autocontour.phantom.sketch import Anatomy, Painting, Part
 from autocontour.phantom.thorax import draw_thorax
 from autocontour.structures import Contours
@@ -111,12 +112,7 @@ def build_phantom(
     geometry = _geometry(spacing_zyx_mm, shape_zyx, direction_of(position, options.oblique_deg), center)
     props = _props(anatomy, extent, position, site, options)
     hu = _scan(anatomy, props, geometry, seed, options, job)
-    truth: dict[str, Contours] = {}
-    for name in job.track(anatomy.truth, "cutting the true contours", len(anatomy.truth)):
-        contours = contours_of(anatomy.truth[name], geometry, 1.0 if name in COARSE else 0.5)
-        if contours:
-            truth[name] = contours
-    return Phantom(hu, geometry, truth, anatomy, site, seed, position)
+    return Phantom(hu, geometry, _cut_truth(anatomy, geometry, job), anatomy, site, seed, position)
 
 
 def _check(site: str, position: str, spacing_zyx_mm: tuple[float, ...], shape_zyx: tuple[int, ...]) -> None:
@@ -149,6 +145,19 @@ def _props(
     if options.mask and site == "head-neck":
         props += build_mask(anatomy)
     return Painting(tuple(props))
+
+
+def _cut_truth(anatomy: Anatomy, geometry: VolumeGeometry, job: Job) -> dict[str, Contours]:
+    """Cut every structure by every slice; those that the scan does not meet are missing."""
+    truth: dict[str, dict[int, MultiPolygon]] = {name: {} for name in anatomy.truth}
+    for index in job.track(range(geometry.shape_zyx[0]), "cutting the true contours", geometry.shape_zyx[0]):
+        for names, step_mm in ((COARSE, 1.0), (anatomy.truth.keys() - COARSE, 0.5)):
+            chosen = [name for name in anatomy.truth if name in names]
+            polygons = cut_plane([anatomy.truth[name] for name in chosen], fine_plane(geometry, index, step_mm))
+            for name, cut in zip(chosen, polygons, strict=True):
+                if not cut.is_empty:
+                    truth[name][index] = cut
+    return {name: contours for name, contours in truth.items() if contours}
 
 
 def _scan(

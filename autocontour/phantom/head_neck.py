@@ -23,10 +23,11 @@ def draw_head_neck(seed: int, *, contrast: bool = False) -> Anatomy:
     """Draw the patient of `seed`."""
     sketch = Sketch((seed, 1), bend_from=-150)
     cavity = Shared(_cavity(sketch))
-    surface = Shared(_surface(sketch, cavity))
+    skin = _surface(sketch, cavity)
+    surface = Shared(skin)
     truth: dict[str, Shape] = {"External": surface}
     _soft_tissue(sketch, surface, contrast=contrast)
-    truth |= _glands(sketch, Offset(surface, -3.0))
+    truth |= _glands(sketch, Offset(skin, -3.0))
     orbits: list[Shape] = [_orbit(sketch, side) for side, _ in SIDES]
     skull = _skull(sketch, cavity, orbits)
     spine = draw_spine(sketch, SPINE, canal_mm=(11.5, 7.8), cord_mm=(6.3, 4.2))
@@ -41,8 +42,9 @@ def draw_head_neck(seed: int, *, contrast: bool = False) -> Anatomy:
     truth |= _airway(sketch)
     spine.paint_canal(sketch)
     solid = union(*skull, *spine.bones, *axis, jaw, *teeth, *chest)
-    soft = {name: shape for name, shape in truth.items() if name.startswith(("Parotid", "Glnd"))} | lungs
-    truth |= {name: Difference(shape, (solid,)) for name, shape in soft.items()}
+    hard = {"Parotid": union(*skull[1:], jaw), "Glnd": union(jaw), "Lung": union(*chest)}
+    truth |= lungs
+    truth |= {n: Difference(s, (hard[n.split("_")[0]],)) for n, s in truth.items() if n.split("_")[0] in hard}
     truth |= {"SpinalCanal": spine.canal, "SpinalCord": spine.cord, "Bone_Mandible": jaw}
     truth["Bone"] = Difference(solid, tuple(hollows))
     return Anatomy(Painting(tuple(sketch.parts)), truth, surface, _fillings(sketch, teeth))

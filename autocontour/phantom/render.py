@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import cast
 
@@ -61,39 +62,45 @@ def _paint(painting: Painting, plane: Plane, edge_mm: float) -> Distances:
 
 
 def contours_of(shape: Shape, geometry: VolumeGeometry, step_mm: float) -> dict[int, MultiPolygon]:
-    """Cut `shape` by every slice plane, inside the image.
-
-    Parameters
-    ----------
-    step_mm
-        Distance of the points at which the shape is sampled; between them its surface is taken as straight, so the
-        contour is off by about step² / (8 × radius of curvature).
-    """
-    contours = {}
-    for index in range(geometry.shape_zyx[0]):
-        polygons = _cut(shape, plane_of(geometry, index), geometry, step_mm)
-        if not polygons.is_empty:
-            contours[index] = polygons
-    return contours
+    """Cut `shape` by every slice plane, inside the image (see `cut_plane`)."""
+    cuts = {
+        index: cut_plane([shape], fine_plane(geometry, index, step_mm))[0] for index in range(geometry.shape_zyx[0])
+    }
+    return {index: polygons for index, polygons in cuts.items() if not polygons.is_empty}
 
 
-def _cut(shape: Shape, plane: Plane, geometry: VolumeGeometry, step_mm: float) -> MultiPolygon:
-    found = plane.window(shape.box, 2 * step_mm)
-    if found is None:
-        return MultiPolygon()
+def fine_plane(geometry: VolumeGeometry, index: int, step_mm: float) -> Plane:
+    """Return one slice's plane, from the outer edge of its voxels to the other, at steps of about `step_mm`."""
+    pixels = plane_of(geometry, index)
     dv, du = geometry.pixel_spacing_vu_mm
+    u, v = _steps(pixels.u, du, step_mm), _steps(pixels.v, dv, step_mm)
+    return Plane(pixels.direction, u, v, pixels.w)
+
+
+def cut_plane(shapes: Sequence[Shape], plane: Plane) -> list[MultiPolygon]:
+    """Return the contours of shapes in a plane, holes as interiors.
+
+    Between the plane's points a surface is taken as straight, so a contour is off by about step² / (8 × radius of
+    curvature).
+    """
+    return [_cut(shape, plane) for shape in shapes]
+
+
+def _cut(shape: Shape, plane: Plane) -> MultiPolygon:
+    found = plane.window(shape.box, 2.0)
+    if found is None or min(found[1].shape) < 2:
+        return MultiPolygon()
     part = found[1]
-    u = _steps(part.u[0] - du / 2, part.u[-1] + du / 2, step_mm)
-    v = _steps(part.v[0] - dv / 2, part.v[-1] + dv / 2, step_mm)
-    distances = shape.distance(Plane(plane.direction, u, v, plane.w))
-    field = np.broadcast_to(distances, (len(v), len(u)))
-    cut = contour_generator(u, v, field, fill_type=FillType.OuterOffset).filled(-1e9, 0.0)
+    field = np.broadcast_to(shape.distance(part), part.shape)
+    if not (field < 0).any():
+        return MultiPolygon()
+    cut = contour_generator(part.u, part.v, field, fill_type=FillType.OuterOffset).filled(-1e9, 0.0)
     rings, offsets = cast("tuple[list[NDArray[np.float64]], list[NDArray[np.uint32]]]", cut)
-    polygons = [_polygon(points, starts) for points, starts in zip(rings, offsets, strict=True)]
-    return _valid(polygons)
+    return _valid([_polygon(points, starts) for points, starts in zip(rings, offsets, strict=True)])
 
 
-def _steps(start: float, stop: float, step_mm: float) -> NDArray[np.float64]:
+def _steps(centers: NDArray[np.float64], spacing_mm: float, step_mm: float) -> NDArray[np.float64]:
+    start, stop = centers[0] - spacing_mm / 2, centers[-1] + spacing_mm / 2
     return np.linspace(start, stop, max(2, int(np.ceil((stop - start) / step_mm)) + 1))
 
 

@@ -35,8 +35,8 @@ class Plane:
         Plane coordinates of the grid's columns and rows, ascending.
     w
         Position of the plane along its normal.
-    whole, place
-        For a part of a larger grid: that grid, and where in it this one is.
+    whole, corner
+        For a part of a larger grid: that grid, and the row and column in it where this one starts.
     """
 
     direction: NDArray[np.float64]
@@ -44,11 +44,11 @@ class Plane:
     v: NDArray[np.float64]
     w: float
     whole: Plane | None = None
-    place: Window = (slice(None), slice(None))
+    corner: tuple[int, int] = (0, 0)
 
     @cached_property
-    def known(self) -> dict[Shape, Distances]:
-        """Distances that were already computed on the whole grid, of shapes that are `Shared`."""
+    def known(self) -> dict[Shape, tuple[Window, Distances] | None]:
+        """What was already computed on the whole grid, of shapes that are `Shared`; None for those it does not meet."""
         return {}
 
     @property
@@ -59,11 +59,11 @@ class Plane:
     @cached_property
     def xyz(self) -> tuple[Distances, Distances, Distances]:
         """LPS coordinates of the points, each broadcastable to `shape` and no larger than it must be."""
-        x, y, z = (self._axis(row) for row in self.direction)
+        x, y, z = (self._axis(row) for row in self.direction.tolist())
         return x, y, z
 
-    def _axis(self, row: NDArray[np.float64]) -> Distances:
-        value = np.full((1, 1), row[2] * self.w)
+    def _axis(self, row: list[float]) -> Distances:
+        value = np.array([[row[2] * self.w]])
         if abs(row[0]) > TINY:
             value = value + row[0] * self.u[None, :]
         if abs(row[1]) > TINY:
@@ -72,22 +72,28 @@ class Plane:
 
     def window(self, box: NDArray[np.float64], margin_mm: float = MARGIN_MM) -> tuple[Window, Plane] | None:
         """Return where in the grid `box` (low and high corner, LPS) may be, and that part; None if nowhere."""
-        center, half = (
-            (box[0] + box[1]) / 2 @ self.direction,
-            (box[1] - box[0]) / 2 @ np.abs(self.direction) + margin_mm,
-        )
-        if abs(center[2] - self.w) > half[2]:
+        center, half = _project(box, self.direction)
+        if abs(center[2] - self.w) > half[2] + margin_mm:
             return None
-        columns = slice(*self.u.searchsorted((center[0] - half[0], center[0] + half[0])).tolist())
-        rows = slice(*self.v.searchsorted((center[1] - half[1], center[1] + half[1])).tolist())
-        if columns.start >= columns.stop or rows.start >= rows.stop:
+        return self.part(center.tolist(), (half + margin_mm).tolist())
+
+    def part(self, center_uvw: list[float], half_uvw: list[float]) -> tuple[Window, Plane] | None:
+        """Return where the rectangle about a centre is in the grid, and that part; None if nowhere."""
+        left, right = self.u.searchsorted((center_uvw[0] - half_uvw[0], center_uvw[0] + half_uvw[0])).tolist()
+        top, bottom = self.v.searchsorted((center_uvw[1] - half_uvw[1], center_uvw[1] + half_uvw[1])).tolist()
+        if left >= right or top >= bottom:
             return None
-        place = tuple(
-            slice((o.start or 0) + i.start, (o.start or 0) + i.stop)
-            for o, i in zip(self.place, (rows, columns), strict=True)
-        )
-        part = Plane(self.direction, self.u[columns], self.v[rows], self.w, self.whole or self, (place[0], place[1]))
-        return (rows, columns), part
+        corner = (self.corner[0] + top, self.corner[1] + left)
+        part = Plane(self.direction, self.u[left:right], self.v[top:bottom], self.w, self.whole or self, corner)
+        return (slice(top, bottom), slice(left, right)), part
+
+
+def _project(
+    boxes: NDArray[np.float64], direction: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return centres and half sizes along u, v, w of boxes (…, 2, 3)."""
+    low, high = boxes[..., 0, :], boxes[..., 1, :]
+    return (low + high) / 2 @ direction, (high - low) / 2 @ np.abs(direction)
 
 
 class Shape(Protocol):
@@ -106,16 +112,22 @@ class Crowd:
 
     def __init__(self, shapes: Sequence[Shape]) -> None:
         self.shapes = tuple(shapes)
-        boxes = np.array([shape.box for shape in self.shapes]).reshape(-1, 2, 3)
-        self.box = np.array([boxes[:, 0].min(axis=0), boxes[:, 1].max(axis=0)]) if len(boxes) else np.zeros((2, 3))
-        self._centers, self._halves = boxes.mean(axis=1), (boxes[:, 1] - boxes[:, 0]) / 2
+        self._boxes = np.array([shape.box for shape in self.shapes]).reshape(-1, 2, 3)
+        corners = (self._boxes[:, 0].min(axis=0), self._boxes[:, 1].max(axis=0)) if self.shapes else np.zeros((2, 3))
+        self.box = np.array(corners)
+        self._projected: dict[bytes, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
 
     def near(self, plane: Plane, margin_mm: float) -> Iterator[tuple[int, Window, Plane]]:
         """Yield index, window and part of the plane for every shape whose box, grown, the plane meets; in order."""
-        normal = plane.direction[:, 2]
-        gap = np.abs(self._centers @ normal - plane.w) - self._halves @ np.abs(normal)
-        for index in np.flatnonzero(gap <= margin_mm).tolist():
-            found = plane.window(self.shapes[index].box, margin_mm)
+        key = plane.direction.tobytes()
+        if key not in self._projected:
+            self._projected[key] = _project(self._boxes, plane.direction)
+        centers, halves = self._projected[key]
+        met = np.flatnonzero(np.abs(centers[:, 2] - plane.w) <= halves[:, 2] + margin_mm)
+        for index, center, half in zip(
+            met.tolist(), centers[met].tolist(), (halves[met] + margin_mm).tolist(), strict=True
+        ):
+            found = plane.part(center, half)
             if found is not None:
                 yield index, *found
 
@@ -162,8 +174,25 @@ class Shared:
         """See `Shape.distance`."""
         whole = plane.whole or plane
         if self not in whole.known:
-            whole.known[self] = sample(self.shape, whole, self.margin_mm)
-        return whole.known[self][plane.place]
+            found = whole.window(self.shape.box, self.margin_mm)
+            whole.known[self] = found and (found[0], np.broadcast_to(self.shape.distance(found[1]), found[1].shape))
+        known = whole.known[self]
+        return np.full(plane.shape, FAR, np.float32) if known is None else _taken(plane, *known)
+
+
+def _taken(plane: Plane, window: Window, distances: Distances) -> Distances:
+    """Return the `distances` known in a window of the whole grid where `plane` is, `FAR` beyond them."""
+    starts = [corner - known.start for corner, known in zip(plane.corner, window, strict=True)]
+    spans = [(start, start + size) for start, size in zip(starts, plane.shape, strict=True)]
+    inside = [(max(0, low), min(size, high)) for (low, high), size in zip(spans, distances.shape, strict=True)]
+    if inside == spans:
+        return distances[slice(*spans[0]), slice(*spans[1])]
+    taken = np.full(plane.shape, FAR, np.float32)
+    if all(low < high for low, high in inside):
+        source = tuple(slice(*span) for span in inside)
+        target = tuple(slice(low - start, high - start) for (low, high), start in zip(inside, starts, strict=True))
+        taken[target] = distances[source]
+    return taken
 
 
 @dataclass(frozen=True, eq=False)
@@ -283,7 +312,7 @@ class Tube:
     points: NDArray[np.float64]
     radii: NDArray[np.float64]
     half_heights: NDArray[np.float64]
-    margin_mm: float = 8.0
+    margin_mm: float = 5.0
 
     @cached_property
     def _cones(self) -> Crowd:
@@ -372,7 +401,7 @@ class Union:
 
     shapes: tuple[Shape, ...]
     blend_mm: float = 0.0
-    margin_mm: float = 6.0
+    margin_mm: float = 5.0
 
     @cached_property
     def _crowd(self) -> Crowd:

@@ -107,7 +107,7 @@ class Sketch:
         points: Points,
         radii: float | Sequence[float],
         half_heights: float | Sequence[float] = 0.0,
-        margin_mm: float = 8.0,
+        margin_mm: float = 5.0,
     ) -> Tube:
         """Draw a tube or ribbon along `points`."""
         size = float(np.cbrt(self.scale.prod()))
@@ -128,13 +128,13 @@ class Sketch:
 
     def muscle(self, shape: Shape, level_hu: float) -> None:
         """Paint a muscle within its sheath of fat."""
-        sheath = Shared(self.wavy(shape, 1.5, 32), margin_mm=6.0)
+        sheath = Shared(self.wavy(shape, 1.5, 32), margin_mm=5.0)
         self.paint(Offset(sheath, 1.4), FAT_HU)
         self.paint(sheath, level_hu + float(self.rng.normal(0, 4)))
 
     def bone(self, shape: Shape, *, shell_mm: float = 2.5, cortical_hu: float = 950, marrow_hu: float = 260) -> Shape:
         """Paint a bone: a dense shell around marrow."""
-        shape = Shared(shape, margin_mm=6.0)
+        shape = Shared(shape, margin_mm=5.0)
         self.paint(shape, cortical_hu)
         self.paint(Offset(shape, -shell_mm), marrow_hu)
         return shape

@@ -41,8 +41,8 @@ def draw_thorax(seed: int, *, contrast: bool = False) -> Anatomy:
     airway, bronchi = _airway(sketch)
     truth |= airway
     spine.paint_canal(sketch)
-    solid = union(*bones)
-    outside = (solid, *vessels, *bronchi, airway["Esophagus"])
+    solid = Shared(union(*bones), margin_mm=5.0)
+    outside = (Shared(union(solid, *vessels, *bronchi, airway["Esophagus"]), margin_mm=5.0),)
     truth |= {name: Difference(truth[name], outside) for name in ("Lung_L", "Lung_R")}
     truth |= {"SpinalCanal": spine.canal, "SpinalCord": spine.cord, "Bone": solid}
     return Anatomy(Painting(tuple(sketch.parts)), truth, surface)
@@ -167,16 +167,12 @@ def _lungs(sketch: Sketch, cavity: Shape, domes: list[Shape]) -> dict[str, Shape
     ])  # fmt: skip
     column = _column(sketch)
     sketch.paint(Offset(column, 2.0), MUSCLE_HU - 10)
-    taken: tuple[Shape, ...] = (
-        middle,
-        column,
-        Offset(_pericardium(sketch), 2.0),
-        *(Offset(dome, 1.5) for dome in domes),
-    )
+    organs = (Offset(_pericardium(sketch), 2.0), *(Offset(dome, 1.5) for dome in domes))
+    taken = Shared(Union((middle, column, *organs), margin_mm=10.0))
     truth: dict[str, Shape] = {}
     for side, letter in SIDES:
         half = HalfSpace(sketch.place((0, 0, 0))[0], np.array([-float(side), 0.0, 0.0]))
-        lung = Shared(sketch.wavy(Difference(Intersection((Offset(cavity, -1.0), half)), taken), 0.8, 35))
+        lung = Shared(sketch.wavy(Difference(Intersection((Offset(cavity, -1.0), half)), (taken,)), 0.8, 35))
         truth[f"Lung_{letter}"] = sketch.paint(lung, sketch.vary(LUNG_HU, 0.02))
         _lung_vessels(sketch, side, lung)
     return truth
