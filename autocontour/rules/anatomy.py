@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autocontour.rules.airway import Airway, find_airway
-from autocontour.rules.body import find_body, find_mask
+from autocontour.rules.body import SOLID_HU, find_body, find_couch, find_mask
 from autocontour.rules.bone import find_bone
-from autocontour.rules.canal import Tube, find_path, measure_tube
+from autocontour.rules.canal import Tube, fill_tube, find_path, measure_tube
 from autocontour.rules.grid import Grid, Mask
 from autocontour.rules.lungs import find_aerated, find_apex, part_lungs
 from autocontour.rules.shapes import grow
@@ -51,15 +51,24 @@ class Anatomy:
         return find_mask(self.grid.hu, self.body, self.grid.cell_mm) if self.with_mask else self.body
 
     @cached_property
+    def couch(self) -> tuple[int, int] | None:
+        """On which side the couch lies: patient axis (1 back, 2 left) and sign."""
+        return find_couch(self.grid.hu > SOLID_HU, self.body, self.grid.cell_mm)
+
+    @cached_property
     def aerated(self) -> Mask:
         """Lungs with the airways that hang on them."""
         return find_aerated(self.grid.hu, self.body, self.grid.cell_mm)
 
     @cached_property
+    def apex(self) -> int | None:
+        """Top slice of the thick part of the lungs."""
+        return find_apex(self.aerated, self.grid.cell_mm)
+
+    @cached_property
     def airway(self) -> Airway | None:
         """Trachea and main bronchi."""
-        apex = find_apex(self.aerated, self.grid.cell_mm)
-        return find_airway(self.grid.hu, self.body, apex, self.grid.cell_mm)
+        return find_airway(self.grid.hu, self.body, self.apex, self.grid.cell_mm)
 
     @cached_property
     def airway_wall(self) -> Mask:
@@ -74,9 +83,16 @@ class Anatomy:
         return measure_tube(self.grid, *find_path(self.grid.hu, self.body, self.grid.cell_mm))
 
     @cached_property
+    def canal_cells(self) -> Mask:
+        """Cells of the spinal canal."""
+        if self.canal is None:
+            return np.zeros_like(self.body)
+        return fill_tube(self.grid, self.canal)
+
+    @cached_property
     def bone(self) -> tuple[Mask, Mask]:
         """Bone, and the marrow it encloses."""
-        return find_bone(self.grid.hu, self.body, self.grid.cell_mm)
+        return find_bone(self.grid.hu, self.body, self.canal_cells, self.grid.cell_mm)
 
     @cached_property
     def midline(self) -> NDArray[np.float64]:
@@ -89,4 +105,4 @@ class Anatomy:
     @cached_property
     def lungs(self) -> tuple[Mask, Mask]:
         """The left and the right lung."""
-        return part_lungs(self.aerated, self.airway_wall, self.midline, self.grid.cell_mm)
+        return part_lungs(self.aerated, self.apex, self.airway_wall, self.midline, self.grid.cell_mm)

@@ -6,18 +6,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from autocontour.rules.shapes import CellSize, Mask, close_by, fill_slices, grow, label_pieces, open_by
+from autocontour.rules.shapes import CellSize, Labels, Mask, close_by, fill_slices, grow, label_pieces, open_by, shrink
 
 SOLID_HU = -350  # cells above it hold tissue or couch; between lung, foam or mattress and fat (-100)
 BONE_HU = 200
 SHELL_MM = 5.0  # couch tops, boards and masks are thinner than twice this
 BOARD_MM = 8.0  # what sticks to the body and is thinner than twice this is a board
+OPEN_AIR_MM = 12.0  # a ball of this radius does not come into nose, mouth or windpipe
+NOSTRIL_MM = 8.0
 PROTRUSION_MM = 60.0  # ears, nose and fingers are shorter; boards and masks are longer
 MASK_HU = -700  # cells above it hold some plastic
 MASK_REACH_MM = 25.0
 MASK_CC = 2.0
 MASK_GAP_MM = 6.0  # holes of the mesh
-COUCH_MARGIN_MM = 10.0
+COUCH_MM = 200.0  # couches and boards are longer
 LIMB_CC = 100.0
 LIMB_BONE_FRACTION = 0.01
 
@@ -30,8 +32,29 @@ def find_body(hu: NDArray[np.int16], cell_mm: CellSize) -> Mask:
     """
     solid = hu > SOLID_HU
     core = _trunk_and_limbs(open_by(solid, SHELL_MM, cell_mm), hu, cell_mm)
-    body = open_by(fill_slices(core), BOARD_MM, cell_mm)
-    return fill_slices(body | _find_protrusions(solid, body, cell_mm))
+    body = open_by(fill_slices(core), BOARD_MM, cell_mm) & (core | ~_open_air(core, cell_mm))
+    body |= _find_protrusions(solid, body, cell_mm)
+    return body | _find_cavities(body, cell_mm)
+
+
+def _open_air(body: Mask, cell_mm: CellSize) -> Mask:
+    """Find the air that a large ball reaches from the sides of the image, also between arms and trunk."""
+    room = shrink(~body, OPEN_AIR_MM, cell_mm)
+    room[~body.any(axis=(1, 2))] = False  # beyond the patient, where lungs may lie open
+    labels, sizes = label_pieces(room)
+    is_open = np.zeros(len(sizes), np.bool_)
+    for side in (labels[:, 0], labels[:, -1], labels[:, :, 0], labels[:, :, -1]):
+        is_open[side] = True
+    is_open[0] = False
+    return grow(np.asarray(is_open[labels]), OPEN_AIR_MM, cell_mm)
+
+
+def _find_cavities(body: Mask, cell_mm: CellSize) -> Mask:
+    """Find what the body encloses in a slice, and what opens to the outside by no more than a nostril."""
+    closed = close_by(body, NOSTRIL_MM, cell_mm)
+    holes = fill_slices(closed) & ~closed
+    behind_openings = grow(holes, NOSTRIL_MM, cell_mm) & closed
+    return (fill_slices(body) | holes | behind_openings) & ~_open_air(body, cell_mm)
 
 
 def _trunk_and_limbs(core: Mask, hu: NDArray[np.int16], cell_mm: CellSize) -> Mask:
@@ -47,15 +70,49 @@ def _trunk_and_limbs(core: Mask, hu: NDArray[np.int16], cell_mm: CellSize) -> Ma
 
 
 def _find_protrusions(solid: Mask, body: Mask, cell_mm: CellSize) -> Mask:
-    """Find thin, short pieces of tissue that hang on the body."""
-    touching = grow(body, max(cell_mm), cell_mm)
-    labels, sizes = label_pieces(solid & ~body)
-    extents_mm = np.array([[s.stop - s.start for s in box] for box in ndimage.find_objects(labels)]) * cell_mm
-    short = np.zeros(len(sizes), np.bool_)
-    short[1:] = extents_mm.max(axis=1, initial=0) <= PROTRUSION_MM
-    attached = np.zeros(len(sizes), np.bool_)
-    attached[np.unique(labels[touching])] = True
-    return np.asarray((short & attached)[labels])
+    """Find thin, short pieces of tissue that hang on the body and stick out of it by more than a cell."""
+    rim_mm = 1.1 * max(cell_mm)
+    rim = grow(body, rim_mm, cell_mm)
+    labels, sizes = label_pieces(solid & ~rim & ~_on_couch_side(solid, body, cell_mm))
+    kept = np.zeros(len(sizes), np.bool_)
+    kept[np.unique(labels[grow(rim & solid & ~body, rim_mm, cell_mm)])] = True
+    kept &= _longest_mm(labels, cell_mm) <= PROTRUSION_MM
+    kept[0] = False
+    return grow(np.asarray(kept[labels]), 2 * rim_mm, cell_mm) & solid
+
+
+def _longest_mm(labels: Labels, cell_mm: CellSize) -> NDArray[np.float64]:
+    """Return the longest side of every piece's box; 0 for number 0."""
+    boxes = [[s.stop - s.start for s in box] for box in ndimage.find_objects(labels)]
+    sides_mm = np.array([[0, 0, 0], *boxes]) * cell_mm
+    longest: NDArray[np.float64] = sides_mm.max(axis=1)
+    return longest
+
+
+def find_couch(solid: Mask, body: Mask, cell_mm: CellSize) -> tuple[int, int] | None:
+    """Return on which side the couch lies: the axis (1 back, 2 left) and its sign; None where there is no couch."""
+    labels, _ = label_pieces(solid & ~grow(body, max(cell_mm), cell_mm))
+    couch = (_longest_mm(labels, cell_mm) >= COUCH_MM)[labels]
+    if not couch.any() or not body.any():
+        return None
+    offsets_mm = [(np.nonzero(couch)[i].mean() - np.nonzero(body)[i].mean()) * cell_mm[i] for i in (1, 2)]
+    axis = 1 + int(np.abs(offsets_mm).argmax())
+    return axis, int(np.sign(offsets_mm[axis - 1]))
+
+
+def _on_couch_side(solid: Mask, body: Mask, cell_mm: CellSize) -> Mask:
+    """Return the cells that lie between body and couch, or in their slice as far to the couch's side as the body."""
+    couch = find_couch(solid, body, cell_mm)
+    if couch is None:
+        return np.zeros_like(body)
+    axis, sign = couch
+    towards_couch = np.flip(body, axis) if sign < 0 else body
+    passed = np.logical_or.accumulate(towards_couch, axis)
+    to_come = np.flip(np.logical_or.accumulate(np.flip(towards_couch, axis), axis), axis)
+    beneath = passed & ~to_come
+    beyond = ~to_come.any(axis=3 - axis, keepdims=True)
+    side = beneath | beyond
+    return np.flip(side, axis) if sign < 0 else side
 
 
 def find_mask(hu: NDArray[np.int16], body: Mask, cell_mm: CellSize) -> Mask:
@@ -64,17 +121,7 @@ def find_mask(hu: NDArray[np.int16], body: Mask, cell_mm: CellSize) -> Mask:
     A mask is thin, close to the body, and not on the side of the couch.
     """
     thin = (hu > MASK_HU) & ~body
-    near = thin & grow(body, MASK_REACH_MM, cell_mm) & ~_beyond_couch_side(thin, body, cell_mm)
+    near = thin & grow(body, MASK_REACH_MM, cell_mm) & ~_on_couch_side(hu > SOLID_HU, body, cell_mm)
     labels, sizes = label_pieces(near)
     mask = (sizes * np.prod(cell_mm) / 1000 >= MASK_CC)[labels]
     return fill_slices(close_by(body | mask, MASK_GAP_MM, cell_mm))
-
-
-def _beyond_couch_side(thin: Mask, body: Mask, cell_mm: CellSize) -> Mask:
-    """Return the cells that lie, in every slice, as far to the couch's side as the body does."""
-    offsets = [np.mean(np.nonzero(thin)[axis]) - np.mean(np.nonzero(body)[axis]) for axis in (1, 2)]
-    axis = 1 + int(np.argmax(np.abs(offsets)))
-    side = np.sign(offsets[axis - 1])
-    along = np.arange(body.shape[axis]).reshape((-1, 1) if axis == 1 else (1, -1)) * side
-    farthest = np.where(body, along, -np.inf).max(axis=(1, 2), keepdims=True)
-    return np.broadcast_to(along >= farthest - COUCH_MARGIN_MM / cell_mm[axis], body.shape)

@@ -10,6 +10,8 @@ from autocontour.geometry import Box
 from autocontour.rules.shapes import IN_PLANE, CellSize, Mask, fill_slices, grow, label, label_pieces, shrink
 
 CORTEX_HU = 280  # mean of a cell of bone; hysteresis: such cells bring in their neighbours above BONE_HU
+VERTEBRA_HU = 200  # the thin shell of a vertebra, found by the canal
+VERTEBRA_REACH_MM = 40.0
 BONE_HU = 130
 CORTEX_REACH_MM = 6.0
 PEAK_HU = 450  # every bone has such a cell; a vessel with contrast has not
@@ -18,21 +20,24 @@ CORE_MM = 6.0  # this deep inside what is bright
 SHELL_MM = 5.0  # around such a core
 EVEN_HU = 50  # standard deviation in a core of blood or bowel with contrast; in bone it is more
 CONTRAST_HU = 600
+LEAST_SPREAD_HU = 25  # what is brighter than the core by this and by three deviations is bone beside it
 CONTRAST_REACH_MM = 9.0
 MARROW_MM2 = 2500.0  # a vertebral body or a femoral head encloses less; a skull, thorax and pelvis more
 MARROW_HU = -200  # sinuses and airways are not marrow
+BRAIN_HU = 55
 
 
-def find_bone(hu: NDArray[np.int16], body: Mask, cell_mm: CellSize) -> tuple[Mask, Mask]:
-    """Return the cells of bone, and those of marrow enclosed by it."""
+def find_bone(hu: NDArray[np.int16], body: Mask, canal: Mask, cell_mm: CellSize) -> tuple[Mask, Mask]:
+    """Return the cells of bone, and those of marrow enclosed by it; what bone and `canal` enclose is marrow too."""
     bright = body & (hu > BONE_HU)
     bright &= ~_find_contrast(bright, hu, cell_mm)
-    bone = grow(bright & (hu > CORTEX_HU), CORTEX_REACH_MM, cell_mm) & bright
+    cortex = (hu > CORTEX_HU) | ((hu > VERTEBRA_HU) & grow(canal, VERTEBRA_REACH_MM, cell_mm))
+    bone = grow(bright & cortex, CORTEX_REACH_MM, cell_mm) & bright
     labels, sizes = label_pieces(bone)
     peak = np.zeros(len(sizes))
     np.maximum.at(peak, labels[bone], hu[bone])
     bone = ((sizes * np.prod(cell_mm) / 1000 >= LEAST_CC) & (peak > PEAK_HU))[labels]
-    return bone, find_marrow(bone, cell_mm) & (hu > MARROW_HU)
+    return bone, find_marrow(bone | canal, hu, cell_mm)
 
 
 def _find_contrast(bright: Mask, hu: NDArray[np.int16], cell_mm: CellSize) -> Mask:
@@ -50,7 +55,8 @@ def _find_contrast(bright: Mask, hu: NDArray[np.int16], cell_mm: CellSize) -> Ma
     shell_mean, _ = _statistics(owner, bright & ~core & (distance_mm <= SHELL_MM), hu, len(sizes))
     is_contrast = (deviation < EVEN_HU) & (shell_mean <= mean) & (mean < CONTRAST_HU)
     is_contrast[0] = False
-    contrast[box.slices] = is_contrast[owner] & bright & (distance_mm <= CONTRAST_REACH_MM)
+    brightest = np.where(is_contrast, mean + np.maximum(3 * deviation, LEAST_SPREAD_HU), -np.inf)
+    contrast[box.slices] = bright & (hu <= brightest[owner]) & (distance_mm <= CONTRAST_REACH_MM)
     return contrast
 
 
@@ -64,16 +70,21 @@ def _statistics(
     return mean, np.sqrt(np.maximum(np.bincount(number, values**2, count) / cells - mean**2, 0))
 
 
-def find_marrow(bone: Mask, cell_mm: CellSize) -> Mask:
-    """Find what bone encloses in a slice and that is nowhere as large as a skull, a thorax or a pelvis."""
+def find_marrow(bone: Mask, hu: NDArray[np.int16], cell_mm: CellSize) -> Mask:
+    """Find what bone encloses in a slice, small gaps aside, and that is not as large as a skull or a thorax.
+
+    The top of the brain is small as well; it goes on into what is large, and is darker than a vertebra.
+    """
     closed = ndimage.binary_closing(bone, np.ones((1, 3, 3), np.bool_)) | bone
-    enclosed = fill_slices(closed) & ~bone
+    enclosed = fill_slices(closed) & ~bone & (hu > MARROW_HU)
     pieces, spots = label(enclosed), label(enclosed, IN_PLANE)
     cells = np.bincount(spots.ravel())
+    mean_hu = np.bincount(spots[enclosed], hu[enclosed], len(cells)) / np.maximum(cells, 1)
     owner = np.zeros(len(cells), np.intp)
     owner[spots] = pieces
     largest = np.zeros(pieces.max() + 1, np.intp)
     np.maximum.at(largest, owner[1:], cells[1:])
-    small = largest * cell_mm[1] * cell_mm[2] < MARROW_MM2
-    small[0] = False
-    return np.asarray(small[pieces])
+    limit = MARROW_MM2 / (cell_mm[1] * cell_mm[2])
+    is_marrow = (cells < limit) & ((largest[owner] < limit) | (mean_hu > BRAIN_HU))
+    is_marrow[0] = False
+    return np.asarray(is_marrow[spots])

@@ -39,6 +39,10 @@ FARTHEST_MM = 15.0
 STEP_MM = 0.5
 LIGAMENT_MM = 10.0  # where a disc or a gap between laminae lets a ray out, bone this near above or below stands in
 SHARE = 0.3
+LOBE = 1.35  # farthest wall over the median one; more is a leak through thin bone
+SMOOTH_MM = 4.0
+BEND_MM = 6.0
+LEVEL = 0.5
 EDGE_MM = 2.0  # over which the painted field falls
 
 
@@ -52,7 +56,7 @@ def score_enclosure(hu: NDArray[np.int16], cell_mm: CellSize) -> NDArray[np.floa
         score += _is_bone_toward(bone, toward, cell_mm) & _is_bone_toward(bone, -toward, cell_mm)
     room_mm = ndimage.distance_transform_edt(~bone, (FAR_MM, *cell_mm[1:]))
     score *= np.minimum(room_mm / RADIUS_MM, 1).astype(np.float32) / len(angles)
-    score += _bone_in_front(bone, cell_mm)
+    score += _bone_in_front(bone, hu, cell_mm)
     score[(hu < SOFT_HU[0]) | (hu > SOFT_HU[1])] = 0
     return score
 
@@ -68,9 +72,9 @@ def _is_bone_toward(bone: Mask, toward: NDArray[np.float64], cell_mm: CellSize) 
     return found
 
 
-def _bone_in_front(bone: Mask, cell_mm: CellSize) -> NDArray[np.float32]:
+def _bone_in_front(bone: Mask, hu: NDArray[np.int16], cell_mm: CellSize) -> NDArray[np.float32]:
     """Return the fraction of vertebra, marrow included, in front of every cell, over about a vertebra's height."""
-    solid = bone | find_marrow(bone, cell_mm)
+    solid = bone | find_marrow(bone, hu, cell_mm)
     depth = max(1, round((VERTEBRA_MM[1] - VERTEBRA_MM[0]) / cell_mm[1]))
     width = 2 * round(VERTEBRA_HALF_WIDTH_MM / cell_mm[2]) + 1
     height = 2 * round(WINDOW_MM / 2 / cell_mm[0]) + 1
@@ -167,7 +171,7 @@ def measure_tube(grid: Grid, path: Path, scores: Floats) -> Tube | None:
 
 
 def _smooth(middle: Floats, cell_head_mm: float) -> Floats:
-    smooth: Floats = ndimage.gaussian_filter1d(middle, 6.0 / cell_head_mm, axis=0, mode="nearest")
+    smooth: Floats = ndimage.gaussian_filter1d(middle, BEND_MM / cell_head_mm, axis=0, mode="nearest")
     return smooth
 
 
@@ -192,7 +196,8 @@ def _measure_wall(grid: Grid, middle: Floats) -> tuple[Floats, Mask]:
     size = (2 * round(LIGAMENT_MM / grid.cell_mm[0]) + 1, 3)
     round_about = np.pad(radius, ((0, 0), (1, 1)), mode="wrap")
     wall = ndimage.percentile_filter(round_about, 100 * SHARE, size=size, mode="nearest")[:, 1:-1]
-    sigma = (4.0 / grid.cell_mm[0], 1.0)
+    wall = np.minimum(wall, LOBE * np.median(wall, axis=1, keepdims=True))
+    sigma = (SMOOTH_MM / grid.cell_mm[0], 1.0)
     return ndimage.gaussian_filter(wall, sigma, mode=("nearest", "wrap")), is_wall
 
 
@@ -207,17 +212,32 @@ def _centroid_mm(radius_mm: Floats) -> Floats:
 
 def paint_tube(grid: Grid, tube: Tube, box: Box) -> Field:
     """Return the field of the canal on the CT's voxels in `box`."""
-    head, back, left = grid.cells_of(box)
+    return _field_of(tube, grid.cells_of(box), grid.cell_mm)
+
+
+def fill_tube(grid: Grid, tube: Tube) -> Mask:
+    """Return the cells of the canal."""
+    cells = tube_cells(grid, tube)
+    box = Box.around(cells)
+    if box is not None:
+        head, back, left = (np.arange(a, b, dtype=np.float64) for a, b in zip(box.start_zyx, box.stop_zyx, strict=True))
+        cells[box.slices] = _field_of(tube, [head[:, None, None], back[:, None], left], grid.cell_mm) > LEVEL
+    return cells
+
+
+def _field_of(tube: Tube, at_cells: list[Floats], cell_mm: CellSize) -> Field:
+    """Return 0.5 on the tube's wall, more inside; positions to the head, back and left, to be broadcast."""
+    head, back, left = at_cells
     first, last = tube.slices
     at = np.clip(head, first, last)
     numbers = np.arange(len(tube.middle_yx))
     y, x = (np.interp(at, numbers, column) for column in tube.middle_yx.T)
-    away_y, away_x = (back - y) * grid.cell_mm[1], (left - x) * grid.cell_mm[2]
+    away_y, away_x = (back - y) * cell_mm[1], (left - x) * cell_mm[2]
     turn = np.arctan2(away_y, away_x) % (2 * np.pi) * ANGLES / (2 * np.pi)
     wrapped = np.concatenate((tube.radius_mm, tube.radius_mm[:, :1]), axis=1)
     positions = np.broadcast_arrays(at, turn)
     radius = ndimage.map_coordinates(wrapped, positions, np.float32, order=1, mode="nearest")
-    field = np.clip(0.5 + (radius - np.hypot(away_y, away_x)) / EDGE_MM, 0, 1)
+    field = np.clip(LEVEL + (radius - np.hypot(away_y, away_x)) / EDGE_MM, 0, 1)
     return np.where((head > first - 0.5) & (head < last + 0.5), field, 0).astype(np.float32)
 
 

@@ -14,7 +14,7 @@ from autocontour.rules.anatomy import Anatomy
 from autocontour.rules.canal import paint_tube, tube_cells
 from autocontour.rules.grid import Field, Mask
 from autocontour.rules.shapes import grow, shrink
-from autocontour.rules.trace import as_multipolygon, fill_holes, keep_touching, ramp, subtract, trace
+from autocontour.rules.trace import as_multipolygon, fill_holes, keep_touching, ramp, shave, subtract, trace
 from autocontour.structures import Contours, Drawing
 from autocontour.volume import CTVolume
 
@@ -25,7 +25,9 @@ BONE_HU, BONE_WIDTH_HU = 150, 300  # spongy bone begins here
 AROUND_CELLS = 1.1  # the outline is looked for this far outside the cells
 WITHIN_MM = 4.5  # this deep inside the cells nothing is looked at
 VESSEL_HOLE_MM2 = 400.0  # holes in a lung up to this are vessels; a liver's dome or a tumour is larger
-BONE_HOLE_MM2 = 25.0
+BONE_HOLE_MM2 = 300.0  # marrow; the spinal canal is taken out again
+COUCH_BAND_MM = 25.0
+STRIP_MM = 3.0
 SURE = 0.6  # of a voxel's cells belong to the structure
 
 
@@ -72,7 +74,16 @@ def _draw_external(anatomy: Anatomy, job: Job) -> Contours:
         np.maximum(field, grid.spread(within, slab), out=field)
         return keep_touching(field, grid.spread(body, slab) > SURE)
 
-    return fill_holes(_trace_cells(anatomy, around, paint, job, "External"))
+    contours = fill_holes(_trace_cells(anatomy, around, paint, job, "External"))
+    return _without_couch(contours, anatomy)
+
+
+def _without_couch(contours: dict[int, shapely.MultiPolygon], anatomy: Anatomy) -> dict[int, shapely.MultiPolygon]:
+    """Cut off the strips of couch that stick to the skin: thin, and at the couch's side of the patient."""
+    direction = anatomy.grid.direction_in_slice(*anatomy.couch) if anatomy.couch else None
+    if direction is None:
+        return contours
+    return {k: shave(multi, direction, COUCH_BAND_MM, STRIP_MM) for k, multi in contours.items()}
 
 
 def _draw_lung(anatomy: Anatomy, job: Job, side: int) -> Contours:
@@ -121,7 +132,7 @@ def _draw_canal(anatomy: Anatomy, job: Job) -> dict[int, shapely.MultiPolygon]:
 def _draw_bone(anatomy: Anatomy, job: Job) -> Contours:
     grid, ct = anatomy.grid, anatomy.ct
     bone, marrow = anatomy.bone
-    around = grow(bone | marrow, AROUND_CELLS * max(grid.cell_mm), grid.cell_mm) & anatomy.body
+    around = grow(bone | marrow, AROUND_CELLS * max(grid.cell_mm), grid.cell_mm)
     inside = shrink(bone | marrow, max(grid.cell_mm), grid.cell_mm)
 
     def paint(slab: Box) -> Field:

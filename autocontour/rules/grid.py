@@ -60,6 +60,12 @@ class Grid:
         axes, flips = self._order
         return array[flips].transpose(np.argsort(axes))
 
+    def direction_in_slice(self, patient_axis: int, sign: int) -> tuple[int, int] | None:
+        """Return which of u, v (0, 1) runs along a patient axis, and its sign; None where that is across the slices."""
+        axes, flips = self._order
+        along = 2 - axes[patient_axis]
+        return None if along == 2 else (along, -sign if flips[patient_axis].step == -1 else sign)
+
     @cached_property
     def cell_mm(self) -> tuple[float, float, float]:
         """Size of a cell to the head, to the back and to the left."""

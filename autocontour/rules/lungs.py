@@ -12,7 +12,8 @@ from autocontour.rules.shapes import CellSize, Mask, close_by, label_pieces, shr
 AIR_HU = -400  # half way between aerated lung (-850) and soft tissue (40)
 PARENCHYMA_HU = (-955, -500)  # median deep inside lung; bowel gas, sinuses and pharynx lie below
 CORE_MM = 6.0
-APEX_DEPTH_MM = 10.0
+THICK_MM, THICK_CC = 9.0, 3.0
+CUPOLA_MM = 30.0  # no lung farther than this above its thick part
 LEAST_CC = 15.0
 VESSEL_MM = 8.0  # vessels and fissures thinner than twice this belong to the lung
 STRADDLING = 0.25  # of a piece beyond the midline: both lungs in one
@@ -32,22 +33,31 @@ def find_aerated(hu: NDArray[np.int16], body: Mask, cell_mm: CellSize) -> Mask:
 
 
 def find_apex(aerated: Mask, cell_mm: CellSize) -> int | None:
-    """Return the top slice of what is too thick for an airway; None where nothing is."""
-    thick = np.flatnonzero(shrink(aerated, APEX_DEPTH_MM, cell_mm).any(axis=(1, 2)))
-    return int(thick[-1]) if len(thick) else None
+    """Return the top slice of what is too thick for airways and too large for sinuses; None where nothing is."""
+    labels, sizes = label_pieces(shrink(aerated, THICK_MM, cell_mm))
+    thick = (sizes * np.prod(cell_mm) / 1000 >= THICK_CC)[labels]
+    slices = np.flatnonzero(thick.any(axis=(1, 2)))
+    return int(slices[-1]) if len(slices) else None
 
 
-def part_lungs(aerated: Mask, airway_wall: Mask, midline: NDArray[np.float64], cell_mm: CellSize) -> tuple[Mask, Mask]:
+def part_lungs(
+    aerated: Mask, apex: int | None, airway_wall: Mask, midline: NDArray[np.float64], cell_mm: CellSize
+) -> tuple[Mask, Mask]:
     """Return the cells of the left and of the right lung, small vessels filled.
 
     Parameters
     ----------
+    apex
+        Top slice of the thick part of the lungs, above which airways go on.
     airway_wall
         Trachea and main bronchi with their walls.
     midline
         (slices,) where the middle of the patient lies, in cells to the left.
     """
-    labels, sizes = label_pieces(aerated & ~airway_wall)
+    aerated = aerated & ~airway_wall
+    if apex is not None:
+        aerated[apex + 1 + round(CUPOLA_MM / cell_mm[0]) :] = False
+    labels, sizes = label_pieces(aerated)
     lungs = (sizes * np.prod(cell_mm) / 1000 >= LEAST_CC)[labels]
     is_left = _side_of(lungs, midline, cell_mm)
     left, right = (close_by(lungs & side, VESSEL_MM, cell_mm) for side in (is_left, ~is_left))

@@ -10,6 +10,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 from scipy import ndimage
+from shapely import Polygon
 
 from autocontour.contouring.ragged import Rings, contours_of, drop_small
 from autocontour.contouring.simplify import simplify_rings
@@ -27,6 +28,7 @@ LEVEL = 0.5
 NUDGE = 1e-5  # a line exactly through a sample would touch itself
 TOLERANCE_MM = 0.1
 SMALLEST_PIXELS = 1.0
+CRUMB_MM2 = 20.0
 _IN_SLICE = ndimage.generate_binary_structure(3, 1) & np.array([False, True, False])[:, None, None]
 
 
@@ -108,6 +110,31 @@ def fill_holes(contours: dict[int, MultiPolygon], below_mm2: float = np.inf) -> 
         ]
         filled[k] = as_multipolygon(shapely.union_all(polygons))
     return filled
+
+
+def shave(multi: MultiPolygon, direction: tuple[int, int], band_mm: float, strip_mm: float) -> MultiPolygon:
+    """Cut off what is thinner than twice `strip_mm` in a band at one side of a shape.
+
+    Parameters
+    ----------
+    direction
+        Which of u, v (0, 1), and whether towards its lower (-1) or higher (1) end.
+    """
+    band = shapely.intersection(multi, _side_of(multi, direction, band_mm))
+    thin = band - band.buffer(-strip_mm).buffer(strip_mm * 1.01)
+    clear_of_cut = _side_of(multi, direction, band_mm - 2 * strip_mm)
+    shaved = as_multipolygon(multi - shapely.intersection(thin, clear_of_cut))
+    crumb_mm2 = min(CRUMB_MM2, max((part.area for part in shaved.geoms), default=0))
+    return shapely.MultiPolygon([part for part in shaved.geoms if part.area >= crumb_mm2])
+
+
+def _side_of(multi: MultiPolygon, direction: tuple[int, int], band_mm: float) -> Polygon:
+    """Return the box over a band at one side of a shape."""
+    axis, sign = direction
+    bounds = list(multi.bounds)
+    inner, outer = (axis, axis + 2) if sign > 0 else (axis + 2, axis)
+    bounds[inner] = bounds[outer] - sign * band_mm
+    return Polygon([(bounds[i], bounds[j]) for i, j in ((0, 1), (2, 1), (2, 3), (0, 3))])
 
 
 def subtract(contours: dict[int, MultiPolygon], taken: Contours) -> dict[int, MultiPolygon]:
