@@ -3,7 +3,7 @@
 from autocontour.qa.compare import ComparedStructure, Comparison, compare_sets
 from autocontour.qa.matching import match_structures
 from autocontour.qa.metrics import TAU_MM, PairMetrics, added_path_length_mm, compute_metrics
-from autocontour.qa.statistics import PairedTest, Summary, bonferroni, compare_paired, summarize
+from autocontour.qa.statistics import PairedTest, Summary, bonferroni, compare_paired, summarize, summarize_patients
 from autocontour.qa.surface import SurfaceDistances, compute_surface_distances
 
 __all__ = [
@@ -22,4 +22,5 @@ __all__ = [
     "compute_surface_distances",
     "match_structures",
     "summarize",
+    "summarize_patients",
 ]

@@ -24,12 +24,15 @@ class ComparedStructure:
     ----------
     name_a, name_b
         What it is called in the reference and in the set that is judged.
+    tg263_name
+        Its TG-263 name if known, else empty.
     metrics
         The reference is A.
     """
 
     name_a: str
     name_b: str
+    tg263_name: str
     metrics: PairMetrics
 
     @property
@@ -39,7 +42,8 @@ class ComparedStructure:
 
     def to_json(self) -> dict[str, Any]:
         """Return the names and metrics as plain JSON values."""
-        return {"name_a": self.name_a, "name_b": self.name_b, **self.metrics.to_json()}
+        names = {"name_a": self.name_a, "name_b": self.name_b, "tg263_name": self.tg263_name}
+        return {**names, **self.metrics.to_json()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,7 @@ def compare_sets(
     for pair in (job or Job()).track(wanted, "comparing structures", len(wanted)):
         masks = _masks(pair, geometry, where_a_is_drawn=where_a_is_drawn)
         metrics = compute_metrics(*masks, geometry.spacing_zyx_mm, tau_mm)
-        rows.append(ComparedStructure(pair[0].name, pair[1].name, metrics))
+        rows.append(ComparedStructure(pair[0].name, pair[1].name, tg263_name(pair[0]) or tg263_name(pair[1]), metrics))
         findings += _check_masks(pair, masks)
     only_a, only_b = (
         tuple(s.name for s in whole.structures if all(s is not pair[side] for pair in pairs))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import ArrayLike
+
+from autocontour.qa.compare import Comparison
+from autocontour.qa.metrics import PairMetrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,24 @@ def summarize(values: ArrayLike) -> Summary:
         low, median, high = (_quantile(known, fraction) for fraction in (0.25, 0.5, 0.75))
     extremes = float(known.min()), float(known.max())
     return Summary(len(known), len(given) - len(known), float(known.mean()), sd, median, low, high, *extremes)
+
+
+def summarize_patients(comparisons: Iterable[Comparison]) -> dict[str, dict[str, Summary]]:
+    """Summarize every metric of every structure over patients, one comparison each.
+
+    Returns
+    -------
+    summaries
+        Structure (TG-263 name, or its own where that is not known) → metric, a field of `PairMetrics` → summary.
+    """
+    values: dict[str, list[PairMetrics]] = defaultdict(list)
+    for comparison in comparisons:
+        for row in comparison:
+            values[row.tg263_name or row.name].append(row.metrics)
+    return {
+        name: {each.name: summarize([getattr(m, each.name) for m in metrics]) for each in fields(PairMetrics)}
+        for name, metrics in values.items()
+    }
 
 
 def _quantile(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]], fraction: float) -> float:

@@ -79,7 +79,7 @@ def _surface(sketch: Sketch, cavity: Shape) -> Union:
         (-158, 0, 18, 96 * fat, 66, 71 * fat, 2.0), (-176, 0, 22, 148, 70, 73 * fat, 2.1),
         (-196, 0, 22, 192, 78, 78 * fat, 2.3),
         (-222, 0, 20, 220, 90, 84 * fat, 2.5), (-262, 0, 18, 232 * fat, 106, 88 * fat, 2.7),
-        (-430, 0, 15, 236 * fat, 122, 92 * fat, 2.8),
+        (-430, 0, 15, 236 * fat, 122, 92 * fat, 2.8), (-1500, 0, 15, 236 * fat, 122, 92 * fat, 2.8),
     ])  # fmt: skip
     nose = sketch.tube([(0, -92, 18), (0, -106, -4), (0, -104, -14)], (7, 10, 12), margin_mm=40)
     ears = [sketch.ellipsoid(mirrored((83, 12, 2), side), (4.5, 15, 28), (0, 0, -22 * side)) for side, _ in SIDES]

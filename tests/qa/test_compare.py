@@ -7,7 +7,7 @@ import pytest
 from shapely import MultiPolygon, box
 
 from autocontour.geometry import VolumeGeometry
-from autocontour.qa import compare_sets, match_structures
+from autocontour.qa import compare_sets, match_structures, summarize_patients
 from autocontour.structures import Structure, StructureSet
 
 GEOMETRY = VolumeGeometry.regular((10, 40, 50), (3.0, 1.0, 1.0), (-25.0, -20.0, 0.0))
@@ -44,6 +44,18 @@ def test_metrics_of_a_shift():
     assert row.metrics.dsc == pytest.approx(0.75)
     assert row.metrics.hausdorff_mm == pytest.approx(4.0)
     assert row.metrics.volume_a_cc == pytest.approx(16 * 16 * 15 / 1000)
+
+
+def test_patients_are_summarized_by_tg263_name():
+    patients = [
+        compare_sets(_set((name, _cube())), _set((name, _cube(shift))), GEOMETRY)
+        for name, shift in (("Heart", 0.0), ("heart", 4.0), ("my organ", 4.0))
+    ]
+    summaries = summarize_patients(patients)
+    assert set(summaries) == {"Heart", "my organ"}
+    assert summaries["Heart"]["dsc"].n == 2
+    assert summaries["Heart"]["dsc"].mean == pytest.approx(0.875)
+    assert summaries["my organ"]["hausdorff_mm"].maximum == pytest.approx(4.0)
 
 
 def test_only_where_the_reference_is_drawn():

@@ -10,6 +10,7 @@ from hypothesis.extra import numpy as hnp
 from autocontour.qa import compute_metrics, compute_surface_distances
 
 SPACING_ZYX_MM = (2.5, 1.0, 1.5)
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the peer
 shapes = st.tuples(*[st.integers(1, 7)] * 3)
 spacings = st.tuples(*[st.sampled_from((0.5, 0.9765625, 1.0, 2.5, 3.0))] * 3)
 
