@@ -1,1 +1,1 @@
-"""."""
+"""The viewer: PySide6 and VTK, nowhere else."""

@@ -221,6 +221,15 @@ ACTIONS: tuple[ActionRow, ...] = (
     ActionRow("move", SLICES, "Move or rotate…", "Shift or turn the structure", "T", lambda w: w.ask_move()),
     ActionRow("add", STRUCTURE, "Add…", "Add an empty structure", "A", lambda w: w.ask_structure(), "add", needs="ct"),
     ActionRow(
+        "add_site",
+        STRUCTURE,
+        "Add structures of a site…",
+        "Add the empty structures of a template",
+        "Shift+A",
+        lambda w: w.ask_template(),
+        needs="ct",
+    ),
+    ActionRow(
         "rename",
         STRUCTURE,
         "Rename",

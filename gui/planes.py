@@ -71,6 +71,8 @@ class PlaneGrid:
         if plane is Plane.AXIAL:
             extent = Extent(across_u[0], across_v[0], across_u[1], across_v[1])
             return cls(plane, geometry, extent, np.empty(0, np.intp))
+        if not geometry.is_evenly_spaced:
+            step_w = float(np.diff(w).min()) / 2  # so that every slice has a row of its own
         count = round((w[-1] - w[0]) / step_w) + 1
         rows = np.abs(w[None, :] - (w[-1] - np.arange(count) * step_w)[:, None]).argmin(axis=1)
         left, width = across_u if plane is Plane.CORONAL else across_v

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QColorDialog, QFileDialog, QInputDialog, QLabel, QMainWindow, QMessageBox
+from PySide6.QtWidgets import QApplication, QColorDialog, QFileDialog, QInputDialog, QLabel, QMainWindow, QMessageBox
 
 from autocontour.case import Edit
 from autocontour.edits import combined, cropped, mapped, moved, replaced, rotated
@@ -48,6 +51,19 @@ class Questions(QMainWindow):
         if dialog.exec():
             self.workspace.add_structure(new_structure(dialog.name, {}))
 
+    def ask_template(self) -> None:
+        """Ask for a site template and add those of its structures that are not there, empty, to be drawn."""
+        from autocontour.template import list_templates, read_template
+
+        space = self.workspace
+        name, is_given = QInputDialog.getItem(self, "Structures of a site", "Template", list_templates(), 0, False)
+        if space.case is None or not is_given:
+            return
+        entries = [entry for entry in read_template(name).structures if space.state.find(entry.name) is None]
+        wanted = tuple(new_structure(entry.name, {}) for entry in entries)
+        if wanted:
+            space.apply(Edit(f"Add structures of {name}", added=space.case.adopted(wanted)))
+
     def ask_color(self) -> None:
         """Ask for the selected structure's colour."""
         current = self.workspace.current
@@ -80,27 +96,25 @@ class Questions(QMainWindow):
         dialog = MarginDialog(self, current.structure.name)
         if not dialog.exec():
             return
-        grown = margin_contours(current.structure.contours, ct.geometry, dialog.margins_mm)
+        with waiting():
+            grown = margin_contours(current.structure.contours, ct.geometry, dialog.margins_mm)
         name = f"{current.structure.name}_PRV{round(max(dialog.margins_mm)):02d}"
         self._put("Margin", grown, None if dialog.makes_new else current.structure.number, name)
 
     def ask_boolean(self) -> None:
         """Ask for two structures and join them."""
-        from autocontour.contouring import margin_contours
-
         space = self.workspace
         if space.ct is None or space.current is None:
             return
         dialog = BooleanDialog(self, space.state, space.selected)
         if not dialog.exec():
             return
-        sides = []
-        for box, margin in ((dialog.first, dialog.first_margin), (dialog.second, dialog.second_margin)):
-            structure, mm = space.state[box.currentData()].structure, margin.value()
-            sides.append(
-                margin_contours(structure.contours, space.ct.geometry, (mm,) * 6) if mm else structure.contours
-            )
-        joined = combined(sides[0], sides[1], dialog.how.currentData())
+        with waiting():
+            sides = [
+                self._grown(box.currentData(), margin.value())
+                for box, margin in ((dialog.first, dialog.first_margin), (dialog.second, dialog.second_margin))
+            ]
+            joined = combined(sides[0], sides[1], dialog.how.currentData())
         name = f"{dialog.first.currentText()}_{dialog.how.currentData()}_{dialog.second.currentText()}"
         self._put("Boolean", joined, dialog.target.currentData(), name)
 
@@ -304,6 +318,14 @@ class Questions(QMainWindow):
         status = "APPROVED" if whole else "UNAPPROVED"
         space.say(f"{len(chosen.structures)} structures written to {path.name}, {status}.")
 
+    def _grown(self, number: int, margin_mm: float) -> Contours:
+        from autocontour.contouring import margin_contours
+
+        contours = self.workspace.state[number].structure.contours
+        if not margin_mm or self.workspace.ct is None:
+            return contours
+        return margin_contours(contours, self.workspace.ct.geometry, (margin_mm,) * 6)
+
     def _may_replace(self, path: Path) -> bool:
         asked = QMessageBox.question(self, "Export", f"{path.name} exists. Replace it?")
         return asked is QMessageBox.StandardButton.Yes
@@ -320,6 +342,16 @@ class Questions(QMainWindow):
         else:
             before = self.workspace.state[number].structure.contours
             self.workspace.redraw(label, replaced(before, contours), number)
+
+
+@contextmanager
+def waiting() -> Iterator[None]:
+    """Show that the program is at work."""
+    QApplication.setOverrideCursor(Qt.CursorShape.WaitCursor)
+    try:
+        yield
+    finally:
+        QApplication.restoreOverrideCursor()
 
 
 def new_structure(name: str, contours: Contours) -> Structure:
