@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+import logging
 import os
-import tempfile
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -12,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from platformdirs import user_cache_path
 
-from autocontour.errors import ModelError
+from autocontour.errors import ModelError, OutputError
+from autocontour.files import write_atomically
 from autocontour.models.weights import load_network, missing_extra
 
 if TYPE_CHECKING:
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 
     from autocontour.models.package import ModelPackage, Stage
 
+_log = logging.getLogger(__name__)
+DIGEST_BYTES = 32
 DEVICES = ("auto", "cpu", "cuda", "torch-cpu")
 
 Channels = NDArray[np.float32]
@@ -98,7 +103,7 @@ class TorchRunner:
 class OpenVinoRunner:
     """A network run by OpenVINO on the CPU, in bf16 where the processor has it.
 
-    The network is translated once for each package, OpenVINO and window and kept in the user's cache folder, so that
+    The network is compiled once for each package, processor and OpenVINO, and kept in the user's cache folder, so that
     later runs need no torch.
     """
 
@@ -106,13 +111,21 @@ class OpenVinoRunner:
         import openvino
 
         core = openvino.Core()
-        core.set_property({"CACHE_DIR": str(_cache_folder() / "compiled")})
         capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        self._precision = "bf16" if "BF16" in capabilities else "f32"
-        path = _translated(package, role)
-        hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": self._precision}
-        self._request = core.compile_model(str(path), "CPU", hints).create_infer_request()
-        self.device = f"CPU OpenVINO {self._precision}"
+        precision = "bf16" if "BF16" in capabilities else "f32"
+        hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
+        processor = core.get_property("CPU", "FULL_DEVICE_NAME")
+        identity = "/".join((package.checksum, role, openvino.get_version(), processor, precision))
+        path = _cache_folder() / f"{hashlib.sha256(identity.encode()).hexdigest()}.network"
+        kept = read_kept(path)
+        if kept is None:
+            model = _translate(_network(package, role), package.stages[role])
+            compiled = core.compile_model(model, "CPU", hints)
+            keep(path, compiled.export_model().getvalue())
+        else:
+            compiled = core.import_model(io.BytesIO(kept), "CPU", hints)
+        self._request = compiled.create_infer_request()
+        self.device = f"CPU OpenVINO {precision}"
 
     def __call__(self, window: Channels) -> Channels:
         """Turn input into probabilities."""
@@ -149,21 +162,26 @@ def _cache_folder() -> Path:
     return user_cache_path("autocontour") / "networks"
 
 
-def _translated(package: ModelPackage, role: str) -> Path:
-    """Return the package's network as OpenVINO reads it, translating it unless that is done already."""
-    import openvino
+def read_kept(path: Path) -> bytes | None:
+    """Return what `keep` kept; None if there is nothing or if it is not what was written.
 
-    version = openvino.get_version().split("-")[0]
-    path = _cache_folder() / f"{package.checksum[:32]}-{role}-{version}.xml"
-    if path.exists() and path.with_suffix(".bin").exists():
-        return path
-    model = _translate(_network(package, role), package.stages[role])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as draft:
-        openvino.save_model(model, Path(draft) / path.name, compress_to_fp16=False)
-        (Path(draft) / path.name).with_suffix(".bin").replace(path.with_suffix(".bin"))
-        (Path(draft) / path.name).replace(path)
-    return path
+    OpenVINO itself takes a damaged network without a word and computes nonsense with it.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    digest, data = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
+    return data if hashlib.sha256(data).digest() == digest else None
+
+
+def keep(path: Path, data: bytes) -> None:
+    """Keep a compiled network with its checksum; where that is not allowed, it is compiled anew in every run."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, hashlib.sha256(data).digest() + data)
+    except (OSError, OutputError):
+        _log.info("The compiled network could not be kept; the next run compiles it again.")
 
 
 def _translate(network: nn.Module, stage: Stage) -> Any:  # noqa: ANN401  (openvino has no types)

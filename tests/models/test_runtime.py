@@ -40,13 +40,36 @@ def test_openvino_gives_torchs_probabilities(toy_package, window, role):
     assert "OpenVINO" in runner.device
 
 
-def test_translated_once(toy_package, window, monkeypatch):
+def test_compiled_once(toy_package, window, monkeypatch):
     pytest.importorskip("openvino")
     from autocontour.models import runtime
 
     first = open_runner(toy_package, "segmenter", "cpu")(window).copy()
     monkeypatch.setattr(runtime, "_translate", pytest.fail)
     assert np.array_equal(open_runner(toy_package, "segmenter", "cpu")(window), first)
+
+
+def test_damaged_cache_is_made_again(toy_package, window, tmp_path, monkeypatch):
+    pytest.importorskip("openvino")
+    from autocontour.models import runtime
+
+    monkeypatch.setattr(runtime, "user_cache_path", lambda _: tmp_path)
+    first = open_runner(toy_package, "segmenter", "cpu")(window).copy()
+    (path,) = (tmp_path / "networks").iterdir()
+    sound = path.read_bytes()
+    for damaged in (sound[:-1000], b"", sound[: len(sound) // 2] + b"\0" + sound[len(sound) // 2 + 1 :]):
+        path.write_bytes(damaged)
+        assert np.array_equal(open_runner(toy_package, "segmenter", "cpu")(window), first)
+        assert runtime.read_kept(path) is not None
+
+
+def test_a_folder_that_cannot_be_written_is_no_obstacle(toy_package, window, tmp_path, monkeypatch):
+    pytest.importorskip("openvino")
+    from autocontour.models import runtime
+
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setattr(runtime, "user_cache_path", lambda _: tmp_path / "file")
+    assert open_runner(toy_package, "segmenter", "cpu")(window).shape == (3, 24, 24, 24)
 
 
 @pytest.fixture(scope="module")
