@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 DIGEST_BYTES = 32
+DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")  # Linux, its subsystem in Windows, and ROCm
 DEVICES = ("auto", "cpu", "cuda", "torch-cpu")
 
 Channels = NDArray[np.float32]
@@ -143,7 +144,7 @@ def _network(package: ModelPackage, role: str) -> nn.Module:
 
 def _has_cuda() -> bool:
     """Say whether torch has a CUDA device; where no driver is installed, without the seconds torch takes to import."""
-    if not Path("/dev/nvidiactl").exists() and os.name == "posix":
+    if os.name == "posix" and not any(Path(driver).exists() for driver in DRIVERS):
         return False
     try:
         import torch

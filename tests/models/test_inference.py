@@ -115,6 +115,30 @@ def test_air_draws_nothing(toy_package, oracle, make_neck, neck_grid):
     assert [finding.code for finding in found.findings] == ["AC-MD-108"]
 
 
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_few_slices(count, toy_package, oracle, make_neck, neck_grid):
+    """Too little to know the site by, or a few slices of what is there; never an accident."""
+    grid = neck_grid()
+    first = int(np.searchsorted(grid.slice_positions_mm, 10.0))
+    ct = make_neck(grid.cropped(Box((first, 0, 0), (first + count, *grid.shape_zyx[1:]))))
+    found = segment_structures(ct, toy_package)
+    assert found.site_matches == bool(found.drawings)
+    for drawing in found.drawings.values():
+        assert set(drawing.contours) <= set(range(count))
+        assert "AC-MD-102" in [finding.code for finding in drawing.findings]
+
+
+def test_padding_and_metal(neck, toy_package, oracle):
+    """Padding of −3024 outside the field of view and values above 3071 change nothing."""
+    hu = neck.hu.copy()
+    y, x = np.ogrid[: hu.shape[1], : hu.shape[2]]
+    hu[:, np.hypot(y - 69.5, x - 69.5) > 68] = -3024
+    hu[30:33, 25:28, 60:63] = 20000
+    found = segment_structures(replace(neck, hu=hu), toy_package)
+    assert volume_cc(found.drawings["Parotid_L"].contours, neck.geometry) == pytest.approx(GLAND_CC, rel=0.15)
+    assert set(found.drawings) == set(toy_package.structures)
+
+
 def test_one_structure_again(neck, toy_package, oracle):
     whole = segment_structures(neck, toy_package)
     again = segment_structures(neck, toy_package, ["Parotid_L"])
