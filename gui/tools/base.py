@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor, QPainter, QPen
+from PySide6.QtGui import QColor, QGuiApplication, QPainter, QPen
 
 from autocontour.edits import Outline, thinned
 from autocontour.edits.polygons import SMALLEST_MM2
@@ -138,7 +138,13 @@ def _same(before: Outline, after: Outline) -> bool:
 
 
 def cosmetic_pen(color: QColor, width_px: float, style: Qt.PenStyle = Qt.PenStyle.SolidLine) -> QPen:
-    """Return a pen of constant width on the screen."""
-    pen = QPen(color, width_px, style, Qt.PenCapStyle.RoundCap, Qt.PenJoinStyle.RoundJoin)
+    """Return a pen of constant width on the screen, as wide to the eye on a screen of finer pixels."""
+    pen = QPen(
+        color,
+        width_px * QGuiApplication.instance().devicePixelRatio(),
+        style,
+        Qt.PenCapStyle.RoundCap,
+        Qt.PenJoinStyle.RoundJoin,
+    )
     pen.setCosmetic(True)
     return pen
