@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from autocontour.contouring import box_of, mask_from_contours
@@ -13,7 +13,7 @@ from autocontour.jobs import Job
 from autocontour.qa.matching import Pair, match_structures, tg263_name
 from autocontour.qa.metrics import TAU_MM, PairMetrics, compute_metrics
 from autocontour.qa.surface import Mask
-from autocontour.structures import Contours, StructureSet
+from autocontour.structures import Contours, Structure, StructureSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,25 +93,47 @@ def compare_sets(
     Parameters
     ----------
     names
-        Only structures of `a` with one of these names (own or TG-263); all if None.
+        Only structures with one of these names (own or TG-263); all if None.
     where_a_is_drawn
         Judge only from the first to the last slice on which the reference is drawn, for references that were
         not drawn over the whole scan.
     """
     pairs = match_structures(a, b)
-    wanted = [pair for pair in pairs if names is None or {pair[0].name, tg263_name(pair[0])} & set(names)]
+    wanted = [pair for pair in pairs if _is_asked(pair[0], names)]
     rows: list[ComparedStructure] = []
-    findings = list(_check_spacing(geometry))
+    findings = [*_check_spacing(geometry), *_check_names(a, names), *_imported_findings(a, b)]
     for pair in (job or Job()).track(wanted, "comparing structures", len(wanted)):
         masks = _masks(pair, geometry, where_a_is_drawn=where_a_is_drawn)
         metrics = compute_metrics(*masks, geometry.spacing_zyx_mm, tau_mm)
         rows.append(ComparedStructure(pair[0].name, pair[1].name, tg263_name(pair[0]) or tg263_name(pair[1]), metrics))
         findings += _check_masks(pair, masks)
     only_a, only_b = (
-        tuple(s.name for s in whole.structures if all(s is not pair[side] for pair in pairs))
+        tuple(s.name for s in whole.structures if _is_asked(s, names) and all(s is not pair[side] for pair in pairs))
         for side, whole in enumerate((a, b))
     )
     return Comparison(tuple(rows), only_a, only_b, tuple(findings))
+
+
+def _is_asked(structure: Structure, names: Collection[str] | None) -> bool:
+    return names is None or not {structure.name, tg263_name(structure)}.isdisjoint(names)
+
+
+def _check_names(a: StructureSet, names: Collection[str] | None) -> Iterator[Finding]:
+    for name in names or ():
+        if not any(_is_asked(structure, {name}) for structure in a.structures):
+            yield Finding("AC-QA-004", Severity.WARN, "The reference holds no structure of this name.", name)
+
+
+def _imported_findings(a: StructureSet, b: StructureSet) -> Iterator[Finding]:
+    """Yield what was noticed when the sets were read, since what could not be read is not compared."""
+    for label, whole in (("A", a), ("B", b)):
+        for structure in whole.structures:
+            yield from (
+                replace(f, where=f"{label} {structure.name}") for f in structure.findings if f.severity > Severity.INFO
+            )
+        yield from (
+            replace(f, where=f"{label} {f.where}".strip()) for f in whole.findings if f.severity > Severity.INFO
+        )
 
 
 def joint_box(a: Contours, b: Contours, geometry: VolumeGeometry) -> Box:
@@ -143,9 +165,12 @@ def _check_spacing(geometry: VolumeGeometry) -> Iterator[Finding]:
 
 
 def _check_masks(pair: Pair, masks: tuple[Mask, Mask]) -> Iterator[Finding]:
-    for structure, mask in zip(pair, masks, strict=True):
+    if not pair[0].contours and not pair[1].contours:
+        yield Finding("AC-QA-002", Severity.WARN, "Neither set has contours of it.", pair[0].name)
+        return
+    for label, structure, mask in zip("AB", pair, masks, strict=True):
         if not structure.contours:
-            yield Finding("AC-QA-002", Severity.WARN, "The structure has no contours.", structure.name)
+            yield Finding("AC-QA-002", Severity.WARN, "It has no contours.", f"{label} {structure.name}")
         elif not mask.any():
-            message = "The structure holds no voxel's centre on these slices, so it counts as empty."
-            yield Finding("AC-QA-003", Severity.WARN, message, structure.name)
+            message = "It holds no voxel's centre on these slices, so it counts as empty."
+            yield Finding("AC-QA-003", Severity.WARN, message, f"{label} {structure.name}")

@@ -1,11 +1,13 @@
 """Comparing structure sets: who is whose partner, and what is said of the rest."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from shapely import MultiPolygon, box
 
+from autocontour.findings import Finding, Severity
 from autocontour.geometry import VolumeGeometry
 from autocontour.qa import compare_sets, match_structures, summarize_patients
 from autocontour.structures import Structure, StructureSet
@@ -64,20 +66,32 @@ def test_only_where_the_reference_is_drawn():
     assert compare_sets(a, b, GEOMETRY, where_a_is_drawn=True).rows[0].metrics.dsc == 1
 
 
+def test_what_was_noticed_on_reading_is_said_again():
+    finding = Finding("AC-RS-999", Severity.WARN, "A contour lies on no slice.")
+    (structure,) = _set(("Heart", _cube())).structures
+    read = StructureSet("READ", (replace(structure, findings=(finding,)),), findings=(finding,))
+    said = compare_sets(_set(("Heart", _cube())), read, GEOMETRY).findings
+    assert [(f.code, f.where) for f in said] == [("AC-RS-999", "B Heart"), ("AC-RS-999", "B")]
+
+
 def test_names_choose_by_either_name():
     a = _set(("cord", _cube()), ("Heart", _cube()))
     assert [row.name for row in compare_sets(a, a, GEOMETRY, names=["SpinalCord"])] == ["cord"]
-    assert [row.name for row in compare_sets(a, a, GEOMETRY, names=["Heart"])] == ["Heart"]
+    asked = compare_sets(a, _set(("Heart", _cube()), ("Eye_L", _cube())), GEOMETRY, names=["Heart", "Liver"])
+    assert [row.name for row in asked] == ["Heart"]
+    assert (asked.only_a, asked.only_b) == ((), ())
+    assert [(f.code, f.where) for f in asked.findings] == [("AC-QA-004", "Liver")]
 
 
 def test_empty_and_tiny_structures_are_said():
     tiny = {4: MultiPolygon([box(0.2, 0.2, 0.4, 0.4)])}
     a, b = _set(("Eye_L", _cube()), ("Lens_L", _cube())), _set(("Eye_L", tiny), ("Lens_L", {}))
     compared = compare_sets(a, b, GEOMETRY)
-    assert [(f.code, f.where) for f in compared.findings] == [("AC-QA-003", "Eye_L"), ("AC-QA-002", "Lens_L")]
+    assert [(f.code, f.where) for f in compared.findings] == [("AC-QA-003", "B Eye_L"), ("AC-QA-002", "B Lens_L")]
     assert [row.metrics.dsc for row in compared] == [0, 0]
     both = compare_sets(_set(("Lens_L", {})), _set(("Lens_L", {})), GEOMETRY)
     assert np.isnan(both.rows[0].metrics.dsc)
+    assert [(f.code, f.where) for f in both.findings] == [("AC-QA-002", "Lens_L")]
     json.dumps(both.to_json(), allow_nan=False)
 
 
