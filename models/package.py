@@ -8,16 +8,27 @@ A package is a folder, or a zip of the same files: ``metadata.json`` (MONAI bund
 from __future__ import annotations
 
 import json
-import math
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autocontour.errors import ModelError
+from autocontour.models.description import (
+    MAX_STRUCTURES,
+    PackageStructure,
+    Stage,
+    damaged,
+    items,
+    mapping,
+    parse_stage,
+    parse_structure,
+    text,
+    whole,
+)
 from autocontour.models.members import CHECKSUMS, METADATA, WEIGHTS, checksums_of, package_checksum, read_members
 
 if TYPE_CHECKING:
@@ -25,91 +36,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FORMAT = 1
-MAX_STRUCTURES = 256
-MAX_WINDOW_VOXELS = 1 << 24
-SIDES = ("", "left", "right")
-
-
-@dataclass(frozen=True)
-class StructureRules:
-    """What is done to a structure's mask, as data.
-
-    Attributes
-    ----------
-    components
-        How many separate pieces are kept, the largest first; 0 keeps all.
-    minimum_cc
-        Pieces below this volume are dropped.
-    fill_holes
-        Whether holes within a slice are filled.
-    side
-        ``left`` or ``right``: pieces on the other side of the body's midline are dropped.
-    elongated
-        Whether it runs along the patient and out of most scans, as the spinal cord does, so that its length and its
-        position along z say nothing.
-    """
-
-    components: int = 1
-    minimum_cc: float = 0.0
-    fill_holes: bool = True
-    side: str = ""
-    elongated: bool = False
-
-
-@dataclass(frozen=True)
-class PackageStructure:
-    """One structure that a package can draw.
-
-    Attributes
-    ----------
-    name
-        Its TG-263 name.
-    drawn
-        Whether it is drawn unless asked otherwise; False for what is trained for research only.
-    threshold
-        Probability at which its contour runs.
-    margin_mm
-        What the localizer's box gains on every side.
-    rules
-        See `StructureRules`.
-    statistics
-        What training saw (see `autocontour.models.plausibility`); empty if unknown.
-    """
-
-    name: str
-    drawn: bool = True
-    threshold: float = 0.5
-    margin_mm: float = 15.0
-    rules: StructureRules = StructureRules()
-    statistics: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One network of a package and how it sees a CT.
-
-    Attributes
-    ----------
-    network
-        Argument of `autocontour.models.networks.build_network`; one output channel per structure of the package.
-    spacing_zyx_mm
-        Its grid along the patient's z, y, x.
-    window_zyx
-        Voxels that it takes at once.
-    intensity_windows_hu
-        One input channel each, as `autocontour.models.intensity.scale_intensity` makes them.
-    overlap
-        Part of a window that neighbouring windows share.
-    threshold
-        Probability from which the localizer counts a voxel as found.
-    """
-
-    network: Mapping[str, Any]
-    spacing_zyx_mm: tuple[float, float, float]
-    window_zyx: tuple[int, int, int]
-    intensity_windows_hu: tuple[tuple[float, float], ...]
-    overlap: float = 0.25
-    threshold: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -188,11 +114,11 @@ def read_package(path: Path, *, bundled: bool = False) -> ModelPackage:
     try:
         metadata = json.loads(members[METADATA])
     except (ValueError, RecursionError) as error:
-        raise _damaged("it is no JSON") from error
+        raise damaged("it is no JSON") from error
     package = parse_metadata(metadata, path=path, checksum=package_checksum(members), bundled=bundled)
     for role in package.stages:
         if WEIGHTS[role] not in members:
-            raise _damaged(f"it names a {role}, whose weights are not there")
+            raise damaged(f"it names a {role}, whose weights are not there")
     return package
 
 
@@ -297,132 +223,35 @@ def parse_metadata(
     ModelError
         ``AC-MD-010`` naming the field, ``AC-MD-011`` for a later format.
     """
-    fields = _mapping(metadata, "it")
-    if _whole(fields.get("format"), "format", 1, 1 << 30) > FORMAT:
+    fields = mapping(metadata, "it")
+    if whole(fields.get("format"), "format", 1, 1 << 30) > FORMAT:
         raise ModelError(
             "AC-MD-011", "The package was made for a later version of the program.", "Update the program to use it."
         )
-    structures = tuple(_structure(item, n) for n, item in enumerate(_items(fields, "structures", MAX_STRUCTURES)))
+    structures = tuple(parse_structure(item, n) for n, item in enumerate(items(fields, "structures", MAX_STRUCTURES)))
     names = [structure.name for structure in structures]
     if len(set(names)) != len(names) or not names:
-        raise _damaged("structures need names, each once")
-    stages = {role: _stage(item, f"stages.{role}") for role, item in _mapping(fields.get("stages"), "stages").items()}
+        raise damaged("structures need names, each once")
+    stages = {
+        role: parse_stage(item, f"stages.{role}") for role, item in mapping(fields.get("stages"), "stages").items()
+    }
     if "segmenter" not in stages or set(stages) - set(WEIGHTS):
-        raise _damaged("stages must be a segmenter and, if wanted, a localizer")
-    site = _mapping(fields.get("site", {}), "site")
-    anchors = tuple(_text(site | {"anchor": anchor}, "anchor") for anchor in site.get("anchors", []))
+        raise damaged("stages must be a segmenter and, if wanted, a localizer")
+    site = mapping(fields.get("site", {}), "site")
+    anchors = tuple(text(site | {"anchor": anchor}, "anchor") for anchor in site.get("anchors", []))
     if not set(anchors) <= set(names):
-        raise _damaged("site.anchors names a structure that the package has not")
+        raise damaged("site.anchors names a structure that the package has not")
     return ModelPackage(
         path=path,
-        name=_text(fields, "name"),
-        version=_text(fields, "version"),
-        body_site=_text(fields, "body_site"),
-        license=_text(fields, "license"),
+        name=text(fields, "name"),
+        version=text(fields, "version"),
+        body_site=text(fields, "body_site"),
+        license=text(fields, "license"),
         checksum=checksum,
         structures=dict(zip(names, structures, strict=True)),
         stages=stages,
         site_anchors=anchors,
-        site_minimum=_whole(site.get("minimum", min(2, len(anchors))), "site.minimum", 0, MAX_STRUCTURES),
+        site_minimum=whole(site.get("minimum", min(2, len(anchors))), "site.minimum", 0, MAX_STRUCTURES),
         metadata=fields,
         bundled=bundled,
     )
-
-
-def _structure(item: Any, number: int) -> PackageStructure:  # noqa: ANN401
-    where = f"structures[{number}]"
-    fields = _mapping(item, where)
-    rules = _mapping(fields.get("rules", {}), f"{where}.rules")
-    if rules.get("side", "") not in SIDES:
-        raise _damaged(f"{where}.rules.side must be left, right or empty")
-    return PackageStructure(
-        name=_text(fields, "name"),
-        drawn=bool(fields.get("drawn", True)),
-        threshold=_number(fields.get("threshold", 0.5), f"{where}.threshold", 0.01, 0.99),
-        margin_mm=_number(fields.get("margin_mm", 15.0), f"{where}.margin_mm", 0, 200),
-        rules=StructureRules(
-            components=_whole(rules.get("components", 1), f"{where}.rules.components", 0, 1000),
-            minimum_cc=_number(rules.get("minimum_cc", 0.0), f"{where}.rules.minimum_cc", 0, 1e6),
-            fill_holes=bool(rules.get("fill_holes", True)),
-            side=rules.get("side", ""),
-            elongated=bool(rules.get("elongated", False)),
-        ),
-        statistics=_mapping(fields.get("statistics", {}), f"{where}.statistics"),
-    )
-
-
-def _stage(item: Any, where: str) -> Stage:  # noqa: ANN401
-    fields = _mapping(item, where)
-    spacing = [_number(v, f"{where}.spacing_zyx_mm", 0.1, 50) for v in _items(fields, "spacing_zyx_mm", 3)]
-    window = [_whole(v, f"{where}.window_zyx", 1, 4096) for v in _items(fields, "window_zyx", 3)]
-    levels = [_levels(v, f"{where}.intensity_windows_hu") for v in _items(fields, "intensity_windows_hu", 16)]
-    if len(spacing) != 3 or len(window) != 3 or math.prod(window) > MAX_WINDOW_VOXELS or not levels:
-        raise _damaged(f"{where} needs three spacings, a window of three sizes and an intensity window")
-    network = _mapping(fields.get("network"), f"{where}.network")
-    _check_modest(network, f"{where}.network")
-    return Stage(
-        network=network,
-        spacing_zyx_mm=(spacing[0], spacing[1], spacing[2]),
-        window_zyx=(window[0], window[1], window[2]),
-        intensity_windows_hu=tuple(levels),
-        overlap=_number(fields.get("overlap", 0.25), f"{where}.overlap", 0, 0.75),
-        threshold=_number(fields.get("threshold", 0.5), f"{where}.threshold", 0.01, 0.99),
-    )
-
-
-def _levels(value: Any, where: str) -> tuple[float, float]:  # noqa: ANN401
-    if not isinstance(value, list) or len(value) != 2:
-        raise _damaged(f"{where} must hold pairs of levels")
-    low, high = (_number(level, where, -32768, 65535) for level in value)
-    if low >= high:
-        raise _damaged(f"{where} must rise")
-    return low, high
-
-
-def _check_modest(value: Any, where: str) -> None:  # noqa: ANN401
-    """Refuse a network's description that would ask for an absurd network."""
-    if isinstance(value, Mapping):
-        value = list(value.values())
-    if isinstance(value, list):
-        if len(value) > 64:
-            raise _damaged(f"{where} is too long")
-        for item in value:
-            _check_modest(item, where)
-    elif not isinstance(value, str | bool):
-        _number(value, where, 0, 4096)
-
-
-def _damaged(what: str) -> ModelError:
-    return ModelError("AC-MD-010", f"{METADATA} does not describe a model package: {what}.", "Ask its maker.")
-
-
-def _mapping(value: Any, where: str) -> dict[str, Any]:  # noqa: ANN401
-    if not isinstance(value, Mapping):
-        raise _damaged(f"{where} is no object")
-    return dict(value)
-
-
-def _items(fields: Mapping[str, Any], key: str, most: int) -> Sequence[Any]:
-    value = fields.get(key)
-    if not isinstance(value, list) or len(value) > most:
-        raise _damaged(f"{key} must be a list of at most {most}")
-    return value
-
-
-def _text(fields: Mapping[str, Any], key: str) -> str:
-    value = fields.get(key)
-    if not isinstance(value, str) or not value.strip() or len(value) > 200:
-        raise _damaged(f"{key} must be a text")
-    return value
-
-
-def _number(value: Any, where: str, low: float, high: float) -> float:  # noqa: ANN401
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise _damaged(f"{where} must be a number from {low:g} to {high:g}")
-    return float(value)
-
-
-def _whole(value: Any, where: str, low: int, high: int) -> int:  # noqa: ANN401
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise _damaged(f"{where} must be a whole number from {low} to {high}")
-    return value

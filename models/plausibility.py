@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from autocontour.findings import Finding, Severity
 from autocontour.geometry import Floats
-from autocontour.models.package import ModelPackage, PackageStructure
+from autocontour.models.description import PackageStructure
+from autocontour.models.package import ModelPackage
 from autocontour.models.sampling import Grid
 
 PERCENTILES = (1.0, 99.0)

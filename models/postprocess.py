@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from autocontour.models.package import StructureRules
+from autocontour.models.description import StructureRules
 from autocontour.models.sampling import Grid
 
 SKIRT = 2  # voxels around a piece that shape its contour

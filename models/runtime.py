@@ -21,7 +21,8 @@ from autocontour.models.weights import load_network, missing_extra
 if TYPE_CHECKING:
     from torch import nn
 
-    from autocontour.models.package import ModelPackage, Stage
+    from autocontour.models.description import Stage
+    from autocontour.models.package import ModelPackage
 
 _log = logging.getLogger(__name__)
 DIGEST_BYTES = 32

@@ -13,7 +13,7 @@ from autocontour.errors import ModelError
 if TYPE_CHECKING:
     from torch import nn
 
-    from autocontour.models.package import Stage
+    from autocontour.models.description import Stage
 
 Weights = Mapping[str, NDArray[np.floating[Any]]]
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from autocontour.errors import ModelError
 from autocontour.geometry import Box
 from autocontour.jobs import Job
+from autocontour.models.description import Stage
 from autocontour.models.intensity import scale_intensity
-from autocontour.models.package import Stage
 from autocontour.models.runtime import OutOfMemoryError, Runner
 
 Probability = NDArray[np.float32]

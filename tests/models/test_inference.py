@@ -14,7 +14,7 @@ from autocontour.errors import Cancelled, ModelError
 from autocontour.geometry import Box, VolumeGeometry
 from autocontour.jobs import Job
 from autocontour.models import segment_structures
-from autocontour.models.package import Stage
+from autocontour.models.description import Stage
 from autocontour.models.runtime import OutOfMemoryError
 from autocontour.models.windows import gaussian_weights, merge_boxes, predict_boxes, tile_box
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from autocontour.geometry import VolumeGeometry
-from autocontour.models.package import StructureRules
+from autocontour.models.description import StructureRules
 from autocontour.models.plausibility import Measure, check_structures, compute_statistics, matches_site
 from autocontour.models.postprocess import apply_rules
 from autocontour.models.sampling import Frame, Grid

@@ -14,9 +14,9 @@ from autocontour.errors import ModelError
 from autocontour.geometry import Box
 from autocontour.models import segment_structures
 from autocontour.models.body import find_body
+from autocontour.models.description import StructureRules
 from autocontour.models.intensity import scale_intensity
 from autocontour.models.localizer import Patient
-from autocontour.models.package import StructureRules
 from autocontour.models.runtime import DEVICES, open_runner
 from autocontour.models.sampling import Frame, Grid
 
