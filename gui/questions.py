@@ -198,7 +198,7 @@ class Questions(QMainWindow):
             return
         try:
             found = read_structure_set(path, space.ct)
-            space.apply(Edit(f"Open {found.label}", added=space.case.adopted(found.structures)))
+            space.apply(space.case.importing(found))
         except AutoContourError as error:
             space.say_error(error)
             return

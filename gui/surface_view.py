@@ -14,6 +14,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QColor,
     QFont,
+    QGuiApplication,
     QHideEvent,
     QImage,
     QMouseEvent,
@@ -59,6 +60,9 @@ class SurfaceView(QWidget):
     def rebuild(self) -> None:
         """Mesh what has changed and render."""
         if not self.isVisible() or self.workspace.ct is None:
+            return
+        if QGuiApplication.mouseButtons() != Qt.MouseButton.NoButton:
+            self._rest.start()  # a stroke under way comes first
             return
         if self._scene is None:
             self._scene = SurfaceScene()

@@ -130,8 +130,8 @@ class Case:
         """Do the next step again; nothing happens at the end."""
         return self._move(1, "redo") if self.redo_label else self.state
 
-    def import_structures(self, structure_set: StructureSet) -> CaseState:
-        """Add every structure of `structure_set`, as one step.
+    def importing(self, structure_set: StructureSet) -> Edit:
+        """Return the edit that adds every structure of `structure_set`.
 
         Raises
         ------
@@ -145,7 +145,7 @@ class Case:
                 "This structure set belongs to another scan.",
                 "Open it with the CT it was drawn on.",
             )
-        return self.apply(Edit(f"Open {structure_set.label}", added=self.adopted(structure_set.structures)))
+        return Edit(f"Open {structure_set.label}", added=self.adopted(structure_set.structures))
 
     def adopted(self, structures: tuple[Structure, ...]) -> tuple[CaseStructure, ...]:
         """Return `structures` with numbers and names that are free in this case."""

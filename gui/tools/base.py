@@ -139,12 +139,7 @@ def _same(before: Outline, after: Outline) -> bool:
 
 def cosmetic_pen(color: QColor, width_px: float, style: Qt.PenStyle = Qt.PenStyle.SolidLine) -> QPen:
     """Return a pen of constant width on the screen, as wide to the eye on a screen of finer pixels."""
-    pen = QPen(
-        color,
-        width_px * QGuiApplication.instance().devicePixelRatio(),
-        style,
-        Qt.PenCapStyle.RoundCap,
-        Qt.PenJoinStyle.RoundJoin,
-    )
+    ratio = QGuiApplication.primaryScreen().devicePixelRatio()
+    pen = QPen(color, width_px * ratio, style, Qt.PenCapStyle.RoundCap, Qt.PenJoinStyle.RoundJoin)
     pen.setCosmetic(True)
     return pen

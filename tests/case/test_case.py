@@ -92,11 +92,11 @@ def test_names_stay_unique_whatever_their_case(case):
 
 
 def test_import_finds_free_numbers_and_names_and_refuses_another_scan(case):
-    case.import_structures(StructureSet("Other", (heart(), heart(7, "Cord")), "9", "1.2.4"))
+    case.apply(case.importing(StructureSet("Other", (heart(), heart(7, "Cord")), "9", "1.2.4")))
     assert [s.name for s in case.state.structures] == ["Heart", "Heart_2", "Cord"]
     assert case.state.numbers == (1, 2, 7)
     with pytest.raises(CaseError, match="AC-CASE-003"):
-        case.import_structures(StructureSet("Foreign", (heart(),), "9", "9.9"))
+        case.importing(StructureSet("Foreign", (heart(),), "9", "9.9"))
 
 
 def reopened(case):
