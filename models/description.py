@@ -116,8 +116,29 @@ def parse_structure(item: Any, index: int) -> PackageStructure:  # noqa: ANN401
             side=rules.get("side", ""),
             elongated=bool(rules.get("elongated", False)),
         ),
-        statistics=mapping(fields.get("statistics", {}), f"{where}.statistics"),
+        statistics=_statistics(fields.get("statistics", {}), f"{where}.statistics"),
     )
+
+
+def _statistics(value: Any, where: str) -> dict[str, Any]:  # noqa: ANN401
+    fields = mapping(value, where)
+    if "volume_cc" in fields:
+        _numbers(fields["volume_cc"], f"{where}.volume_cc", 2)
+    if "confidence" in fields:
+        number(fields["confidence"], f"{where}.confidence", 0, 1)
+    for other, limits in mapping(fields.get("offset_zyx_mm", {}), f"{where}.offset_zyx_mm").items():
+        if not isinstance(limits, list) or len(limits) != 2:
+            raise damaged(f"{where}.offset_zyx_mm.{other} must be a low and a high offset")
+        for offset in limits:
+            _numbers(offset, f"{where}.offset_zyx_mm.{other}", 3)
+    return fields
+
+
+def _numbers(value: Any, where: str, count: int) -> None:  # noqa: ANN401
+    if not isinstance(value, list) or len(value) != count:
+        raise damaged(f"{where} must hold {count} numbers")
+    for item in value:
+        number(item, where, -1e6, 1e6)
 
 
 def parse_stage(item: Any, where: str) -> Stage:  # noqa: ANN401
