@@ -159,6 +159,7 @@ def main() -> None:
     added = window.workspace.case.adopted(tuple(structures))
     told("add 30 structures", *timed(lambda _: window.workspace.apply(Edit("Add", added=added)), [0]))
     app.processEvents()
+    window.views.surfaces.close_scene()
     told("3D surfaces of 30 organs", *timed(lambda _: window.views.surfaces.rebuild(), [0]))
     measure_scroll(window)
     measure_strokes(window, "brush")

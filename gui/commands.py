@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from autocontour.case import CaseStructure, Edit
-from autocontour.contouring import interpolate_contours
 from autocontour.edits import (
     Outline,
     copied,
@@ -82,6 +81,8 @@ def keep_largest(space: Workspace) -> None:
 
 def interpolate(space: Workspace) -> None:
     """Draw the slices between those that are drawn."""
+    from autocontour.contouring import interpolate_contours
+
     current = space.current
     if current is None or space.ct is None:
         return
