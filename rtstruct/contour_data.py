@@ -5,6 +5,9 @@ A structure set is mostly these strings; turning them one value at a time into t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import accumulate
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,6 +23,9 @@ DECIMALS = 3
 OBLIQUE_DECIMALS = 4
 """Where no coordinate is constant over a contour, one more keeps its points in the plane to 0.0002 mm."""
 _INTEGER_DIGITS = 5
+_EXACT_DIGITS = 15
+"""Digits of an integer that a float holds exactly."""
+_TEN_TO = 10 ** np.arange(_EXACT_DIGITS + 1, dtype=np.int64)
 _ZERO, _DOT, _MINUS, _BACKSLASH = b"0.-\\"
 
 
@@ -58,26 +64,33 @@ def format_contour_data(points_lps_mm: Floats, starts: Ints) -> list[bytes]:
 
 def parse_contour_data(data: bytes) -> Floats | None:
     """Read a Contour Data value as (n, 3) points; None if it is not a list of whole, finite points."""
-    text = data.strip(b" \0")
-    if b"_" in text or not text:
-        return None
-    try:
-        values = np.fromstring(text.decode("latin-1"), sep="\\")
-        if len(values) != text.count(b"\\") + 1:
-            return None
-    except ValueError:
-        return None
-    if len(values) % 3 or not np.isfinite(values).all():
-        return None
-    return values.reshape(-1, 3)
+    return parse_many([data])[0]
+
+
+def parse_many(data: Sequence[bytes]) -> list[Floats | None]:
+    """Read the Contour Data values of many contours, all at once if they are plain numbers."""
+    texts = [value.strip(b" \0") for value in data]
+    counts = [text.count(b"\\") + 1 for text in texts]
+    values = _parse_plain(b"\\".join(texts))
+    if values is None:
+        parts = [_parse_any(text, count) for text, count in zip(texts, counts, strict=True)]
+    else:
+        stops = list(accumulate(counts))
+        parts = [values[stop - count : stop] for stop, count in zip(stops, counts, strict=True)]
+    return [None if part is None or len(part) % 3 else part.reshape(-1, 3) for part in parts]
 
 
 def shorten_values(data: bytes) -> bytes:
     """Shorten the values that are too long for DS and leave the others as they are."""
-    values = data.split(b"\\")
-    if max(map(len, values)) <= MAX_DECIMAL_STRING:
+    if longest_value(data) <= MAX_DECIMAL_STRING:
         return data
+    values = data.strip(b" \0").split(b"\\")
     return pad(b"\\".join(v if len(v) <= MAX_DECIMAL_STRING else decimal_string(float(v)) for v in values))
+
+
+def longest_value(data: bytes) -> int:
+    """Return the length of the longest value, without the padding at the ends."""
+    return max(map(len, data.strip(b" \0").split(b"\\")))
 
 
 def decimal_string(value: float) -> bytes:
@@ -94,6 +107,43 @@ def decimal_string(value: float) -> bytes:
 def pad(value: bytes) -> bytes:
     """Pad a text value to even length."""
     return value + b" " if len(value) % 2 else value
+
+
+def _parse_any(text: bytes, count: int) -> Floats | None:
+    """Read numbers of any form, blanks around them too; None if they are not `count` finite ones."""
+    if b"_" in text:
+        return None
+    try:
+        values = np.fromstring(text.decode("latin-1"), sep="\\")
+    except ValueError:
+        return None
+    return values if len(values) == count and np.isfinite(values).all() else None
+
+
+def _parse_plain(text: bytes) -> Floats | None:
+    """Read numbers of sign, digits and point alone, all at once; None if there is any other.
+
+    Every number is the exact integer of its digits divided by an exact power of ten, hence the nearest float there is.
+    """
+    characters = np.frombuffer(text + b"\\", dtype=np.uint8)
+    ends = np.flatnonzero(characters == _BACKSLASH)
+    starts = np.append(0, ends[:-1] + 1)
+    is_digit = (characters - np.uint8(_ZERO)) < 10
+    counts = np.add.reduceat(is_digit, starts, dtype=np.int64)
+    points = np.flatnonzero(characters == _DOT)
+    negative = characters[starts] == _MINUS
+    with_point = np.searchsorted(ends, points)
+    others = len(characters) - len(ends) - len(points) - np.count_nonzero(negative) - int(counts.sum())
+    if others or counts.min() < 1 or counts.max() > _EXACT_DIGITS or np.any(np.diff(with_point) == 0):
+        return None
+    decimals = np.zeros(len(ends), dtype=np.int64)
+    decimals[with_point] = ends[with_point] - points - 1
+    last = np.cumsum(counts)
+    place = np.repeat(last, counts) - np.arange(1, last[-1] + 1)
+    digits = characters[is_digit].astype(np.int64) - _ZERO
+    whole = np.add.reduceat(digits * _TEN_TO[place], last - counts)
+    values: Floats = np.where(negative, -whole, whole) / 10.0**decimals
+    return values
 
 
 def _exact_characters(values: Floats) -> Bytes:

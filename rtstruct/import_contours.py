@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 
 from autocontour.contouring.rings import areas_of_rings, combine_areas
+from autocontour.findings import Finding, Severity
 from autocontour.geometry import Floats, VolumeGeometry
-from autocontour.rtstruct.contour_data import MAX_DECIMAL_STRING, Ints
+from autocontour.rtstruct.contour_data import MAX_DECIMAL_STRING, Ints, longest_value
 from autocontour.rtstruct.contours import AREAS, INTERPOLATED, ON_PLANE_MM, POINT, XOR, half_step_mm, nearest_slices
 from autocontour.rtstruct.parse import FileContour, concatenate_points
 from autocontour.structures import Contours
@@ -25,14 +26,20 @@ SAME_PLANE_MM = 0.01
 """Contours whose planes differ by more are not on one plane."""
 
 
-class Notes(Protocol):
-    """Where to say what is odd."""
+@dataclass
+class Notes:
+    """Gathers what is noticed about one structure."""
+
+    where: str
+    findings: list[Finding] = field(default_factory=list)
 
     def warn(self, code: str, message: str, remedy: str = "") -> None:
         """Note something the user should know."""
+        self.findings.append(Finding(code, Severity.WARN, message, self.where, remedy))
 
     def tell(self, code: str, message: str) -> None:
         """Note something that is sound but worth knowing."""
+        self.findings.append(Finding(code, Severity.INFO, message, self.where))
 
 
 @dataclass(frozen=True)
@@ -85,7 +92,7 @@ def _choose_closed(contours: Sequence[FileContour], carried: list[FileContour], 
         counts[kind] += 1
         (closed if kind in {"", INTERPOLATED, "untyped"} else carried).append(contour)
         counts["miscounted"] += contour.points is not None and contour.stated_points != len(contour.points)
-        counts["long"] += _has_long_value(contour.data)
+        counts["long"] += longest_value(contour.data) > MAX_DECIMAL_STRING
         counts["xor"] += contour.geometric_type == XOR
     for kind, (code, message) in _ODDITIES.items():
         if counts[kind]:
@@ -107,14 +114,6 @@ def _oddity(contour: FileContour) -> str:
     if not contour.geometric_type:
         return "untyped"
     return INTERPOLATED if contour.geometric_type == INTERPOLATED else ""
-
-
-def _has_long_value(data: bytes) -> bool:
-    """Whether any value is longer than DS allows; looked at closely only where the mean is suspicious."""
-    values = data.count(b"\\") + 1
-    if len(data) <= MAX_DECIMAL_STRING:
-        return False
-    return len(data) > 8 * values and max(map(len, data.split(b"\\"))) > MAX_DECIMAL_STRING + 1
 
 
 def _lay_on_slices(

@@ -3,39 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 from pydicom import Dataset
 from pydicom.sequence import Sequence
 from pydicom.tag import Tag
 
-from autocontour.findings import Finding, Severity
 from autocontour.geometry import VolumeGeometry
 from autocontour.nomenclature import find_term, known_names, match_name
 from autocontour.rtstruct.algorithm import read_algorithm
 from autocontour.rtstruct.encoding import CharacterSet, encode_in_utf_8, with_raw_values
-from autocontour.rtstruct.import_contours import Placed, place_contours
+from autocontour.rtstruct.import_contours import Notes, Placed, place_contours
 from autocontour.rtstruct.parse import KNOWN_TAGS, FileContour, FileRoi
 from autocontour.structures import GenerationAlgorithm, ImportedContour, ReviewStatus, Structure
 from autocontour.volume import SeriesReference
 
 MAX_NAME = 64
-
-
-@dataclass
-class Notes:
-    """Gathers what is noticed about one structure."""
-
-    where: str
-    findings: list[Finding] = field(default_factory=list)
-
-    def warn(self, code: str, message: str, remedy: str = "") -> None:
-        """Note something the user should know."""
-        self.findings.append(Finding(code, Severity.WARN, message, self.where, remedy))
-
-    def tell(self, code: str, message: str) -> None:
-        """Note something that is sound but worth knowing."""
-        self.findings.append(Finding(code, Severity.INFO, message, self.where))
 
 
 def import_roi(

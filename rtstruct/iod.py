@@ -62,11 +62,6 @@ REQUIRED: dict[str, dict[str, int]] = {
         "ROIName": 2,
         "ROIGenerationAlgorithm": 2,
     },
-    "StructureSetROISequence.ROIDerivationAlgorithmIdentificationSequence": {
-        "AlgorithmFamilyCodeSequence": 1,
-        "AlgorithmName": 1,
-        "AlgorithmVersion": 1,
-    },
     "ROIContourSequence": {"ReferencedROINumber": 1},
     "RTROIObservationsSequence": {
         "ObservationNumber": 1,

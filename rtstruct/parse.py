@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from pydicom import Dataset
@@ -14,7 +13,7 @@ from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag, Tag
 
 from autocontour.geometry import Floats
-from autocontour.rtstruct.contour_data import Ints, parse_contour_data
+from autocontour.rtstruct.contour_data import Ints, parse_many
 from autocontour.rtstruct.encoding import raw_element
 
 _IMAGES, _TYPE = Tag("ContourImageSequence"), Tag("ContourGeometricType")
@@ -37,6 +36,8 @@ class FileContour:
         Number of Contour Points; -1 if it is missing or no number.
     images
         SOP Instance UIDs that its Contour Image Sequence references; None if there is no such sequence.
+    points
+        (n, 3) points in patient mm; None if the data are damaged.
     item
         The item itself.
     """
@@ -45,12 +46,8 @@ class FileContour:
     data: bytes
     stated_points: int
     images: tuple[str, ...] | None
+    points: Floats | None
     item: Dataset
-
-    @cached_property
-    def points(self) -> Floats | None:
-        """(n, 3) points in patient mm; None if the data are damaged."""
-        return parse_contour_data(self.data)
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,12 +130,15 @@ def _file_roi(number: int, roi: Dataset, contour_items: Iterable[Dataset], obser
 
 
 def _parse_contours(item: Dataset) -> Iterator[FileContour]:
-    for contour in item.get("ContourSequence") or []:
+    contours = list(item.get("ContourSequence") or [])
+    data = [_raw(contour, _DATA) for contour in contours]
+    for contour, value, points in zip(contours, data, parse_many(data), strict=True):
         yield FileContour(
             _raw(contour, _TYPE).decode("latin-1").strip(" \0"),
-            _raw(contour, _DATA),
+            value,
             _to_integer(_raw(contour, _COUNT).decode("latin-1")),
             _image_uids(contour),
+            points,
             contour,
         )
 

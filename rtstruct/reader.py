@@ -59,8 +59,8 @@ def open_structure_set(source: Path | bytes) -> Dataset:
         for tag in list(dataset.keys()):
             if (element := raw_element(dataset, tag)) is not None:
                 check_whole(element)
-        is_one = dataset.get("SOPClassUID", RTStructureSetStorage) == RTStructureSetStorage
-        if not is_one or "StructureSetROISequence" not in dataset:
+        stated = dataset.get("SOPClassUID") or ("StructureSetROISequence" in dataset and RTStructureSetStorage)
+        if stated != RTStructureSetStorage:
             raise StructureSetError(
                 "AC-RS-002", "The file is no structure set.", "Choose an RTSTRUCT file, often named RS.….dcm."
             )
@@ -108,6 +108,8 @@ def _import(dataset: Dataset, ct: CTVolume) -> StructureSet:
 
 def _check_origin(dataset: Dataset, reference: SeriesReference) -> Iterator[Finding]:
     """Check that the set is of this patient and this series."""
+    if not dataset.get("StructureSetROISequence"):
+        yield _warning("AC-RS-045", "The structure set has no structures.")
     if not frames_of_reference(dataset):
         yield _warning("AC-RS-010", "The structure set does not say which frame of reference it belongs to.", _CHECK)
     if _text(dataset, "PatientID") != _text(reference.header, "PatientID"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,12 +15,13 @@ from autocontour.nomenclature import find_term
 from autocontour.rtstruct.algorithm import build_algorithm, read_algorithm
 from autocontour.rtstruct.contours import ContourRecord, encode_contours, other_frame_of_reference
 from autocontour.rtstruct.encoding import decode_dataset, set_raw_sequence, with_raw_values
-from autocontour.rtstruct.modules import build_code, describe_findings
+from autocontour.rtstruct.modules import MAX_TEXT, build_code, describe_findings
 from autocontour.structures import Structure
 from autocontour.volume import SeriesReference
 
 MAX_NAME = 64
 """Characters of VR LO."""
+_CODE_STRING = re.compile(r"[A-Z0-9_ ]{0,16}")
 _IDENTITY = (
     *("ROIObservationLabel", "ROIObservationDescription"),
     *("SegmentedPropertyCategoryCodeSequence", "RTROIIdentificationCodeSequence"),
@@ -42,11 +45,9 @@ def build_roi_items(
     Raises
     ------
     OutputError
-        ``AC-OUT-103`` if the name does not fit VR LO.
+        ``AC-OUT-103`` if its name, type or description does not fit DICOM's rules.
     """
-    if not 0 < len(structure.name) <= MAX_NAME or "\\" in structure.name:
-        message = f"The name {structure.name!r} cannot be written: it must have 1 to {MAX_NAME} characters, no \\."
-        raise OutputError("AC-OUT-103", message, "Rename the structure.")
+    _check_text(structure)
     kept = decode_dataset(structure.attributes) if structure.attributes else Dataset()
     redrawn = set(structure.contours) != set(structure.imported)
     renamed = str(_first(kept, "StructureSetROISequence").get("ROIName", "")).strip() != structure.name
@@ -57,6 +58,27 @@ def build_roi_items(
         observation.ReferencedROINumber = structure.number
     _build_observation(observations[0], structure, same=bool(structure.attributes) and not renamed)
     return RoiItems(roi, contour, observations)
+
+
+def _check_text(structure: Structure) -> None:
+    """Refuse text that does not fit its VR: LO, CS and ST; of an imported structure only the name can be new."""
+    sound = {
+        "name": _is_line(structure.name, MAX_NAME),
+        "type": structure.attributes or _CODE_STRING.fullmatch(structure.interpreted_type),
+        "description": structure.attributes or len(structure.description) <= MAX_TEXT,
+    }
+    for what, is_sound in sound.items():
+        if not is_sound:
+            message = (
+                f"The {what} of {structure.name[:MAX_NAME]!r} is empty, too long, or has characters DICOM forbids."
+            )
+            raise OutputError("AC-OUT-103", message, f"Change its {what}.")
+
+
+def _is_line(text: str, longest: int) -> bool:
+    """Whether `text` is a value of VR LO or SH: one line without control characters and backslash."""
+    forbidden = any(unicodedata.category(letter) == "Cc" for letter in text) or "\\" in text
+    return 0 < len(text.strip()) <= len(text) <= longest and not forbidden
 
 
 def _first(kept: Dataset, keyword: str) -> Dataset:

@@ -14,7 +14,7 @@ from pydicom.dataelem import DataElement
 from autocontour.errors import OutputError
 from autocontour.findings import Finding, Severity
 from autocontour.geometry import Floats
-from autocontour.rtstruct.contour_data import MAX_DECIMAL_STRING
+from autocontour.rtstruct.contour_data import MAX_DECIMAL_STRING, longest_value
 from autocontour.rtstruct.contours import CLOSED, XOR, half_step_mm
 from autocontour.rtstruct.iod import GEOMETRIC_TYPES, MAX_CHARACTERS, REQUIRED
 from autocontour.rtstruct.modules import COPIED
@@ -24,8 +24,11 @@ from autocontour.volume import CTVolume, SeriesReference
 
 ON_SLICE_MM = 0.0005
 """A contour this near to its slice is on it: the difference shows as 0.000 mm."""
-_UID = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*))+")
+_FORMS = {"UI": re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*))+"), "CS": re.compile(r"[A-Z0-9_ ]*")}
 _BULK = {"ROIContourSequence", "ReferencedFrameOfReferenceSequence"}
+_ROI = {"StructureSetROISequence", "RTROIObservationsSequence"}
+_OWN = {"ROIName", "ROINumber", "ReferencedFrameOfReferenceUID", "ReferencedROINumber", "ObservationNumber"}
+"""What the program always writes itself; the rest of an imported ROI is as another system wrote it."""
 
 
 def validate_structure_set(dataset: Dataset, ct: CTVolume, *, rois: Sequence[FileRoi] | None = None) -> None:
@@ -60,8 +63,8 @@ def check_structure_set(dataset: Dataset, ct: CTVolume, *, rois: Sequence[FileRo
     Returns
     -------
     list of Finding
-        BLOCK for what breaks a rule; WARN for what does so in a value copied from the CT, and for imported contours
-        that lie between slices.
+        BLOCK for what breaks a rule; WARN for what does so in a value that is kept as the CT or another system has it,
+        and for imported contours that lie between slices.
     """
     rois = parse_rois(dataset) if rois is None else rois
     faults = [
@@ -102,24 +105,26 @@ def _is_empty(element: DataElement) -> bool:
 
 def _check_values(dataset: Dataset) -> Iterator[Finding]:
     """Length and form of values, the contours and the list of images apart, which have checks of their own."""
-    for element in _elements(dataset):
+    for element, in_roi in _elements(dataset):
         keyword = keyword_for_tag(element.tag)
-        build = _copied if keyword in COPIED else _fault
+        build = _copied if keyword in COPIED else _imported if in_roi and keyword not in _OWN else _fault
         for value in _texts(element):
             limit = MAX_CHARACTERS.get(element.VR, len(value))
             if len(value) > limit:
                 yield build("AC-RS-103", f"{keyword} is longer than the {limit} characters of its kind.", keyword)
-            if element.VR == "UI" and value and not _UID.fullmatch(value):
-                yield build("AC-RS-104", f"{keyword} is no valid UID.", keyword)
+            if (form := _FORMS.get(element.VR)) and value and not form.fullmatch(value):
+                yield build("AC-RS-104", f"{keyword} is not of the form that DICOM wants.", keyword)
 
 
-def _elements(dataset: Dataset) -> Iterator[DataElement]:
+def _elements(dataset: Dataset, *, in_roi: bool = False) -> Iterator[tuple[DataElement, bool]]:
+    """Yield every element, and whether it describes an ROI."""
     for element in dataset:
+        keyword = keyword_for_tag(element.tag)
         if element.VR != "SQ":
-            yield element
-        elif keyword_for_tag(element.tag) not in _BULK:
+            yield element, in_roi
+        elif keyword not in _BULK:
             for item in element.value:
-                yield from _elements(item)
+                yield from _elements(item, in_roi=in_roi or keyword in _ROI)
 
 
 def _texts(element: DataElement) -> list[str]:
@@ -180,7 +185,7 @@ def _check_contours(roi: FileRoi, ct: CTVolume) -> Iterator[Finding]:
         "has contours whose data are damaged": lambda c: c.points is None,
         "has contours that state a wrong number of points": lambda c: c.stated_points != _count(c),
         "has contours with too few points": lambda c: _count(c) < (3 if c.geometric_type in {CLOSED, XOR} else 1),
-        "has values longer than 16 characters": lambda c: _longest_value(c.data) > MAX_DECIMAL_STRING,
+        "has values longer than 16 characters": lambda c: longest_value(c.data) > MAX_DECIMAL_STRING,
     }
     if unknown := {contour.geometric_type for contour in roi.contours} - GEOMETRIC_TYPES:
         yield Finding("AC-RS-118", Severity.WARN, f"{name} has contours of type {min(unknown)!r}.", name)
@@ -224,12 +229,12 @@ def _count(contour: FileContour) -> int:
     return 0 if contour.points is None else len(contour.points)
 
 
-def _longest_value(data: bytes) -> int:
-    return max(map(len, data.rstrip(b" \0").split(b"\\")))
-
-
 def _fault(code: str, message: str, where: str) -> Finding:
     return Finding(code, Severity.BLOCK, message, where)
+
+
+def _imported(code: str, message: str, where: str) -> Finding:
+    return Finding(code, Severity.WARN, f"{message} It is kept as another system wrote it.", where)
 
 
 def _copied(code: str, message: str, where: str) -> Finding:

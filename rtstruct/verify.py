@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import shapely
+from shapely import MultiPolygon
 
 from autocontour.dicom.read import guarded, read_dataset
 from autocontour.errors import OutputError
 from autocontour.geometry import VolumeGeometry
 from autocontour.rtstruct.contours import SMALLEST_AREA_MM2, ContourRecord, signed_areas
+from autocontour.rtstruct.import_contours import Notes, place_contours
 from autocontour.rtstruct.parse import FileContour, FileRoi, concatenate_points, parse_rois
 from autocontour.rtstruct.validate import validate_structure_set
 from autocontour.structures import Structure, StructureSet
@@ -51,7 +53,9 @@ def compare_structures(
             raise _difference(structure.name)
         _compare_labels(roi, structure)
         _compare_contours(roi.contours, records[structure.number], structure.name)
-        _compare_areas(roi.contours, records[structure.number], structure, geometry)
+        _compare_drawn(roi.contours, records[structure.number], structure, geometry)
+        if structure.imported:
+            _compare_imported(roi.contours, structure, geometry)
 
 
 def _compare_labels(roi: FileRoi, structure: Structure) -> None:
@@ -69,7 +73,7 @@ def _compare_contours(contours: Sequence[FileContour], records: Sequence[Contour
         raise _difference(name)
 
 
-def _compare_areas(
+def _compare_drawn(
     contours: Sequence[FileContour], records: Sequence[ContourRecord], structure: Structure, geometry: VolumeGeometry
 ) -> None:
     """Refuse characters that do not mean the polygons drawn: on their slices, within their extent, of their area."""
@@ -87,6 +91,18 @@ def _compare_areas(
     inside = (plane[:, :2] >= bounds[:, :2]) & (plane[:, :2] <= bounds[:, 2:])
     on_slice = np.abs(plane[:, 2] - geometry.slice_positions_mm[slices][of_point]) <= PRECISION_MM
     if not (inside.all() and on_slice.all() and np.all(np.abs(areas - shapely.area(polygons)) <= slack)):
+        raise _difference(structure.name)
+
+
+def _compare_imported(contours: Sequence[FileContour], structure: Structure, geometry: VolumeGeometry) -> None:
+    """Refuse imported points that are no longer what is drawn: an edit must have taken them away."""
+    slices = sorted(set(structure.imported) & set(structure.contours))
+    areas = place_contours(contours, geometry, Notes(structure.name)).areas
+    written = np.array([areas.get(index, MultiPolygon()) for index in slices], dtype=object)
+    drawn = np.array([structure.contours[index] for index in slices], dtype=object)
+    same_area = np.abs(shapely.area(written) - shapely.area(drawn)) <= PRECISION_MM * shapely.length(drawn)
+    same_extent = np.abs(shapely.bounds(written) - shapely.bounds(drawn)) <= PRECISION_MM
+    if not (same_area.all() and same_extent.all()):
         raise _difference(structure.name)
 
 

@@ -114,7 +114,7 @@ def check_structures(structures: Sequence[Structure]) -> None:
     """Refuse an empty set, and structures that share a name or a number."""
     if not structures:
         raise OutputError("AC-OUT-106", "There is no structure to write.", "Draw one first.")
-    names = [structure.name.casefold() for structure in structures]
+    names = [structure.name.strip().casefold() for structure in structures]
     numbers = [structure.number for structure in structures]
     if len(set(names)) < len(names) or len(set(numbers)) < len(numbers):
         raise OutputError("AC-OUT-104", "Two structures share a name or a number.", "Rename one of them.")

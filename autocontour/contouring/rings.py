@@ -97,12 +97,11 @@ def polygon_from_ring(ring: Floats) -> MultiPolygon:
     polygon = Polygon(points)
     if polygon.is_valid:
         return MultiPolygon([polygon])
-    loops = [Polygon(loop) for loop in _split_at_repeats(points)]
-    if not all(loop.is_valid for loop in loops):
-        return _even_odd_faces(points)
-    loops.sort(key=lambda loop: -loop.area)
+    loops = sorted((Polygon(loop) for loop in _split_at_repeats(points)), key=lambda loop: -loop.area)
     whole = Polygon(loops[0].exterior, [loop.exterior for loop in loops[1:]]) if loops else Polygon()
-    return _multipolygon(whole) if whole.is_valid else _xor(loops)
+    if whole.is_valid:
+        return _multipolygon(whole)
+    return _xor(loops) if all(loop.is_valid for loop in loops) else _even_odd_faces(points)
 
 
 def nested_rings(area: MultiPolygon) -> list[Floats]:
@@ -173,23 +172,32 @@ def _multipolygon(geometry: BaseGeometry | NDArray[np.object_]) -> MultiPolygon:
 def _split_at_repeats(points: Floats) -> Iterator[Floats]:
     """Split a ring into loops that visit no point twice; even-odd, their XOR is the ring.
 
-    A keyhole falls apart into its outer ring, its holes, and channels of two points, which are dropped.
+    A keyhole falls apart into its outer ring, its holes, and channels of two points, which are dropped. Only the
+    stretches between points visited more than once are walked.
     """
-    path: list[tuple[float, float]] = []
-    place: dict[tuple[float, float], int] = {}
-    for u, v in points.tolist():
-        start = place.get((u, v))
-        if start is not None:
-            loop = path[start:]
+    _, vertices, visits = np.unique(points @ np.array([1, 1j]), return_inverse=True, return_counts=True)
+    repeats = np.flatnonzero(visits[vertices] > 1)
+    if not len(repeats):
+        yield points
+        return
+    stretches = np.split(np.roll(points, -repeats[0], axis=0), repeats[1:] - repeats[0])
+    path: list[tuple[int, Floats]] = []
+    place: dict[int, int] = {}
+    for vertex, stretch in zip(vertices[repeats].tolist(), stretches, strict=True):
+        if (start := place.get(vertex)) is not None:
+            yield from _closed_loop(path[start:])
+            for passed, _ in path[start:]:
+                del place[passed]
             del path[start:]
-            for visited in loop:
-                del place[visited]
-            if len(loop) > 2:
-                yield np.array(loop)
-        place[u, v] = len(path)
-        path.append((u, v))
-    if len(path) > 2:
-        yield np.array(path)
+        place[vertex] = len(path)
+        path.append((vertex, stretch))
+    yield from _closed_loop(path)
+
+
+def _closed_loop(path: list[tuple[int, Floats]]) -> Iterator[Floats]:
+    loop = np.concatenate([stretch for _, stretch in path])
+    if len(loop) > 2:
+        yield loop
 
 
 def _even_odd_faces(points: Floats) -> MultiPolygon:

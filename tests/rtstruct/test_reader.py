@@ -8,12 +8,13 @@ import dataclasses
 import numpy as np
 import pytest
 import shapely
+import shapely.affinity
 from pydicom import Dataset, dcmread, dcmwrite
 from pydicom.sequence import Sequence
 
 from autocontour.errors import OutputError, StructureSetError
 from autocontour.findings import Severity
-from autocontour.rtstruct import HoleStyle, WriteOptions, read_structure_set, write_structure_set
+from autocontour.rtstruct import HoleStyle, WriteOptions, check_structure_set, read_structure_set, write_structure_set
 from autocontour.structures import StructureSet
 
 
@@ -426,6 +427,41 @@ def test_what_else_the_file_said_of_an_roi_is_written_back(sound, ct, edit_file,
     write_structure_set(StructureSet("SET", (edited,)), ct, tmp_path / "edited.dcm")
     roi = dcmread(tmp_path / "edited.dcm").StructureSetROISequence[0]
     assert "ROIVolume" not in roi
+
+
+def test_odd_values_of_another_system_do_not_stop_the_writing(sound, ct, edit_file, tmp_path):
+    def change(dataset):
+        observation = dataset.RTROIObservationsSequence[0]
+        observation.ROIObservationLabel = "a label of over sixteen characters"
+        observation.RTROIInterpretedType = "Organ"
+        del observation.ROIInterpreter
+        del dataset.StructureSetROISequence[0].ROIGenerationAlgorithm
+
+    read = read_structure_set(edit_file(sound, change), ct)
+    write_structure_set(read, ct, tmp_path / "RS.dcm")
+    written = dcmread(tmp_path / "RS.dcm")
+    assert written.RTROIObservationsSequence[0].ROIObservationLabel == "a label of over sixteen characters"
+    warnings = [f for f in check_structure_set(written, ct) if f.severity is Severity.WARN]
+    assert {f.code for f in warnings} == {"AC-RS-103", "AC-RS-104"}
+
+
+def test_imported_points_that_are_not_what_is_drawn_are_never_written(sound, ct, tmp_path):
+    ball = read_structure_set(sound, ct)["Ball"]
+    moved = dict(ball.contours)
+    moved[5] = shapely.affinity.translate(moved[5], 0.5, 0.0)
+    with pytest.raises(OutputError, match="AC-OUT-112"):
+        write_structure_set(StructureSet("SET", (dataclasses.replace(ball, contours=moved),)), ct, tmp_path / "RS.dcm")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_set_without_structures_opens(sound, ct, edit_file):
+    def change(dataset):
+        for keyword in ("StructureSetROISequence", "ROIContourSequence", "RTROIObservationsSequence"):
+            setattr(dataset, keyword, [])
+
+    read = read_structure_set(edit_file(sound, change), ct)
+    assert read.structures == ()
+    assert codes(read) == {"AC-RS-045"}
 
 
 @pytest.mark.parametrize("style", list(HoleStyle))
