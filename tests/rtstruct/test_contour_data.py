@@ -68,5 +68,5 @@ def test_padding_and_blanks_are_allowed():
 
 def test_only_long_values_are_shortened():
     data = rb"1.50\2.123456789012345678\3.0 "
-    assert shorten_values(data) == rb"1.50\2.12345678901235\3.0"
+    assert shorten_values(data) == rb"1.50\2.12345678901235\3.0 "
     assert shorten_values(b"1.50\\2\\3.0") == b"1.50\\2\\3.0"
