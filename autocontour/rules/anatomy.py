@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autocontour.rules.airway import Airway, find_airway
-from autocontour.rules.body import SOLID_HU, find_body, find_couch, find_mask
+from autocontour.rules.body import find_body, find_couch, find_mask
 from autocontour.rules.bone import find_bone
 from autocontour.rules.canal import Tube, fill_tube, find_path, measure_tube
 from autocontour.rules.grid import Grid, Mask
@@ -53,7 +53,7 @@ class Anatomy:
     @cached_property
     def couch(self) -> tuple[int, int] | None:
         """On which side the couch lies: patient axis (1 back, 2 left) and sign."""
-        return find_couch(self.grid.hu > SOLID_HU, self.body, self.grid.cell_mm)
+        return find_couch(self.grid.hu, self.body, self.grid.cell_mm)
 
     @cached_property
     def aerated(self) -> Mask:

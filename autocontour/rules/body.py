@@ -15,7 +15,8 @@ BOARD_MM = 8.0  # what sticks to the body and is thinner than twice this is a bo
 OPEN_AIR_MM = 12.0  # a ball of this radius does not come into nose, mouth or windpipe
 NOSTRIL_MM = 8.0
 PROTRUSION_MM = 60.0  # ears, nose and fingers are shorter; boards and masks are longer
-MASK_HU = -700  # cells above it hold some plastic
+SHELL_HU = -700  # cells above it hold some plastic
+SKIN_MM = 4.5
 MASK_REACH_MM = 25.0
 MASK_CC = 2.0
 MASK_GAP_MM = 6.0  # holes of the mesh
@@ -33,7 +34,7 @@ def find_body(hu: NDArray[np.int16], cell_mm: CellSize) -> Mask:
     solid = hu > SOLID_HU
     core = _trunk_and_limbs(open_by(solid, SHELL_MM, cell_mm), hu, cell_mm)
     body = open_by(fill_slices(core), BOARD_MM, cell_mm) & (core | ~_open_air(core, cell_mm))
-    body |= _find_protrusions(solid, body, cell_mm)
+    body |= _find_protrusions(hu, body, cell_mm)
     return body | _find_cavities(body, cell_mm)
 
 
@@ -69,11 +70,12 @@ def _trunk_and_limbs(core: Mask, hu: NDArray[np.int16], cell_mm: CellSize) -> Ma
     return np.asarray(limbs[labels])
 
 
-def _find_protrusions(solid: Mask, body: Mask, cell_mm: CellSize) -> Mask:
+def _find_protrusions(hu: NDArray[np.int16], body: Mask, cell_mm: CellSize) -> Mask:
     """Find thin, short pieces of tissue that hang on the body and stick out of it by more than a cell."""
+    solid = hu > SOLID_HU
     rim_mm = 1.1 * max(cell_mm)
     rim = grow(body, rim_mm, cell_mm)
-    labels, sizes = label_pieces(solid & ~rim & ~_on_couch_side(solid, body, cell_mm))
+    labels, sizes = label_pieces(solid & ~rim & ~_on_couch_side(hu, body, cell_mm))
     kept = np.zeros(len(sizes), np.bool_)
     kept[np.unique(labels[grow(rim & solid & ~body, rim_mm, cell_mm)])] = True
     kept &= _longest_mm(labels, cell_mm) <= PROTRUSION_MM
@@ -89,9 +91,9 @@ def _longest_mm(labels: Labels, cell_mm: CellSize) -> NDArray[np.float64]:
     return longest
 
 
-def find_couch(solid: Mask, body: Mask, cell_mm: CellSize) -> tuple[int, int] | None:
+def find_couch(hu: NDArray[np.int16], body: Mask, cell_mm: CellSize) -> tuple[int, int] | None:
     """Return on which side the couch lies: the axis (1 back, 2 left) and its sign; None where there is no couch."""
-    labels, _ = label_pieces(solid & ~grow(body, max(cell_mm), cell_mm))
+    labels, _ = label_pieces((hu > SHELL_HU) & ~grow(body, max(cell_mm), cell_mm))
     couch = (_longest_mm(labels, cell_mm) >= COUCH_MM)[labels]
     if not couch.any() or not body.any():
         return None
@@ -100,9 +102,9 @@ def find_couch(solid: Mask, body: Mask, cell_mm: CellSize) -> tuple[int, int] | 
     return axis, int(np.sign(offsets_mm[axis - 1]))
 
 
-def _on_couch_side(solid: Mask, body: Mask, cell_mm: CellSize) -> Mask:
+def _on_couch_side(hu: NDArray[np.int16], body: Mask, cell_mm: CellSize) -> Mask:
     """Return the cells that lie between body and couch, or in their slice as far to the couch's side as the body."""
-    couch = find_couch(solid, body, cell_mm)
+    couch = find_couch(hu, body, cell_mm)
     if couch is None:
         return np.zeros_like(body)
     axis, sign = couch
@@ -115,13 +117,18 @@ def _on_couch_side(solid: Mask, body: Mask, cell_mm: CellSize) -> Mask:
     return np.flip(side, axis) if sign < 0 else side
 
 
+def find_sure(body: Mask, cell_mm: CellSize) -> Mask:
+    """Return cells of the body that cannot be a mask lying close to the skin: deep ones and protrusions."""
+    return shrink(body, SKIN_MM, cell_mm) | (body & ~open_by(body, BOARD_MM, cell_mm))
+
+
 def find_mask(hu: NDArray[np.int16], body: Mask, cell_mm: CellSize) -> Mask:
     """Return the body with a thermoplastic mask around it and the air under the mask.
 
     A mask is thin, close to the body, and not on the side of the couch.
     """
-    thin = (hu > MASK_HU) & ~body
-    near = thin & grow(body, MASK_REACH_MM, cell_mm) & ~_on_couch_side(hu > SOLID_HU, body, cell_mm)
+    thin = (hu > SHELL_HU) & ~body
+    near = thin & grow(body, MASK_REACH_MM, cell_mm) & ~_on_couch_side(hu, body, cell_mm)
     labels, sizes = label_pieces(near)
     mask = (sizes * np.prod(cell_mm) / 1000 >= MASK_CC)[labels]
     return fill_slices(close_by(body | mask, MASK_GAP_MM, cell_mm))

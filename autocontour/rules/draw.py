@@ -11,10 +11,11 @@ from autocontour.geometry import Box
 from autocontour.jobs import Job
 from autocontour.rules import doubts
 from autocontour.rules.anatomy import Anatomy
+from autocontour.rules.body import find_sure
 from autocontour.rules.canal import paint_tube, tube_cells
 from autocontour.rules.grid import Field, Mask
 from autocontour.rules.shapes import grow, shrink
-from autocontour.rules.trace import as_multipolygon, fill_holes, keep_touching, ramp, shave, subtract, trace
+from autocontour.rules.trace import as_multipolygon, fill_holes, keep_touching, ramp, shave, shave_side, subtract, trace
 from autocontour.structures import Contours, Drawing
 from autocontour.volume import CTVolume
 
@@ -27,7 +28,8 @@ WITHIN_MM = 4.5  # this deep inside the cells nothing is looked at
 VESSEL_HOLE_MM2 = 400.0  # holes in a lung up to this are vessels; a liver's dome or a tumour is larger
 BONE_HOLE_MM2 = 300.0  # marrow; the spinal canal is taken out again
 COUCH_BAND_MM = 25.0
-STRIP_MM = 3.0
+COUCH_STRIP_MM = 3.0  # half of the thickest strip that is cut off at the couch's side
+MASK_STRIP_MM = 1.8  # elsewhere; an ear is thicker than twice this
 SURE = 0.6  # of a voxel's cells belong to the structure
 
 
@@ -67,23 +69,25 @@ def _draw_external(anatomy: Anatomy, job: Job) -> Contours:
     body = anatomy.outside
     around = grow(body, AROUND_CELLS * max(grid.cell_mm), grid.cell_mm)
     within = shrink(body, WITHIN_MM, grid.cell_mm)
+    sure = body if anatomy.with_mask else find_sure(body, grid.cell_mm)
 
     def paint(slab: Box) -> Field:
         field = ramp(ct.hu[slab.slices], SKIN_HU, SKIN_WIDTH_HU)
         np.minimum(field, grid.spread(around, slab), out=field)
         np.maximum(field, grid.spread(within, slab), out=field)
-        return keep_touching(field, grid.spread(body, slab) > SURE)
+        return keep_touching(field, grid.spread(sure, slab) > SURE)
 
-    contours = fill_holes(_trace_cells(anatomy, around, paint, job, "External"))
-    return _without_couch(contours, anatomy)
+    contours = _trace_cells(anatomy, around, paint, job, "External")
+    shaved = {k: _shave(multi, anatomy) for k, multi in contours.items()}
+    return fill_holes({k: multi for k, multi in shaved.items() if multi.geoms})
 
 
-def _without_couch(contours: dict[int, shapely.MultiPolygon], anatomy: Anatomy) -> dict[int, shapely.MultiPolygon]:
-    """Cut off the strips of couch that stick to the skin: thin, and at the couch's side of the patient."""
-    direction = anatomy.grid.direction_in_slice(*anatomy.couch) if anatomy.couch else None
-    if direction is None:
-        return contours
-    return {k: shave(multi, direction, COUCH_BAND_MM, STRIP_MM) for k, multi in contours.items()}
+def _shave(multi: shapely.MultiPolygon, anatomy: Anatomy) -> shapely.MultiPolygon:
+    """Cut off the mask, unless it is wanted, and the strips of couch that stick to the skin."""
+    if not anatomy.with_mask:
+        multi = shave(multi, MASK_STRIP_MM)
+    towards = anatomy.grid.direction_in_slice(*anatomy.couch) if anatomy.couch else None
+    return shave_side(multi, COUCH_STRIP_MM, towards, COUCH_BAND_MM) if towards else multi
 
 
 def _draw_lung(anatomy: Anatomy, job: Job, side: int) -> Contours:

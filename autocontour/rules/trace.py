@@ -29,6 +29,7 @@ NUDGE = 1e-5  # a line exactly through a sample would touch itself
 TOLERANCE_MM = 0.1
 SMALLEST_PIXELS = 1.0
 CRUMB_MM2 = 20.0
+SLIVER_MM2 = 3.0
 _IN_SLICE = ndimage.generate_binary_structure(3, 1) & np.array([False, True, False])[:, None, None]
 
 
@@ -112,20 +113,21 @@ def fill_holes(contours: dict[int, MultiPolygon], below_mm2: float = np.inf) -> 
     return filled
 
 
-def shave(multi: MultiPolygon, direction: tuple[int, int], band_mm: float, strip_mm: float) -> MultiPolygon:
-    """Cut off what is thinner than twice `strip_mm` in a band at one side of a shape.
+def shave(multi: MultiPolygon, strip_mm: float) -> MultiPolygon:
+    """Cut off what is thinner than twice `strip_mm`, as masks and couch tops are that stick to the skin."""
+    opened = multi.buffer(-strip_mm, quad_segs=4).buffer(1.05 * strip_mm, quad_segs=4)
+    thin = [part for part in shapely.get_parts(multi - opened) if part.area >= SLIVER_MM2]
+    left = as_multipolygon(multi - shapely.union_all(thin)) if thin else multi
+    return shapely.MultiPolygon([part for part in left.geoms if part.area >= CRUMB_MM2])
 
-    Parameters
-    ----------
-    direction
-        Which of u, v (0, 1), and whether towards its lower (-1) or higher (1) end.
-    """
-    band = shapely.intersection(multi, _side_of(multi, direction, band_mm))
-    thin = band - band.buffer(-strip_mm).buffer(strip_mm * 1.01)
-    clear_of_cut = _side_of(multi, direction, band_mm - 2 * strip_mm)
-    shaved = as_multipolygon(multi - shapely.intersection(thin, clear_of_cut))
-    crumb_mm2 = min(CRUMB_MM2, max((part.area for part in shaved.geoms), default=0))
-    return shapely.MultiPolygon([part for part in shaved.geoms if part.area >= crumb_mm2])
+
+def shave_side(multi: MultiPolygon, strip_mm: float, direction: tuple[int, int], band_mm: float) -> MultiPolygon:
+    """Shave only a band at one side of a shape: of u or v (0, 1) at its lower (-1) or higher (1) end."""
+    if not multi.geoms:
+        return multi
+    band = as_multipolygon(shapely.intersection(multi, _side_of(multi, direction, band_mm)))
+    thin = shapely.intersection(band - shave(band, strip_mm), _side_of(multi, direction, band_mm - 2 * strip_mm))
+    return as_multipolygon(multi - thin)
 
 
 def _side_of(multi: MultiPolygon, direction: tuple[int, int], band_mm: float) -> Polygon:
