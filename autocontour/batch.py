@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,14 +11,13 @@ from typing import Any, Literal
 
 from autocontour.contouring import mask_from_contours, volume_cc
 from autocontour.dicom.ct import read_ct
-from autocontour.dicom.image import SUFFIXES, read_image
+from autocontour.dicom.image import SUFFIXES, read_image, write_mask
 from autocontour.dicom.scan import Series, planning_cts, scan_folder
 from autocontour.errors import AutoContourError, CTError, OutputError, UsageError
-from autocontour.files import replacing
 from autocontour.findings import Finding
 from autocontour.jobs import Job
 from autocontour.pipeline import Contoured, contour_ct
-from autocontour.structures import Structure, StructureSet
+from autocontour.structures import StructureSet
 from autocontour.template import Template, read_template
 from autocontour.volume import CTVolume
 
@@ -236,20 +236,7 @@ def _contour_image(request: Request, template: Template | None, job: Job) -> Rep
     contoured = contour_ct(ct, template=template, names=request.names, device=request.device, job=job)
     _check_something_drawn(contoured.structure_set)
     for structure in contoured.structure_set.structures:
-        _write_mask(structure, ct, request.output / f"{structure.name}.nii.gz")
+        mask = mask_from_contours(structure.contours, ct.geometry)
+        name = re.sub(r"[^\w.+-]", "_", structure.name)
+        write_mask(mask, request.source, request.output / f"{name}.nii.gz")
     return _report(request.source.name, request.output, ct, contoured, contoured.seconds)
-
-
-def _write_mask(structure: Structure, ct: CTVolume, path: Path) -> None:
-    """Write a structure as a mask on the CT's grid."""
-    import SimpleITK as sitk
-
-    geometry = ct.geometry
-    image: Any = sitk.GetImageFromArray(mask_from_contours(structure.contours, geometry).astype("uint8"))
-    image.SetSpacing(geometry.spacing_zyx_mm[::-1])
-    image.SetOrigin(geometry.slice_origins_lps_mm[0].tolist())
-    image.SetDirection(geometry.direction.ravel().tolist())
-    with replacing(path) as temporary:
-        named = temporary.with_name(temporary.name + ".nii.gz")
-        sitk.WriteImage(image, str(named))
-        named.replace(temporary)

@@ -202,23 +202,30 @@ def test_what_nobody_can_draw_is_refused(ct_folder: Path, tmp_path: Path, capsys
     assert (code, said["error"]["code"]) == (2, "AC-US-012")  # type: ignore[index]
 
 
-def test_a_research_image_gives_masks_and_never_a_structure_set(ct_folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("left_handed", [False, True])
+def test_a_research_image_gives_masks_and_never_a_structure_set(
+    ct_folder: Path, tmp_path: Path, left_handed: bool
+) -> None:
     import SimpleITK as sitk
 
     reader = sitk.ImageSeriesReader()
     reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(ct_folder)))
+    given = reader.Execute()
+    if left_handed:
+        given = sitk.Flip(given, (False, True, False))
+        assert np.linalg.det(np.reshape(given.GetDirection(), (3, 3))) < 0
     source = tmp_path / "ct.nii.gz"
-    sitk.WriteImage(reader.Execute(), str(source))
+    sitk.WriteImage(given, str(source))
     assert main(["contour", str(source), "-o", str(tmp_path / "RS.dcm"), "--structures", "Lung_L"]) == 2
     assert not (tmp_path / "RS.dcm").exists()
     assert main(["contour", str(source), "-o", str(tmp_path / "masks"), "--structures", "Lung_L"]) == 0
     mask = sitk.ReadImage(str(tmp_path / "masks" / "Lung_L.nii.gz"))
-    given = sitk.ReadImage(str(source))
-    assert mask.GetSize() == given.GetSize()
+    hu, inside = sitk.GetArrayViewFromImage(given), sitk.GetArrayViewFromImage(mask) > 0
+    assert hu.shape == inside.shape
     assert np.allclose(mask.GetOrigin(), given.GetOrigin(), atol=1e-3)
-    voxels = np.argwhere(sitk.GetArrayViewFromImage(mask))
-    middle = mask.TransformContinuousIndexToPhysicalPoint(voxels.mean(axis=0)[::-1].tolist())
-    assert middle[0] > 20  # the left lung lies on the patient's left
+    assert hu[inside].mean() < -600  # voxel for voxel it is the lung of the file that was given
+    middle = mask.TransformContinuousIndexToPhysicalPoint(np.argwhere(inside).mean(axis=0)[::-1].tolist())
+    assert middle[0] > 20  # and it lies on the patient's left
 
 
 @pytest.mark.parametrize("stage", ["read_ct", "contour_ct"])

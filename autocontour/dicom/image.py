@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from autocontour.dicom.wording import shown
 from autocontour.errors import CTError
+from autocontour.files import replacing
 from autocontour.findings import Finding, Severity
 from autocontour.geometry import VolumeGeometry
 from autocontour.volume import CTVolume
@@ -54,3 +56,27 @@ def read_image(path: Path) -> CTVolume:
     hu = np.rint(values).astype(np.int16)
     message = "The CT is no DICOM series; no structure set can be written for it."
     return CTVolume(hu, geometry, None, (Finding(NO_REFERENCE, Severity.INFO, message),))
+
+
+def write_mask(mask: NDArray[np.bool_], source: Path, path: Path) -> None:
+    """Write a mask as NIfTI on the grid of the file its CT came from, voxel for voxel.
+
+    Parameters
+    ----------
+    mask
+        (slices, rows, columns) on the geometry that `read_image` gave.
+    source
+        The file that was read.
+    path
+        Ends in ``.nii.gz``; written whole or not at all.
+    """
+    import SimpleITK
+
+    like: Any = SimpleITK.ReadImage(str(source))
+    turned = np.linalg.det(np.array(like.GetDirection()).reshape(3, 3)) < 0
+    image: Any = SimpleITK.GetImageFromArray((mask[::-1] if turned else mask).astype(np.uint8))
+    image.CopyInformation(like)
+    with replacing(path) as temporary:
+        named = temporary.with_name(temporary.name + ".nii.gz")
+        SimpleITK.WriteImage(image, str(named))
+        named.replace(temporary)
