@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,6 +109,16 @@ def encode_contours(records: Sequence[ContourRecord], ct: SeriesReference, *, im
             images[index] = _image_reference(ct, index, implicit=implicit)
         items.append(_encode_contour(record, images[index] if index is not None else b"", implicit=implicit))
     return items
+
+
+def count_points(records: Iterable[ContourRecord]) -> int | None:
+    """Return how many points an ROI has, by which an imported one is known to be as it came; None if it was redrawn."""
+    total = 0
+    for record in records:
+        if record.drawn:
+            return None
+        total += record.point_count
+    return total
 
 
 def find_slice(contour: ImportedContour, geometry: VolumeGeometry) -> int | None:

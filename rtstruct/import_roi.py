@@ -81,8 +81,9 @@ def _imported(contour: FileContour, character_set: CharacterSet) -> ImportedCont
 
 
 def _attributes(file_roi: FileRoi, character_set: CharacterSet) -> bytes:
-    """Return the ROI's own items without the contours, text in UTF-8."""
+    """Return the ROI's own items without the contours, text in UTF-8, and how many points its contours have."""
     kept = Dataset()
+    kept.NumberOfContourPoints = sum((contour.data.count(b"\\") + 1) // 3 for contour in file_roi.contours)
     if file_roi.roi:
         kept.StructureSetROISequence = Sequence([file_roi.roi])
     if file_roi.contour_items:

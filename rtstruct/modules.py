@@ -15,7 +15,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RTS
 from autocontour import __version__
 from autocontour.errors import OutputError
 from autocontour.findings import Finding
-from autocontour.rtstruct.encoding import raw_attribute
+from autocontour.rtstruct.encoding import CharacterSet, raw_attribute
 from autocontour.rtstruct.options import WriteOptions
 from autocontour.structures import ReviewStatus, StructureSet
 
@@ -88,8 +88,9 @@ def build_general_equipment(dataset: Dataset) -> None:
     dataset.SoftwareVersions = __version__
 
 
-def build_sop_common(dataset: Dataset, character_set: str | list[str] | None, now: datetime) -> None:
-    """SOP Common (C.12.1)."""
+def build_sop_common(dataset: Dataset, header: Dataset, character_set: CharacterSet, now: datetime) -> None:
+    """SOP Common (C.12.1); its dates and times are in the CT's time zone."""
+    _copy(dataset, header, ("TimezoneOffsetFromUTC",), ())
     if character_set:
         dataset.SpecificCharacterSet = character_set
     dataset.SOPClassUID = RTStructureSetStorage
@@ -117,14 +118,14 @@ def build_structure_set(dataset: Dataset, structure_set: StructureSet, now: date
     dataset.StructureSetDate, dataset.StructureSetTime = date_and_time(now)
 
 
-def build_approval(dataset: Dataset, structure_set: StructureSet, options: WriteOptions) -> None:
+def build_approval(dataset: Dataset, structure_set: StructureSet, options: WriteOptions, now: datetime) -> None:
     """Approval (C.8.8.16): APPROVED only when a named person approved every structure."""
     approved = all(structure.status is ReviewStatus.APPROVED for structure in structure_set.structures)
     if not (approved and structure_set.structures and options.reviewer and options.reviewed_at):
         withdraw_approval(dataset)
         return
     dataset.ApprovalStatus = "APPROVED"
-    dataset.ReviewDate, dataset.ReviewTime = date_and_time(options.reviewed_at)
+    dataset.ReviewDate, dataset.ReviewTime = date_and_time(options.reviewed_at.astimezone(now.tzinfo))
     dataset.ReviewerName = options.reviewer
 
 

@@ -29,8 +29,8 @@ class WriteOptions:
     series_description
         Series Description (LO), what a planning system lists the file under.
     reviewer, reviewed_at
-        Who approved the set and when. The file says APPROVED only with both, and only if every structure in it is
-        approved.
+        Who approved the set and when, with its time zone. The file says APPROVED only with both, and only if every
+        structure in it is approved.
     """
 
     holes: HoleStyle = HoleStyle.KEYHOLE

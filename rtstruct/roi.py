@@ -13,7 +13,7 @@ from pydicom.sr.codedict import codes
 from autocontour.errors import OutputError
 from autocontour.nomenclature import find_term
 from autocontour.rtstruct.algorithm import build_algorithm, read_algorithm
-from autocontour.rtstruct.contours import ContourRecord, encode_contours, other_frame_of_reference
+from autocontour.rtstruct.contours import ContourRecord, count_points, encode_contours, other_frame_of_reference
 from autocontour.rtstruct.encoding import decode_dataset, set_raw_sequence, with_raw_values
 from autocontour.rtstruct.modules import MAX_TEXT, build_code, describe_findings
 from autocontour.structures import Structure
@@ -49,7 +49,7 @@ def build_roi_items(
     """
     _check_text(structure)
     kept = decode_dataset(structure.attributes) if structure.attributes else Dataset()
-    redrawn = set(structure.contours) != set(structure.imported)
+    redrawn = kept.get("NumberOfContourPoints") != count_points(records)
     renamed = str(_first(kept, "StructureSetROISequence").get("ROIName", "")).strip() != structure.name
     roi = _build_roi(_first(kept, "StructureSetROISequence"), structure, ct, redrawn=redrawn)
     contour = _build_contour(_first(kept, "ROIContourSequence"), structure, records, ct, implicit=implicit)

@@ -24,7 +24,7 @@ from autocontour.volume import CTVolume, SeriesReference
 CLIPPED = "AC-CT-042"
 _THREADS = 4
 _KEYWORDS = (
-    "SpecificCharacterSet",
+    *("SpecificCharacterSet", "TimezoneOffsetFromUTC"),
     # Patient (PS3.3 C.7.1.1) and Patient Study (C.7.2.2)
     *("PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientBirthTime", "PatientSex"),
     *("OtherPatientIDs", "OtherPatientNames", "EthnicGroup", "PatientComments", "PatientIdentityRemoved"),

@@ -423,10 +423,12 @@ def test_what_else_the_file_said_of_an_roi_is_written_back(sound, ct, edit_file,
     assert dataset.StructureSetROISequence[0].ROIVolume == 12.5
     assert (contour(dataset).ContourNumber, contour(dataset).ContourSlabThickness) == (5, 3)
     assert dataset.ROIContourSequence[0].private_block(0x3007, "Clinic")[0x01].value == "Prüfung"
-    edited = dataclasses.replace(read["Ball"], imported={})
-    write_structure_set(StructureSet("SET", (edited,)), ct, tmp_path / "edited.dcm")
-    roi = dcmread(tmp_path / "edited.dcm").StructureSetROISequence[0]
-    assert "ROIVolume" not in roi
+    ball = read["Ball"]
+    fewer = {index: ball.contours[index] for index in list(ball.contours)[:-1]}
+    shorter = dataclasses.replace(ball, contours=fewer, imported={index: ball.imported[index] for index in fewer})
+    for name, edited in (("redrawn", dataclasses.replace(ball, imported={})), ("shorter", shorter)):
+        write_structure_set(StructureSet("SET", (edited,)), ct, tmp_path / name)
+        assert "ROIVolume" not in dcmread(tmp_path / name).StructureSetROISequence[0]
 
 
 def test_odd_values_of_another_system_do_not_stop_the_writing(sound, ct, edit_file, tmp_path):

@@ -121,6 +121,9 @@ def test_approved_only_when_a_named_person_approved_all(make, ct, path, statuses
     dataset = dcmread(path)
     assert dataset.ApprovalStatus == expected
     assert ("ReviewDate" in dataset) == (expected == "APPROVED")
+    if expected == "APPROVED":
+        local = options.reviewed_at.astimezone()
+        assert dataset.ReviewDate + dataset.ReviewTime == local.strftime("%Y%m%d%H%M%S")
     assert make.dciodvfy(path) == []
 
 
@@ -199,6 +202,16 @@ def test_non_latin_names_are_kept(make, path, character_set, patient, name, expe
     assert str(dataset.PatientName) == patient
     assert str(dataset.StructureSetROISequence[0].ROIName) == name
     assert read_structure_set(path, ct).names == (name,)
+
+
+def test_times_are_in_the_zone_that_the_ct_states(make, path):
+    ct = make.ct(TimezoneOffsetFromUTC="+0545")
+    approved = make.structure("A", 1, make.masks()["Ball"], ct, status=ReviewStatus.APPROVED)
+    options = WriteOptions(reviewer="Doe^Jane", reviewed_at=datetime(2026, 3, 4, 22, 30, 0, tzinfo=UTC))
+    write_structure_set(StructureSet("SET", (approved,)), ct, path, options=options)
+    dataset = dcmread(path)
+    assert (dataset.ReviewDate, dataset.ReviewTime) == ("20260305", "041500")
+    assert dataset.TimezoneOffsetFromUTC == "+0545"
 
 
 def test_copied_values_are_never_altered(make, path):
