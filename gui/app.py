@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
+from types import TracebackType
 
 from PySide6.QtWidgets import QApplication
 
 from autocontour.gui import theme
 from autocontour.gui.settings import ViewerSettings
 from autocontour.gui.window import MainWindow, use_software_threads
+
+
+def say_failure(
+    window: MainWindow, kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Tell the user of a fault of the program, which would otherwise look as if nothing had happened."""
+    sys.__excepthook__(kind, error, trace)
+    if not issubclass(kind, KeyboardInterrupt):
+        window.workspace.said.emit(f"This did not work ({kind.__name__}). Your contours are saved.", True)
 
 
 def run_viewer(path: Path | None = None) -> int:
@@ -21,6 +32,7 @@ def run_viewer(path: Path | None = None) -> int:
     settings = ViewerSettings()
     theme.use_theme(app, theme.THEMES.get(settings.theme, theme.DARK))
     window = MainWindow(settings)
+    sys.excepthook = partial(say_failure, window)
     window.show()
     if path is not None:
         window.open_path(path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton
 
 from autocontour.errors import AutoContourError, Cancelled
@@ -43,12 +45,21 @@ class AutoBar(QFrame):
         """Whether organs are being drawn."""
         return self.task is not None and self.task.is_running
 
-    def start(self, template: str, names: tuple[str, ...]) -> None:
-        """Begin to draw `names`; one run at a time."""
+    def start(self, template: str, names: tuple[str, ...], target: str = "") -> None:
+        """Begin to draw `names`; one run at a time.
+
+        Parameters
+        ----------
+        template, names
+            As the pipeline takes them.
+        target
+            The clinic's name of the one structure that is drawn again; empty to keep the names as drawn.
+        """
         ct = self.workspace.ct
         if ct is None or self.is_running:
             return
         self._count = 0
+        self._target = target
         self.task = ContourTask(ct, template, names, self)
         self.task.advanced.connect(self._advance)
         self.task.drawn.connect(self._receive)
@@ -74,7 +85,7 @@ class AutoBar(QFrame):
 
     def _receive(self, structure: Structure) -> None:
         self._count += 1
-        self.workspace.receive(structure)
+        self.workspace.receive(replace(structure, name=self._target) if self._target else structure)
 
     def _finish(self, findings: tuple[Finding, ...]) -> None:
         self.hide()

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt
-from PySide6.QtWidgets import QLabel, QProgressDialog, QTreeWidget, QTreeWidgetItem, QWidget
+from PySide6.QtWidgets import QCheckBox, QLabel, QProgressDialog, QTreeWidget, QTreeWidgetItem, QWidget
 
 from autocontour.dicom import Series, planning_cts, read_ct, read_image, scan_folder
+from autocontour.dicom.checks import ACCEPTABLE, blocking
 from autocontour.errors import AutoContourError, Cancelled, CTError
 from autocontour.findings import Severity
 from autocontour.gui.dialogs.frame import Dialog
@@ -63,12 +64,12 @@ class Opening(QObject):
             self._progress.reset()
             dialog = SeriesDialog(self._window, series)
             if dialog.exec() and dialog.series is not None:
-                self._read(dialog.series)
+                self._read(dialog.series, dialog.accepted_codes)
             else:
                 self._progress.close()
 
-    def _read(self, series: Series) -> None:
-        self._run(lambda job: read_ct(series, job), self._finish)
+    def _read(self, series: Series, accepted: frozenset[str] = frozenset()) -> None:
+        self._run(lambda job: read_ct(series, job, accepted), self._finish)
 
     def _finish(self, ct: object) -> None:
         self._progress.close()
@@ -103,6 +104,10 @@ class SeriesDialog(Dialog):
         self.tree.setAccessibleName("Series")
         self.note = QLabel(wordWrap=True)
         self.note.setObjectName("muted")
+        self.in_spite = QCheckBox(
+            "Open it in spite of this; every slice keeps its true position, and the file will say so"
+        )
+        self.in_spite.toggled.connect(self._explain)
         for series in found:
             self.tree.addTopLevelItem(_row(series))
         self.tree.currentItemChanged.connect(self._explain)
@@ -111,6 +116,7 @@ class SeriesDialog(Dialog):
             self.tree.resizeColumnToContents(column)
         self.body.addWidget(self.tree)
         self.body.addWidget(self.note)
+        self.body.addWidget(self.in_spite)
         self.tree.setCurrentIndex(self.tree.model().index(0, 0))
         self.finish()
 
@@ -120,9 +126,19 @@ class SeriesDialog(Dialog):
         row = self.tree.currentIndex().row()
         return self._found[row] if row >= 0 else None
 
+    @property
+    def accepted_codes(self) -> frozenset[str]:
+        """Codes of the blocking findings the user accepts: only those that can be."""
+        return self._acceptable() if self.in_spite.isChecked() else frozenset()
+
+    def _acceptable(self) -> frozenset[str]:
+        blocks = frozenset(f.code for f in blocking(self.series.findings)) if self.series else frozenset()
+        return blocks if blocks <= ACCEPTABLE else frozenset()
+
     def _explain(self) -> None:
         series = self.series
-        self.ok.setEnabled(series is not None and series.is_sound)
+        self.in_spite.setVisible(bool(self._acceptable()))
+        self.ok.setEnabled(series is not None and (series.is_sound or bool(self.accepted_codes)))
         findings = [f for f in series.findings if f.severity > Severity.INFO] if series else []
         self.note.setText(
             "\n".join(f"{'●' if f.severity is Severity.BLOCK else '▲'} {f.message} {f.remedy}" for f in findings)

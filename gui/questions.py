@@ -166,7 +166,8 @@ class Questions(QMainWindow):
         if current.is_protected:
             self.workspace.said.emit(f"{current.structure.name} is protected; unlock it first.", True)
             return
-        self.auto_bar.start("", (current.structure.tg263_name or current.structure.name,))
+        structure = current.structure
+        self.auto_bar.start("", (structure.tg263_name or structure.name,), target=structure.name)
 
     def ask_approval(self) -> None:
         """Ask who approves the selected structure; an approved one is withdrawn."""

@@ -8,6 +8,8 @@ from pathlib import Path
 import platformdirs
 from PySide6.QtCore import QByteArray, QSettings
 
+from autocontour.case import CaseKey
+
 RECENT_KEPT = 8
 
 
@@ -89,7 +91,7 @@ class ViewerSettings:
         self._store.sync()
 
 
-def case_folder(root: Path | None, series_instance_uid: str) -> Path:
-    """Return where the case of a series is kept; the folder's name tells nothing of the patient."""
+def case_folder(root: Path | None, key: CaseKey) -> Path:
+    """Return where the case of a CT is kept; the folder's name tells nothing of the patient."""
     root = root or Path(platformdirs.user_data_dir("autocontour", appauthor=False)) / "cases"
-    return root / hashlib.sha256(series_instance_uid.encode()).hexdigest()[:24]
+    return root / hashlib.sha256(f"{key.series_instance_uid} {key.slices_checksum}".encode()).hexdigest()[:24]

@@ -238,7 +238,7 @@ class MainWindow(Questions):
         """Show a CT and take up its case."""
         from autocontour.gui.workspace import case_key
 
-        folder = case_folder(self.case_root, case_key(ct).series_instance_uid)
+        folder = case_folder(self.case_root, case_key(ct))
         try:
             self.workspace.open(ct, folder, source)
         except AutoContourError as error:

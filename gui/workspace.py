@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -254,9 +255,10 @@ class Workspace(QObject):
 
 def case_key(ct: CTVolume) -> CaseKey:
     """Return what tells the case of `ct` from every other; a research volume is known by its voxels."""
+    places = ct.geometry.slice_origins_lps_mm.tobytes()
     if ct.reference:
-        return CaseKey(ct.reference.series_instance_uid, ct.reference.frame_of_reference_uid)
-    import hashlib
-
-    digest = hashlib.sha256(ct.hu.tobytes() + ct.geometry.slice_origins_lps_mm.tobytes()).hexdigest()
-    return CaseKey(f"voxels-{digest[:32]}", "")
+        slices = "\\".join(ct.reference.sop_instance_uids).encode() + places
+        reference = ct.reference
+        checksum = hashlib.sha256(slices).hexdigest()
+        return CaseKey(reference.series_instance_uid, reference.frame_of_reference_uid, checksum)
+    return CaseKey("", "", hashlib.sha256(ct.hu.tobytes() + places).hexdigest())

@@ -22,10 +22,18 @@ EDITS_PER_SNAPSHOT = 100
 
 @dataclass(frozen=True)
 class CaseKey:
-    """The CT a case belongs to; no patient identity."""
+    """The CT a case belongs to; no patient identity.
+
+    Attributes
+    ----------
+    slices_checksum
+        SHA-256 of which slices there are and where: contours are kept by slice index, so the same series with a slice
+        more or less is another CT.
+    """
 
     series_instance_uid: str
     frame_of_reference_uid: str
+    slices_checksum: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,26 @@
 """She draws automatically, reviews, approves, compares and exports."""
 
 import os
+import shutil
 import signal
 import threading
 
 import pytest
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import QMimeData, QPointF, Qt, QTimer, QUrl
+from PySide6.QtGui import QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+from autocontour.case import Edit
 from autocontour.dicom import planning_cts, read_ct, scan_folder
+from autocontour.gui.app import say_failure
 from autocontour.gui.comparison import compare
 from autocontour.gui.dialogs.export import ExportDialog
 from autocontour.gui.dialogs.review import ApprovalDialog
 from autocontour.gui.dialogs.shape import MarginDialog
+from autocontour.gui.opening import SeriesDialog
+from autocontour.gui.settings import case_folder
+from autocontour.gui.workspace import case_key
 from autocontour.jobs import Job
 from autocontour.phantom import build_phantom, write_ct_series
 from autocontour.rtstruct import read_structure_set
@@ -290,3 +297,67 @@ def test_a_whole_case_on_a_real_scan(window, qtbot, dicom_data, tmp_path):
     assert again.contours.keys() == now.keys()
     for z, outline in now.items():
         assert outline.symmetric_difference(again.contours[z]).area < 0.01 * outline.length
+
+
+def test_a_structure_is_drawn_again_under_its_own_name(patient, qtbot):
+    drawn(patient, qtbot, ("Lung_L",))
+    space = patient.workspace
+    automatic = space.current.structure.contours
+    patient.panel.model.setData(patient.panel.model.index(0), "Lunge links")
+    space.apply(Edit("Delete", {1: dict.fromkeys(automatic)}))
+    space.apply(Edit("Name", fields={1: {"tg263_name": "Lung_L"}}))
+    patient.rerun_current()
+    qtbot.waitUntil(lambda: not patient.auto_bar.is_running, timeout=90_000)
+    (item,) = space.state.items
+    assert item.structure.name == "Lunge links"
+    assert item.structure.contours == automatic
+    assert item.structure.status is ReviewStatus.AUTO
+
+
+def test_a_series_with_a_missing_slice_opens_only_when_that_is_accepted(window, qtbot, phantom_folder, tmp_path):
+    folder = tmp_path / "CT"
+    shutil.copytree(phantom_folder, folder)
+    headers = planning_cts(scan_folder(folder, Job()))[0].slices
+    headers[20].path.unlink()
+    seen = []
+
+    def act(dialog):
+        seen.append((dialog.ok.isEnabled(), dialog.note.text()))
+        dialog.in_spite.setChecked(True)
+        dialog.ok.click()
+
+    answer(SeriesDialog, act)
+    window.open_path(folder)
+    qtbot.waitUntil(lambda: window.workspace.ct is not None, timeout=20_000)
+    ((was_open, words),) = seen
+    assert not was_open
+    assert words
+    assert window.workspace.ct.hu.shape[0] == SHAPE[0] - 1
+    assert window.workspace.ct.findings
+    assert window.workspace.case.folder != case_folder(window.case_root, case_key(read_whole(phantom_folder)))
+
+
+def read_whole(folder):
+    return read_ct(planning_cts(scan_folder(folder, Job()))[0], Job())
+
+
+def test_a_folder_is_dropped_in(window, qtbot, phantom_folder):
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(phantom_folder))])
+    at, none = QPointF(300, 300), Qt.KeyboardModifier.NoModifier
+    window.dropEvent(QDropEvent(at, Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, none))
+    qtbot.waitUntil(lambda: window.workspace.ct is not None, timeout=20_000)
+    assert window.settings.recent == [str(phantom_folder.resolve())]
+
+
+def test_a_folder_without_a_scan_is_refused_in_words(window, qtbot, tmp_path):
+    window.open_path(tmp_path)
+    qtbot.waitUntil(window.toast.isVisible, timeout=10_000)
+    assert "no DICOM" in window.toast.text()
+
+
+def test_a_fault_of_the_program_is_said(opened, capsys):
+    say_failure(opened, ZeroDivisionError, ZeroDivisionError("x"), None)
+    assert opened.toast.isVisible()
+    assert "ZeroDivisionError" in opened.toast.text()
+    assert "ZeroDivisionError" in capsys.readouterr().err
