@@ -5,11 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 from pydicom import Dataset, dcmread, dcmwrite
+from shapely import MultiPolygon, Polygon
 
 from autocontour.errors import OutputError, StructureSetError
 from autocontour.rtstruct import append as append_module
 from autocontour.rtstruct import append_structures, read_structure_set, write_structure_set
-from autocontour.structures import ReviewStatus, StructureSet
+from autocontour.structures import ReviewStatus, Structure, StructureSet
 
 
 def foreign(dataset: Dataset) -> None:
@@ -197,3 +198,31 @@ def test_faults_that_were_there_do_not_stop_it_and_missing_references_are_added(
     assert sorted(listed) == sorted(ct.reference.sop_instance_uids)
     assert dataset.ROIContourSequence[0].ContourSequence[0].ContourGeometricType == "INTERPOLATED_PLANAR"
     assert "PositionReferenceIndicator" not in dataset
+
+
+def test_a_contour_over_64_kb_turns_the_file_implicit(existing, make, ct):
+    angle = np.linspace(0, 2 * np.pi, 6001)[:-1]
+    radius = 14 + 2 * np.sin(angle * 700)
+    area = MultiPolygon([Polygon(np.column_stack([radius * np.cos(angle), radius * np.sin(angle) - 10]))])
+    before = read_structure_set(existing, ct)
+    append_structures(existing, StructureSet("NEW", (Structure("Big", 1, {3: area}),)), ct)
+    assert dcmread(existing).file_meta.TransferSyntaxUID == "1.2.840.10008.1.2"
+    after = read_structure_set(existing, ct)
+    assert after["Big"].contours[3].area == pytest.approx(area.area, rel=1e-4)
+    for structure in before.structures:
+        assert dict(after[structure.name].imported) == dict(structure.imported)
+
+
+@pytest.mark.parametrize("uid", ["1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99"])
+def test_big_endian_and_deflated_files_become_plain_ones(uid, existing, make, ct):
+    dataset = dcmread(existing)
+    for element in dataset.iterall():
+        assert element.value is not None or element.is_empty  # converts the raw value before the encoding changes
+    dataset.file_meta.TransferSyntaxUID = uid
+    dcmwrite(existing, dataset, implicit_vr=False, little_endian=not uid.endswith("1.2.2"))
+    before = read_structure_set(existing, ct)
+    append_structures(existing, new_set(make, ct, "Straw"), ct)
+    assert dcmread(existing).file_meta.TransferSyntaxUID == "1.2.840.10008.1.2.1"
+    after = read_structure_set(existing, ct)
+    assert after.names == (*before.names, "Straw")
+    assert all(dict(after[s.name].contours) == dict(s.contours) for s in before.structures)
