@@ -10,6 +10,7 @@ from autocontour.rules.shapes import CellSize, Labels, Mask, close_by, fill_slic
 
 SOLID_HU = -350  # cells above it hold tissue or couch; between lung, foam or mattress and fat (-100)
 BONE_HU = 200
+LUNG_HU, LUNG_MM = -955, 6.0  # gas under a mask is darker and thinner
 SHELL_MM = 5.0  # couch tops, boards and masks are thinner than twice this
 BOARD_MM = 8.0  # what sticks to the body and is thinner than twice this is a board
 OPEN_AIR_MM = 12.0  # a ball of this radius does not come into nose, mouth or windpipe
@@ -33,9 +34,17 @@ def find_body(hu: NDArray[np.int16], cell_mm: CellSize) -> Mask:
     """
     solid = hu > SOLID_HU
     core = _trunk_and_limbs(open_by(solid, SHELL_MM, cell_mm), hu, cell_mm)
+    solid |= _find_lung(solid, hu, core, cell_mm)
+    core = _trunk_and_limbs(open_by(solid, SHELL_MM, cell_mm), hu, cell_mm)
     body = open_by(fill_slices(core), BOARD_MM, cell_mm) & (core | ~_open_air(core, cell_mm))
     body |= _find_protrusions(hu, body, cell_mm)
     return body | _find_cavities(body, cell_mm)
+
+
+def _find_lung(solid: Mask, hu: NDArray[np.int16], core: Mask, cell_mm: CellSize) -> Mask:
+    """Find lung, which holds a thin chest wall together; foam enclosed by the couch is none."""
+    enclosed = fill_slices(solid) & ~solid & ~_on_couch_side(hu, core, cell_mm)
+    return open_by(enclosed & (hu > LUNG_HU), LUNG_MM, cell_mm)
 
 
 def _open_air(body: Mask, cell_mm: CellSize) -> Mask:

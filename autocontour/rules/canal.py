@@ -33,7 +33,9 @@ LEAST_WALL = 0.5  # of the directions in which bone is met, mean over a window
 WIDEST_MM = 12.0  # mean radius; wider above the foramen magnum
 LEAST_HEIGHT_MM = 40.0
 
-WALL_HU = 140  # about half way between the canal (30) and the thin cortex at the resolution of a planning CT
+WALL_HU = (140, 350)  # half way between the canal and cortical bone, which is thin in old vertebrae
+CANAL_HU = 30
+CORTEX_MM = 3.0
 ANGLES = 48
 FARTHEST_MM = 15.0
 STEP_MM = 0.5
@@ -186,13 +188,11 @@ def _measure_wall(grid: Grid, middle: Floats) -> tuple[Floats, Mask]:
         cells[1 + axis] = middle[:, axis, None, None] + away[axis] / grid.cell_mm[1 + axis]
     hu = ndimage.map_coordinates(grid.ct.hu, grid.voxels_at(cells), np.float32, order=1, mode="nearest")
     hu = ndimage.gaussian_filter(hu, (0.7, 0.7, 0.7), mode=("nearest", "wrap", "nearest"))
-    bone = hu > WALL_HU
+    peak = ndimage.maximum_filter1d(hu, 2 * round(CORTEX_MM / STEP_MM) + 1, axis=2, mode="nearest")
+    bone = hu > np.clip((peak + CANAL_HU) / 2, *WALL_HU)
     is_wall: Mask = np.asarray(bone.any(axis=2))
     first = bone.argmax(axis=2)
-    after = np.take_along_axis(hu, first[:, :, None], 2)[:, :, 0]
-    before = np.take_along_axis(hu, np.maximum(first - 1, 0)[:, :, None], 2)[:, :, 0]
-    part = np.where(first > 0, (after - WALL_HU) / np.maximum(after - before, 1), 0)
-    radius = np.where(is_wall, reach[first] - np.clip(part, 0, 1) * STEP_MM, FARTHEST_MM)
+    radius = np.where(is_wall, reach[first] - STEP_MM / 2, FARTHEST_MM)
     size = (2 * round(LIGAMENT_MM / grid.cell_mm[0]) + 1, 3)
     round_about = np.pad(radius, ((0, 0), (1, 1)), mode="wrap")
     wall = ndimage.percentile_filter(round_about, 100 * SHARE, size=size, mode="nearest")[:, 1:-1]
