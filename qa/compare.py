@@ -101,7 +101,7 @@ def compare_sets(
     pairs = match_structures(a, b)
     wanted = [pair for pair in pairs if _is_asked(pair[0], names)]
     rows: list[ComparedStructure] = []
-    findings = [*_check_spacing(geometry), *_check_names(a, names), *_imported_findings(a, b)]
+    findings = [*_check_spacing(geometry), *_check_names(a, names), *_imported_findings(a, b, names)]
     for pair in (job or Job()).track(wanted, "comparing structures", len(wanted)):
         masks = _masks(pair, geometry, where_a_is_drawn=where_a_is_drawn)
         metrics = compute_metrics(*masks, geometry.spacing_zyx_mm, tau_mm)
@@ -124,10 +124,10 @@ def _check_names(a: StructureSet, names: Collection[str] | None) -> Iterator[Fin
             yield Finding("AC-QA-004", Severity.WARN, "The reference holds no structure of this name.", name)
 
 
-def _imported_findings(a: StructureSet, b: StructureSet) -> Iterator[Finding]:
+def _imported_findings(a: StructureSet, b: StructureSet, names: Collection[str] | None) -> Iterator[Finding]:
     """Yield what was noticed when the sets were read, since what could not be read is not compared."""
     for label, whole in (("A", a), ("B", b)):
-        for structure in whole.structures:
+        for structure in (structure for structure in whole.structures if _is_asked(structure, names)):
             yield from (
                 replace(f, where=f"{label} {structure.name}") for f in structure.findings if f.severity > Severity.INFO
             )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from autocontour.phantom.larynx import draw_larynx
 from autocontour.phantom.shapes import Difference, HalfSpace, Intersection, Offset, Shape, Shared, Union
-from autocontour.phantom.sketch import FAT_HU, Anatomy, Painting, Sketch, mirrored, union
+from autocontour.phantom.sketch import FAT_HU, Anatomy, Painting, Sketch, mirrored, tapered, union
 from autocontour.phantom.spine import Curve, Spine, draw_spine
 
 AIR_HU, MUSCLE_HU = -1000, 52
@@ -34,14 +35,17 @@ def draw_head_neck(seed: int, *, contrast: bool = False) -> Anatomy:
     axis = _atlas_and_dens(sketch, spine)
     jaw = _mandible(sketch)
     teeth = _teeth(sketch)
-    lungs = _lungs(sketch)
+    lungs = _lungs(sketch, _blood_hu(contrast=contrast))
     chest = _shoulders(sketch)
     truth |= _brain(sketch, cavity, contrast=contrast)
     truth |= _eyes(sketch)
-    hollows: list[Shape] = [cavity, spine.canal, *orbits, *_sinuses(sketch)]
-    truth |= _airway(sketch)
+    sinuses = _sinuses(sketch)
+    truth["Brain"] = Difference(truth["Brain"], tuple(Offset(sinus, 1.0) for sinus in sinuses))
+    hollows: list[Shape] = [cavity, spine.canal, *orbits, *sinuses]
+    airway, hyoid = _airway(sketch)
+    truth |= airway
     spine.paint_canal(sketch)
-    solid = union(*skull, *spine.bones, *axis, jaw, *teeth, *chest)
+    solid = union(*skull, *spine.bones, *axis, jaw, hyoid, *teeth, *chest)
     hard = {"Parotid": union(*skull[1:], jaw), "Glnd": union(jaw), "Lung": union(*chest)}
     truth |= lungs
     truth |= {n: Difference(s, (hard[n.split("_")[0]],)) for n, s in truth.items() if n.split("_")[0] in hard}
@@ -91,14 +95,14 @@ def _soft_tissue(sketch: Sketch, surface: Shape, *, contrast: bool) -> None:
     """Skin, fat, muscles and vessels, the body's filling."""
     layer = sketch.vary(5.0, 0.25)
     sketch.paint(surface, FAT_HU)
-    below_jaw = HalfSpace(sketch.place((0, 0, -135))[0], np.array([0.0, 0.0, 1.0]))
-    sketch.paint(sketch.wavy(Intersection((Offset(surface, -2 - 1.6 * layer), below_jaw)), 2.5, 38), MUSCLE_HU)
+    below_jaw = HalfSpace(sketch.place((0, 10, -140))[0], np.array([0.0, -0.35, 0.94]))
+    sketch.paint(Intersection((sketch.wavy(Offset(surface, -2 - 1.6 * layer), 2.5, 38), below_jaw)), MUSCLE_HU)
     _shoulder_muscles(sketch)
     sketch.paint(sketch.ellipsoid((0, -38, -62), (44, 44, 38)), MUSCLE_HU - 12)
     for side, _ in SIDES:
         for muscle in _muscles(sketch, side):
             sketch.paint(sketch.wavy(muscle, 1.2, 26), MUSCLE_HU + float(sketch.rng.normal(0, 4)))
-        _vessels(sketch, side, 210 if contrast else 42)
+        _vessels(sketch, side, _blood_hu(contrast=contrast))
 
 
 def _shoulder_muscles(sketch: Sketch) -> None:
@@ -127,7 +131,7 @@ def _muscles(sketch: Sketch, side: int) -> list[Shape]:
     scalene = [(z, 30 * at, SPINE.y(z) - 3, 11, 12, 11, 2.0) for z in (-60.0, -100.0, -140.0, -185.0)]
     longus = [(z, 8 * at, SPINE.y(z) - 27, 8, 4, 4, 2.0) for z in (-35.0, -70.0, -110.0, -160.0)]
     return [
-        sketch.loft(behind), sketch.loft(splenius), sketch.loft(scalene), sketch.loft(longus),
+        *(sketch.loft(tapered(stations)) for stations in (behind, splenius, scalene, longus)),
         sketch.tube(
             [(58 * at, 22, -28), (50 * at, 8, -85), (32 * at, -22, -135), (12 * at, -36, -185)], (8, 9.5, 9, 7), 5.0
         ),
@@ -137,6 +141,10 @@ def _muscles(sketch: Sketch, side: int) -> list[Shape]:
         sketch.ellipsoid((14 * at, -48, -86), (12, 26, 8)),
         sketch.tube([(9 * at, -44, -94), (9 * at, -46, -150), (10 * at, -46, -190)], 5.0),
     ]  # fmt: skip
+
+
+def _blood_hu(*, contrast: bool) -> float:
+    return 210.0 if contrast else 42.0
 
 
 def _vessels(sketch: Sketch, side: int, blood_hu: float) -> None:
@@ -297,11 +305,17 @@ def _shoulders(sketch: Sketch) -> list[Shape]:
     return [*bones, sketch.bone(sternum, marrow_hu=180)]
 
 
-def _lungs(sketch: Sketch) -> dict[str, Shape]:
-    """Paint the lungs' apices, which the scan cuts."""
+def _lungs(sketch: Sketch, blood_hu: float) -> dict[str, Shape]:
+    """Paint the lungs' apices, which the scan cuts, and the vessels between them."""
+    sketch.paint(sketch.wavy(sketch.ellipsoid((0, -2, -290), (30, 46, 66)), 2.0, 30), FAT_HU)
+    arch = [(-14, -26, -310), (-10, -26, -266), (2, -14, -250), (17, 16, -252), (20, 34, -276), (18, 38, -420)]
+    for path, radius in ((arch, 12.0), ([(-24, -18, -222), (-26, -16, -320)], 8.0)):
+        vessel = sketch.tube(path, sketch.vary(radius, 0.06))
+        sketch.paint(Offset(vessel, 1.2), MUSCLE_HU - 5)
+        sketch.paint(vessel, blood_hu)
     truth: dict[str, Shape] = {}
     for side, letter in SIDES:
-        lung = sketch.ellipsoid(mirrored((50, 26, -275), side), (46, 54, 78))
+        lung = sketch.ellipsoid(mirrored((58, 26, -275), side), (42, 54, 78))
         sketch.paint(Offset(lung, 1.5), 30)
         truth[f"Lung_{letter}"] = sketch.paint(lung, -850)
     return truth
@@ -316,7 +330,7 @@ def _ribs(sketch: Sketch, side: int) -> list[Shape]:
             z = level - 32 * angle / np.pi
             rise = np.sqrt(max(0.08, 1 - ((z + 275) / 84) ** 2)) if z > -275 else 1.0
             path.append(
-                (side * (50 * min(1, 2 * angle) + 54 * rise * np.sin(angle) * 0.9), 26 + 60 * rise * np.cos(angle), z)
+                (side * (52 * min(1, 2 * angle) + 56 * rise * np.sin(angle)), 26 + 60 * rise * np.cos(angle), z)
             )
         ribs.append(sketch.bone(sketch.tube(path, 4.0, 3.0), shell_mm=1.6, cortical_hu=700, marrow_hu=200))
     return ribs
@@ -369,8 +383,8 @@ def _sinuses(sketch: Sketch) -> list[Shape]:
     for side, _ in SIDES:
         spaces: list[tuple[tuple[float, float, float], tuple[float, float, float]]] = [
             ((28, -61, -19), (sketch.vary(15, 0.06), 18, sketch.vary(11.5, 0.06))),
-            ((8, -35, 9), (6.5, 10, 8.5)), ((11, -86, 33), (8, 3.5, 9)), ((7.5, -66, -10), (6, 28, 14)),
-            *(((7, y, 14), (4.3, 4.2, 9)) for y in (-76, -66, -56, -47)),
+            ((8, -35, 6), (6.5, 10, 7)), ((11, -86, 33), (8, 3.5, 9)), ((7.5, -66, -10), (6, 28, 14)),
+            *(((7, y, 11), (4.3, 4.2, 8.5)) for y in (-76, -66, -56, -47)),
             *((tuple(sketch.rng.normal((55, 18, -18), (3.5, 5, 6.5))), (2.3, 2.6, 2.6)) for _ in range(26)),
         ]  # fmt: skip
         air += [sketch.wavy(sketch.ellipsoid(mirrored(center, side), radii), 0.7, 20) for center, radii in spaces]
@@ -383,41 +397,29 @@ def _sinuses(sketch: Sketch) -> list[Shape]:
     return air
 
 
-def _airway(sketch: Sketch) -> dict[str, Shape]:
-    """Pharynx, larynx, trachea and the esophagus behind it."""
+def _airway(sketch: Sketch) -> tuple[dict[str, Shape], Shape]:
+    """Paint pharynx, larynx, trachea and the esophagus behind it; return the structures, and the hyoid."""
     pharynx = sketch.loft([
         (-99, 0, -24, 14, 7, 5, 2.2), (-88, 0, -22, 13, 7, 6, 2.2), (-70, 0, -22, 11, 6, 6, 2.2),
         (-52, 0, -24, 10, 5, 5, 2.2),
         (-36, 0, -27, 12, 7, 6, 2.4), (-20, 0, -29, 13, 9, 7, 2.4), (-4, 0, -30, 11, 8, 6, 2.4),
     ])  # fmt: skip
     sketch.paint(Offset(pharynx, 3.0), 48)
-    larynx = sketch.wavy(sketch.loft([
-        (-138, 0, -31, 12, 14, 12, 2.0), (-128, 0, -31, 17, 16, 13, 2.0), (-114, 0, -31, 19, 19, 13, 1.9),
-        (-103, 0, -30, 17, 18, 12, 2.0), (-93, 0, -30, 13, 12, 9, 2.0),
-    ]), 0.6, 24)  # fmt: skip
-    sketch.paint(larynx, 55)
-    for side, _ in SIDES:
-        sketch.paint(
-            sketch.tube([mirrored(p, side) for p in ((17, -20, -112), (15, -32, -112), (1, -47, -112))], 1.7, 9), 185
-        )
-    sketch.bone(
-        sketch.tube([(17, -20, -92), (13, -36, -91), (0, -43, -91), (-13, -36, -91), (-17, -20, -92)], 2.4, 1.5)
-    )
-    ring = sketch.loft([(-136, 0, -31, 11.5, 11, 11), (-126, 0, -29, 11.5, 10, 12)])
-    sketch.paint(ring, 210)
-    glottis = sketch.loft([
-        (-140, 0, -31, 8.5, 9, 8), (-128, 0, -31, 7.5, 9, 8), (-118, 0, -32, 4, 9, 7), (-113, 0, -32, 2.2, 9, 6),
-        (-106, 0, -31, 7, 8, 6), (-96, 0, -27, 13, 6, 5),
-    ])  # fmt: skip
-    axis = [(-138, -31), (-165, -25), (-195, -14), (-225, -4), (-260, 6), (-310, 14), (-420, 22)]
+    larynx, glottis, hyoid = draw_larynx(sketch, -138, -31)
+    axis = [(-138, -31), (-165, -25), (-195, -14), (-225, -4), (-252, 4)]
     size = sketch.vary(8.8, 0.08)
     trachea = sketch.loft([(z, 0, y, size, size, size * 0.8, 2.1) for z, y in axis])
-    gullet = sketch.vary(3, 0.5)
+    bronchi: list[Shape] = [
+        sketch.tube([(5 * s, 4, -249), (24 * s, 9, -270), (44 * s, 15, -288)], (6.8, 6.3, 5.4)) for s, _ in SIDES
+    ]
+    gullet, down = sketch.vary(3, 0.5), [*axis, (-290, 10), (-420, 16)]
     esophagus = sketch.wavy(
-        sketch.loft([(z, gullet, y + size * 0.8 + 7.5, 8.5, 4.8, 4.8, 2.1) for z, y in axis]), 0.5, 20
+        sketch.loft([(z, gullet, y + size * 0.8 + 7.5, 8.5, 4.8, 4.8, 2.1) for z, y in down]), 0.5, 20
     )
-    sketch.paint(Offset(trachea, 1.6), 70)
+    walls: list[Shape] = [trachea, *bronchi]
+    for wall in walls:
+        sketch.paint(Offset(wall, 1.6), 70)
     sketch.paint(esophagus, 42)
-    for air in (pharynx, glottis, trachea):
+    for air in (pharynx, glottis, *walls):
         sketch.paint(air, AIR_HU)
-    return {"Larynx": larynx, "Trachea": trachea, "Esophagus": esophagus}
+    return {"Larynx": larynx, "Trachea": trachea, "Esophagus": esophagus}, hyoid

@@ -17,6 +17,7 @@ from autocontour.phantom.shapes import Distances, Plane, Shape, sample
 from autocontour.phantom.sketch import Anatomy, Painting
 
 AIR_HU, SKIN_HU, SKIN_MM = -1000.0, 15.0, 1.8
+SLIVER_MM2 = 1.0
 
 
 def plane_of(geometry: VolumeGeometry, index: int, offset_mm: float = 0.0) -> Plane:
@@ -110,11 +111,11 @@ def _polygon(points: NDArray[np.float64], starts: NDArray[np.uint32]) -> shapely
 
 
 def _valid(polygons: list[shapely.Polygon]) -> MultiPolygon:
-    """Keep what has area, thinned to 0.01 mm."""
+    """Keep what is no sliver, thinned to 0.01 mm."""
     shapes = shapely.simplify(shapely.make_valid(MultiPolygon(polygons)), 0.01)
     parts = [
         part
         for part in shapely.get_parts(shapely.make_valid(shapes))
-        if part.geom_type == "Polygon" and part.area > 0.05
+        if part.geom_type == "Polygon" and part.area > SLIVER_MM2
     ]
     return MultiPolygon(parts)

@@ -140,6 +140,13 @@ class Sketch:
         return shape
 
 
+def tapered(stations: Sequence[Station], end_mm: float = 10.0) -> list[Station]:
+    """Let a loft of (z, x, y, half width, front, back, exponent) run out at both ends instead of being cut flat."""
+    rows = sorted(stations, key=lambda row: row[0])
+    low, high = ([*row[:3], *(0.3 * size for size in row[3:6]), *row[6:]] for row in (rows[0], rows[-1]))
+    return [[low[0] - end_mm, *low[1:]], *rows, [high[0] + end_mm, *high[1:]]]
+
+
 def union(*shapes: Shape, blend_mm: float = 0.0) -> Union:
     """Join shapes."""
     return Union(shapes, blend_mm)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from autocontour.phantom.larynx import draw_larynx
 from autocontour.phantom.shapes import Difference, HalfSpace, Intersection, Loft, Offset, Shape, Shared, Union
-from autocontour.phantom.sketch import FAT_HU, Anatomy, Painting, Points, Sketch, Station, mirrored, union
+from autocontour.phantom.sketch import FAT_HU, Anatomy, Painting, Points, Sketch, Station, mirrored, tapered, union
 from autocontour.phantom.spine import Curve, draw_spine
 
 AIR_HU, MUSCLE_HU, LUNG_HU = -1000, 52, -840
@@ -38,10 +39,10 @@ def draw_thorax(seed: int, *, contrast: bool = False) -> Anatomy:
     vessels = _great_vessels(sketch, blood)
     spine = draw_spine(sketch, SPINE, canal_mm=(10.5, 8.0), cord_mm=(5.2, 4.0))
     bones = [*spine.bones, *_rib_cage(sketch, ribs_inside), *_shoulder_girdle(sketch)]
-    airway, bronchi = _airway(sketch)
+    airway, bronchi, hyoid = _airway(sketch)
     truth |= airway
     spine.paint_canal(sketch)
-    solid = Shared(union(*bones), margin_mm=5.0)
+    solid = Shared(union(*bones, hyoid), margin_mm=5.0)
     outside = (Shared(union(solid, *vessels, *bronchi, airway["Esophagus"]), margin_mm=5.0),)
     truth |= {name: Difference(truth[name], outside) for name in ("Lung_L", "Lung_R")}
     truth |= {"SpinalCanal": spine.canal, "SpinalCord": spine.cord, "Bone": solid}
@@ -89,8 +90,8 @@ def _cavity(sketch: Sketch) -> Loft:
 
 def _chest_wall(sketch: Sketch, surface: Shape, cavity: Shape) -> None:
     """Muscles between ribs and skin, with fat between them."""
-    above = HalfSpace(sketch.place((0, 0, 62))[0], np.array([0.0, 0.0, -1.0]))
-    sketch.paint(sketch.wavy(Intersection((Offset(surface, -sketch.vary(11, 0.2)), above)), 2.5, 40), MUSCLE_HU)
+    above = HalfSpace(sketch.place((0, 0, 62))[0], np.array([0.0, 0.35, -0.94]))
+    sketch.paint(Intersection((sketch.wavy(Offset(surface, -sketch.vary(11, 0.2)), 2.5, 40), above)), MUSCLE_HU)
     sketch.paint(sketch.wavy(Offset(cavity, 15), 2.0, 45), MUSCLE_HU)
     neck = [
         (z, 0, SPINE.y(z) - 14, half, 34, 38, 2.0)
@@ -108,7 +109,7 @@ def _chest_wall(sketch: Sketch, surface: Shape, cavity: Shape) -> None:
             [(z, 140 * side, 40, 11, 34, 32, 2.0) for z in (-110.0, -60.0, 0.0, 50.0)],
         ]
         for stations in muscles:
-            sketch.muscle(sketch.loft(stations), MUSCLE_HU)
+            sketch.muscle(sketch.loft(tapered(stations)), MUSCLE_HU)
         arm = sketch.tube(
             [mirrored(p, side) for p in ((140, 30, 75), (172, 14, 125), (186, -8, 200), (180, -30, 380))],
             (30, 40, 32, 28),
@@ -304,10 +305,11 @@ def _shoulder_girdle(sketch: Sketch) -> list[Shape]:
     return bones
 
 
-def _airway(sketch: Sketch) -> tuple[dict[str, Shape], list[Shape]]:
-    """Paint trachea, bronchi and esophagus; return the structures (trachea down to the carina) and the main bronchi."""
+def _airway(sketch: Sketch) -> tuple[dict[str, Shape], list[Shape], Shape]:
+    """Paint larynx, trachea, bronchi and esophagus; return the structures, the main bronchi and the hyoid."""
     size = sketch.vary(8.8, 0.08)
-    axis = [(-6, 10), (0, 9.5), (30, 6), (65, 0), (100, -10), (150, -20), (260, -26)]
+    larynx, glottis, hyoid = draw_larynx(sketch, 112, -13)
+    axis = [(-6, 10), (0, 9.5), (30, 6), (65, 0), (100, -10), (112, -13)]
     trachea = sketch.loft([(z, 0, y, size * (1.35 if z < 5 else 1.0), size, size * 0.75, 2.1) for z, y in axis])
     right = sketch.tube([(-6, 10, 0), (-18, 13, -16), (-32, 17, -30)], (7.5, 7, 6.2))
     lower = sketch.tube([(-32, 17, -30), (-44, 24, -62)], (5, 3.5))
@@ -317,7 +319,7 @@ def _airway(sketch: Sketch) -> tuple[dict[str, Shape], list[Shape]]:
     gullet = [
         (-330, 30, -10), (-176, 28, -8), (-160, 20, 6), (-140, 14, 16), (-100, 8, 26), (-60, 5, 26), (-20, 5, 26),
         (20, 5, 24),
-        (60, 5, 17), (100, 4, 4), (150, 3, -6), (260, 1, -11),
+        (60, 5, 17), (100, 4, 4), (112, 4, 1),
     ]  # fmt: skip
     esophagus = sketch.wavy(sketch.loft([(z, x, y, 9, 5.2, 5.2, 2.1) for z, x, y in gullet if z >= -176]), 0.6, 22)
     for tube in (trachea, right, left, lower, upper, left_lower):
@@ -325,6 +327,12 @@ def _airway(sketch: Sketch) -> tuple[dict[str, Shape], list[Shape]]:
     sketch.paint(Offset(esophagus, 1.5), FAT_HU)
     sketch.paint(esophagus, 42)
     sketch.paint(sketch.loft([(20, 5, 23, 3.5, 1.8, 1.8), (70, 5, 15, 3, 1.6, 1.6)]), -650)
-    for tube in (trachea, right, left, lower, upper, left_lower):
+    pharynx = sketch.loft([(150, 0, -10, 13, 7, 5, 2.2), (170, 0, -8, 12, 6, 5, 2.2), (260, 0, -12, 12, 6, 6, 2.2)])
+    sketch.paint(Offset(pharynx, 3.0), 48)
+    for tube in (glottis, pharynx, trachea, right, left, lower, upper, left_lower):
         sketch.paint(tube, AIR_HU)
-    return {"Trachea": trachea, "Esophagus": esophagus}, [Offset(right, 1.5), Offset(left, 1.5)]
+    return (
+        {"Larynx": larynx, "Trachea": trachea, "Esophagus": esophagus},
+        [Offset(right, 1.5), Offset(left, 1.5)],
+        hyoid,
+    )

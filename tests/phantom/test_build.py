@@ -20,7 +20,8 @@ ORGANS = {
         "Esophagus", "Trachea", "Eye_L", "Eye_R", "Bone", "Lung_L", "Lung_R", "Glnd_Submand_L", "Glnd_Submand_R",
     },
     "thorax": {
-        "External", "Lung_L", "Lung_R", "Heart", "SpinalCord", "SpinalCanal", "Esophagus", "Trachea", "Bone", "Liver",
+        "External", "Lung_L", "Lung_R", "Heart", "SpinalCord", "SpinalCanal", "Esophagus", "Trachea", "Larynx", "Bone",
+        "Liver",
     },
 }  # fmt: skip
 # Adults, cm³: wide enough for any seed, too narrow for a shape gone wrong.
