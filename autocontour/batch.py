@@ -131,11 +131,16 @@ def contour_path(request: Request, job: Job) -> list[Report]:
     return [_contour_series(request, series, request.output, template, job)]
 
 
+def no_planning_ct() -> CTError:
+    """Return the error for a folder in which nothing is a planning CT."""
+    return CTError("AC-CT-100", "The folder holds no planning CT.", "See what it holds with `autocontour info`.")
+
+
 def choose_series(found: list[Series], uid: str | None) -> Series:
     """Return the one planning CT of a folder, or the one asked for."""
     listed = "; ".join(f"{s.series_instance_uid} ({s.description or 'no description'}, {len(s)} slices)" for s in found)
     if not found:
-        raise CTError("AC-CT-100", "The folder holds no planning CT.", "See what it holds with `autocontour info`.")
+        raise no_planning_ct()
     if uid is None and len(found) > 1:
         raise UsageError(
             "AC-US-030", f"The folder holds {len(found)} planning CTs: {listed}.", "Choose one with --series, or --all."
@@ -149,7 +154,7 @@ def choose_series(found: list[Series], uid: str | None) -> Series:
 
 def _contour_all(request: Request, found: list[Series], template: Template | None, job: Job) -> Iterator[Report]:
     if not found:
-        raise CTError("AC-CT-100", "The folder holds no planning CT.", "See what it holds with `autocontour info`.")
+        raise no_planning_ct()
     if request.output.exists() and not request.output.is_dir():
         raise UsageError("AC-US-032", "With --all the output must be a folder.", "Give a folder with -o.")
     for series in found:

@@ -8,9 +8,10 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Qt
 from PySide6.QtWidgets import QCheckBox, QLabel, QProgressDialog, QTreeWidget, QTreeWidgetItem, QWidget
 
+from autocontour.batch import no_planning_ct
 from autocontour.dicom import Series, planning_cts, read_ct, read_image, scan_folder
 from autocontour.dicom.checks import ACCEPTABLE, blocking
-from autocontour.errors import AutoContourError, Cancelled, CTError
+from autocontour.errors import AutoContourError, Cancelled
 from autocontour.findings import Severity
 from autocontour.gui.dialogs.frame import Dialog
 from autocontour.gui.tasks import ThreadTask
@@ -57,7 +58,7 @@ class Opening(QObject):
         assert isinstance(found, list)  # what scan_folder returns
         series = planning_cts(found)
         if not series:
-            self._fail(CTError("AC-CT-002", "There is no planning CT in this folder.", "Choose another folder."))
+            self._fail(no_planning_ct())
         elif len(series) == 1 and series[0].is_sound:
             self._read(series[0])
         else:

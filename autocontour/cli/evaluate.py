@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     from autocontour.rtstruct import read_structure_set
 
     if not 0 <= args.tau < math.inf:
-        raise UsageError("AC-US-040", "The tolerance must be a length in mm.", "Give --tau 0 or more.")
+        raise UsageError("AC-US-050", "The tolerance must be a length in mm.", "Give --tau 0 or more.")
     with progress_job(quiet=args.json) as job:
         ct = _read_ct(args, job)
         reference, judged = (read_structure_set(path, ct) for path in (args.reference, args.judged))

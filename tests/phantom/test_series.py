@@ -147,7 +147,7 @@ def test_evaluate_the_truth_against_itself(patient, capsys):
 def test_evaluate_refuses_a_senseless_tolerance(patient, capsys):
     truth = str(patient / "RS_truth.dcm")
     assert main(["evaluate", truth, truth, "--ct", str(patient / "CT"), "--tau", "-1"]) == 2
-    assert "AC-US-040" in capsys.readouterr().err
+    assert "AC-US-050" in capsys.readouterr().err
 
 
 def test_the_command_refuses_a_folder_in_use(patient, capsys):
