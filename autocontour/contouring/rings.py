@@ -76,7 +76,8 @@ def areas_of_rings(points_uv_mm: Floats, starts: NDArray[np.int64]) -> NDArray[n
     points = points_uv_mm.round(DECIMALS)[np.isin(np.repeat(np.arange(len(starts)), stops - starts), sound)]
     areas[sound] = shapely.polygons(shapely.linearrings(points, indices=rings)) if len(sound) else []
     odd = np.flatnonzero(~shapely.is_valid(areas) | shapely.is_empty(areas))
-    areas[odd] = [polygon_from_ring(points_uv_mm[starts[index] : stops[index]]) for index in odd]
+    for index in odd:
+        areas[index] = _area_of_odd_ring(points_uv_mm[starts[index] : stops[index]].round(DECIMALS))
     return areas
 
 
@@ -90,18 +91,7 @@ def combine_areas(areas: NDArray[np.object_], *, xor: bool = False) -> RingsArea
 
 def polygon_from_ring(ring: Floats) -> MultiPolygon:
     """Return the even-odd inside of one (n, 2) ring, a keyhole's hole as a hole; empty if it has no area."""
-    points: Floats = np.asarray(ring, dtype=np.float64).round(DECIMALS) + 0.0
-    points = points[np.any(points != np.roll(points, 1, axis=0), axis=1)]
-    if len(points) < 3:
-        return MultiPolygon()
-    polygon = Polygon(points)
-    if polygon.is_valid:
-        return MultiPolygon([polygon])
-    loops = sorted((Polygon(loop) for loop in _split_at_repeats(points)), key=lambda loop: -loop.area)
-    whole = Polygon(loops[0].exterior, [loop.exterior for loop in loops[1:]]) if loops else Polygon()
-    if whole.is_valid:
-        return _multipolygon(whole)
-    return _xor(loops) if all(loop.is_valid for loop in loops) else _even_odd_faces(points)
+    return combine_areas(areas_of_rings(np.asarray(ring, dtype=np.float64), np.zeros(1, dtype=np.int64))).area
 
 
 def nested_rings(area: MultiPolygon) -> list[Floats]:
@@ -167,6 +157,18 @@ def _multipolygon(geometry: BaseGeometry | NDArray[np.object_]) -> MultiPolygon:
     """Keep what has area."""
     parts = shapely.get_parts(shapely.get_parts(geometry))
     return MultiPolygon([part for part in parts if isinstance(part, Polygon) and not part.is_empty])
+
+
+def _area_of_odd_ring(points: Floats) -> MultiPolygon:
+    """Even-odd inside of a ring that touches or crosses itself, or has hardly any points."""
+    points = points[np.any(points != np.roll(points, 1, axis=0), axis=1)]
+    if len(points) < 3:
+        return MultiPolygon()
+    loops = sorted((Polygon(loop) for loop in _split_at_repeats(points)), key=lambda loop: -loop.area)
+    whole = Polygon(loops[0].exterior, [loop.exterior for loop in loops[1:]]) if loops else Polygon()
+    if whole.is_valid:
+        return _multipolygon(whole)
+    return _xor(loops) if all(loop.is_valid for loop in loops) else _even_odd_faces(points)
 
 
 def _split_at_repeats(points: Floats) -> Iterator[Floats]:
