@@ -83,7 +83,8 @@ def _bone_in_front(bone: Mask, hu: NDArray[np.int16], cell_mm: CellSize) -> NDAr
     mean = ndimage.uniform_filter(solid.astype(np.float32), (height, depth, width), mode="nearest")
     ahead = round((VERTEBRA_MM[0] + VERTEBRA_MM[1]) / 2 / cell_mm[1])
     front = np.zeros_like(mean)
-    front[:, ahead:] = mean[:, : mean.shape[1] - ahead]
+    to, start = overlap(ahead, mean.shape[1])
+    front[:, to] = mean[:, start]
     return front
 
 
