@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import fft
 from scipy.ndimage import gaussian_filter1d
 
-from autocontour.phantom.shapes import Distances, Plane
+from autocontour.phantom.plane import Distances, Plane
 
 METAL_HU, METAL_RADIUS_MM, STREAK_REACH_MM = 6500.0, 3.2, 55.0
 REFERENCE_DIAMETER_MM = 180.0

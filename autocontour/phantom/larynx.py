@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from autocontour.phantom.shapes import Loft, Shape
+from autocontour.phantom.plane import Shape
+from autocontour.phantom.shapes import Loft
 from autocontour.phantom.sketch import Sketch, mirrored
 
 CARTILAGE_HU = 190

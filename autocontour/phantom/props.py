@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from autocontour.phantom.shapes import Difference, HalfSpace, Intersection, Loft, Offset, Plane, Shape, sample
+from autocontour.phantom.combine import Difference, Intersection, Offset
+from autocontour.phantom.plane import Plane, Shape, sample
+from autocontour.phantom.shapes import HalfSpace, Loft
 from autocontour.phantom.sketch import Anatomy, Part
 
 COUCH_HALF_WIDTH_MM, COUCH_HALF_DEPTH_MM = 265.0, 25.0

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from shapely import MultiPolygon
 
 from autocontour.geometry import VolumeGeometry
-from autocontour.phantom.shapes import Distances, Plane, Shape, sample
+from autocontour.phantom.plane import Distances, Plane, Shape, sample
 from autocontour.phantom.sketch import Anatomy, Painting
 
 AIR_HU, SKIN_HU, SKIN_MM = -1000.0, 15.0, 1.8

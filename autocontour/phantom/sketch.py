@@ -10,9 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.transform import Rotation
 
-from autocontour.phantom.shapes import Crowd, Ellipsoid, Loft, Offset, Shape, Shared, Tube, Union, Wavy
+from autocontour.phantom.combine import Offset, Shared, Union, Wavy
+from autocontour.phantom.plane import Crowd, Shape
+from autocontour.phantom.shapes import Ellipsoid, Loft, Tube
 
-FAT_HU = -98.0
+AIR_HU, FAT_HU, MUSCLE_HU = -1000, -98, 52
+SIDES = ((1, "L"), (-1, "R"))
 Points = Sequence[tuple[float, float, float]]
 Station = Sequence[float]
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
-from autocontour.phantom.shapes import Difference, Loft, Shape, Union
+from autocontour.phantom.combine import Difference, Union
+from autocontour.phantom.plane import Shape
+from autocontour.phantom.shapes import Loft
 from autocontour.phantom.sketch import Sketch, union
 
 CSF_HU, CORD_HU, DISC_HU, EPIDURAL_HU = 8, 38, 85, -20

@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import numpy as np
 
+from autocontour.phantom.combine import Difference, Intersection, Offset, Shared, Union
 from autocontour.phantom.larynx import draw_larynx
-from autocontour.phantom.shapes import Difference, HalfSpace, Intersection, Loft, Offset, Shape, Shared, Union
-from autocontour.phantom.sketch import FAT_HU, Anatomy, Painting, Points, Sketch, Station, mirrored, tapered, union
+from autocontour.phantom.plane import Shape
+from autocontour.phantom.shapes import HalfSpace, Loft
+from autocontour.phantom.sketch import (
+    AIR_HU,
+    FAT_HU,
+    MUSCLE_HU,
+    SIDES,
+    Anatomy,
+    Painting,
+    Points,
+    Sketch,
+    Station,
+    mirrored,
+    tapered,
+    union,
+)
 from autocontour.phantom.spine import Curve, draw_spine
 
-AIR_HU, MUSCLE_HU, LUNG_HU = -1000, 52, -840
-SIDES = ((1, "L"), (-1, "R"))
+LUNG_HU = -840
 SPINE = Curve(
     canal_zy=(
         (-330, 44), (-260, 50), (-200, 60), (-140, 68), (-80, 72), (-20, 71), (40, 62), (80, 48),

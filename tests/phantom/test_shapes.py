@@ -8,21 +8,11 @@ from scipy.spatial.transform import Rotation
 
 from autocontour.contouring import volume_cc
 from autocontour.geometry import VolumeGeometry
+from autocontour.phantom.combine import Difference, Intersection, Offset, Shared, Union, Wavy
+from autocontour.phantom.plane import Plane, sample
 from autocontour.phantom.positions import direction_of
 from autocontour.phantom.render import contours_of, plane_of, render_plane
-from autocontour.phantom.shapes import (
-    Difference,
-    Ellipsoid,
-    Intersection,
-    Loft,
-    Offset,
-    Plane,
-    Shared,
-    Tube,
-    Union,
-    Wavy,
-    sample,
-)
+from autocontour.phantom.shapes import Ellipsoid, Loft, Tube
 from autocontour.phantom.sketch import Anatomy, Painting, Part
 
 GEOMETRY = VolumeGeometry.regular((80, 100, 100), (1.0, 1.0, 1.0), (-50.0, -50.0, -40.0))
