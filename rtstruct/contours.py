@@ -25,7 +25,9 @@ from autocontour.structures import ImportedContour, Structure
 from autocontour.volume import CTVolume, SeriesReference
 
 CLOSED, XOR = "CLOSED_PLANAR", "CLOSEDPLANAR_XOR"
-POINT, OPEN = "POINT", "OPEN_PLANAR"
+POINT, OPEN, OPEN_ANYWHERE = "POINT", "OPEN_PLANAR", "OPEN_NONPLANAR"
+GEOMETRIC_TYPES = frozenset({CLOSED, XOR, POINT, OPEN, OPEN_ANYWHERE})
+"""Contour Geometric Type (C.8.8.6.1)."""
 INTERPOLATED = "INTERPOLATED_PLANAR"
 """No type of DICOM's, but met: a closed contour that the planning system interpolated."""
 AREAS = frozenset({CLOSED, XOR, INTERPOLATED, ""})
@@ -183,7 +185,7 @@ def _imported_record(contour: ImportedContour, slice_index: int | None) -> Conto
 def _sound_type(contour: ImportedContour, points: int) -> str:
     """Return a type that DICOM knows: what cannot be a closed contour is a point or a line."""
     if contour.geometric_type not in AREAS:
-        return contour.geometric_type
+        return contour.geometric_type if contour.geometric_type in GEOMETRIC_TYPES else OPEN_ANYWHERE
     if points < 3:
         return POINT if points == 1 else OPEN
     return XOR if contour.geometric_type == XOR else CLOSED

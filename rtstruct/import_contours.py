@@ -15,7 +15,16 @@ from autocontour.contouring.rings import areas_of_rings, combine_areas
 from autocontour.findings import Finding, Severity
 from autocontour.geometry import Floats, VolumeGeometry
 from autocontour.rtstruct.contour_data import MAX_DECIMAL_STRING, Ints, longest_value
-from autocontour.rtstruct.contours import AREAS, INTERPOLATED, ON_PLANE_MM, POINT, XOR, half_step_mm, nearest_slices
+from autocontour.rtstruct.contours import (
+    AREAS,
+    GEOMETRIC_TYPES,
+    INTERPOLATED,
+    ON_PLANE_MM,
+    POINT,
+    XOR,
+    half_step_mm,
+    nearest_slices,
+)
 from autocontour.rtstruct.parse import FileContour, concatenate_points
 from autocontour.structures import Contours
 
@@ -108,7 +117,7 @@ def _oddity(contour: FileContour) -> str:
     if contour.geometric_type == POINT:
         return "point"
     if contour.geometric_type not in AREAS:
-        return "open"
+        return "open" if contour.geometric_type in GEOMETRIC_TYPES else "unknown"
     if len(contour.points) < 3:
         return "short"
     if not contour.geometric_type:
@@ -202,6 +211,7 @@ _ODDITIES = {
     "damaged": ("AC-RS-035", "{} contours have damaged data."),
     "point": ("AC-RS-022", "It has {} points, such as an isocentre, and they enclose nothing."),
     "open": ("AC-RS-023", "{} contours are open lines and enclose nothing."),
+    "unknown": ("AC-RS-046", "{} contours are of a kind that DICOM does not know; they are kept as lines."),
     "short": ("AC-RS-021", "{} contours have fewer than 3 points; they are kept as points and lines."),
     "untyped": ("AC-RS-040", "{} contours do not say what kind they are; they were taken for closed ones."),
     INTERPOLATED: (

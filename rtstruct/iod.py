@@ -77,6 +77,3 @@ MAX_CHARACTERS = {
     **{"PN": 64, "SH": 16, "ST": 1024, "TM": 14, "UI": 64},
 }
 """Characters that one value of a VR may have (PS3.5 table 6.2-1); of PN, one component group."""
-
-GEOMETRIC_TYPES = frozenset({"POINT", "OPEN_PLANAR", "OPEN_NONPLANAR", "CLOSED_PLANAR", "CLOSEDPLANAR_XOR"})
-"""Contour Geometric Type (C.8.8.6.1)."""

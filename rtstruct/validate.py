@@ -15,8 +15,8 @@ from autocontour.errors import OutputError
 from autocontour.findings import Finding, Severity
 from autocontour.geometry import Floats
 from autocontour.rtstruct.contour_data import MAX_DECIMAL_STRING, longest_value
-from autocontour.rtstruct.contours import CLOSED, XOR, half_step_mm
-from autocontour.rtstruct.iod import GEOMETRIC_TYPES, MAX_CHARACTERS, REQUIRED
+from autocontour.rtstruct.contours import CLOSED, GEOMETRIC_TYPES, XOR, half_step_mm
+from autocontour.rtstruct.iod import MAX_CHARACTERS, REQUIRED
 from autocontour.rtstruct.modules import COPIED
 from autocontour.rtstruct.parse import FileContour, FileRoi, concatenate_points, parse_rois
 from autocontour.rtstruct.references import frames_of_reference, referenced_images, referenced_series
@@ -182,13 +182,12 @@ def _check_references(dataset: Dataset, ct: SeriesReference) -> Iterator[Finding
 def _check_contours(roi: FileRoi, ct: CTVolume) -> Iterator[Finding]:
     name = str(roi.roi.get("ROIName", roi.number))
     tests: dict[str, Callable[[FileContour], bool]] = {
+        "has contours of a type that DICOM does not know": lambda c: c.geometric_type not in GEOMETRIC_TYPES,
         "has contours whose data are damaged": lambda c: c.points is None,
         "has contours that state a wrong number of points": lambda c: c.stated_points != _count(c),
         "has contours with too few points": lambda c: _count(c) < (3 if c.geometric_type in {CLOSED, XOR} else 1),
         "has values longer than 16 characters": lambda c: longest_value(c.data) > MAX_DECIMAL_STRING,
     }
-    if unknown := {contour.geometric_type for contour in roi.contours} - GEOMETRIC_TYPES:
-        yield Finding("AC-RS-118", Severity.WARN, f"{name} has contours of type {min(unknown)!r}.", name)
     for message, test in tests.items():
         if any(test(contour) for contour in roi.contours):
             yield _fault("AC-RS-114", f"{name} {message}.", name)

@@ -71,7 +71,8 @@ def written_type(contour):
     points = (contour.data.count("\\") + 1) // 3
     if contour.geometric_type == "CLOSED_PLANAR" and points < 3:
         return {1: "POINT", 2: "OPEN_PLANAR"}[points]
-    return contour.geometric_type if contour.geometric_type not in {"", "INTERPOLATED_PLANAR"} else "CLOSED_PLANAR"
+    known = {"": "CLOSED_PLANAR", "INTERPOLATED_PLANAR": "CLOSED_PLANAR", "CLOSED_PLAN\u00c4R": "OPEN_NONPLANAR"}
+    return known.get(contour.geometric_type, contour.geometric_type)
 
 
 def remove_contours_of_one(dataset):
@@ -224,6 +225,7 @@ ROWS = {
     "POINT": (add_point, "AC-RS-022"),
     "OPEN_PLANAR": (set_first_kind("OPEN_PLANAR"), "AC-RS-023"),
     "INTERPOLATED_PLANAR": (set_first_kind("INTERPOLATED_PLANAR"), "AC-RS-024"),
+    "unknown geometric type": (set_first_kind("CLOSED_PLAN\u00c4R"), "AC-RS-046"),
     "no geometric type": (set_first_kind(""), "AC-RS-040"),
     "unnamed ROI": (unname, "AC-RS-026"),
     "contour smaller than a voxel": (add_tiny_contour, "AC-RS-042"),
