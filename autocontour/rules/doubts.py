@@ -61,7 +61,7 @@ def _open_trachea(anatomy: Anatomy) -> list[Finding]:
     if airway.has_cricoid:
         message = "The upper end of the trachea is placed by its length and the vocal cords, not by the cricoid itself."
         found.append(Finding("AC-RU-005", Severity.INFO, message, "Trachea", "Check the upper end."))
-    if not airway.has_carina and airway.trachea[0].any() is False:
+    if not airway.has_carina and not airway.trachea[0].any():
         message = "The trachea's gas ends above any fork: its lower part is narrowed or filled, and not drawn."
         found.append(Finding("AC-RU-006", Severity.WARN, message, "Trachea", "Look at the lower end."))
     return found

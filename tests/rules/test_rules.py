@@ -196,6 +196,15 @@ def test_findings_say_what_is_cut_off(thorax):
     assert "first and the last" in next(f for f in drawn["Lung_L"].findings if f.code == "AC-RU-001").message
 
 
+def test_a_windpipe_that_ends_above_its_fork_is_reported(thorax):
+    whole = draw_structures(thorax.ct(), ["Trachea"], Job())["Trachea"]
+    hu = thorax.hu.copy()
+    hu[:45, 50:64, 66:102] = 45  # fork and bronchi filled
+    blocked = draw_structures(CTVolume(hu, thorax.ct().geometry), ["Trachea"], Job())["Trachea"]
+    assert "AC-RU-006" in {finding.code for finding in blocked.findings}
+    assert "AC-RU-006" not in {finding.code for finding in whole.findings}
+
+
 def test_cancel_stops_the_work(thorax):
     job = Job()
     job.cancel()
