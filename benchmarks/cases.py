@@ -39,7 +39,8 @@ def read_cases(folder: Path, split: str, names: list[str]) -> Iterator[Case]:
     for entry in index["patients"]:
         if entry["split"] != split:
             continue
-        with np.load(folder / split / f"{entry['patient']}.npz", allow_pickle=False) as arrays:
+        path = next(folder.glob(f"*/{entry['patient']}.npz"))
+        with np.load(path, allow_pickle=False) as arrays:
             hu, labels, spacing = arrays["hu"], arrays["labels"], arrays["spacing_zyx_mm"]
         solid = np.zeros(len(hu), bool)
         for start, stop in entry["solid_slices"]:

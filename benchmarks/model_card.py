@@ -40,7 +40,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--package", type=Path, default=ROOT / "models/bundled/head-and-neck")
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared/data/openkbp")
-    parser.add_argument("--split", default="val")
+    parser.add_argument("--split", default="validation")
     parser.add_argument("--limit", type=int, default=1000, help="first cases only, for a try")
     parser.add_argument("--output", type=Path, default=ROOT / "docs")
     args = parser.parse_args()

@@ -345,10 +345,10 @@ def test_a_checkpoint_of_another_network_is_refused(toy, tmp_path):
 
 
 def test_it_learns_and_becomes_a_package(toy_config, tmp_path, capsys):
-    path, run = toy_config(60), tmp_path / "run"
+    path, run = toy_config(120), tmp_path / "run"
     assert main(["train", str(path), "-o", str(run), "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
-    assert report["segmenter"]["steps"] == 60
+    assert report["segmenter"]["steps"] == 120
     fold = [line["dice"] for line in read_log(run / "segmenter" / "log.jsonl") if line["kind"] == "validate"]
     assert max(fold[-1]) > 0.5
     assert (run / "curves.png").stat().st_size > 1000
