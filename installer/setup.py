@@ -7,11 +7,11 @@ Run with the system's Python 3.11 or newer, standard library only: ``python3 ins
 from __future__ import annotations
 
 import ctypes.util
+import importlib.util
 import os
 import shutil
 import subprocess
 import sys
-import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,7 +41,7 @@ def main() -> int:
     install_debian_libraries(with_test_tools=not runtime_only)
     if not PYTHON.exists():
         say("making the virtual environment .venv")
-        venv.create(VENV, with_pip=True)
+        subprocess.run([sys.executable, "-m", "venv", VENV], check=True)
     install_torch()
     say("installing the program and the packages it needs")
     extras = "models,gui" if runtime_only else "models,gui,dev"
@@ -52,6 +52,8 @@ def main() -> int:
 def install_debian_libraries(*, with_test_tools: bool) -> None:
     """Install the missing Debian packages where apt-get is there and allowed; else say which are missing."""
     missing = [package for library, package in LIBRARIES.items() if ctypes.util.find_library(library) is None]
+    if importlib.util.find_spec("ensurepip") is None:
+        missing.append("python3-venv")  # Debian keeps it apart from Python
     if with_test_tools:
         missing += [package for tool, package in TOOLS.items() if shutil.which(tool) is None]
     if missing and not Path("/usr/lib/x86_64-linux-gnu/dri").exists():
