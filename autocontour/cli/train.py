@@ -13,6 +13,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the run; one in it is continued")
     parser.add_argument("--data", type=Path, help="folder of the training data, in place of the configuration's")
     parser.add_argument("--stage", action="append", metavar="NAME", help="train only this stage (may be given again)")
+    parser.add_argument("--from", dest="begin_with", metavar="PACKAGE", help="begin with this model package's weights")
     only = parser.add_mutually_exclusive_group()
     only.add_argument("--curves", action="store_true", help="only draw the curves of the run so far")
     only.add_argument("--package", action="store_true", help="only write the model package of the run so far")
@@ -23,6 +24,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(args: argparse.Namespace) -> int:
     """Train, draw the curves and, once every stage has weights, write the package."""
     from autocontour.cli.console import console, print_json, progress_job
+    from autocontour.models.library import find_package
     from autocontour.models.training.config import read_config
     from autocontour.models.training.curves import draw_curves
     from autocontour.models.training.packaging import package_run
@@ -32,7 +34,8 @@ def run(args: argparse.Namespace) -> int:
     report: dict[str, object] = {}
     with progress_job(quiet=args.json) as job:
         if not args.curves and not args.package:
-            report |= train_run(config, args.output, job, data=args.data, stages=args.stage)
+            begin_with = find_package(args.begin_with) if args.begin_with else None
+            report |= train_run(config, args.output, job, data=args.data, stages=args.stage, begin_with=begin_with)
         if not args.curves and (args.package or not args.stage):
             report["package"] = str(package_run(config, args.output, job, data=args.data).path)
     report["curves"] = str(draw_curves(args.output))

@@ -72,6 +72,8 @@ class StageConfig:
         ``structures`` centres patches on structures, ``body`` on the middle of the body.
     sampling_weights
         How often a patch is centred on each structure (default 1).
+    loss_weights
+        How much each structure counts in the loss and in the score that chooses a checkpoint (default 1).
     """
 
     network: dict[str, Any]
@@ -86,6 +88,7 @@ class StageConfig:
     ema_decay: float = 0.995
     focus: str = "structures"
     sampling_weights: dict[str, float] = field(default_factory=dict)
+    loss_weights: dict[str, float] = field(default_factory=dict)
     anywhere_probability: float = 0.1
     validate_minutes: float = 15.0
     validate_patients: int = 8

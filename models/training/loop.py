@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -50,6 +50,8 @@ class Trainer:
         Made if missing; a checkpoint in it is continued.
     seed
         Decides initial weights and patches.
+    initial
+        Weights to begin with where the folder holds no checkpoint; random if None.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Trainer:
         fold: Sequence[Sample],
         folder: Path,
         seed: int,
+        initial: Mapping[str, Tensor] | None = None,
     ) -> None:
         self.name, self.stage, self.structures, self.seed = name, stage, tuple(structures), seed
         self.folder = folder
@@ -69,7 +72,11 @@ class Trainer:
         (folder / "structures.json").write_text(json.dumps(self.structures), encoding="utf-8")
         torch.manual_seed(seed)
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.network = build_network(stage.network).to(self.device)
+        self.network = build_network(stage.network)
+        if initial is not None:
+            self.network.load_state_dict(dict(initial))
+        self.network.to(self.device)
+        self.share = torch.tensor([stage.loss_weights.get(name, 1.0) for name in structures], device=self.device)
         self.average = copy.deepcopy(self.network)
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), stage.learning_rate, weight_decay=stage.weight_decay
@@ -142,7 +149,7 @@ class Trainer:
         with torch.autocast(self.device, torch.bfloat16):
             logits = self.network(image)
         logits = logits.float()
-        loss = masked_loss(logits, target, weight)
+        loss = masked_loss(logits, target, weight, self.share)
         gradients = torch.autograd.grad(loss, list(self.network.parameters()))
         with torch.no_grad():
             dice, present = soft_dice(logits, target, weight)
@@ -162,7 +169,9 @@ class Trainer:
         dice = validate(self.average, self.fold, self.stage)
         with np.errstate(all="ignore"):
             per_structure = [float(np.nanmean(column)) if np.isfinite(column).any() else None for column in dice.T]
-        score = float(np.mean([value for value in per_structure if value is not None]))
+        counted = [value is not None for value in per_structure]
+        values = [value for value in per_structure if value is not None]
+        score = float(np.average(values, weights=self.share.cpu().numpy()[counted]))
         self._log(kind="validate", score=score, dice=per_structure, took_s=round(time.monotonic() - began, 1))
         if score > self.best:
             self.best = score

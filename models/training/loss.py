@@ -11,7 +11,7 @@ ALL_SHARE = 4.0
 PRESENT_SHARE = 0.1
 
 
-def masked_loss(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+def masked_loss(logits: Tensor, target: Tensor, weight: Tensor, share: Tensor) -> Tensor:
     """Return the mean over known structures of cross entropy plus soft Dice.
 
     The cross entropy is counted twice: as the mean over all voxels, which are nearly all air, and as the mean over
@@ -22,21 +22,27 @@ def masked_loss(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     ----------
     logits, target, weight
         (batch, structures, z, y, x); where `weight` is 0 no term has a gradient.
+    share
+        (structures,), how much each counts in the mean.
     """
     entropy = F.binary_cross_entropy_with_logits(logits, target, weight, reduction="none")
-    everywhere = _mean_of_known(entropy, weight)
-    within = _mean_of_known(entropy * target, weight * target)
+    everywhere = _mean_of_known(entropy, weight, share)
+    within = _mean_of_known(entropy * target, weight * target, share)
     dice, present = soft_dice(logits, target, weight)
-    overlap = (1 - dice)[present].sum() / present.sum().clamp(min=1)
+    overlap = _shared_mean(1 - dice, present, share)
     return ALL_SHARE * everywhere + PRESENT_SHARE * within + overlap
 
 
-def _mean_of_known(values: Tensor, weight: Tensor) -> Tensor:
+def _mean_of_known(values: Tensor, weight: Tensor, share: Tensor) -> Tensor:
     """Return the mean over voxels, then over the structures that have any weight."""
     count = weight.sum((0, 2, 3, 4))
-    known = count > 0
-    means = values.sum((0, 2, 3, 4)) / count.clamp(min=1)
-    return means[known].sum() / known.sum().clamp(min=1)
+    return _shared_mean(values.sum((0, 2, 3, 4)) / count.clamp(min=1), count > 0, share)
+
+
+def _shared_mean(values: Tensor, known: Tensor, share: Tensor) -> Tensor:
+    """Return the mean of `values` (structures,) over the `known` ones, each counted by its share."""
+    counted = share * known
+    return (values * counted).sum() / counted.sum().clamp(min=1e-6)
 
 
 def soft_dice(logits: Tensor, target: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:

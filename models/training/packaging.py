@@ -21,7 +21,7 @@ from autocontour.models.plausibility import Measure, compute_statistics
 from autocontour.models.training.config import StageConfig, TrainingConfig
 from autocontour.models.training.curves import read_log
 from autocontour.models.training.dataset import Dataset, Sample
-from autocontour.models.training.run import read_run_data
+from autocontour.models.training.run import begun_with, read_run_data
 from autocontour.models.training.validate import dice_of_sample, predict_sample
 
 THRESHOLDS = tuple(round(0.3 + 0.05 * k, 2) for k in range(9))
@@ -52,7 +52,7 @@ def package_run(config: TrainingConfig, run: Path, job: Job, *, data: Path | Non
     chosen = choose_thresholds(network, dataset.fold, config, job)
     cases = [measure_sample(sample, config.data.structures) for sample in dataset.training]
     metadata = build_metadata(config, chosen, compute_statistics(cases), best)
-    metadata["training"] = _training_summary(config, dataset, best)
+    metadata["training"] = _training_summary(config, dataset, best) | {"begun_with": begun_with(run)}
     weights = {name: found["average"] for name, found in best.items()}
     log = {name: [line for line in read_log(run / name / "log.jsonl") if line["kind"] == "validate"] for name in best}
     return write_package(run / "package", metadata, weights, {"training.json": json.dumps(log, indent=1)})

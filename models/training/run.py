@@ -10,9 +10,13 @@ from typing import Any
 
 from autocontour.errors import TrainingError
 from autocontour.jobs import Job
+from autocontour.models.package import ModelPackage
 from autocontour.models.training.config import TrainingConfig
 from autocontour.models.training.dataset import Dataset, read_dataset
+from autocontour.models.training.initial import initial_weights
 from autocontour.models.training.loop import Trainer
+
+DATA = "data.json"
 
 
 def train_run(
@@ -22,6 +26,7 @@ def train_run(
     *,
     data: Path | None = None,
     stages: Sequence[str] | None = None,
+    begin_with: ModelPackage | None = None,
 ) -> dict[str, Any]:
     """Train the stages of `config`, each continued from where it stood, and return what was learnt from.
 
@@ -34,26 +39,39 @@ def train_run(
         Folder of the data, in place of the configuration's.
     stages
         Which; all if None.
+    begin_with
+        A package whose weights a stage begins with, unless it is continued; random weights if None.
 
     Raises
     ------
     TrainingError
-        ``AC-TR-006`` for a stage that the configuration has not, or what reading the data raises.
+        ``AC-TR-006`` for a stage that the configuration has not, ``AC-TR-008`` for a package that cannot begin it, or
+        what reading the data raises.
     """
     wanted = list(stages or config.stages)
     if unknown := [name for name in wanted if name not in config.stages]:
         known = ", ".join(config.stages)
         raise TrainingError("AC-TR-006", f"The configuration has no stage {unknown[0]!r}.", f"It has: {known}.")
     dataset = read_run_data(config, job, data)
-    summary = _summary(dataset)
+    summary = _summary(dataset) | {"begun_with": begun_with(folder, begin_with)}
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "data.json").write_text(json.dumps(summary, indent=1), encoding="utf-8")
+    (folder / DATA).write_text(json.dumps(summary, indent=1), encoding="utf-8")
     for name in wanted:
         structures, seed = config.data.structures, config.data.seed
-        trainer = Trainer(name, config.stages[name], structures, dataset.training, dataset.fold, folder / name, seed)
+        stage = config.stages[name]
+        initial = begin_with and initial_weights(begin_with, name, stage, structures, seed)
+        trainer = Trainer(name, stage, structures, dataset.training, dataset.fold, folder / name, seed, initial)
         trainer.run(job)
         summary[name] = {"steps": trainer.step, "minutes": round(trainer.elapsed_s / 60, 1), "score": trainer.best}
     return summary
+
+
+def begun_with(folder: Path, package: ModelPackage | None = None) -> str:
+    """Return which package's weights the run began with, as ``data.json`` in its `folder` tells; empty for none."""
+    if package is not None:
+        return f"{package.name} {package.version} ({package.checksum})"
+    path = folder / DATA
+    return str(json.loads(path.read_text(encoding="utf-8")).get("begun_with", "")) if path.exists() else ""
 
 
 def read_run_data(config: TrainingConfig, job: Job, data: Path | None = None) -> Dataset:

@@ -1,0 +1,45 @@
+"""Weights to begin a training with: those of a package that was trained before, fitted to the structures wanted now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from autocontour.errors import TrainingError
+from autocontour.models.networks import build_network
+from autocontour.models.package import ModelPackage
+from autocontour.models.training.config import StageConfig
+
+HEAD = ("head.weight", "head.bias")
+
+
+def initial_weights(
+    package: ModelPackage, role: str, stage: StageConfig, structures: Sequence[str], seed: int
+) -> dict[str, Tensor]:
+    """Return a package's weights for the network of `stage`.
+
+    The outputs are matched by the structures' names; that of a structure which the package has not begins at random.
+
+    Raises
+    ------
+    TrainingError
+        ``AC-TR-008`` if the package's network is another one.
+    """
+    torch.manual_seed(seed)
+    weights = {name: value.clone() for name, value in build_network(stage.network).state_dict().items()}
+    learnt = package.read_weights(role) if role in package.stages else {}
+    known = [(k, package.channel(name)) for k, name in enumerate(structures) if name in package.structures]
+    for name, value in weights.items():
+        given = torch.from_numpy(learnt[name].copy()) if name in learnt else torch.zeros(0)
+        body = given.shape[1:] == value.shape[1:] and given.dim() == value.dim()
+        if not body or (name not in HEAD and given.shape != value.shape):
+            message = f"{package.name} {package.version} cannot begin the {role}: its network is another one ({name})."
+            raise TrainingError("AC-TR-008", message, "Give the same network in the configuration, or begin afresh.")
+        if name in HEAD:
+            for channel, source in known:
+                value[channel] = given[source]
+        else:
+            value.copy_(given)
+    return weights

@@ -1,0 +1,63 @@
+"""A training that begins with the weights of a package."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from autocontour.errors import TrainingError
+from autocontour.models.library import BUNDLED
+from autocontour.models.package import read_package
+from autocontour.models.training.config import read_config
+from autocontour.models.training.initial import initial_weights
+from autocontour.models.training.run import begun_with
+
+STRUCTURES = ["Larynx", "PTV_Elsewhere", "Brainstem"]
+
+
+@pytest.fixture(scope="module")
+def package():
+    return read_package(BUNDLED / "head-and-neck")
+
+
+@pytest.fixture(scope="module")
+def stage():
+    config = read_config(Path(__file__).parents[2] / "models/training/configs/head_and_neck.toml")
+    stage = config.stages["localizer"]
+    return replace(stage, network={**stage.network, "out_channels": len(STRUCTURES)})
+
+
+def test_outputs_are_matched_by_name_and_the_rest_is_taken_over(package, stage):
+    weights = initial_weights(package, "localizer", stage, STRUCTURES, seed=5)
+    learnt = package.read_weights("localizer")
+    for name in set(learnt) - {"head.weight", "head.bias"}:
+        np.testing.assert_array_equal(weights[name].numpy(), learnt[name])
+    for channel in (0, 2):
+        source = package.channel(STRUCTURES[channel])
+        np.testing.assert_array_equal(weights["head.weight"][channel].numpy(), learnt["head.weight"][source])
+        assert weights["head.bias"][channel] == learnt["head.bias"][source]
+
+
+def test_an_output_the_package_has_not_begins_at_random(package, stage):
+    one, other = (initial_weights(package, "localizer", stage, STRUCTURES, seed)["head.weight"] for seed in (1, 2))
+    assert not torch.equal(one[1], other[1])
+    assert torch.equal(one[0], other[0])
+
+
+def test_another_network_is_refused(package, stage):
+    wider = replace(stage, network={**stage.network, "growth": 8})
+    with pytest.raises(TrainingError) as refusal:
+        initial_weights(package, "localizer", wider, STRUCTURES, seed=1)
+    assert refusal.value.code == "AC-TR-008"
+
+
+def test_a_stage_the_package_has_not_is_refused(package, stage):
+    with pytest.raises(TrainingError):
+        initial_weights(package, "third", stage, STRUCTURES, seed=1)
+
+
+def test_a_run_says_what_it_began_with(package, tmp_path):
+    assert begun_with(tmp_path) == ""
+    assert begun_with(tmp_path, package).startswith(f"{package.name} {package.version} ({package.checksum}")
