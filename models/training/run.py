@@ -59,7 +59,7 @@ def train_run(
     for name in wanted:
         structures, seed = config.data.structures, config.data.seed
         stage = config.stages[name]
-        initial = begin_with and initial_weights(begin_with, name, stage, structures, seed)
+        initial = initial_weights(begin_with, name, stage, structures, seed) if begin_with else None
         trainer = Trainer(name, stage, structures, dataset.training, dataset.fold, folder / name, seed, initial)
         trainer.run(job)
         summary[name] = {"steps": trainer.step, "minutes": round(trainer.elapsed_s / 60, 1), "score": trainer.best}
