@@ -11,6 +11,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from autocontour.errors import CaseError
@@ -32,14 +33,34 @@ class Journal:
     """The append-only journal of a case.
 
     A torn or damaged tail behind byte `start` is cut off when the journal is opened; what was cut is kept beside it
-    as ``*.damaged``.
+    as ``*.damaged``. So is the whole of a journal that ends before `start`: it has lost what was written to it.
+
+    Parameters
+    ----------
+    path
+        The file; made if missing.
+    start
+        The byte to read on from.
+    after
+        Sequence number of the record before `start`; each record must follow the one before it.
+
+    Attributes
+    ----------
+    records
+        Those behind `start`, in order.
+    bytes_lost
+        How many bytes were cut off.
+    is_renewed
+        Whether the journal ended before `start` and was begun anew.
     """
 
-    def __init__(self, path: Path, start: int = 0) -> None:
+    def __init__(self, path: Path, start: int = 0, after: int = 0) -> None:
         self.path = path
-        self.end = start
-        for record in read_records(path, start):
-            self.end = record.end
+        self.is_renewed = _size(path) < start
+        self.end = 0 if self.is_renewed else start
+        self.records = [] if self.is_renewed else _in_sequence(read_records(path, start), after)
+        if self.records:
+            self.end = self.records[-1].end
         self.bytes_lost = _cut_tail(path, self.end)
         self._file = path.open("ab", buffering=0)
 
@@ -93,8 +114,17 @@ def _checksum(sequence: int, payload: bytes) -> int:
     return zlib.crc32(payload, zlib.crc32(sequence.to_bytes(8, "little")))
 
 
+def _in_sequence(records: Iterator[Record], after: int) -> list[Record]:
+    """Return the records up to the first that does not follow the one before it."""
+    return [record for _, record in takewhile(lambda pair: pair[0] == pair[1].sequence, enumerate(records, after + 1))]
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
 def _cut_tail(path: Path, end: int) -> int:
-    size = path.stat().st_size if path.exists() else 0
+    size = _size(path)
     if size <= end:
         return 0
     with path.open("r+b") as file:

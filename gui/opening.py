@@ -28,12 +28,14 @@ class Opening(QObject):
         path: Path,
         opened: Callable[[CTVolume], None],
         failed: Callable[[AutoContourError], None],
+        series_uid: str = "",
     ) -> None:
         super().__init__(parent)
         self._window = parent
         self._path = path
         self._opened = opened
         self._failed = failed
+        self._series_uid = series_uid
         self._task: ThreadTask | None = None
         self._progress = QProgressDialog("Looking for scans…", "Cancel", 0, 100, parent)
         self._progress.setWindowModality(Qt.WindowModality.WindowModal)
@@ -57,7 +59,10 @@ class Opening(QObject):
     def _choose(self, found: object) -> None:
         assert isinstance(found, list)  # what scan_folder returns
         series = planning_cts(found)
-        if not series:
+        wanted = [one for one in series if one.series_instance_uid == self._series_uid and one.is_sound]
+        if len(wanted) == 1:
+            self._read(wanted[0])
+        elif not series:
             self._fail(no_planning_ct())
         elif len(series) == 1 and series[0].is_sound:
             self._read(series[0])

@@ -91,7 +91,12 @@ class ViewerSettings:
         self._store.sync()
 
 
+def cases_folder(root: Path | None) -> Path:
+    """Return the folder of all cases: `root`, or the user's own place."""
+    return root or Path(platformdirs.user_data_dir("autocontour", appauthor=False)) / "cases"
+
+
 def case_folder(root: Path | None, key: CaseKey) -> Path:
     """Return where the case of a CT is kept; the folder's name tells nothing of the patient."""
-    root = root or Path(platformdirs.user_data_dir("autocontour", appauthor=False)) / "cases"
-    return root / hashlib.sha256(f"{key.series_instance_uid} {key.slices_checksum}".encode()).hexdigest()[:24]
+    name = hashlib.sha256(f"{key.series_instance_uid} {key.slices_checksum}".encode()).hexdigest()[:24]
+    return cases_folder(root) / name

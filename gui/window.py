@@ -7,10 +7,9 @@ from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence, QShortcut
+from PySide6.QtGui import QAction, QCloseEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QApplication,
-    QFileDialog,
     QHBoxLayout,
     QLabel,
     QMenu,
@@ -22,8 +21,6 @@ from PySide6.QtWidgets import (
 )
 
 from autocontour.case import Edit
-from autocontour.errors import AutoContourError
-from autocontour.findings import Severity
 from autocontour.gui import theme
 from autocontour.gui.actions import ACTIONS, ActionRow
 from autocontour.gui.auto_bar import AutoBar
@@ -31,9 +28,10 @@ from autocontour.gui.banner import Banner
 from autocontour.gui.cheat_sheet import CheatSheet
 from autocontour.gui.collecting import collect_on_gui_thread
 from autocontour.gui.icons import SIZE, icon
+from autocontour.gui.intake import Intake
 from autocontour.gui.planes import Plane
-from autocontour.gui.questions import Questions
-from autocontour.gui.settings import ViewerSettings, case_folder
+from autocontour.gui.recovery_bar import RecoveryBar
+from autocontour.gui.settings import ViewerSettings
 from autocontour.gui.structure_list import need
 from autocontour.gui.structures_panel import StructuresPanel
 from autocontour.gui.toast import Toast
@@ -42,7 +40,6 @@ from autocontour.gui.view_grid import ViewGrid
 from autocontour.gui.welcome import WelcomePage
 from autocontour.gui.windowing import AUTO, PRESETS, fit_window
 from autocontour.gui.workspace import Workspace
-from autocontour.volume import CTVolume
 
 TOOL_CLASSES: dict[str, type[Tool]] = {
     "navigate": Navigate,
@@ -65,7 +62,7 @@ SIDE_BAR = (
 )
 
 
-class MainWindow(Questions):
+class MainWindow(Intake):
     """The program's one window.
 
     Parameters
@@ -96,6 +93,7 @@ class MainWindow(Questions):
         self._follow_undo()
         if not self.restoreGeometry(self.settings.geometry):
             self.resize(1500, 940)
+        self._look_for_left_cases()
 
     # Building -------------------------------------------------------------------------------------------------------
 
@@ -103,7 +101,7 @@ class MainWindow(Questions):
         self.banner = Banner()
         self.views = ViewGrid(self.workspace)
         self.panel = StructuresPanel(self.workspace)
-        self.auto_bar = AutoBar(self.workspace)
+        self.auto_bar, self.recovery_bar = AutoBar(self.workspace), RecoveryBar(self.workspace)
         self.welcome = WelcomePage()
         room = QSplitter(Qt.Orientation.Horizontal)
         room.setHandleWidth(3)
@@ -124,7 +122,7 @@ class MainWindow(Questions):
         middle.setSpacing(0)
         middle.addWidget(self.side_bar)
         middle.addWidget(self.pages, 1)
-        for widget in (self.banner, self.main_bar, self.auto_bar):
+        for widget in (self.banner, self.main_bar, self.auto_bar, self.recovery_bar):
             column.addWidget(widget)
         column.addLayout(middle, 1)
         self.setCentralWidget(holder)
@@ -182,6 +180,8 @@ class MainWindow(Questions):
         self.panel.next_asked.connect(self.review_next)
         self.welcome.open_asked.connect(self.ask_folder)
         self.welcome.folder_chosen.connect(lambda folder: self.open_path(Path(folder)))
+        self.welcome.left_case_chosen.connect(self.go_on_with)
+        self.welcome.left_case_dismissed.connect(self._dismiss)
 
     # Following the workspace ----------------------------------------------------------------------------------------
 
@@ -224,53 +224,6 @@ class MainWindow(Questions):
         tool = self.views.axial.tool
         size = f"   ⌀ {2 * tool.radius_mm:.1f} mm" if tool.has_size else ""
         self._tool_label.setText(f"{tool.name}{size}   ")
-
-    # Opening --------------------------------------------------------------------------------------------------------
-
-    def open_path(self, path: Path) -> None:
-        """Open a CT folder (or a NIfTI or NRRD file)."""
-        from autocontour.gui.opening import Opening  # pydicom, not needed to show the window
-
-        self._opening = Opening(self, path, partial(self.show_ct, source=path), self.workspace.say_error)
-        self._opening.start()
-
-    def show_ct(self, ct: CTVolume, source: Path | None = None) -> None:
-        """Show a CT and take up its case."""
-        from autocontour.gui.workspace import case_key
-
-        folder = case_folder(self.case_root, case_key(ct))
-        try:
-            self.workspace.open(ct, folder, source)
-        except AutoContourError as error:
-            self.workspace.say_error(error)
-            return
-        if source is not None:
-            self.settings.remember(source)
-        case = self.workspace.case
-        noticed = [finding for finding in ct.findings if finding.severity >= Severity.WARN]
-        if noticed:
-            self.workspace.say(" ".join(f"{finding.message} {finding.remedy}".strip() for finding in noticed[:3]))
-        if case and case.replayed:
-            self.workspace.say(f"{case.replayed} changes were recovered after the program had ended unexpectedly.")
-
-    def ask_folder(self) -> None:
-        """Ask for a folder and open it."""
-        start = self.settings.recent[0] if self.settings.recent else str(Path.home())
-        folder = QFileDialog.getExistingDirectory(self, "Open a CT folder", start)
-        if folder:
-            self.open_path(Path(folder))
-
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """Take folders and files."""
-        if event.mimeData().hasUrls():
-            event.acceptProposedAction()
-
-    def dropEvent(self, event: QDropEvent) -> None:
-        """Open a folder, or the structure set that was dropped on its scan."""
-        paths = [Path(url.toLocalFile()) for url in event.mimeData().urls()]
-        for path in paths[:1]:
-            is_set = path.is_file() and path.suffix.lower() == ".dcm" and self.workspace.ct is not None
-            self.open_structure_set(path) if is_set else self.open_path(path)
 
     # Tools and views ------------------------------------------------------------------------------------------------
 

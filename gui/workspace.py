@@ -10,9 +10,10 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
-from autocontour.case import Case, CaseKey, CaseState, CaseStructure, Edit
+from autocontour.case import Case, CaseKey, CaseState, CaseStructure, Edit, ScanFacts, mark_open
 from autocontour.case.state import SliceChanges
 from autocontour.errors import AutoContourError
+from autocontour.gui.banner import PatientFacts
 from autocontour.gui.planes import Plane, PlaneGrid, body_voxels
 from autocontour.gui.windowing import PRESETS, Window
 from autocontour.structures import GenerationAlgorithm, ReviewStatus, Structure, StructureSet
@@ -88,6 +89,9 @@ class Workspace(QObject):
         CaseError
             If the case cannot be taken up; the one that is open stays.
         """
+        if self.case and self.case.folder == case_folder:
+            self.say("This scan is open already.")
+            return
         case = Case(case_folder, case_key(ct))
         self.close()
         self.ct, self.case, self.folder = ct, case, source
@@ -103,6 +107,10 @@ class Workspace(QObject):
         self.ct_changed.emit()
         self.structures_changed.emit()
         self.selection_changed.emit()
+        if source is not None:
+            facts = PatientFacts.of(ct)
+            scan = ScanFacts(source.resolve(), case.key.series_instance_uid, facts.scan_date, facts.series)
+            mark_open(case_folder, scan, case.sequence)
 
     def close(self) -> None:
         """Let go of the case."""
@@ -141,6 +149,12 @@ class Workspace(QObject):
         if self.case and (label := self.case.redo_label):
             self.case.redo()
             self._moved(f"Done again: {label}")
+
+    def take_back_recovered(self) -> None:
+        """Return to the state before the changes that were recovered, as one step."""
+        if self.case and self.case.recovered:
+            self.case.take_back_recovered()
+            self._moved("Taken back; Ctrl+Z brings the changes again.")
 
     def select(self, number: int | None) -> None:
         """Make a structure the one that tools work on."""

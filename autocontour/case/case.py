@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
+from autocontour.case.history import Step, kept_steps
+from autocontour.case.left import clear_mark
 from autocontour.case.lock import CaseLock
-from autocontour.case.records import decode_edit, decode_state, encode_edit, encode_state, pack, unpack
+from autocontour.case.records import decode_edit, encode_edit, pack, unpack
+from autocontour.case.snapshots import Snapshot, read_newest, remove_older, write_snapshot
 from autocontour.case.state import CaseState, CaseStructure, Edit, edit_between
 from autocontour.errors import CaseError
 from autocontour.files import write_atomically
-from autocontour.journal import Journal, frame, read_records
+from autocontour.findings import Finding, Severity
+from autocontour.journal import Journal, Record
 from autocontour.structures import Structure, StructureSet
 
-SNAPSHOTS_KEPT = 2
 EDITS_PER_SNAPSHOT = 100
 
 
@@ -36,14 +38,6 @@ class CaseKey:
     slices_checksum: str = ""
 
 
-@dataclass(frozen=True)
-class Step:
-    """A moment of the history: what was done and the state after it."""
-
-    label: str
-    state: CaseState
-
-
 class Case:
     """The structures of one CT under review.
 
@@ -60,6 +54,13 @@ class Case:
     ------
     CaseError
         If the case is open elsewhere or belongs to another CT.
+
+    Attributes
+    ----------
+    recovered
+        What was done after the last snapshot, in order, if the program was killed the last time.
+    findings
+        What was damaged when the case was opened, and what became of it.
     """
 
     def __init__(self, folder: Path, key: CaseKey) -> None:
@@ -75,17 +76,19 @@ class Case:
             raise
 
     def _open(self) -> None:
-        path = self.folder / "journal.bin"
-        sequence, state, seconds, offset = _read_snapshot(self.folder)
-        self._journal = Journal(path, offset)
-        self.seconds: dict[int, float] = seconds
-        self._steps = [Step("", state)]
-        self._index = 0
-        self.sequence = sequence
-        self.replayed = 0
-        for record in read_records(path, offset):
-            self._replay(record.sequence, unpack(record.payload))
-        self.snapshot()
+        snapshot = read_newest(self.folder)
+        self._journal = Journal(self.folder / "journal.bin", snapshot.offset, snapshot.sequence)
+        self.seconds: dict[int, float] = dict(snapshot.seconds)
+        self._steps, self._index = snapshot.steps, snapshot.index
+        self._before_replay = self.state
+        self.sequence = snapshot.sequence
+        self.recovered: tuple[str, ...] = tuple(self._replay(record) for record in self._journal.records)
+        self.findings = tuple(_damage(snapshot, self._journal, self.sequence))
+        self._journal.records.clear()
+        if self.recovered or self.findings:
+            self.snapshot()
+        if self._journal.is_renewed:
+            remove_older(self.folder)  # they belong to the journal that was set aside
 
     @property
     def state(self) -> CaseState:
@@ -134,6 +137,13 @@ class Case:
         """Take the last step back; nothing happens at the start."""
         return self._move(-1, "undo") if self.undo_label else self.state
 
+    def take_back_recovered(self) -> CaseState:
+        """Return to the state before the recovered changes, as one step of undo."""
+        label, before = "Take back what was recovered", self._before_replay
+        self._write("edit", edit_between(label, self.state, before), 0.0)
+        self._push(Step(label, before))
+        return before
+
     def redo(self) -> CaseState:
         """Do the next step again; nothing happens at the end."""
         return self._move(1, "redo") if self.redo_label else self.state
@@ -174,22 +184,18 @@ class Case:
         return StructureSet(label, chosen, self.key.series_instance_uid, self.key.frame_of_reference_uid)
 
     def snapshot(self) -> None:
-        """Write the whole state; the last two snapshots are kept."""
-        record = {
-            "state": encode_state(self.state),
-            "seconds": {str(number): value for number, value in self.seconds.items()},
-            "offset": self._journal.end,
-        }
-        path = self.folder / f"snapshot-{self.sequence:08d}.bin"
-        write_atomically(path, frame(self.sequence, pack(record)))
-        for old in sorted(self.folder.glob("snapshot-*.bin"))[:-SNAPSHOTS_KEPT]:
-            old.unlink()
+        """Write the whole state and the steps around it; the last two snapshots are kept."""
+        steps = kept_steps(self._steps, self._index)
+        write_snapshot(self.folder, self.sequence, self._journal.end, self.state, self.seconds, steps)
 
     def close(self) -> None:
         """Write a snapshot and let go of the case."""
-        self.snapshot()
-        self._journal.close()
-        self._lock.release()
+        try:
+            self.snapshot()
+            clear_mark(self.folder)
+        finally:
+            self._journal.close()
+            self._lock.release()
 
     def _move(self, step: int, kind: str) -> CaseState:
         before, after = self.state, self._steps[self._index + step].state
@@ -212,20 +218,30 @@ class Case:
         self._journal.append(self.sequence + 1, pack(record))
         self.sequence += 1
 
-    def _replay(self, sequence: int, record: Mapping[str, Any]) -> None:
-        edit = decode_edit(record["edit"])
-        kind = record["kind"]
+    def _replay(self, record: Record) -> str:
+        """Do again what a journal record says; return it in words."""
+        content = unpack(record.payload)
+        edit, kind = decode_edit(content["edit"]), content["kind"]
+        before = self.state
         if kind == "undo" and self._index:
             self._index -= 1
         elif kind == "undo":
-            self._steps = [Step("", self.state.patched(edit)), Step(edit.label, self.state), *self._steps[1:]]
+            self._steps = [Step("", before.patched(edit)), Step(edit.label, before), *self._steps[1:]]
         elif kind == "redo" and self.redo_label:
             self._index += 1
         else:
-            self._push(Step(edit.label, self.state.patched(edit)))
-        self._count(edit, record["seconds"])
-        self.sequence = sequence
-        self.replayed += 1
+            self._push(Step(edit.label, before.patched(edit)))
+        self._count(edit, content["seconds"])
+        self.sequence = record.sequence
+        return {"undo": "Undo ", "redo": "Redo "}.get(kind, "") + _described(edit, before)
+
+
+def _described(edit: Edit, before: CaseState) -> str:
+    """Return the edit's label with the name of the one structure it changes."""
+    changed = {*edit.contours, *(number for number, values in edit.fields.items() if values)}
+    names = [before[number].structure.name for number in changed if number in before]
+    is_told = len(names) != 1 or names[0] in edit.label
+    return edit.label if is_told else f"{edit.label} {names[0]}"
 
 
 def _free_name(name: str, taken: set[str]) -> str:
@@ -236,20 +252,27 @@ def _free_name(name: str, taken: set[str]) -> str:
 
 
 def _check_key(path: Path, key: CaseKey) -> None:
-    if not path.exists():
+    try:
+        known = json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError):  # a new case, or a file cut short: the folder's name is the key as well
         write_atomically(path, json.dumps(asdict(key)).encode())
-    elif json.loads(path.read_bytes()) != asdict(key):
+        return
+    if known != asdict(key):
         raise CaseError("AC-CASE-002", "This case belongs to another CT.", "Open it with its own CT series.")
 
 
-def _read_snapshot(folder: Path) -> tuple[int, CaseState, dict[int, float], int]:
-    """Return sequence, state, seconds per structure and journal offset of the newest snapshot that is whole.
-
-    Without any the case starts empty and the whole journal is replayed.
-    """
-    for path in sorted(folder.glob("snapshot-*.bin"), reverse=True):
-        for record in read_records(path):
-            content = unpack(record.payload)
-            seconds = {int(number): value for number, value in content["seconds"].items()}
-            return record.sequence, decode_state(content["state"]), seconds, content["offset"]
-    return 0, CaseState(), {}, 0
+def _damage(snapshot: Snapshot, journal: Journal, sequence: int) -> Iterator[Finding]:
+    """Say what was damaged on the disk and what is lost by it."""
+    lost = snapshot.newest - sequence
+    if snapshot.sequence < snapshot.newest:
+        what = "Nothing is lost." if lost <= 0 else f"The last {lost} changes are lost."
+        message = (
+            f"The newest copy of this case was damaged; it was rebuilt from the one before and the journal. {what}"
+        )
+        yield Finding("AC-CASE-020", Severity.WARN, message)
+    elif journal.is_renewed:
+        message = "The journal of this case was damaged; the structures are as in its newest copy."
+        yield Finding("AC-CASE-021", Severity.WARN, message, remedy="Look at what you did last.")
+    if journal.bytes_lost and not journal.is_renewed:
+        message = "The last change was not finished when the program ended; it could not be kept."
+        yield Finding("AC-CASE-022", Severity.WARN, message, remedy="Look at what you did last.")

@@ -1,0 +1,113 @@
+"""Cases that a killed program left behind: found at the next start by the mark it could not remove."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from autocontour.case.lock import CaseLock
+from autocontour.case.records import unpack
+from autocontour.case.snapshots import peek_newest
+from autocontour.errors import CaseError
+from autocontour.files import write_atomically
+from autocontour.journal import read_records
+
+MARK = "open.json"
+
+
+@dataclass(frozen=True)
+class ScanFacts:
+    """By what the user knows a scan; nothing of the patient.
+
+    Attributes
+    ----------
+    source
+        The folder or file it was opened from.
+    series_instance_uid
+        Which series of the folder.
+    date, series
+        As shown to the user.
+    """
+
+    source: Path
+    series_instance_uid: str = ""
+    date: str = ""
+    series: str = ""
+
+
+@dataclass(frozen=True)
+class LeftCase:
+    """A case whose program was killed.
+
+    Attributes
+    ----------
+    folder
+        Where the case is kept.
+    structures
+        How many it has.
+    changes
+        How many the killed program had made.
+    changed_at
+        When the last one was written, in UTC.
+    """
+
+    folder: Path
+    scan: ScanFacts
+    structures: int
+    changes: int
+    changed_at: datetime
+
+
+def mark_open(folder: Path, scan: ScanFacts, sequence: int) -> None:
+    """Leave a mark that this case is open, at step `sequence`."""
+    mark = {**{name: str(value) for name, value in vars(scan).items()}, "sequence": sequence}
+    write_atomically(folder / MARK, json.dumps(mark).encode())
+
+
+def clear_mark(folder: Path) -> None:
+    """Take the mark away: the case was closed, or the user does not want to hear of it."""
+    (folder / MARK).unlink(missing_ok=True)
+
+
+def left_cases(root: Path) -> list[LeftCase]:
+    """Return the cases below `root` that were changed and then left by a killed program, the latest first.
+
+    Those whose scan is no longer where it was are left out; they are taken up when it is opened.
+    """
+    found = (_left_case(mark.parent) for mark in root.glob(f"*/{MARK}"))
+    return sorted((case for case in found if case), key=lambda case: case.changed_at, reverse=True)
+
+
+def _left_case(folder: Path) -> LeftCase | None:
+    try:
+        mark = json.loads((folder / MARK).read_bytes())
+        begun = int(mark.pop("sequence"))
+        scan = ScanFacts(Path(mark.pop("source")), **mark)
+        if not scan.source.exists():
+            return None
+        CaseLock(folder).release()
+        return _counted(folder, scan, begun)
+    except (CaseError, OSError, ValueError, KeyError, TypeError):
+        return None  # open in another window, or a mark that was cut short: nothing to offer
+
+
+def _counted(folder: Path, scan: ScanFacts, begun: int) -> LeftCase | None:
+    sequence, offset, items = peek_newest(folder)
+    numbers = {int(item["number"]) for item in items}
+    journal = folder / "journal.bin"
+    for record in read_records(journal, offset):
+        _follow(numbers, unpack(record.payload)["edit"])
+        sequence = record.sequence
+    if sequence <= begun:
+        return None
+    changed_at = datetime.fromtimestamp(journal.stat().st_mtime, UTC)
+    return LeftCase(folder, scan, len(numbers), sequence - begun, changed_at)
+
+
+def _follow(numbers: set[int], edit: Mapping[str, Any]) -> None:
+    numbers -= set(edit["removed"])
+    numbers |= {int(item["number"]) for item in edit["added"]}

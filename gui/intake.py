@@ -1,0 +1,86 @@
+"""The main window's way in: folders and files are opened, dropped or gone on with, and become a case."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QFileDialog
+
+from autocontour.case import MARK, LeftCase, clear_mark, left_cases
+from autocontour.errors import AutoContourError
+from autocontour.findings import Severity
+from autocontour.gui.questions import Questions
+from autocontour.gui.settings import case_folder, cases_folder
+from autocontour.gui.tasks import ThreadTask
+from autocontour.volume import CTVolume
+
+if TYPE_CHECKING:
+    from autocontour.gui.welcome import WelcomePage
+
+
+class Intake(Questions):
+    """How scans and cases come in; a part of the main window."""
+
+    case_root: Path | None
+    welcome: WelcomePage
+
+    def open_path(self, path: Path, series_uid: str = "") -> None:
+        """Open a CT folder (or a NIfTI or NRRD file); of several series the one of `series_uid` without asking."""
+        from autocontour.gui.opening import Opening  # pydicom, not needed to show the window
+
+        self._opening = Opening(self, path, partial(self.show_ct, source=path), self.workspace.say_error, series_uid)
+        self._opening.start()
+
+    def show_ct(self, ct: CTVolume, source: Path | None = None) -> None:
+        """Show a CT and take up its case."""
+        from autocontour.gui.workspace import case_key
+
+        folder = case_folder(self.case_root, case_key(ct))
+        try:
+            self.workspace.open(ct, folder, source)
+        except AutoContourError as error:
+            self.workspace.say_error(error)
+            return
+        if source is not None:
+            self.settings.remember(source)
+        noticed = [finding for finding in ct.findings if finding.severity >= Severity.WARN]
+        if noticed:
+            self.workspace.say(" ".join(f"{finding.message} {finding.remedy}".strip() for finding in noticed[:3]))
+
+    def _look_for_left_cases(self) -> None:
+        """Offer what a killed program left, as soon as it is found."""
+        root = cases_folder(self.case_root)
+        if next(root.glob(f"*/{MARK}"), None) is not None:
+            self._looking = ThreadTask(lambda _: left_cases(root), self)
+            self._looking.done.connect(self.welcome.offer)
+            self._looking.start()
+
+    def go_on_with(self, left: LeftCase) -> None:
+        """Open the scan of a case that was left."""
+        self.open_path(left.scan.source, left.scan.series_instance_uid)
+
+    def _dismiss(self, left: LeftCase) -> None:
+        clear_mark(left.folder)
+        self.welcome.offer([case for case in self.welcome.offered if case is not left])
+
+    def ask_folder(self) -> None:
+        """Ask for a folder and open it."""
+        start = self.settings.recent[0] if self.settings.recent else str(Path.home())
+        folder = QFileDialog.getExistingDirectory(self, "Open a CT folder", start)
+        if folder:
+            self.open_path(Path(folder))
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Take folders and files."""
+        if event.mimeData().hasUrls():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Open a folder, or the structure set that was dropped on its scan."""
+        paths = [Path(url.toLocalFile()) for url in event.mimeData().urls()]
+        for path in paths[:1]:
+            is_set = path.is_file() and path.suffix.lower() == ".dcm" and self.workspace.ct is not None
+            self.open_structure_set(path) if is_set else self.open_path(path)
