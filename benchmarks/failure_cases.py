@@ -1,8 +1,9 @@
 """Pictures of the organs that a package draws worst on openkbp's validation patients.
 
-python benchmarks/failure_cases.py DATA ROWS.json FOLDER [--package NAME] [--variant openvino] [--cases 10]
+python benchmarks/failure_cases.py DATA [--package NAME] [--cases 10]
 
-ROWS.json comes from validation.py. Each picture shows the slice where drawn and reference differ most, in three
+Goes by docs/model-card.json, which model_card.py wrote of the same package, and fills docs/failure-cases/; the target
+levels, which are research, are left out. Each picture shows the slice where drawn and reference differ most, in three
 planes: reference green, drawn red.
 """
 
@@ -10,46 +11,50 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
+from cases import Case, Mask, Row, read_cases, run_case
 from numpy.typing import NDArray
-from validation import read_patient
 
-from autocontour.contouring import mask_from_contours
-from autocontour.jobs import Job
-from autocontour.models import find_package, segment_structures
+from autocontour.models import find_package
 
 mpl.use("Agg")
+DOCS = Path(__file__).resolve().parents[1] / "docs"
 LEVELS_HU = {"cmap": "gray", "vmin": -160, "vmax": 240}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
-    parser.add_argument("rows", type=Path)
-    parser.add_argument("folder", type=Path)
     parser.add_argument("--package", default="head-and-neck")
-    parser.add_argument("--variant", default="openvino")
     parser.add_argument("--cases", type=int, default=10)
     args = parser.parse_args()
     package = find_package(args.package)
-    records = {r["patient"]: r for r in json.loads((args.data / "index.json").read_text())["patients"]}
-    rows = json.loads(args.rows.read_text())[args.variant]
-    args.folder.mkdir(parents=True, exist_ok=True)
-    for number, row in enumerate(sorted(rows, key=lambda row: row["dsc"])[: args.cases], 1):
-        ct, truth, _ = read_patient(args.data / "val" / f"{row['patient']}.npz", records[row["patient"]])
-        found = segment_structures(ct, package, [row["structure"]], Job(), "cpu").drawings.get(row["structure"])
-        reference = truth[row["structure"]]
-        drawn = np.zeros_like(reference) if found is None else mask_from_contours(found.contours, ct.geometry)
-        name = f"{number:02d}-{row['patient']}-{row['structure']}.png"
-        draw_planes(ct.hu, reference, drawn, ct.geometry.spacing_zyx_mm, args.folder / name)
-        volumes = [int(mask.sum()) * ct.geometry.voxel_volume_mm3 / 1000 for mask in (reference, drawn)]
-        print(
-            f"{name}: DSC {row['dsc']:.2f}, HD95 {row['hd95_mm']:.0f} mm, reference {volumes[0]:.1f} cm³, "
-            f"drawn {volumes[1]:.1f} cm³, findings {', '.join(row['findings']) or 'none'}"
-        )
+    rows = [row for row in json.loads((DOCS / "model-card.json").read_text()) if not row["structure"].startswith("PTV")]
+    worst = sorted(rows, key=lambda row: row["dsc"])[: args.cases]
+    shutil.rmtree(DOCS / "failure-cases", ignore_errors=True)
+    (DOCS / "failure-cases").mkdir()
+    wanted = {row["patient"] for row in worst}
+    for case in read_cases(args.data, "validation", package):
+        drawn = run_case(case, package).masks if case.patient in wanted else {}
+        for number, row in enumerate(worst, 1):
+            if row["patient"] == case.patient:
+                draw_case(case, drawn[row["structure"]], row, number)
+
+
+def draw_case(case: Case, drawn: Mask, row: Row, number: int) -> None:
+    """Save a case's picture and print what is known of it."""
+    reference = case.masks[row["structure"]]
+    name = f"{number:02d}-{row['patient']}-{row['structure']}.png"
+    draw_planes(case.ct.hu, reference, drawn, case.ct.geometry.spacing_zyx_mm, DOCS / "failure-cases" / name)
+    distance = "endless" if row["hd95_mm"] is None else f"{row['hd95_mm']:.0f} mm"
+    print(
+        f"{name}: DSC {row['dsc']:.2f}, HD95 {distance}, reference {row['volume_a_cc']:.1f} cm³, "
+        f"drawn {row['volume_b_cc']:.1f} cm³, findings {', '.join(row['findings']) or 'none'}"
+    )
 
 
 def draw_planes(

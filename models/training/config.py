@@ -106,6 +106,10 @@ class PackageConfig:
         Structures that tell the body site, and how many of them a scan must show.
     history
         What a reader must know of how the run went, such as settings changed on the way.
+    changelog
+        Version → what changed.
+    intended_use
+        What the package is for, and what must be known before it is used.
     rules
         Structure → fields of `autocontour.models.package.StructureRules`.
     research
@@ -119,6 +123,8 @@ class PackageConfig:
     authors: str = ""
     data_source: str = ""
     history: str = ""
+    changelog: dict[str, str] = field(default_factory=dict)
+    intended_use: str = "Proposals for review by qualified staff; never to be used unreviewed."
     anchors: tuple[str, ...] = ()
     anchors_minimum: int = 2
     margin_mm: float = 15.0
