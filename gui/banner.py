@@ -34,7 +34,7 @@ class PatientFacts:
         series = " ".join(part for part in (said("SeriesNumber"), said("SeriesDescription")) if part)
         # PS3.5 6.2.1.1: components of a person's name are parted by carets.
         name = said("PatientName").replace("^", " ").strip()
-        return cls(name or "No name", said("PatientID"), _date(said("PatientBirthDate")), _date(date), series)
+        return cls(name or "No name", said("PatientID"), iso_date(said("PatientBirthDate")), iso_date(date), series)
 
     def line(self) -> str:
         """Return all of it in one line."""
@@ -86,7 +86,7 @@ class Banner(QFrame):
         self._note.setText(words)
 
 
-def _date(dicom_date: str) -> str:
+def iso_date(dicom_date: str) -> str:
     """Return YYYYMMDD as YYYY-MM-DD, anything else as it is."""
     whole = len(dicom_date) == 8 and dicom_date.isdigit()
     return f"{dicom_date[:4]}-{dicom_date[4:6]}-{dicom_date[6:]}" if whole else dicom_date

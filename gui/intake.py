@@ -15,9 +15,12 @@ from autocontour.findings import Severity
 from autocontour.gui.questions import Questions
 from autocontour.gui.settings import case_folder, cases_folder
 from autocontour.gui.tasks import ThreadTask
+from autocontour.structures import StructureSet
 from autocontour.volume import CTVolume
 
 if TYPE_CHECKING:
+    from autocontour.dicom import Series
+    from autocontour.gui.opening import Opened
     from autocontour.gui.welcome import WelcomePage
 
 
@@ -31,8 +34,34 @@ class Intake(Questions):
         """Open a CT folder (or a NIfTI or NRRD file); of several series the one of `series_uid` without asking."""
         from autocontour.gui.opening import Opening  # pydicom, not needed to show the window
 
-        self._opening = Opening(self, path, partial(self.show_ct, source=path), self.workspace.say_error, series_uid)
+        opened = partial(self._take_in, source=path)
+        self._opening = Opening(self, path, opened, self.workspace.say_error, self._is_begun, series_uid)
         self._opening.start()
+
+    def _is_begun(self, series: Series) -> bool:
+        """Whether there is a case of `series` with something in it."""
+        from autocontour.gui.workspace import series_key
+
+        journal = case_folder(self.case_root, series_key(series)) / "journal.bin"
+        return journal.exists() and journal.stat().st_size > 0
+
+    def _take_in(self, opened: Opened, source: Path) -> None:
+        """Show what was opened: the first structure set to be worked on, the others to compare with."""
+        self.show_ct(opened.ct, source)
+        case = self.workspace.case
+        if case is None or self.workspace.ct is not opened.ct:
+            return
+        for structure_set in opened.structure_sets[:1]:
+            if self.workspace.apply(case.importing(structure_set)):
+                self.workspace.say(f"{len(structure_set.structures)} structures of {structure_set.label} opened.")
+        for structure_set in opened.structure_sets[1:]:
+            self._compare_with(structure_set)
+        for error in opened.refusals:
+            self.workspace.say_error(error)
+
+    def _compare_with(self, structure_set: StructureSet) -> None:
+        self.workspace.comparison, self.workspace.comparing = structure_set, True
+        self._compare()
 
     def show_ct(self, ct: CTVolume, source: Path | None = None) -> None:
         """Show a CT and take up its case."""

@@ -2,32 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt
-from PySide6.QtWidgets import QCheckBox, QLabel, QProgressDialog, QTreeWidget, QTreeWidgetItem, QWidget
+from PySide6.QtWidgets import QProgressDialog, QWidget
 
 from autocontour.batch import no_planning_ct
 from autocontour.dicom import Series, planning_cts, read_ct, read_image, scan_folder
-from autocontour.dicom.checks import ACCEPTABLE, blocking
-from autocontour.errors import AutoContourError, Cancelled
-from autocontour.findings import Severity
-from autocontour.gui.dialogs.frame import Dialog
+from autocontour.errors import AutoContourError, Cancelled, StructureSetError
+from autocontour.gui.dialogs.series import SeriesDialog
+from autocontour.gui.previews import PreviewReader
 from autocontour.gui.tasks import ThreadTask
 from autocontour.jobs import Job
+from autocontour.rtstruct import read_structure_set
+from autocontour.rtstruct.summary import StructureSetSummary, read_summary
+from autocontour.structures import StructureSet
 from autocontour.volume import CTVolume
+
+__all__ = ["Opened", "Opening", "SeriesDialog"]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What was opened.
+
+    Attributes
+    ----------
+    structure_sets
+        Those that were chosen with the CT and could be read.
+    refusals
+        Why others could not.
+    """
+
+    ct: CTVolume
+    structure_sets: tuple[StructureSet, ...] = ()
+    refusals: tuple[AutoContourError, ...] = ()
+
+
+@dataclass
+class _Found:
+    """The planning CTs of a folder and the structure sets drawn on them."""
+
+    series: list[Series]
+    structure_sets: Mapping[Series, Sequence[StructureSetSummary]] = field(default_factory=dict)
 
 
 class Opening(QObject):
-    """One attempt to open a folder; ends in `opened` or in a sentence why not."""
+    """One attempt to open a folder; ends in `opened` or in a sentence why not.
+
+    Parameters
+    ----------
+    parent
+        The window.
+    path
+        A folder, or a NIfTI or NRRD file.
+    opened, failed
+        Called with the result.
+    is_begun
+        Whether a series has a case already: then nobody is asked for structure sets.
+    series_uid
+        The series to open without asking.
+    """
 
     def __init__(
         self,
         parent: QWidget,
         path: Path,
-        opened: Callable[[CTVolume], None],
+        opened: Callable[[Opened], None],
         failed: Callable[[AutoContourError], None],
+        is_begun: Callable[[Series], bool] = lambda _: False,
         series_uid: str = "",
     ) -> None:
         super().__init__(parent)
@@ -35,6 +81,7 @@ class Opening(QObject):
         self._path = path
         self._opened = opened
         self._failed = failed
+        self._is_begun = is_begun
         self._series_uid = series_uid
         self._task: ThreadTask | None = None
         self._progress = QProgressDialog("Looking for scans…", "Cancel", 0, 100, parent)
@@ -45,9 +92,9 @@ class Opening(QObject):
     def start(self) -> None:
         """Scan the folder; a file is read as a NIfTI or NRRD volume."""
         if self._path.is_dir():
-            self._run(lambda job: scan_folder(self._path, job), self._choose)
+            self._run(lambda job: _look(self._path, job), self._choose)
         else:
-            self._run(lambda _: read_image(self._path), self._finish)
+            self._run(lambda _: Opened(read_image(self._path)), self._finish)
 
     def _run(self, function: Callable[[Job], object], then: Callable[[object], None]) -> None:
         self._task = ThreadTask(function, self)
@@ -57,30 +104,35 @@ class Opening(QObject):
         self._task.start()
 
     def _choose(self, found: object) -> None:
-        assert isinstance(found, list)  # what scan_folder returns
-        series = planning_cts(found)
+        assert isinstance(found, _Found)  # what _look returns
+        series = found.series
         wanted = [one for one in series if one.series_instance_uid == self._series_uid and one.is_sound]
-        if len(wanted) == 1:
-            self._read(wanted[0])
-        elif not series:
+        only = series[0] if len(series) == 1 and series[0].is_sound else None
+        if not series:
             self._fail(no_planning_ct())
-        elif len(series) == 1 and series[0].is_sound:
-            self._read(series[0])
+        elif len(wanted) == 1:
+            self._read(wanted[0])
+        elif only and (not found.structure_sets or self._is_begun(only)):
+            self._read(only)
         else:
-            self._progress.reset()
-            dialog = SeriesDialog(self._window, series)
-            if dialog.exec() and dialog.series is not None:
-                self._read(dialog.series, dialog.accepted_codes)
-            else:
-                self._progress.close()
+            self._ask(found)
 
-    def _read(self, series: Series, accepted: frozenset[str] = frozenset()) -> None:
-        self._run(lambda job: read_ct(series, job, accepted), self._finish)
+    def _ask(self, found: _Found) -> None:
+        self._progress.reset()
+        reader = PreviewReader(self)
+        dialog = SeriesDialog(self._window, found.series, found.structure_sets, self._is_begun, reader)
+        if dialog.exec() and dialog.series is not None:
+            self._read(dialog.series, dialog.accepted_codes, dialog.structure_sets)
+        else:
+            self._progress.close()
 
-    def _finish(self, ct: object) -> None:
+    def _read(self, series: Series, accepted: frozenset[str] = frozenset(), sets: Sequence[Path] = ()) -> None:
+        self._run(lambda job: _read(series, job, accepted, sets), self._finish)
+
+    def _finish(self, opened: object) -> None:
         self._progress.close()
-        assert isinstance(ct, CTVolume)  # what was read
-        self._opened(ct)
+        assert isinstance(opened, Opened)  # what was read
+        self._opened(opened)
 
     def _fail(self, error: AutoContourError) -> None:
         self._progress.close()
@@ -97,61 +149,31 @@ class Opening(QObject):
             self._task.job.cancel()
 
 
-class SeriesDialog(Dialog):
-    """Which of several series; those that cannot be used say why."""
-
-    def __init__(self, parent: QWidget, found: list[Series]) -> None:
-        super().__init__(parent, "Choose a series", "Several scans are in this folder.", "Open", width=760)
-        self._found = found
-        self.tree = QTreeWidget()
-        self.tree.setHeaderLabels(["Patient", "Date", "Series", "Slices", ""])
-        self.tree.setRootIsDecorated(False)
-        self.tree.setMinimumHeight(180)
-        self.tree.setAccessibleName("Series")
-        self.note = QLabel(wordWrap=True)
-        self.note.setObjectName("muted")
-        self.in_spite = QCheckBox(
-            "Open it in spite of this; every slice keeps its true position, and the file will say so"
-        )
-        self.in_spite.toggled.connect(self._explain)
-        for series in found:
-            self.tree.addTopLevelItem(_row(series))
-        self.tree.currentItemChanged.connect(self._explain)
-        self.tree.itemDoubleClicked.connect(lambda *_: self.accept() if self.ok.isEnabled() else None)
-        for column in range(5):
-            self.tree.resizeColumnToContents(column)
-        self.body.addWidget(self.tree)
-        self.body.addWidget(self.note)
-        self.body.addWidget(self.in_spite)
-        self.tree.setCurrentIndex(self.tree.model().index(0, 0))
-        self.finish()
-
-    @property
-    def series(self) -> Series | None:
-        """The one chosen."""
-        row = self.tree.currentIndex().row()
-        return self._found[row] if row >= 0 else None
-
-    @property
-    def accepted_codes(self) -> frozenset[str]:
-        """Codes of the blocking findings the user accepts: only those that can be."""
-        return self._acceptable() if self.in_spite.isChecked() else frozenset()
-
-    def _acceptable(self) -> frozenset[str]:
-        blocks = frozenset(f.code for f in blocking(self.series.findings)) if self.series else frozenset()
-        return blocks if blocks <= ACCEPTABLE else frozenset()
-
-    def _explain(self) -> None:
-        series = self.series
-        self.in_spite.setVisible(bool(self._acceptable()))
-        self.ok.setEnabled(series is not None and (series.is_sound or bool(self.accepted_codes)))
-        findings = [f for f in series.findings if f.severity > Severity.INFO] if series else []
-        self.note.setText(
-            "\n".join(f"{'●' if f.severity is Severity.BLOCK else '▲'} {f.message} {f.remedy}" for f in findings)
-        )
+def _look(folder: Path, job: Job) -> _Found:
+    """Find the planning CTs of a folder and, for each, the structure sets drawn on it."""
+    found = scan_folder(folder, job)
+    files = [path for series in found if series.modality == "RTSTRUCT" for path in series.files]
+    summaries = []
+    for path in job.track(files, "reading the structure sets", len(files)) if files else ():
+        with suppress(StructureSetError):  # a damaged one cannot be opened with any series
+            summaries.append(read_summary(path))
+    sets = {series: _drawn_on(series, summaries) for series in planning_cts(found)}
+    return _Found(list(sets), {series: several for series, several in sets.items() if several})
 
 
-def _row(series: Series) -> QTreeWidgetItem:
-    name = series.patient_name.replace("^", " ").strip() or "No name"
-    sound = "" if series.is_sound else "cannot be used"
-    return QTreeWidgetItem([name, series.study_date, f"{series.number} {series.description}", str(len(series)), sound])
+def _drawn_on(series: Series, summaries: Sequence[StructureSetSummary]) -> list[StructureSetSummary]:
+    """Return the structure sets drawn on `series`, the newest first."""
+    uids = series.series_instance_uid, series.frame_of_reference_uid
+    by_label = sorted((one for one in summaries if one.belongs_to(*uids)), key=lambda one: one.label)
+    return sorted(by_label, key=lambda one: one.date, reverse=True)
+
+
+def _read(series: Series, job: Job, accepted: frozenset[str], sets: Sequence[Path]) -> Opened:
+    ct = read_ct(series, job, accepted)
+    read, refusals = [], []
+    for path in job.track(sets, "reading the structure sets", len(sets)) if sets else ():
+        try:
+            read.append(read_structure_set(path, ct))
+        except StructureSetError as error:
+            refusals.append(error)
+    return Opened(ct, tuple(read), tuple(refusals))

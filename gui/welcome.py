@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QFrame,
@@ -88,7 +88,7 @@ class WelcomePage(QWidget):
         self.open.style().polish(self.open)
         for number, case in enumerate(cases[:OFFERED]):
             self._left_column.addWidget(self._offer(case, is_first=number == 0))
-        self._take_focus()
+        QTimer.singleShot(0, self, self._take_focus)  # once the buttons are shown: before, they cannot have it
 
     def showEvent(self, event: QShowEvent) -> None:
         """Put the keyboard where the work goes on."""

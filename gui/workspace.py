@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
@@ -17,7 +19,10 @@ from autocontour.gui.banner import PatientFacts
 from autocontour.gui.planes import Plane, PlaneGrid, body_voxels
 from autocontour.gui.windowing import PRESETS, Window
 from autocontour.structures import GenerationAlgorithm, ReviewStatus, Structure, StructureSet
-from autocontour.volume import CTVolume
+from autocontour.volume import CTVolume, SeriesReference
+
+if TYPE_CHECKING:
+    from autocontour.dicom import Series
 
 IDLE_SECONDS = 30.0
 """A pause longer than this is not work on the structure."""
@@ -271,8 +276,16 @@ def case_key(ct: CTVolume) -> CaseKey:
     """Return what tells the case of `ct` from every other; a research volume is known by its voxels."""
     places = ct.geometry.slice_origins_lps_mm.tobytes()
     if ct.reference:
-        slices = "\\".join(ct.reference.sop_instance_uids).encode() + places
-        reference = ct.reference
-        checksum = hashlib.sha256(slices).hexdigest()
-        return CaseKey(reference.series_instance_uid, reference.frame_of_reference_uid, checksum)
+        return _key(ct.reference, ct.reference.sop_instance_uids, places)
     return CaseKey("", "", hashlib.sha256(ct.hu.tobytes() + places).hexdigest())
+
+
+def series_key(series: Series) -> CaseKey:
+    """Return what `case_key` returns for the CT once it is read."""
+    places = series.geometry.slice_origins_lps_mm.tobytes() if series.geometry else b""
+    return _key(series, [header.sop_instance_uid for header in series.slices], places)
+
+
+def _key(source: Series | SeriesReference, sop_instance_uids: Sequence[str], places: bytes) -> CaseKey:
+    checksum = hashlib.sha256("\\".join(sop_instance_uids).encode() + places).hexdigest()
+    return CaseKey(source.series_instance_uid, source.frame_of_reference_uid, checksum)

@@ -1,22 +1,31 @@
 """She opens scans: goes on after a crash, chooses a series, brings structure sets along."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QPushButton
 
 from autocontour.case import Case, CaseKey, Edit, ScanFacts, mark_open
 from autocontour.dicom import planning_cts, read_ct, scan_folder
+from autocontour.dicom.pixels import read_slice
+from autocontour.gui import previews
 from autocontour.gui.banner import PatientFacts
+from autocontour.gui.opening import SeriesDialog
 from autocontour.gui.settings import ViewerSettings
 from autocontour.gui.window import MainWindow
+from autocontour.gui.workspace import case_key, series_key
 from autocontour.jobs import Job
-from autocontour.phantom import build_phantom, write_ct_series
+from autocontour.phantom import SeriesDescription, build_phantom, write_ct_series
+from autocontour.rtstruct import write_structure_set
+from autocontour.rtstruct.summary import read_summary
+from autocontour.structures import StructureSet
 from tests.gui.conftest import ball, disc
 
 KEY = Qt.Key
@@ -29,7 +38,10 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from autocontour.case import Edit
 from autocontour.dicom import planning_cts, read_ct, scan_folder
+from autocontour.dicom.pixels import read_slice
+from autocontour.gui import previews
 from autocontour.gui.banner import PatientFacts
+from autocontour.gui.opening import SeriesDialog
 from autocontour.gui.settings import ViewerSettings
 from autocontour.gui.window import MainWindow
 from conftest import ball, disc
@@ -54,9 +66,9 @@ def phantom_folder(tmp_path_factory):
     return write_phantom(tmp_path_factory.mktemp("phantom") / "CT", 3)
 
 
-def write_phantom(folder, seed, **values):
+def write_phantom(folder, seed, description=None):
     phantom = build_phantom("thorax", seed, spacing_zyx_mm=(12.0, 7.0, 7.0), shape_zyx=SHAPE)
-    write_ct_series(phantom.hu, phantom.geometry, folder, **values)
+    write_ct_series(phantom.hu, phantom.geometry, folder, description)
     return folder
 
 
@@ -226,3 +238,154 @@ def test_the_same_scan_opened_again_stays_open(another_window, qtbot, phantom_fo
     window.open_path(phantom_folder)
     qtbot.waitUntil(lambda: window.toast.text() == "This scan is open already.", timeout=20_000)
     assert space.state.numbers == (1,)
+
+
+@pytest.fixture(scope="module")
+def department(tmp_path_factory):
+    """Two patients; the first with two series, of which one has two structure sets and one a slice cut short."""
+    root = tmp_path_factory.mktemp("department")
+    first = SeriesDescription("DOE^JANE", "P1", text="Plan", uid_seed="plan")
+    write_phantom(root / "a", 1, first)
+    write_phantom(root / "b", 2, SeriesDescription("DOE^JANE", "P1", text="Cut short", uid_seed="cut"))
+    write_phantom(root / "c", 3, SeriesDescription("ROE^RICHARD", "P2", text="Other", uid_seed="other"))
+    cut = planning_cts(scan_folder(root / "b", Job()))[0].slices[SHAPE[0] // 2].path
+    cut.write_bytes(cut.read_bytes()[:-2000])
+    ct = read_whole(root / "a")
+    for name, structure in (("ONE", ball()), ("TWO", ball(name="Liver"))):
+        reference = ct.reference
+        drawn = StructureSet(name, (structure,), reference.series_instance_uid, reference.frame_of_reference_uid)
+        write_structure_set(drawn, ct, root / f"RS_{name}.dcm")
+    (root / "damaged.dcm").write_bytes((root / "RS_ONE.dcm").read_bytes()[:900])
+    return root
+
+
+def answer(act):
+    """Do something with the series dialog as soon as it is shown."""
+    problems = []
+
+    def look():
+        dialog = QApplication.activeModalWidget()
+        if isinstance(dialog, SeriesDialog):
+            try:
+                act(dialog)
+            except BaseException as problem:  # noqa: BLE001  (the test says it)
+                problems.append(problem)
+                dialog.reject()
+        else:
+            QTimer.singleShot(30, look)
+
+    QTimer.singleShot(30, look)
+    return problems
+
+
+def rows(dialog):
+    return {series.description: row for series, row in dialog._rows.items()}
+
+
+def shown_grey(label):
+    """The picture as grey values, on the grid of the slice."""
+    size = label.pixmap().size().scaled(SHAPE[2], SHAPE[1], Qt.AspectRatioMode.IgnoreAspectRatio)
+    image = label.pixmap().toImage().scaled(size, mode=Qt.TransformationMode.SmoothTransformation)
+    return np.array([[image.pixelColor(x, y).red() for x in range(SHAPE[2])] for y in range(SHAPE[1])])
+
+
+def test_patients_and_series_are_browsed_with_the_keyboard(another_window, qtbot, department, monkeypatch):
+    read = []
+    monkeypatch.setattr(previews, "read_slice", lambda header, hu: (read.append(header.path), read_slice(header, hu)))
+    window = another_window()
+    seen = {}
+
+    def act(dialog):
+        qtbot.waitUntil(lambda: len(dialog._previews) == 3, timeout=10_000)
+        assert dialog.tree.topLevelItemCount() == 2
+        seen["patients"] = [dialog.tree.topLevelItem(k).text(0) for k in range(2)]
+        seen["order"] = []
+        QTest.keyClick(dialog.tree, KEY.Key_Home)
+        QTest.qWait(30)
+        for _ in range(3):
+            seen["order"].append(dialog.series.description)
+            seen[dialog.series.description] = (
+                {name: label.text() for name, label in dialog.facts.items()},
+                [dialog.sets_list.item(k).text() for k in range(dialog.sets_list.count())],
+            )
+            QTest.keyClick(dialog.tree, KEY.Key_Down)
+            QTest.qWait(30)
+        plan, cut = dialog._previews[rows_series(dialog, "Plan")], rows_series(dialog, "Cut short")
+        assert plan.grey.shape == SHAPE[1:]
+        assert plan.grey.max() > 100 > plan.grey.min()
+        assert dialog._previews[cut].grey is None
+        dialog.tree.setCurrentItem(rows(dialog)["Plan"])
+        assert np.abs(shown_grey(dialog.picture) - plan.grey.astype(float)).mean() < 8
+        assert dialog.height() <= 700
+        assert dialog.width() <= 1240
+        dialog.sets_list.setFocus()
+        QTest.keyClick(dialog.sets_list, KEY.Key_Space)
+        dialog.tree.setFocus()
+        QTest.keyClick(dialog.tree, KEY.Key_Return)
+
+    problems = answer(act)
+    window.open_path(department)
+    qtbot.waitUntil(lambda: window.workspace.ct is not None or bool(problems), timeout=30_000)
+    assert not problems, problems
+    assert seen["patients"] == ["DOE JANE   ·   ID P1", "ROE RICHARD   ·   ID P2"]
+    assert set(seen["order"]) == {"Plan", "Cut short", "Other"}
+    facts, sets = seen["Plan"]
+    assert (facts["Patient"], facts["ID"], facts["Slices"], facts["Spacing"]) == ("DOE JANE", "P1", "24", "12 mm")
+    assert facts["Thickness"] == "12 mm"
+    assert [line.splitlines()[0] for line in sets] == ["ONE", "TWO"]
+    assert seen["Other"][1] == []
+    assert len(read) == len(set(read)) == 3
+    qtbot.waitUntil(lambda: window.workspace.state.numbers == (1,))
+    assert window.workspace.state.structures[0].name == "Heart"
+    assert PatientFacts.of(window.workspace.ct).name == "DOE JANE"
+
+
+def rows_series(dialog, description):
+    return next(series for series in dialog._rows if series.description == description)
+
+
+def test_a_single_scan_offers_its_structure_set_once(another_window, qtbot, department, tmp_path):
+    folder = tmp_path / "one"
+    shutil.copytree(department / "a", folder / "CT")
+    shutil.copy(department / "RS_TWO.dcm", folder)
+    window = another_window()
+    ticked = []
+    problems = answer(lambda dialog: (ticked.extend(dialog.structure_sets), dialog.ok.click()))
+    window.open_path(folder)
+    qtbot.waitUntil(lambda: bool(window.workspace.state.numbers), timeout=20_000)
+    assert not problems
+    assert [path.name for path in ticked] == ["RS_TWO.dcm"]
+    assert [s.name for s in window.workspace.state.structures] == ["Liver"]
+    before = window.workspace.state
+    window.workspace.close()
+    window.open_path(folder)  # begun: nobody is asked again
+    qtbot.waitUntil(lambda: window.workspace.ct is not None, timeout=20_000)
+    assert window.workspace.state == before
+
+
+def test_a_structure_set_says_what_it_is_drawn_on(department):
+    summary = read_summary(department / "RS_ONE.dcm")
+    (series,) = planning_cts(scan_folder(department / "a", Job()))
+    assert (summary.label, summary.structures, summary.is_approved) == ("ONE", 1, False)
+    assert summary.belongs_to(series.series_instance_uid, series.frame_of_reference_uid)
+    assert not summary.belongs_to("1.2", series.frame_of_reference_uid)
+    assert not summary.belongs_to(series.series_instance_uid, "1.2")
+    assert series_key(series) == case_key(read_whole(department / "a"))
+
+
+def test_a_damaged_structure_set_does_not_keep_the_scan_from_opening(another_window, qtbot, department, tmp_path):
+    folder = tmp_path / "one"
+    shutil.copytree(department / "a", folder / "CT")
+    path = Path(shutil.copy(department / "RS_TWO.dcm", folder))
+    window = another_window()
+
+    def act(dialog):
+        path.write_bytes(path.read_bytes()[:-300])
+        dialog.ok.click()
+
+    problems = answer(act)
+    window.open_path(folder)
+    qtbot.waitUntil(lambda: window.workspace.ct is not None or window.toast.isVisible(), timeout=20_000)
+    assert not problems
+    assert "damaged" in window.toast.text()
+    assert window.workspace.state.numbers == ()
