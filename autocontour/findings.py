@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from enum import IntEnum
+from typing import Any
 
 
 class Severity(IntEnum):
@@ -30,6 +31,8 @@ class Finding:
         What it is about: a file, a series, a structure, a slice.
     remedy
         One sentence that says what the user can do.
+    slices
+        Indices of the CT's slices to look at, ascending; empty where it is about no slice in particular.
     """
 
     code: str
@@ -37,7 +40,14 @@ class Finding:
     message: str
     where: str = ""
     remedy: str = ""
+    slices: tuple[int, ...] = ()
 
-    def to_json(self) -> dict[str, str]:
+    def to_json(self) -> dict[str, Any]:
         """Return the Finding as plain JSON values, the severity by its name."""
-        return {**asdict(self), "severity": self.severity.name}
+        return {**asdict(self), "severity": self.severity.name, "slices": list(self.slices)}
+
+    @classmethod
+    def from_json(cls, record: dict[str, Any]) -> Finding:
+        """Return the Finding that `to_json` made, also of a program that knew of no slices."""
+        values = {"severity": Severity[record["severity"]], "slices": tuple(record.get("slices", ()))}
+        return cls(**{**record, **values})

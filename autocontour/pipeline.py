@@ -152,7 +152,9 @@ def _draw_by_networks(run: _Run, names: Collection[str]) -> None:
         provenance = Provenance(
             package.name, package.version, package.checksum, segmentation.device, run.template_identity
         )
-        run.drawn.update((name, (drawing, provenance)) for name, drawing in segmentation.drawings.items())
+        for name, drawing in segmentation.drawings.items():
+            confidence = round(segmentation.confidence[name], 3)
+            run.drawn[name] = (drawing, replace(provenance, confidence=confidence))
 
 
 def _finish(
@@ -183,7 +185,11 @@ def _grow(run: _Run, entry: TemplateStructure, finished: Mapping[str, Structure]
 
 
 def _build_structure(number: int, entry: TemplateStructure, drawing: Drawing, provenance: Provenance) -> Structure:
+    from autocontour.qa.plausibility import check_contours
+
     term = find_term(entry.tg263_name)
+    # What is grown from another has that one's doubts already.
+    doubts = () if entry.margin_of else check_contours(entry.name, drawing.contours)
     return Structure(
         name=entry.name,
         number=number,
@@ -192,7 +198,7 @@ def _build_structure(number: int, entry: TemplateStructure, drawing: Drawing, pr
         interpreted_type=entry.interpreted_type or term.interpreted_type,
         color_rgb=entry.color_rgb or term.color_rgb,
         provenance=provenance,
-        findings=drawing.findings,
+        findings=(*drawing.findings, *doubts),
     )
 
 

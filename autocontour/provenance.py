@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,8 @@ class Provenance:
         Where it ran, such as ``CPU`` or ``CUDA``.
     template
         Name and checksum of the template in force, ``name@sha256``; empty if none.
+    confidence
+        Mean probability that a network gave to the structure's voxels; None where none was asked.
     """
 
     algorithm: str
@@ -28,7 +31,8 @@ class Provenance:
     checksum: str = ""
     device: str = "CPU"
     template: str = ""
+    confidence: float | None = None
 
-    def to_json(self) -> dict[str, str]:
+    def to_json(self) -> dict[str, Any]:
         """Return the fields as plain JSON values."""
         return asdict(self)

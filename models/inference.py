@@ -21,6 +21,7 @@ from autocontour.models.plausibility import Measure, check_structures, matches_s
 from autocontour.models.runtime import Runner, open_runner
 from autocontour.models.sampling import Frame
 from autocontour.models.segmenter import Segmented, segment_boxes
+from autocontour.models.slices import Seen, point_at_slices
 from autocontour.structures import Drawing
 from autocontour.volume import CTVolume
 
@@ -148,7 +149,8 @@ def _finish(
                 turned, outcome.grid.geometry, ct.geometry, level=package.structures[name].threshold
             )
             if contours:
-                drawings[name] = Drawing(contours, outcome.findings + doubts[name])
+                seen = Seen(contours, turned, outcome.grid.geometry, ct.geometry, package.structures[name])
+                drawings[name] = Drawing(contours, point_at_slices(outcome.findings + doubts[name], seen))
     confidence = {name: measures[name].confidence for name in drawings}
     return Segmentation(drawings, confidence, device=runner.device, seconds=clock)
 

@@ -137,10 +137,14 @@ def _doubts(
     if other and other in drawn and _swapped(structure, measure, drawn[other]):
         message = f"{name} lies on the wrong side of {other}: left and right may be swapped."
         yield _warn("AC-MD-106", name, message, "Check the patient's orientation and both structures.")
-    least = float(structure.statistics.get("confidence", LEAST_CONFIDENCE))
-    if measure.confidence < least:
+    if measure.confidence < least_confidence(structure):
         message = f"The network is unsure of {name} (mean probability {measure.confidence:.2f})."
         yield _warn("AC-MD-107", name, message, "Check every slice of it.")
+
+
+def least_confidence(structure: PackageStructure) -> float:
+    """Return the mean probability below which the network counts as unsure of a structure."""
+    return float(structure.statistics.get("confidence", LEAST_CONFIDENCE))
 
 
 def _volume_fits(structure: PackageStructure, measure: Measure, slack: float) -> bool:

@@ -3,6 +3,7 @@
 from autocontour.qa.compare import ComparedStructure, Comparison, compare_sets
 from autocontour.qa.matching import match_structures
 from autocontour.qa.metrics import TAU_MM, PairMetrics, added_path_length_mm, compute_metrics
+from autocontour.qa.plausibility import check_contours
 from autocontour.qa.statistics import PairedTest, Summary, bonferroni, compare_paired, summarize, summarize_patients
 from autocontour.qa.surface import SurfaceDistances, compute_surface_distances
 
@@ -16,6 +17,7 @@ __all__ = [
     "SurfaceDistances",
     "added_path_length_mm",
     "bonferroni",
+    "check_contours",
     "compare_paired",
     "compare_sets",
     "compute_metrics",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from pydicom import Dataset
 from pydicom.sr.codedict import codes
 
@@ -13,6 +15,8 @@ def build_algorithm(provenance: Provenance) -> Dataset:
     """Build the item; an algorithm that a package defines has its checksum, plain rules have none."""
     family = codes.DCM.ArtificialIntelligence if provenance.checksum else codes.DCM.MorphologicalOperations
     parameters = {"sha256": provenance.checksum, "device": provenance.device, "template": provenance.template}
+    if provenance.confidence is not None:
+        parameters["confidence"] = f"{provenance.confidence:.3f}"
     item = Dataset()
     item.AlgorithmFamilyCodeSequence = [build_code(family)]
     item.AlgorithmName = provenance.algorithm[:64]
@@ -30,6 +34,10 @@ def read_algorithm(roi: Dataset) -> Provenance | None:
     texts = (str(items[0].get(f"Algorithm{part}", "") or "") for part in ("Name", "Version", "Parameters"))
     name, version, parameters = texts
     values = dict(pair.split("=", 1) for pair in parameters.split("; ") if "=" in pair)
-    return Provenance(
-        name.strip(), version.strip(), values.get("sha256", ""), values.get("device", ""), values.get("template", "")
-    )
+    sha256, device, template = (values.get(key, "") for key in ("sha256", "device", "template"))
+    return Provenance(name.strip(), version.strip(), sha256, device, template, _fraction(values.get("confidence", "")))
+
+
+def _fraction(text: str) -> float | None:
+    """Return a number from 0 to 1; None for anything else that a file may hold."""
+    return float(text) if re.fullmatch(r"[01]\.\d+", text) else None

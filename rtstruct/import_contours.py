@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -42,9 +42,9 @@ class Notes:
     where: str
     findings: list[Finding] = field(default_factory=list)
 
-    def warn(self, code: str, message: str, remedy: str = "") -> None:
-        """Note something the user should know."""
-        self.findings.append(Finding(code, Severity.WARN, message, self.where, remedy))
+    def warn(self, code: str, message: str, remedy: str = "", slices: Iterable[int] = ()) -> None:
+        """Note something the user should know, on `slices` if it concerns some more than others."""
+        self.findings.append(Finding(code, Severity.WARN, message, self.where, remedy, tuple(sorted({*slices}))))
 
     def tell(self, code: str, message: str) -> None:
         """Note something that is sound but worth knowing."""
@@ -77,7 +77,8 @@ def place_contours(contours: Sequence[FileContour], geometry: VolumeGeometry, no
     on_slices = _lay_on_slices(closed, geometry, carried, notes)
     areas: dict[int, MultiPolygon] = {}
     kept: dict[int, Sequence[FileContour]] = {}
-    doubtful, nested = 0, 0
+    doubtful: list[int] = []
+    nested: list[int] = []
     for index, mine in sorted(on_slices.items()):
         is_xor = any(contour.geometric_type == XOR for contour, _ in mine)
         found = combine_areas(np.array([area for _, area in mine], dtype=object), xor=is_xor)
@@ -85,8 +86,10 @@ def place_contours(contours: Sequence[FileContour], geometry: VolumeGeometry, no
             carried.extend(contour for contour, _ in mine)
             continue
         areas[index], kept[index] = found.area, [contour for contour, _ in mine]
-        doubtful += found.overlapping
-        nested += found.nested and not is_xor
+        if found.overlapping:
+            doubtful.append(index)
+        if found.nested and not is_xor:
+            nested.append(index)
     _tell_of_areas(areas, geometry, doubtful, nested, notes)
     order = {id(contour): place for place, contour in enumerate(contours)}
     return Placed(areas, kept, sorted(carried, key=lambda contour: order[id(contour)]))
@@ -142,12 +145,12 @@ def _lay_on_slices(
     second = _on_second_plane(index, position, distance, placed)
     _warn_of(notes, tilted, "AC-RS-030", "{} contours do not lie in a plane parallel to the slices.")
     _warn_of(notes, outside, "AC-RS-028", "{} contours lie on no slice of the CT.")
-    _warn_of(notes, second, "AC-RS-031", "{} contours lie on a second plane at the same slice.")
+    _warn_of(notes, second, "AC-RS-031", "{} contours lie on a second plane at the same slice.", index)
     between = placed & ~second & (distance > SAME_PLANE_MM)
     if between.any():
         far = float(distance[between].max())
         message = f"{np.count_nonzero(between)} contours lie between slices, up to {far:.2f} mm off; they are shown on"
-        notes.warn("AC-RS-029", f"{message} the nearest slice.", _UNCHANGED)
+        notes.warn("AC-RS-029", f"{message} the nearest slice.", _UNCHANGED, index[between].tolist())
     inside = areas_of_rings(plane[:, :2], starts)
     empty = placed & ~second & shapely.is_empty(inside)
     _warn_of(notes, empty, "AC-RS-027", "{} contours enclose nothing.")
@@ -172,26 +175,29 @@ def _on_second_plane(index: Ints, position: Floats, distance: Floats, placed: ND
     return second
 
 
-def _warn_of(notes: Notes, which: NDArray[np.bool_], code: str, message: str) -> None:
+def _warn_of(notes: Notes, which: NDArray[np.bool_], code: str, message: str, slices: Ints | None = None) -> None:
     if count := int(np.count_nonzero(which)):
-        notes.warn(code, message.format(count), _UNCHANGED)
+        notes.warn(code, message.format(count), _UNCHANGED, () if slices is None else slices[which].tolist())
 
 
-def _tell_of_areas(areas: Contours, geometry: VolumeGeometry, doubtful: int, nested: int, notes: Notes) -> None:
+def _tell_of_areas(
+    areas: Contours, geometry: VolumeGeometry, doubtful: Sequence[int], nested: Sequence[int], notes: Notes
+) -> None:
     if doubtful:
-        message = f"Contours overlap on {doubtful} slices; they were united, other systems may do otherwise."
-        notes.warn("AC-RS-033", message, "Look at those slices.")
+        message = f"Contours overlap on {len(doubtful)} slices; they were united, other systems may do otherwise."
+        notes.warn("AC-RS-033", message, "Look at those slices.", doubtful)
     if nested:
-        message = f"Contours lie inside others on {nested} slices and were read as holes; other systems may fill them."
-        notes.warn("AC-RS-034", message, "Look at those slices.")
+        message = f"Contours lie inside others on {len(nested)} slices and were read as holes;"
+        notes.warn("AC-RS-034", f"{message} other systems may fill them.", "Look at those slices.", nested)
     if not areas:
         return
     bounds = shapely.bounds(np.array(list(areas.values()), dtype=object))
     if _leaves_image(bounds, list(areas), geometry):
         notes.warn("AC-RS-032", "Its contours reach beyond the image.")
     size = np.maximum(bounds[:, 2] - bounds[:, 0], bounds[:, 3] - bounds[:, 1])
-    if small := int(np.count_nonzero(size < min(geometry.pixel_spacing_vu_mm))):
-        notes.warn("AC-RS-042", f"It is smaller than a voxel on {small} slices.", "A mask may not show it there.")
+    if small := [k for k, mm in zip(areas, size.tolist(), strict=True) if mm < min(geometry.pixel_spacing_vu_mm)]:
+        message = f"It is smaller than a voxel on {len(small)} slices."
+        notes.warn("AC-RS-042", message, "A mask may not show it there.", small)
 
 
 def _leaves_image(bounds: Floats, slices: Sequence[int], geometry: VolumeGeometry) -> bool:

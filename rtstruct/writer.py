@@ -142,7 +142,7 @@ def own_texts(structures: Sequence[Structure], options: WriteOptions) -> Iterato
         yield from (structure.name, structure.description)
         yield from (finding.message for finding in structure.findings)
         if structure.provenance:
-            yield from structure.provenance.to_json().values()
+            yield from map(str, structure.provenance.to_json().values())
 
 
 def _build_head(structure_set: StructureSet, reference: SeriesReference, options: WriteOptions) -> Dataset:

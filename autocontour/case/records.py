@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from autocontour.case.state import CaseState, CaseStructure, Edit
-from autocontour.findings import Finding, Severity
+from autocontour.findings import Finding
 from autocontour.provenance import Provenance
 from autocontour.structures import Contours, GenerationAlgorithm, ImportedContour, ReviewStatus, Structure
 
@@ -121,10 +121,6 @@ def _decode_imported(record: Mapping[str, list[list[str]]]) -> dict[int, tuple[I
     }
 
 
-def _decode_finding(record: Json) -> Finding:
-    return Finding(**{**record, "severity": Severity[record["severity"]]})
-
-
 def _plain(value: Any) -> Any:  # noqa: ANN401  (JSON values)
     return value
 
@@ -138,7 +134,7 @@ _STRUCTURE: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     "provenance": (lambda p: p and p.to_json(), lambda p: p and Provenance(**p)),
     "status": (str, ReviewStatus),
     "description": (_plain, _plain),
-    "findings": (lambda f: [one.to_json() for one in f], lambda f: tuple(_decode_finding(one) for one in f)),
+    "findings": (lambda f: [one.to_json() for one in f], lambda f: tuple(Finding.from_json(one) for one in f)),
     "imported": (_encode_imported, _decode_imported),
     "attributes": (lambda raw: b64encode(raw).decode(), b64decode),
 }

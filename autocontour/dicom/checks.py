@@ -245,13 +245,15 @@ def _check_steps(slices: Sequence[SliceHeader], steps: Floats) -> Iterator[Findi
     first = int(off.argmax())
     where = slices[first]
     at = f"after the slice {steps[:first].sum():.1f} mm into the stack"
+    beside = np.flatnonzero(off)
+    about = tuple(np.union1d(beside, beside + 1).tolist())
     whole = (gaps >= 2) & (np.abs(steps[off] - gaps * usual) <= SPACING_TOLERANCE_MM * gaps)
     if whole.all():
         missing = int((gaps - 1).sum())
-        yield _block(MISSING_SLICES, f"{counted(missing, 'slice')} missing, the first {at}.", where, _ACCEPT)
+        yield _block(MISSING_SLICES, f"{counted(missing, 'slice')} missing, the first {at}.", where, _ACCEPT, about)
     else:
         message = f"The slice spacing changes between {steps.min():.2f} and {steps.max():.2f} mm, first {at}."
-        yield _block(UNEVEN_SPACING, message, where, _ACCEPT)
+        yield _block(UNEVEN_SPACING, message, where, _ACCEPT, about)
 
 
 def _check_tilt(slices: Sequence[SliceHeader], origins: Floats, direction: Floats) -> Iterator[Finding]:
@@ -299,8 +301,14 @@ def _share(some: Sequence[SliceHeader], slices: Sequence[SliceHeader]) -> str:
     return f"{len(some)} of {counted(len(slices), 'file')}"
 
 
-def _block(code: str, message: str, header: SliceHeader | None = None, remedy: str = _EXPORT_AGAIN) -> Finding:
-    return Finding(code, Severity.BLOCK, message, shown(header.path) if header else "", remedy)
+def _block(
+    code: str,
+    message: str,
+    header: SliceHeader | None = None,
+    remedy: str = _EXPORT_AGAIN,
+    slices: tuple[int, ...] = (),
+) -> Finding:
+    return Finding(code, Severity.BLOCK, message, shown(header.path) if header else "", remedy, slices)
 
 
 def blocking(findings: Sequence[Finding], accepted: frozenset[str] = frozenset()) -> list[Finding]:

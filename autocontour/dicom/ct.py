@@ -111,17 +111,17 @@ def _read_voxels(series: Series, job: Job) -> tuple[NDArray[np.int16], list[Find
         hu = np.empty((len(series), first.rows, first.columns), np.int16)
     except MemoryError as fault:
         raise CTError("AC-CT-043", "The series does not fit into memory.", "Close other programs.") from fault
-    clipped = 0
+    clipped: list[int] = []
     with ThreadPoolExecutor(_THREADS) as pool:
         try:
-            for was_clipped in job.track(pool.map(read_slice, series.slices, hu), "reading the CT", len(series)):
-                clipped += was_clipped
+            done = job.track(pool.map(read_slice, series.slices, hu), "reading the CT", len(series))
+            clipped += [index for index, was_clipped in enumerate(done) if was_clipped]
         finally:
             pool.shutdown(cancel_futures=True)
     if not clipped:
         return hu, []
-    message = f"Values beyond ±32768 HU were clipped in {clipped} slices."
-    return hu, [Finding(CLIPPED, Severity.WARN, message)]
+    message = f"Values beyond ±32768 HU were clipped in {len(clipped)} slices."
+    return hu, [Finding(CLIPPED, Severity.WARN, message, slices=tuple(clipped))]
 
 
 def _read_reference_header(first: SliceHeader) -> Dataset:

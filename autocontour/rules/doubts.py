@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from autocontour.findings import Finding, Severity
 from autocontour.rules.anatomy import Anatomy
 from autocontour.structures import Contours
@@ -19,17 +21,17 @@ def doubts_about(name: str, contours: Contours, anatomy: Anatomy) -> tuple[Findi
     if name.startswith("Lung"):
         found += _uneven_lungs(name, anatomy)
     if name == "Trachea":
-        found += _open_trachea(anatomy)
+        found += _open_trachea(contours, anatomy)
     return tuple(found)
 
 
 def _cut_by_scan(name: str, contours: Contours, anatomy: Anatomy) -> list[Finding]:
     last = len(anatomy.ct.hu) - 1
-    ends = [word for k, word in ((0, "first"), (last, "last")) if k in contours]
+    ends = {k: word for k, word in ((0, "first"), (last, "last")) if k in contours}
     if name in WHOLE_SCAN or not ends:
         return []
-    message = f"{name} reaches the {' and the '.join(ends)} slice: what lies beyond the scan is missing."
-    return [Finding("AC-RU-001", Severity.INFO, message, name)]
+    message = f"{name} reaches the {' and the '.join(ends.values())} slice: what lies beyond the scan is missing."
+    return [Finding("AC-RU-001", Severity.INFO, message, name, slices=tuple(ends))]
 
 
 def _cut_by_image(anatomy: Anatomy) -> list[Finding]:
@@ -38,7 +40,18 @@ def _cut_by_image(anatomy: Anatomy) -> list[Finding]:
     if max(int(edge.sum()) for edge in edges) < EDGE_CELLS:
         return []
     message = "The patient reaches the edge of the image: External is cut off there."
-    return [Finding("AC-RU-002", Severity.WARN, message, "External", "Reconstruct the CT with a larger field of view.")]
+    remedy = "Reconstruct the CT with a larger field of view."
+    return [Finding("AC-RU-002", Severity.WARN, message, "External", remedy, _slices_at_edge(anatomy))]
+
+
+def _slices_at_edge(anatomy: Anatomy) -> tuple[int, ...]:
+    """Return the CT's slices on which the patient reaches the edge of the image."""
+    body, grid = anatomy.body, anatomy.grid
+    at_edge = np.zeros_like(body)
+    for edge in (np.s_[:, 0], np.s_[:, -1], np.s_[:, :, 0], np.s_[:, :, -1]):
+        at_edge[edge] = body[edge]
+    cells = grid.to_ct_order(at_edge).any(axis=(1, 2))
+    return tuple(np.flatnonzero(np.repeat(cells, grid.step_zyx[0])[: len(anatomy.ct.hu)]).tolist())
 
 
 def _uneven_lungs(name: str, anatomy: Anatomy) -> list[Finding]:
@@ -53,15 +66,17 @@ def _uneven_lungs(name: str, anatomy: Anatomy) -> list[Finding]:
     return [Finding("AC-RU-004", Severity.WARN, message, name, "Add what belongs to the lung by hand.")]
 
 
-def _open_trachea(anatomy: Anatomy) -> list[Finding]:
+def _open_trachea(contours: Contours, anatomy: Anatomy) -> list[Finding]:
     airway = anatomy.airway
     if airway is None:
         return []
     found = []
+    to_head = anatomy.ct.geometry.direction[2, 2] > 0
+    bottom, top = (min(contours), max(contours)) if to_head else (max(contours), min(contours))
     if airway.has_cricoid:
         message = "The upper end of the trachea is placed by its length and the vocal cords, not by the cricoid itself."
-        found.append(Finding("AC-RU-005", Severity.INFO, message, "Trachea", "Check the upper end."))
+        found.append(Finding("AC-RU-005", Severity.INFO, message, "Trachea", "Check the upper end.", (top,)))
     if not airway.has_carina and not airway.trachea[0].any():
         message = "The trachea's gas ends above any fork: its lower part is narrowed or filled, and not drawn."
-        found.append(Finding("AC-RU-006", Severity.WARN, message, "Trachea", "Look at the lower end."))
+        found.append(Finding("AC-RU-006", Severity.WARN, message, "Trachea", "Look at the lower end.", (bottom,)))
     return found

@@ -26,7 +26,7 @@ def heart(number=1, name="Heart"):
         number,
         {3: disc(), 4: disc(1)},
         provenance=Provenance("rules", "1"),
-        findings=(Finding("AC-QA-001", Severity.WARN, "Small.", where=name),),
+        findings=(Finding("AC-QA-001", Severity.WARN, "Small.", where=name, slices=(1, 2)),),
         imported={3: (ImportedContour("CLOSED_PLANAR", "1\\2\\3", b"\x01\x02"),)},
         carried=(ImportedContour("POINT", "0\\0\\0"),),
     )

@@ -293,6 +293,16 @@ BLOCKED = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("mutate", "code", "beside"),
+    [(a_slice_is_missing, "AC-CT-032", (2, 3)), (a_slice_off_by_0_2_mm, "AC-CT-033", (2, 3, 4))],
+)
+def test_uneven_slices_are_pointed_at(write, slices, mutate, code, beside):
+    (series,) = scan_folder(write(mutate(slices) or slices), Job())
+    (finding,) = (finding for finding in series.findings if finding.code == code)
+    assert finding.slices == beside
+
+
 @pytest.mark.parametrize(("mutate", "code"), [pytest.param(m, c, id=name) for name, m, c in BLOCKED])
 def test_blocked(ct, write, slices, mutate, code):
     assert ct.load(write(slices)).hu.shape == (ct.SLICES, ct.ROWS, ct.COLUMNS)

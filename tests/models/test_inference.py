@@ -98,7 +98,8 @@ def test_scan_that_ends_within_an_organ(ends_at_mm, toy_package, oracle, make_ne
     ct = make_neck(full.cropped(Box((0, 0, 0), (count, *full.shape_zyx[1:]))))
     found = segment_structures(ct, toy_package)
     assert max(found.drawings["Parotid_L"].contours) == count - 1
-    assert "AC-MD-102" in [finding.code for finding in found.drawings["Parotid_L"].findings]
+    cut = next(f for f in found.drawings["Parotid_L"].findings if f.code == "AC-MD-102")
+    assert cut.slices == (count - 1,)
 
 
 def test_another_site_draws_nothing(toy_package, oracle, make_neck, neck_grid):
@@ -181,7 +182,9 @@ def test_box_at_its_limit_is_said(neck, toy_package, oracle, monkeypatch):
     jaw = replace(toy_package.structures["Bone_Mandible"], margin_mm=0.0, threshold=0.05)
     package = replace(toy_package, structures={**toy_package.structures, "Bone_Mandible": jaw})
     found = segment_structures(neck, package)
-    assert "AC-MD-103" in [finding.code for finding in found.drawings["Bone_Mandible"].findings]
+    limit = next(f for f in found.drawings["Bone_Mandible"].findings if f.code == "AC-MD-103")
+    assert limit.slices
+    assert set(limit.slices) <= set(found.drawings["Bone_Mandible"].contours)
 
 
 def test_without_a_localizer_the_whole_body_is_segmented(neck, toy_package, oracle):

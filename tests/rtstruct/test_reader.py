@@ -257,12 +257,14 @@ def test_bad_input_opens_with_a_warning_and_is_written_back_unchanged(row, sound
     assert code in everything
     findings = [*read.findings, *(f for s in read.structures for f in s.findings)]
     assert {f.severity for f in findings if f.code == code} == {Severity.WARN}
+    assert all(f.slices for f in findings if f.code in ON_SLICES)
     assert everything - {code} <= ACCOMPANY.get(row, set())
     in_file = sum(len(item.get("ContourSequence", [])) for item in dcmread(path).ROIContourSequence)
     held = sum(len(s.carried) + sum(map(len, s.imported.values())) for s in read.structures)
     assert held == in_file
 
 
+ON_SLICES = {"AC-RS-029", "AC-RS-031", "AC-RS-033", "AC-RS-034", "AC-RS-042"}
 # What else is said, and rightly so.
 ACCOMPANY = {
     "no frame of reference at all": {"AC-RS-014"},

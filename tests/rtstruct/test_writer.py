@@ -48,7 +48,7 @@ def test_every_hole_style_reads_back_as_the_same_polygons(make, ct, path, holes)
 
 def test_what_a_structure_is_comes_back(make, ct, path):
     mask = make.masks()["Ball"]
-    provenance = Provenance("head-neck", "2.1", "ab" * 32, "CUDA", "clinic@" + "cd" * 32)
+    provenance = Provenance("head-neck", "2.1", "ab" * 32, "CUDA", "clinic@" + "cd" * 32, 0.875)
     structure = make.structure(
         "PAROTIDE_GCHE",
         7,

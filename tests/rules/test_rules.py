@@ -193,7 +193,11 @@ def test_findings_say_what_is_cut_off(thorax):
     ct = CTVolume(hu, VolumeGeometry.regular(hu.shape, (3.0, 3.0, 3.0)))
     drawn = draw_structures(ct, ["External", "Lung_L"], Job())
     assert "AC-RU-002" in {finding.code for finding in drawn["External"].findings}
-    assert "first and the last" in next(f for f in drawn["Lung_L"].findings if f.code == "AC-RU-001").message
+    cut = next(f for f in drawn["Lung_L"].findings if f.code == "AC-RU-001")
+    assert "first and the last" in cut.message
+    assert cut.slices == (0, 29)
+    (edge,) = (f.slices for f in drawn["External"].findings if f.code == "AC-RU-002")
+    assert edge == tuple(range(30))  # the image is cut through the patient on every slice
 
 
 def test_a_windpipe_that_ends_above_its_fork_is_reported(thorax):
@@ -201,7 +205,7 @@ def test_a_windpipe_that_ends_above_its_fork_is_reported(thorax):
     hu = thorax.hu.copy()
     hu[:45, 50:64, 66:102] = 45  # fork and bronchi filled
     blocked = draw_structures(CTVolume(hu, thorax.ct().geometry), ["Trachea"], Job())["Trachea"]
-    assert "AC-RU-006" in {finding.code for finding in blocked.findings}
+    assert next(f for f in blocked.findings if f.code == "AC-RU-006").slices == (min(blocked.contours),)
     assert "AC-RU-006" not in {finding.code for finding in whole.findings}
 
 

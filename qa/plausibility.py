@@ -1,0 +1,75 @@
+"""What the contours themselves make doubtful, told by slices: where to look first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+import shapely
+
+from autocontour.findings import Finding, Severity
+from autocontour.structures import Contours
+
+LEAST_OVERLAP = 0.5  # of the smaller outline: the same piece goes on beyond the gap
+ALIKE_AREA = 0.75  # the smaller of two slices, of the larger: the structure goes on as it was
+ALIKE_SHIFT = 0.25  # between the centres of two slices that are alike, in radii of a disc of their area
+JUMP_AREA = 0.5  # a slice with less than this of both neighbours, or they of it, stands out
+JUMP_SHIFT = 0.75  # a slice whose centre is further from both neighbours' stands out
+
+
+def check_contours(name: str, contours: Contours) -> tuple[Finding, ...]:
+    """Return what is doubtful about a structure as it is drawn, with the slices to look at.
+
+    A gap is a stretch of slices without it while the same piece is drawn above and below. A jump is a slice that is
+    unlike both its neighbours, in area or place, while these are alike: anatomy changes from slice to slice, but does
+    not change back at once.
+
+    Parameters
+    ----------
+    name
+        What the structure is called.
+    contours
+        Its outlines.
+    """
+    return tuple(finding for found in (_gaps(name, contours), _jumps(name, contours)) for finding in found)
+
+
+def _gaps(name: str, contours: Contours) -> Iterator[Finding]:
+    slices: list[int] = []
+    for below, above in pairwise(sorted(contours)):
+        if above > below + 1 and _goes_on(contours, below, above):
+            slices += range(below + 1, above)
+    if slices:
+        message = f"{name} is missing on {_counted(slices)} between others."
+        yield Finding("AC-QA-005", Severity.WARN, message, name, "Draw it there, or interpolate.", tuple(slices))
+
+
+def _goes_on(contours: Contours, below: int, above: int) -> bool:
+    one, other = contours[below], contours[above]
+    return bool(one.intersection(other).area >= LEAST_OVERLAP * min(one.area, other.area))
+
+
+def _jumps(name: str, contours: Contours) -> Iterator[Finding]:
+    slices = np.array(sorted(contours))
+    if len(slices) < 3:
+        return
+    shapes = np.array([contours[k] for k in slices.tolist()], dtype=object)
+    area = shapely.area(shapes)
+    centre = shapely.get_coordinates(shapely.centroid(shapes))
+    before, here, after = np.s_[:-2], np.s_[1:-1], np.s_[2:]
+    radius = np.sqrt(np.minimum(area[before], area[after]) / np.pi)
+    low, high = np.minimum(area[before], area[after]), np.maximum(area[before], area[after])
+    apart = np.linalg.norm(centre[before] - centre[after], axis=1)
+    moved = np.minimum(*(np.linalg.norm(centre[here] - centre[side], axis=1) for side in (before, after)))
+    alike = (low >= ALIKE_AREA * high) & (apart <= ALIKE_SHIFT * radius)
+    sudden = (area[here] < JUMP_AREA * low) | (high < JUMP_AREA * area[here]) | (moved > JUMP_SHIFT * radius)
+    neighbours = slices[after] - slices[before] == 2
+    found = slices[here][alike & sudden & neighbours].tolist()
+    if found:
+        message = f"{name} changes suddenly on {_counted(found)}, and back on the next."
+        yield Finding("AC-QA-006", Severity.WARN, message, name, "Compare with the slices beside.", tuple(found))
+
+
+def _counted(slices: list[int]) -> str:
+    return f"{len(slices)} slice{'s' * (len(slices) != 1)}"
