@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-from autocontour.gui import commands
+from autocontour.gui import commands, reviewing
 from autocontour.gui.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -291,8 +292,26 @@ ACTIONS: tuple[ActionRow, ...] = (
         "Next to review",
         "Go to what most needs a look",
         "N",
-        lambda w: w.review_next(),
+        _on(reviewing.review_next),
         "review",
+        needs="ct",
+    ),
+    ActionRow(
+        "next_mark",
+        REVIEW,
+        "Next marked slice",
+        "Go up to the next slice that a finding points at",
+        "J",
+        _on(partial(reviewing.next_mark, by=1)),
+        needs="ct",
+    ),
+    ActionRow(
+        "previous_mark",
+        REVIEW,
+        "Previous marked slice",
+        "Go down to the next slice that a finding points at",
+        "Shift+J",
+        _on(partial(reviewing.next_mark, by=-1)),
         needs="ct",
     ),
     ActionRow(

@@ -15,7 +15,6 @@ from autocontour.findings import Severity
 from autocontour.gui.questions import Questions
 from autocontour.gui.settings import case_folder, cases_folder
 from autocontour.gui.tasks import ThreadTask
-from autocontour.structures import StructureSet
 from autocontour.volume import CTVolume
 
 if TYPE_CHECKING:
@@ -54,14 +53,10 @@ class Intake(Questions):
         for structure_set in opened.structure_sets[:1]:
             if self.workspace.apply(case.importing(structure_set)):
                 self.workspace.say(f"{len(structure_set.structures)} structures of {structure_set.label} opened.")
-        for structure_set in opened.structure_sets[1:]:
-            self._compare_with(structure_set)
+        for count, structure_set in enumerate(opened.structure_sets[1:], 2):
+            self.comparison.add(structure_set, f"set {count}")
         for error in opened.refusals:
             self.workspace.say_error(error)
-
-    def _compare_with(self, structure_set: StructureSet) -> None:
-        self.workspace.comparison, self.workspace.comparing = structure_set, True
-        self._compare()
 
     def show_ct(self, ct: CTVolume, source: Path | None = None) -> None:
         """Show a CT and take up its case."""

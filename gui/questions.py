@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QApplication, QColorDialog, QFileDialog, QInputDialog, QLabel, QMainWindow, QMessageBox
+from PySide6.QtWidgets import QApplication, QColorDialog, QFileDialog, QInputDialog, QMainWindow, QMessageBox
 
 from autocontour.case import Edit
 from autocontour.edits import combined, cropped, mapped, moved, replaced, rotated
 from autocontour.errors import AutoContourError
-from autocontour.gui.comparison import compare
 from autocontour.gui.dialogs.export import ExportDialog
 from autocontour.gui.dialogs.review import ApprovalDialog
 from autocontour.gui.dialogs.shape import BooleanDialog, CropDialog, MarginDialog, MoveDialog, NameDialog
@@ -27,6 +25,7 @@ from autocontour.structures import Contours, GenerationAlgorithm, ReviewStatus, 
 
 if TYPE_CHECKING:
     from autocontour.gui.auto_bar import AutoBar
+    from autocontour.gui.comparison import Comparison
     from autocontour.gui.settings import ViewerSettings
     from autocontour.gui.structures_panel import StructuresPanel
     from autocontour.gui.view_grid import ViewGrid
@@ -41,7 +40,7 @@ class Questions(QMainWindow):
     panel: StructuresPanel
     views: ViewGrid
     auto_bar: AutoBar
-    _comparison_label: QLabel
+    comparison: Comparison
 
     def ask_structure(self) -> None:
         """Ask for a name and add an empty structure."""
@@ -207,64 +206,30 @@ class Questions(QMainWindow):
         space.say(f"{len(found.structures)} structures opened.{notes}")
 
     def ask_comparison(self) -> None:
-        """Ask for another observer's RTSTRUCT and show it against this one."""
+        """Ask for other observers' RTSTRUCTs, one or several, and show them against this one."""
+        start = str(self.workspace.folder or Path.home())
+        paths, _ = QFileDialog.getOpenFileNames(self, "Compare with", start, "RTSTRUCT (*.dcm *);;All (*)")
+        self.compare_with([Path(path) for path in paths])
+
+    def compare_with(self, paths: Iterable[Path]) -> None:
+        """Show structure sets of this scan against this one; one of another scan is refused."""
         from autocontour.rtstruct import read_structure_set
 
-        path, space = self._ask_file(), self.workspace
-        if path is None or space.ct is None:
+        ct = self.workspace.ct
+        if ct is None:
             return
-        try:
-            space.comparison = read_structure_set(path, space.ct)
-        except AutoContourError as error:
-            space.say_error(error)
-            return
-        space.comparing = True
-        self._compare()
+        for path in paths:
+            try:
+                with waiting():
+                    found = read_structure_set(path, ct)
+            except AutoContourError as error:
+                self.workspace.say_error(error)
+            else:
+                self.comparison.add(found, path.name)
 
     def toggle_comparison(self) -> None:
         """Show or hide what is compared with."""
-        self.workspace.comparing = not self.workspace.comparing
-        self._compare()
-
-    def compared_structures(self) -> tuple[Structure, ...]:
-        """Return what is drawn dashed: the selected structure as the other observer or the network drew it."""
-        current = self.workspace.current
-        if not self.workspace.comparing or current is None:
-            return ()
-        contours = self._compared_with()
-        return (replace(current.structure, contours=contours),) if contours else ()
-
-    def _compared_with(self) -> Contours:
-        current, other = self.workspace.current, self.workspace.comparison
-        if current is None:
-            return {}
-        if other is None:
-            return current.automatic
-        name = current.structure.name.casefold()
-        return next((s.contours for s in other.structures if s.name.casefold() == name), {})
-
-    def _compare(self) -> None:
-        """Show the agreement of the selected structure, live."""
-        space = self.workspace
-        words = ""
-        marks: tuple[int, ...] = ()
-        if space.comparing and space.current and space.ct:
-            other = self._compared_with()
-            against = "as it first came" if space.comparison is None else space.comparison.label
-            if other:
-                agreement = compare(space.current.structure.contours, other, space.ct.geometry)
-                marks = agreement.differing
-                words = (
-                    f"{space.current.structure.name} against {against}:   DSC {agreement.dice:.3f}   "
-                    f"HD95 {agreement.hausdorff95_mm:.1f} mm   added path {agreement.added_path_mm:.0f} mm   "
-                    f"{len(marks)} of its slices differ"
-                )
-            else:
-                words = f"Nothing to compare {space.current.structure.name} with"
-        self._comparison_label.setText(words)
-        self.views.slider.marks = marks
-        self.views.slider.update()
-        self.views.axial.refresh()
+        self.comparison.show(shown=not self.comparison.is_shown)
 
     def show_statistics(self) -> None:
         """Say volume, mean and SD of the HU of the selected structure."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath
+from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPen
 from shapely import MultiPolygon
 
 from autocontour.gui.derived import PerStructure
@@ -17,7 +18,7 @@ from autocontour.gui.sections import FlatEdges, cut
 from autocontour.gui.tools.base import cosmetic_pen
 from autocontour.gui.windowing import Window
 from autocontour.gui.workspace import Workspace
-from autocontour.structures import Structure
+from autocontour.structures import Contours, Structure
 
 OUTLINE_PX, SELECTED_PX = 1.5, 2.4
 PATHS_KEPT = 4000
@@ -97,15 +98,13 @@ class Scene:
         """Draw an outline that is being worked on."""
         self._draw_shape(painter, Shape(path_of(outline)), color, SELECTED_PX, self.workspace.fill_opacity)
 
-    def draw_comparison(self, painter: QPainter, structures: tuple[Structure, ...]) -> None:
-        """Draw what is compared with: dashed, over everything."""
+    def draw_dashed(self, painter: QPainter, drawn: Iterable[tuple[Contours, QPen]]) -> None:
+        """Draw what is compared with over everything, each set with its own pen."""
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setBrush(Qt.BrushStyle.NoBrush)
-        for structure in structures:
-            outline = structure.contours.get(self.index) if self.plane is Plane.AXIAL else None
+        for contours, pen in drawn:
+            outline = contours.get(self.index) if self.plane is Plane.AXIAL else None
             if outline is not None:
-                pen = cosmetic_pen(QColor(255, 255, 255, 230), 1.6)
-                pen.setDashPattern([4, 3])
                 painter.setPen(pen)
                 painter.drawPath(self._path(outline))
 

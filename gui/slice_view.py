@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
@@ -13,6 +13,7 @@ from PySide6.QtGui import (
     QMouseEvent,
     QPainter,
     QPaintEvent,
+    QPen,
     QPixmap,
     QResizeEvent,
     QTransform,
@@ -25,7 +26,7 @@ from autocontour.gui.scene import Scene, crosshair_lines
 from autocontour.gui.tools import Navigate, Pointer, Tool
 from autocontour.gui.tools.base import cosmetic_pen
 from autocontour.gui.workspace import Workspace
-from autocontour.structures import Structure
+from autocontour.structures import Contours
 
 LETTER_COLOR = QColor(255, 196, 84)
 TEXT_COLOR = QColor(203, 213, 225)
@@ -58,7 +59,7 @@ class SliceView(QWidget):
         self.zoom = 1.0
         self.centre = QPointF(0, 0)
         self.show_crosshair = True
-        self.comparison_shown: Callable[[], tuple[Structure, ...]] = tuple
+        self.compared: Callable[[], Iterable[tuple[Contours, QPen]]] = tuple
         self._pointer = QPointF()
         self._inside = False
         self._drag_from: QPointF | None = None
@@ -161,7 +162,7 @@ class SliceView(QWidget):
         painter.setTransform(self.transform())
         self.scene.draw_image(painter)
         self.scene.draw_structures(painter, without)
-        self.scene.draw_comparison(painter, self.comparison_shown())
+        self.scene.draw_dashed(painter, self.compared())
         painter.end()
         return pixmap
 

@@ -19,6 +19,7 @@ from PySide6.QtGui import QColor, QFont, QMouseEvent, QPainter, QPainterPath
 from PySide6.QtWidgets import QCompleter, QLineEdit, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from autocontour.case import CaseStructure, Edit
+from autocontour.case.need import assess_need
 from autocontour.findings import Severity
 from autocontour.gui import theme
 from autocontour.gui.derived import PerStructure
@@ -43,14 +44,15 @@ class StructureList(QAbstractListModel):
         self._volumes: PerStructure[float] = PerStructure(self._volume)
         workspace.ct_changed.connect(self._volumes.clear)
         workspace.structures_changed.connect(self.reload)
-        workspace.display_changed.connect(self._repaint)
+        for signal in (workspace.display_changed, workspace.selection_changed):
+            signal.connect(self._repaint)
 
     def reload(self) -> None:
         """Take the structures as they stand; rows are kept where only their content has changed."""
         words = self.words.casefold()
         items = [item for item in self.workspace.state.items if words in item.structure.name.casefold()]
         if self.by_need:
-            items.sort(key=lambda item: need(item, self.workspace), reverse=True)
+            items.sort(key=lambda item: assess_need(item, self.workspace.seen).rank, reverse=True)
         same = [i.structure.number for i in items] == [i.structure.number for i in self._items]
         if same:
             self._items = items
@@ -113,6 +115,10 @@ class StructureList(QAbstractListModel):
         elif item.structure.status is ReviewStatus.EDITED and not item.automatic:
             words = "drawn by hand"
         return f"{self.volume(item.structure):.1f} cc   ·   {words}"
+
+    def line(self, item: CaseStructure) -> str:
+        """Return the second line of a row: its details, or while sorted by need why it needs a look."""
+        return (self.by_need and assess_need(item, self.workspace.seen).reason) or self.details(item)
 
     def _volume(self, structure: Structure) -> float:
         from autocontour.contouring import volume_cc
@@ -204,17 +210,9 @@ class RowDelegate(QStyledItemDelegate):
         font.setWeight(QFont.Weight.Normal)
         painter.setFont(font)
         painter.setPen(QColor(theme.current.muted))
-        details = self.model.details(item)
+        details = self.model.line(item)
         shown = painter.fontMetrics().elidedText(details, Qt.TextElideMode.ElideRight, int(words.width()))
         painter.drawText(words.translated(0, 18), left, shown)
-
-
-def need(item: CaseStructure, workspace: Workspace) -> tuple[int, int, int, int]:
-    """Return how much a structure needs a look: unapproved, worst Finding, never looked at, untouched."""
-    worst = max((int(finding.severity) for finding in item.structure.findings), default=-1)
-    unseen = item.structure.number not in workspace.looked_at
-    untouched = item.structure.status is ReviewStatus.AUTO
-    return int(not item.is_approved), worst, int(unseen), int(untouched)
 
 
 def renamed(name: str) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from html import escape
+
 from PySide6.QtCore import QModelIndex, QPoint, Qt, Signal
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -18,8 +20,13 @@ from PySide6.QtWidgets import (
 )
 
 from autocontour.case import CaseStructure
+from autocontour.case.need import assess_need, runs
+from autocontour.findings import Finding, Severity
+from autocontour.gui import theme
 from autocontour.gui.structure_list import RowDelegate, StructureList
 from autocontour.gui.workspace import Workspace
+
+FINDINGS_SHOWN = 3
 
 
 class StructuresPanel(QFrame):
@@ -44,8 +51,9 @@ class StructuresPanel(QFrame):
         column.addWidget(self._list(), 1)
         column.addWidget(self._opacity())
         column.addWidget(self._card())
-        workspace.structures_changed.connect(self._show_current)
-        workspace.selection_changed.connect(self._show_current)
+        for signal in (workspace.structures_changed, workspace.selection_changed, workspace.display_changed):
+            signal.connect(self._show_current)
+        workspace.position_changed.connect(self._show_facts)
         self._show_current()
 
     def rename_current(self) -> None:
@@ -61,7 +69,9 @@ class StructuresPanel(QFrame):
         self.sort = QToolButton()
         self.sort.setText("By need")
         self.sort.setCheckable(True)
-        self.sort.setToolTip("Put first what needs a look: findings, never looked at, not approved")
+        self.sort.setToolTip(
+            "Put first what most needs a look, and say why: findings, an unsure network, never looked at"
+        )
         self.sort.toggled.connect(self._sort_by_need)
         add = QToolButton()
         add.setText("+ Add")
@@ -120,9 +130,15 @@ class StructuresPanel(QFrame):
         outer = QVBoxLayout(holder)
         outer.setContentsMargins(12, 0, 12, 0)
         outer.setSpacing(8)
-        self._facts = QLabel(wordWrap=True)
-        self._facts.setObjectName("muted")
-        self._facts.setTextFormat(Qt.TextFormat.PlainText)
+        self.facts = QLabel(wordWrap=True)
+        self.facts.setObjectName("muted")
+        self.facts.setTextFormat(Qt.TextFormat.RichText)
+        by_mouse, by_key = (
+            Qt.TextInteractionFlag.LinksAccessibleByMouse,
+            Qt.TextInteractionFlag.LinksAccessibleByKeyboard,
+        )
+        self.facts.setTextInteractionFlags(by_mouse | by_key)
+        self.facts.linkActivated.connect(self._go_to_finding)
         self.approve = QPushButton("Approve")
         self.approve.setObjectName("good")
         self.approve.clicked.connect(self.approve_asked)
@@ -132,7 +148,7 @@ class StructuresPanel(QFrame):
         row = QHBoxLayout()
         row.addWidget(self.next)
         row.addWidget(self.approve)
-        outer.addWidget(self._facts)
+        outer.addWidget(self.facts)
         outer.addLayout(row)
         return holder
 
@@ -149,13 +165,36 @@ class StructuresPanel(QFrame):
         self.approve.setEnabled(current is not None and bool(current.structure.contours))
         self.approve.setText("Withdraw approval" if current and current.is_approved else "Approve")
         self.next.setEnabled(any(not item.is_approved for item in items))
-        self._facts.setText(self._told(current) if current else "")
+        self._show_facts()
+
+    def _show_facts(self) -> None:
+        current = self.workspace.current
+        words = self._told(current) if current else ""
+        if words != self.facts.text():
+            self.facts.setText(words)
 
     def _told(self, item: CaseStructure) -> str:
-        findings = [f"▲ {f.message} {f.remedy}".strip() for f in item.structure.findings]
+        findings = sorted(item.structure.findings, key=lambda finding: -finding.severity)
+        lines = [_linked(index, finding) for index, finding in enumerate(findings[:FINDINGS_SHOWN])]
         source = item.structure.provenance
-        made = [f"Drawn by {source.algorithm} {source.version}"] if source else []
-        return "\n".join((findings or made)[:3])
+        if source and not findings:
+            lines.append(escape(f"Drawn by {source.algorithm} {source.version}"))
+        need = assess_need(item, self.workspace.seen)
+        if need.is_open:
+            lines.insert(0, f"<b>{escape(need.reason[:1].upper() + need.reason[1:])}</b>")
+        if len(findings) > FINDINGS_SHOWN:
+            lines.append(f"and {len(findings) - FINDINGS_SHOWN} more: see the tooltip in the list")
+        return "<br>".join(lines)
+
+    def _go_to_finding(self, link: str) -> None:
+        """Show the slices of a finding: the first place that was not shown, or the next one."""
+        item = self.workspace.current
+        if item is None:
+            return
+        finding = sorted(item.structure.findings, key=lambda finding: -finding.severity)[int(link)]
+        places = runs(finding.slices)
+        here = next((n for n, place in enumerate(places) if self.workspace.slice_index in place), -1)
+        self.workspace.go_to_place(places[(here + 1) % len(places)])
 
     def _select(self, index: QModelIndex, _: QModelIndex) -> None:
         if index.isValid():
@@ -175,3 +214,20 @@ class StructuresPanel(QFrame):
     def _set_opacity(self, percent: int) -> None:
         self.workspace.fill_opacity = percent / 100
         self.workspace.display_changed.emit()
+
+
+def _linked(index: int, finding: Finding) -> str:
+    """Return a finding as a line of the card; one that points at slices is a link to them."""
+    sign = "▲" if finding.severity >= Severity.WARN else "·"
+    words = f"{sign} {escape(f'{finding.message} {finding.remedy}'.strip())}"
+    if not finding.slices:
+        return words
+    color = theme.current.accent
+    return f'{words} <a href="{index}" style="color: {color}; text-decoration: none">{_named(finding)}</a>'
+
+
+def _named(finding: Finding) -> str:
+    """Return the slices of a finding as they are numbered in the views."""
+    places = [f"{p[0] + 1}" if len(p) == 1 else f"{p[0] + 1}–{p[-1] + 1}" for p in runs(finding.slices)]
+    more = " …" if len(places) > 3 else ""
+    return f"slice{'s' * (len(finding.slices) > 1)}&nbsp;{', '.join(places[:3])}{more}"

@@ -27,12 +27,14 @@ from autocontour.gui.auto_bar import AutoBar
 from autocontour.gui.banner import Banner
 from autocontour.gui.cheat_sheet import CheatSheet
 from autocontour.gui.collecting import collect_on_gui_thread
+from autocontour.gui.comparison import Comparison
+from autocontour.gui.comparison_strip import ComparisonStrip, dashed
 from autocontour.gui.icons import SIZE, icon
 from autocontour.gui.intake import Intake
 from autocontour.gui.planes import Plane
 from autocontour.gui.recovery_bar import RecoveryBar
+from autocontour.gui.reviewing import review_next
 from autocontour.gui.settings import ViewerSettings
-from autocontour.gui.structure_list import need
 from autocontour.gui.structures_panel import StructuresPanel
 from autocontour.gui.toast import Toast
 from autocontour.gui.tools import Brush, Eraser, Freehand, Navigate, Points, Push, Ruler, SmartBrush, Tool
@@ -105,7 +107,9 @@ class MainWindow(Intake):
         self.welcome = WelcomePage()
         room = QSplitter(Qt.Orientation.Horizontal)
         room.setHandleWidth(3)
-        room.addWidget(self.views)
+        self.comparison = Comparison(self.workspace, lambda: self.views.axial.tool.busy, self)
+        self.comparison_strip = ComparisonStrip(self.comparison)
+        room.addWidget(_above(self.views, self.comparison_strip))
         room.addWidget(self.panel)
         room.setStretchFactor(0, 1)
         room.setSizes([1200, 300])
@@ -127,9 +131,8 @@ class MainWindow(Intake):
         column.addLayout(middle, 1)
         self.setCentralWidget(holder)
         self.toast = Toast(self.pages)
-        self._hover_label, self._comparison_label, self._tool_label = QLabel(), QLabel(), QLabel()
+        self._hover_label, self._tool_label = QLabel(), QLabel()
         self.statusBar().addWidget(self._hover_label)
-        self.statusBar().addPermanentWidget(self._comparison_label)
         self.statusBar().addPermanentWidget(self._tool_label)
 
     def _build_actions(self) -> None:
@@ -170,14 +173,15 @@ class MainWindow(Intake):
         space.ct_changed.connect(self._follow_case)
         for signal in (space.structures_changed, space.selection_changed, space.ct_changed):
             signal.connect(self._follow_undo)
-            signal.connect(self._compare)
         for view in self.views.slices.values():
             view.hovered.connect(self._show_hover)
-        self.views.axial.comparison_shown = self.compared_structures
+        self.views.axial.compared = lambda: [(drawn, dashed(style)) for drawn, style in self.comparison.drawn]
+        self.comparison.changed.connect(self._follow_comparison)
+        self.comparison_strip.add_asked.connect(self.ask_comparison)
         self.panel.menu_asked.connect(self._show_structure_menu)
         self.panel.add_asked.connect(self.ask_structure)
         self.panel.approve_asked.connect(self.ask_approval)
-        self.panel.next_asked.connect(self.review_next)
+        self.panel.next_asked.connect(partial(review_next, space))
         self.welcome.open_asked.connect(self.ask_folder)
         self.welcome.folder_chosen.connect(lambda folder: self.open_path(Path(folder)))
         self.welcome.left_case_chosen.connect(self.go_on_with)
@@ -205,6 +209,11 @@ class MainWindow(Intake):
         self.actions_by_name["undo"].setToolTip(f"<b>Undo</b>  Ctrl+Z<br>{undo or 'Nothing to take back'}")
         self.actions_by_name["redo"].setToolTip(f"<b>Redo</b>  Ctrl+Shift+Z<br>{redo or 'Nothing to do again'}")
         self.banner.note("every change is saved" if space.case else "")
+
+    def _follow_comparison(self) -> None:
+        self.views.slider.differing = self.comparison.differing
+        self.views.slider.update()
+        self.views.axial.refresh()
 
     def _show_hover(self, voxel: tuple[int, int, int] | None) -> None:
         ct = self.workspace.ct
@@ -300,18 +309,6 @@ class MainWindow(Intake):
         """Show the cheat sheet."""
         self.cheat_sheet = CheatSheet(self, [*PRESETS, AUTO])
 
-    def review_next(self) -> None:
-        """Go to the structure that most needs a look."""
-        space = self.workspace
-        waiting = [item for item in space.state.items if not item.is_approved]
-        if not waiting:
-            space.say("Every structure is approved.")
-            return
-        others = [item for item in waiting if item.structure.number != space.selected] or waiting
-        chosen = max(others, key=lambda item: need(item, space))
-        space.select(chosen.structure.number)
-        space.go_to_structure(chosen.structure.number)
-
     def _show_structure_menu(self, at: object) -> None:
         menu = QMenu(self)
         for name in STRUCTURE_MENU:
@@ -328,6 +325,16 @@ class MainWindow(Intake):
         self.views.surfaces.close_scene()
         self.workspace.close()
         event.accept()
+
+
+def _above(upper: QWidget, lower: QWidget) -> QWidget:
+    holder = QWidget()
+    column = QVBoxLayout(holder)
+    column.setContentsMargins(0, 0, 0, 0)
+    column.setSpacing(0)
+    column.addWidget(upper, 1)
+    column.addWidget(lower)
+    return holder
 
 
 def _bar(name: str, *, labelled: bool) -> QToolBar:

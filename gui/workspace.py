@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal
 
 from autocontour.case import Case, CaseKey, CaseState, CaseStructure, Edit, ScanFacts, mark_open
+from autocontour.case.need import slices_by_finding
 from autocontour.case.state import SliceChanges
 from autocontour.errors import AutoContourError
+from autocontour.findings import Finding
 from autocontour.gui.banner import PatientFacts
 from autocontour.gui.planes import Plane, PlaneGrid, body_voxels
 from autocontour.gui.windowing import PRESETS, Window
-from autocontour.structures import GenerationAlgorithm, ReviewStatus, Structure, StructureSet
+from autocontour.structures import GenerationAlgorithm, ReviewStatus, Structure
 from autocontour.volume import CTVolume, SeriesReference
 
 if TYPE_CHECKING:
@@ -64,9 +66,8 @@ class Workspace(QObject):
         self.hidden: set[int] = set()
         self.fill_opacity = 0.12
         self.outlines_shown = True
-        self.looked_at: set[int] = set()
-        self.comparison: StructureSet | None = None
-        self.comparing = False
+        self.seen: dict[int, set[int]] = {}
+        """Number of every structure that was looked at → the slices that were shown while it was selected."""
         self._last_work = time.monotonic()
 
     @property
@@ -107,8 +108,7 @@ class Workspace(QObject):
         self.position_zyx = (z, y, x)
         self.window = PRESETS["Soft tissue"]
         self.selected = next(iter(self.state.numbers), None)
-        self.hidden, self.looked_at = set(), set()
-        self.comparison, self.comparing = None, False
+        self.hidden, self.seen = set(), {}
         self.ct_changed.emit()
         self.structures_changed.emit()
         self.selection_changed.emit()
@@ -166,8 +166,7 @@ class Workspace(QObject):
         if number != self.selected and (number is None or number in self.state):
             self.selected = number
             self._last_work = time.monotonic()
-            if number is not None:
-                self.looked_at.add(number)
+            self.look()
             self.selection_changed.emit()
 
     def go_to(self, voxel_zyx: tuple[int, int, int]) -> None:
@@ -178,6 +177,7 @@ class Workspace(QObject):
         z, y, x = (min(max(i, 0), n - 1) for i, n in zip(voxel_zyx, shape, strict=True))
         if (z, y, x) != self.position_zyx:
             self.position_zyx = (z, y, x)
+            self.look()
             self.position_changed.emit()
 
     def step(self, plane: Plane, by: int) -> None:
@@ -197,6 +197,28 @@ class Workspace(QObject):
             z = sorted(contours)[len(contours) // 2]
             centre = contours[z].representative_point()
             self.go_to(self.grids[Plane.AXIAL].to_voxel(centre.x, centre.y, z))
+
+    def go_to_place(self, place: range) -> None:
+        """Show the middle of a run of slices, with the selected structure in the crosshair where it is drawn there."""
+        z = place[len(place) // 2]
+        outline = self.current.structure.contours.get(z) if self.current else None
+        if outline is None:
+            self.go_to_slice(z)
+        else:
+            point = outline.representative_point()
+            self.go_to(self.grids[Plane.AXIAL].to_voxel(point.x, point.y, z))
+
+    def look(self) -> None:
+        """Note that the selected structure is looked at on this slice."""
+        if self.selected is not None:
+            self.seen.setdefault(self.selected, set()).add(self.slice_index)
+
+    def marked_slices(self) -> dict[int, tuple[Finding, ...]]:
+        """Return every slice that a finding of the selected structure or of the scan points at, with those that do."""
+        own = self.current.structure.findings if self.current else ()
+        count = self.ct.geometry.shape_zyx[0] if self.ct else 0
+        marked = slices_by_finding((*own, *(self.ct.findings if self.ct else ())))
+        return {z: findings for z, findings in marked.items() if z < count}
 
     def set_window(self, window: Window) -> None:
         """Change the grey scale."""
@@ -269,7 +291,9 @@ class Workspace(QObject):
 
     def _keep_selection(self) -> None:
         if self.selected is None or self.selected not in self.state:
-            self.select(next(iter(self.state.numbers), None))
+            # Nobody chose it, so nobody has looked at it.
+            self.selected = next(iter(self.state.numbers), None)
+            self.selection_changed.emit()
 
 
 def case_key(ct: CTVolume) -> CaseKey:

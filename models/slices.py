@@ -66,7 +66,7 @@ def _at_ends(seen: Seen) -> tuple[int, ...]:
 def _at_box(seen: Seen) -> tuple[int, ...]:
     """Return the drawn slices on which the structure reaches a side of its box."""
     mask = seen.mask
-    planes = mask[:, [0, -1]].any(axis=(1, 2)) | mask[:, :, [0, -1]].any(axis=(1, 2))
+    planes: NDArray[np.bool_] = mask[:, [0, -1]].any(axis=(1, 2)) | mask[:, :, [0, -1]].any(axis=(1, 2))
     for end in (0, -1):
         planes[end] |= mask[end].any()
     return seen.slices_of(planes)

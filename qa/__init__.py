@@ -1,6 +1,6 @@
 """How good contours are: metrics, comparisons, statistics."""
 
-from autocontour.qa.compare import ComparedStructure, Comparison, compare_sets
+from autocontour.qa.compare import ComparedStructure, Comparison, compare_contours, compare_sets
 from autocontour.qa.matching import match_structures
 from autocontour.qa.metrics import TAU_MM, PairMetrics, added_path_length_mm, compute_metrics
 from autocontour.qa.plausibility import check_contours
@@ -18,6 +18,7 @@ __all__ = [
     "added_path_length_mm",
     "bonferroni",
     "check_contours",
+    "compare_contours",
     "compare_paired",
     "compare_sets",
     "compute_metrics",

@@ -114,6 +114,13 @@ def compare_sets(
     return Comparison(tuple(rows), only_a, only_b, tuple(findings))
 
 
+def compare_contours(a: Contours, b: Contours, geometry: VolumeGeometry, tau_mm: float = TAU_MM) -> PairMetrics:
+    """Compute every metric of the reference `a` and of `b` on the voxels of their CT, as `compare_sets` does."""
+    box = joint_box(a, b, geometry)
+    mask_a, mask_b = (mask_from_contours(contours, geometry, box) for contours in (a, b))
+    return compute_metrics(mask_a, mask_b, geometry.spacing_zyx_mm, tau_mm)
+
+
 def _is_asked(structure: Structure, names: Collection[str] | None) -> bool:
     return names is None or not {structure.name, tg263_name(structure)}.isdisjoint(names)
 

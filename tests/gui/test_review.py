@@ -14,7 +14,6 @@ from PySide6.QtWidgets import QApplication
 from autocontour.case import Edit
 from autocontour.dicom import planning_cts, read_ct, scan_folder
 from autocontour.gui.app import say_failure
-from autocontour.gui.comparison import compare
 from autocontour.gui.dialogs.export import ExportDialog
 from autocontour.gui.dialogs.review import ApprovalDialog
 from autocontour.gui.dialogs.shape import MarginDialog
@@ -174,18 +173,6 @@ def test_auto_contouring_can_be_stopped_at_once(patient, qtbot):
     assert not process.is_alive()
     assert not patient.auto_bar.isVisible()
     assert threading.active_count() < 20
-
-
-def test_comparison_counts_what_changed(opened):
-    space = opened.workspace
-    QTest.keyClick(opened, KEY.Key_C)
-    assert "DSC 1.000" in opened._comparison_label.text()
-    QTest.keyClick(opened, KEY.Key_Delete)
-    assert "1 of its slices differ" in opened._comparison_label.text()
-    assert opened.views.slider.marks == (12,)
-    assert len(opened.compared_structures()) == 1
-    agreement = compare(space.current.automatic, space.current.automatic, space.ct.geometry)
-    assert (agreement.dice, agreement.hausdorff95_mm, agreement.added_path_mm) == (1.0, 0.0, 0.0)
 
 
 def test_interpolation_by_key_fills_the_gaps(opened):
