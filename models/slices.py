@@ -66,7 +66,8 @@ def _at_ends(seen: Seen) -> tuple[int, ...]:
 def _at_box(seen: Seen) -> tuple[int, ...]:
     """Return the drawn slices on which the structure reaches a side of its box."""
     mask = seen.mask
-    planes: NDArray[np.bool_] = mask[:, [0, -1]].any(axis=(1, 2)) | mask[:, :, [0, -1]].any(axis=(1, 2))
+    sides = [mask[:, [0, -1]].reshape(len(mask), -1), mask[:, :, [0, -1]].reshape(len(mask), -1)]
+    planes: NDArray[np.bool_] = np.logical_or.reduce(np.concatenate(sides, axis=1), axis=1)
     for end in (0, -1):
         planes[end] |= mask[end].any()
     return seen.slices_of(planes)
