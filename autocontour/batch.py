@@ -38,6 +38,8 @@ class Request:
         Name or path; None for everything that can be drawn.
     names
         TG-263 names; empty for all of the template.
+    package
+        The model package that draws, as for `autocontour.pipeline.contour_ct`.
     series
         Series Instance UID, where the folder holds several planning CTs.
     existing
@@ -50,6 +52,7 @@ class Request:
     output: Path
     template: str | None = None
     names: tuple[str, ...] = ()
+    package: str = ""
     series: str | None = None
     all_series: bool = False
     existing: Existing = "refuse"
@@ -172,7 +175,7 @@ def _contour_series(request: Request, series: Series, output: Path, template: Te
     start = time.perf_counter()
     ct = read_ct(series, job, request.accepted)
     read = time.perf_counter()
-    contoured = contour_ct(ct, template=template, names=request.names, device=request.device, job=job)
+    contoured = _contour(ct, request, template, job)
     _check_something_drawn(contoured.structure_set)
     drawn = time.perf_counter()
     job.advance("writing the structure set", 0.0)
@@ -180,6 +183,12 @@ def _contour_series(request: Request, series: Series, output: Path, template: Te
     job.advance("writing the structure set", 1.0)
     seconds = {"reading": read - start, **contoured.seconds, "writing": time.perf_counter() - drawn}
     return _report(series.series_instance_uid, output, ct, contoured, seconds)
+
+
+def _contour(ct: CTVolume, request: Request, template: Template | None, job: Job) -> Contoured:
+    return contour_ct(
+        ct, template=template, names=request.names, package=request.package, device=request.device, job=job
+    )
 
 
 def _check_output(output: Path, existing: Existing) -> None:
@@ -238,7 +247,7 @@ def _contour_image(request: Request, template: Template | None, job: Job) -> Rep
     if request.output.is_dir() and any(request.output.iterdir()) and request.existing != "force":
         raise OutputError("AC-OUT-002", f"The folder {request.output.name} is not empty.", "Use --force or another.")
     ct = read_image(request.source)
-    contoured = contour_ct(ct, template=template, names=request.names, device=request.device, job=job)
+    contoured = _contour(ct, request, template, job)
     _check_something_drawn(contoured.structure_set)
     for structure in contoured.structure_set.structures:
         mask = mask_from_contours(structure.contours, ct.geometry)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from autocontour import __version__
 from autocontour.contouring import margin_contours
@@ -18,6 +19,9 @@ from autocontour.provenance import Provenance
 from autocontour.structures import Drawing, Structure, StructureSet
 from autocontour.template import Template, TemplateStructure
 from autocontour.volume import CTVolume
+
+if TYPE_CHECKING:
+    from autocontour.models import ModelPackage
 
 RULES = "autocontour rules"
 LABEL = "AUTOCONTOUR"
@@ -39,6 +43,25 @@ class Contoured:
     seconds: Mapping[str, float]
 
 
+@dataclass(frozen=True, slots=True)
+class Drawable:
+    """A structure that can be drawn.
+
+    Attributes
+    ----------
+    name
+        TG-263 name.
+    drawn_by
+        `RULES`, or a package's name and version; where several may draw it, all of them in the order they are tried.
+    by_default
+        Whether it is drawn unless asked otherwise; a package withholds what it is not accurate enough for.
+    """
+
+    name: str
+    drawn_by: tuple[str, ...]
+    by_default: bool = True
+
+
 @dataclass
 class _Run:
     """What one call of `contour_ct` gathers."""
@@ -47,6 +70,7 @@ class _Run:
     job: Job
     device: str
     template_identity: str
+    packages: Sequence[ModelPackage] = ()
     drawn: dict[str, tuple[Drawing, Provenance]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -63,6 +87,7 @@ def contour_ct(
     *,
     template: Template | None = None,
     names: Collection[str] = (),
+    package: str = "",
     device: str = "auto",
     job: Job | None = None,
     on_structure: Callable[[Structure], None] = lambda _: None,
@@ -77,6 +102,9 @@ def contour_ct(
         Which structures to draw and what the clinic calls them; without one, `names`, and without those all there are.
     names
         TG-263 names; only these, of the template too.
+    package
+        Name or path of the one model package that draws what it knows, rules the rest; empty for the rules first, then
+        every package whose body site is in the scan.
     device
         ``auto``, ``cpu`` or ``cuda``, for the networks.
     on_structure
@@ -86,11 +114,15 @@ def contour_ct(
     ------
     UsageError
         ``AC-US-012`` if a name is asked for that nothing here can draw.
+    ModelError
+        ``AC-MD-017`` if there is no such package, or what reading it raises.
     """
-    wanted = _wanted_structures(template, names)
-    run = _Run(ct, job or Job(), device, template.identity if template else "")
+    packages = _packages(package)
+    wanted = _wanted_structures(template, names, list_drawable(packages, is_chosen=bool(package)))
+    run = _Run(ct, job or Job(), device, template.identity if template else "", packages)
     sources = {structure.tg263_name for structure in wanted if structure.margin_of is None}
-    _draw_by_rules(run, sources, with_mask=any(structure.with_mask for structure in wanted))
+    by_rules = sources - {name for one in packages for name in one.structures} if package else sources
+    _draw_by_rules(run, by_rules, with_mask=any(structure.with_mask for structure in wanted))
     _draw_by_networks(run, sources)
     structures = tuple(_finish(run, wanted, on_structure))
     reference = ct.reference
@@ -106,25 +138,48 @@ def contour_ct(
     )
 
 
-def _wanted_structures(template: Template | None, names: Collection[str]) -> tuple[TemplateStructure, ...]:
+def _wanted_structures(
+    template: Template | None, names: Collection[str], drawable: Sequence[Drawable]
+) -> tuple[TemplateStructure, ...]:
     """Resolve what is asked for; a structure grown from another brings that one with it."""
-    drawable = drawable_names()
-    on_offer = template.structures if template else tuple(TemplateStructure(name, name) for name in drawable)
+    known = (one.name for one in drawable if names or one.by_default)
+    on_offer = template.structures if template else tuple(TemplateStructure(name, name) for name in known)
     if unknown := sorted(set(names) - {structure.tg263_name for structure in on_offer}):
-        known = ", ".join(structure.tg263_name for structure in on_offer)
-        raise UsageError("AC-US-012", f"Nothing here draws {', '.join(unknown)}.", f"Known: {known}.")
+        listed = ", ".join(structure.tg263_name for structure in on_offer)
+        raise UsageError("AC-US-012", f"Nothing here draws {', '.join(unknown)}.", f"Known: {listed}.")
     chosen = [structure for structure in on_offer if not names or structure.tg263_name in names]
     needed = {structure.margin_of for structure in chosen}
     return tuple(structure for structure in on_offer if structure in chosen or structure.name in needed)
 
 
-def drawable_names() -> list[str]:
-    """Return the TG-263 names of every structure that a rule or an installed package draws, rules first."""
-    from autocontour import rules
-    from autocontour.models import available_packages
+def list_drawable(packages: Sequence[ModelPackage], *, is_chosen: bool = False) -> list[Drawable]:
+    """Return every structure that a rule or one of `packages` can draw, rules first.
 
-    networks = [name for package in available_packages() for name in package.drawn_names]
-    return list(dict.fromkeys([*rules.NAMES, *networks]))
+    Parameters
+    ----------
+    packages
+        In the order they are tried.
+    is_chosen
+        Whether the user chose the package: then what it knows is drawn by it alone.
+    """
+    from autocontour import rules
+
+    drawers: dict[str, list[str]] = {name: [RULES] for name in rules.NAMES}
+    unasked = set(rules.NAMES)
+    for package in packages:
+        for name in package.structures:
+            if is_chosen:
+                drawers[name] = []
+                unasked.discard(name)
+            drawers.setdefault(name, []).append(f"{package.name} {package.version}")
+        unasked.update(package.drawn_names)
+    return [Drawable(name, tuple(by), name in unasked) for name, by in drawers.items()]
+
+
+def _packages(package: str) -> list[ModelPackage]:
+    from autocontour.models import available_packages, find_package
+
+    return [find_package(package)] if package else available_packages()
 
 
 def _draw_by_rules(run: _Run, names: Collection[str], *, with_mask: bool) -> None:
@@ -140,9 +195,9 @@ def _draw_by_rules(run: _Run, names: Collection[str], *, with_mask: bool) -> Non
 
 
 def _draw_by_networks(run: _Run, names: Collection[str]) -> None:
-    from autocontour.models import available_packages, segment_structures
+    from autocontour.models import segment_structures
 
-    for package in available_packages():
+    for package in run.packages:
         mine = [name for name in package.structures if name in names and name not in run.drawn]
         if not mine:
             continue

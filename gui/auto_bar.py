@@ -45,12 +45,12 @@ class AutoBar(QFrame):
         """Whether organs are being drawn."""
         return self.task is not None and self.task.is_running
 
-    def start(self, template: str, names: tuple[str, ...], target: str = "") -> None:
+    def start(self, template: str, names: tuple[str, ...], target: str = "", package: str = "") -> None:
         """Begin to draw `names`; one run at a time.
 
         Parameters
         ----------
-        template, names
+        template, names, package
             As the pipeline takes them.
         target
             The clinic's name of the one structure that is drawn again; empty to keep the names as drawn.
@@ -59,8 +59,8 @@ class AutoBar(QFrame):
         if ct is None or self.is_running:
             return
         self._count = 0
-        self._target = target
-        self.task = ContourTask(ct, template, names, self)
+        self._target, self._package = target, package
+        self.task = ContourTask(ct, template, names, package, self)
         self.task.advanced.connect(self._advance)
         self.task.drawn.connect(self._receive)
         self.task.done.connect(self._finish)
@@ -70,6 +70,14 @@ class AutoBar(QFrame):
         self._bar.setValue(0)
         self.show()
         self.task.start()
+
+    def rerun(self, structure: Structure) -> None:
+        """Draw one structure again, by the package that drew it if that is still there."""
+        from autocontour.models import available_packages  # slow to import: not while the window comes up
+
+        by = structure.provenance.algorithm if structure.provenance else ""
+        package = by if by in {one.name for one in available_packages()} else ""
+        self.start("", (structure.tg263_name or structure.name,), target=structure.name, package=package)
 
     def stop(self) -> None:
         """Stop at once; what was drawn stays."""
@@ -91,7 +99,8 @@ class AutoBar(QFrame):
         self.hide()
         drawn = f"{self._count} structure{'s' * (self._count != 1)} drawn. Look at each before you approve it."
         missing = ", ".join(finding.where for finding in findings if finding.code == NOT_FOUND)
-        self.workspace.say(f"{drawn} Not found: {missing}." if missing else drawn)
+        doubts = [f.message for f in findings if self._package and f.code.startswith("AC-MD")]
+        self.workspace.say(" ".join([drawn, f"Not found: {missing}." if missing else "", *doubts]).strip())
 
     def _fail(self, error: AutoContourError) -> None:
         self.hide()

@@ -152,10 +152,10 @@ class Questions(QMainWindow):
         space = self.workspace
         if space.ct is None or self.auto_bar.is_running:
             return
-        dialog = AutoContourDialog(self, space.state, self.settings.template)
+        dialog = AutoContourDialog(self, space.state, self.settings.template, self.settings.package)
         if dialog.exec():
-            self.settings.template = dialog.template_name
-            self.auto_bar.start(dialog.template_name, dialog.names)
+            self.settings.template, self.settings.package = dialog.template_name, dialog.package_name
+            self.auto_bar.start(dialog.template_name, dialog.names, package=dialog.package_name)
 
     def rerun_current(self) -> None:
         """Draw the selected structure again."""
@@ -165,8 +165,7 @@ class Questions(QMainWindow):
         if current.is_protected:
             self.workspace.said.emit(f"{current.structure.name} is protected; unlock it first.", True)
             return
-        structure = current.structure
-        self.auto_bar.start("", (structure.tg263_name or structure.name,), target=structure.name)
+        self.auto_bar.rerun(current.structure)
 
     def ask_approval(self) -> None:
         """Ask who approves the selected structure; an approved one is withdrawn."""

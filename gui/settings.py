@@ -57,6 +57,15 @@ class ViewerSettings:
         self._store.setValue("template", name)
 
     @property
+    def package(self) -> str:
+        """The model package chosen last; empty for every one that fits."""
+        return str(self._store.value("package", ""))
+
+    @package.setter
+    def package(self, name: str) -> None:
+        self._store.setValue("package", name)
+
+    @property
     def geometry(self) -> QByteArray:
         """Where the window was."""
         value = self._store.value("geometry", QByteArray())

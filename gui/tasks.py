@@ -72,12 +72,15 @@ class ContourTask(QObject):
     """The findings about the whole."""
     failed = Signal(object)
 
-    def __init__(self, ct: CTVolume, template: str, names: tuple[str, ...], parent: QObject | None = None) -> None:
+    def __init__(
+        self, ct: CTVolume, template: str, names: tuple[str, ...], package: str = "", parent: QObject | None = None
+    ) -> None:
         super().__init__(parent)
         # A fresh interpreter: a fork would inherit the window's X connection.
         context = multiprocessing.get_context("spawn")
         self._receiver, sender = context.Pipe(duplex=False)
-        self._process = context.Process(target=contour_in_process, args=(sender, ct, template, names), daemon=True)
+        arguments = (sender, ct, template, names, package)
+        self._process = context.Process(target=contour_in_process, args=arguments, daemon=True)
         self._timer = QTimer(self, interval=POLL_MS)
         self._timer.timeout.connect(self._poll)
         self._sender = sender
@@ -140,7 +143,7 @@ class ContourTask(QObject):
         self._receiver.close()
 
 
-def contour_in_process(sender: Connection, ct: CTVolume, template: str, names: tuple[str, ...]) -> None:
+def contour_in_process(sender: Connection, ct: CTVolume, template: str, names: tuple[str, ...], package: str) -> None:
     """Contour `ct` and send what happens: progress, structures, then done or failed."""
     job = _SignalJob(lambda stage, fraction: sender.send(("progress", (stage, fraction))))
     try:
@@ -149,7 +152,12 @@ def contour_in_process(sender: Connection, ct: CTVolume, template: str, names: t
 
         chosen = read_template(template) if template else None
         contoured = contour_ct(
-            ct, template=chosen, names=names, job=job, on_structure=lambda s: sender.send(("structure", s))
+            ct,
+            template=chosen,
+            names=names,
+            package=package,
+            job=job,
+            on_structure=lambda s: sender.send(("structure", s)),
         )
         sender.send(("done", contoured.structure_set.findings))
     except AutoContourError as error:

@@ -102,8 +102,10 @@ QProgressBar { background: $raised; border: none; border-radius: 4px; height: 8p
 QProgressBar::chunk { background: $accent; border-radius: 4px; }
 QCheckBox::indicator { width: 16px; height: 16px; border: 1px solid $muted; border-radius: 4px; background: $raised; }
 QCheckBox::indicator:checked { background: $accent; border-color: $accent; image: url($assets/check.svg); }
-QListWidget::indicator { width: 15px; height: 15px; border: 1px solid $muted; border-radius: 4px; }
-QListWidget::indicator:checked { background: $accent; border-color: $accent; image: url($assets/check.svg); }
+QListWidget::indicator, QTreeWidget::indicator { width: 15px; height: 15px; border: 1px solid $muted;
+  border-radius: 4px; }
+QListWidget::indicator:checked, QTreeWidget::indicator:checked { background: $accent; border-color: $accent;
+  image: url($assets/check.svg); }
 QGroupBox { border: 1px solid $line; border-radius: 8px; margin-top: 14px; padding: 10px; }
 QGroupBox::title { subcontrol-origin: margin; left: 10px; color: $muted; }
 #card { background: $panel; border: 1px solid $line; border-radius: 12px; }

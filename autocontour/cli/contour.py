@@ -23,6 +23,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--template", help="site template, by name or path; `autocontour info --templates` lists them")
     parser.add_argument("--structures", nargs="+", default=[], metavar="NAME", help="only these (TG-263 names)")
+    parser.add_argument(
+        "--package",
+        default="",
+        metavar="NAME",
+        help="the model package that draws what it knows, by name or path (default: the rules first, then every "
+        "package whose body site is in the scan)",
+    )
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--series", metavar="UID", help="the series to contour where the folder holds several")
     which.add_argument("--all", action="store_true", help="contour every planning CT in the folder")
@@ -48,6 +55,7 @@ def run(args: argparse.Namespace) -> int:
         args.output,
         template=args.template,
         names=tuple(args.structures),
+        package=args.package,
         series=args.series,
         all_series=args.all,
         existing=next((mode for mode in ("append", "replace", "force") if getattr(args, mode)), "refuse"),

@@ -1,50 +1,96 @@
-"""What to draw automatically."""
+"""What to draw automatically, and by what."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QListWidget, QListWidgetItem, QPushButton, QWidget
+from PySide6.QtGui import QColor
+from PySide6.QtWidgets import (
+    QComboBox,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QPushButton,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QWidget,
+)
 
 from autocontour.case import CaseState
 from autocontour.errors import AutoContourError
+from autocontour.gui import theme
 from autocontour.gui.dialogs.frame import Dialog
-from autocontour.pipeline import drawable_names
+from autocontour.models import ModelPackage, available_packages
+from autocontour.pipeline import RULES, Drawable, list_drawable
 from autocontour.template import list_templates, read_template
 
 EVERYTHING = "Everything that can be drawn"
+AUTOMATIC = "Automatic (matching site)"
+WITHHELD = "Not drawn unasked: below the accuracy for it. Look at every slice of it."
+UNKNOWN = "No rule and no installed package draws it; draw it by hand."
+USER = Qt.ItemDataRole.UserRole
+
+
+@dataclass(frozen=True)
+class _Offer:
+    """A line of the list: the clinic's name, what it is drawn as, and what draws it."""
+
+    name: str
+    tg263_name: str
+    drawn_by: str
+    is_ticked: bool = True
+    is_free: bool = True
+    reason: str = ""
 
 
 class AutoContourDialog(Dialog):
-    """Choose a site template and its structures."""
+    """Choose a site template, a model package if there are several, and the structures.
 
-    def __init__(self, parent: QWidget, state: CaseState, template: str) -> None:
+    Parameters
+    ----------
+    state
+        The case: protected structures cannot be chosen.
+    template, package
+        What was chosen last; empty for everything, and for every package that fits.
+    """
+
+    def __init__(self, parent: QWidget, state: CaseState, template: str, package: str = "") -> None:
         words = "Structures that are there are drawn anew; locked and approved ones stay as they are."
-        super().__init__(parent, "Auto-contour", words, "Draw", width=480)
+        super().__init__(parent, "Auto-contour", words, "Draw", width=600)
         self._state = state
+        self._packages = _by_name(available_packages())
         self.template = QComboBox()
         self.template.setAccessibleName("Template")
         self.template.addItem(EVERYTHING, "")
         for name in list_templates():
             self.template.addItem(read_template(name).title, name)
-        self.list = QListWidget()
-        self.list.setMinimumHeight(280)
-        self.list.setAccessibleName("Structures to draw")
-        self.template.currentIndexChanged.connect(self._fill)
-        self.list.itemChanged.connect(self._count)
+        self.package = QComboBox()
+        self.package.setAccessibleName("Model package")
+        self.package.addItem(AUTOMATIC, "")
+        for name, one in self._packages.items():
+            self.package.addItem(f"{name} {one.version}   ({one.body_site.lower()})", name)
+        self.package.setVisible(len(self._packages) > 1)
+        self.list = self._build_list()
         row = QHBoxLayout()
         for words, checked in (("All", True), ("None", False)):
             button = QPushButton(words)
             button.clicked.connect(lambda _=False, on=checked: self._check_all(on=on))
             row.addWidget(button)
         row.addStretch()
-        self.body.addWidget(self.template)
-        self.body.addWidget(self.list)
-        self.body.addLayout(row)
         self._note = QLabel()
         self._note.setObjectName("muted")
-        self.body.addWidget(self._note)
+        row.addWidget(self._note)
+        for widget in (self.template, self.package, self.list):
+            self.body.addWidget(widget)
+        self.body.addLayout(row)
         self.template.setCurrentIndex(max(self.template.findData(template), 0))
+        if len(self._packages) > 1:
+            self.package.setCurrentIndex(max(self.package.findData(package), 0))
         self._fill()
+        for box in (self.template, self.package):
+            box.currentIndexChanged.connect(self._fill)
+        self.list.itemChanged.connect(self._count)
         self.finish()
 
     @property
@@ -53,40 +99,91 @@ class AutoContourDialog(Dialog):
         return str(self.template.currentData())
 
     @property
+    def package_name(self) -> str:
+        """The package chosen; empty for every one whose body site is in the scan."""
+        return str(self.package.currentData())
+
+    @property
     def names(self) -> tuple[str, ...]:
         """TG-263 names of what is to be drawn."""
-        items = [self.list.item(row) for row in range(self.list.count())]
-        return tuple(i.data(Qt.ItemDataRole.UserRole) for i in items if i.checkState() is Qt.CheckState.Checked)
+        return tuple(i.data(0, USER) for i in self._items() if i.checkState(0) is Qt.CheckState.Checked)
+
+    def _build_list(self) -> QTreeWidget:
+        found = QTreeWidget()
+        found.setHeaderLabels(["Structure", "Drawn by"])
+        found.setRootIsDecorated(False)
+        found.setUniformRowHeights(True)
+        found.setMinimumHeight(300)
+        found.setAccessibleName("Structures to draw")
+        found.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        found.header().setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
+        found.header().setStretchLastSection(False)
+        return found
+
+    def _items(self) -> list[QTreeWidgetItem]:
+        items = (self.list.topLevelItem(row) for row in range(self.list.topLevelItemCount()))
+        return [item for item in items if item is not None]
 
     def _fill(self) -> None:
+        self.list.blockSignals(True)
         self.list.clear()
-        for name, tg263 in self._offered():
-            item = QListWidgetItem(name)
-            existing = self._state.find(name)
-            is_free = existing is None or not existing.is_protected
-            item.setData(Qt.ItemDataRole.UserRole, tg263)
-            item.setCheckState(Qt.CheckState.Checked if is_free else Qt.CheckState.Unchecked)
-            if not is_free:
+        for offer in self._offers():
+            item = QTreeWidgetItem(self.list, [offer.name, offer.drawn_by])
+            item.setData(0, USER, offer.tg263_name)
+            item.setCheckState(0, Qt.CheckState.Checked if offer.is_ticked else Qt.CheckState.Unchecked)
+            item.setForeground(1, QColor(theme.current.muted))
+            for column in range(2):
+                item.setToolTip(column, offer.reason)
+            if not offer.is_free:
                 item.setFlags(Qt.ItemFlag.NoItemFlags)
-                item.setText(f"{name}   (protected)")
-            self.list.addItem(item)
+        self.list.blockSignals(False)
         self._count()
 
-    def _offered(self) -> list[tuple[str, str]]:
+    def _offers(self) -> list[_Offer]:
+        """Return the lines of the list, what is ticked first."""
+        chosen = self._packages.get(self.package_name)
+        packages = [chosen] if chosen else list(self._packages.values())
+        drawable = {one.name: one for one in list_drawable(packages, is_chosen=chosen is not None)}
         try:
             if not self.template_name:
-                return [(name, name) for name in drawable_names()]
-            return [(entry.name, entry.tg263_name) for entry in read_template(self.template_name).structures]
+                entries = [(name, name, "") for name in drawable]
+            else:
+                template = read_template(self.template_name).structures
+                entries = [(entry.name, entry.tg263_name, entry.margin_of or "") for entry in template]
         except AutoContourError:
             return []
+        offers = [self._offer(name, tg263, source, drawable.get(tg263)) for name, tg263, source in entries]
+        return sorted(offers, key=lambda offer: not offer.is_ticked)
+
+    def _offer(self, name: str, tg263: str, margin_of: str, drawable: Drawable | None) -> _Offer:
+        existing = self._state.find(name)
+        if existing is not None and existing.is_protected:
+            return _Offer(name, tg263, "protected", is_ticked=False, is_free=False)
+        if margin_of:
+            return _Offer(name, tg263, f"margin of {margin_of}")
+        if drawable is None:
+            return _Offer(name, tg263, "by hand", is_ticked=False, is_free=False, reason=UNKNOWN)
+        by = " or ".join("rules" if one == RULES else one for one in drawable.drawn_by)
+        if not drawable.by_default:
+            return _Offer(name, tg263, f"{by}, if asked", is_ticked=False, reason=WITHHELD)
+        return _Offer(name, tg263, by)
 
     def _check_all(self, *, on: bool) -> None:
-        for row in range(self.list.count()):
-            item = self.list.item(row)
-            if item.flags() & Qt.ItemFlag.ItemIsEnabled:
-                item.setCheckState(Qt.CheckState.Checked if on else Qt.CheckState.Unchecked)
+        """Tick all or none; what is withheld is ticked by hand only."""
+        for item in self._items():
+            is_offered = item.flags() & Qt.ItemFlag.ItemIsEnabled and item.toolTip(0) != WITHHELD
+            if is_offered or not on:
+                item.setCheckState(0, Qt.CheckState.Checked if on else Qt.CheckState.Unchecked)
 
     def _count(self) -> None:
         count = len(self.names)
         self._note.setText(f"{count} structure{'s' * (count != 1)} to draw")
         self.ok.setEnabled(count > 0)
+
+
+def _by_name(packages: list[ModelPackage]) -> dict[str, ModelPackage]:
+    """Return the packages by name; the user's own, which come first, stand before a bundled one of that name."""
+    found: dict[str, ModelPackage] = {}
+    for package in packages:
+        found.setdefault(package.name, package)
+    return found

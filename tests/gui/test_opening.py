@@ -17,6 +17,7 @@ from autocontour.dicom import planning_cts, read_ct, scan_folder
 from autocontour.dicom.pixels import read_slice
 from autocontour.gui import previews
 from autocontour.gui.banner import PatientFacts
+from autocontour.gui.dialogs.auto import AutoContourDialog
 from autocontour.gui.opening import SeriesDialog
 from autocontour.gui.settings import ViewerSettings
 from autocontour.gui.window import MainWindow
@@ -27,6 +28,7 @@ from autocontour.rtstruct import write_structure_set
 from autocontour.rtstruct.summary import read_summary
 from autocontour.structures import StructureSet
 from tests.gui.conftest import ball, disc
+from tests.test_pipeline import install_copy
 
 KEY = Qt.Key
 SHAPE = (24, 64, 64)
@@ -41,6 +43,7 @@ from autocontour.dicom import planning_cts, read_ct, scan_folder
 from autocontour.dicom.pixels import read_slice
 from autocontour.gui import previews
 from autocontour.gui.banner import PatientFacts
+from autocontour.gui.dialogs.auto import AutoContourDialog
 from autocontour.gui.opening import SeriesDialog
 from autocontour.gui.settings import ViewerSettings
 from autocontour.gui.window import MainWindow
@@ -259,13 +262,13 @@ def department(tmp_path_factory):
     return root
 
 
-def answer(act):
-    """Do something with the series dialog as soon as it is shown."""
+def answer(act, kind=SeriesDialog):
+    """Do something with a dialog as soon as it is shown."""
     problems = []
 
     def look():
         dialog = QApplication.activeModalWidget()
-        if isinstance(dialog, SeriesDialog):
+        if isinstance(dialog, kind):
             try:
                 act(dialog)
             except BaseException as problem:  # noqa: BLE001  (the test says it)
@@ -389,3 +392,64 @@ def test_a_damaged_structure_set_does_not_keep_the_scan_from_opening(another_win
     assert not problems
     assert "damaged" in window.toast.text()
     assert window.workspace.state.numbers == ()
+
+
+@pytest.fixture
+def two_packages(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    install_copy("our-thorax", withheld=("Larynx",))
+
+
+def lines(dialog):
+    return {item.text(0): item for item in dialog._items()}
+
+
+@pytest.mark.usefixtures("two_packages")
+def test_she_chooses_the_package_and_it_is_remembered(opened, qtbot):
+    opened.workspace.apply(Edit("Lock", fields={1: {"name": "Trachea", "locked": True}}))
+    seen = []
+
+    def choose(dialog):
+        dialog.template.setCurrentIndex(0)
+        assert dialog.package.isVisible()
+        assert dialog.package.currentText() == "Automatic (matching site)"
+        before = lines(dialog)
+        assert before["Lung_L"].text(1) == "rules or our-thorax 2.0.0"
+        assert before["Brainstem"].text(1) == "head-and-neck 1.0.0"
+        assert before["Trachea"].text(1) == "protected"
+        dialog.package.setFocus()
+        QTest.keyClick(dialog.package, KEY.Key_Down)
+        assert dialog.package_name == "our-thorax"
+        after = lines(dialog)
+        assert after["Lung_L"].text(1) == "our-thorax 2.0.0"
+        assert "Brainstem" not in after
+        withheld = after["Larynx"]
+        assert withheld.checkState(0) is Qt.CheckState.Unchecked
+        assert "below the accuracy" in withheld.toolTip(0)
+        assert "Larynx" not in dialog.names
+        assert "Trachea" not in dialog.names
+        seen.append(dialog.names)
+        next(b for b in dialog.findChildren(QPushButton) if b.text() == "None").click()
+        assert dialog.names == ()
+        assert not dialog.ok.isEnabled()
+        withheld.setCheckState(0, Qt.CheckState.Checked)
+        seen.append(dialog.names)
+        dialog.ok.click()
+
+    started = []
+    opened.auto_bar.start = lambda *values, **named: started.append((values, named))
+    problems = answer(choose, AutoContourDialog)
+    opened.ask_auto_contour()
+    assert not problems, problems
+    assert started == [(("", ("Larynx",)), {"package": "our-thorax"})]
+    assert "Lung_L" in seen[0]
+    problems = answer(lambda dialog: (seen.append(dialog.package_name), dialog.reject()), AutoContourDialog)
+    opened.ask_auto_contour()
+    assert not problems
+    assert seen[-1] == "our-thorax"
+
+
+def test_the_choice_reaches_the_worker(opened, qtbot):
+    opened.auto_bar.start("", ("External",), package="gone")
+    qtbot.waitUntil(lambda: not opened.auto_bar.is_running, timeout=60_000)
+    assert "There is no model package 'gone'" in opened.toast.text()
