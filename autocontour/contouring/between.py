@@ -20,6 +20,7 @@ from autocontour.contouring.march import trace_planes
 from autocontour.contouring.ragged import Rings, contours_of, drop_small, join_rings
 from autocontour.contouring.simplify import simplify_rings
 from autocontour.geometry import Floats, VolumeGeometry
+from autocontour.jobs import Job
 from autocontour.structures import Contours
 
 TOLERANCE_MM = 0.1
@@ -30,7 +31,9 @@ MARGIN_SAMPLES = 4
 NEAR_SAMPLES = 3  # the cubic kernel reaches two samples from the line
 
 
-def interpolate_contours(contours: Contours, geometry: VolumeGeometry) -> dict[int, MultiPolygon]:
+def interpolate_contours(
+    contours: Contours, geometry: VolumeGeometry, job: Job | None = None
+) -> dict[int, MultiPolygon]:
     """Draw the slices between drawn ones; the drawn ones stay as they are.
 
     Parameters
@@ -39,6 +42,8 @@ def interpolate_contours(contours: Contours, geometry: VolumeGeometry) -> dict[i
         Slice index → MultiPolygon in plane coordinates, on some slices.
     geometry
         Of the CT; true slice positions count, not slice numbers.
+    job
+        Told after every gap; may cancel.
 
     Returns
     -------
@@ -46,13 +51,18 @@ def interpolate_contours(contours: Contours, geometry: VolumeGeometry) -> dict[i
         The same and, between any two of its slices, the slices left out. Where two neighbouring outlines are too
         unlike (one piece here, two far from it there) slices between them may stay empty.
     """
+    gaps = [(low, high) for low, high in pairwise(sorted(contours)) if high - low > 1]
     parts = [
         _between(contours[low], contours[high], low, geometry.slice_positions_mm[low : high + 1])
-        for low, high in pairwise(sorted(contours))
-        if high - low > 1
+        for low, high in (job or Job()).track(gaps, "interpolating")
     ]
     rings = simplify_rings(drop_small(join_rings(parts), SMALLEST_MM2), TOLERANCE_MM)
     return dict(sorted((contours_of(rings) | dict(contours)).items()))
+
+
+def section_midway(low: MultiPolygon, high: MultiPolygon) -> MultiPolygon | None:
+    """Return the outline half way between two slices, as interpolation would draw it; None if it is empty."""
+    return contours_of(_between(low, high, 0, np.array([0.0, 1.0, 2.0]))).get(1)
 
 
 def _between(low: MultiPolygon, high: MultiPolygon, number: int, positions_mm: Floats) -> Rings:

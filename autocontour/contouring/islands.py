@@ -39,9 +39,19 @@ def drop_islands(contours: Contours, geometry: VolumeGeometry, smallest_cc: floa
 
 
 def _label_pieces(slices: NDArray[np.int64], polygons: NDArray[np.object_]) -> NDArray[np.int32]:
-    """Give each polygon its piece's number: polygons on neighbouring slices are joined where they intersect."""
-    above, below = shapely.STRtree(polygons).query(polygons, predicate="intersects")
-    joined = np.abs(slices[above] - slices[below]) == 1
-    links = coo_array((np.ones(joined.sum()), (above[joined], below[joined])), shape=(len(polygons),) * 2)
-    labels: NDArray[np.int32] = connected_components(links, directed=False)[1]
+    """Give each polygon its piece's number: polygons on neighbouring slices are joined where they intersect.
+
+    Only neighbouring slices are compared, so that the work grows with the number of polygons, not with its square.
+    """
+    on_slice = {int(k): np.flatnonzero(slices == k) for k in np.unique(slices)}
+    below, above = [np.empty(0, np.intp)], [np.empty(0, np.intp)]
+    for k, lower in on_slice.items():
+        upper = on_slice.get(k + 1)
+        if upper is not None:
+            at_lower, at_upper = shapely.STRtree(polygons[upper]).query(polygons[lower], predicate="intersects")
+            below.append(lower[at_lower])
+            above.append(upper[at_upper])
+    links = np.concatenate(below), np.concatenate(above)
+    graph = coo_array((np.ones(len(links[0])), links), shape=(len(polygons),) * 2)
+    labels: NDArray[np.int32] = connected_components(graph, directed=False)[1]
     return labels

@@ -8,6 +8,7 @@ from enum import StrEnum
 from autocontour.case.state import SliceChanges
 from autocontour.edits.polygons import Outline, difference, intersection, union
 from autocontour.edits.shapes import offset
+from autocontour.jobs import Job
 from autocontour.structures import Contours
 
 
@@ -37,11 +38,20 @@ def deleted(contours: Contours, slices: Iterable[int]) -> SliceChanges:
 
 
 def mapped(
-    contours: Contours, change: Callable[[Outline], Outline], slices: Iterable[int] | None = None
+    contours: Contours,
+    change: Callable[[Outline], Outline],
+    slices: Iterable[int] | None = None,
+    job: Job | None = None,
 ) -> SliceChanges:
-    """Return the change that puts every outline, or those on `slices`, through `change`."""
-    chosen = contours if slices is None else [z for z in slices if z in contours]
-    changed = {z: change(contours[z]) for z in chosen}
+    """Return the change that puts every outline, or those on `slices`, through `change`; `job` is told slice by slice.
+
+    Raises
+    ------
+    Cancelled
+        If `job` was cancelled.
+    """
+    chosen = list(contours) if slices is None else [z for z in slices if z in contours]
+    changed = {z: change(contours[z]) for z in (job or Job()).track(chosen, "slices")}
     return {z: polygon for z, polygon in changed.items() if polygon is not contours[z]}
 
 
@@ -52,16 +62,16 @@ def replaced(before: Contours, after: Contours) -> SliceChanges:
     return changed
 
 
-def combined(a: Contours, b: Contours, how: Boolean) -> Contours:
-    """Return the boolean of two structures, slice by slice."""
-    joined = {z: _JOIN[how](a.get(z), b.get(z)) for z in sorted({*a, *b})}
+def combined(a: Contours, b: Contours, how: Boolean, job: Job | None = None) -> Contours:
+    """Return the boolean of two structures, slice by slice; `job` is told after each."""
+    slices = (job or Job()).track(sorted({*a, *b}), "joining")
+    joined = {z: _JOIN[how](a.get(z), b.get(z)) for z in slices}
     return {z: polygon for z, polygon in joined.items() if polygon is not None}
 
 
-def cropped(contours: Contours, other: Contours, gap_mm: float, *, inside: bool) -> Contours:
+def cropped(contours: Contours, other: Contours, gap_mm: float, *, inside: bool, job: Job | None = None) -> Contours:
     """Return `contours` kept inside `other` shrunk by `gap_mm`, or outside `other` grown by it, within each slice."""
-    if inside:
-        kept = {z: intersection(p, offset(other.get(z), -gap_mm)) for z, p in contours.items()}
-    else:
-        kept = {z: difference(p, offset(other.get(z), gap_mm)) for z, p in contours.items()}
+    cut, grown_mm = (intersection, -gap_mm) if inside else (difference, gap_mm)
+    slices = (job or Job()).track(list(contours), "cropping")
+    kept = {z: cut(contours[z], offset(other.get(z), grown_mm)) for z in slices}
     return {z: polygon for z, polygon in kept.items() if polygon is not None}

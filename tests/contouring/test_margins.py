@@ -5,7 +5,9 @@ import pytest
 import shapely
 
 from autocontour.contouring import margin_contours, volume_cc
+from autocontour.errors import Cancelled
 from autocontour.geometry import VolumeGeometry
+from autocontour.jobs import Job
 
 HEAD_FIRST = VolumeGeometry.regular((60, 100, 100), (2.0, 1.0, 1.0), (-50, -50, -60))
 FEET_FIRST_PRONE = VolumeGeometry.regular((60, 100, 100), (2.0, 1, 1), (50, -50, 60), np.diag([-1.0, 1, -1]))
@@ -81,3 +83,62 @@ def test_margin_stops_at_the_ends_of_the_scan():
     contours = {k: shapely.MultiPolygon([shapely.box(-5, -5, 5, 5)]) for k in range(3)}
     grown = margin_contours(contours, HEAD_FIRST, (0.0, 0.0, 0.0, 0.0, 10.0, 10.0))
     assert sorted(grown) == list(range(8))
+
+
+THICK = VolumeGeometry.regular((40, 100, 100), (3.0, 1.0, 1.0), (-50, -50, -60))
+MARGINS_MM = (2.0, 4.0, 5.0, 7.0)
+
+
+@pytest.mark.parametrize("margin_mm", MARGINS_MM)
+def test_a_box_on_thick_slices_gains_every_slice_its_surface_reaches(margin_mm):
+    box = {k: shapely.MultiPolygon([shapely.box(-20, -15, 20, 15)]) for k in range(15, 26)}  # w −15 to 15, ends ±16.5
+    grown = margin_contours(box, THICK, (margin_mm,) * 6)
+    ideal = {}
+    for k, w in enumerate(THICK.slice_positions_mm):
+        squared = margin_mm**2 - max(abs(w) - 16.5, 0.0) ** 2
+        if squared > 0:
+            s = np.sqrt(squared)
+            ideal[k] = 40 * 30 + 2 * 70 * s + np.pi * s**2
+    assert sorted(grown) == sorted(ideal)
+    for k, area in ideal.items():
+        assert grown[k].area == pytest.approx(area, rel=1e-3)
+    assert volume_cc(grown, THICK) == pytest.approx(sum(ideal.values()) * 3 / 1000, rel=1e-3)
+
+
+@pytest.mark.parametrize("margin_mm", MARGINS_MM)
+def test_a_sphere_on_thick_slices_keeps_the_volume_of_its_sections(margin_mm):
+    grown = margin_contours(sphere(THICK, 20.0), THICK, (margin_mm,) * 6)
+    ideal = sphere(THICK, 20.0 + margin_mm)
+    assert volume_cc(grown, THICK) == pytest.approx(volume_cc(ideal, THICK), rel=0.015)  # its poles are flat
+    for k in sorted(ideal)[1:-1]:
+        assert np.sqrt(grown[k].area / np.pi) == pytest.approx(np.sqrt(ideal[k].area / np.pi), abs=0.6)
+
+
+@pytest.mark.parametrize("margin_mm", MARGINS_MM)
+def test_what_was_grown_shrinks_back_on_thick_slices(margin_mm):
+    box = {k: shapely.MultiPolygon([shapely.box(-20, -15, 20, 15)]) for k in range(10, 31)}
+    shrunk = margin_contours(box, THICK, (-margin_mm,) * 6)
+    ends = [k for k, w in enumerate(THICK.slice_positions_mm) if 31.5 - abs(w) >= margin_mm]
+    assert sorted(shrunk) == ends
+    assert shrunk[20].area == pytest.approx((40 - 2 * margin_mm) * (30 - 2 * margin_mm), rel=1e-3)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_piece_ends_alike_with_and_without_another_beside_it(sign):
+    short = {k: shapely.box(-40, -8, -24, 8) for k in range(18, 23)}
+    long = {k: shapely.box(10, -8, 40, 8) for k in range(5, 35)}
+    both = {k: shapely.MultiPolygon([p for p in (short.get(k), long[k]) if p]) for k in long}
+    alone = margin_contours({k: shapely.MultiPolygon([p]) for k, p in short.items()}, THICK, (sign * 5.0,) * 6)
+    beside = margin_contours(both, THICK, (sign * 5.0,) * 6)
+    left = {k: shapely.intersection(shape, shapely.box(-60, -60, 0, 60)) for k, shape in beside.items()}
+    left = {k: shape for k, shape in left.items() if not shape.is_empty}
+    assert left.keys() == alone.keys()
+    for k, shape in alone.items():
+        assert shapely.symmetric_difference(left[k], shape).area < 0.005 * shape.area  # which sections are thinned out
+
+
+def test_a_margin_can_be_cancelled():
+    job = Job()
+    job.cancel()
+    with pytest.raises(Cancelled):
+        margin_contours(sphere(THICK, 20.0), THICK, (5.0,) * 6, job)

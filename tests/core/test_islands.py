@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
+from autocontour.contouring import contours_from_mask, islands
 from autocontour.contouring.islands import drop_islands
+from autocontour.dicom import planning_cts, read_ct, scan_folder
 from autocontour.geometry import VolumeGeometry
+from autocontour.jobs import Job
 from autocontour.structures import Contours
 
 GEOMETRY = VolumeGeometry.regular((6, 100, 100), (2.0, 1.0, 1.0))
@@ -34,3 +42,34 @@ def test_a_branch_hangs_on_its_trunk() -> None:
         1: boxes((0, 0, 35, 5)),
     }
     assert len(drop_islands(contours, GEOMETRY, 0.4)[0].geoms) == 2
+
+
+def every_pair(slices, polygons):
+    """The definition, without any short cut: all pairs that intersect, of those the ones on neighbouring slices."""
+    above, below = shapely.STRtree(polygons).query(polygons, predicate="intersects")
+    joined = np.abs(slices[above] - slices[below]) == 1
+    links = coo_array((np.ones(joined.sum()), (above[joined], below[joined])), shape=(len(polygons),) * 2)
+    return connected_components(links, directed=False)[1]
+
+
+def assert_pieces_as_defined(contours: Contours) -> None:
+    slices = np.repeat(list(contours), [len(multi.geoms) for multi in contours.values()])
+    polygons = np.array([polygon for multi in contours.values() for polygon in multi.geoms], dtype=object)
+    np.testing.assert_array_equal(islands._label_pieces(slices, polygons), every_pair(slices, polygons))
+
+
+corner = st.integers(0, 9)
+squares = st.lists(st.tuples(corner, corner), min_size=1, max_size=5, unique=True)
+
+
+@given(st.dictionaries(st.integers(0, 5), squares, min_size=1))
+@settings(max_examples=80, deadline=None)
+def test_pieces_are_those_of_every_pair(stacks) -> None:
+    assert_pieces_as_defined({k: boxes(*((u, v, u + 1, v + 1) for u, v in at)) for k, at in stacks.items()})
+
+
+def test_pieces_of_a_skeleton_are_those_of_every_pair(dicom_data) -> None:
+    ct = read_ct(planning_cts(scan_folder(dicom_data / "lung1-001" / "ct", Job()))[0], Job())
+    bone = contours_from_mask(ct.hu > 200, ct.geometry)
+    assert sum(len(multi.geoms) for multi in bone.values()) > 1000
+    assert_pieces_as_defined(bone)
