@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton
-
 from autocontour.errors import AutoContourError, Cancelled
 from autocontour.findings import Finding
+from autocontour.gui.progress_strip import ProgressStrip
 from autocontour.gui.tasks import ContourTask
 from autocontour.gui.workspace import Workspace
 from autocontour.structures import Structure
@@ -15,30 +14,15 @@ from autocontour.structures import Structure
 NOT_FOUND = "AC-PL-001"
 
 
-class AutoBar(QFrame):
+class AutoBar(ProgressStrip):
     """Runs auto-contouring and shows how far it is."""
 
     def __init__(self, workspace: Workspace) -> None:
-        super().__init__()
-        self.setObjectName("banner")
+        super().__init__("Auto-contouring")
         self.workspace = workspace
         self.task: ContourTask | None = None
-        row = QHBoxLayout(self)
-        row.setContentsMargins(16, 6, 16, 6)
-        row.setSpacing(14)
-        self._stage = QLabel()
-        self._bar = QProgressBar(textVisible=False, maximum=1000)
-        self._bar.setAccessibleName("Auto-contouring")
-        self._left = QLabel()
-        self._left.setObjectName("muted")
-        self.cancel = QPushButton("Cancel")
         self.cancel.clicked.connect(self.stop)
-        row.addWidget(self._stage)
-        row.addWidget(self._bar, 1)
-        row.addWidget(self._left)
-        row.addWidget(self.cancel)
         workspace.ct_changed.connect(self.stop)
-        self.hide()
 
     @property
     def is_running(self) -> bool:
@@ -61,13 +45,11 @@ class AutoBar(QFrame):
         self._count = 0
         self._target, self._package = target, package
         self.task = ContourTask(ct, template, names, package, self)
-        self.task.advanced.connect(self._advance)
+        self.task.advanced.connect(self.show_progress)
         self.task.drawn.connect(self._receive)
         self.task.done.connect(self._finish)
         self.task.failed.connect(self._fail)
-        self._stage.setText("Starting…")
-        self._left.setText("")
-        self._bar.setValue(0)
+        self.show_progress("Starting…", 0.0)
         self.show()
         self.task.start()
 
@@ -85,11 +67,6 @@ class AutoBar(QFrame):
             self.task.cancel()
             self.task = None
         self.hide()
-
-    def _advance(self, stage: str, fraction: float, seconds_left: float) -> None:
-        self._stage.setText(f"{stage[:1].upper()}{stage[1:]}")
-        self._bar.setValue(round(1000 * fraction))
-        self._left.setText("" if seconds_left < 0 else f"about {max(round(seconds_left), 1)} s left")
 
     def _receive(self, structure: Structure) -> None:
         self._count += 1

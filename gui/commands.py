@@ -16,8 +16,10 @@ from autocontour.edits import (
     simplified,
     smoothed,
 )
+from autocontour.gui.background import redraw_beside
 from autocontour.gui.workspace import Workspace
-from autocontour.structures import GenerationAlgorithm, ReviewStatus
+from autocontour.jobs import Job
+from autocontour.structures import Contours, GenerationAlgorithm, ReviewStatus
 
 SMOOTHING_MM = 2.0
 SIMPLIFY_MM = 0.3
@@ -81,22 +83,31 @@ def keep_largest(space: Workspace) -> None:
 
 def interpolate(space: Workspace) -> None:
     """Draw the slices between those that are drawn."""
-    from autocontour.contouring import interpolate_contours
-
-    current = space.current
-    if current is None or space.ct is None:
+    current, ct = space.current, space.ct
+    if current is None or ct is None:
         return
-    contours = current.structure.contours
+    name, contours = current.structure.name, current.structure.contours
     if len(contours) < 2:
         space.said.emit("Draw the structure on two slices or more, then interpolate between them.", True)
         return
-    whole = interpolate_contours(contours, space.ct.geometry)
-    changes = {z: outline for z, outline in whole.items() if z not in contours}
-    if not changes:
-        space.said.emit(f"{current.structure.name} has no gap between its slices.", True)
-    elif space.redraw("Interpolate", changes):
+    if len(contours) > max(contours) - min(contours):
+        space.said.emit(f"{name} has no gap between its slices.", True)
+        return
+
+    def compute(contours: Contours, job: Job) -> Contours:
+        from autocontour.contouring import interpolate_contours
+
+        return interpolate_contours(contours, ct.geometry, job)
+
+    def apply(number: int, whole: Contours) -> None:
+        changes = {z: outline for z, outline in whole.items() if z not in contours}
         count = len(changes)
-        space.say(f"{count} slice{'s' * (count > 1)} drawn between the others.")
+        if not count:
+            space.said.emit(f"The outlines of {name} are too unlike to draw a slice between them.", True)
+        elif space.redraw("Interpolate", changes, number):
+            space.say(f"{count} slice{'s' * (count > 1)} drawn between the others.")
+
+    redraw_beside(space, "Interpolate", compute, apply)
 
 
 def revert(space: Workspace) -> None:
@@ -139,8 +150,12 @@ def change_here(space: Workspace, label: str, change: Callable[[Outline], Outlin
 
 def change_all(space: Workspace, label: str, change: Callable[[Outline], Outline]) -> None:
     """Put every outline of the structure through `change`."""
-    if space.current:
-        space.redraw(label, mapped(space.current.structure.contours, change))
+    redraw_beside(
+        space,
+        label,
+        lambda contours, job: mapped(contours, change, job=job),
+        lambda number, changes: space.redraw(label, changes, number),
+    )
 
 
 def _delete(space: Workspace, label: str, chosen: Callable[[int], bool]) -> None:

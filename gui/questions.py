@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QApplication, QColorDialog, QFileDialog, QInputDialog, QMainWindow, QMessageBox
+from PySide6.QtWidgets import QColorDialog, QFileDialog, QInputDialog, QMainWindow, QMessageBox
 
 from autocontour.case import Edit
 from autocontour.edits import combined, cropped, mapped, moved, replaced, rotated
@@ -19,11 +17,13 @@ from autocontour.gui.dialogs.export import ExportDialog
 from autocontour.gui.dialogs.review import ApprovalDialog
 from autocontour.gui.dialogs.shape import BooleanDialog, CropDialog, MarginDialog, MoveDialog, NameDialog
 from autocontour.gui.structure_list import renamed
+from autocontour.jobs import Job
 from autocontour.nomenclature import find_term, match_name
 from autocontour.profiles.preflight import INTERPRETED_TYPES
 from autocontour.structures import Contours, GenerationAlgorithm, ReviewStatus, Structure
 
 if TYPE_CHECKING:
+    from autocontour.contouring.margins import Margins
     from autocontour.gui.auto_bar import AutoBar
     from autocontour.gui.comparison import Comparison
     from autocontour.gui.settings import ViewerSettings
@@ -87,18 +87,16 @@ class Questions(QMainWindow):
 
     def ask_margin(self) -> None:
         """Ask for margins and grow the selected structure."""
-        from autocontour.contouring import margin_contours
-
-        current, ct = self.workspace.current, self.workspace.ct
-        if current is None or ct is None:
+        current = self.workspace.current
+        if current is None or self.workspace.ct is None:
             return
         dialog = MarginDialog(self, current.structure.name)
         if not dialog.exec():
             return
-        with waiting():
-            grown = margin_contours(current.structure.contours, ct.geometry, dialog.margins_mm)
-        name = f"{current.structure.name}_PRV{round(max(dialog.margins_mm)):02d}"
-        self._put("Margin", grown, None if dialog.makes_new else current.structure.number, name)
+        number, contours, margins_mm = current.structure.number, current.structure.contours, dialog.margins_mm
+        name = f"{current.structure.name}_PRV{round(max(margins_mm)):02d}"
+        target = None if dialog.makes_new else number
+        self._compute("Margin", {number}, target, name, lambda job: self._grown(contours, margins_mm, job))
 
     def ask_boolean(self) -> None:
         """Ask for two structures and join them."""
@@ -108,14 +106,19 @@ class Questions(QMainWindow):
         dialog = BooleanDialog(self, space.state, space.selected)
         if not dialog.exec():
             return
-        with waiting():
-            sides = [
-                self._grown(box.currentData(), margin.value())
-                for box, margin in ((dialog.first, dialog.first_margin), (dialog.second, dialog.second_margin))
-            ]
-            joined = combined(sides[0], sides[1], dialog.how.currentData())
-        name = f"{dialog.first.currentText()}_{dialog.how.currentData()}_{dialog.second.currentText()}"
-        self._put("Boolean", joined, dialog.target.currentData(), name)
+        first, second = dialog.first.currentData(), dialog.second.currentData()
+        sides = [
+            (space.state[number].structure.contours, (margin.value(),) * 6)
+            for number, margin in ((first, dialog.first_margin), (second, dialog.second_margin))
+        ]
+        how = dialog.how.currentData()
+
+        def compute(job: Job) -> Contours:
+            a, b = (self._grown(contours, margins_mm, job) for contours, margins_mm in sides)
+            return combined(a, b, how, job)
+
+        name = f"{dialog.first.currentText()}_{how}_{dialog.second.currentText()}"
+        self._compute("Boolean", {first, second}, dialog.target.currentData(), name, compute)
 
     def ask_crop(self) -> None:
         """Ask for a structure to crop the selected one at."""
@@ -123,12 +126,15 @@ class Questions(QMainWindow):
         current = space.current
         if current is None or len(space.state.items) < 2:
             return
-        number = current.structure.number
+        number, contours = current.structure.number, current.structure.contours
         dialog = CropDialog(self, space.state, number, current.structure.name)
-        if dialog.exec():
-            other = space.state[dialog.other.currentData()].structure.contours
-            cut = cropped(current.structure.contours, other, dialog.gap.value(), inside=dialog.inside)
-            space.redraw("Crop", replaced(current.structure.contours, cut))
+        if not dialog.exec():
+            return
+        other, gap_mm, inside = dialog.other.currentData(), dialog.gap.value(), dialog.inside
+        edge = space.state[other].structure.contours
+        self._compute(
+            "Crop", {number, other}, number, "", lambda job: cropped(contours, edge, gap_mm, inside=inside, job=job)
+        )
 
     def ask_move(self) -> None:
         """Ask how far to move or turn the selected structure."""
@@ -283,13 +289,21 @@ class Questions(QMainWindow):
         status = "APPROVED" if whole else "UNAPPROVED"
         space.say(f"{len(chosen.structures)} structures written to {path.name}, {status}.")
 
-    def _grown(self, number: int, margin_mm: float) -> Contours:
+    def _compute(
+        self, label: str, numbers: set[int], target: int | None, name: str, compute: Callable[[Job], Contours]
+    ) -> None:
+        """Compute contours of structures beside the window and put them into `target`, or into a new one."""
+        if target is None or self.workspace.may_change(target):
+            sources = numbers if target is None else numbers | {target}
+            self.workspace.background.run(
+                label, sources, compute, lambda contours: self._put(label, contours, target, name)
+            )
+
+    def _grown(self, contours: Contours, margins_mm: Margins, job: Job) -> Contours:
         from autocontour.contouring import margin_contours
 
-        contours = self.workspace.state[number].structure.contours
-        if not margin_mm or self.workspace.ct is None:
-            return contours
-        return margin_contours(contours, self.workspace.ct.geometry, (margin_mm,) * 6)
+        assert self.workspace.ct is not None  # whoever asks has seen to it
+        return margin_contours(contours, self.workspace.ct.geometry, margins_mm, job) if any(margins_mm) else contours
 
     def _may_replace(self, path: Path) -> bool:
         asked = QMessageBox.question(self, "Export", f"{path.name} exists. Replace it?")
@@ -307,16 +321,6 @@ class Questions(QMainWindow):
         else:
             before = self.workspace.state[number].structure.contours
             self.workspace.redraw(label, replaced(before, contours), number)
-
-
-@contextmanager
-def waiting() -> Iterator[None]:
-    """Show that the program is at work."""
-    QApplication.setOverrideCursor(Qt.CursorShape.WaitCursor)
-    try:
-        yield
-    finally:
-        QApplication.restoreOverrideCursor()
 
 
 def new_structure(name: str, contours: Contours) -> Structure:

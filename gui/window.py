@@ -32,6 +32,7 @@ from autocontour.gui.comparison_strip import ComparisonStrip, dashed
 from autocontour.gui.icons import SIZE, icon
 from autocontour.gui.intake import Intake
 from autocontour.gui.planes import Plane
+from autocontour.gui.progress_strip import WorkStrip
 from autocontour.gui.recovery_bar import RecoveryBar
 from autocontour.gui.reviewing import review_next
 from autocontour.gui.settings import ViewerSettings
@@ -104,6 +105,7 @@ class MainWindow(Intake):
         self.views = ViewGrid(self.workspace)
         self.panel = StructuresPanel(self.workspace)
         self.auto_bar, self.recovery_bar = AutoBar(self.workspace), RecoveryBar(self.workspace)
+        self.work_strip = WorkStrip(self.workspace.background)
         self.welcome = WelcomePage()
         room = QSplitter(Qt.Orientation.Horizontal)
         room.setHandleWidth(3)
@@ -126,7 +128,7 @@ class MainWindow(Intake):
         middle.setSpacing(0)
         middle.addWidget(self.side_bar)
         middle.addWidget(self.pages, 1)
-        for widget in (self.banner, self.main_bar, self.auto_bar, self.recovery_bar):
+        for widget in (self.banner, self.main_bar, self.auto_bar, self.work_strip, self.recovery_bar):
             column.addWidget(widget)
         column.addLayout(middle, 1)
         self.setCentralWidget(holder)

@@ -17,6 +17,7 @@ from autocontour.case.need import slices_by_finding
 from autocontour.case.state import SliceChanges
 from autocontour.errors import AutoContourError
 from autocontour.findings import Finding
+from autocontour.gui.background import Background
 from autocontour.gui.banner import PatientFacts
 from autocontour.gui.planes import Plane, PlaneGrid, body_voxels
 from autocontour.gui.windowing import PRESETS, Window
@@ -69,6 +70,7 @@ class Workspace(QObject):
         self.seen: dict[int, set[int]] = {}
         """Number of every structure that was looked at → the slices that were shown while it was selected."""
         self._last_work = time.monotonic()
+        self.background = Background(self)
 
     @property
     def state(self) -> CaseState:
@@ -119,6 +121,7 @@ class Workspace(QObject):
 
     def close(self) -> None:
         """Let go of the case."""
+        self.background.stop()
         if self.case:
             self.case.close()
         self.case = self.ct = None
@@ -142,6 +145,18 @@ class Workspace(QObject):
         """Change slices of a structure (the selected one) as one step; nothing happens without changes."""
         number = self.selected if number is None else number
         return bool(changes) and number is not None and self.apply(Edit(label, {number: changes}))
+
+    def may_change(self, number: int | None = None) -> bool:
+        """Return whether a structure (the selected one) may be drawn; say why if not."""
+        number = self.selected if number is None else number
+        if number is None or number not in self.state:
+            self.said.emit("Choose a structure to draw, or add one.", True)
+            return False
+        item = self.state[number]
+        if item.is_protected:
+            how = "approved; withdraw its approval" if item.is_approved else "locked; unlock it"
+            self.said.emit(f"{item.structure.name} is {how} to change it.", True)
+        return not item.is_protected
 
     def undo(self) -> None:
         """Take the last step back and say which."""

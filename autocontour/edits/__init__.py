@@ -1,6 +1,7 @@
 """Editing contours: operations on shapely polygons in plane coordinates, without any window."""
 
 from autocontour.edits.polygons import Outline, clean, difference, intersection, thinned, union
+from autocontour.edits.region import HURange, ball_region, disc_region, flood, flood_slice, learn_range
 from autocontour.edits.shapes import (
     added_path_mm,
     filled,
@@ -12,12 +13,14 @@ from autocontour.edits.shapes import (
     smoothed,
 )
 from autocontour.edits.slicewise import Boolean, combined, copied, cropped, deleted, mapped, replaced
-from autocontour.edits.strokes import brushed, enclosed, erased, pushed, swept_disc
+from autocontour.edits.strokes import brushed, enclosed, erased, pushed, swept_ball, swept_disc
 
 __all__ = [
     "Boolean",
+    "HURange",
     "Outline",
     "added_path_mm",
+    "ball_region",
     "brushed",
     "clean",
     "combined",
@@ -25,11 +28,15 @@ __all__ = [
     "cropped",
     "deleted",
     "difference",
+    "disc_region",
     "enclosed",
     "erased",
     "filled",
+    "flood",
+    "flood_slice",
     "intersection",
     "largest",
+    "learn_range",
     "mapped",
     "moved",
     "offset",
@@ -38,6 +45,7 @@ __all__ = [
     "rotated",
     "simplified",
     "smoothed",
+    "swept_ball",
     "swept_disc",
     "thinned",
     "union",

@@ -10,9 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 from shapely import LinearRing, LineString, MultiPolygon, Point, Polygon
 
 from autocontour.edits.polygons import Outline, clean, difference, union
+from autocontour.geometry import VolumeGeometry
 
 ARC_SEGMENTS = 16
 """Segments in a quarter of the brush's circle: 0.06 % of its area."""
+STEPS_PER_RADIUS = 4
 Point2 = tuple[float, float]
 Floats = NDArray[np.float64]
 
@@ -25,6 +27,56 @@ def swept_disc(points_uv_mm: ArrayLike, radius_mm: float) -> Polygon:
     path = LineString(points) if moved else Point(points[0])
     swept: Polygon = path.buffer(radius_mm, quad_segs=ARC_SEGMENTS)
     return swept
+
+
+def swept_ball(
+    points_uvw_mm: ArrayLike, radius_mm: float, geometry: VolumeGeometry
+) -> dict[int, Polygon | MultiPolygon]:
+    """Return what a ball covers on its way along `points_uvw_mm` ((n, 3)), on every slice that it meets.
+
+    A stroke in a sagittal or coronal view is painted with a ball, as the sphere brush of 3D Slicer's segment editor
+    does: a disc of no thickness would leave slivers one voxel wide on the axial contours. On each slice the ball leaves
+    its section, of radius √(r² − d²) at a distance d from its centre; the slice that the centre itself is in takes the
+    whole disc, so that a ball smaller than the slice spacing does not fall between the slices.
+
+    Parameters
+    ----------
+    points_uvw_mm
+        (n, 3) where its centre was; one point is enough.
+    radius_mm
+        Its radius.
+    geometry
+        Of the CT.
+    """
+    centres = _close_points(np.atleast_2d(np.asarray(points_uvw_mm, dtype=np.float64)), radius_mm / STEPS_PER_RADIUS)
+    positions = geometry.slice_positions_mm
+    distances = np.abs(positions[:, None] - centres[:, 2])
+    within = (distances == distances.min(axis=0)) & (distances <= geometry.slice_thicknesses_mm[:, None] / 2)
+    radii = np.where(within, radius_mm, np.sqrt(np.maximum(radius_mm**2 - distances**2, 0.0)))
+    return {int(k): _hull_of_discs(centres[:, :2], radii[k]) for k in np.flatnonzero((radii > 0).any(axis=1))}
+
+
+def _hull_of_discs(centres: Floats, radii: Floats) -> Polygon | MultiPolygon:
+    """Return what discs cover that turn into one another, each two neighbours joined by their convex hull."""
+    there = np.flatnonzero(radii > 0)
+    discs = np.full(len(radii), Polygon(), dtype=object)
+    discs[there] = shapely.buffer(shapely.points(centres[there]), radii[there], quad_segs=ARC_SEGMENTS)
+    pairs = there[:-1][np.diff(there) == 1]
+    hulls = [discs[a].union(discs[a + 1]).convex_hull for a in pairs.tolist()]
+    swept: Polygon | MultiPolygon = shapely.union_all([*discs[there], *hulls])
+    return swept
+
+
+def _close_points(points: Floats, spacing_mm: float) -> Floats:
+    """Return a path with points at most `spacing_mm` apart."""
+    steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
+    counts = np.maximum(np.ceil(steps / spacing_mm), 1).astype(int)
+    parts = [
+        a + np.linspace(0, 1, count, endpoint=False)[:, None] * (b - a)
+        for a, b, count in zip(points[:-1], points[1:], counts.tolist(), strict=True)
+    ]
+    close: Floats = np.vstack([*parts, points[-1:]])
+    return close
 
 
 def brushed(outline: Outline, stroke: Polygon | MultiPolygon) -> Outline:

@@ -59,7 +59,7 @@ class Tool:
 
     def press(self, pointer: Pointer) -> None:
         """Begin a stroke, unless the structure may not change."""
-        if self.draws and not self._may_draw():
+        if self.draws and not self.workspace.may_change():
             return
         self.busy = True
         self._slice = self.workspace.slice_index
@@ -111,17 +111,6 @@ class Tool:
         """Return the selected structure's colour."""
         current = self.workspace.current
         return QColor(*current.structure.color_rgb) if current else QColor(160, 170, 185)
-
-    def _may_draw(self) -> bool:
-        current = self.workspace.current
-        if current is None:
-            self.workspace.said.emit("Choose a structure to draw, or add one.", True)
-            return False
-        if current.is_protected:
-            how = "approved; withdraw its approval" if current.is_approved else "locked; unlock it"
-            self.workspace.said.emit(f"{current.structure.name} is {how} to change it.", True)
-            return False
-        return True
 
     def _commit(self, working: Outline) -> None:
         before = self.outline()
