@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from autocontour.gui import commands, reviewing
+from autocontour.gui.thresholding import ask_threshold
 from autocontour.gui.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ ACTIONS: tuple[ActionRow, ...] = (
         "brush",
         TOOLS,
         "Brush",
-        "Paint; Shift takes away; Shift+wheel or [ ] sizes",
+        "Paint, a ball in side views; Shift takes away; Shift+wheel or [ ] sizes",
         "B",
         _tool("brush"),
         "brush",
@@ -142,6 +143,17 @@ ACTIONS: tuple[ActionRow, ...] = (
         "G",
         _tool("smart"),
         "smart",
+        tool=True,
+        needs="ct",
+    ),
+    ActionRow(
+        "flood",
+        TOOLS,
+        "Flood",
+        "Take what looks like the seed; drag says how far, [ ] the range; Shift takes away; Ctrl through the slices",
+        "W",
+        _tool("flood"),
+        "flood",
         tool=True,
         needs="ct",
     ),
@@ -265,6 +277,15 @@ ACTIONS: tuple[ActionRow, ...] = (
         "Leave out points that do not matter (0.3 mm)",
         "",
         _on(commands.simplify_all),
+    ),
+    ActionRow(
+        "threshold",
+        STRUCTURE,
+        "Threshold…",
+        "Draw what lies in a range of HU, inside a structure or a box",
+        "Shift+W",
+        ask_threshold,
+        needs="ct",
     ),
     ActionRow("fill", STRUCTURE, "Fill holes", "Fill the holes on every slice", "H", _on(commands.fill_holes)),
     ActionRow(

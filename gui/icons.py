@@ -22,6 +22,7 @@ _SHAPES = {
     "push": '<path d="M4 4c8 2 9 6 5 9s-2 6 4 8"/><path d="M21 12h-8M16 9l-3 3 3 3"/>',
     "points": '<path d="M5 17L8 6l10 2-2 10z"/><circle cx="8" cy="6" r="2"/><circle cx="18" cy="8" r="2"/><circle cx="16" cy="18" r="2"/><circle cx="5" cy="17" r="2"/>',
     "smart": '<path d="M20 3L11 12"/><path d="M10 12a3 3 0 013 3c0 3-2.500 5-8 5 1.500-1.500 1-5 5-8z"/><path d="M18 13v5M15.500 15.500h5"/>',
+    "flood": '<path d="M12 3c4 5 6 8 6 11a6 6 0 01-12 0c0-3 2-6 6-11z"/><path d="M9 14a3 3 0 003 3"/><circle cx="12" cy="13" r="10" stroke-dasharray="1.500 3"/>',
     "ruler": '<path d="M3 16L16 3l5 5L8 21z"/><path d="M7 12l2 2M10 9l3 3M13 6l2 2"/>',
     "interpolate": '<ellipse cx="12" cy="5" rx="5" ry="2"/><ellipse cx="12" cy="19" rx="8" ry="2.500"/><path d="M5.500 12a6.500 2 0 0013 0 6.500 2 0 00-13 0" stroke-dasharray="2 2"/>',
     "copy": '<rect x="8" y="8" width="12" height="12" rx="2"/><path d="M16 8V6a2 2 0 00-2-2H6a2 2 0 00-2 2v8a2 2 0 002 2h2"/>',

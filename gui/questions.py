@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QColorDialog, QFileDialog, QInputDialog, QMainWindow, QMessageBox
+from PySide6.QtWidgets import QApplication, QColorDialog, QFileDialog, QInputDialog, QMainWindow, QMessageBox
 
 from autocontour.case import Edit
 from autocontour.edits import combined, cropped, mapped, moved, replaced, rotated
@@ -321,6 +323,16 @@ class Questions(QMainWindow):
         else:
             before = self.workspace.state[number].structure.contours
             self.workspace.redraw(label, replaced(before, contours), number)
+
+
+@contextmanager
+def waiting() -> Iterator[None]:
+    """Show that the program is at work."""
+    QApplication.setOverrideCursor(Qt.CursorShape.WaitCursor)
+    try:
+        yield
+    finally:
+        QApplication.restoreOverrideCursor()
 
 
 def new_structure(name: str, contours: Contours) -> Structure:

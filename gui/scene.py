@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,6 +98,12 @@ class Scene:
         """Draw an outline that is being worked on."""
         self._draw_shape(painter, Shape(path_of(outline)), color, SELECTED_PX, self.workspace.fill_opacity)
 
+    def draw_changed(self, painter: QPainter, structure: Structure, changes: Mapping[int, MultiPolygon | None]) -> None:
+        """Draw a cut through a structure some slices of which are being worked on."""
+        shape = self._cut(self._edges(structure).replaced(changes))
+        if shape is not None:
+            self._draw_shape(painter, shape, QColor(*structure.color_rgb), SELECTED_PX, self.workspace.fill_opacity)
+
     def draw_dashed(self, painter: QPainter, drawn: Iterable[tuple[Contours, QPen]]) -> None:
         """Draw what is compared with over everything, each set with its own pen."""
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -133,9 +139,12 @@ class Scene:
         if self.plane is Plane.AXIAL:
             outline = structure.contours.get(self.index)
             return None if outline is None else Shape(self._path(outline))
+        return self._cut(self._edges(structure))
+
+    def _cut(self, edges: FlatEdges) -> Shape | None:
         assert self.grid is not None  # draw_structures has asked
         axis = 0 if self.plane is Plane.SAGITTAL else 1
-        section = cut(self._edges(structure), self.grid.geometry, axis, self.grid.position_mm(self.index))
+        section = cut(edges, self.grid.geometry, axis, self.grid.position_mm(self.index))
         if not len(section.lines):
             return None
         return Shape(lines=tuple(lines_of(section.lines)), rectangles=tuple(rectangles_of(section.rectangles)))

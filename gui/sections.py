@@ -7,11 +7,13 @@ them covers. Both come from the sorted crossings of the polygons' edges with the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
+from shapely import MultiPolygon
 
 from autocontour.geometry import VolumeGeometry
 from autocontour.structures import Contours
@@ -39,6 +41,16 @@ class FlatEdges:
         same = ring[1:] == ring[:-1]
         slices = np.array(list(contours), dtype=np.intp)[owner[ring[:-1][same]]]
         return cls(points[:-1][same], points[1:][same], slices)
+
+    def replaced(self, changes: Mapping[int, MultiPolygon | None]) -> FlatEdges:
+        """Return the edges with those of some slices replaced."""
+        kept = ~np.isin(self.slices, list(changes))
+        new = FlatEdges.of({z: outline for z, outline in changes.items() if outline is not None})
+        return FlatEdges(
+            np.vstack([self.starts[kept], new.starts]),
+            np.vstack([self.ends[kept], new.ends]),
+            np.concatenate([self.slices[kept], new.slices]),
+        )
 
     def crossings(self, axis: int, position_mm: float) -> tuple[NDArray[np.intp], Floats]:
         """Return slice and coordinate of every crossing with the plane u (axis 0) or v (axis 1) = position, sorted."""

@@ -21,10 +21,11 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from autocontour.edits import Outline
 from autocontour.gui.planes import Plane
 from autocontour.gui.scene import Scene, crosshair_lines
 from autocontour.gui.tools import Navigate, Pointer, Tool
-from autocontour.gui.tools.base import cosmetic_pen
+from autocontour.gui.tools.base import cosmetic_pen, draw_proposal
 from autocontour.gui.workspace import Workspace
 from autocontour.structures import Contours
 
@@ -48,6 +49,8 @@ class SliceView(QWidget):
     hovered = Signal(object)
     """(z, y, x) under the pointer, or None when it leaves."""
     enlarge_asked = Signal()
+    resized = Signal()
+    """The tool in hand has another size."""
     frame_drawn = Signal()
 
     def __init__(self, workspace: Workspace, plane: Plane, parent: QWidget | None = None) -> None:
@@ -65,6 +68,7 @@ class SliceView(QWidget):
         self._drag_from: QPointF | None = None
         self._base: tuple[object, QPixmap] | None = None
         self._wheel = 0
+        self._proposal: tuple[Outline, QColor] = (None, TEXT_COLOR)
         self.setAccessibleName(f"{plane.title} view")
         self.setMouseTracking(True)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
@@ -95,6 +99,11 @@ class SliceView(QWidget):
             room = min(self.width() / max(body.width, 1), self.height() / max(body.height, 1))
             self.zoom = max(0.94 * room / min(self.width() / whole.width, self.height() / whole.height), 1.0)
         self.refresh()
+
+    def propose(self, outline: Outline, color_rgb: tuple[int, int, int] = (255, 255, 255)) -> None:
+        """Show an outline that is only asked about; None shows none."""
+        self._proposal = (outline, QColor(*color_rgb))
+        self.update()
 
     def refresh(self) -> None:
         """Draw everything anew."""
@@ -134,7 +143,8 @@ class SliceView(QWidget):
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             painter.setTransform(self.transform())
             if self.tool.busy and self.tool.draws:
-                self.scene.draw_outline(painter, self.tool.working, self.tool.color())
+                self.tool.draw_working(self.scene, painter)
+            draw_proposal(painter, *self._proposal)
             self._draw_crosshair(painter)
             if self._inside or self.tool.busy or not self.tool.draws:
                 self.tool.paint(painter, self._pointed(self._pointer))
@@ -168,7 +178,8 @@ class SliceView(QWidget):
 
     def _draw_crosshair(self, painter: QPainter) -> None:
         grid = self.scene.grid
-        if grid is None or not self.show_crosshair or self.tool.draws:
+        # In the side views the crosshair says where the axial slice lies, also while one paints there.
+        if grid is None or not self.show_crosshair or (self.tool.draws and self.plane is Plane.AXIAL):
             return
         e = grid.extent
         at = QPointF(*grid.to_display(self.workspace.position_zyx))
@@ -277,6 +288,7 @@ class SliceView(QWidget):
             self.zoom_at(event.position(), ZOOM_STEP ** (delta / WHEEL_NOTCH))
         elif event.modifiers() & (Qt.KeyboardModifier.ShiftModifier | Qt.KeyboardModifier.AltModifier):
             self.tool.resize(1.12 ** (delta / WHEEL_NOTCH))
+            self.resized.emit()
             self.update()
         else:
             self._wheel += delta
@@ -333,7 +345,7 @@ class SliceView(QWidget):
         else:
             keys = event.modifiers()
         alternate = bool(keys & (Qt.KeyboardModifier.AltModifier | Qt.KeyboardModifier.ShiftModifier))
-        return replace(pointer, alternate=alternate)
+        return replace(pointer, alternate=alternate, through=bool(keys & Qt.KeyboardModifier.ControlModifier))
 
 
 class CrosshairTool(Navigate):

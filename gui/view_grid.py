@@ -9,6 +9,7 @@ from autocontour.gui.planes import Plane
 from autocontour.gui.slice_slider import SliceSlider
 from autocontour.gui.slice_view import CrosshairTool, SliceView
 from autocontour.gui.surface_view import SurfaceView
+from autocontour.gui.tools import Ball, Brush, SmartBrush, Tool
 from autocontour.gui.workspace import Workspace
 
 SIDE_PX, LARGE_PX = 380, 800
@@ -21,8 +22,7 @@ class ViewGrid(QSplitter):
         super().__init__(Qt.Orientation.Horizontal)
         self.setHandleWidth(3)
         self.slices = {plane: SliceView(workspace, plane) for plane in Plane}
-        for plane in (Plane.CORONAL, Plane.SAGITTAL):
-            self.slices[plane].set_tool(CrosshairTool(workspace, plane))
+        self._workspace = workspace
         self.surfaces = SurfaceView(workspace)
         self.slider = SliceSlider(workspace)
         self._axial = _beside(self.slices[Plane.AXIAL], self.slider)
@@ -44,6 +44,20 @@ class ViewGrid(QSplitter):
     def axial(self) -> SliceView:
         """The view that tools work in."""
         return self.slices[Plane.AXIAL]
+
+    @property
+    def stroking(self) -> SliceView | None:
+        """The view in which a stroke is under way."""
+        return next((view for view in self.slices.values() if view.tool.busy), None)
+
+    def set_tool(self, tool: Tool) -> None:
+        """Take a tool in hand: brush and eraser work in every plane, the others in the axial one."""
+        self.axial.set_tool(tool)
+        for plane in (Plane.CORONAL, Plane.SAGITTAL):
+            if isinstance(tool, Brush) and not isinstance(tool, SmartBrush):
+                self.slices[plane].set_tool(Ball(self._workspace, plane, tool))
+            else:
+                self.slices[plane].set_tool(CrosshairTool(self._workspace, plane))
 
     def enlarge(self, view: QWidget) -> None:
         """Swap `view` with the large one; the large one goes back to the axial."""

@@ -38,7 +38,7 @@ from autocontour.gui.reviewing import review_next
 from autocontour.gui.settings import ViewerSettings
 from autocontour.gui.structures_panel import StructuresPanel
 from autocontour.gui.toast import Toast
-from autocontour.gui.tools import Brush, Eraser, Freehand, Navigate, Points, Push, Ruler, SmartBrush, Tool
+from autocontour.gui.tools import Brush, Eraser, Flood, Freehand, Navigate, Points, Push, Ruler, SmartBrush, Tool
 from autocontour.gui.view_grid import ViewGrid
 from autocontour.gui.welcome import WelcomePage
 from autocontour.gui.windowing import AUTO, PRESETS, fit_window
@@ -51,6 +51,7 @@ TOOL_CLASSES: dict[str, type[Tool]] = {
     "push": Push,
     "freehand": Freehand,
     "smart": SmartBrush,
+    "flood": Flood,
     "points": Points,
     "ruler": Ruler,
 }
@@ -60,7 +61,7 @@ STRUCTURE_MENU = (
     *("rerun", "revert", "statistics", "", "remove"),
 )
 SIDE_BAR = (
-    *("navigate", "", "brush", "eraser", "push", "freehand", "smart", "points", ""),
+    *("navigate", "", "brush", "eraser", "push", "freehand", "smart", "flood", "points", ""),
     *("interpolate", "copy_up", "smooth", "margin", "boolean", "delete_here", "", "ruler"),
 )
 
@@ -177,6 +178,7 @@ class MainWindow(Intake):
             signal.connect(self._follow_undo)
         for view in self.views.slices.values():
             view.hovered.connect(self._show_hover)
+            view.resized.connect(self._show_tool)
         self.views.axial.compared = lambda: [(drawn, dashed(style)) for drawn, style in self.comparison.drawn]
         self.comparison.changed.connect(self._follow_comparison)
         self.comparison_strip.add_asked.connect(self.ask_comparison)
@@ -233,8 +235,7 @@ class MainWindow(Intake):
 
     def _show_tool(self) -> None:
         tool = self.views.axial.tool
-        size = f"   ⌀ {2 * tool.radius_mm:.1f} mm" if tool.has_size else ""
-        self._tool_label.setText(f"{tool.name}{size}   ")
+        self._tool_label.setText(f"{tool.name}   {tool.size_words}   ")
 
     # Tools and views ------------------------------------------------------------------------------------------------
 
@@ -242,14 +243,15 @@ class MainWindow(Intake):
         """Take a tool in hand."""
         for other in TOOL_CLASSES:
             self.actions_by_name[other].setChecked(other == name)
-        self.views.axial.set_tool(self.tools[name])
+        self.views.set_tool(self.tools[name])
         self._show_tool()
 
     def put_down_tool(self) -> None:
         """Break off the stroke under way, or go back to navigating."""
-        if self.views.axial.tool.busy:
-            self.views.axial.tool.cancel()
-            self.views.axial.refresh()
+        view = self.views.stroking
+        if view is not None:
+            view.tool.cancel()
+            view.refresh()
             self.take_tool(next(n for n, t in self.tools.items() if t is self.views.axial.tool))
         else:
             self.take_tool("navigate")
@@ -257,7 +259,8 @@ class MainWindow(Intake):
     def size_tool(self, factor: float) -> None:
         """Change the size of the tool in hand."""
         self.views.axial.tool.resize(factor)
-        self.views.axial.update()
+        for view in self.views.slices.values():
+            view.update()
         self._show_tool()
 
     def use_preset(self, name: str) -> None:

@@ -162,7 +162,7 @@ def _connected(
     inside: NDArray[np.bool_], geometry: VolumeGeometry, box: Box, z: int, at_uv_mm: Point2
 ) -> NDArray[np.bool_]:
     """Keep the piece at the seed; a noisy voxel there is passed over for its neighbours."""
-    pieces: NDArray[np.int32] = label(inside)[0]
+    pieces: NDArray[np.integer] = label(inside)[0]
     u0, v0 = geometry.plane_origins_uv_mm[z]
     step_v, step_u = geometry.pixel_spacing_vu_mm
     y = round((at_uv_mm[1] - v0) / step_v) - box.start_zyx[1]

@@ -63,7 +63,8 @@ def _hull_of_discs(centres: Floats, radii: Floats) -> Polygon | MultiPolygon:
     discs[there] = shapely.buffer(shapely.points(centres[there]), radii[there], quad_segs=ARC_SEGMENTS)
     pairs = there[:-1][np.diff(there) == 1]
     hulls = [discs[a].union(discs[a + 1]).convex_hull for a in pairs.tolist()]
-    swept: Polygon | MultiPolygon = shapely.union_all([*discs[there], *hulls])
+    swept = shapely.union_all([*discs[there], *hulls])
+    assert isinstance(swept, Polygon | MultiPolygon)  # a union of areas
     return swept
 
 

@@ -1,7 +1,9 @@
 """What the mouse does on a slice."""
 
+from autocontour.gui.tools.ball import Ball
 from autocontour.gui.tools.base import Pointer, Tool
 from autocontour.gui.tools.brush import Brush, Eraser
+from autocontour.gui.tools.flood import Flood
 from autocontour.gui.tools.freehand import Freehand
 from autocontour.gui.tools.navigate import Navigate
 from autocontour.gui.tools.points import Points
@@ -9,4 +11,17 @@ from autocontour.gui.tools.push import Push
 from autocontour.gui.tools.ruler import Ruler
 from autocontour.gui.tools.smart import SmartBrush
 
-__all__ = ["Brush", "Eraser", "Freehand", "Navigate", "Pointer", "Points", "Push", "Ruler", "SmartBrush", "Tool"]
+__all__ = [
+    "Ball",
+    "Brush",
+    "Eraser",
+    "Flood",
+    "Freehand",
+    "Navigate",
+    "Pointer",
+    "Points",
+    "Push",
+    "Ruler",
+    "SmartBrush",
+    "Tool",
+]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QGuiApplication, QPainter, QPen
@@ -11,9 +12,13 @@ from PySide6.QtGui import QColor, QGuiApplication, QPainter, QPen
 from autocontour.edits import Outline, thinned
 from autocontour.edits.polygons import SMALLEST_MM2
 from autocontour.edits.strokes import Point2
+from autocontour.gui.paths import path_of
 
 if TYPE_CHECKING:
+    from shapely import MultiPolygon
+
     from autocontour.gui.workspace import Workspace
+    from autocontour.structures import Contours, Structure
 
 SMALLEST_RADIUS_MM, LARGEST_RADIUS_MM = 0.5, 80.0
 
@@ -30,11 +35,24 @@ class Pointer:
         Size of a screen pixel.
     alternate
         Whether the key that turns adding into taking away is held (Alt or Shift).
+    through
+        Whether the key that goes through the slices is held (Ctrl).
     """
 
     at: Point2
     pixel_mm: float
     alternate: bool = False
+    through: bool = False
+
+
+class Canvas(Protocol):
+    """What a tool may draw on, beside the painter."""
+
+    def draw_outline(self, painter: QPainter, outline: MultiPolygon | None, color: QColor) -> None:
+        """Draw an axial outline that is being worked on."""
+
+    def draw_changed(self, painter: QPainter, structure: Structure, changes: Mapping[int, Outline]) -> None:
+        """Draw a structure with some of its slices changed."""
 
 
 class Tool:
@@ -95,8 +113,17 @@ class Tool:
     def end(self, pointer: Pointer) -> None:
         """Take the last point of a stroke."""
 
+    def draw_working(self, canvas: Canvas, painter: QPainter) -> None:
+        """Draw the structure as the stroke under way has left it; the painter is in mm."""
+        canvas.draw_outline(painter, self.working, self.color())
+
     def paint(self, painter: QPainter, pointer: Pointer) -> None:
         """Show at the pointer what the tool will do; the painter is in mm."""
+
+    @property
+    def size_words(self) -> str:
+        """What the status bar says of its size; empty if it has none."""
+        return f"⌀ {2 * self.radius_mm:.1f} mm" if self.has_size else ""
 
     def resize(self, factor: float) -> None:
         """Change the size of the tool."""
@@ -113,10 +140,15 @@ class Tool:
         return QColor(*current.structure.color_rgb) if current else QColor(160, 170, 185)
 
     def _commit(self, working: Outline) -> None:
-        before = self.outline()
-        after = thinned(working)
-        if not _same(before, after):
-            self.workspace.redraw(self.name, {self._slice: after})
+        current = self.workspace.current
+        if current is not None:
+            self.workspace.redraw(self.name, settled(current.structure.contours, {self._slice: working}))
+
+
+def settled(before: Contours, changes: Mapping[int, Outline]) -> dict[int, Outline]:
+    """Return the changes of a finished stroke with needless points left out, without slices that are as they were."""
+    after = {z: thinned(outline) for z, outline in changes.items()}
+    return {z: outline for z, outline in after.items() if not _same(before.get(z), outline)}
 
 
 def _same(before: Outline, after: Outline) -> bool:
@@ -133,3 +165,15 @@ def cosmetic_pen(color: QColor, width_px: float, style: Qt.PenStyle = Qt.PenStyl
     pen = QPen(color, width_px * ratio, style, Qt.PenCapStyle.FlatCap, Qt.PenJoinStyle.MiterJoin)
     pen.setCosmetic(True)
     return pen
+
+
+def draw_proposal(painter: QPainter, outline: Outline, color: QColor) -> None:
+    """Draw what would be added or taken away, not yet done: stronger filled than what is; the painter is in mm."""
+    fill = QColor(color)
+    fill.setAlpha(90)
+    path = path_of(outline)
+    painter.setBrush(fill)
+    for pen in (cosmetic_pen(QColor(0, 0, 0, 150), 3.0), cosmetic_pen(color.lighter(140), 1.4)):
+        painter.setPen(pen)
+        painter.drawPath(path)
+        painter.setBrush(Qt.BrushStyle.NoBrush)

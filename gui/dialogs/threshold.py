@@ -1,0 +1,127 @@
+"""Threshold: a range of HU, where to look for it, and where it goes, with the slice shown as it would be."""
+
+from __future__ import annotations
+
+import numpy as np
+from PySide6.QtCore import QTimer, Signal
+from PySide6.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QFormLayout, QSpinBox, QWidget
+
+from autocontour.case import CaseState, CaseStructure
+from autocontour.edits import HURange
+from autocontour.gui.dialogs.frame import Dialog
+
+LOWEST_HU, HIGHEST_HU = -1025, 3072
+"""At these ends of the boxes the range is open."""
+SETTLE_MS = 80
+FROM_CROSSHAIR = "Like the crosshair"
+TISSUES = {
+    "Air": HURange(-np.inf, -400),
+    "Lung": HURange(-950, -400),
+    "Fat": HURange(-150, -30),
+    "Soft tissue": HURange(-30, 150),
+    "Bone": HURange(200, np.inf),
+    "Metal": HURange(2000, np.inf),
+}
+BOX = "A box round the crosshair"
+ADD, TAKE, REPLACE, NEW = "add", "take", "replace", "new"
+
+
+class ThresholdDialog(Dialog):
+    """What lies in a range of HU, within a structure or a box.
+
+    Parameters
+    ----------
+    state, current
+        The structures, and the one that is selected.
+    learned
+        The range of what is under the crosshair.
+    """
+
+    asked = Signal()
+    """What is chosen has changed, and then been left alone for a moment."""
+
+    def __init__(self, parent: QWidget, state: CaseState, current: CaseStructure | None, learned: HURange) -> None:
+        super().__init__(parent, "Threshold", "The views show what it finds on this slice.", "Apply")
+        self._learned = learned
+        self.tissue = QComboBox()
+        self.tissue.addItems([FROM_CROSSHAIR, *TISSUES])
+        self.low, self.high = _HUBox("from"), _HUBox("to")
+        self.region = QComboBox()
+        for item in state.items:
+            if item.structure.contours:
+                self.region.addItem(f"Inside {item.structure.name}", item.structure.number)
+        self.region.addItem(BOX)
+        body = next((i.structure.number for i in state.items if i.structure.interpreted_type == "EXTERNAL"), None)
+        self.region.setCurrentIndex(max(self.region.findData(body), 0) if body is not None else self.region.count() - 1)
+        self.side = QDoubleSpinBox(minimum=5, maximum=600, value=100, singleStep=10, decimals=0, suffix=" mm")
+        self.connected = QCheckBox("Only what hangs together with the crosshair")
+        self.connected.setChecked(True)
+        self.target = _targets(current)
+        self._arrange()
+        self._show_range(learned)
+        self._timer = QTimer(self, singleShot=True, interval=SETTLE_MS)
+        self._timer.timeout.connect(self.asked)
+        self._listen()
+        self.finish()
+        self._timer.start()
+
+    @property
+    def hu_range(self) -> HURange:
+        """The range in the boxes."""
+        low, high = self.low.value(), self.high.value()
+        return HURange(-np.inf if low <= LOWEST_HU else low, np.inf if high >= HIGHEST_HU else high)
+
+    def _arrange(self) -> None:
+        form = QFormLayout()
+        for words, widget in (
+            ("Tissue", self.tissue),
+            ("From", self.low),
+            ("To", self.high),
+            ("Where", self.region),
+            ("Side of the box", self.side),
+            ("", self.connected),
+            ("Result", self.target),
+        ):
+            form.addRow(words, widget)
+        self.body.addLayout(form)
+
+    def _listen(self) -> None:
+        self.tissue.currentTextChanged.connect(lambda name: self._show_range(TISSUES.get(name, self._learned)))
+        self.region.currentTextChanged.connect(lambda: self.side.setEnabled(self.region.currentData() is None))
+        self.side.setEnabled(self.region.currentData() is None)
+        for signal in (
+            *(self.low.valueChanged, self.high.valueChanged, self.side.valueChanged),
+            *(self.region.currentTextChanged, self.connected.toggled),
+        ):
+            signal.connect(lambda *_: self._timer.start())
+
+    def _show_range(self, hu_range: HURange) -> None:
+        self.low.setValue(LOWEST_HU if np.isinf(hu_range.low_hu) else round(hu_range.low_hu))
+        self.high.setValue(HIGHEST_HU if np.isinf(hu_range.high_hu) else round(hu_range.high_hu))
+
+
+class _HUBox(QSpinBox):
+    """A number of HU, open at its ends."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(minimum=LOWEST_HU, maximum=HIGHEST_HU, singleStep=10, suffix=" HU")
+        self.setAccessibleName(name)
+
+    def textFromValue(self, value: int) -> str:
+        """Show the ends in words."""
+        return "no limit" if value in (LOWEST_HU, HIGHEST_HU) else str(value)
+
+    def valueFromText(self, text: str) -> int:
+        """Read a number or the words."""
+        digits = text.removesuffix(self.suffix()).strip()
+        return int(digits) if digits.lstrip("-").isdigit() else self.value()
+
+
+def _targets(current: CaseStructure | None) -> QComboBox:
+    box = QComboBox()
+    if current is not None and not current.is_protected:
+        name = current.structure.name
+        for words, what in ((f"Add to {name}", ADD), (f"Take away from {name}", TAKE), (f"Replace {name}", REPLACE)):
+            box.addItem(words, what)
+    box.addItem("A new structure", NEW)
+    return box

@@ -1,0 +1,76 @@
+"""Brush and eraser in sagittal and coronal views: a ball that changes every axial contour it meets."""
+
+from __future__ import annotations
+
+from PySide6.QtGui import QPainter
+
+from autocontour.edits import Outline, brushed, erased, swept_ball
+from autocontour.edits.strokes import Point2
+from autocontour.gui.planes import Plane
+from autocontour.gui.tools.base import Canvas, Pointer, settled
+from autocontour.gui.tools.brush import Brush
+from autocontour.gui.workspace import Workspace
+
+
+class Ball(Brush):
+    """The axial brush's or eraser's other side: the same size, a ball instead of a disc (`swept_ball` says why)."""
+
+    def __init__(self, workspace: Workspace, plane: Plane, axial: Brush) -> None:
+        self.axial = axial
+        super().__init__(workspace)
+        self.plane = plane
+        self.name = axial.name
+        self.changes: dict[int, Outline] = {}
+
+    @property
+    def radius_mm(self) -> float:
+        """Its radius, which is the axial brush's."""
+        return self.axial.radius_mm
+
+    @radius_mm.setter
+    def radius_mm(self, value: float) -> None:
+        """Leave the axial brush as it is while a tool is made."""
+
+    def resize(self, factor: float) -> None:
+        """Change the size of both."""
+        self.axial.resize(factor)
+
+    def takes(self, pointer: Pointer) -> bool:
+        """Whether a stroke begun now takes away."""
+        return self.axial.takes(pointer)
+
+    def press(self, pointer: Pointer) -> None:
+        """Begin a stroke; with Ctrl held put the crosshair there instead."""
+        if pointer.through:
+            index = self.workspace.position_zyx[self.plane.value]
+            self.workspace.go_to(self.workspace.grids[self.plane].to_voxel(*pointer.at, index))
+        else:
+            super().press(pointer)
+
+    def begin(self, pointer: Pointer) -> None:
+        """Dab."""
+        self.changes = {}
+        super().begin(pointer)
+
+    def draw_working(self, canvas: Canvas, painter: QPainter) -> None:
+        """Draw the structure as the stroke has left it."""
+        current = self.workspace.current
+        if current is not None:
+            canvas.draw_changed(painter, current.structure, self.changes)
+
+    def _sweep(self, points: list[Point2]) -> None:
+        current, ct = self.workspace.current, self.workspace.ct
+        assert current is not None  # a stroke has begun
+        assert ct is not None
+        across = self.workspace.grids[self.plane].position_mm(self.workspace.position_zyx[self.plane.value])
+        path = [(across, h, -d) if self.plane is Plane.SAGITTAL else (h, across, -d) for h, d in points]
+        change = erased if self._takes else brushed
+        for z, swept in swept_ball(path, self.radius_mm, ct.geometry).items():
+            before = self.changes[z] if z in self.changes else current.structure.contours.get(z)
+            if before is not None or not self._takes:
+                self.changes[z] = change(before, swept)
+
+    def _commit(self, working: Outline) -> None:  # noqa: ARG002  (the stroke reaches over several slices)
+        current = self.workspace.current
+        if current is not None:
+            self.workspace.redraw(self.name, settled(current.structure.contours, self.changes))
