@@ -24,7 +24,6 @@ from autocontour.jobs import Job
 from autocontour.phantom import build_phantom, write_ct_series
 from autocontour.rtstruct import read_structure_set
 from autocontour.structures import GenerationAlgorithm, ReviewStatus
-from tests.gui.conftest import Hand
 
 KEY, CONTROL = Qt.Key, Qt.KeyboardModifier.ControlModifier
 SHAPE = (40, 128, 128)
@@ -242,48 +241,6 @@ def test_real_ct_opens_and_its_structure_set_comes_back_unchanged(window, qtbot,
         assert {z: [c.data for c in items] for z, items in structure.imported.items()} == {
             z: [c.data for c in items] for z, items in again.imported.items()
         }
-
-
-def test_a_whole_case_on_a_real_scan(window, qtbot, dicom_data, tmp_path):
-    """Open, auto-contour, correct, undo to the start, redo, approve, export, reopen: contours equal."""
-    window.open_path(dicom_data / "lung1-001" / "ct")
-    qtbot.waitUntil(lambda: window.workspace.ct is not None, timeout=30_000)
-    drawn(window, qtbot, ("Lung_L",))
-    space, hand = window.workspace, Hand(window)
-    (item,) = space.state.items
-    start = space.state
-    activate(window, qtbot)
-    middle = sorted(item.structure.contours)[len(item.structure.contours) // 2]
-    QTest.keyClick(window, KEY.Key_B)
-    for z in range(middle, middle + 5):
-        space.go_to_slice(z)
-        u, v = max(space.current.structure.contours[z].geoms[0].exterior.coords)
-        hand.stroke([(u, v), (u - 4, v + 6)])
-    QTest.keyClick(window, KEY.Key_P)
-    hand.stroke([(u, v), (u + 5, v)])
-    space.go_to_slice(middle + 8)
-    QTest.keyClick(window, KEY.Key_Delete)
-    QTest.keyClick(window, KEY.Key_I)
-    end, steps = space.state, 0
-    while space.state is not start:
-        QTest.keyClick(window, KEY.Key_Z, CONTROL)
-        steps += 1
-        assert steps < 20
-    assert steps == 8
-    for _ in range(steps):
-        QTest.keyClick(window, KEY.Key_Y, CONTROL)
-    assert space.state is end
-    answer(ApprovalDialog, lambda dialog: (dialog.name.setText("A. Physicist"), dialog.accept()))
-    QTest.keyClick(window, KEY.Key_Return, CONTROL)
-    assert space.state.items[0].is_approved
-    path = tmp_path / "lung.dcm"
-    answer(ExportDialog, lambda dialog: (dialog.path_edit.setText(str(path)), dialog.ok.click()))
-    window.ask_export()
-    back, now = read_structure_set(path, space.ct), space.state.structures[0].contours
-    (again,) = back.structures
-    assert again.contours.keys() == now.keys()
-    for z, outline in now.items():
-        assert outline.symmetric_difference(again.contours[z]).area < 0.01 * outline.length
 
 
 def test_a_structure_is_drawn_again_under_its_own_name(patient, qtbot):
