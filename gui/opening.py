@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -21,6 +23,9 @@ from autocontour.rtstruct import read_structure_set
 from autocontour.rtstruct.summary import StructureSetSummary, read_summary
 from autocontour.structures import StructureSet
 from autocontour.volume import CTVolume
+
+TOLD_FROM_SECONDS = 2.0
+"""The time left is told where a stage takes longer than this."""
 
 __all__ = ["Opened", "Opening", "SeriesDialog"]
 
@@ -84,6 +89,7 @@ class Opening(QObject):
         self._is_begun = is_begun
         self._series_uid = series_uid
         self._task: ThreadTask | None = None
+        self._stage, self._stage_began = "", 0.0
         self._progress = QProgressDialog("Looking for scans…", "Cancel", 0, 100, parent)
         self._progress.setWindowModality(Qt.WindowModality.WindowModal)
         self._progress.setMinimumDuration(400)
@@ -140,9 +146,15 @@ class Opening(QObject):
             self._failed(error)
 
     def _advance(self, stage: str, fraction: float) -> None:
-        if not self._progress.wasCanceled():
-            self._progress.setLabelText(f"{stage[:1].upper()}{stage[1:]}…")
-            self._progress.setValue(round(99 * fraction))
+        if self._progress.wasCanceled():
+            return
+        if stage != self._stage:
+            self._stage, self._stage_began = stage, time.monotonic()
+        seconds = time.monotonic() - self._stage_began
+        left = seconds * (1 - fraction) / fraction if fraction > 0.05 else 0.0
+        time_left = f" about {math.ceil(left)} s left" if seconds + left > TOLD_FROM_SECONDS else ""
+        self._progress.setLabelText(f"{stage[:1].upper()}{stage[1:]}…{time_left}")
+        self._progress.setValue(round(99 * fraction))
 
     def _cancel(self) -> None:
         if self._task:

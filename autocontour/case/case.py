@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from autocontour.case.history import Step, kept_steps
@@ -80,7 +81,7 @@ class Case:
         self._journal = Journal(self.folder / "journal.bin", snapshot.offset, snapshot.sequence)
         self.seconds: dict[int, float] = dict(snapshot.seconds)
         self._steps, self._index = snapshot.steps, snapshot.index
-        self._before_replay = self.state
+        self._before_replay, self._packed = self.state, snapshot.packed
         self.sequence = snapshot.sequence
         self.recovered: tuple[str, ...] = tuple(self._replay(record) for record in self._journal.records)
         self.findings = tuple(_damage(snapshot, self._journal, self.sequence))
@@ -185,8 +186,8 @@ class Case:
 
     def snapshot(self) -> None:
         """Write the whole state and the steps around it; the last two snapshots are kept."""
-        steps = kept_steps(self._steps, self._index)
-        write_snapshot(self.folder, self.sequence, self._journal.end, self.state, self.seconds, steps)
+        payloads = chain(self._packed.of(self.state), kept_steps(self._steps, self._index))
+        write_snapshot(self.folder, self.sequence, self._journal.end, self.state.numbers, self.seconds, payloads)
 
     def close(self) -> None:
         """Write a snapshot and let go of the case."""

@@ -96,8 +96,8 @@ def _left_case(folder: Path) -> LeftCase | None:
 
 
 def _counted(folder: Path, scan: ScanFacts, begun: int) -> LeftCase | None:
-    sequence, offset, items = peek_newest(folder)
-    numbers = {int(item["number"]) for item in items}
+    sequence, offset, listed = peek_newest(folder)
+    numbers = set(listed)
     journal = folder / "journal.bin"
     for record in read_records(journal, offset):
         _follow(numbers, unpack(record.payload)["edit"])

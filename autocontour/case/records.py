@@ -8,7 +8,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from autocontour.case.state import CaseState, CaseStructure, Edit
+from autocontour.case.state import CaseStructure, Edit
 from autocontour.findings import Finding
 from autocontour.provenance import Provenance
 from autocontour.structures import Contours, GenerationAlgorithm, ImportedContour, ReviewStatus, Structure
@@ -31,23 +31,13 @@ def unpack(payload: bytes) -> Json:
     return record
 
 
-def encode_state(state: CaseState) -> list[Json]:
-    """Return every structure of `state` as JSON values."""
-    return [_encode_item(item) for item in state.items]
-
-
-def decode_state(items: list[Json]) -> CaseState:
-    """Return the state that `encode_state` made."""
-    return CaseState(tuple(_decode_item(item) for item in items))
-
-
 def encode_edit(edit: Edit) -> Json:
     """Return `edit` as JSON values."""
     return {
         "label": edit.label,
         "contours": {number: _encode_contours(changes) for number, changes in edit.contours.items()},
         "fields": {number: _encode_fields(values) for number, values in edit.fields.items()},
-        "added": [_encode_item(item) for item in edit.added],
+        "added": [encode_item(item) for item in edit.added],
         "removed": list(edit.removed),
         "order": list(edit.order),
     }
@@ -59,13 +49,14 @@ def decode_edit(record: Json) -> Edit:
         record["label"],
         {int(number): _decode_contours(changes) for number, changes in record["contours"].items()},
         {int(number): _decode_fields(values) for number, values in record["fields"].items()},
-        tuple(_decode_item(item) for item in record["added"]),
+        tuple(decode_item(item) for item in record["added"]),
         tuple(record["removed"]),
         tuple(record["order"]),
     )
 
 
-def _encode_item(item: CaseStructure) -> Json:
+def encode_item(item: CaseStructure) -> Json:
+    """Return a structure with its review as JSON values."""
     structure = item.structure
     now = structure.contours
     # A slice nobody edited is the automatic one: it is written once, and is one object again when read.
@@ -85,7 +76,8 @@ def _encode_item(item: CaseStructure) -> Json:
     }
 
 
-def _decode_item(record: Json) -> CaseStructure:
+def decode_item(record: Json) -> CaseStructure:
+    """Return the structure that `encode_item` made."""
     contours = _decode_contours(record["contours"])
     values = _decode_fields({name: record[name] for name in _STRUCTURE})
     carried = _decode_imported(record["carried"])[0]

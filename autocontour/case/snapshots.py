@@ -1,18 +1,35 @@
-"""Snapshots: the whole state of a case in one file, with the steps around it. The last two are kept."""
+"""Snapshots: the whole state of a case in one file, with the steps around it. The last two are kept.
+
+The first record says what follows: the structures, a record each, then the steps.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from autocontour.case.history import Step, restored_steps
-from autocontour.case.records import Json, decode_state, encode_state, pack, unpack
-from autocontour.case.state import CaseState
+from autocontour.case.records import decode_item, encode_item, pack, unpack
+from autocontour.case.state import CaseState, CaseStructure
 from autocontour.files import write_atomically
 from autocontour.journal import frame, read_records
 
 SNAPSHOTS_KEPT = 2
+
+
+class PackedStructures:
+    """Structures as payloads; one that has not changed is packed once."""
+
+    def __init__(self, known: Mapping[bytes, CaseStructure] | None = None) -> None:
+        # By identity: states share the structures that did not change, and what is held here keeps its identity.
+        self._known = {id(item): (item, payload) for payload, item in (known or {}).items()}
+
+    def of(self, state: CaseState) -> list[bytes]:
+        """Return the structures of `state`, packed."""
+        self._known = {id(item): self._known.get(id(item)) or (item, pack(encode_item(item))) for item in state.items}
+        return [payload for _, payload in self._known.values()]
 
 
 @dataclass(frozen=True)
@@ -29,6 +46,8 @@ class Snapshot:
         The history around the state, and which step the state is.
     seconds
         Structure number → seconds of work.
+    packed
+        The structures of the state as they were read.
     newest
         Sequence of the newest snapshot file, sound or not: larger than `sequence` if that one could not be read.
     """
@@ -38,20 +57,36 @@ class Snapshot:
     steps: list[Step] = field(default_factory=lambda: [Step("", CaseState())])
     index: int = 0
     seconds: Mapping[int, float] = field(default_factory=dict)
+    packed: PackedStructures = field(default_factory=PackedStructures)
     newest: int = 0
 
 
 def write_snapshot(
-    folder: Path, sequence: int, offset: int, state: CaseState, seconds: Mapping[int, float], steps: Iterator[bytes]
+    folder: Path,
+    sequence: int,
+    offset: int,
+    numbers: tuple[int, ...],
+    seconds: Mapping[int, float],
+    payloads: Iterator[bytes],
 ) -> None:
-    """Write a snapshot whole or not at all, and remove all but the last two."""
+    """Write a snapshot whole or not at all, and remove all but the last two.
+
+    Parameters
+    ----------
+    sequence, offset, seconds
+        As in `Snapshot`.
+    numbers
+        Of the structures.
+    payloads
+        The structures, packed, then the steps around the state.
+    """
     record = {
-        "state": encode_state(state),
+        "structures": list(numbers),
         "seconds": {str(number): value for number, value in seconds.items()},
         "offset": offset,
     }
-    payloads = (pack(record), *steps)
-    write_atomically(_path(folder, sequence), b"".join(frame(sequence, payload) for payload in payloads))
+    content = b"".join(frame(sequence, payload) for payload in (pack(record), *payloads))
+    write_atomically(_path(folder, sequence), content)
     for old in _files(folder)[SNAPSHOTS_KEPT:]:
         old.unlink()
 
@@ -61,21 +96,17 @@ def read_newest(folder: Path) -> Snapshot:
     files = _files(folder)
     newest = _sequence(files[0]) if files else 0
     for path in files:
-        payloads = [record.payload for record in read_records(path)]
-        if payloads:
-            content = unpack(payloads[0])
-            steps, index = restored_steps(decode_state(content["state"]), payloads[1:])
-            seconds = {int(number): value for number, value in content["seconds"].items()}
-            return Snapshot(_sequence(path), content["offset"], steps, index, seconds, newest)
+        if snapshot := _read(path, newest):
+            return snapshot
     return Snapshot(newest=newest)
 
 
-def peek_newest(folder: Path) -> tuple[int, int, list[Json]]:
-    """Return sequence, journal offset and undecoded structures of the newest snapshot that is whole."""
+def peek_newest(folder: Path) -> tuple[int, int, list[int]]:
+    """Return sequence, journal offset and structure numbers of the newest snapshot that can be read."""
     for path in _files(folder):
-        for record in read_records(path):
+        for record in islice(read_records(path), 1):
             content = unpack(record.payload)
-            return record.sequence, content["offset"], content["state"]
+            return record.sequence, content["offset"], content["structures"]
     return 0, 0, []
 
 
@@ -83,6 +114,18 @@ def remove_older(folder: Path) -> None:
     """Remove every snapshot but the newest."""
     for old in _files(folder)[1:]:
         old.unlink()
+
+
+def _read(path: Path, newest: int) -> Snapshot | None:
+    payloads = [record.payload for record in read_records(path)]
+    content = unpack(payloads[0]) if payloads else {}
+    end = 1 + len(content.get("structures", ()))
+    if "structures" not in content or len(payloads) < end:
+        return None
+    known = {payload: decode_item(unpack(payload)) for payload in payloads[1:end]}
+    steps, index = restored_steps(CaseState(tuple(known.values())), payloads[end:])
+    seconds = {int(number): value for number, value in content["seconds"].items()}
+    return Snapshot(_sequence(path), content["offset"], steps, index, seconds, PackedStructures(known), newest)
 
 
 def _files(folder: Path) -> list[Path]:

@@ -323,6 +323,9 @@ def test_patients_and_series_are_browsed_with_the_keyboard(another_window, qtbot
         assert dialog.width() <= 1240
         dialog.sets_list.setFocus()
         QTest.keyClick(dialog.sets_list, KEY.Key_Space)
+        QTest.keyClick(dialog.sets_list, KEY.Key_Down)
+        QTest.keyClick(dialog.sets_list, KEY.Key_Space)
+        assert [path.name for path in dialog.structure_sets] == ["RS_ONE.dcm", "RS_TWO.dcm"]
         dialog.tree.setFocus()
         QTest.keyClick(dialog.tree, KEY.Key_Return)
 
@@ -341,6 +344,8 @@ def test_patients_and_series_are_browsed_with_the_keyboard(another_window, qtbot
     qtbot.waitUntil(lambda: window.workspace.state.numbers == (1,))
     assert window.workspace.state.structures[0].name == "Heart"
     assert PatientFacts.of(window.workspace.ct).name == "DOE JANE"
+    qtbot.waitUntil(lambda: [one.label for one in window.comparison.sets] == ["as it first came", "TWO"])
+    assert window.comparison.is_shown
 
 
 def rows_series(dialog, description):
