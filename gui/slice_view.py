@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
@@ -31,6 +30,7 @@ from autocontour.structures import Contours
 
 LETTER_COLOR = QColor(255, 196, 84)
 TEXT_COLOR = QColor(203, 213, 225)
+SHADE_COLOR = QColor(0, 0, 0, 120)
 CROSSHAIR_COLOR = QColor(120, 200, 255, 120)
 NARROW_PX = 560
 """Below this the words at the top reach the middle."""
@@ -50,7 +50,7 @@ class SliceView(QWidget):
     """(z, y, x) under the pointer, or None when it leaves."""
     enlarge_asked = Signal()
     resized = Signal()
-    """The tool in hand has another size."""
+    """The tool in hand may have another size."""
     frame_drawn = Signal()
 
     def __init__(self, workspace: Workspace, plane: Plane, parent: QWidget | None = None) -> None:
@@ -68,6 +68,7 @@ class SliceView(QWidget):
         self._drag_from: QPointF | None = None
         self._base: tuple[object, QPixmap] | None = None
         self._wheel = 0
+        self._keys = Qt.KeyboardModifier.NoModifier
         self._proposal: tuple[Outline, QColor] = (None, TEXT_COLOR)
         self.setAccessibleName(f"{plane.title} view")
         self.setMouseTracking(True)
@@ -246,7 +247,7 @@ class SliceView(QWidget):
         if self.scene.grid is None:
             return
         if event.button() == Qt.MouseButton.LeftButton:
-            self.tool.press(self._pointed(event.position(), event))
+            self.tool.press(self._pointed(event.position()))
             self.update()
         elif event.button() in (Qt.MouseButton.MiddleButton, Qt.MouseButton.RightButton):
             self._drag_from = event.position()
@@ -262,14 +263,15 @@ class SliceView(QWidget):
             else:
                 self.workspace.set_window(self.workspace.window.dragged(2 * step.x(), 2 * step.y()))
         elif self.tool.busy:
-            self.tool.move(self._pointed(event.position(), event))
+            self.tool.move(self._pointed(event.position()))
+            self.resized.emit()
         self.update()
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         """End it."""
         self._track(event)
         if event.button() == Qt.MouseButton.LeftButton:
-            self.tool.release(self._pointed(event.position(), event))
+            self.tool.release(self._pointed(event.position()))
         else:
             self._drag_from = None
         self.refresh()
@@ -324,6 +326,7 @@ class SliceView(QWidget):
 
     def _track(self, event: QMouseEvent) -> None:
         self._pointer = event.position()
+        self._keys = event.modifiers()
         self._inside = True
         self._hover(event.position())
 
@@ -335,17 +338,17 @@ class SliceView(QWidget):
         inside = QRectF(e.left, e.top, e.width, e.height).contains(at)
         self.hovered.emit(grid.to_voxel(at.x(), at.y(), self.scene.index) if inside else None)
 
-    def _pointed(self, position: QPointF, event: QMouseEvent | None = None) -> Pointer:
-        at = self.to_mm(position)
-        pointer = Pointer((at.x(), at.y()), 1 / self.scale)
-        if event is None:
-            from PySide6.QtGui import QGuiApplication
+    def hold(self, keys: Qt.KeyboardModifier) -> None:
+        """Show at once what the keys held down make of the tool."""
+        if keys != self._keys:
+            self._keys = keys
+            self.update()
 
-            keys = QGuiApplication.keyboardModifiers()
-        else:
-            keys = event.modifiers()
-        alternate = bool(keys & (Qt.KeyboardModifier.AltModifier | Qt.KeyboardModifier.ShiftModifier))
-        return replace(pointer, alternate=alternate, through=bool(keys & Qt.KeyboardModifier.ControlModifier))
+    def _pointed(self, position: QPointF) -> Pointer:
+        at = self.to_mm(position)
+        takes_away = bool(self._keys & (Qt.KeyboardModifier.AltModifier | Qt.KeyboardModifier.ShiftModifier))
+        through = bool(self._keys & Qt.KeyboardModifier.ControlModifier)
+        return Pointer((at.x(), at.y()), 1 / self.scale, takes_away, through)
 
 
 class CrosshairTool(Navigate):
@@ -366,8 +369,10 @@ class CrosshairTool(Navigate):
 
 
 def _text(painter: QPainter, box: QRectF, flags: Qt.AlignmentFlag, words: str, color: QColor) -> None:
-    """Write words that stay legible on any image."""
-    painter.setPen(QColor(0, 0, 0, 200))
-    painter.drawText(box.translated(1, 1), flags, words)
+    """Write words that stay legible on any image: on a shade of their own."""
+    shade = painter.boundingRect(box, flags, words).adjusted(-4, -1, 4, 1)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(SHADE_COLOR)
+    painter.drawRoundedRect(shade, 3, 3)
     painter.setPen(color)
     painter.drawText(box, flags, words)

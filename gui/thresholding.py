@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import shapely
+from PySide6.QtCore import QPoint
 from shapely import MultiPolygon
 
 from autocontour.edits import flood, learn_range, replaced
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from autocontour.gui.workspace import Workspace
 
 REACH_MM = 40.0
+EDGE_PX = 24
 LABEL = "Threshold"
 NEUTRAL_RGB = (160, 170, 185)
 
@@ -40,6 +42,9 @@ def ask_threshold(window: MainWindow) -> None:
         view.propose(found, space.current.structure.color_rgb if space.current else NEUTRAL_RGB)
 
     dialog.asked.connect(preview)
+    dialog.adjustSize()
+    # Over the panel, so that what it finds can be seen.
+    dialog.move(window.mapToGlobal(QPoint(window.width() - dialog.width() - EDGE_PX, EDGE_PX * 4)))
     accepted = dialog.exec()
     view.propose(None)
     if accepted:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QSplitter, QWidget
 
 from autocontour.gui.planes import Plane
@@ -23,6 +24,7 @@ class ViewGrid(QSplitter):
         self.setHandleWidth(3)
         self.slices = {plane: SliceView(workspace, plane) for plane in Plane}
         self._workspace = workspace
+        self._arranged = False
         self.surfaces = SurfaceView(workspace)
         self.slider = SliceSlider(workspace)
         self._axial = _beside(self.slices[Plane.AXIAL], self.slider)
@@ -39,6 +41,14 @@ class ViewGrid(QSplitter):
         self.surfaces.enlarge_asked.connect(lambda: self.enlarge(self.surfaces))
         for plane, view in self.slices.items():
             view.enlarge_asked.connect(lambda p=plane: self.enlarge(self._holder(p)))
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Give the large view two thirds at least, also on a small screen; afterwards the handle is hers."""
+        super().showEvent(event)
+        if not self._arranged and self.width() > 0:
+            self._arranged = True
+            side = min(SIDE_PX, self.width() // 3)
+            self.setSizes([self.width() - side, side])
 
     @property
     def axial(self) -> SliceView:

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QAction, QCloseEvent, QKeySequence, QShortcut
+from PySide6.QtGui import QAction, QCloseEvent, QKeyEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QApplication,
     QHBoxLayout,
@@ -319,6 +319,20 @@ class MainWindow(Intake):
         for name in STRUCTURE_MENU:
             menu.addAction(self.actions_by_name[name]) if name else menu.addSeparator()
         menu.exec(at)  # type: ignore[call-overload]  # a QPoint, as the signal says
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Let the pointer show at once what Shift, Alt and Ctrl make of the tool."""
+        self._show_modifier(event)
+        super().keyPressEvent(event)
+
+    def keyReleaseEvent(self, event: QKeyEvent) -> None:
+        """Let the pointer show at once what is left without them."""
+        self._show_modifier(event)
+        super().keyReleaseEvent(event)
+
+    def _show_modifier(self, event: QKeyEvent) -> None:
+        for view in self.views.slices.values():
+            view.hold(event.modifiers())
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Save what is remembered and let go of everything."""

@@ -22,7 +22,8 @@ from autocontour.volume import CTVolume
 
 SEED_MM = 2.0
 SPREADS = 3.0
-LEAST_SPREAD_HU = 40.0
+LEAST_SPREAD_HU, LARGEST_SPREAD_HU = 40.0, 150.0
+"""A seed on an edge sees two tissues: their difference is not the noise of one."""
 SHARE = 0.02
 """A neighbouring tissue counts when it fills this share of the region."""
 SPECK_VOXELS = 4
@@ -68,7 +69,8 @@ def learn_range(ct: CTVolume, z: int, seed_uv_mm: Point2, reach_mm: float, bread
     distance_mm, hu = _around(ct, z, seed_uv_mm, reach_mm)
     near = hu[distance_mm <= max(SEED_MM, distance_mm.min())]
     middle = float(np.median(near))
-    spread = max(SPREADS * 1.4826 * float(np.median(np.abs(near - middle))), LEAST_SPREAD_HU)
+    noise = SPREADS * 1.4826 * float(np.median(np.abs(near - middle)))
+    spread = float(np.clip(noise, LEAST_SPREAD_HU, LARGEST_SPREAD_HU))
     around = hu[distance_mm <= reach_mm]
     darker, brighter = around[around < middle - spread], around[around > middle + spread]
     enough = SHARE * len(around)

@@ -61,9 +61,11 @@ def _hull_of_discs(centres: Floats, radii: Floats) -> Polygon | MultiPolygon:
     there = np.flatnonzero(radii > 0)
     discs = np.full(len(radii), Polygon(), dtype=object)
     discs[there] = shapely.buffer(shapely.points(centres[there]), radii[there], quad_segs=ARC_SEGMENTS)
-    pairs = there[:-1][np.diff(there) == 1]
-    hulls = [discs[a].union(discs[a + 1]).convex_hull for a in pairs.tolist()]
-    swept = shapely.union_all([*discs[there], *hulls])
+    first = there[:-1][np.diff(there) == 1]
+    hulls = shapely.convex_hull(shapely.geometrycollections(np.stack([discs[first], discs[first + 1]], axis=-1)))
+    alone = discs[np.setdiff1d(there, np.concatenate([first, first + 1]))]
+    parts = [*hulls, *alone]
+    swept = parts[0] if len(parts) == 1 else shapely.union_all(parts)
     assert isinstance(swept, Polygon | MultiPolygon)  # a union of areas
     return swept
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from PySide6.QtCore import QTimer, Signal
+from PySide6.QtGui import QValidator
 from PySide6.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QFormLayout, QSpinBox, QWidget
 
 from autocontour.case import CaseState, CaseStructure
@@ -12,6 +13,7 @@ from autocontour.gui.dialogs.frame import Dialog
 
 LOWEST_HU, HIGHEST_HU = -1025, 3072
 """At these ends of the boxes the range is open."""
+OPEN_ENDS, NO_LIMIT = (LOWEST_HU, HIGHEST_HU), "no limit"
 SETTLE_MS = 80
 FROM_CROSSHAIR = "Like the crosshair"
 TISSUES = {
@@ -41,7 +43,7 @@ class ThresholdDialog(Dialog):
     """What is chosen has changed, and then been left alone for a moment."""
 
     def __init__(self, parent: QWidget, state: CaseState, current: CaseStructure | None, learned: HURange) -> None:
-        super().__init__(parent, "Threshold", "The views show what it finds on this slice.", "Apply")
+        super().__init__(parent, "Threshold", "The axial view shows what it finds on this slice.", "Apply")
         self._learned = learned
         self.tissue = QComboBox()
         self.tissue.addItems([FROM_CROSSHAIR, *TISSUES])
@@ -84,11 +86,15 @@ class ThresholdDialog(Dialog):
         ):
             form.addRow(words, widget)
         self.body.addLayout(form)
+        self._form = form
+        self._offer_side()
+
+    def _offer_side(self) -> None:
+        self._form.setRowVisible(self.side, self.region.currentData() is None)
 
     def _listen(self) -> None:
         self.tissue.currentTextChanged.connect(lambda name: self._show_range(TISSUES.get(name, self._learned)))
-        self.region.currentTextChanged.connect(lambda: self.side.setEnabled(self.region.currentData() is None))
-        self.side.setEnabled(self.region.currentData() is None)
+        self.region.currentTextChanged.connect(self._offer_side)
         for signal in (
             *(self.low.valueChanged, self.high.valueChanged, self.side.valueChanged),
             *(self.region.currentTextChanged, self.connected.toggled),
@@ -104,17 +110,23 @@ class _HUBox(QSpinBox):
     """A number of HU, open at its ends."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(minimum=LOWEST_HU, maximum=HIGHEST_HU, singleStep=10, suffix=" HU")
+        super().__init__(minimum=LOWEST_HU, maximum=HIGHEST_HU, singleStep=10)
         self.setAccessibleName(name)
+        self.valueChanged.connect(lambda value: self.setSuffix("" if value in OPEN_ENDS else " HU"))
 
     def textFromValue(self, value: int) -> str:
         """Show the ends in words."""
-        return "no limit" if value in (LOWEST_HU, HIGHEST_HU) else str(value)
+        return NO_LIMIT if value in OPEN_ENDS else str(value)
 
     def valueFromText(self, text: str) -> int:
         """Read a number or the words."""
-        digits = text.removesuffix(self.suffix()).strip()
+        digits = text.removesuffix(" HU").strip()
         return int(digits) if digits.lstrip("-").isdigit() else self.value()
+
+    def validate(self, text: str, position: int) -> object:
+        """Take the words for an open end."""
+        words = text.strip() == NO_LIMIT
+        return (QValidator.State.Acceptable, text, position) if words else super().validate(text, position)
 
 
 def _targets(current: CaseStructure | None) -> QComboBox:

@@ -36,12 +36,16 @@ class Freehand(Tool):
         self.working = difference(self.working, area) if self._cuts else union(self.working, area)
 
     def paint(self, painter: QPainter, pointer: Pointer) -> None:
-        """Show the line so far and how it would close."""
+        """Show the line so far, how it would close, and what it goes round."""
         if not self.busy:
             return
         color = ERASER_COLOR if self._cuts else self.color()
-        painter.setBrush(Qt.BrushStyle.NoBrush)
         path = path_of_points(np.array(self._points))
+        path.setFillRule(Qt.FillRule.WindingFill)  # loops too, as `enclosed` has it
+        inside = QColor(color)
+        inside.setAlpha(70)
+        painter.fillPath(path, inside)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
         for pen in (cosmetic_pen(QColor(0, 0, 0, 150), 3.6), cosmetic_pen(color, 2.0)):
             painter.setPen(pen)
             painter.drawPath(path)

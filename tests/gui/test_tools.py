@@ -374,6 +374,25 @@ def test_every_tool_shows_what_it_will_do(opened, hand, qtbot):
             assert bright_dots(pictures[1], view, outline(opened)) > 10
 
 
+def test_the_brush_shows_a_minus_as_soon_as_shift_is_held(opened, hand, qtbot):
+    press(opened, KEY.Key_B)
+    view = opened.views.axial
+    QTest.mouseMove(view, hand.pixel(60, 0))
+    qtbot.waitUntil(lambda: (view._pointer - view.to_pixels(60, 0)).manhattanLength() < 3)
+    # The upright arm of the plus, over the soft tissue beside the structure.
+    arm = [QPoint(hand.pixel(60, 0).x(), hand.pixel(60, 0).y() + dy) for dy in (-3, -2, 2, 3)]
+
+    def reds():
+        image = view.grab().toImage()
+        return [image.pixelColor(at).red() - image.pixelColor(at).blue() for at in arm]
+
+    assert min(reds()) > 60
+    QTest.keyPress(opened, KEY.Key_Shift)
+    assert max(reds()) < 20
+    QTest.keyRelease(opened, KEY.Key_Shift, SHIFT)
+    assert min(reds()) > 60
+
+
 def bright_dots(image, view, contour):
     """How many of the outline's points carry a handle in the structure's lighter colour."""
     ratio = image.devicePixelRatio()
