@@ -62,7 +62,8 @@ def _hull_of_discs(centres: Floats, radii: Floats) -> Polygon | MultiPolygon:
     discs = np.full(len(radii), Polygon(), dtype=object)
     discs[there] = shapely.buffer(shapely.points(centres[there]), radii[there], quad_segs=ARC_SEGMENTS)
     first = there[:-1][np.diff(there) == 1]
-    hulls = shapely.convex_hull(shapely.geometrycollections(np.stack([discs[first], discs[first + 1]], axis=-1)))
+    pairs = shapely.geometrycollections(np.stack([discs[first], discs[first + 1]], axis=-1))
+    hulls = shapely.get_parts(shapely.convex_hull(pairs))
     alone = discs[np.setdiff1d(there, np.concatenate([first, first + 1]))]
     parts = [*hulls, *alone]
     swept = parts[0] if len(parts) == 1 else shapely.union_all(parts)

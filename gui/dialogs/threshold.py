@@ -123,7 +123,7 @@ class _HUBox(QSpinBox):
         digits = text.removesuffix(" HU").strip()
         return int(digits) if digits.lstrip("-").isdigit() else self.value()
 
-    def validate(self, text: str, position: int) -> object:
+    def validate(self, text: str, position: int) -> tuple[QValidator.State, str, int]:
         """Take the words for an open end."""
         words = text.strip() == NO_LIMIT
         return (QValidator.State.Acceptable, text, position) if words else super().validate(text, position)
