@@ -20,7 +20,7 @@ from autocontour.volume import CTVolume
 
 if TYPE_CHECKING:
     from autocontour.dicom import Series
-    from autocontour.gui.opening import Opened
+    from autocontour.gui.opening import Opened, Opening
     from autocontour.gui.welcome import WelcomePage
 
 
@@ -29,6 +29,7 @@ class Intake(Questions):
 
     case_root: Path | None
     welcome: WelcomePage
+    _opening: Opening | None = None
 
     def prepare_to_open(self) -> None:
         """Import beside the window what reads DICOM, so that the first scan opens as fast as the next."""
@@ -36,12 +37,23 @@ class Intake(Questions):
         ThreadTask(lambda _: [import_module(name) for name in names], self).start()
 
     def open_path(self, path: Path, series_uid: str = "") -> None:
-        """Open a CT folder (or a NIfTI or NRRD file); of several series the one of `series_uid` without asking."""
-        from autocontour.gui.opening import Opening  # pydicom, not needed to show the window
+        """Open a CT folder (or a NIfTI or NRRD file); of several series the one of `series_uid` without asking.
 
+        For any other file the folder it lies in is opened.
+        """
+        from autocontour.dicom.image import SUFFIXES  # pydicom, not needed to show the window
+        from autocontour.gui.opening import Opening
+
+        path = path.parent if path.is_file() and not path.name.endswith(SUFFIXES) else path
         opened = partial(self._take_in, source=path)
+        self.stop_opening()
         self._opening = Opening(self, path, opened, self.workspace.say_error, self._is_begun, series_uid)
         self._opening.start()
+
+    def stop_opening(self) -> None:
+        """Give up a scan that is still being read."""
+        if self._opening is not None:
+            self._opening.give_up()
 
     def _is_begun(self, series: Series) -> bool:
         """Whether there is a case of `series` with something in it."""

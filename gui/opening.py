@@ -90,6 +90,7 @@ class Opening(QObject):
         self._series_uid = series_uid
         self._task: ThreadTask | None = None
         self._stage, self._stage_began = "", 0.0
+        self._is_over = False
         self._progress = QProgressDialog("Looking for scans…", "Cancel", 0, 100, parent)
         self._progress.setWindowModality(Qt.WindowModality.WindowModal)
         self._progress.setMinimumDuration(400)
@@ -102,10 +103,16 @@ class Opening(QObject):
         else:
             self._run(lambda _: Opened(read_image(self._path)), self._finish)
 
+    def give_up(self) -> None:
+        """Read no further and say nothing more: the window closes, or something else is opened."""
+        self._is_over = True
+        self._progress.reset()
+        self._cancel()
+
     def _run(self, function: Callable[[Job], object], then: Callable[[object], None]) -> None:
         self._task = ThreadTask(function, self)
         self._task.advanced.connect(self._advance)
-        self._task.done.connect(then)
+        self._task.done.connect(lambda result: None if self._is_over else then(result))
         self._task.failed.connect(self._fail)
         self._task.start()
 
@@ -127,7 +134,10 @@ class Opening(QObject):
         self._progress.reset()
         reader = PreviewReader(self)
         dialog = SeriesDialog(self._window, found.series, found.structure_sets, self._is_begun, reader)
-        if dialog.exec() and dialog.series is not None:
+        is_chosen = dialog.exec()
+        if self._is_over:
+            return
+        if is_chosen and dialog.series is not None:
             self._read(dialog.series, dialog.accepted_codes, dialog.structure_sets)
         else:
             self._progress.close()
@@ -141,12 +151,14 @@ class Opening(QObject):
         self._opened(opened)
 
     def _fail(self, error: AutoContourError) -> None:
+        if self._is_over:
+            return
         self._progress.close()
         if not isinstance(error, Cancelled):
             self._failed(error)
 
     def _advance(self, stage: str, fraction: float) -> None:
-        if self._progress.wasCanceled():
+        if self._is_over or self._progress.wasCanceled():
             return
         if stage != self._stage:
             self._stage, self._stage_began = stage, time.monotonic()

@@ -6,10 +6,12 @@ import multiprocessing
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, ClassVar
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
+from shiboken6 import isValid
 
 from autocontour.errors import AutoContourError, Cancelled
 from autocontour.jobs import Job
@@ -32,6 +34,25 @@ class _SignalJob(Job):
         super().advance(stage, fraction)
 
 
+class _Courier(QObject):
+    """Carries what a thread says into the window's thread.
+
+    There is one, which is never destroyed: a thread that spoke through its task would crash the program if the window,
+    and the task with it, went away at that moment.
+    """
+
+    sent = Signal(object, str, tuple)
+    """Task, which of its signals, and what it carries."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent.connect(self._hand_over, Qt.ConnectionType.QueuedConnection)
+
+    def _hand_over(self, task: ThreadTask, name: str, content: tuple[Any, ...]) -> None:
+        if isValid(task):
+            getattr(task, name).emit(*content)
+
+
 class ThreadTask(QObject):
     """A function of a job, run in a thread; its signals arrive in the window's own thread."""
 
@@ -40,10 +61,13 @@ class ThreadTask(QObject):
     failed = Signal(object)
 
     _pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="reading")
+    _courier: ClassVar[_Courier | None] = None
 
     def __init__(self, function: Callable[[Job], Any], parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.job: Job = _SignalJob(self.advanced.emit)
+        if ThreadTask._courier is None:
+            ThreadTask._courier = _Courier()
+        self.job: Job = _SignalJob(partial(self._say, "advanced"))
         self._function = function
 
     def start(self) -> None:
@@ -54,11 +78,15 @@ class ThreadTask(QObject):
         try:
             result = self._function(self.job)
         except AutoContourError as error:
-            self.failed.emit(error)
+            self._say("failed", error)
         except Exception as error:  # noqa: BLE001  (a thread must not die in silence: the window shows it)
-            self.failed.emit(AutoContourError("AC-GUI-001", f"This failed: {type(error).__name__}: {error}."))
+            self._say("failed", AutoContourError("AC-GUI-001", f"This failed: {type(error).__name__}: {error}."))
         else:
-            self.done.emit(result)
+            self._say("done", result)
+
+    def _say(self, name: str, *content: object) -> None:
+        assert ThreadTask._courier is not None  # made with the first task
+        ThreadTask._courier.sent.emit(self, name, content)
 
 
 class ContourTask(QObject):

@@ -337,6 +337,7 @@ class MainWindow(Intake):
     def closeEvent(self, event: QCloseEvent) -> None:
         """Save what is remembered and let go of everything."""
         self.auto_bar.stop()
+        self.stop_opening()
         self.settings.geometry = self.saveGeometry()
         for name, tool in self.tools.items():
             self.settings.set_radius(name, tool.radius_mm)

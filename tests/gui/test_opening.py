@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import QMimeData, QPointF, Qt, QTimer, QUrl
+from PySide6.QtGui import QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QPushButton
+from shiboken6 import isValid
 
 from autocontour.case import Case, CaseKey, Edit, ScanFacts, mark_open
 from autocontour.dicom import planning_cts, read_ct, scan_folder
@@ -458,3 +460,28 @@ def test_the_choice_reaches_the_worker(opened, qtbot):
     opened.auto_bar.start("", ("External",), package="gone")
     qtbot.waitUntil(lambda: not opened.auto_bar.is_running, timeout=60_000)
     assert "There is no model package 'gone'" in opened.toast.text()
+
+
+def test_a_slice_dropped_in_opens_its_folder(another_window, qtbot, phantom_folder):
+    window = another_window()
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path)) for path in sorted(phantom_folder.iterdir())[:3]])
+    at, none = QPointF(300, 300), Qt.KeyboardModifier.NoModifier
+    window.dropEvent(QDropEvent(at, Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, none))
+    qtbot.waitUntil(lambda: window.workspace.ct is not None, timeout=20_000)
+    assert window.settings.recent == [str(phantom_folder.resolve())]
+
+
+@pytest.mark.parametrize("pause_ms", [0, 5, 30, 150])
+def test_a_window_closed_while_it_opens_is_gone(qtbot, tmp_path, department, pause_ms):
+    window = MainWindow(ViewerSettings(tmp_path / "viewer.ini"), tmp_path / "cases")
+    window.show()
+    window.prepare_to_open()
+    window.open_path(department)
+    answer(lambda dialog: dialog.reject())
+    QTest.qWait(pause_ms)
+    window.close()
+    assert window.workspace.ct is None
+    window.deleteLater()
+    QTest.qWait(300)  # what the threads still have to say arrives, and must not find the window
+    assert not isValid(window)
