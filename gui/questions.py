@@ -13,6 +13,8 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QApplication, QColorDialog, QFileDialog, QInputDialog, QMainWindow, QMessageBox
 
 from autocontour.case import Edit
+from autocontour.case.effort import measure_effort
+from autocontour.case.need import open_places
 from autocontour.edits import combined, cropped, mapped, moved, replaced, rotated
 from autocontour.errors import AutoContourError
 from autocontour.gui.dialogs.export import ExportDialog
@@ -185,7 +187,9 @@ class Questions(QMainWindow):
             space.withdraw_approval(current.structure.number)
             return
         details = self.panel.model.details(current)
-        dialog = ApprovalDialog(self, space.ct, current, details, self.settings.reviewer)
+        effort = measure_effort(current, space.case.seconds.get(current.structure.number, 0.0) if space.case else 0.0)
+        unseen = open_places(current, space.seen)
+        dialog = ApprovalDialog(self, space.ct, current, details, effort, unseen, self.settings.reviewer)
         if dialog.exec():
             self.settings.reviewer = dialog.reviewer
             space.approve(current.structure.number, dialog.reviewer)

@@ -9,6 +9,7 @@ import platformdirs
 from PySide6.QtCore import QByteArray, QSettings
 
 from autocontour.case import CaseKey
+from autocontour.case.effort import cases_root
 
 RECENT_KEPT = 8
 
@@ -102,7 +103,7 @@ class ViewerSettings:
 
 def cases_folder(root: Path | None) -> Path:
     """Return the folder of all cases: `root`, or the user's own place."""
-    return root or Path(platformdirs.user_data_dir("autocontour", appauthor=False)) / "cases"
+    return root or cases_root()
 
 
 def case_folder(root: Path | None, key: CaseKey) -> Path:

@@ -126,14 +126,17 @@ class Workspace(QObject):
             self.case.close()
         self.case = self.ct = None
 
-    def apply(self, edit: Edit) -> bool:
-        """Carry out `edit`; say why not and return False if it is refused."""
+    def apply(self, edit: Edit, *, by_hand: bool = True) -> bool:
+        """Carry out `edit`; say why not and return False if it is refused.
+
+        What a hand draws counts as time of editing.
+        """
         if self.case is None:
             return False
         now = time.monotonic()
         seconds, self._last_work = min(now - self._last_work, IDLE_SECONDS), now
         try:
-            self.case.apply(edit, seconds)
+            self.case.apply(edit, seconds if by_hand and edit.contours else 0.0)
         except AutoContourError as error:
             self.say_error(error)
             return False
@@ -286,7 +289,7 @@ class Workspace(QObject):
         existing = self.state.find(structure.name)
         if existing is None:
             (adopted,) = self.case.adopted((replace(structure, imported={}),))
-            self.apply(Edit(f"Auto-contour {structure.name}", added=(adopted,)))
+            self.apply(Edit(f"Auto-contour {structure.name}", added=(adopted,)), by_hand=False)
             return
         number = existing.structure.number
         slices = {**dict.fromkeys(existing.structure.contours), **structure.contours}
@@ -297,7 +300,7 @@ class Workspace(QObject):
             "provenance": structure.provenance,
             "findings": structure.findings,
         }
-        self.apply(Edit(f"Auto-contour {structure.name}", {number: slices}, {number: values}))
+        self.apply(Edit(f"Auto-contour {structure.name}", {number: slices}, {number: values}), by_hand=False)
 
     def _moved(self, sentence: str) -> None:
         self._keep_selection()

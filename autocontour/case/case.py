@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
 
+from autocontour.case.effort import write_efforts
 from autocontour.case.history import Step, kept_steps
 from autocontour.case.left import clear_mark
 from autocontour.case.lock import CaseLock
@@ -18,7 +19,7 @@ from autocontour.errors import CaseError
 from autocontour.files import write_atomically
 from autocontour.findings import Finding, Severity
 from autocontour.journal import Journal, Record
-from autocontour.structures import Structure, StructureSet
+from autocontour.structures import ReviewStatus, Structure, StructureSet
 
 EDITS_PER_SNAPSHOT = 100
 
@@ -132,6 +133,8 @@ class Case:
         self._count(edit, seconds)
         if self.sequence % EDITS_PER_SNAPSHOT == 0:
             self.snapshot()
+        if any(values.get("status") is ReviewStatus.APPROVED for values in edit.fields.values()):
+            write_efforts(self.folder, state, self.seconds)
         return state
 
     def undo(self) -> CaseState:
@@ -193,6 +196,7 @@ class Case:
         """Write a snapshot and let go of the case."""
         try:
             self.snapshot()
+            write_efforts(self.folder, self.state, self.seconds)
             clear_mark(self.folder)
         finally:
             self._journal.close()

@@ -12,6 +12,15 @@ if TYPE_CHECKING:
     from autocontour.findings import Finding
 
 NOT_CT = "AC-CT-010"
+REVIEW_COLUMNS = {
+    "name": "structure",
+    "status": "status",
+    "editing_seconds": "seconds",
+    "new_outline_mm": "new outline mm",
+    "edited_slices": "slices edited",
+    "drawn_slices": "drawn",
+    "drawn_by": "drawn by",
+}
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -20,6 +29,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("folder", type=Path, nargs="?", metavar="FOLDER", help="folder of DICOM files")
     what.add_argument("--templates", action="store_true", help="list the site templates instead")
+    what.add_argument(
+        "--reviews",
+        type=Path,
+        nargs="?",
+        const=False,
+        metavar="CASES",
+        help="list what the review of each structure took, of this computer's cases or those in a folder",
+    )
     parser.add_argument("--patients", action="store_true", help="show patients' names and IDs")
     parser.add_argument("--json", action="store_true", help="report as JSON on standard output")
     parser.set_defaults(run=run)
@@ -29,6 +46,8 @@ def run(args: argparse.Namespace) -> int:
     """Scan and report; exit code 0 whatever the checks found."""
     if args.templates:
         return _show_templates(as_json=args.json)
+    if args.reviews is not None:
+        return _show_reviews(args.reviews, as_json=args.json)
     from autocontour.cli.console import print_json, progress_job
     from autocontour.dicom import scan_folder
 
@@ -49,6 +68,23 @@ def _show_templates(*, as_json: bool) -> int:
         print_json(list_templates())
     else:
         console().print("\n".join(list_templates()))
+    return 0
+
+
+def _show_reviews(root: Path | bool, *, as_json: bool) -> int:
+    from autocontour.case.effort import cases_root, read_efforts
+    from autocontour.cli.console import console, print_json
+
+    rows = [{"case": case, **row} for case, row in read_efforts(root if isinstance(root, Path) else cases_root())]
+    if as_json:
+        print_json(rows)
+        return 0
+    from rich.table import Table
+
+    table = Table("case", *REVIEW_COLUMNS.values())
+    for row in rows:
+        table.add_row(row["case"][:8], *(str(row.get(key, "")) for key in REVIEW_COLUMNS))
+    console().print(table)
     return 0
 
 

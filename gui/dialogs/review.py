@@ -5,14 +5,26 @@ from __future__ import annotations
 from PySide6.QtWidgets import QFormLayout, QLabel, QLineEdit, QWidget
 
 from autocontour.case import CaseStructure
+from autocontour.case.effort import Effort
 from autocontour.gui.dialogs.frame import Dialog
 from autocontour.volume import CTVolume
+
+Places = tuple[range, ...]
 
 
 class ApprovalDialog(Dialog):
     """Who approves, and what."""
 
-    def __init__(self, parent: QWidget, ct: CTVolume, item: CaseStructure, details: str, reviewer: str) -> None:
+    def __init__(
+        self,
+        parent: QWidget,
+        ct: CTVolume,
+        item: CaseStructure,
+        details: str,
+        effort: Effort,
+        unseen: Places,
+        reviewer: str,
+    ) -> None:
         words = f"You accept {item.structure.name} as it stands. It is protected from changes until that is withdrawn."
         super().__init__(parent, f"Approve {item.structure.name}", words, "Approve", ct, width=560)
         self.ok.setObjectName("good")
@@ -20,12 +32,15 @@ class ApprovalDialog(Dialog):
             note = QLabel(f"▲ {finding.message} {finding.remedy}".strip(), wordWrap=True)
             note.setObjectName("refusal")
             self.body.addWidget(note)
+        if unseen:
+            self.body.addWidget(QLabel(_told(unseen), wordWrap=True))
         form = QFormLayout()
         self.name = QLineEdit(reviewer, placeholderText="Your name")
         self.name.setAccessibleName("Your name")
         self.name.textChanged.connect(lambda text: self.ok.setEnabled(bool(text.strip())))
         self.ok.setEnabled(bool(reviewer.strip()))
         form.addRow("Structure", QLabel(f"{item.structure.name}   ·   {details}"))
+        form.addRow("Your work", QLabel(effort.told()))
         form.addRow("Approved by", self.name)
         self.body.addLayout(form)
         self.finish()
@@ -34,3 +49,9 @@ class ApprovalDialog(Dialog):
     def reviewer(self) -> str:
         """Who approves."""
         return self.name.text().strip()
+
+
+def _told(unseen: Places) -> str:
+    """Return which places that a finding points at nobody has looked at."""
+    named = [f"{place[0] + 1}" if len(place) == 1 else f"{place[0] + 1}–{place[-1] + 1}" for place in unseen]
+    return f"You have not looked at slice {', '.join(named)} yet, where a finding points (N goes there)."

@@ -6,12 +6,14 @@ import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QColor, QHelpEvent, QMouseEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QToolTip
+from PySide6.QtWidgets import QApplication, QLabel, QToolTip
 
 from autocontour.findings import Finding, Severity
 from autocontour.gui import theme
+from autocontour.gui.dialogs.review import ApprovalDialog
 from autocontour.provenance import Provenance
-from tests.gui.conftest import ball, small_ct
+from tests.gui.conftest import Hand, ball, small_ct
+from tests.gui.test_review import answer
 
 KEY, SHIFT, NO_KEY = Qt.Key, Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.NoModifier
 GAP = Finding("AC-QA-005", Severity.WARN, "Heart is missing on 2 slices.", "Heart", "Draw it there.", (7, 8))
@@ -29,6 +31,11 @@ def doubtful(window, qtbot):
     window.workspace.go_to_slice(12)
     qtbot.waitUntil(lambda: window.views.axial.width() > 300)
     return window
+
+
+@pytest.fixture
+def hand_on(doubtful):
+    return Hand(doubtful)
 
 
 def mark_color(window, z):
@@ -108,3 +115,31 @@ def test_sorting_by_need_says_why(doubtful):
     assert model.line(rows[1]) == "network unsure (0.62), never looked at"
     doubtful.panel.sort.click()
     assert "automatic" in model.line(rows[1])
+
+
+def test_who_approves_sees_what_it_took_and_what_nobody_looked_at(doubtful, hand_on):
+    space, said = doubtful.workspace, []
+    QTest.keyClick(doubtful, KEY.Key_B)
+    hand_on.stroke([(30, 0), (40, 0)])
+    space.go_to_slice(8)
+
+    def act(dialog):
+        said.extend(label.text() for label in dialog.findChildren(QLabel))
+        dialog.reject()
+
+    answer(ApprovalDialog, act)
+    QTest.keyClick(doubtful, KEY.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    (work,) = (words for words in said if "new outline" in words)
+    assert work.endswith("on 1 slice")
+    assert " 0 mm" not in work
+    assert any("not looked at slice 19 yet" in words for words in said)
+
+
+def test_only_a_hand_spends_time_of_editing(doubtful, hand_on):
+    space = doubtful.workspace
+    assert space.case.seconds == {}
+    space.approve(2, "A. Physicist")
+    assert space.case.seconds == {}
+    QTest.keyClick(doubtful, KEY.Key_B)
+    hand_on.stroke([(30, 0), (40, 0)])
+    assert set(space.case.seconds) == {1}

@@ -1,0 +1,119 @@
+"""What the review of each structure took: time, and how much outline had to be drawn anew. No patient identity.
+
+Kept beside the case as ``review.json``, for the physicist who asks where the automatic contours cost most.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import platformdirs
+
+from autocontour.case.state import CaseState, CaseStructure
+from autocontour.files import write_atomically
+
+if TYPE_CHECKING:
+    from shapely import MultiPolygon
+
+FILE = "review.json"
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What the review of one structure took so far.
+
+    Attributes
+    ----------
+    name, tg263_name
+        What it is called.
+    status
+        ``auto``, ``edited`` or ``approved``.
+    editing_seconds
+        Time of drawing on it; pauses do not count.
+    new_outline_mm
+        Outline that lies further than 0.5 mm from the contour as it first came: the added path length of Vaassen et
+        al. (Phys Imaging Radiat Oncol 2020;13:1), measured on the polygons.
+    edited_slices, drawn_slices
+        Slices that differ from it, and slices on which the structure is drawn.
+    drawn_by
+        The algorithm that drew it, with its version; empty if a person did.
+    confidence
+        See `Provenance`.
+    approved_at
+        When it was approved (ISO 8601, UTC); empty if it is not.
+    """
+
+    name: str
+    tg263_name: str
+    status: str
+    editing_seconds: float
+    new_outline_mm: float
+    edited_slices: int
+    drawn_slices: int
+    drawn_by: str
+    confidence: float | None
+    approved_at: str
+
+    def told(self) -> str:
+        """Return time and outline in words: "2 min 10 s, 84 mm of new outline on 6 slices"."""
+        minutes, seconds = divmod(round(self.editing_seconds), 60)
+        time = f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+        if not self.edited_slices:
+            return "as it first came, nothing changed"
+        slices = f"{self.edited_slices} slice{'s' * (self.edited_slices != 1)}"
+        return f"{time}, {self.new_outline_mm:.0f} mm of new outline on {slices}"
+
+
+def measure_effort(item: CaseStructure, editing_seconds: float) -> Effort:
+    """Return what the review of a structure took, from its contours as they stand and as they first came."""
+    from autocontour.edits import added_path_mm
+
+    structure, first, now = item.structure, item.automatic, item.structure.contours
+    edited = [z for z in {*first, *now} if _differ(first.get(z), now.get(z))]
+    source = structure.provenance
+    return Effort(
+        name=structure.name,
+        tg263_name=structure.tg263_name,
+        status=str(structure.status),
+        editing_seconds=round(editing_seconds, 1),
+        new_outline_mm=round(sum(added_path_mm(first.get(z), now.get(z)) for z in edited), 1),
+        edited_slices=len(edited),
+        drawn_slices=len(now),
+        drawn_by=f"{source.algorithm} {source.version}" if source else "",
+        confidence=source.confidence if source else None,
+        approved_at=item.approved_at,
+    )
+
+
+def write_efforts(folder: Path, state: CaseState, seconds: Mapping[int, float]) -> None:
+    """Write what the review of every structure took beside its case."""
+    rows = [asdict(measure_effort(item, seconds.get(item.structure.number, 0.0))) for item in state.items]
+    write_atomically(folder / FILE, json.dumps({"structures": rows}, indent=1, ensure_ascii=False).encode())
+
+
+def read_efforts(root: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the folder name of every case under `root` with each of its structures; damaged files are left out.
+
+    The rows are as `Effort` was written, by this program or an older one.
+    """
+    for path in sorted(root.glob(f"*/{FILE}")):
+        try:
+            rows = json.loads(path.read_bytes())["structures"]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        yield from ((path.parent.name, row) for row in rows if isinstance(row, dict))
+
+
+def cases_root() -> Path:
+    """Return where the user's cases are kept."""
+    return Path(platformdirs.user_data_dir("autocontour", appauthor=False)) / "cases"
+
+
+def _differ(one: MultiPolygon | None, other: MultiPolygon | None) -> bool:
+    if one is None or other is None:
+        return one is not other
+    return one is not other and not one.equals_exact(other)
