@@ -9,18 +9,22 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import QPoint, Qt, QTimer
 from PySide6.QtGui import QColor, QPainter, QPixmap
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDialog
+from shapely.affinity import scale, translate
 
 from autocontour.case import Edit
+from autocontour.findings import Finding, Severity
 from autocontour.gui import theme
 from autocontour.gui.settings import ViewerSettings
 from autocontour.gui.window import MainWindow
 from autocontour.phantom import build_phantom, truth_structures, write_ct_series
+from autocontour.structures import StructureSet
 
 FOLDER = Path(__file__).parent / "screenshots"
 LEFT = Qt.MouseButton.LeftButton
@@ -99,6 +103,26 @@ def drag(window: MainWindow, start: QPoint, steps: list[QPoint], *, release: boo
         QTest.mouseRelease(view, LEFT, pos=start + steps[-1])
 
 
+def compare_with_observers(window: MainWindow) -> None:
+    """Compare with two observers who draw a little larger and a little smaller."""
+    for label, factor, shift_mm in (("Dr Kim", 1.06, 1.5), ("Dr Weber", 0.94, -1.0)):
+        drawn = tuple(
+            replace(s, contours={z: translate(scale(p, factor, factor), shift_mm) for z, p in s.contours.items()})
+            for s in window.workspace.state.structures
+        )
+        window.comparison.add(StructureSet(label, drawn), label)
+    wait(lambda: all(one.metrics or not one.contours for one in window.comparison.sets))
+
+
+def find_fault(window: MainWindow, name: str) -> None:
+    """Let a structure have a finding that points at slices, as one of a network's would."""
+    structure = window.workspace.state.find(name).structure
+    slices = tuple(sorted(structure.contours)[2:5])
+    words = f"The network is unsure of {name} (mean probability 0.66)."
+    finding = Finding("AC-MD-107", Severity.WARN, words, name, "Check every slice of it.", slices)
+    window.workspace.apply(Edit("Finding", fields={structure.number: {"findings": (finding,)}}))
+
+
 def rim(window: MainWindow) -> QPoint:
     """Return a point of the outline shown, on the screen: the one furthest to the patient's left."""
     outline = window.workspace.current.structure.contours[window.workspace.slice_index]
@@ -127,9 +151,10 @@ def main() -> None:
     window.tools["brush"].radius_mm = 6
     drag(window, rim(window), [QPoint(-40, -30), QPoint(-70, -50), QPoint(-95, -40)], release=True)
     window.take_tool("navigate")
-    window.toggle_comparison()
+    compare_with_observers(window)
     save(window, "comparison")
     window.toggle_comparison()
+    find_fault(window, "Brainstem")
     for name in ("External", "SpinalCanal", "Brain"):
         space.approve(space.state.find(name).structure.number, "A. Physicist")
     window.settings.reviewer = "A. Physicist"

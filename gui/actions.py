@@ -357,8 +357,8 @@ ACTIONS: tuple[ActionRow, ...] = (
     ActionRow(
         "compare_with",
         REVIEW,
-        "Compare with a file…",
-        "Show another observer's RTSTRUCT against this one",
+        "Compare with files…",
+        "Show other observers' RTSTRUCTs against this one",
         "Ctrl+Shift+C",
         lambda w: w.ask_comparison(),
         needs="ct",

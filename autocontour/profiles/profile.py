@@ -11,7 +11,10 @@ from autocontour.errors import UsageError
 from autocontour.findings import Severity
 
 FOLDER = Path(__file__).parent
-CHECKS = frozenset({"name_length", "unique_names", "interpreted_type", "empty", "unapproved"})
+CHECKS = frozenset({
+    "name_length", "name_characters", "unique_names", "interpreted_type", "empty", "unapproved",
+    "label_length", "decimal_strings",
+})  # fmt: skip
 HOLES = frozenset({"keyhole", "nested", "xor"})
 
 

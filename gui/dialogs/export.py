@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
@@ -25,10 +26,11 @@ from autocontour.case import Case, Edit
 from autocontour.findings import Severity
 from autocontour.gui import theme
 from autocontour.gui.dialogs.frame import Dialog
-from autocontour.profiles import Objection, Profile, check_export, list_profiles, read_profile
+from autocontour.profiles import WHOLE_SET, Objection, Profile, check_export, list_profiles, read_profile
 from autocontour.structures import StructureSet
 from autocontour.volume import CTVolume
 
+LABEL = "AUTOCONTOUR"
 MEND_COLUMN = 3
 SIGNS = {Severity.BLOCK: "●  refused", Severity.WARN: "▲  ask", Severity.INFO: "note"}
 
@@ -58,9 +60,13 @@ class ExportDialog(Dialog):
         self.summary = QLabel(wordWrap=True)
         self.sure = QCheckBox("Export although there are questions")
         self.sure.toggled.connect(self._allow)
+        self.label_edit = QLineEdit(LABEL)
+        self.label_edit.setAccessibleName("Structure set label")
+        self.label_edit.setMaximumWidth(220)
+        self.label_edit.editingFinished.connect(self.check)
         self.path_edit = QLineEdit(str(path))
         self.path_edit.setAccessibleName("File")
-        self.body.addLayout(_row(QLabel("For"), self.profile_box, self.leave_out))
+        self.body.addLayout(_row(QLabel("For"), self.profile_box, QLabel("Label"), self.label_edit, self.leave_out))
         self.body.addWidget(self.table)
         self.body.addLayout(_row(self.summary, self.mend_all))
         browse = QPushButton("Browse…")
@@ -86,7 +92,9 @@ class ExportDialog(Dialog):
         """What is exported."""
         items = self._case.state.items
         chosen = [i.structure for i in items if i.is_approved or not self.leave_out.isChecked()]
-        return self._case.to_structure_set("AUTOCONTOUR", frozenset(structure.number for structure in chosen))
+        return self._case.to_structure_set(
+            self.label_edit.text().strip(), frozenset(structure.number for structure in chosen)
+        )
 
     def check(self) -> None:
         """List what stands against the export."""
@@ -119,14 +127,21 @@ class ExportDialog(Dialog):
     def _mend(self, row: int, column: int) -> None:
         objection = self.objections[row]
         if column == MEND_COLUMN and objection.mend:
-            self._apply(Edit(f"Mend {objection.finding.where}", fields={objection.number: dict(objection.mend)}))
-            self.check()
+            self._settle([objection], f"Mend {objection.finding.where}")
 
     def _mend_all(self) -> None:
-        fields: dict[int, dict[str, object]] = {}
-        for objection in self.objections:
-            fields.setdefault(objection.number, {}).update(objection.mend)
-        self._apply(Edit("Mend for export", fields={number: values for number, values in fields.items() if values}))
+        self._settle(self.objections, "Mend for export")
+
+    def _settle(self, objections: list[Objection], label: str) -> None:
+        """Carry out mends: those of structures as one step of undo, that of the label in its field."""
+        fields: dict[int, dict[str, Any]] = {}
+        for objection in objections:
+            if objection.mend:
+                fields.setdefault(objection.number, {}).update(objection.mend)
+        for_set = fields.pop(WHOLE_SET, {})
+        self.label_edit.setText(str(for_set.get("label", self.label_edit.text())))
+        if fields:
+            self._apply(Edit(label, fields=fields))
         self.check()
 
     def _allow(self) -> None:

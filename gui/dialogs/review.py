@@ -6,6 +6,8 @@ from PySide6.QtWidgets import QFormLayout, QLabel, QLineEdit, QWidget
 
 from autocontour.case import CaseStructure
 from autocontour.case.effort import Effort
+from autocontour.findings import Severity
+from autocontour.gui import theme
 from autocontour.gui.dialogs.frame import Dialog
 from autocontour.volume import CTVolume
 
@@ -30,7 +32,8 @@ class ApprovalDialog(Dialog):
         self.ok.setObjectName("good")
         for finding in item.structure.findings:
             note = QLabel(f"▲ {finding.message} {finding.remedy}".strip(), wordWrap=True)
-            note.setObjectName("refusal")
+            colors = {Severity.BLOCK: theme.current.bad, Severity.WARN: theme.current.warn}
+            note.setStyleSheet(f"color: {colors.get(finding.severity, theme.current.muted)}")
             self.body.addWidget(note)
         if unseen:
             self.body.addWidget(QLabel(_told(unseen), wordWrap=True))
@@ -54,4 +57,5 @@ class ApprovalDialog(Dialog):
 def _told(unseen: Places) -> str:
     """Return which places that a finding points at nobody has looked at."""
     named = [f"{place[0] + 1}" if len(place) == 1 else f"{place[0] + 1}–{place[-1] + 1}" for place in unseen]
-    return f"You have not looked at slice {', '.join(named)} yet, where a finding points (N goes there)."
+    many = "s" * (sum(map(len, unseen)) > 1)
+    return f"You have not looked at slice{many} {', '.join(named)} yet, where a finding points (N goes there)."

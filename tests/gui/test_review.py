@@ -155,6 +155,24 @@ def test_the_check_before_export_mends_long_names(patient, qtbot):
     assert patient.workspace.state.structures[0].name == "Lung_L_as_seen_by_the_clinic"
 
 
+def test_a_label_that_is_too_long_is_mended_in_its_field(patient, qtbot, tmp_path):
+    drawn(patient, qtbot, ("Lung_L",))
+    patient.workspace.approve(1, "A. Physicist")
+    path = tmp_path / "out.dcm"
+
+    def act(dialog):
+        dialog.label_edit.setText("Planning CT of the second course")
+        dialog.check()
+        assert not dialog.ok.isEnabled()
+        dialog.mend_all.click()
+        dialog.path_edit.setText(str(path))
+        dialog.ok.click()
+
+    answer(ExportDialog, act)
+    patient.ask_export()
+    assert read_structure_set(path, patient.workspace.ct).label == "Planning CT of t"
+
+
 def test_a_killed_worker_loses_nothing_and_is_said(patient, qtbot):
     drawn(patient, qtbot, ("Lung_L",))
     before = patient.workspace.state

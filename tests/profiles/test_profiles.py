@@ -9,8 +9,8 @@ from shapely import box
 
 from autocontour.errors import UsageError
 from autocontour.findings import Severity
-from autocontour.profiles import check_export, list_profiles, read_profile
-from autocontour.structures import ReviewStatus, Structure, StructureSet
+from autocontour.profiles import WHOLE_SET, check_export, list_profiles, read_profile
+from autocontour.structures import ImportedContour, ReviewStatus, Structure, StructureSet
 
 SQUARE = {3: box(0, 0, 10, 10)}
 
@@ -60,6 +60,46 @@ def test_what_stands_against_an_export_comes_worst_first():
     )
     found = check_export(StructureSet("S", structures), read_profile("raystation"))
     assert [o.finding.code for o in found] == ["AC-EX-002", "AC-EX-003", "AC-EX-004", "AC-EX-005"]
+
+
+@pytest.mark.parametrize("name", list_profiles())
+@pytest.mark.parametrize("label", ["", " ", "A label that is far too long"])
+def test_a_label_is_mended_for_every_system(name, label):
+    profile = read_profile(name)
+    (objection,) = check_export(StructureSet(label, (approved("Heart"),)), profile)
+    assert (objection.finding.code, objection.number) == ("AC-EX-007", WHOLE_SET)
+    assert check_export(StructureSet(objection.mend["label"], (approved("Heart"),)), profile) == []
+
+
+@pytest.mark.parametrize("name", list_profiles())
+def test_a_backslash_would_part_a_name_in_two(name):
+    structures = (approved("Lens\\L"), approved("Lens_L", 2), approved("Cord\n", 3))
+    found = check_export(StructureSet("S", structures), read_profile(name))
+    assert {o.number: o.finding.code for o in found} == {1: "AC-EX-006", 3: "AC-EX-006"}
+    mended = tuple(replace(s, **{o.number: o.mend for o in found}.get(s.number, {})) for s in structures)
+    assert check_export(StructureSet("S", mended), read_profile(name)) == []
+    assert len({s.name.casefold() for s in mended}) == 3
+
+
+@pytest.mark.parametrize(("name", "severity"), [("eclipse", Severity.BLOCK), ("generic", Severity.WARN)])
+def test_long_values_of_an_imported_contour_are_written_anew(name, severity):
+    long = ImportedContour("CLOSED_PLANAR", "1.00000000000000001\\0\\0\\1\\1\\0\\0\\1\\0")
+    short = ImportedContour("CLOSED_PLANAR", "1.0 \\0\\0\\1\\1\\0\\0\\1\\0")
+    structure = approved("Heart", imported={3: (long,), 4: (short,)})
+    (objection,) = check_export(StructureSet("S", (structure,)), read_profile(name))
+    assert (objection.finding.code, objection.finding.severity) == ("AC-EX-008", severity)
+    mended = replace(structure, **objection.mend)
+    assert mended.imported == {4: (short,)}
+    assert check_export(StructureSet("S", (mended,)), read_profile(name)) == []
+    (carried,) = check_export(StructureSet("S", (approved("Iso", carried=(long,)),)), read_profile(name))
+    assert (carried.finding.code, carried.mend) == ("AC-EX-008", {})
+
+
+def test_what_is_not_approved_is_asked_about_once():
+    structures = tuple(Structure(f"LN_{n}", n, SQUARE) for n in range(1, 10))
+    (objection,) = check_export(StructureSet("S", structures), read_profile("generic"))
+    assert objection.number == WHOLE_SET
+    assert objection.finding.message == "Not approved: LN_1, LN_2, LN_3, LN_4, LN_5, LN_6 and 3 more."
 
 
 @pytest.mark.parametrize(
