@@ -204,9 +204,10 @@ def test_interpolation_by_key_fills_the_gaps(opened):
     assert now[12].area == pytest.approx(whole[12].area, rel=0.05)  # a ball is blunter than the cone between its slices
 
 
-def test_a_margin_makes_a_new_structure(opened):
+def test_a_margin_makes_a_new_structure(opened, qtbot):
     answer(MarginDialog, lambda dialog: (dialog.boxes[0].setValue(6), dialog.accept()))
     QTest.keyClick(opened, KEY.Key_M)
+    qtbot.waitUntil(lambda: len(opened.workspace.state.items) == 2, timeout=20_000)
     structures = opened.workspace.state.structures
     assert [s.name for s in structures] == ["Heart", "Heart_PRV06"]
     low, high = (max(p.bounds[2] for p in s.contours.values()) for s in structures)
