@@ -270,7 +270,8 @@ def _damage(snapshot: Snapshot, journal: Journal, sequence: int) -> Iterator[Fin
     """Say what was damaged on the disk and what is lost by it."""
     lost = snapshot.newest - sequence
     if snapshot.sequence < snapshot.newest:
-        what = "Nothing is lost." if lost <= 0 else f"The last {lost} changes are lost."
+        changes = "change is" if lost == 1 else f"{lost} changes are"
+        what = "Nothing is lost." if lost <= 0 else f"The last {changes} lost."
         message = (
             f"The newest copy of this case was damaged; it was rebuilt from the one before and the journal. {what}"
         )

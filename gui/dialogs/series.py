@@ -341,7 +341,7 @@ def _patient_line(series: Series, birth_date: str) -> str:
 
 
 def _series_line(series: Series) -> str:
-    return f"{series.number}  {series.description}".strip() or "No description"
+    return f"{series.number}  {series.description or 'no description'}".strip()
 
 
 def _spacing(series: Series) -> str:

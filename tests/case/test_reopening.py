@@ -164,7 +164,7 @@ def test_a_damaged_copy_and_journal_lose_what_they_must_and_say_it(folder):
     again = Case(folder, KEY)
     assert 9 not in again.state[1].structure.contours
     assert again.state[1].structure.contours == {z: case.state[1].structure.contours[z] for z in (0, 1, 2, 3, 4)}
-    assert "The last 1 changes are lost" in again.findings[0].message
+    assert "The last change is lost" in again.findings[0].message
     assert (folder / "journal.damaged").exists()
     again.close()
 
