@@ -66,6 +66,26 @@ def window(qtbot, qapp, tmp_path):
 
 
 @pytest.fixture
+def another_window(qtbot, tmp_path):
+    """Make a window such as the program has at its next start."""
+    made = []
+
+    def start():
+        window = MainWindow(ViewerSettings(tmp_path / "viewer.ini"), tmp_path / "cases")
+        window.resize(1280, 800)
+        window.show()
+        window.activateWindow()
+        qtbot.waitUntil(window.isActiveWindow)
+        made.append(window)
+        return window
+
+    yield start
+    for window in made:
+        window.close()
+        window.deleteLater()
+
+
+@pytest.fixture
 def opened(window, qtbot):
     """The window with the small CT and one structure of 19 slices."""
     window.show_ct(small_ct())
