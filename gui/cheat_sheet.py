@@ -20,6 +20,8 @@ MOUSE = (
     ("Double click", "Make a view the large one"),
 )
 ROW, COLUMN, KEY = 25, 330, 118
+SMALLEST_PERCENT = 45
+Columns = list[list[tuple[str, list[tuple[str, str]]]]]
 
 
 class CheatSheet(QWidget):
@@ -64,18 +66,27 @@ class CheatSheet(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.fillRect(self.rect(), QColor(5, 7, 10, 225))
-        columns = self._columns()
-        width = COLUMN * len(columns)
-        left = (self.width() - width) / 2 + 10
+        scale, columns = self._fitted()
+        painter.scale(scale, scale)
+        left = (self.width() / scale - COLUMN * len(columns)) / 2 + 10
         font = QFont(self.font())
         for number, sections in enumerate(columns):
             y = 46.0
             for title, rows in sections:
                 y = self._draw_section(painter, font, left + number * COLUMN, y, title, rows)
 
-    def _columns(self) -> list[list[tuple[str, list[tuple[str, str]]]]]:
-        room = max(int((self.height() - 80) / ROW), 12)
-        columns: list[list[tuple[str, list[tuple[str, str]]]]] = [[]]
+    def _fitted(self) -> tuple[float, Columns]:
+        """Return the largest scale at which every column is on the window, and the columns."""
+        for percent in range(100, SMALLEST_PERCENT, -5):
+            scale = percent / 100
+            columns = self._columns(self.height() / scale)
+            if COLUMN * len(columns) * scale <= self.width():
+                break
+        return scale, columns
+
+    def _columns(self, height: float) -> Columns:
+        room = max(int((height - 80) / ROW), 12)
+        columns: Columns = [[]]
         used = 0
         for title, rows in self.sections:
             if used and used + len(rows) + 2 > room:

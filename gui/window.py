@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QAction, QCloseEvent, QKeyEvent, QKeySequence, QShortcut
+from PySide6.QtGui import QAction, QCloseEvent, QKeyEvent, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import (
     QApplication,
     QHBoxLayout,
@@ -55,6 +55,7 @@ TOOL_CLASSES: dict[str, type[Tool]] = {
     "points": Points,
     "ruler": Ruler,
 }
+LOW_PX, SMALL_ICON = 780, 20
 MAIN_BAR = ("open", "auto", "", "undo", "redo", "", "next", "approve", "compare", "", "export")
 STRUCTURE_MENU = (
     *("rename", "color", "type", "lock", "duplicate", "", "margin", "boolean", "crop", "move", ""),
@@ -333,6 +334,12 @@ class MainWindow(Intake):
     def _show_modifier(self, event: QKeyEvent) -> None:
         for view in self.views.slices.values():
             view.hold(event.modifiers())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Keep every tool in sight on a laptop's screen."""
+        super().resizeEvent(event)
+        size = SMALL_ICON if self.height() < LOW_PX else SIZE
+        self.side_bar.setIconSize(QSize(size, size))
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Save what is remembered and let go of everything."""

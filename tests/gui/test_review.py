@@ -192,13 +192,14 @@ def test_auto_contouring_can_be_stopped_at_once(patient, qtbot):
     assert threading.active_count() < 20
 
 
-def test_interpolation_by_key_fills_the_gaps(opened):
+def test_interpolation_by_key_fills_the_gaps(opened, qtbot):
     space = opened.workspace
     whole = space.current.structure.contours
     for z in (11, 12, 13):
         space.go_to_slice(z)
         QTest.keyClick(opened, KEY.Key_Delete)
     QTest.keyClick(opened, KEY.Key_I)
+    qtbot.waitUntil(lambda: not space.background.is_running)
     now = space.current.structure.contours
     assert list(now) == list(whole)
     assert now[12].area == pytest.approx(whole[12].area, rel=0.05)  # a ball is blunter than the cone between its slices

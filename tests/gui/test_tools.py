@@ -10,6 +10,7 @@ from PySide6.QtTest import QTest
 
 from autocontour.case import Edit
 from autocontour.errors import StructureSetError
+from autocontour.gui.cheat_sheet import COLUMN, ROW
 from autocontour.gui.dialogs.shape import BooleanDialog, MarginDialog
 from autocontour.gui.dialogs.threshold import REPLACE, ThresholdDialog
 from autocontour.gui.planes import Plane
@@ -391,6 +392,20 @@ def test_the_brush_shows_a_minus_as_soon_as_shift_is_held(opened, hand, qtbot):
     assert max(reds()) < 20
     QTest.keyRelease(opened, KEY.Key_Shift, SHIFT)
     assert min(reds()) > 60
+
+
+@pytest.mark.parametrize("size", [(1280, 728), (1366, 768), (1600, 1000)])
+def test_every_key_and_every_tool_is_in_sight_on_a_small_screen(opened, qtbot, size):
+    opened.resize(*size)
+    opened.work_strip.show()
+    qtbot.waitUntil(lambda: opened.width() == size[0])
+    last = opened.side_bar.widgetForAction(opened.actions_by_name["ruler"])
+    qtbot.waitUntil(lambda: last.isVisible() and last.geometry().bottom() <= opened.side_bar.height())
+    opened.show_keys()
+    scale, columns = opened.cheat_sheet._fitted()
+    assert COLUMN * len(columns) * scale <= size[0]
+    rows = max(sum(len(rows) + 2 for _, rows in column) for column in columns)
+    assert (46 + rows * ROW) * scale <= opened.cheat_sheet.height()
 
 
 def bright_dots(image, view, contour):
