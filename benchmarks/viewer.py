@@ -19,16 +19,18 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
-from PySide6.QtCore import QEvent, QEventLoop, QObject, Qt
+from PySide6.QtCore import QEvent, QEventLoop, QObject, QPoint, Qt, QTimer
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from shapely import MultiPolygon, Polygon
 
 from autocontour.case import Edit
+from autocontour.contouring import margin_contours
 from autocontour.dicom import planning_cts, read_ct, scan_folder
 from autocontour.edits import brushed, pushed, swept_disc
 from autocontour.geometry import VolumeGeometry
 from autocontour.gui import theme
+from autocontour.gui.planes import Plane
 from autocontour.gui.settings import ViewerSettings
 from autocontour.gui.tools.base import Tool
 from autocontour.gui.window import MainWindow
@@ -38,6 +40,7 @@ from autocontour.volume import CTVolume
 
 SHAPE = (150, 512, 512)
 STRUCTURES = 30
+SETTLED_MS = 2000
 START = """
 import time; start = time.perf_counter()
 from PySide6.QtWidgets import QApplication
@@ -144,6 +147,63 @@ def measure_strokes(window: MainWindow, name: str) -> None:
     told(f"{name}: polygon work alone", *timed(polygon_work, range(120)))
 
 
+def measure_flood(window: MainWindow) -> None:
+    """Measure the preview of the flood under a moving pointer."""
+    view = window.views.axial
+    window.take_tool("flood")
+    start = view.to_pixels(0.0, 0.0).toPoint()
+
+    def hover(step: int) -> None:
+        QTest.mouseMove(view, start + QPoint(step, step % 7))
+        view.repaint()
+
+    told("flood: event to new preview, 80 mm circle", *timed(hover, range(60)))
+    window.take_tool("navigate")
+
+
+def measure_ball(window: MainWindow) -> None:
+    """Measure a brush stroke in the coronal view, from event to new frame."""
+    view, space = window.views.slices[Plane.CORONAL], window.workspace
+    space.select(10)
+    space.go_to_structure(10)
+    window.take_tool("brush")
+    QApplication.processEvents()
+    start = view.rect().center()
+    QTest.mousePress(view, Qt.MouseButton.LeftButton, pos=start)
+
+    def move(step: int) -> None:
+        QTest.mouseMove(view, start + QPoint(step // 2, step % 9))
+        view.repaint()
+
+    told("brush in the coronal view: event to new frame", *timed(move, range(60)))
+    QTest.mouseRelease(view, Qt.MouseButton.LeftButton, pos=start)
+    window.take_tool("navigate")
+
+
+def measure_pauses(window: MainWindow) -> None:
+    """Measure how long the window does not answer while the margin of the largest structure is computed beside it."""
+    space = window.workspace
+    contours, geometry = space.state[10].structure.contours, space.ct.geometry
+    QTest.qWait(SETTLED_MS)  # the surfaces of what was painted before
+    gaps, last = [], [time.perf_counter()]
+
+    def tick() -> None:
+        now = time.perf_counter()
+        gaps.append(now - last[0])
+        last[0] = now
+
+    timer = QTimer(interval=5)
+    timer.timeout.connect(tick)
+    timer.start()
+    margins_mm = (5.0, 5.0, 5.0, 8.0, 10.0, 3.0)
+    begun = last[0] = time.perf_counter()
+    space.background.run("Margin", (10,), lambda job: margin_contours(contours, geometry, margins_mm, job), len)
+    while space.background.is_running:
+        QTest.qWait(5)
+    timer.stop()
+    print(f"margin beside the window: {time.perf_counter() - begun:.1f} s, longest pause {1000 * max(gaps):.0f} ms")
+
+
 class FirstPaint(QObject):
     """Notices that a view has been painted with a CT in it."""
 
@@ -227,6 +287,9 @@ def main() -> None:
     measure_scroll(window)
     measure_strokes(window, "brush")
     measure_strokes(window, "push")
+    measure_flood(window)
+    measure_ball(window)
+    measure_pauses(window)
     if args.ct:
         measure_opening(args.ct)
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")

@@ -1,8 +1,8 @@
 """Work that would hold up the window: computed in a thread beside it, and handed in as one step when it is ready.
 
 What takes less than a blink is handed in before the key is up, so that small structures feel immediate and no progress
-flickers. Shapely and numpy let go of Python's lock while they compute, and between them the window gets its turn: its
-longest pause while a body grows is a third of a second, on two cores that are both busy with something else.
+flickers. Shapely and numpy let go of Python's lock while they compute, and between them the window gets its turn
+(benchmarks/viewer.py measures its longest pause).
 """
 
 from __future__ import annotations
