@@ -155,7 +155,7 @@ class StructuresPanel(QFrame):
     def _show_current(self) -> None:
         items = self.workspace.state.items
         approved = sum(item.is_approved for item in items)
-        self._count.setText(f"{approved}/{len(items)} APPROVED" if items else "STRUCTURES")
+        self._count.setText(f"{approved}/{len(items)} approved" if items else "STRUCTURES")
         row = self.model.row_of(self.workspace.selected)
         self.list.selectionModel().blockSignals(True)
         self.list.setCurrentIndex(self.model.index(row))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import platformdirs
 
 from autocontour.case.state import CaseState, CaseStructure
+from autocontour.errors import OutputError
 from autocontour.files import write_atomically
 
 if TYPE_CHECKING:
@@ -90,9 +92,10 @@ def measure_effort(item: CaseStructure, editing_seconds: float) -> Effort:
 
 
 def write_efforts(folder: Path, state: CaseState, seconds: Mapping[int, float]) -> None:
-    """Write what the review of every structure took beside its case."""
+    """Write what the review of every structure took beside its case; a full disk is left to the case itself to tell."""
     rows = [asdict(measure_effort(item, seconds.get(item.structure.number, 0.0))) for item in state.items]
-    write_atomically(folder / FILE, json.dumps({"structures": rows}, indent=1, ensure_ascii=False).encode())
+    with suppress(OutputError):  # the next approval, or the end, writes it again
+        write_atomically(folder / FILE, json.dumps({"structures": rows}, indent=1, ensure_ascii=False).encode())
 
 
 def read_efforts(root: Path) -> Iterator[tuple[str, dict[str, Any]]]:

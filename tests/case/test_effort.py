@@ -9,6 +9,7 @@ from shapely import MultiPolygon, box
 from autocontour.case import Case, CaseKey, CaseStructure, Edit
 from autocontour.case.effort import FILE, measure_effort, read_efforts
 from autocontour.cli import main
+from autocontour.errors import OutputError
 from autocontour.provenance import Provenance
 from autocontour.structures import ReviewStatus, Structure
 
@@ -57,6 +58,15 @@ def test_it_is_recorded_at_approval_and_at_the_end(case):
     assert (row["name"], row["status"], row["editing_seconds"]) == ("Heart", "approved", 7)
     assert row["new_outline_mm"] == pytest.approx(56, abs=1)
     assert "A. Physicist" not in path.read_text()
+
+
+def test_an_approval_stands_although_the_record_cannot_be_written(case, monkeypatch):
+    def full(*_):
+        raise OutputError("AC-OUT-001", "The disk is full.")
+
+    monkeypatch.setattr("autocontour.case.effort.write_atomically", full)
+    assert case.apply(Edit("Approve", fields={1: {"status": ReviewStatus.APPROVED}}))[1].is_approved
+    assert not (case.folder / FILE).exists()
 
 
 def test_the_command_lists_it(tmp_path, capsys):
