@@ -103,6 +103,14 @@ class VolumeGeometry:
         """Voxels along z, y, x."""
         return len(self.slice_origins_lps_mm), self.rows, self.columns
 
+    @property
+    def step_to_head(self) -> int:
+        """What a slice's index changes by on the way to the head: 1, or −1 where the slices run to the feet.
+
+        They do in a feet-first supine scan, whose normal (rows × columns, PS3.3 C.7.6.2.1.1) points to the feet.
+        """
+        return 1 if self.direction[2, 2] >= 0 else -1
+
     @cached_property
     def slice_positions_mm(self) -> Floats:
         """(slices,) position w of every slice along the normal, ascending."""

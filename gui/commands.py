@@ -26,14 +26,14 @@ SIMPLIFY_MM = 0.3
 
 
 def copy_to_neighbour(space: Workspace, by: int) -> None:
-    """Copy the outline shown to the slice `by` further, and go there."""
+    """Copy the outline shown to the slice `by` nearer to the head, and go there."""
     current, z = space.current, space.slice_index
     if current is None or space.ct is None:
         return
     if z not in current.structure.contours:
         space.said.emit(f"{current.structure.name} has no contour on this slice to copy.", True)
         return
-    target = z + by
+    target = z + by * space.step_to_head
     if not 0 <= target < space.ct.geometry.shape_zyx[0]:
         space.said.emit("This is the last slice of the scan.", True)
         return
@@ -48,12 +48,12 @@ def delete_here(space: Workspace) -> None:
 
 def delete_above(space: Workspace) -> None:
     """Take it off every slice towards the head."""
-    _delete(space, "Delete above", lambda z: z > space.slice_index)
+    _delete(space, "Delete above", lambda z: (z - space.slice_index) * space.step_to_head > 0)
 
 
 def delete_below(space: Workspace) -> None:
     """Take it off every slice towards the feet."""
-    _delete(space, "Delete below", lambda z: z < space.slice_index)
+    _delete(space, "Delete below", lambda z: (z - space.slice_index) * space.step_to_head < 0)
 
 
 def smooth(space: Workspace) -> None:

@@ -121,10 +121,12 @@ class SliceSlider(QWidget):
         return (self.height() - 2 * EDGE_PX) / max(self._count() - 1, 1)
 
     def _y(self, z: int) -> float:
-        return self.height() - EDGE_PX - z * self._step()
+        above_feet = z if self.workspace.step_to_head > 0 else self._count() - 1 - z
+        return self.height() - EDGE_PX - above_feet * self._step()
 
     def _go(self, y: float) -> None:
-        self.workspace.go_to_slice(round((self.height() - EDGE_PX - y) / max(self._step(), 1e-6)))
+        above_feet = round((self.height() - EDGE_PX - y) / max(self._step(), 1e-6))
+        self.workspace.go_to_slice(above_feet if self.workspace.step_to_head > 0 else self._count() - 1 - above_feet)
 
 
 def _color(severity: Severity) -> str:

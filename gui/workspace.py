@@ -198,10 +198,15 @@ class Workspace(QObject):
             self.look()
             self.position_changed.emit()
 
+    @property
+    def step_to_head(self) -> int:
+        """What the index of an axial slice changes by towards the head: 1 or −1."""
+        return self.ct.geometry.step_to_head if self.ct else 1
+
     def step(self, plane: Plane, by: int) -> None:
-        """Move `by` slices along a plane's axis."""
+        """Move `by` slices along a plane's axis; axial ones towards the head."""
         voxel = list(self.position_zyx)
-        voxel[plane.value] += by
+        voxel[plane.value] += by * self.step_to_head if plane is Plane.AXIAL else by
         self.go_to((voxel[0], voxel[1], voxel[2]))
 
     def go_to_slice(self, z: int) -> None:

@@ -1,16 +1,22 @@
 """She corrects a contour with the mouse and the keys."""
 
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+from autocontour.geometry import VolumeGeometry
 from autocontour.gui.planes import Plane
 from autocontour.structures import ReviewStatus
+from autocontour.volume import CTVolume
+from tests.gui.conftest import ball, small_ct
 
+FEET_FIRST_SUPINE = np.diag([-1.0, 1.0, -1.0])
 KEY, NONE = Qt.Key, Qt.KeyboardModifier.NoModifier
 
 
@@ -138,6 +144,27 @@ def test_copy_delete_and_smooth_by_key(opened):
     before = outline(opened)
     press(opened, KEY.Key_S)
     assert outline(opened).area == pytest.approx(before.area, rel=0.01)
+
+
+def test_up_is_towards_the_head_also_where_the_slices_run_to_the_feet(window):
+    ct = small_ct()
+    feet_first = VolumeGeometry.regular(ct.geometry.shape_zyx, ct.geometry.spacing_zyx_mm, direction=FEET_FIRST_SUPINE)
+    window.show_ct(CTVolume(ct.hu, feet_first))
+    window.workspace.receive(replace(ball()))
+    space, slider = window.workspace, window.views.slider
+    space.go_to_slice(12)
+    press(window, KEY.Key_Up)
+    assert space.slice_index == 11
+    press(window, KEY.Key_Up, Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier)
+    assert min(space.current.structure.contours) == 11
+    space.go_to_slice(21)
+    press(window, KEY.Key_Down, Qt.KeyboardModifier.ShiftModifier)
+    assert space.slice_index == 22
+    assert 22 in space.current.structure.contours
+    QTest.mouseClick(slider, Qt.MouseButton.LeftButton, pos=QPoint(13, slider.height() - 12))
+    assert space.slice_index == 23
+    QTest.mouseClick(slider, Qt.MouseButton.LeftButton, pos=QPoint(13, 12))
+    assert space.slice_index == 0
 
 
 def test_revert_brings_the_automatic_contours_back(opened, hand):
