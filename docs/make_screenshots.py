@@ -105,7 +105,7 @@ def drag(window: MainWindow, start: QPoint, steps: list[QPoint], *, release: boo
 
 def compare_with_observers(window: MainWindow) -> None:
     """Compare with two observers who draw a little larger and a little smaller."""
-    for label, factor, shift_mm in (("Dr Kim", 1.06, 1.5), ("Dr Weber", 0.94, -1.0)):
+    for label, factor, shift_mm in (("Observer B", 1.06, 1.5), ("Observer C", 0.94, -1.0)):
         drawn = tuple(
             replace(s, contours={z: translate(scale(p, factor, factor), shift_mm) for z, p in s.contours.items()})
             for s in window.workspace.state.structures

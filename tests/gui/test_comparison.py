@@ -37,8 +37,8 @@ def settled(window, qtbot):
 @pytest.fixture
 def compared(opened):
     """The window with the heart against two observers, one of whom calls it otherwise and has no liver."""
-    opened.comparison.add(StructureSet("Dr A", (shifted(ball(), 4, name="HEART", tg263_name=""),)), "a.dcm")
-    opened.comparison.add(StructureSet("Dr B", (shifted(ball(), -7, name="Herz", tg263_name="Heart"),)), "b.dcm")
+    opened.comparison.add(StructureSet("Observer A", (shifted(ball(), 4, name="HEART", tg263_name=""),)), "a.dcm")
+    opened.comparison.add(StructureSet("Observer B", (shifted(ball(), -7, name="Herz", tg263_name="Heart"),)), "b.dcm")
     return opened
 
 
@@ -62,7 +62,7 @@ def test_the_automatic_contour_is_one_of_the_sets(opened, qtbot):
 def test_every_set_has_its_row_its_line_and_its_figures(compared, qtbot, hand):
     settled(compared, qtbot)
     labels = {label.text() for label in compared.comparison_strip.findChildren(QLabel)}
-    assert {"as it first came", "Dr A", "Dr B", "Heart against"} <= labels
+    assert {"as it first came", "Observer A", "Observer B", "Heart against"} <= labels
     rows = [texts(compared, row) for row in range(3)]
     assert float(rows[0][0]) > float(rows[1][0]) > float(rows[2][0])
     assert rows[2][3].startswith(f"{compared.comparison.sets[2].volume_cc:.1f} cc")
@@ -93,7 +93,7 @@ def test_a_set_without_the_structure_says_so_and_a_set_can_go(compared, qtbot):
     assert texts(compared, 1)[0] == "not in this set"
     buttons = [b for b in compared.comparison_strip.findChildren(QToolButton) if b.text() == "×"]
     QTest.mouseClick(buttons[0], Qt.MouseButton.LeftButton)
-    assert [one.label for one in compared.comparison.sets] == ["as it first came", "Dr B"]
+    assert [one.label for one in compared.comparison.sets] == ["as it first came", "Observer B"]
     assert len(compared.comparison_strip.cells) == 2
 
 
