@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from autocontour.gui import commands, reviewing
+from autocontour.gui.language import later
 from autocontour.gui.thresholding import ask_threshold
 from autocontour.gui.workspace import Workspace
 
@@ -28,7 +29,7 @@ class ActionRow:
     menu
         The menu and section of the cheat sheet it belongs to.
     text, tip
-        What it is called, and what it does in one sentence.
+        What it is called, and what it does in one sentence; English, translated where it is shown.
     keys
         Its key, or several parted by blanks; empty for none.
     run
@@ -61,7 +62,8 @@ def _tool(name: str) -> Handler:
 
 
 FILE, EDIT, TOOLS, SLICES, STRUCTURE, VIEW, REVIEW, HELP = (
-    "File", "Edit", "Tools", "Slices", "Structure", "View", "Review", "Help",
+    later("File"), later("Edit"), later("Tools"), later("Slices"),
+    later("Structure"), later("View"), later("Review"), later("Help"),
 )  # fmt: skip
 
 ACTIONS: tuple[ActionRow, ...] = (

@@ -10,6 +10,7 @@ from types import TracebackType
 from PySide6.QtWidgets import QApplication
 
 from autocontour.gui import theme
+from autocontour.gui.language import language_of, tr, use_language
 from autocontour.gui.settings import ViewerSettings
 from autocontour.gui.window import MainWindow, use_software_threads
 
@@ -20,7 +21,9 @@ def say_failure(
     """Tell the user of a fault of the program, which would otherwise look as if nothing had happened."""
     sys.__excepthook__(kind, error, trace)
     if not issubclass(kind, KeyboardInterrupt):
-        window.workspace.said.emit(f"This did not work ({kind.__name__}). Your contours are saved.", True)
+        window.workspace.said.emit(
+            tr("This did not work ({fault}). Your contours are saved.", fault=kind.__name__), True
+        )
 
 
 def run_viewer(path: Path | None = None) -> int:
@@ -30,6 +33,7 @@ def run_viewer(path: Path | None = None) -> int:
     assert isinstance(app, QApplication)  # a core application would have no window
     app.setApplicationName("autocontour")
     settings = ViewerSettings()
+    use_language(app, language_of(settings.language))
     theme.use_theme(app, theme.THEMES.get(settings.theme, theme.DARK))
     window = MainWindow(settings)
     sys.excepthook = partial(say_failure, window)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from autocontour.errors import AutoContourError, Cancelled
 from autocontour.findings import Finding
+from autocontour.gui.language import tr, tr_count
 from autocontour.gui.progress_strip import ProgressStrip
 from autocontour.gui.tasks import ContourTask
 from autocontour.gui.workspace import Workspace
@@ -18,7 +19,7 @@ class AutoBar(ProgressStrip):
     """Runs auto-contouring and shows how far it is."""
 
     def __init__(self, workspace: Workspace) -> None:
-        super().__init__("Auto-contouring")
+        super().__init__(tr("Auto-contouring"))
         self.workspace = workspace
         self.task: ContourTask | None = None
         self.cancel.clicked.connect(self.stop)
@@ -74,14 +75,20 @@ class AutoBar(ProgressStrip):
 
     def _finish(self, findings: tuple[Finding, ...]) -> None:
         self.hide()
-        drawn = f"{self._count} structure{'s' * (self._count != 1)} drawn. Look at each before you approve it."
+        drawn = tr_count(
+            self._count,
+            "{count} structure drawn. Look at it before you approve it.",
+            "{count} structures drawn. Look at each before you approve it.",
+        )
         missing = ", ".join(finding.where for finding in findings if finding.code == NOT_FOUND)
         doubts = [f.message for f in findings if self._package and f.code.startswith("AC-MD")]
-        self.workspace.say(" ".join([drawn, f"Not found: {missing}." if missing else "", *doubts]).strip())
+        self.workspace.say(
+            " ".join([drawn, tr("Not found: {names}.", names=missing) if missing else "", *doubts]).strip()
+        )
 
     def _fail(self, error: AutoContourError) -> None:
         self.hide()
         if isinstance(error, Cancelled):
-            self.workspace.say("Auto-contouring was stopped; what was drawn so far is there.")
+            self.workspace.say(tr("Auto-contouring was stopped; what was drawn so far is there."))
         else:
             self.workspace.say_error(error)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from autocontour.errors import AutoContourError, Cancelled
+from autocontour.gui.language import tr
 from autocontour.jobs import Job
 
 if TYPE_CHECKING:
@@ -92,7 +93,9 @@ class Background(QObject):
             Runs in the window's thread: takes the result into the case as one step.
         """
         if self.is_running:
-            self._workspace.said.emit(f"{self._label} is still being computed: wait for it, or cancel it.", True)
+            self._workspace.said.emit(
+                tr("{what} is still being computed: wait for it, or cancel it.", what=tr(self._label)), True
+            )
             return
         state = self._workspace.state
         self._label, self._apply = label, apply
@@ -117,7 +120,7 @@ class Background(QObject):
         if self.is_running:
             label = self._label
             self.stop()
-            self._workspace.say(f"{label} was stopped; nothing has changed.")
+            self._workspace.say(tr("{what} was stopped; nothing has changed.", what=tr(label)))
 
     def _poll(self) -> None:
         if self._future is None:
@@ -138,11 +141,15 @@ class Background(QObject):
         except AutoContourError as error:
             self._workspace.say_error(error)
         except Exception as error:  # noqa: BLE001  (a thread must not die in silence: the window shows it)
-            words = f"{self._label} failed: {type(error).__name__}: {error}."
-            self._workspace.say_error(AutoContourError("AC-GUI-004", words, "Nothing has changed."))
+            words = tr("{what} failed: {why}.", what=tr(self._label), why=f"{type(error).__name__}: {error}")
+            self._workspace.say_error(AutoContourError("AC-GUI-004", words, tr("Nothing has changed.")))
         else:
             if changed:
-                words = f"{self._label} was not applied: {changed} changed while it was computed. Do it again."
+                words = tr(
+                    "{what} was not applied: {names} changed while it was computed. Do it again.",
+                    what=tr(self._label),
+                    names=changed,
+                )
                 self._workspace.said.emit(words, True)
             else:
                 apply(result)
@@ -152,10 +159,10 @@ class Background(QObject):
         names = []
         for number, contours in self._inputs.items():
             if number not in state:
-                names.append("a structure that is no longer there")
+                names.append(tr("a structure that is no longer there"))
             elif state[number].structure.contours is not contours:
                 names.append(state[number].structure.name)
-        return " and ".join(names)
+        return ", ".join(names)
 
     def _end(self) -> Future[Any]:
         assert self._future is not None  # only called while running

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QWidget
 
+from autocontour.gui.language import tr
 from autocontour.volume import CTVolume
 
 
@@ -24,7 +25,7 @@ class PatientFacts:
     def of(cls, ct: CTVolume) -> PatientFacts:
         """Read the facts from the header of `ct`; a research volume has none."""
         if ct.reference is None:
-            return cls(name="Research volume, no patient")
+            return cls(name=tr("Research volume, no patient"))
         header = ct.reference.header
 
         def said(keyword: str) -> str:
@@ -34,16 +35,16 @@ class PatientFacts:
         series = " ".join(part for part in (said("SeriesNumber"), said("SeriesDescription")) if part)
         # PS3.5 6.2.1.1: components of a person's name are parted by carets.
         name = said("PatientName").replace("^", " ").strip()
-        return cls(name or "No name", said("PatientID"), iso_date(said("PatientBirthDate")), iso_date(date), series)
+        return cls(name or tr("No name"), said("PatientID"), iso_date(said("PatientBirthDate")), iso_date(date), series)
 
     def line(self) -> str:
         """Return all of it in one line."""
         facts = [self.name]
         for label, value in (
             ("ID", self.patient_id),
-            ("born", self.birth_date),
+            (tr("born"), self.birth_date),
             ("CT", self.scan_date),
-            ("series", self.series),
+            (tr("series"), self.series),
         ):
             if value:
                 facts.append(f"{label} {value}")
@@ -59,7 +60,7 @@ class Banner(QFrame):
         row = QHBoxLayout(self)
         row.setContentsMargins(16, 7, 16, 7)
         row.setSpacing(18)
-        self._name = QLabel("No patient open")
+        self._name = QLabel(tr("No patient open"))
         self._name.setObjectName("patient")
         self._name.setTextFormat(Qt.TextFormat.PlainText)
         self._facts = QLabel()
@@ -71,13 +72,13 @@ class Banner(QFrame):
         row.addWidget(self._facts)
         row.addStretch()
         row.addWidget(self._note)
-        self.setAccessibleName("Patient")
+        self.setAccessibleName(tr("Patient"))
 
     def show_ct(self, ct: CTVolume | None) -> None:
         """Show the facts of `ct`."""
-        facts = PatientFacts.of(ct) if ct else PatientFacts(name="No patient open")
+        facts = PatientFacts.of(ct) if ct else PatientFacts(name=tr("No patient open"))
         self._name.setText(facts.name)
-        parts = [("ID", facts.patient_id), ("born", facts.birth_date), ("CT", facts.scan_date), ("", facts.series)]
+        parts = [("ID", facts.patient_id), (tr("born"), facts.birth_date), ("CT", facts.scan_date), ("", facts.series)]
         self._facts.setText("     ".join(f"{label} {value}".strip() for label, value in parts if value))
         self.setAccessibleDescription(facts.line())
 

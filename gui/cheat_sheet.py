@@ -10,14 +10,15 @@ from PySide6.QtWidgets import QWidget
 
 from autocontour.gui import theme
 from autocontour.gui.actions import ACTIONS
+from autocontour.gui.language import later, tr
 
 MOUSE = (
-    ("Wheel", "Slices"),
-    ("Ctrl + wheel", "Zoom"),
-    ("Shift + wheel", "Size of the tool"),
-    ("Right drag", "Window and level"),
-    ("Middle drag", "Pan"),
-    ("Double click", "Make a view the large one"),
+    (later("Wheel"), later("Slices")),
+    (later("Ctrl + wheel"), later("Zoom")),
+    (later("Shift + wheel"), later("Size of the tool")),
+    (later("Right drag"), later("Window and level")),
+    (later("Middle drag"), later("Pan")),
+    (later("Double click"), later("Make a view the large one")),
 )
 ROW, COLUMN, KEY = 25, 330, 118
 SMALLEST_PERCENT = 45
@@ -29,10 +30,13 @@ class CheatSheet(QWidget):
 
     def __init__(self, parent: QWidget, presets: list[str]) -> None:
         super().__init__(parent)
-        keys = [(group, [(_spoken(r.keys.split()[0]), r.text) for r in rows if r.keys]) for group, rows in _groups()]
-        numbers = [(str(number), name) for number, name in enumerate(presets, 1)]
-        self.sections = [*keys, ("Mouse", list(MOUSE)), ("Window presets", numbers)]
-        self.setAccessibleName("Keys")
+        keys = [
+            (tr(group), [(_spoken(r.keys.split()[0]), tr(r.text)) for r in rows if r.keys]) for group, rows in _groups()
+        ]
+        mouse = [(tr(button), tr(words)) for button, words in MOUSE]
+        numbers = [(str(number), tr(name)) for number, name in enumerate(presets, 1)]
+        self.sections = [*keys, (tr("Mouse"), mouse), (tr("Window presets"), numbers)]
+        self.setAccessibleName(tr("Keys"))
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         parent.installEventFilter(self)
         self.setGeometry(parent.rect())

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QFileDialog
 from autocontour.case import MARK, LeftCase, clear_mark, left_cases
 from autocontour.errors import AutoContourError
 from autocontour.findings import Severity
+from autocontour.gui.language import tr, tr_count
 from autocontour.gui.questions import Questions
 from autocontour.gui.settings import case_folder, cases_folder
 from autocontour.gui.tasks import ThreadTask
@@ -70,9 +71,16 @@ class Intake(Questions):
             return
         for structure_set in opened.structure_sets[:1]:
             if self.workspace.apply(case.importing(structure_set)):
-                self.workspace.say(f"{len(structure_set.structures)} structures of {structure_set.label} opened.")
+                self.workspace.say(
+                    tr_count(
+                        len(structure_set.structures),
+                        "{count} structure of {name} opened.",
+                        "{count} structures of {name} opened.",
+                        name=structure_set.label,
+                    )
+                )
         for count, structure_set in enumerate(opened.structure_sets[1:], 2):
-            self.comparison.add(structure_set, f"set {count}")
+            self.comparison.add(structure_set, tr("set {count}", count=count))
         for error in opened.refusals:
             self.workspace.say_error(error)
 
@@ -111,7 +119,7 @@ class Intake(Questions):
     def ask_folder(self) -> None:
         """Ask for a folder and open it."""
         start = self.settings.recent[0] if self.settings.recent else str(Path.home())
-        folder = QFileDialog.getExistingDirectory(self, "Open a CT folder", start)
+        folder = QFileDialog.getExistingDirectory(self, tr("Open a CT folder"), start)
         if folder:
             self.open_path(Path(folder))
 

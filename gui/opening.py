@@ -16,6 +16,8 @@ from autocontour.batch import no_planning_ct
 from autocontour.dicom import Series, planning_cts, read_ct, read_image, scan_folder
 from autocontour.errors import AutoContourError, Cancelled, StructureSetError
 from autocontour.gui.dialogs.series import SeriesDialog
+from autocontour.gui.language import tr
+from autocontour.gui.phrases import as_sentence
 from autocontour.gui.previews import PreviewReader
 from autocontour.gui.tasks import ThreadTask
 from autocontour.jobs import Job
@@ -91,7 +93,7 @@ class Opening(QObject):
         self._task: ThreadTask | None = None
         self._stage, self._stage_began = "", 0.0
         self._is_over = False
-        self._progress = QProgressDialog("Looking for scans…", "Cancel", 0, 100, parent)
+        self._progress = QProgressDialog(tr("Looking for scans…"), tr("Cancel"), 0, 100, parent)
         self._progress.setWindowModality(Qt.WindowModality.WindowModal)
         self._progress.setMinimumDuration(400)
         self._progress.canceled.connect(self._cancel)
@@ -164,8 +166,8 @@ class Opening(QObject):
             self._stage, self._stage_began = stage, time.monotonic()
         seconds = time.monotonic() - self._stage_began
         left = seconds * (1 - fraction) / fraction if fraction > 0.05 else 0.0
-        time_left = f" about {math.ceil(left)} s left" if seconds + left > TOLD_FROM_SECONDS else ""
-        self._progress.setLabelText(f"{stage[:1].upper()}{stage[1:]}…{time_left}")
+        time_left = tr(" about {seconds} s left", seconds=math.ceil(left)) if seconds + left > TOLD_FROM_SECONDS else ""
+        self._progress.setLabelText(f"{as_sentence(stage)}…{time_left}")
         self._progress.setValue(round(99 * fraction))
 
     def _cancel(self) -> None:

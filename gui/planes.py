@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autocontour.geometry import VolumeGeometry
+from autocontour.gui.language import later, tr
 from autocontour.volume import CTVolume
 
 TISSUE_HU, SHARE = -300, 0.08
 LETTERS = (("R", "L"), ("A", "P"), ("I", "S"))
+TITLES = (later("Axial"), later("Coronal"), later("Sagittal"))
 
 
 class Plane(Enum):
@@ -29,7 +31,7 @@ class Plane(Enum):
     @property
     def title(self) -> str:
         """Name on the screen."""
-        return self.name.title()
+        return tr(TITLES[self.value])
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from autocontour.dicom.header import SliceHeader
 from autocontour.dicom.pixels import read_slice
 from autocontour.errors import AutoContourError
 from autocontour.gui import theme
+from autocontour.gui.language import tr
 from autocontour.gui.tasks import ThreadTask
 
 LOWEST_HU, HIGHEST_HU = -160, 240
@@ -137,7 +138,7 @@ def preview_pixmap(preview: Preview | None, side: int, ratio: float) -> QPixmap:
         painter.drawImage(QRectF((side - width) / 2, (side - height) / 2, width, height), image)
     elif preview is not None:
         painter.setPen(QColor(theme.current.muted))
-        words = "no picture" if side > 100 else "—"
+        words = tr("no picture") if side > 100 else "—"
         painter.drawText(pixmap.rect() if ratio == 1 else QRectF(0, 0, side, side), Qt.AlignmentFlag.AlignCenter, words)
     painter.end()
     return pixmap

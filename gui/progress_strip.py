@@ -6,6 +6,8 @@ from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton
 
 from autocontour.gui.background import Background
+from autocontour.gui.language import tr
+from autocontour.gui.phrases import as_sentence, in_words
 
 PATIENCE_MS = 300
 
@@ -24,7 +26,7 @@ class ProgressStrip(QFrame):
         self._bar.setAccessibleName(name)
         self._left = QLabel()
         self._left.setObjectName("muted")
-        self.cancel = QPushButton("Cancel")
+        self.cancel = QPushButton(tr("Cancel"))
         row.addWidget(self._stage)
         row.addWidget(self._bar, 1)
         row.addWidget(self._left)
@@ -33,16 +35,18 @@ class ProgressStrip(QFrame):
 
     def show_progress(self, stage: str, fraction: float, seconds_left: float = -1.0) -> None:
         """Show how far it is; seconds below zero are not known."""
-        self._stage.setText(f"{stage[:1].upper()}{stage[1:]}")
+        self._stage.setText(as_sentence(stage))
         self._bar.setValue(round(1000 * fraction))
-        self._left.setText("" if seconds_left < 0 else f"about {max(round(seconds_left), 1)} s left")
+        self._left.setText(
+            "" if seconds_left < 0 else tr("about {seconds} s left", seconds=max(round(seconds_left), 1))
+        )
 
 
 class WorkStrip(ProgressStrip):
     """Shows what is computed beside the window, unless it is over soon."""
 
     def __init__(self, background: Background) -> None:
-        super().__init__("Progress of the computation")
+        super().__init__(tr("Progress of the computation"))
         self._label = ""
         self._timer = QTimer(self, singleShot=True, interval=PATIENCE_MS)
         self._timer.timeout.connect(self.show)
@@ -52,12 +56,12 @@ class WorkStrip(ProgressStrip):
         self.cancel.clicked.connect(background.cancel)
 
     def _begin(self, label: str) -> None:
-        self._label = label
-        self.show_progress(label, 0.0)
+        self._label = tr(label)
+        self.show_progress(self._label, 0.0)
         self._timer.start()
 
     def _advance(self, stage: str, fraction: float, seconds_left: float) -> None:
-        self.show_progress(f"{self._label}: {stage}" if stage else self._label, fraction, seconds_left)
+        self.show_progress(f"{self._label}: {in_words(stage)}" if stage else self._label, fraction, seconds_left)
 
     def _end(self) -> None:
         self._timer.stop()

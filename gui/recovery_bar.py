@@ -7,6 +7,8 @@ from itertools import groupby
 
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy
 
+from autocontour.gui.language import tr, tr_count
+from autocontour.gui.phrases import in_words
 from autocontour.gui.workspace import Workspace
 
 NAMED = 4
@@ -24,12 +26,12 @@ class RecoveryBar(QFrame):
         row.setContentsMargins(16, 6, 16, 6)
         row.setSpacing(14)
         self.words = QLabel(wordWrap=True)
-        self.words.setAccessibleName("Recovered")
+        self.words.setAccessibleName(tr("Recovered"))
         self.words.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.keep = QPushButton("Keep")
-        self.keep.setToolTip("Go on with what was recovered")
-        self.take_back = QPushButton("Take them back")
-        self.take_back.setToolTip("Return to the structures as they were before; Ctrl+Z brings the changes again")
+        self.keep = QPushButton(tr("Keep"))
+        self.keep.setToolTip(tr("Go on with what was recovered"))
+        self.take_back = QPushButton(tr("Take them back"))
+        self.take_back.setToolTip(tr("Return to the structures as they were before; Ctrl+Z brings the changes again"))
         self.keep.clicked.connect(self.hide)
         self.take_back.clicked.connect(self._take_back)
         row.addWidget(self.words, 1)
@@ -47,7 +49,7 @@ class RecoveryBar(QFrame):
         self._sequence = case.sequence
         damage = [f"{finding.message} {finding.remedy}".strip() for finding in case.findings]
         self.words.setText(" ".join([recovered_in_words(case.recovered), *damage]).strip())
-        self.words.setToolTip("<br>".join(case.recovered))
+        self.words.setToolTip("<br>".join(map(in_words, case.recovered)))
         self.take_back.setVisible(bool(case.recovered))
         self.show()
 
@@ -66,7 +68,10 @@ def recovered_in_words(steps: Iterable[str]) -> str:
     if not runs:
         return ""
     count = sum(number for _, number in runs)
-    named = [f"{words} (×{number})" if number > 1 else words for words, number in runs[-NAMED:]]
-    before = "…, " if len(runs) > NAMED else ""
-    ended = "recovered after the program had ended unexpectedly"
-    return f"{count} change{'s' * (count != 1)} {ended}: {before}{', '.join(named)}."
+    named = [f"{in_words(label)} (×{number})" if number > 1 else in_words(label) for label, number in runs[-NAMED:]]
+    return tr_count(
+        count,
+        "{count} change recovered after the program had ended unexpectedly: {steps}.",
+        "{count} changes recovered after the program had ended unexpectedly: {steps}.",
+        steps=("…, " if len(runs) > NAMED else "") + ", ".join(named),
+    )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from autocontour.case.need import choose_next, runs
+from autocontour.gui.language import tr
+from autocontour.gui.phrases import in_words
 from autocontour.gui.workspace import Workspace
 
 
@@ -10,10 +12,10 @@ def review_next(space: Workspace) -> None:
     """Go to what most needs a look, and say why."""
     chosen = choose_next(space.state, space.selected, space.seen)
     if chosen is None:
-        space.say("Every structure is approved." if space.state.items else "There is nothing to review yet.")
+        space.say(tr("Every structure is approved.") if space.state.items else tr("There is nothing to review yet."))
         return
     item, need = chosen
-    space.say(f"{item.structure.name}: {need.reason}.")
+    space.say(f"{item.structure.name}: {in_words(need.reason)}.")
     space.select(item.structure.number)
     if need.places:
         space.go_to_place(need.places[0])
@@ -27,7 +29,7 @@ def next_mark(space: Workspace, by: int) -> None:
     marked = space.marked_slices()
     places = runs(marked)
     if not places:
-        space.say("No finding points at a slice.")
+        space.say(tr("No finding points at a slice."))
         return
     z = space.slice_index
     beyond = [p for p in places if p.start > z] if by > 0 else [p for p in places if p.stop <= z][::-1]

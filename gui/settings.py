@@ -1,4 +1,4 @@
-"""What the program remembers: theme, sizes, recent cases. No patient's name is among it."""
+"""What the program remembers: theme, language, sizes, recent cases. No patient's name is among it."""
 
 from __future__ import annotations
 
@@ -29,6 +29,15 @@ class ViewerSettings:
     @theme.setter
     def theme(self, name: str) -> None:
         self._store.setValue("theme", name)
+
+    @property
+    def language(self) -> str:
+        """Code of the language chosen; empty for the system's."""
+        return str(self._store.value("language", ""))
+
+    @language.setter
+    def language(self, code: str) -> None:
+        self._store.setValue("language", code)
 
     @property
     def reviewer(self) -> str:

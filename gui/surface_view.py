@@ -27,6 +27,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QWidget
 
 from autocontour.geometry import Box, VolumeGeometry
+from autocontour.gui.language import tr
 from autocontour.gui.planes import LETTERS
 from autocontour.gui.workspace import Workspace
 from autocontour.structures import Contours, Structure
@@ -48,7 +49,7 @@ class SurfaceView(QWidget):
         self._scene: SurfaceScene | None = None
         self._image: QImage | None = None
         self._drag_from: QPointF | None = None
-        self.setAccessibleName("3D view")
+        self.setAccessibleName(tr("3D view"))
         self.setMinimumSize(120, 100)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self._rest = QTimer(self, singleShot=True, interval=REST_MS)

@@ -14,6 +14,7 @@ from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from shiboken6 import isValid
 
 from autocontour.errors import AutoContourError, Cancelled
+from autocontour.gui.language import tr
 from autocontour.jobs import Job
 from autocontour.volume import CTVolume
 
@@ -80,7 +81,10 @@ class ThreadTask(QObject):
         except AutoContourError as error:
             self._say("failed", error)
         except Exception as error:  # noqa: BLE001  (a thread must not die in silence: the window shows it)
-            self._say("failed", AutoContourError("AC-GUI-001", f"This failed: {type(error).__name__}: {error}."))
+            self._say(
+                "failed",
+                AutoContourError("AC-GUI-001", tr("This failed: {why}.", why=f"{type(error).__name__}: {error}")),
+            )
         else:
             self._say("done", result)
 
@@ -144,8 +148,8 @@ class ContourTask(QObject):
                 self._take(*self._receiver.recv())
         except (EOFError, OSError):
             self._stop()
-            message = "Auto-contouring stopped unexpectedly; your structures are as they were."
-            self.failed.emit(AutoContourError("AC-GUI-002", message, "Try again."))
+            message = tr("Auto-contouring stopped unexpectedly; your structures are as they were.")
+            self.failed.emit(AutoContourError("AC-GUI-002", message, tr("Try again.")))
 
     def _take(self, kind: str, content: Any) -> None:  # noqa: ANN401  (what the process sent)
         if kind == "progress":

@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QLabel, QWidget
 
 from autocontour.gui import theme
+from autocontour.gui.language import tr
 
 SHOWN_MS, REFUSAL_MS = 3500, 6000
 
@@ -19,7 +20,7 @@ class Toast(QLabel):
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.setWordWrap(True)
-        self.setAccessibleName("Message")
+        self.setAccessibleName(tr("Message"))
         self._timer = QTimer(self, singleShot=True)
         self._timer.timeout.connect(self.hide)
         self.hide()

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from autocontour.case import LeftCase
+from autocontour.gui.language import tr, tr_count
 
 OFFERED = 3
 
@@ -46,16 +47,16 @@ class WelcomePage(QWidget):
         column.setSpacing(14)
         title = QLabel("autocontour")
         title.setObjectName("title")
-        words = QLabel("Drop a folder with a planning CT here, or open one.", wordWrap=True)
+        words = QLabel(tr("Drop a folder with a planning CT here, or open one."), wordWrap=True)
         words.setObjectName("muted")
-        self.open = QPushButton("Open a CT folder…")
+        self.open = QPushButton(tr("Open a CT folder…"))
         self.open.setObjectName("primary")
         self.open.setMinimumHeight(40)
         self.open.clicked.connect(self.open_asked)
-        self._heading = QLabel("RECENT")
+        self._heading = QLabel(tr("RECENT"))
         self._heading.setObjectName("heading")
         self.recent = QListWidget()
-        self.recent.setAccessibleName("Recent folders")
+        self.recent.setAccessibleName(tr("Recent folders"))
         self.recent.setMinimumHeight(150)
         self.recent.itemActivated.connect(lambda item: self.folder_chosen.emit(item.data(Qt.ItemDataRole.UserRole)))
         self.recent.itemClicked.connect(lambda item: self.folder_chosen.emit(item.data(Qt.ItemDataRole.UserRole)))
@@ -104,17 +105,17 @@ class WelcomePage(QWidget):
         column = QVBoxLayout(box)
         column.setContentsMargins(0, 4, 0, 4)
         if is_first:
-            heading = QLabel("The program ended unexpectedly", wordWrap=True)
+            heading = QLabel(tr("The program ended unexpectedly"), wordWrap=True)
             heading.setObjectName("title")
             heading.setStyleSheet("font-size: 19px;")
             column.addWidget(heading)
         facts = QLabel(left_case_in_words(case), wordWrap=True)
         facts.setTextFormat(Qt.TextFormat.PlainText)
-        go_on, dismiss = QPushButton("Go on where it ended"), QPushButton("Not now")
+        go_on, dismiss = QPushButton(tr("Go on where it ended")), QPushButton(tr("Not now"))
         go_on.setObjectName("primary" if is_first else "")
         go_on.setAutoDefault(True)
         go_on.setAccessibleDescription(facts.text())
-        dismiss.setToolTip("Nothing is thrown away: the changes are there when the scan is opened again")
+        dismiss.setToolTip(tr("Nothing is thrown away: the changes are there when the scan is opened again"))
         go_on.clicked.connect(lambda: self.left_case_chosen.emit(case))
         dismiss.clicked.connect(lambda: self.left_case_dismissed.emit(case))
         row = QHBoxLayout()
@@ -129,10 +130,15 @@ def left_case_in_words(case: LeftCase) -> str:
     """Return scan, structures and last change in a line; nothing of the patient."""
     scan = "   ·   ".join(part for part in (f"CT {case.scan.date}".strip(), case.scan.series) if part)
     at = case.changed_at.astimezone()
-    return (
-        f"{scan}\n{case.structures} structure{'s' * (case.structures != 1)}   ·   "
-        f"{case.changes} change{'s' * (case.changes != 1)}, the last on {at:%Y-%m-%d} at {at:%H:%M}"
+    structures = tr_count(case.structures, "{count} structure", "{count} structures")
+    changes = tr_count(
+        case.changes,
+        "{count} change, the last on {date} at {time}",
+        "{count} changes, the last on {date} at {time}",
+        date=f"{at:%Y-%m-%d}",
+        time=f"{at:%H:%M}",
     )
+    return f"{scan}\n{structures}   ·   {changes}"
 
 
 def _card() -> QFrame:

@@ -31,6 +31,9 @@ from autocontour.gui.comparison import Comparison
 from autocontour.gui.comparison_strip import ComparisonStrip, dashed
 from autocontour.gui.icons import SIZE, icon
 from autocontour.gui.intake import Intake
+from autocontour.gui.language import tr
+from autocontour.gui.language_menu import add_language_menu
+from autocontour.gui.phrases import in_words
 from autocontour.gui.planes import Plane
 from autocontour.gui.progress_strip import WorkStrip
 from autocontour.gui.recovery_bar import RecoveryBar
@@ -140,7 +143,7 @@ class MainWindow(Intake):
         self.statusBar().addPermanentWidget(self._tool_label)
 
     def _build_actions(self) -> None:
-        menus = {group: self.menuBar().addMenu(group) for group in dict.fromkeys(row.menu for row in ACTIONS)}
+        menus = {group: self.menuBar().addMenu(tr(group)) for group in dict.fromkeys(row.menu for row in ACTIONS)}
         for row in ACTIONS:
             action = self._action(row)
             self.actions_by_name[row.name] = action
@@ -151,16 +154,17 @@ class MainWindow(Intake):
         self._dress_icons()
         for number, name in enumerate([*PRESETS, AUTO], 1):
             QShortcut(QKeySequence(str(number)), self, partial(self.use_preset, name))
-        self._preset_menu = menus["View"].addMenu("Window")
+        self.language_choice = add_language_menu(menus["View"], self.settings, self.workspace.say)
+        self._preset_menu = menus["View"].addMenu(tr("Window"))
         for number, name in enumerate([*PRESETS, AUTO], 1):
-            self._preset_menu.addAction(f"{name}\t{number}", partial(self.use_preset, name))
+            self._preset_menu.addAction(f"{tr(name)}\t{number}", partial(self.use_preset, name))
 
     def _action(self, row: ActionRow) -> QAction:
-        action = QAction(row.text, self)
+        action = QAction(tr(row.text), self)
         action.setShortcuts([QKeySequence(key) for key in row.keys.split()])
         keys = "  ".join(k.toString(QKeySequence.SequenceFormat.NativeText) for k in action.shortcuts())
-        action.setToolTip(f"<b>{row.text}</b>  {keys}<br>{row.tip}")
-        action.setStatusTip(row.tip)
+        action.setToolTip(f"<b>{tr(row.text)}</b>  {keys}<br>{tr(row.tip)}")
+        action.setStatusTip(tr(row.tip))
         action.setCheckable(row.tool)
         action.triggered.connect(lambda _=False, run=row.run: run(self))
         return action
@@ -201,7 +205,7 @@ class MainWindow(Intake):
         self.side_bar.setVisible(ct is not None)
         self.statusBar().setVisible(ct is not None)
         self.welcome.show_recent(self.settings.recent)
-        self.setWindowTitle("autocontour" if ct is None else "autocontour — contouring")
+        self.setWindowTitle("autocontour" if ct is None else tr("autocontour — contouring"))
 
     def _follow_undo(self) -> None:
         space = self.workspace
@@ -211,9 +215,10 @@ class MainWindow(Intake):
         undo, redo = (space.case.undo_label, space.case.redo_label) if space.case else ("", "")
         self.actions_by_name["undo"].setEnabled(bool(undo))
         self.actions_by_name["redo"].setEnabled(bool(redo))
-        self.actions_by_name["undo"].setToolTip(f"<b>Undo</b>  Ctrl+Z<br>{undo or 'Nothing to take back'}")
-        self.actions_by_name["redo"].setToolTip(f"<b>Redo</b>  Ctrl+Shift+Z<br>{redo or 'Nothing to do again'}")
-        self.banner.note("every change is saved" if space.case else "")
+        undo, redo = in_words(undo) or tr("Nothing to take back"), in_words(redo) or tr("Nothing to do again")
+        self.actions_by_name["undo"].setToolTip(f"<b>{tr('Undo')}</b>  Ctrl+Z<br>{undo}")
+        self.actions_by_name["redo"].setToolTip(f"<b>{tr('Redo')}</b>  Ctrl+Shift+Z<br>{redo}")
+        self.banner.note(tr("every change is saved") if space.case else "")
 
     def _follow_comparison(self) -> None:
         self.views.slider.differing = self.comparison.differing
@@ -236,7 +241,7 @@ class MainWindow(Intake):
 
     def _show_tool(self) -> None:
         tool = self.views.axial.tool
-        self._tool_label.setText(f"{tool.name}   {tool.size_words}   ")
+        self._tool_label.setText(f"{tr(tool.name)}   {tool.size_words}   ")
 
     # Tools and views ------------------------------------------------------------------------------------------------
 

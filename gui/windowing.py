@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from autocontour.gui.language import later
 from autocontour.volume import CTVolume
 
 
@@ -32,14 +33,14 @@ class Window:
 
 
 PRESETS = {
-    "Soft tissue": Window(400, 40),
-    "Lung": Window(1600, -500),
-    "Mediastinum": Window(350, 25),
-    "Bone": Window(2000, 400),
-    "Brain": Window(80, 40),
-    "Head and neck": Window(300, 60),
+    later("Soft tissue"): Window(400, 40),
+    later("Lung"): Window(1600, -500),
+    later("Mediastinum"): Window(350, 25),
+    later("Bone"): Window(2000, 400),
+    later("Brain"): Window(80, 40),
+    later("Head and neck"): Window(300, 60),
 }
-AUTO = "Auto"
+AUTO = later("Auto")
 
 
 def fit_window(ct: CTVolume, z: int) -> Window:

@@ -19,6 +19,8 @@ from autocontour.errors import AutoContourError
 from autocontour.findings import Finding
 from autocontour.gui.background import Background
 from autocontour.gui.banner import PatientFacts
+from autocontour.gui.language import tr
+from autocontour.gui.phrases import in_words
 from autocontour.gui.planes import Plane, PlaneGrid, body_voxels
 from autocontour.gui.windowing import PRESETS, Window
 from autocontour.structures import GenerationAlgorithm, ReviewStatus, Structure
@@ -98,7 +100,7 @@ class Workspace(QObject):
             If the case cannot be taken up; the one that is open stays.
         """
         if self.case and self.case.folder == case_folder:
-            self.say("This scan is open already.")
+            self.say(tr("This scan is open already."))
             return
         case = Case(case_folder, case_key(ct))
         self.close()
@@ -153,25 +155,26 @@ class Workspace(QObject):
         """Return whether a structure (the selected one) may be drawn; say why if not."""
         number = self.selected if number is None else number
         if number is None or number not in self.state:
-            self.said.emit("Choose a structure to draw, or add one.", True)
+            self.said.emit(tr("Choose a structure to draw, or add one."), True)
             return False
         item = self.state[number]
         if item.is_protected:
-            how = "approved; withdraw its approval" if item.is_approved else "locked; unlock it"
-            self.said.emit(f"{item.structure.name} is {how} to change it.", True)
+            approved = tr("{name} is approved; withdraw its approval to change it.", name=item.structure.name)
+            locked = tr("{name} is locked; unlock it to change it.", name=item.structure.name)
+            self.said.emit(approved if item.is_approved else locked, True)
         return not item.is_protected
 
     def undo(self) -> None:
         """Take the last step back and say which."""
         if self.case and (label := self.case.undo_label):
             self.case.undo()
-            self._moved(f"Undone: {label}")
+            self._moved(tr("Undone: {step}", step=in_words(label)))
 
     def redo(self) -> None:
         """Do the next step again and say which."""
         if self.case and (label := self.case.redo_label):
             self.case.redo()
-            self._moved(f"Done again: {label}")
+            self._moved(tr("Done again: {step}", step=in_words(label)))
 
     def take_back_recovered(self) -> None:
         """Return to the state before the changes that were recovered, as one step."""

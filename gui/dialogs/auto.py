@@ -21,14 +21,15 @@ from autocontour.case import CaseState
 from autocontour.errors import AutoContourError
 from autocontour.gui import theme
 from autocontour.gui.dialogs.frame import Dialog
+from autocontour.gui.language import later, tr, tr_count
 from autocontour.models import ModelPackage, available_packages
 from autocontour.pipeline import RULES, Drawable, list_drawable
 from autocontour.template import list_templates, read_template
 
-EVERYTHING = "Everything that can be drawn"
-AUTOMATIC = "Automatic (matching site)"
-WITHHELD = "Not drawn unasked: below the accuracy for it. Look at every slice of it."
-UNKNOWN = "No rule and no installed package draws it; draw it by hand."
+EVERYTHING = later("Everything that can be drawn")
+AUTOMATIC = later("Automatic (matching site)")
+WITHHELD = later("Not drawn unasked: below the accuracy for it. Look at every slice of it.")
+UNKNOWN = later("No rule and no installed package draws it; draw it by hand.")
 USER = Qt.ItemDataRole.UserRole
 
 
@@ -56,24 +57,24 @@ class AutoContourDialog(Dialog):
     """
 
     def __init__(self, parent: QWidget, state: CaseState, template: str, package: str = "") -> None:
-        words = "Structures that are there are drawn anew; locked and approved ones stay as they are."
-        super().__init__(parent, "Auto-contour", words, "Draw", width=600)
+        words = tr("Structures that are there are drawn anew; locked and approved ones stay as they are.")
+        super().__init__(parent, tr("Auto-contour"), words, tr("Draw"), width=600)
         self._state = state
         self._packages = _by_name(available_packages())
         self.template = QComboBox()
-        self.template.setAccessibleName("Template")
-        self.template.addItem(EVERYTHING, "")
+        self.template.setAccessibleName(tr("Template"))
+        self.template.addItem(tr(EVERYTHING), "")
         for name in list_templates():
             self.template.addItem(read_template(name).title, name)
         self.package = QComboBox()
-        self.package.setAccessibleName("Model package")
-        self.package.addItem(AUTOMATIC, "")
+        self.package.setAccessibleName(tr("Model package"))
+        self.package.addItem(tr(AUTOMATIC), "")
         for name, one in self._packages.items():
             self.package.addItem(f"{name} {one.version}   ({one.body_site.lower()})", name)
         self.package.setVisible(len(self._packages) > 1)
         self.list = self._build_list()
         row = QHBoxLayout()
-        for words, checked in (("All", True), ("None", False)):
+        for words, checked in ((tr("All"), True), (tr("None"), False)):
             button = QPushButton(words)
             button.clicked.connect(lambda _=False, on=checked: self._check_all(on=on))
             row.addWidget(button)
@@ -110,11 +111,11 @@ class AutoContourDialog(Dialog):
 
     def _build_list(self) -> QTreeWidget:
         found = QTreeWidget()
-        found.setHeaderLabels(["Structure", "Drawn by"])
+        found.setHeaderLabels([tr("Structure"), tr("Drawn by")])
         found.setRootIsDecorated(False)
         found.setUniformRowHeights(True)
         found.setMinimumHeight(300)
-        found.setAccessibleName("Structures to draw")
+        found.setAccessibleName(tr("Structures to draw"))
         found.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         found.header().setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
         found.header().setStretchLastSection(False)
@@ -158,26 +159,26 @@ class AutoContourDialog(Dialog):
     def _offer(self, name: str, tg263: str, margin_of: str, drawable: Drawable | None) -> _Offer:
         existing = self._state.find(name)
         if existing is not None and existing.is_protected:
-            return _Offer(name, tg263, "protected", is_ticked=False, is_free=False)
+            return _Offer(name, tg263, tr("protected"), is_ticked=False, is_free=False)
         if margin_of:
-            return _Offer(name, tg263, f"margin of {margin_of}")
+            return _Offer(name, tg263, tr("margin of {name}", name=margin_of))
         if drawable is None:
-            return _Offer(name, tg263, "by hand", is_ticked=False, is_free=False, reason=UNKNOWN)
-        by = " or ".join("rules" if one == RULES else one for one in drawable.drawn_by)
+            return _Offer(name, tg263, tr("by hand"), is_ticked=False, is_free=False, reason=tr(UNKNOWN))
+        by = tr(" or ").join(tr("rules") if one == RULES else one for one in drawable.drawn_by)
         if not drawable.by_default:
-            return _Offer(name, tg263, f"{by}, if asked", is_ticked=False, reason=WITHHELD)
+            return _Offer(name, tg263, tr("{by}, if asked", by=by), is_ticked=False, reason=tr(WITHHELD))
         return _Offer(name, tg263, by)
 
     def _check_all(self, *, on: bool) -> None:
         """Tick all or none; what is withheld is ticked by hand only."""
         for item in self._items():
-            is_offered = item.flags() & Qt.ItemFlag.ItemIsEnabled and item.toolTip(0) != WITHHELD
+            is_offered = item.flags() & Qt.ItemFlag.ItemIsEnabled and item.toolTip(0) != tr(WITHHELD)
             if is_offered or not on:
                 item.setCheckState(0, Qt.CheckState.Checked if on else Qt.CheckState.Unchecked)
 
     def _count(self) -> None:
         count = len(self.names)
-        self._note.setText(f"{count} structure{'s' * (count != 1)} to draw")
+        self._note.setText(tr_count(count, "{count} structure to draw", "{count} structures to draw"))
         self.ok.setEnabled(count > 0)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from autocontour.gui.banner import Banner
+from autocontour.gui.language import tr
 from autocontour.volume import CTVolume
 
 
@@ -39,7 +40,7 @@ class Dialog(QDialog):
         self.buttons = QDialogButtonBox()
         self.ok = self.buttons.addButton(accept, QDialogButtonBox.ButtonRole.AcceptRole)
         self.ok.setDefault(True)
-        self.buttons.addButton("Cancel", QDialogButtonBox.ButtonRole.RejectRole)
+        self.buttons.addButton(tr("Cancel"), QDialogButtonBox.ButtonRole.RejectRole)
         self.buttons.accepted.connect(self.accept)
         self.buttons.rejected.connect(self.reject)
 

@@ -26,17 +26,21 @@ from PySide6.QtWidgets import (
 
 from autocontour.dicom import Series
 from autocontour.dicom.checks import ACCEPTABLE, blocking
-from autocontour.dicom.wording import counted, shown
+from autocontour.dicom.wording import shown
 from autocontour.findings import Severity
 from autocontour.gui import theme
 from autocontour.gui.banner import iso_date
 from autocontour.gui.dialogs.frame import Dialog
+from autocontour.gui.language import later, tr, tr_count
 from autocontour.gui.previews import Preview, PreviewReader, preview_pixmap
 from autocontour.rtstruct.summary import StructureSetSummary
 
 THUMBNAIL, PICTURE = 56, 180
-COLUMNS = ("Series", "Study", "Slices", "Spacing", "")
-FACTS = ("Patient", "ID", "Born", "Study", "Series", "Slices", "Spacing", "Thickness", "Kernel")
+COLUMNS = (later("Series"), later("Study"), later("Slices"), later("Spacing"), "")
+FACTS = (
+    *(later("Patient"), "ID", later("Born"), later("Study"), later("Series")),
+    *(later("Slices"), later("Spacing"), later("Thickness"), later("Kernel")),
+)
 SETS_SHOWN = 3
 USER = Qt.ItemDataRole.UserRole
 
@@ -65,8 +69,12 @@ class SeriesDialog(Dialog):
         reader: PreviewReader,
     ) -> None:
         patients = {_patient(series) for series in found}
-        words = f"{counted(len(found), 'scan')} of {counted(len(patients), 'patient')}."
-        super().__init__(parent, "Choose a series", words, "Open", width=1060)
+        words = tr(
+            "{scans} of {patients}.",
+            scans=tr_count(len(found), "{count} scan", "{count} scans"),
+            patients=tr_count(len(patients), "{count} patient", "{count} patients"),
+        )
+        super().__init__(parent, tr("Choose a series"), words, tr("Open"), width=1060)
         self._sets, self._is_begun, self._reader = structure_sets, is_begun, reader
         self._previews: dict[Series, Preview] = {}
         self._rows: dict[Series, QTreeWidgetItem] = {}
@@ -79,7 +87,7 @@ class SeriesDialog(Dialog):
         columns.addWidget(self._build_details())
         self.body.addLayout(columns, 1)
         self.in_spite = QCheckBox(
-            "Open it in spite of this; every slice keeps its true position, and the file will say so"
+            tr("Open it in spite of this; every slice keeps its true position, and the file will say so")
         )
         self.in_spite.toggled.connect(self._allow)
         self.body.addWidget(self.in_spite)
@@ -116,13 +124,13 @@ class SeriesDialog(Dialog):
 
     def _build_tree(self, found: Sequence[Series]) -> QTreeWidget:
         tree = QTreeWidget()
-        tree.setHeaderLabels(list(COLUMNS))
+        tree.setHeaderLabels([tr(name) if name else "" for name in COLUMNS])
         tree.setRootIsDecorated(False)
         tree.setIndentation(10)
         tree.setIconSize(QSize(THUMBNAIL, THUMBNAIL))
         tree.setItemsExpandable(False)
         tree.setUniformRowHeights(False)
-        tree.setAccessibleName("Series")
+        tree.setAccessibleName(tr("Series"))
         for _, of_patient in groupby(sorted(found, key=_patient), key=_patient):
             several = list(of_patient)
             group = QTreeWidgetItem(tree, [_patient_line(several[0], "")])
@@ -155,12 +163,12 @@ class SeriesDialog(Dialog):
 
     def _state(self, series: Series) -> tuple[str, str]:
         if not series.is_sound:
-            return "cannot be used", theme.current.bad
+            return tr("cannot be used"), theme.current.bad
         if self._is_begun(series):
-            return "in work", theme.current.accent
+            return tr("in work"), theme.current.accent
         sets = len(self._sets.get(series, ()))
         if sets:
-            return counted(sets, "structure set"), theme.current.muted
+            return tr_count(sets, "{count} structure set", "{count} structure sets"), theme.current.muted
         return "", theme.current.muted
 
     def _build_details(self) -> QWidget:
@@ -168,25 +176,25 @@ class SeriesDialog(Dialog):
         column = QVBoxLayout(inner)
         column.setContentsMargins(0, 0, 6, 0)
         self.picture = QLabel(alignment=Qt.AlignmentFlag.AlignHCenter)
-        self.picture.setAccessibleName("Middle slice")
+        self.picture.setAccessibleName(tr("Middle slice"))
         form = QFormLayout()
         form.setHorizontalSpacing(14)
         form.setVerticalSpacing(2)
         self.facts = {name: _fact() for name in FACTS}
         for name, label in self.facts.items():
-            heading = QLabel(name)
+            heading = QLabel(tr(name))
             heading.setObjectName("muted")
             form.addRow(heading, label)
         self.note = QLabel(wordWrap=True)
         self.note.setObjectName("muted")
         self.note.setTextFormat(Qt.TextFormat.PlainText)
-        self._sets_heading = QLabel("STRUCTURE SETS DRAWN ON IT")
+        self._sets_heading = QLabel(tr("STRUCTURE SETS DRAWN ON IT"))
         self._sets_heading.setObjectName("heading")
         self.sets_list = _Ticks()
-        self.sets_list.setAccessibleName("Structure sets to open with it")
+        self.sets_list.setAccessibleName(tr("Structure sets to open with it"))
         self.sets_list.itemChanged.connect(self._tick)
         self._sets_note = QLabel(
-            "The first ticked is opened to be worked on, the others to compare with.", wordWrap=True
+            tr("The first ticked is opened to be worked on, the others to compare with."), wordWrap=True
         )
         self._sets_note.setObjectName("muted")
         column.addWidget(self.picture)
@@ -219,7 +227,7 @@ class SeriesDialog(Dialog):
         findings = [f for f in series.findings if f.severity > Severity.INFO]
         lines = [f"{'●' if f.severity is Severity.BLOCK else '▲'} {f.message} {f.remedy}".strip() for f in findings]
         if self._is_begun(series):
-            lines.append("You have begun to work on this scan; your structures are there when you open it.")
+            lines.append(tr("You have begun to work on this scan; your structures are there when you open it."))
         self.note.setText("\n".join(lines))
         self.note.setVisible(bool(lines))
         self._allow()
@@ -330,18 +338,18 @@ def _patient(series: Series) -> tuple[str, str]:
 
 
 def _name(series: Series) -> str:
-    return series.patient_name.replace("^", " ").strip() or "No name"
+    return series.patient_name.replace("^", " ").strip() or tr("No name")
 
 
 def _patient_line(series: Series, birth_date: str) -> str:
     facts = [_name(series)]
     facts += [f"ID {series.patient_id}"] if series.patient_id else []
-    facts += [f"born {iso_date(birth_date)}"] if birth_date else []
+    facts += [tr("born {date}", date=iso_date(birth_date))] if birth_date else []
     return "   ·   ".join(facts)
 
 
 def _series_line(series: Series) -> str:
-    return f"{series.number}  {series.description or 'no description'}".strip()
+    return f"{series.number}  {series.description or tr('no description')}".strip()
 
 
 def _spacing(series: Series) -> str:
@@ -355,5 +363,9 @@ def _spacing(series: Series) -> str:
 
 
 def _set_line(one: StructureSetSummary) -> str:
-    facts = [iso_date(one.date), counted(one.structures, "structure"), "approved" if one.is_approved else ""]
+    facts = [
+        iso_date(one.date),
+        tr_count(one.structures, "{count} structure", "{count} structures"),
+        tr("approved") if one.is_approved else "",
+    ]
     return f"{one.label or shown(one.path)}\n" + "  ·  ".join(fact for fact in facts if fact)
