@@ -17,6 +17,7 @@ from autocontour.edits import (
     smoothed,
 )
 from autocontour.gui.background import redraw_beside
+from autocontour.gui.language import tr, tr_count
 from autocontour.gui.workspace import Workspace
 from autocontour.jobs import Job
 from autocontour.structures import Contours, GenerationAlgorithm, ReviewStatus
@@ -31,11 +32,11 @@ def copy_to_neighbour(space: Workspace, by: int) -> None:
     if current is None or space.ct is None:
         return
     if z not in current.structure.contours:
-        space.said.emit(f"{current.structure.name} has no contour on this slice to copy.", True)
+        space.said.emit(tr("{name} has no contour on this slice to copy.", name=current.structure.name), True)
         return
     target = z + by * space.step_to_head
     if not 0 <= target < space.ct.geometry.shape_zyx[0]:
-        space.said.emit("This is the last slice of the scan.", True)
+        space.said.emit(tr("This is the last slice of the scan."), True)
         return
     if space.redraw("Copy to next slice", copied(current.structure.contours, z, target)):
         space.go_to_slice(target)
@@ -88,10 +89,10 @@ def interpolate(space: Workspace) -> None:
         return
     name, contours = current.structure.name, current.structure.contours
     if len(contours) < 2:
-        space.said.emit("Draw the structure on two slices or more, then interpolate between them.", True)
+        space.said.emit(tr("Draw the structure on two slices or more, then interpolate between them."), True)
         return
     if len(contours) > max(contours) - min(contours):
-        space.said.emit(f"{name} has no gap between its slices.", True)
+        space.said.emit(tr("{name} has no gap between its slices.", name=name), True)
         return
 
     def compute(contours: Contours, job: Job) -> Contours:
@@ -103,9 +104,11 @@ def interpolate(space: Workspace) -> None:
         changes = {z: outline for z, outline in whole.items() if z not in contours}
         count = len(changes)
         if not count:
-            space.said.emit(f"The outlines of {name} are too unlike to draw a slice between them.", True)
+            space.said.emit(tr("The outlines of {name} are too unlike to draw a slice between them.", name=name), True)
         elif space.redraw("Interpolate", changes, number):
-            space.say(f"{count} slice{'s' * (count > 1)} drawn between the others.")
+            space.say(
+                tr_count(count, "{count} slice drawn between the others.", "{count} slices drawn between the others.")
+            )
 
     redraw_beside(space, "Interpolate", compute, apply)
 
@@ -116,7 +119,9 @@ def revert(space: Workspace) -> None:
     if current is None:
         return
     if not current.automatic:
-        space.said.emit(f"{current.structure.name} was drawn by hand: there is nothing to go back to.", True)
+        space.said.emit(
+            tr("{name} was drawn by hand: there is nothing to go back to.", name=current.structure.name), True
+        )
         return
     number = current.structure.number
     values = {"status": ReviewStatus.AUTO, "generation": GenerationAlgorithm.AUTOMATIC}
@@ -130,7 +135,7 @@ def delete_structure(space: Workspace) -> None:
     if space.current:
         name = space.current.structure.name
         if space.apply(Edit(f"Delete {name}", removed=(space.current.structure.number,))):
-            space.say(f"{name} is deleted; undo brings it back.")
+            space.say(tr("{name} is deleted; undo brings it back.", name=name))
 
 
 def duplicate_structure(space: Workspace) -> None:

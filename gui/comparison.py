@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from autocontour.contouring import volume_cc
 from autocontour.geometry import VolumeGeometry
+from autocontour.gui.language import later
 from autocontour.gui.tasks import ThreadTask
 from autocontour.gui.workspace import Workspace
 from autocontour.nomenclature import match_name
@@ -25,7 +26,7 @@ DIFFERING_MM2 = 20.0
 """Slices whose outlines differ by more than this area are marked."""
 SETTLE_MS = 350
 """The exact figures are worked out once the hand has rested this long."""
-AUTOMATIC = "as it first came"
+AUTOMATIC = later("as it first came")
 
 
 @dataclass(frozen=True)

@@ -12,15 +12,27 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QSizePolicy, QToolBut
 
 from autocontour.contouring import volume_cc
 from autocontour.gui.comparison import Compared, Comparison, Style
+from autocontour.gui.language import later, tr, tr_count
 
 PENDING = "…"
 ROW_PX = 26
 COLUMNS: tuple[tuple[str, str], ...] = (
-    ("DSC", "Dice similarity coefficient, as `autocontour evaluate` counts it; with ≈ exact on the outlines meanwhile"),
-    ("HD95", "95 % of either surface lies within this of the other, as `autocontour evaluate` counts it"),
-    ("Added path", "Outline of the structure that is not in the set, as `autocontour evaluate` counts it"),
-    ("Volume", "Volume of the set's structure, and how much larger it is than the one you work on"),
-    ("Differs on", "Slices on which the outlines differ by more than 20 mm²; marked at the right of the slider"),
+    (
+        "DSC",
+        later(
+            "Dice similarity coefficient, as `autocontour evaluate` counts it; with ≈ exact on the outlines meanwhile"
+        ),
+    ),
+    ("HD95", later("95 % of either surface lies within this of the other, as `autocontour evaluate` counts it")),
+    (
+        later("Added path"),
+        later("Outline of the structure that is not in the set, as `autocontour evaluate` counts it"),
+    ),
+    (later("Volume"), later("Volume of the set's structure, and how much larger it is than the one you work on")),
+    (
+        later("Differs on"),
+        later("Slices on which the outlines differ by more than 20 mm²; marked at the right of the slider"),
+    ),
 )
 
 
@@ -51,7 +63,7 @@ class ComparisonStrip(QFrame):
     def __init__(self, comparison: Comparison) -> None:
         super().__init__()
         self.setObjectName("banner")
-        self.setAccessibleName("Comparison")
+        self.setAccessibleName(tr("Comparison"))
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
         self.comparison = comparison
         self.cells: list[list[QLabel]] = []
@@ -74,7 +86,9 @@ class ComparisonStrip(QFrame):
         if self._rows != self.comparison.sets or not self.cells:
             self._build()
         current = self.comparison.workspace.current
-        self._title.setText(f"{current.structure.name} against" if current else "No structure is selected")
+        self._title.setText(
+            tr("{name} against", name=current.structure.name) if current else tr("No structure is selected")
+        )
         for one, cells in zip(self._rows, self.cells, strict=True):
             for cell, words in zip(cells, self._told(one), strict=True):
                 cell.setText(words)
@@ -88,19 +102,21 @@ class ComparisonStrip(QFrame):
         self.cells = []
         self._grid.addWidget(self._title, 0, 0, 1, 2)
         for column, (name, tip) in enumerate(COLUMNS, 2):
-            self._grid.addWidget(_label(name, tip, "muted"), 0, column)
-        self._grid.addWidget(_button("+", "Compare with another RTSTRUCT  (Ctrl+Shift+C)", self.add_asked.emit), 0, 7)
+            self._grid.addWidget(_label(tr(name), tr(tip), "muted"), 0, column)
+        self._grid.addWidget(
+            _button("+", tr("Compare with another RTSTRUCT") + "  (Ctrl+Shift+C)", self.add_asked.emit), 0, 7
+        )
         for row, one in enumerate(self._rows, 1):
             self._grid.setRowMinimumHeight(row, ROW_PX)
             self._grid.addWidget(Sample(one.style), row, 0)
-            label = QLabel(one.label)
+            label = QLabel(tr(one.label) if one.structures is None else one.label)
             label.setTextFormat(Qt.TextFormat.PlainText)
             self._grid.addWidget(label, row, 1)
-            self.cells.append([_label("", tip) for _, tip in COLUMNS])
+            self.cells.append([_label("", tr(tip)) for _, tip in COLUMNS])
             for column, cell in enumerate(self.cells[-1], 2):
                 self._grid.addWidget(cell, row, column)
             if one.structures is not None:
-                tip = f"Compare with {one.label} no longer"
+                tip = tr("Compare with {name} no longer", name=one.label)
                 self._grid.addWidget(_button("×", tip, partial(self.comparison.remove, one)), row, 7)
 
     def _told(self, one: Compared) -> list[str]:
@@ -109,7 +125,10 @@ class ComparisonStrip(QFrame):
         if space.current is None or space.ct is None:
             return [""] * len(COLUMNS)
         if not one.contours:
-            return ["drawn by hand" if one.structures is None else "not in this set", *[""] * (len(COLUMNS) - 1)]
+            return [
+                tr("drawn by hand") if one.structures is None else tr("not in this set"),
+                *[""] * (len(COLUMNS) - 1),
+            ]
         found = one.metrics
         mine = volume_cc(space.current.structure.contours, space.ct.geometry)
         change = f"  ({100 * (one.volume_cc / mine - 1):+.0f} %)" if mine else ""
@@ -119,7 +138,7 @@ class ComparisonStrip(QFrame):
             _length(found.hd95_mm, 1) if found else PENDING,
             _length(found.added_path_length_mm, 0) if found else PENDING,
             f"{one.volume_cc:.1f} cc{change}",
-            f"{count} slice{'s' * (count != 1)}",
+            tr_count(count, "{count} slice", "{count} slices"),
         ]
 
 

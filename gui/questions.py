@@ -20,6 +20,7 @@ from autocontour.errors import AutoContourError
 from autocontour.gui.dialogs.export import ExportDialog
 from autocontour.gui.dialogs.review import ApprovalDialog
 from autocontour.gui.dialogs.shape import BooleanDialog, CropDialog, MarginDialog, MoveDialog, NameDialog
+from autocontour.gui.language import tr, tr_count
 from autocontour.gui.structure_list import renamed
 from autocontour.jobs import Job
 from autocontour.nomenclature import find_term, match_name
@@ -50,7 +51,7 @@ class Questions(QMainWindow):
         """Ask for a name and add an empty structure."""
         if self.workspace.case is None:
             return
-        dialog = NameDialog(self, "Add a structure")
+        dialog = NameDialog(self, tr("Add a structure"))
         if dialog.exec():
             self.workspace.add_structure(new_structure(dialog.name, {}))
 
@@ -59,7 +60,9 @@ class Questions(QMainWindow):
         from autocontour.template import list_templates, read_template
 
         space = self.workspace
-        name, is_given = QInputDialog.getItem(self, "Structures of a site", "Template", list_templates(), 0, False)
+        name, is_given = QInputDialog.getItem(
+            self, tr("Structures of a site"), tr("Template"), list_templates(), 0, False
+        )
         if space.case is None or not is_given:
             return
         entries = [entry for entry in read_template(name).structures if space.state.find(entry.name) is None]
@@ -84,7 +87,9 @@ class Questions(QMainWindow):
             return
         types = sorted(INTERPRETED_TYPES)
         now = types.index(current.structure.interpreted_type) if current.structure.interpreted_type in types else 0
-        kind, is_given = QInputDialog.getItem(self, "Type", f"Type of {current.structure.name}", types, now, False)
+        kind, is_given = QInputDialog.getItem(
+            self, tr("Type"), tr("Type of {name}", name=current.structure.name), types, now, False
+        )
         if is_given:
             values = {current.structure.number: {"interpreted_type": kind}}
             self.workspace.apply(Edit(f"Type of {current.structure.name}", fields=values))
@@ -173,7 +178,7 @@ class Questions(QMainWindow):
         if current is None or self.auto_bar.is_running:
             return
         if current.is_protected:
-            self.workspace.said.emit(f"{current.structure.name} is protected; unlock it first.", True)
+            self.workspace.said.emit(tr("{name} is protected; unlock it first.", name=current.structure.name), True)
             return
         self.auto_bar.rerun(current.structure)
 
@@ -214,12 +219,12 @@ class Questions(QMainWindow):
             space.say_error(error)
             return
         notes = f" {found.findings[0].message}" if found.findings else ""
-        space.say(f"{len(found.structures)} structures opened.{notes}")
+        space.say(tr_count(len(found.structures), "{count} structure opened.", "{count} structures opened.") + notes)
 
     def ask_comparison(self) -> None:
         """Ask for other observers' RTSTRUCTs, one or several, and show them against this one."""
         start = str(self.workspace.folder or Path.home())
-        paths, _ = QFileDialog.getOpenFileNames(self, "Compare with", start, "RTSTRUCT (*.dcm *);;All (*)")
+        paths, _ = QFileDialog.getOpenFileNames(self, tr("Compare with"), start, "RTSTRUCT (*.dcm *);;All (*)")
         self.compare_with([Path(path) for path in paths])
 
     def compare_with(self, paths: Iterable[Path]) -> None:
@@ -252,10 +257,11 @@ class Questions(QMainWindow):
         structure = space.current.structure
         hu = space.ct.hu[mask_from_contours(structure.contours, space.ct.geometry)]
         volume = self.panel.model.volume(structure)
-        spread = f"{hu.mean():.0f} ± {hu.std():.0f} HU" if hu.size else "smaller than a voxel"
-        words = f"{structure.name}:   {volume:.2f} cc   ·   {spread}   ·   {len(structure.contours)} slices"
+        spread = f"{hu.mean():.0f} ± {hu.std():.0f} HU" if hu.size else tr("smaller than a voxel")
+        slices = tr_count(len(structure.contours), "{count} slice", "{count} slices")
+        words = f"{structure.name}:   {volume:.2f} cc   ·   {spread}   ·   {slices}"
         minutes = (space.case.seconds.get(structure.number, 0.0) if space.case else 0.0) / 60
-        space.say(f"{words}   ·   {minutes:.1f} min of editing")
+        space.say(f"{words}   ·   {tr('{minutes:.1f} min of editing', minutes=minutes)}")
 
     def ask_export(self) -> None:
         """Check, ask and write the RTSTRUCT."""
@@ -263,7 +269,9 @@ class Questions(QMainWindow):
         if space.ct is None or space.case is None:
             return
         if space.ct.reference is None:
-            space.said.emit("A research volume has no DICOM series to refer to; no structure set can be written.", True)
+            space.said.emit(
+                tr("A research volume has no DICOM series to refer to; no structure set can be written."), True
+            )
             return
         path = (space.folder or Path.home()).resolve().parent / "RTSTRUCT.dcm"
         dialog = ExportDialog(self, space.ct, space.case, self.settings.profile, path, space.apply)
@@ -293,7 +301,15 @@ class Questions(QMainWindow):
             space.say_error(error)
             return
         status = "APPROVED" if whole else "UNAPPROVED"
-        space.say(f"{len(chosen.structures)} structures written to {path.name}, {status}.")
+        space.say(
+            tr_count(
+                len(chosen.structures),
+                "{count} structure written to {file}, {status}.",
+                "{count} structures written to {file}, {status}.",
+                file=path.name,
+                status=status,
+            )
+        )
 
     def _compute(
         self, label: str, numbers: set[int], target: int | None, name: str, compute: Callable[[Job], Contours]
@@ -312,12 +328,12 @@ class Questions(QMainWindow):
         return margin_contours(contours, self.workspace.ct.geometry, margins_mm, job) if any(margins_mm) else contours
 
     def _may_replace(self, path: Path) -> bool:
-        asked = QMessageBox.question(self, "Export", f"{path.name} exists. Replace it?")
+        asked = QMessageBox.question(self, tr("Export"), tr("{name} exists. Replace it?", name=path.name))
         return asked is QMessageBox.StandardButton.Yes
 
     def _ask_file(self) -> Path | None:
         start = str(self.workspace.folder or Path.home())
-        path, _ = QFileDialog.getOpenFileName(self, "Open a structure set", start, "RTSTRUCT (*.dcm *);;All (*)")
+        path, _ = QFileDialog.getOpenFileName(self, tr("Open a structure set"), start, "RTSTRUCT (*.dcm *);;All (*)")
         return Path(path) if path else None
 
     def _put(self, label: str, contours: Contours, number: int | None, name: str) -> None:

@@ -11,13 +11,14 @@ from PySide6.QtWidgets import QToolTip, QWidget
 from autocontour.case.need import runs
 from autocontour.findings import Severity
 from autocontour.gui import theme
+from autocontour.gui.language import later, tr
 from autocontour.gui.planes import Plane
 from autocontour.gui.workspace import Workspace
 
 EDGE_PX = 10
 WIDTH_PX = 30
 NEAR_PX = 5
-HELP = "Slices of the scan, head up. The coloured bar shows where the selected structure is drawn."
+HELP = later("Slices of the scan, head up. The coloured bar shows where the selected structure is drawn.")
 
 
 class SliceSlider(QWidget):
@@ -28,8 +29,8 @@ class SliceSlider(QWidget):
         self.workspace = workspace
         self.differing: Collection[int] = ()
         self.setFixedWidth(WIDTH_PX)
-        self.setAccessibleName("Axial slices")
-        self.setToolTip(HELP)
+        self.setAccessibleName(tr("Axial slices"))
+        self.setToolTip(tr(HELP))
         for signal in (
             workspace.ct_changed,
             workspace.structures_changed,
@@ -76,8 +77,8 @@ class SliceSlider(QWidget):
         near = [z for z in marked if abs(self._y(z) - y) <= NEAR_PX]
         lines = dict.fromkeys(finding.message for z in near for finding in marked[z])
         if any(abs(self._y(z) - y) <= NEAR_PX for z in self.differing):
-            lines["Here the compared outlines differ."] = None
-        return "\n".join(lines) if lines else HELP
+            lines[tr("Here the compared outlines differ.")] = None
+        return "\n".join(lines) if lines else tr(HELP)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Go where it is pressed."""

@@ -21,6 +21,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from autocontour.edits import Outline
+from autocontour.gui.language import tr
 from autocontour.gui.planes import Plane
 from autocontour.gui.scene import Scene, crosshair_lines
 from autocontour.gui.tools import Navigate, Pointer, Tool
@@ -70,7 +71,7 @@ class SliceView(QWidget):
         self._wheel = 0
         self._keys = Qt.KeyboardModifier.NoModifier
         self._proposal: tuple[Outline, QColor] = (None, TEXT_COLOR)
-        self.setAccessibleName(f"{plane.title} view")
+        self.setAccessibleName(tr("{plane} view", plane=plane.title))
         self.setMouseTracking(True)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)

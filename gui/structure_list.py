@@ -23,12 +23,18 @@ from autocontour.case.need import assess_need
 from autocontour.findings import Severity
 from autocontour.gui import theme
 from autocontour.gui.derived import PerStructure
+from autocontour.gui.language import later, tr
+from autocontour.gui.phrases import in_words
 from autocontour.gui.workspace import Workspace
 from autocontour.nomenclature import find_term, known_names, match_name
 from autocontour.structures import ReviewStatus, Structure
 
 ROW_PX = 46
-STATUS_WORDS = {ReviewStatus.AUTO: "automatic", ReviewStatus.EDITED: "edited", ReviewStatus.APPROVED: "approved"}
+STATUS_WORDS = {
+    ReviewStatus.AUTO: later("automatic"),
+    ReviewStatus.EDITED: later("edited"),
+    ReviewStatus.APPROVED: later("approved"),
+}
 Index = QModelIndex | QPersistentModelIndex
 
 
@@ -105,20 +111,20 @@ class StructureList(QAbstractListModel):
 
     def details(self, item: CaseStructure) -> str:
         """Return status and volume in words."""
-        words = STATUS_WORDS[item.structure.status]
+        words = tr(STATUS_WORDS[item.structure.status])
         if not item.structure.contours:
-            return "empty"
+            return tr("empty")
         if item.is_approved and item.approved_by:
-            words += f" by {item.approved_by}"
+            words = tr("approved by {name}", name=item.approved_by)
         elif item.structure.contours == item.automatic and item.structure.provenance is None:
-            words = "from a file"
+            words = tr("from a file")
         elif item.structure.status is ReviewStatus.EDITED and not item.automatic:
-            words = "drawn by hand"
+            words = tr("drawn by hand")
         return f"{self.volume(item.structure):.1f} cc   ·   {words}"
 
     def line(self, item: CaseStructure) -> str:
         """Return the second line of a row: its details, or while sorted by need why it needs a look."""
-        return (self.by_need and assess_need(item, self.workspace.seen).reason) or self.details(item)
+        return (self.by_need and in_words(assess_need(item, self.workspace.seen).reason)) or self.details(item)
 
     def _volume(self, structure: Structure) -> float:
         from autocontour.contouring import volume_cc

@@ -23,6 +23,8 @@ from autocontour.case import CaseStructure
 from autocontour.case.need import assess_need, runs
 from autocontour.findings import Finding, Severity
 from autocontour.gui import theme
+from autocontour.gui.language import tr
+from autocontour.gui.phrases import as_sentence
 from autocontour.gui.structure_list import RowDelegate, StructureList
 from autocontour.gui.workspace import Workspace
 
@@ -64,18 +66,18 @@ class StructuresPanel(QFrame):
     def _heading(self) -> QHBoxLayout:
         row = QHBoxLayout()
         row.setContentsMargins(14, 0, 8, 0)
-        self._count = QLabel("STRUCTURES")
+        self._count = QLabel(tr("STRUCTURES"))
         self._count.setObjectName("heading")
         self.sort = QToolButton()
-        self.sort.setText("By need")
+        self.sort.setText(tr("By need"))
         self.sort.setCheckable(True)
         self.sort.setToolTip(
-            "Put first what most needs a look, and say why: findings, an unsure network, never looked at"
+            tr("Put first what most needs a look, and say why: findings, an unsure network, never looked at")
         )
         self.sort.toggled.connect(self._sort_by_need)
         add = QToolButton()
-        add.setText("+ Add")
-        add.setToolTip("Add a structure")
+        add.setText(tr("+ Add"))
+        add.setToolTip(tr("Add a structure"))
         add.clicked.connect(self.add_asked)
         row.addWidget(self._count)
         row.addStretch()
@@ -87,8 +89,8 @@ class StructuresPanel(QFrame):
         holder = QWidget()
         row = QHBoxLayout(holder)
         row.setContentsMargins(12, 0, 12, 0)
-        self.search = QLineEdit(placeholderText="Find a structure", clearButtonEnabled=True)
-        self.search.setAccessibleName("Find a structure")
+        self.search = QLineEdit(placeholderText=tr("Find a structure"), clearButtonEnabled=True)
+        self.search.setAccessibleName(tr("Find a structure"))
         self.search.textChanged.connect(self._filter)
         row.addWidget(self.search)
         return holder
@@ -101,7 +103,7 @@ class StructuresPanel(QFrame):
         self.list.setEditTriggers(QAbstractItemView.EditTrigger.EditKeyPressed)
         self.list.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.list.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
-        self.list.setAccessibleName("Structures")
+        self.list.setAccessibleName(tr("Structures"))
         self.list.customContextMenuRequested.connect(lambda at: self.menu_asked.emit(self.list.mapToGlobal(at)))
         self.list.selectionModel().currentChanged.connect(self._select)
         self.list.doubleClicked.connect(lambda index: self.workspace.go_to_structure(self._number(index)))
@@ -115,10 +117,10 @@ class StructuresPanel(QFrame):
         slider = QSlider(Qt.Orientation.Horizontal)
         slider.setRange(0, 60)
         slider.setValue(round(100 * self.workspace.fill_opacity))
-        slider.setAccessibleName("Fill opacity")
-        slider.setToolTip("How strongly structures are filled")
+        slider.setAccessibleName(tr("Fill opacity"))
+        slider.setToolTip(tr("How strongly structures are filled"))
         slider.valueChanged.connect(self._set_opacity)
-        label = QLabel("Fill")
+        label = QLabel(tr("Fill"))
         label.setObjectName("muted")
         row.addWidget(label)
         row.addWidget(slider)
@@ -139,11 +141,11 @@ class StructuresPanel(QFrame):
         )
         self.facts.setTextInteractionFlags(by_mouse | by_key)
         self.facts.linkActivated.connect(self._go_to_finding)
-        self.approve = QPushButton("Approve")
+        self.approve = QPushButton(tr("Approve"))
         self.approve.setObjectName("good")
         self.approve.clicked.connect(self.approve_asked)
-        self.next = QPushButton("Next to review")
-        self.next.setToolTip("Go to the structure that most needs a look  (N)")
+        self.next = QPushButton(tr("Next to review"))
+        self.next.setToolTip(tr("Go to the structure that most needs a look") + "  (N)")
         self.next.clicked.connect(self.next_asked)
         row = QHBoxLayout()
         row.addWidget(self.next)
@@ -155,7 +157,9 @@ class StructuresPanel(QFrame):
     def _show_current(self) -> None:
         items = self.workspace.state.items
         approved = sum(item.is_approved for item in items)
-        self._count.setText(f"{approved}/{len(items)} approved" if items else "STRUCTURES")
+        self._count.setText(
+            tr("{approved}/{count} approved", approved=approved, count=len(items)) if items else tr("STRUCTURES")
+        )
         row = self.model.row_of(self.workspace.selected)
         self.list.selectionModel().blockSignals(True)
         self.list.setCurrentIndex(self.model.index(row))
@@ -163,7 +167,7 @@ class StructuresPanel(QFrame):
         self.list.viewport().update()
         current = self.workspace.current
         self.approve.setEnabled(current is not None and bool(current.structure.contours))
-        self.approve.setText("Withdraw approval" if current and current.is_approved else "Approve")
+        self.approve.setText(tr("Withdraw approval") if current and current.is_approved else tr("Approve"))
         self.next.setEnabled(any(not item.is_approved for item in items))
         self._show_facts()
 
@@ -178,12 +182,12 @@ class StructuresPanel(QFrame):
         lines = [_linked(index, finding) for index, finding in enumerate(findings[:FINDINGS_SHOWN])]
         source = item.structure.provenance
         if source and not findings:
-            lines.append(escape(f"Drawn by {source.algorithm} {source.version}"))
+            lines.append(escape(tr("Drawn by {name}", name=f"{source.algorithm} {source.version}")))
         need = assess_need(item, self.workspace.seen)
         if need.is_open:
-            lines.insert(0, f"<b>{escape(need.reason[:1].upper() + need.reason[1:])}</b>")
+            lines.insert(0, f"<b>{escape(as_sentence(need.reason))}</b>")
         if len(findings) > FINDINGS_SHOWN:
-            lines.append(f"and {len(findings) - FINDINGS_SHOWN} more: see the tooltip in the list")
+            lines.append(tr("and {count} more: see the tooltip in the list", count=len(findings) - FINDINGS_SHOWN))
         return "<br>".join(lines)
 
     def _go_to_finding(self, link: str) -> None:
@@ -230,4 +234,9 @@ def _named(finding: Finding) -> str:
     """Return the slices of a finding as they are numbered in the views."""
     places = [f"{p[0] + 1}" if len(p) == 1 else f"{p[0] + 1}–{p[-1] + 1}" for p in runs(finding.slices)]
     more = " …" if len(places) > 3 else ""
-    return f"slice{'s' * (len(finding.slices) > 1)}&nbsp;{', '.join(places[:3])}{more}"
+    named = ", ".join(places[:3]) + more
+    return (
+        tr("slice&nbsp;{places}", places=named)
+        if len(finding.slices) == 1
+        else tr("slices&nbsp;{places}", places=named)
+    )

@@ -12,6 +12,7 @@ from shapely import MultiPolygon
 from autocontour.edits import flood, learn_range, replaced
 from autocontour.edits.strokes import Point2
 from autocontour.gui.dialogs.threshold import NEW, REPLACE, TAKE, ThresholdDialog
+from autocontour.gui.language import tr
 from autocontour.gui.planes import Plane
 from autocontour.gui.questions import new_structure
 from autocontour.gui.tools.flood import joined_changes
@@ -58,7 +59,7 @@ def _draw(space: Workspace, dialog: ThresholdDialog) -> None:
 
     def apply(found: Contours) -> None:
         if not found:
-            space.said.emit("Nothing was found in this range there.", True)
+            space.said.emit(tr("Nothing was found in this range there."), True)
         elif target is None:
             space.add_structure(new_structure(LABEL, found))
         elif what == REPLACE:

@@ -180,7 +180,7 @@ class Workspace(QObject):
         """Return to the state before the changes that were recovered, as one step."""
         if self.case and self.case.recovered:
             self.case.take_back_recovered()
-            self._moved("Taken back; Ctrl+Z brings the changes again.")
+            self._moved(tr("Taken back; Ctrl+Z brings the changes again."))
 
     def select(self, number: int | None) -> None:
         """Make a structure the one that tools work on."""

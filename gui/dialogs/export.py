@@ -26,13 +26,14 @@ from autocontour.case import Case, Edit
 from autocontour.findings import Severity
 from autocontour.gui import theme
 from autocontour.gui.dialogs.frame import Dialog
+from autocontour.gui.language import later, tr, tr_count
 from autocontour.profiles import WHOLE_SET, Objection, Profile, check_export, list_profiles, read_profile
 from autocontour.structures import StructureSet
 from autocontour.volume import CTVolume
 
 LABEL = "AUTOCONTOUR"
 MEND_COLUMN = 3
-SIGNS = {Severity.BLOCK: "●  refused", Severity.WARN: "▲  ask", Severity.INFO: "note"}
+SIGNS = {Severity.BLOCK: later("●  refused"), Severity.WARN: later("▲  ask"), Severity.INFO: later("note")}
 
 
 class ExportDialog(Dialog):
@@ -41,37 +42,39 @@ class ExportDialog(Dialog):
     def __init__(
         self, parent: QWidget, ct: CTVolume, case: Case, profile: str, path: Path, apply: Callable[[Edit], bool]
     ) -> None:
-        words = "The file is checked, written, read back and compared before it takes its name."
-        super().__init__(parent, "Export structure set", words, "Export", ct, width=860)
+        words = tr("The file is checked, written, read back and compared before it takes its name.")
+        super().__init__(parent, tr("Export structure set"), words, tr("Export"), ct, width=860)
         self._case = case
         self._apply = apply
         self.profile_box = QComboBox()
-        self.profile_box.setAccessibleName("Planning system")
+        self.profile_box.setAccessibleName(tr("Planning system"))
         for name in list_profiles():
             self.profile_box.addItem(read_profile(name).title, name)
         self.profile_box.setCurrentIndex(max(self.profile_box.findData(profile), 0))
         self.profile_box.currentIndexChanged.connect(self.check)
-        self.leave_out = QCheckBox("Leave out what is not approved")
+        self.leave_out = QCheckBox(tr("Leave out what is not approved"))
         self.leave_out.toggled.connect(self.check)
         self.table = _table()
         self.table.cellClicked.connect(self._mend)
-        self.mend_all = QPushButton("Mend all that can be mended")
+        self.mend_all = QPushButton(tr("Mend all that can be mended"))
         self.mend_all.clicked.connect(self._mend_all)
         self.summary = QLabel(wordWrap=True)
-        self.sure = QCheckBox("Export although there are questions")
+        self.sure = QCheckBox(tr("Export although there are questions"))
         self.sure.toggled.connect(self._allow)
         self.label_edit = QLineEdit(LABEL)
-        self.label_edit.setAccessibleName("Structure set label")
+        self.label_edit.setAccessibleName(tr("Structure set label"))
         self.label_edit.setMaximumWidth(220)
         self.label_edit.editingFinished.connect(self.check)
         self.path_edit = QLineEdit(str(path))
-        self.path_edit.setAccessibleName("File")
-        self.body.addLayout(_row(QLabel("For"), self.profile_box, QLabel("Label"), self.label_edit, self.leave_out))
+        self.path_edit.setAccessibleName(tr("File"))
+        self.body.addLayout(
+            _row(QLabel(tr("For")), self.profile_box, QLabel(tr("Label")), self.label_edit, self.leave_out)
+        )
         self.body.addWidget(self.table)
         self.body.addLayout(_row(self.summary, self.mend_all))
-        browse = QPushButton("Browse…")
+        browse = QPushButton(tr("Browse…"))
         browse.clicked.connect(self._browse)
-        self.body.addLayout(_row(QLabel("File"), self.path_edit, browse))
+        self.body.addLayout(_row(QLabel(tr("File")), self.path_edit, browse))
         self.body.addWidget(self.sure)
         self.objections: list[Objection] = []
         self.check()
@@ -112,7 +115,7 @@ class ExportDialog(Dialog):
 
     def _show(self, row: int, objection: Objection) -> None:
         finding = objection.finding
-        sign = QTableWidgetItem(SIGNS[finding.severity])
+        sign = QTableWidgetItem(tr(SIGNS[finding.severity]))
         blocked = finding.severity is Severity.BLOCK
         sign.setForeground(QColor(theme.current.bad if blocked else theme.current.warn))
         mend = QTableWidgetItem(finding.remedy)
@@ -150,20 +153,20 @@ class ExportDialog(Dialog):
         self.ok.setEnabled(not refused and not asked and bool(self.structure_set.structures))
 
     def _browse(self) -> None:
-        path, _ = QFileDialog.getSaveFileName(self, "Export", str(self.path), "RTSTRUCT (*.dcm)")
+        path, _ = QFileDialog.getSaveFileName(self, tr("Export"), str(self.path), "RTSTRUCT (*.dcm)")
         if path:
             self.path_edit.setText(path)
 
 
 def _table() -> QTableWidget:
     table = QTableWidget(0, 4)
-    table.setHorizontalHeaderLabels(["", "What", "Why", "Mend"])
+    table.setHorizontalHeaderLabels(["", tr("What"), tr("Why"), tr("Mend")])
     table.verticalHeader().hide()
     table.setShowGrid(False)
     table.verticalHeader().setMinimumSectionSize(40)
     table.setWordWrap(True)
     table.setMinimumHeight(230)
-    table.setAccessibleName("What stands against the export")
+    table.setAccessibleName(tr("What stands against the export"))
     header = table.horizontalHeader()
     header.setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
     header.setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
@@ -183,9 +186,13 @@ def _row(*widgets: QWidget) -> QHBoxLayout:
 
 
 def _told(count: int, refused: int, asked: int) -> str:
-    structures = f"{count} structure{'s' * (count != 1)}"
+    structures = tr_count(count, "{count} structure", "{count} structures")
     if refused:
-        return f"{structures}; {refused} would be refused there and must be mended first."
+        return tr(
+            "{structures}; {refused} would be refused there and must be mended first.",
+            structures=structures,
+            refused=refused,
+        )
     if asked:
-        return f"{structures}; nothing would be refused, {asked} to think about."
-    return f"{structures}; nothing stands against the export."
+        return tr("{structures}; nothing would be refused, {asked} to think about.", structures=structures, asked=asked)
+    return tr("{structures}; nothing stands against the export.", structures=structures)

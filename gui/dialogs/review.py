@@ -9,6 +9,8 @@ from autocontour.case.effort import Effort
 from autocontour.findings import Severity
 from autocontour.gui import theme
 from autocontour.gui.dialogs.frame import Dialog
+from autocontour.gui.language import tr, tr_count
+from autocontour.gui.phrases import in_words
 from autocontour.volume import CTVolume
 
 Places = tuple[range, ...]
@@ -27,8 +29,11 @@ class ApprovalDialog(Dialog):
         unseen: Places,
         reviewer: str,
     ) -> None:
-        words = f"You accept {item.structure.name} as it stands. It is protected from changes until that is withdrawn."
-        super().__init__(parent, f"Approve {item.structure.name}", words, "Approve", ct, width=560)
+        words = tr(
+            "You accept {name} as it stands. It is protected from changes until that is withdrawn.",
+            name=item.structure.name,
+        )
+        super().__init__(parent, tr("Approve {name}", name=item.structure.name), words, tr("Approve"), ct, width=560)
         self.ok.setObjectName("good")
         for finding in item.structure.findings:
             note = QLabel(f"▲ {finding.message} {finding.remedy}".strip(), wordWrap=True)
@@ -38,13 +43,13 @@ class ApprovalDialog(Dialog):
         if unseen:
             self.body.addWidget(QLabel(_told(unseen), wordWrap=True))
         form = QFormLayout()
-        self.name = QLineEdit(reviewer, placeholderText="Your name")
-        self.name.setAccessibleName("Your name")
+        self.name = QLineEdit(reviewer, placeholderText=tr("Your name"))
+        self.name.setAccessibleName(tr("Your name"))
         self.name.textChanged.connect(lambda text: self.ok.setEnabled(bool(text.strip())))
         self.ok.setEnabled(bool(reviewer.strip()))
-        form.addRow("Structure", QLabel(f"{item.structure.name}   ·   {details}"))
-        form.addRow("Your work", QLabel(effort.told()))
-        form.addRow("Approved by", self.name)
+        form.addRow(tr("Structure"), QLabel(f"{item.structure.name}   ·   {details}"))
+        form.addRow(tr("Your work"), QLabel(in_words(effort.told())))
+        form.addRow(tr("Approved by"), self.name)
         self.body.addLayout(form)
         self.finish()
 
@@ -57,5 +62,9 @@ class ApprovalDialog(Dialog):
 def _told(unseen: Places) -> str:
     """Return which places that a finding points at nobody has looked at."""
     named = [f"{place[0] + 1}" if len(place) == 1 else f"{place[0] + 1}–{place[-1] + 1}" for place in unseen]
-    many = "s" * (sum(map(len, unseen)) > 1)
-    return f"You have not looked at slice{many} {', '.join(named)} yet, where a finding points (N goes there)."
+    return tr_count(
+        sum(map(len, unseen)),
+        "You have not looked at slice {places} yet, where a finding points (N goes there).",
+        "You have not looked at slices {places} yet, where a finding points (N goes there).",
+        places=", ".join(named),
+    )

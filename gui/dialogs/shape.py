@@ -18,14 +18,18 @@ from PySide6.QtWidgets import (
 from autocontour.case import CaseState
 from autocontour.edits import Boolean
 from autocontour.gui.dialogs.frame import Dialog
+from autocontour.gui.language import later, tr
 from autocontour.nomenclature import known_names
 
-SIDES = ("Left", "Right", "Anterior", "Posterior", "Superior", "Inferior")
-NEW = "A new structure"
+SIDES = (
+    *(later("Left"), later("Right"), later("Anterior")),
+    *(later("Posterior"), later("Superior"), later("Inferior")),
+)
+NEW = later("A new structure")
 SYMBOLS = {
-    Boolean.UNION: "or  (union)",
-    Boolean.INTERSECTION: "and  (intersection)",
-    Boolean.DIFFERENCE: "minus  (difference)",
+    Boolean.UNION: later("or  (union)"),
+    Boolean.INTERSECTION: later("and  (intersection)"),
+    Boolean.DIFFERENCE: later("minus  (difference)"),
 }
 
 
@@ -33,17 +37,17 @@ class MarginDialog(Dialog):
     """Six margins in mm; shrink is below zero."""
 
     def __init__(self, parent: QWidget, name: str) -> None:
-        super().__init__(parent, "Margin", f"Grow {name}; numbers below zero shrink it.", "Apply")
+        super().__init__(parent, tr("Margin"), tr("Grow {name}; numbers below zero shrink it.", name=name), tr("Apply"))
         grid = QGridLayout()
-        self.boxes = [_millimetres(side, 5.0) for side in SIDES]
+        self.boxes = [_millimetres(tr(side), 5.0) for side in SIDES]
         for index, (side, box) in enumerate(zip(SIDES, self.boxes, strict=True)):
-            grid.addWidget(QLabel(side), index // 2, 2 * (index % 2))
+            grid.addWidget(QLabel(tr(side)), index // 2, 2 * (index % 2))
             grid.addWidget(box, index // 2, 2 * (index % 2) + 1)
             box.valueChanged.connect(self._follow)
-        self.same = QCheckBox("The same in every direction")
+        self.same = QCheckBox(tr("The same in every direction"))
         self.same.setChecked(True)
         self.target = QComboBox()
-        self.target.addItems([NEW, f"Change {name}"])
+        self.target.addItems([tr(NEW), tr("Change {name}", name=name)])
         self.body.addWidget(self.same)
         self.body.addLayout(grid)
         self.body.addWidget(self.target)
@@ -72,24 +76,24 @@ class BooleanDialog(Dialog):
     """First structure, operation, second structure, each with a margin, and where the result goes."""
 
     def __init__(self, parent: QWidget, state: CaseState, selected: int | None) -> None:
-        super().__init__(parent, "Boolean", "Join two structures, slice by slice.", "Apply")
+        super().__init__(parent, tr("Boolean"), tr("Join two structures, slice by slice."), tr("Apply"))
         form = QFormLayout()
         self.first, self.second = _structures(state, selected), _structures(state, None)
-        self.first_margin, self.second_margin = _millimetres("first margin"), _millimetres("second margin")
+        self.first_margin, self.second_margin = _millimetres(tr("first margin")), _millimetres(tr("second margin"))
         self.how = QComboBox()
         for how, words in SYMBOLS.items():
-            self.how.addItem(words, how)
+            self.how.addItem(tr(words), how)
         self.target = QComboBox()
-        self.target.addItem(NEW)
+        self.target.addItem(tr(NEW))
         for item in state.items:
             if not item.is_protected:
-                self.target.addItem(f"Replace {item.structure.name}", item.structure.number)
-        form.addRow("First", self.first)
-        form.addRow("grown by", self.first_margin)
+                self.target.addItem(tr("Replace {name}", name=item.structure.name), item.structure.number)
+        form.addRow(tr("First"), self.first)
+        form.addRow(tr("grown by"), self.first_margin)
         form.addRow("", self.how)
-        form.addRow("Second", self.second)
-        form.addRow("grown by", self.second_margin)
-        form.addRow("Result", self.target)
+        form.addRow(tr("Second"), self.second)
+        form.addRow(tr("grown by"), self.second_margin)
+        form.addRow(tr("Result"), self.target)
         self.body.addLayout(form)
         self.finish()
 
@@ -98,16 +102,16 @@ class CropDialog(Dialog):
     """Keep a structure inside another, or away from it."""
 
     def __init__(self, parent: QWidget, state: CaseState, selected: int, name: str) -> None:
-        super().__init__(parent, "Crop", f"Cut {name} back at another structure.", "Apply")
+        super().__init__(parent, tr("Crop"), tr("Cut {name} back at another structure.", name=name), tr("Apply"))
         form = QFormLayout()
         self.side = QComboBox()
-        self.side.addItems(["Keep what is inside", "Keep what is outside"])
+        self.side.addItems([tr("Keep what is inside"), tr("Keep what is outside")])
         self.other = _structures(state, None, without=selected)
-        self.gap = _millimetres("gap")
+        self.gap = _millimetres(tr("gap"))
         self.gap.setMinimum(0)
         form.addRow("", self.side)
-        form.addRow("Structure", self.other)
-        form.addRow("Gap", self.gap)
+        form.addRow(tr("Structure"), self.other)
+        form.addRow(tr("Gap"), self.gap)
         self.body.addLayout(form)
         self.finish()
 
@@ -121,16 +125,18 @@ class MoveDialog(Dialog):
     """Shift and turn."""
 
     def __init__(self, parent: QWidget, name: str) -> None:
-        super().__init__(parent, "Move or rotate", f"Shift {name} and turn it about its middle.", "Apply")
+        super().__init__(
+            parent, tr("Move or rotate"), tr("Shift {name} and turn it about its middle.", name=name), tr("Apply")
+        )
         form = QFormLayout()
-        self.right, self.down = _millimetres("to the right of the screen"), _millimetres("down the screen")
+        self.right, self.down = _millimetres(tr("to the right of the screen")), _millimetres(tr("down the screen"))
         self.degrees = QDoubleSpinBox(minimum=-180, maximum=180, decimals=1, suffix="°")
         self.where = QComboBox()
-        self.where.addItems(["Every slice", "This slice"])
-        form.addRow("To the right", self.right)
-        form.addRow("Down", self.down)
-        form.addRow("Clockwise", self.degrees)
-        form.addRow("On", self.where)
+        self.where.addItems([tr("Every slice"), tr("This slice")])
+        form.addRow(tr("To the right"), self.right)
+        form.addRow(tr("Down"), self.down)
+        form.addRow(tr("Clockwise"), self.degrees)
+        form.addRow(tr("On"), self.where)
         self.body.addLayout(form)
         self.finish()
 
@@ -139,9 +145,9 @@ class NameDialog(Dialog):
     """A name for a new structure, with TG-263's names at hand."""
 
     def __init__(self, parent: QWidget, title: str, suggestion: str = "") -> None:
-        super().__init__(parent, title, "Names of TG-263 are offered as you type.", "Add")
-        self.edit = QLineEdit(suggestion, placeholderText="Name, such as Heart or PTV_High")
-        self.edit.setAccessibleName("Name")
+        super().__init__(parent, title, tr("Names of TG-263 are offered as you type."), tr("Add"))
+        self.edit = QLineEdit(suggestion, placeholderText=tr("Name, such as Heart or PTV_High"))
+        self.edit.setAccessibleName(tr("Name"))
         completer = QCompleter(list(known_names()), self.edit)
         completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
         completer.setFilterMode(Qt.MatchFlag.MatchContains)

@@ -10,22 +10,24 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QFormLayout,
 from autocontour.case import CaseState, CaseStructure
 from autocontour.edits import HURange
 from autocontour.gui.dialogs.frame import Dialog
+from autocontour.gui.language import later, tr
 
 LOWEST_HU, HIGHEST_HU = -1025, 3072
 """At these ends of the boxes the range is open."""
-OPEN_ENDS, NO_LIMIT = (LOWEST_HU, HIGHEST_HU), "no limit"
+OPEN_ENDS, NO_LIMIT = (LOWEST_HU, HIGHEST_HU), later("no limit")
 SETTLE_MS = 80
-FROM_CROSSHAIR = "Like the crosshair"
+FROM_CROSSHAIR = later("Like the crosshair")
 TISSUES = {
-    "Air": HURange(-np.inf, -400),
-    "Lung": HURange(-950, -400),
-    "Fat": HURange(-150, -30),
-    "Soft tissue": HURange(-30, 150),
-    "Bone": HURange(200, np.inf),
-    "Metal": HURange(2000, np.inf),
+    later("Air"): HURange(-np.inf, -400),
+    later("Lung"): HURange(-950, -400),
+    later("Fat"): HURange(-150, -30),
+    later("Soft tissue"): HURange(-30, 150),
+    later("Bone"): HURange(200, np.inf),
+    later("Metal"): HURange(2000, np.inf),
 }
-BOX = "A box round the crosshair"
+BOX = later("A box round the crosshair")
 ADD, TAKE, REPLACE, NEW = "add", "take", "replace", "new"
+AS_ADDED, AS_TAKEN, AS_REPLACED = later("Add to {name}"), later("Take away from {name}"), later("Replace {name}")
 
 
 class ThresholdDialog(Dialog):
@@ -43,20 +45,21 @@ class ThresholdDialog(Dialog):
     """What is chosen has changed, and then been left alone for a moment."""
 
     def __init__(self, parent: QWidget, state: CaseState, current: CaseStructure | None, learned: HURange) -> None:
-        super().__init__(parent, "Threshold", "The axial view shows what it finds on this slice.", "Apply")
-        self._learned = learned
+        super().__init__(parent, tr("Threshold"), tr("The axial view shows what it finds on this slice."), tr("Apply"))
         self.tissue = QComboBox()
-        self.tissue.addItems([FROM_CROSSHAIR, *TISSUES])
-        self.low, self.high = _HUBox("from"), _HUBox("to")
+        self.tissue.addItem(tr(FROM_CROSSHAIR), learned)
+        for name, hu_range in TISSUES.items():
+            self.tissue.addItem(tr(name), hu_range)
+        self.low, self.high = _HUBox(tr("from")), _HUBox(tr("to"))
         self.region = QComboBox()
         for item in state.items:
             if item.structure.contours:
-                self.region.addItem(f"Inside {item.structure.name}", item.structure.number)
-        self.region.addItem(BOX)
+                self.region.addItem(tr("Inside {name}", name=item.structure.name), item.structure.number)
+        self.region.addItem(tr(BOX))
         body = next((i.structure.number for i in state.items if i.structure.interpreted_type == "EXTERNAL"), None)
         self.region.setCurrentIndex(max(self.region.findData(body), 0) if body is not None else self.region.count() - 1)
         self.side = QDoubleSpinBox(minimum=5, maximum=600, value=100, singleStep=10, decimals=0, suffix=" mm")
-        self.connected = QCheckBox("Only what hangs together with the crosshair")
+        self.connected = QCheckBox(tr("Only what hangs together with the crosshair"))
         self.connected.setChecked(True)
         self.target = _targets(current)
         self._arrange()
@@ -76,13 +79,13 @@ class ThresholdDialog(Dialog):
     def _arrange(self) -> None:
         form = QFormLayout()
         for words, widget in (
-            ("Tissue", self.tissue),
-            ("From", self.low),
-            ("To", self.high),
-            ("Where", self.region),
-            ("Side of the box", self.side),
+            (tr("Tissue"), self.tissue),
+            (tr("From"), self.low),
+            (tr("To"), self.high),
+            (tr("Where"), self.region),
+            (tr("Side of the box"), self.side),
             ("", self.connected),
-            ("Result", self.target),
+            (tr("Result"), self.target),
         ):
             form.addRow(words, widget)
         self.body.addLayout(form)
@@ -93,7 +96,7 @@ class ThresholdDialog(Dialog):
         self._form.setRowVisible(self.side, self.region.currentData() is None)
 
     def _listen(self) -> None:
-        self.tissue.currentTextChanged.connect(lambda name: self._show_range(TISSUES.get(name, self._learned)))
+        self.tissue.currentIndexChanged.connect(lambda _: self._show_range(self.tissue.currentData()))
         self.region.currentTextChanged.connect(self._offer_side)
         for signal in (
             *(self.low.valueChanged, self.high.valueChanged, self.side.valueChanged),
@@ -116,7 +119,7 @@ class _HUBox(QSpinBox):
 
     def textFromValue(self, value: int) -> str:
         """Show the ends in words."""
-        return NO_LIMIT if value in OPEN_ENDS else str(value)
+        return tr(NO_LIMIT) if value in OPEN_ENDS else str(value)
 
     def valueFromText(self, text: str) -> int:
         """Read a number or the words."""
@@ -125,7 +128,7 @@ class _HUBox(QSpinBox):
 
     def validate(self, text: str, position: int) -> tuple[QValidator.State, str, int]:
         """Take the words for an open end."""
-        words = text.strip() == NO_LIMIT
+        words = text.strip() == tr(NO_LIMIT)
         return (QValidator.State.Acceptable, text, position) if words else super().validate(text, position)
 
 
@@ -133,7 +136,7 @@ def _targets(current: CaseStructure | None) -> QComboBox:
     box = QComboBox()
     if current is not None and not current.is_protected:
         name = current.structure.name
-        for words, what in ((f"Add to {name}", ADD), (f"Take away from {name}", TAKE), (f"Replace {name}", REPLACE)):
-            box.addItem(words, what)
-    box.addItem("A new structure", NEW)
+        for words, what in ((AS_ADDED, ADD), (AS_TAKEN, TAKE), (AS_REPLACED, REPLACE)):
+            box.addItem(tr(words, name=name), what)
+    box.addItem(tr("A new structure"), NEW)
     return box

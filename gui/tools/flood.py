@@ -21,6 +21,8 @@ from autocontour.edits import (
     union,
 )
 from autocontour.edits.strokes import Point2
+from autocontour.gui.language import tr
+from autocontour.gui.phrases import in_words
 from autocontour.gui.tools.base import Pointer, Tool, cosmetic_pen, draw_proposal
 from autocontour.gui.tools.brush import ERASER_COLOR
 from autocontour.jobs import Job
@@ -54,7 +56,7 @@ class Flood(Tool):
     @property
     def size_words(self) -> str:
         """The circle, and how wide the range is."""
-        return f"within ⌀ {2 * self.radius_mm:.0f} mm   range × {self.breadth:.2f}"
+        return tr("within ⌀ {width:.0f} mm   range × {breadth:.2f}", width=2 * self.radius_mm, breadth=self.breadth)
 
     def resize(self, factor: float) -> None:
         """Make the range of HU wider or narrower."""
@@ -85,9 +87,12 @@ class Flood(Tool):
         draw_proposal(painter, outline, color)
         painter.setPen(cosmetic_pen(QColor(240, 240, 240, 150), 1.0, Qt.PenStyle.DashLine))
         painter.drawEllipse(QPointF(*seed), self.radius_mm, self.radius_mm)
-        words = str(hu_range) if outline is not None else f"nothing here is {hu_range}"
+        words = in_words(str(hu_range))
+        words = words if outline is not None else tr("nothing here is {range}", range=words)
         through = self._goes_through if self.busy else pointer.through
-        write_beside(painter, QPointF(*pointer.at), f"{words}, through the slices" if through else words)
+        write_beside(
+            painter, QPointF(*pointer.at), tr("{range}, through the slices", range=words) if through else words
+        )
 
     def _take(self) -> None:
         _, found = self._flooded(self._seed)
