@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check tree lock clean
+.PHONY: demo test check tree translations lock clean
 
 demo: $(VENV)/ready
 	$(BIN)/autocontour demo
@@ -22,6 +22,10 @@ check: $(VENV)/ready tree
 tree:
 	@mkdir -p build/tree/autocontour && find build/tree/autocontour -type l -delete
 	@ln -s $(CURDIR)/autocontour/* $(addprefix $(CURDIR)/,gui models rtstruct qa) build/tree/autocontour/
+
+# What the viewer says in other languages: find its words, update gui/translations, compile.
+translations: $(VENV)/ready
+	$(BIN)/python installer/translations.py
 
 $(VENV)/ready: pyproject.toml requirements.lock installer/setup.py
 	$(PYTHON) installer/setup.py

@@ -1,6 +1,7 @@
 """Keep the viewer's translations: collect what it shows, update the .ts files, compile the .qm files.
 
-``make translations``. A translation is never lost: what is shown no longer is kept as vanished.
+``make translations``. A translation is never lost: what is shown no longer is kept as vanished. What stands before the
+root of a .ts file (the glossary) is kept too.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ def write_ts(path: Path, language: str, shown: list[str], translations: dict[str
         translation = ET.SubElement(message, "translation", {"type": state} if state else {})
         translation.text = translations.get(source)
     ET.indent(root, "  ")
-    head = '<?xml version="1.0" encoding="utf-8"?>\n<!DOCTYPE TS>\n'
+    before, begins, _ = path.read_text(encoding="utf-8").partition("<TS ") if path.exists() else ("", "", "")
+    head = before if begins else '<?xml version="1.0" encoding="utf-8"?>\n<!DOCTYPE TS>\n'
     path.write_text(head + ET.tostring(root, encoding="unicode") + "\n", encoding="utf-8")
 
 

@@ -1,0 +1,1943 @@
+<?xml version="1.0" encoding="utf-8"?>
+<!DOCTYPE TS>
+<!--
+The same word for the same thing:
+  approve 승인 · withdraw approval 승인 취소 · review 검토 · finding 지적 사항 · not looked at 미확인
+  structure 구조물 · structure set 구조물 세트 · contour, outline 윤곽 · auto-contour 자동 컨투어링 · slice 슬라이스
+  planning CT 치료계획 CT · planning system 치료계획 시스템 · scan CT · case 케이스 · series 시리즈 · template 템플릿
+  axial 축상면 · coronal 관상면 · sagittal 시상면 · above 위 (머리 쪽) · below 아래 (발 쪽) · window/level 윈도우/레벨
+  brush 브러시 · eraser 지우개 · push 밀기 · freehand 자유곡선 · smart brush 스마트 브러시 · flood 영역 확장 · points 점 편집
+  ruler 자 · interpolate 보간 · smooth 평활화 · simplify 단순화 · threshold 임계값 · margin 마진 · crop 크롭 · boolean 불리언 연산
+  lock 잠금 · undo 실행 취소 · redo 다시 실행 · revert 되돌리기 · mend 수정 · export 내보내기 · label 라벨 · network 모델
+Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a name no particle that would depend on its sound:
+"{name}: …" or "{name} 구조물을". Names of structures, DICOM terms, codes, HU, DSC and HD95 stay as they are.
+-->
+<TS version="2.1" language="ko" sourcelanguage="en">
+  <context>
+    <name>autocontour</name>
+    <message>
+      <source> about {seconds} s left</source>
+      <translation> 약 {seconds}초 남음</translation>
+    </message>
+    <message>
+      <source> or </source>
+      <translation> 또는 </translation>
+    </message>
+    <message>
+      <source>+ Add</source>
+      <translation>+ 추가</translation>
+    </message>
+    <message>
+      <source>3D view</source>
+      <translation>3D 화면</translation>
+    </message>
+    <message>
+      <source>95 % of either surface lies within this of the other, as `autocontour evaluate` counts it</source>
+      <translation>양쪽 표면의 95 %가 서로 이 거리 안에 있습니다 (`autocontour evaluate`와 같은 계산)</translation>
+    </message>
+    <message>
+      <source>A box round the crosshair</source>
+      <translation>십자선 주위 상자</translation>
+    </message>
+    <message>
+      <source>A new structure</source>
+      <translation>새 구조물</translation>
+    </message>
+    <message>
+      <source>A research volume has no DICOM series to refer to; no structure set can be written.</source>
+      <translation>연구용 볼륨에는 참조할 DICOM 시리즈가 없어 구조물 세트를 저장할 수 없습니다.</translation>
+    </message>
+    <message>
+      <source>Accept the structure as it stands, or withdraw that</source>
+      <translation>구조물을 현재 상태로 승인하거나 승인을 취소합니다</translation>
+    </message>
+    <message>
+      <source>Add</source>
+      <translation>추가</translation>
+    </message>
+    <message>
+      <source>Add a copy of it</source>
+      <translation>구조물의 사본을 추가합니다</translation>
+    </message>
+    <message>
+      <source>Add a structure</source>
+      <translation>구조물 추가</translation>
+    </message>
+    <message>
+      <source>Add an empty structure</source>
+      <translation>빈 구조물을 추가합니다</translation>
+    </message>
+    <message>
+      <source>Add structures of a site…</source>
+      <translation>부위별 구조물 추가…</translation>
+    </message>
+    <message>
+      <source>Add structures of {name}</source>
+      <translation>{name} 부위 구조물 추가</translation>
+    </message>
+    <message>
+      <source>Add the empty structures of a template</source>
+      <translation>템플릿의 구조물을 빈 상태로 추가합니다</translation>
+    </message>
+    <message>
+      <source>Add the structures of an RTSTRUCT of this scan</source>
+      <translation>이 CT의 RTSTRUCT에서 구조물을 추가합니다</translation>
+    </message>
+    <message>
+      <source>Add to {name}</source>
+      <translation>{name}에 더하기</translation>
+    </message>
+    <message>
+      <source>Add {name}</source>
+      <translation>{name} 추가</translation>
+    </message>
+    <message>
+      <source>Added path</source>
+      <translation>추가 경로</translation>
+    </message>
+    <message>
+      <source>Add…</source>
+      <translation>추가…</translation>
+    </message>
+    <message>
+      <source>Air</source>
+      <translation>공기</translation>
+    </message>
+    <message>
+      <source>All</source>
+      <translation>모두 선택</translation>
+    </message>
+    <message>
+      <source>Anterior</source>
+      <translation>앞 (Ant)</translation>
+    </message>
+    <message>
+      <source>Apply</source>
+      <translation>적용</translation>
+    </message>
+    <message>
+      <source>Approve</source>
+      <translation>승인</translation>
+    </message>
+    <message>
+      <source>Approve {name}</source>
+      <translation>{name} 승인</translation>
+    </message>
+    <message>
+      <source>Approved by</source>
+      <translation>승인자</translation>
+    </message>
+    <message>
+      <source>Approve…</source>
+      <translation>승인…</translation>
+    </message>
+    <message>
+      <source>As the system</source>
+      <translation>시스템 언어</translation>
+    </message>
+    <message>
+      <source>Auto</source>
+      <translation>자동</translation>
+    </message>
+    <message>
+      <source>Auto-contour</source>
+      <translation>자동 컨투어링</translation>
+    </message>
+    <message>
+      <source>Auto-contour this structure alone</source>
+      <translation>이 구조물만 자동 컨투어링합니다</translation>
+    </message>
+    <message>
+      <source>Auto-contour {name}</source>
+      <translation>{name} 자동 컨투어링</translation>
+    </message>
+    <message>
+      <source>Auto-contouring</source>
+      <translation>자동 컨투어링</translation>
+    </message>
+    <message>
+      <source>Auto-contouring stopped unexpectedly; your structures are as they were.</source>
+      <translation>자동 컨투어링이 예기치 않게 중단되었습니다. 구조물은 그대로입니다.</translation>
+    </message>
+    <message>
+      <source>Auto-contouring was stopped; what was drawn so far is there.</source>
+      <translation>자동 컨투어링을 중단했습니다. 지금까지 그린 구조물은 남아 있습니다.</translation>
+    </message>
+    <message>
+      <source>Automatic (matching site)</source>
+      <translation>자동 (부위에 맞는 모델)</translation>
+    </message>
+    <message>
+      <source>Axial</source>
+      <translation>축상면</translation>
+    </message>
+    <message>
+      <source>Axial slices</source>
+      <translation>축상면 슬라이스</translation>
+    </message>
+    <message>
+      <source>Bone</source>
+      <translation>뼈</translation>
+    </message>
+    <message>
+      <source>Boolean</source>
+      <translation>불리언 연산</translation>
+    </message>
+    <message>
+      <source>Boolean…</source>
+      <translation>불리언 연산…</translation>
+    </message>
+    <message>
+      <source>Born</source>
+      <translation>생년월일</translation>
+    </message>
+    <message>
+      <source>Brain</source>
+      <translation>뇌</translation>
+    </message>
+    <message>
+      <source>Browse…</source>
+      <translation>찾아보기…</translation>
+    </message>
+    <message>
+      <source>Brush</source>
+      <translation>브러시</translation>
+    </message>
+    <message>
+      <source>By need</source>
+      <translation>검토 필요순</translation>
+    </message>
+    <message>
+      <source>Cancel</source>
+      <translation>취소</translation>
+    </message>
+    <message>
+      <source>Change its RT ROI Interpreted Type</source>
+      <translation>RT ROI Interpreted Type을 바꿉니다</translation>
+    </message>
+    <message>
+      <source>Change its colour</source>
+      <translation>색을 바꿉니다</translation>
+    </message>
+    <message>
+      <source>Change its name; TG-263 names are offered</source>
+      <translation>이름을 바꿉니다. TG-263 이름이 제안됩니다</translation>
+    </message>
+    <message>
+      <source>Change the theme</source>
+      <translation>화면 테마를 바꿉니다</translation>
+    </message>
+    <message>
+      <source>Change {name}</source>
+      <translation>{name} 변경</translation>
+    </message>
+    <message>
+      <source>Check and write the RTSTRUCT</source>
+      <translation>RTSTRUCT를 점검하고 저장합니다</translation>
+    </message>
+    <message>
+      <source>Choose a series</source>
+      <translation>시리즈 선택</translation>
+    </message>
+    <message>
+      <source>Choose a structure to draw, or add one.</source>
+      <translation>그릴 구조물을 선택하거나 추가하세요.</translation>
+    </message>
+    <message>
+      <source>Clockwise</source>
+      <translation>시계 방향 회전</translation>
+    </message>
+    <message>
+      <source>Close the program; everything is saved</source>
+      <translation>프로그램을 닫습니다. 모두 저장되어 있습니다</translation>
+    </message>
+    <message>
+      <source>Colour</source>
+      <translation>색</translation>
+    </message>
+    <message>
+      <source>Colour…</source>
+      <translation>색…</translation>
+    </message>
+    <message>
+      <source>Compare</source>
+      <translation>비교</translation>
+    </message>
+    <message>
+      <source>Compare with</source>
+      <translation>비교할 파일</translation>
+    </message>
+    <message>
+      <source>Compare with another RTSTRUCT</source>
+      <translation>다른 RTSTRUCT와 비교</translation>
+    </message>
+    <message>
+      <source>Compare with files…</source>
+      <translation>파일과 비교…</translation>
+    </message>
+    <message>
+      <source>Compare with {name} no longer</source>
+      <translation>{name} 비교 끝내기</translation>
+    </message>
+    <message>
+      <source>Comparison</source>
+      <translation>비교</translation>
+    </message>
+    <message>
+      <source>Copy the outline towards the feet and go there</source>
+      <translation>윤곽을 발 쪽 슬라이스에 복사하고 이동합니다</translation>
+    </message>
+    <message>
+      <source>Copy the outline towards the head and go there</source>
+      <translation>윤곽을 머리 쪽 슬라이스에 복사하고 이동합니다</translation>
+    </message>
+    <message>
+      <source>Copy to next slice</source>
+      <translation>다음 슬라이스에 복사</translation>
+    </message>
+    <message>
+      <source>Copy to slice above</source>
+      <translation>위 슬라이스에 복사</translation>
+    </message>
+    <message>
+      <source>Copy to slice below</source>
+      <translation>아래 슬라이스에 복사</translation>
+    </message>
+    <message>
+      <source>Coronal</source>
+      <translation>관상면</translation>
+    </message>
+    <message>
+      <source>Crop</source>
+      <translation>크롭</translation>
+    </message>
+    <message>
+      <source>Crop…</source>
+      <translation>크롭…</translation>
+    </message>
+    <message>
+      <source>Ctrl + wheel</source>
+      <translation>Ctrl + 휠</translation>
+    </message>
+    <message>
+      <source>Cut {name} back at another structure.</source>
+      <translation>{name} 윤곽을 다른 구조물을 기준으로 잘라 냅니다.</translation>
+    </message>
+    <message>
+      <source>Dark or light</source>
+      <translation>어두운/밝은 테마</translation>
+    </message>
+    <message>
+      <source>Delete above</source>
+      <translation>위쪽 모두 삭제</translation>
+    </message>
+    <message>
+      <source>Delete below</source>
+      <translation>아래쪽 모두 삭제</translation>
+    </message>
+    <message>
+      <source>Delete on slice</source>
+      <translation>이 슬라이스에서 삭제</translation>
+    </message>
+    <message>
+      <source>Delete structure</source>
+      <translation>구조물 삭제</translation>
+    </message>
+    <message>
+      <source>Delete {name}</source>
+      <translation>{name} 삭제</translation>
+    </message>
+    <message>
+      <source>Dice similarity coefficient, as `autocontour evaluate` counts it; with ≈ exact on the outlines meanwhile</source>
+      <translation>Dice 유사도 계수 (`autocontour evaluate`와 같은 계산). ≈ 표시는 계산 중 윤곽만으로 구한 값입니다</translation>
+    </message>
+    <message>
+      <source>Differs on</source>
+      <translation>차이 있음</translation>
+    </message>
+    <message>
+      <source>Do the next step again</source>
+      <translation>취소한 단계를 다시 실행합니다</translation>
+    </message>
+    <message>
+      <source>Done again: {step}</source>
+      <translation>다시 실행: {step}</translation>
+    </message>
+    <message>
+      <source>Double click</source>
+      <translation>두 번 클릭</translation>
+    </message>
+    <message>
+      <source>Down</source>
+      <translation>아래로</translation>
+    </message>
+    <message>
+      <source>Drag single points; Shift takes one out</source>
+      <translation>점을 하나씩 끌어 옮깁니다. Shift: 점 제거</translation>
+    </message>
+    <message>
+      <source>Draw</source>
+      <translation>그리기</translation>
+    </message>
+    <message>
+      <source>Draw again automatically</source>
+      <translation>자동으로 다시 그리기</translation>
+    </message>
+    <message>
+      <source>Draw round what to add; Shift cuts away</source>
+      <translation>더할 부분을 둘러 그립니다. Shift: 잘라 내기</translation>
+    </message>
+    <message>
+      <source>Draw the organs automatically</source>
+      <translation>장기를 자동으로 그립니다</translation>
+    </message>
+    <message>
+      <source>Draw the slices between those that are drawn</source>
+      <translation>그려진 슬라이스 사이를 채워 그립니다</translation>
+    </message>
+    <message>
+      <source>Draw the structure on two slices or more, then interpolate between them.</source>
+      <translation>두 개 이상의 슬라이스에 먼저 그린 다음 보간하세요.</translation>
+    </message>
+    <message>
+      <source>Draw what lies in a range of HU, inside a structure or a box</source>
+      <translation>구조물이나 상자 안에서 HU 범위에 드는 부분을 그립니다</translation>
+    </message>
+    <message>
+      <source>Drawn by</source>
+      <translation>그리는 방법</translation>
+    </message>
+    <message>
+      <source>Drawn by {name}</source>
+      <translation>작성: {name}</translation>
+    </message>
+    <message>
+      <source>Drop a folder with a planning CT here, or open one.</source>
+      <translation>치료계획 CT 폴더를 여기에 끌어다 놓거나 여세요.</translation>
+    </message>
+    <message>
+      <source>Duplicate</source>
+      <translation>복제</translation>
+    </message>
+    <message>
+      <source>Edit</source>
+      <translation>편집</translation>
+    </message>
+    <message>
+      <source>Eraser</source>
+      <translation>지우개</translation>
+    </message>
+    <message>
+      <source>Every key on one sheet</source>
+      <translation>모든 단축키를 한눈에 봅니다</translation>
+    </message>
+    <message>
+      <source>Every slice</source>
+      <translation>모든 슬라이스</translation>
+    </message>
+    <message>
+      <source>Every structure is approved.</source>
+      <translation>모든 구조물이 승인되었습니다.</translation>
+    </message>
+    <message>
+      <source>Everything that can be drawn</source>
+      <translation>그릴 수 있는 모든 구조물</translation>
+    </message>
+    <message>
+      <source>Export</source>
+      <translation>내보내기</translation>
+    </message>
+    <message>
+      <source>Export although there are questions</source>
+      <translation>확인할 사항이 있어도 내보내기</translation>
+    </message>
+    <message>
+      <source>Export structure set</source>
+      <translation>구조물 세트 내보내기</translation>
+    </message>
+    <message>
+      <source>Export…</source>
+      <translation>내보내기…</translation>
+    </message>
+    <message>
+      <source>Fat</source>
+      <translation>지방</translation>
+    </message>
+    <message>
+      <source>File</source>
+      <translation>파일</translation>
+    </message>
+    <message>
+      <source>Fill</source>
+      <translation>채우기</translation>
+    </message>
+    <message>
+      <source>Fill holes</source>
+      <translation>구멍 메우기</translation>
+    </message>
+    <message>
+      <source>Fill opacity</source>
+      <translation>채우기 불투명도</translation>
+    </message>
+    <message>
+      <source>Fill the holes on every slice</source>
+      <translation>모든 슬라이스의 구멍을 메웁니다</translation>
+    </message>
+    <message>
+      <source>Find a structure</source>
+      <translation>구조물 찾기</translation>
+    </message>
+    <message>
+      <source>First</source>
+      <translation>첫째 구조물</translation>
+    </message>
+    <message>
+      <source>Fit views</source>
+      <translation>화면에 맞추기</translation>
+    </message>
+    <message>
+      <source>Flood</source>
+      <translation>영역 확장</translation>
+    </message>
+    <message>
+      <source>For</source>
+      <translation>대상</translation>
+    </message>
+    <message>
+      <source>Freehand</source>
+      <translation>자유곡선</translation>
+    </message>
+    <message>
+      <source>From</source>
+      <translation>하한</translation>
+    </message>
+    <message>
+      <source>Gap</source>
+      <translation>간격</translation>
+    </message>
+    <message>
+      <source>Go down to the next slice that a finding points at</source>
+      <translation>지적 사항이 있는 아래쪽 슬라이스로 갑니다</translation>
+    </message>
+    <message>
+      <source>Go on where it ended</source>
+      <translation>이어서 작업하기</translation>
+    </message>
+    <message>
+      <source>Go on with what was recovered</source>
+      <translation>복구된 상태로 계속합니다</translation>
+    </message>
+    <message>
+      <source>Go to structure</source>
+      <translation>구조물로 이동</translation>
+    </message>
+    <message>
+      <source>Go to the structure that most needs a look</source>
+      <translation>가장 먼저 검토할 구조물로 갑니다</translation>
+    </message>
+    <message>
+      <source>Go to what most needs a look</source>
+      <translation>가장 먼저 검토할 곳으로 갑니다</translation>
+    </message>
+    <message>
+      <source>Go up to the next slice that a finding points at</source>
+      <translation>지적 사항이 있는 위쪽 슬라이스로 갑니다</translation>
+    </message>
+    <message>
+      <source>Grow or shrink it in six directions</source>
+      <translation>여섯 방향으로 넓히거나 줄입니다</translation>
+    </message>
+    <message>
+      <source>Grow {name}; numbers below zero shrink it.</source>
+      <translation>{name} 윤곽을 넓힙니다. 음수는 줄입니다.</translation>
+    </message>
+    <message>
+      <source>Head and neck</source>
+      <translation>두경부</translation>
+    </message>
+    <message>
+      <source>Help</source>
+      <translation>도움말</translation>
+    </message>
+    <message>
+      <source>Here the compared outlines differ.</source>
+      <translation>비교하는 윤곽이 여기서 다릅니다.</translation>
+    </message>
+    <message>
+      <source>Hide or show structure</source>
+      <translation>구조물 숨기기/보이기</translation>
+    </message>
+    <message>
+      <source>Hide the selected structure</source>
+      <translation>선택한 구조물을 숨깁니다</translation>
+    </message>
+    <message>
+      <source>How strongly structures are filled</source>
+      <translation>구조물 안쪽을 채우는 정도</translation>
+    </message>
+    <message>
+      <source>Inferior</source>
+      <translation>아래 (Inf)</translation>
+    </message>
+    <message>
+      <source>Inside {name}</source>
+      <translation>{name} 안쪽</translation>
+    </message>
+    <message>
+      <source>Interpolate</source>
+      <translation>보간</translation>
+    </message>
+    <message>
+      <source>Join two structures, slice by slice.</source>
+      <translation>두 구조물을 슬라이스마다 연산합니다.</translation>
+    </message>
+    <message>
+      <source>Join, intersect or subtract structures</source>
+      <translation>구조물을 합치거나, 겹친 부분만 남기거나, 뺍니다</translation>
+    </message>
+    <message>
+      <source>Keep</source>
+      <translation>유지</translation>
+    </message>
+    <message>
+      <source>Keep it inside or away from another structure</source>
+      <translation>다른 구조물의 안쪽 또는 바깥쪽만 남깁니다</translation>
+    </message>
+    <message>
+      <source>Keep largest piece</source>
+      <translation>가장 큰 조각만 남기기</translation>
+    </message>
+    <message>
+      <source>Keep what is inside</source>
+      <translation>안쪽만 남기기</translation>
+    </message>
+    <message>
+      <source>Keep what is outside</source>
+      <translation>바깥쪽만 남기기</translation>
+    </message>
+    <message>
+      <source>Kernel</source>
+      <translation>커널</translation>
+    </message>
+    <message>
+      <source>Keys</source>
+      <translation>단축키</translation>
+    </message>
+    <message>
+      <source>Label</source>
+      <translation>라벨</translation>
+    </message>
+    <message>
+      <source>Language</source>
+      <translation>언어</translation>
+    </message>
+    <message>
+      <source>Larger</source>
+      <translation>크게</translation>
+    </message>
+    <message>
+      <source>Leave out points that do not matter (0.3 mm)</source>
+      <translation>모양에 영향이 없는 점을 줄입니다 (0.3 mm)</translation>
+    </message>
+    <message>
+      <source>Leave out what is not approved</source>
+      <translation>승인되지 않은 구조물 제외</translation>
+    </message>
+    <message>
+      <source>Left</source>
+      <translation>왼쪽 (Lt)</translation>
+    </message>
+    <message>
+      <source>Like the crosshair</source>
+      <translation>십자선과 비슷한 조직</translation>
+    </message>
+    <message>
+      <source>Lock or unlock</source>
+      <translation>잠금/잠금 해제</translation>
+    </message>
+    <message>
+      <source>Lock {name}</source>
+      <translation>{name} 잠금</translation>
+    </message>
+    <message>
+      <source>Looking for scans…</source>
+      <translation>CT를 찾는 중…</translation>
+    </message>
+    <message>
+      <source>Lung</source>
+      <translation>폐</translation>
+    </message>
+    <message>
+      <source>Make a view the large one</source>
+      <translation>화면 크게 보기</translation>
+    </message>
+    <message>
+      <source>Make the tool larger</source>
+      <translation>도구를 크게 합니다</translation>
+    </message>
+    <message>
+      <source>Make the tool smaller</source>
+      <translation>도구를 작게 합니다</translation>
+    </message>
+    <message>
+      <source>Margin</source>
+      <translation>마진</translation>
+    </message>
+    <message>
+      <source>Margin…</source>
+      <translation>마진…</translation>
+    </message>
+    <message>
+      <source>Measure a distance</source>
+      <translation>거리를 잽니다</translation>
+    </message>
+    <message>
+      <source>Mediastinum</source>
+      <translation>종격동</translation>
+    </message>
+    <message>
+      <source>Mend</source>
+      <translation>수정</translation>
+    </message>
+    <message>
+      <source>Mend all that can be mended</source>
+      <translation>수정 가능한 항목 모두 수정</translation>
+    </message>
+    <message>
+      <source>Mend for export</source>
+      <translation>내보내기용 수정</translation>
+    </message>
+    <message>
+      <source>Mend {name}</source>
+      <translation>{name} 수정</translation>
+    </message>
+    <message>
+      <source>Message</source>
+      <translation>알림</translation>
+    </message>
+    <message>
+      <source>Metal</source>
+      <translation>금속</translation>
+    </message>
+    <message>
+      <source>Middle drag</source>
+      <translation>가운데 단추로 끌기</translation>
+    </message>
+    <message>
+      <source>Middle slice</source>
+      <translation>중앙 슬라이스</translation>
+    </message>
+    <message>
+      <source>Model package</source>
+      <translation>모델 패키지</translation>
+    </message>
+    <message>
+      <source>Mouse</source>
+      <translation>마우스</translation>
+    </message>
+    <message>
+      <source>Move</source>
+      <translation>이동</translation>
+    </message>
+    <message>
+      <source>Move or rotate</source>
+      <translation>이동 또는 회전</translation>
+    </message>
+    <message>
+      <source>Move or rotate…</source>
+      <translation>이동 또는 회전…</translation>
+    </message>
+    <message>
+      <source>Move the crosshair; a click on an outline selects it</source>
+      <translation>십자선을 옮깁니다. 윤곽을 클릭하면 선택됩니다</translation>
+    </message>
+    <message>
+      <source>Name</source>
+      <translation>이름</translation>
+    </message>
+    <message>
+      <source>Name, such as Heart or PTV_High</source>
+      <translation>이름 (예: Heart, PTV_High)</translation>
+    </message>
+    <message>
+      <source>Names of TG-263 are offered as you type.</source>
+      <translation>입력하면 TG-263 이름이 제안됩니다.</translation>
+    </message>
+    <message>
+      <source>Navigate</source>
+      <translation>탐색</translation>
+    </message>
+    <message>
+      <source>Next marked slice</source>
+      <translation>다음 표시 슬라이스</translation>
+    </message>
+    <message>
+      <source>Next to review</source>
+      <translation>다음 검토</translation>
+    </message>
+    <message>
+      <source>No finding points at a slice.</source>
+      <translation>슬라이스를 가리키는 지적 사항이 없습니다.</translation>
+    </message>
+    <message>
+      <source>No name</source>
+      <translation>이름 없음</translation>
+    </message>
+    <message>
+      <source>No patient open</source>
+      <translation>열린 환자 없음</translation>
+    </message>
+    <message>
+      <source>No rule and no installed package draws it; draw it by hand.</source>
+      <translation>그릴 수 있는 규칙이나 설치된 패키지가 없습니다. 직접 그리세요.</translation>
+    </message>
+    <message>
+      <source>No structure is selected</source>
+      <translation>선택한 구조물 없음</translation>
+    </message>
+    <message>
+      <source>None</source>
+      <translation>모두 해제</translation>
+    </message>
+    <message>
+      <source>Not drawn unasked: below the accuracy for it. Look at every slice of it.</source>
+      <translation>정확도가 기준에 못 미쳐 선택할 때만 그립니다. 모든 슬라이스를 확인하세요.</translation>
+    </message>
+    <message>
+      <source>Not found: {names}.</source>
+      <translation>찾지 못함: {names}.</translation>
+    </message>
+    <message>
+      <source>Not now</source>
+      <translation>나중에</translation>
+    </message>
+    <message>
+      <source>Nothing has changed.</source>
+      <translation>바뀐 것은 없습니다.</translation>
+    </message>
+    <message>
+      <source>Nothing is thrown away: the changes are there when the scan is opened again</source>
+      <translation>아무것도 버리지 않습니다. 이 CT를 다시 열면 변경 내용이 그대로 있습니다</translation>
+    </message>
+    <message>
+      <source>Nothing to do again</source>
+      <translation>다시 실행할 것이 없습니다</translation>
+    </message>
+    <message>
+      <source>Nothing to take back</source>
+      <translation>취소할 것이 없습니다</translation>
+    </message>
+    <message>
+      <source>Nothing was found in this range there.</source>
+      <translation>그곳에는 이 범위에 드는 것이 없습니다.</translation>
+    </message>
+    <message>
+      <source>Nudge the outline like clay</source>
+      <translation>윤곽을 찰흙처럼 밀어 고칩니다</translation>
+    </message>
+    <message>
+      <source>On</source>
+      <translation>적용 범위</translation>
+    </message>
+    <message>
+      <source>On this slice keep only the largest piece</source>
+      <translation>이 슬라이스에서 가장 큰 조각만 남깁니다</translation>
+    </message>
+    <message>
+      <source>One slice towards the feet</source>
+      <translation>발 쪽으로 한 슬라이스</translation>
+    </message>
+    <message>
+      <source>One slice towards the head</source>
+      <translation>머리 쪽으로 한 슬라이스</translation>
+    </message>
+    <message>
+      <source>Only what hangs together with the crosshair</source>
+      <translation>십자선과 이어진 부분만</translation>
+    </message>
+    <message>
+      <source>Open</source>
+      <translation>열기</translation>
+    </message>
+    <message>
+      <source>Open a CT folder</source>
+      <translation>CT 폴더 열기</translation>
+    </message>
+    <message>
+      <source>Open a CT folder…</source>
+      <translation>CT 폴더 열기…</translation>
+    </message>
+    <message>
+      <source>Open a folder with a CT</source>
+      <translation>CT가 있는 폴더를 엽니다</translation>
+    </message>
+    <message>
+      <source>Open a structure set</source>
+      <translation>구조물 세트 열기</translation>
+    </message>
+    <message>
+      <source>Open it in spite of this; every slice keeps its true position, and the file will say so</source>
+      <translation>그래도 엽니다. 슬라이스는 실제 위치를 유지하며, 이 사실이 파일에 기록됩니다</translation>
+    </message>
+    <message>
+      <source>Open structure set…</source>
+      <translation>구조물 세트 열기…</translation>
+    </message>
+    <message>
+      <source>Open {name}</source>
+      <translation>{name} 열기</translation>
+    </message>
+    <message>
+      <source>Open…</source>
+      <translation>열기…</translation>
+    </message>
+    <message>
+      <source>Outline of the structure that is not in the set, as `autocontour evaluate` counts it</source>
+      <translation>비교 세트에 없는 구조물 윤곽의 길이 (`autocontour evaluate`와 같은 계산)</translation>
+    </message>
+    <message>
+      <source>Paint only what looks like where the stroke begins</source>
+      <translation>시작한 곳과 비슷한 조직만 칠합니다</translation>
+    </message>
+    <message>
+      <source>Paint, a ball in side views; Shift takes away; Shift+wheel or [ ] sizes</source>
+      <translation>칠합니다(시상·관상면은 공 모양). Shift: 지우기, Shift+휠 또는 [ ]: 크기</translation>
+    </message>
+    <message>
+      <source>Pan</source>
+      <translation>화면 이동</translation>
+    </message>
+    <message>
+      <source>Patient</source>
+      <translation>환자</translation>
+    </message>
+    <message>
+      <source>Planning system</source>
+      <translation>치료계획 시스템</translation>
+    </message>
+    <message>
+      <source>Points</source>
+      <translation>점 편집</translation>
+    </message>
+    <message>
+      <source>Posterior</source>
+      <translation>뒤 (Post)</translation>
+    </message>
+    <message>
+      <source>Previous marked slice</source>
+      <translation>이전 표시 슬라이스</translation>
+    </message>
+    <message>
+      <source>Progress of the computation</source>
+      <translation>계산 진행률</translation>
+    </message>
+    <message>
+      <source>Protect it from changes</source>
+      <translation>변경되지 않게 보호합니다</translation>
+    </message>
+    <message>
+      <source>Push</source>
+      <translation>밀기</translation>
+    </message>
+    <message>
+      <source>Put first what most needs a look, and say why: findings, an unsure network, never looked at</source>
+      <translation>검토가 가장 필요한 구조물부터 이유와 함께 보입니다: 지적 사항, 불확실한 모델, 미확인</translation>
+    </message>
+    <message>
+      <source>Put the automatic contours back</source>
+      <translation>자동 윤곽으로 되돌립니다</translation>
+    </message>
+    <message>
+      <source>Quit</source>
+      <translation>끝내기</translation>
+    </message>
+    <message>
+      <source>RECENT</source>
+      <translation>최근 항목</translation>
+    </message>
+    <message>
+      <source>Recent folders</source>
+      <translation>최근 폴더</translation>
+    </message>
+    <message>
+      <source>Recovered</source>
+      <translation>복구됨</translation>
+    </message>
+    <message>
+      <source>Redo</source>
+      <translation>다시 실행</translation>
+    </message>
+    <message>
+      <source>Remove it from the case</source>
+      <translation>케이스에서 제거합니다</translation>
+    </message>
+    <message>
+      <source>Rename</source>
+      <translation>이름 바꾸기</translation>
+    </message>
+    <message>
+      <source>Rename {name}</source>
+      <translation>{name} 이름 바꾸기</translation>
+    </message>
+    <message>
+      <source>Replace {name}</source>
+      <translation>{name} 바꾸기</translation>
+    </message>
+    <message>
+      <source>Research volume, no patient</source>
+      <translation>연구용 볼륨, 환자 없음</translation>
+    </message>
+    <message>
+      <source>Result</source>
+      <translation>결과</translation>
+    </message>
+    <message>
+      <source>Return to the structures as they were before; Ctrl+Z brings the changes again</source>
+      <translation>복구 전의 구조물로 돌아갑니다. Ctrl+Z를 누르면 변경이 다시 돌아옵니다</translation>
+    </message>
+    <message>
+      <source>Revert to automatic</source>
+      <translation>자동 윤곽으로 되돌리기</translation>
+    </message>
+    <message>
+      <source>Review</source>
+      <translation>검토</translation>
+    </message>
+    <message>
+      <source>Right</source>
+      <translation>오른쪽 (Rt)</translation>
+    </message>
+    <message>
+      <source>Right drag</source>
+      <translation>오른쪽 단추로 끌기</translation>
+    </message>
+    <message>
+      <source>Ruler</source>
+      <translation>자</translation>
+    </message>
+    <message>
+      <source>STRUCTURE SETS DRAWN ON IT</source>
+      <translation>이 CT의 구조물 세트</translation>
+    </message>
+    <message>
+      <source>STRUCTURES</source>
+      <translation>구조물</translation>
+    </message>
+    <message>
+      <source>Sagittal</source>
+      <translation>시상면</translation>
+    </message>
+    <message>
+      <source>Second</source>
+      <translation>둘째 구조물</translation>
+    </message>
+    <message>
+      <source>See the image without them</source>
+      <translation>윤곽 없이 영상만 봅니다</translation>
+    </message>
+    <message>
+      <source>Series</source>
+      <translation>시리즈</translation>
+    </message>
+    <message>
+      <source>Shift + wheel</source>
+      <translation>Shift + 휠</translation>
+    </message>
+    <message>
+      <source>Shift or turn the structure</source>
+      <translation>구조물을 옮기거나 돌립니다</translation>
+    </message>
+    <message>
+      <source>Shift {name} and turn it about its middle.</source>
+      <translation>{name} 윤곽을 옮기고 중심을 축으로 돌립니다.</translation>
+    </message>
+    <message>
+      <source>Show or hide outlines</source>
+      <translation>윤곽 보이기/숨기기</translation>
+    </message>
+    <message>
+      <source>Show other observers' RTSTRUCTs against this one</source>
+      <translation>다른 작성자의 RTSTRUCT와 비교해 봅니다</translation>
+    </message>
+    <message>
+      <source>Show the automatic contours against the edited ones</source>
+      <translation>자동 윤곽과 수정한 윤곽을 비교해 봅니다</translation>
+    </message>
+    <message>
+      <source>Show the middle of the selected structure</source>
+      <translation>선택한 구조물의 가운데를 봅니다</translation>
+    </message>
+    <message>
+      <source>Show the whole image</source>
+      <translation>영상 전체를 봅니다</translation>
+    </message>
+    <message>
+      <source>Side of the box</source>
+      <translation>상자 한 변</translation>
+    </message>
+    <message>
+      <source>Simplify</source>
+      <translation>단순화</translation>
+    </message>
+    <message>
+      <source>Size of the tool</source>
+      <translation>도구 크기</translation>
+    </message>
+    <message>
+      <source>Slice down</source>
+      <translation>아래 슬라이스</translation>
+    </message>
+    <message>
+      <source>Slice up</source>
+      <translation>위 슬라이스</translation>
+    </message>
+    <message>
+      <source>Slices</source>
+      <translation>슬라이스</translation>
+    </message>
+    <message>
+      <source>Slices of the scan, head up. The coloured bar shows where the selected structure is drawn.</source>
+      <translation>CT의 슬라이스입니다(위가 머리 쪽). 색 막대는 선택한 구조물이 그려진 범위입니다.</translation>
+    </message>
+    <message>
+      <source>Slices on which the outlines differ by more than 20 mm²; marked at the right of the slider</source>
+      <translation>윤곽이 20 mm² 넘게 다른 슬라이스. 슬라이더 오른쪽에 표시됩니다</translation>
+    </message>
+    <message>
+      <source>Smaller</source>
+      <translation>작게</translation>
+    </message>
+    <message>
+      <source>Smart brush</source>
+      <translation>스마트 브러시</translation>
+    </message>
+    <message>
+      <source>Smooth</source>
+      <translation>평활화</translation>
+    </message>
+    <message>
+      <source>Smooth all slices</source>
+      <translation>모든 슬라이스 평활화</translation>
+    </message>
+    <message>
+      <source>Smooth every outline</source>
+      <translation>모든 윤곽을 매끄럽게 합니다</translation>
+    </message>
+    <message>
+      <source>Smooth the outline on this slice</source>
+      <translation>이 슬라이스의 윤곽을 매끄럽게 합니다</translation>
+    </message>
+    <message>
+      <source>Soft tissue</source>
+      <translation>연조직</translation>
+    </message>
+    <message>
+      <source>Spacing</source>
+      <translation>간격</translation>
+    </message>
+    <message>
+      <source>Starting…</source>
+      <translation>시작하는 중…</translation>
+    </message>
+    <message>
+      <source>Statistics</source>
+      <translation>통계</translation>
+    </message>
+    <message>
+      <source>Structure</source>
+      <translation>구조물</translation>
+    </message>
+    <message>
+      <source>Structure set label</source>
+      <translation>구조물 세트 라벨</translation>
+    </message>
+    <message>
+      <source>Structure sets to open with it</source>
+      <translation>함께 열 구조물 세트</translation>
+    </message>
+    <message>
+      <source>Structures</source>
+      <translation>구조물</translation>
+    </message>
+    <message>
+      <source>Structures of a site</source>
+      <translation>부위별 구조물</translation>
+    </message>
+    <message>
+      <source>Structures that are there are drawn anew; locked and approved ones stay as they are.</source>
+      <translation>이미 있는 구조물은 새로 그립니다. 잠겼거나 승인된 구조물은 그대로 둡니다.</translation>
+    </message>
+    <message>
+      <source>Structures to draw</source>
+      <translation>그릴 구조물</translation>
+    </message>
+    <message>
+      <source>Study</source>
+      <translation>검사일</translation>
+    </message>
+    <message>
+      <source>Superior</source>
+      <translation>위 (Sup)</translation>
+    </message>
+    <message>
+      <source>Take away from {name}</source>
+      <translation>{name}에서 빼기</translation>
+    </message>
+    <message>
+      <source>Take back what was recovered</source>
+      <translation>복구 내용 되돌리기</translation>
+    </message>
+    <message>
+      <source>Take it off every slice towards the feet</source>
+      <translation>발 쪽의 모든 슬라이스에서 삭제합니다</translation>
+    </message>
+    <message>
+      <source>Take it off every slice towards the head</source>
+      <translation>머리 쪽의 모든 슬라이스에서 삭제합니다</translation>
+    </message>
+    <message>
+      <source>Take the last step back</source>
+      <translation>마지막 단계를 취소합니다</translation>
+    </message>
+    <message>
+      <source>Take the structure off this slice</source>
+      <translation>이 슬라이스에서 구조물을 삭제합니다</translation>
+    </message>
+    <message>
+      <source>Take them back</source>
+      <translation>되돌리기</translation>
+    </message>
+    <message>
+      <source>Take what looks like the seed; drag says how far, [ ] the range; Shift takes away; Ctrl through the slices</source>
+      <translation>시작점과 비슷한 부분을 더합니다. 끌기: 범위, [ ]: HU 폭, Shift: 빼기, Ctrl: 여러 슬라이스</translation>
+    </message>
+    <message>
+      <source>Taken back; Ctrl+Z brings the changes again.</source>
+      <translation>되돌렸습니다. Ctrl+Z를 누르면 변경이 다시 돌아옵니다.</translation>
+    </message>
+    <message>
+      <source>Template</source>
+      <translation>템플릿</translation>
+    </message>
+    <message>
+      <source>The axial view shows what it finds on this slice.</source>
+      <translation>이 슬라이스에서 찾은 결과가 축상면에 보입니다.</translation>
+    </message>
+    <message>
+      <source>The file is checked, written, read back and compared before it takes its name.</source>
+      <translation>파일은 점검, 저장, 다시 읽기, 대조를 모두 거친 뒤에 완성됩니다.</translation>
+    </message>
+    <message>
+      <source>The first ticked is opened to be worked on, the others to compare with.</source>
+      <translation>먼저 선택한 세트는 작업용으로, 나머지는 비교용으로 엽니다.</translation>
+    </message>
+    <message>
+      <source>The language changes when the program is started again.</source>
+      <translation>언어는 프로그램을 다시 시작하면 바뀝니다.</translation>
+    </message>
+    <message>
+      <source>The outlines of {name} are too unlike to draw a slice between them.</source>
+      <translation>{name}: 윤곽이 서로 너무 달라 사이를 보간할 수 없습니다.</translation>
+    </message>
+    <message>
+      <source>The program ended unexpectedly</source>
+      <translation>프로그램이 예기치 않게 종료되었습니다</translation>
+    </message>
+    <message>
+      <source>The same in every direction</source>
+      <translation>모든 방향 같게</translation>
+    </message>
+    <message>
+      <source>There is nothing to review yet.</source>
+      <translation>아직 검토할 것이 없습니다.</translation>
+    </message>
+    <message>
+      <source>Thickness</source>
+      <translation>두께</translation>
+    </message>
+    <message>
+      <source>This did not work ({fault}). Your contours are saved.</source>
+      <translation>작업에 실패했습니다({fault}). 윤곽은 저장되어 있습니다.</translation>
+    </message>
+    <message>
+      <source>This failed: {why}.</source>
+      <translation>실패했습니다: {why}.</translation>
+    </message>
+    <message>
+      <source>This is the last slice of the scan.</source>
+      <translation>CT의 마지막 슬라이스입니다.</translation>
+    </message>
+    <message>
+      <source>This scan is open already.</source>
+      <translation>이미 열려 있는 CT입니다.</translation>
+    </message>
+    <message>
+      <source>This slice</source>
+      <translation>이 슬라이스</translation>
+    </message>
+    <message>
+      <source>Threshold</source>
+      <translation>임계값</translation>
+    </message>
+    <message>
+      <source>Threshold…</source>
+      <translation>임계값…</translation>
+    </message>
+    <message>
+      <source>Tissue</source>
+      <translation>조직</translation>
+    </message>
+    <message>
+      <source>To</source>
+      <translation>상한</translation>
+    </message>
+    <message>
+      <source>To the right</source>
+      <translation>오른쪽으로</translation>
+    </message>
+    <message>
+      <source>Tools</source>
+      <translation>도구</translation>
+    </message>
+    <message>
+      <source>Try again.</source>
+      <translation>다시 시도하세요.</translation>
+    </message>
+    <message>
+      <source>Type</source>
+      <translation>유형</translation>
+    </message>
+    <message>
+      <source>Type of {name}</source>
+      <translation>{name} 유형</translation>
+    </message>
+    <message>
+      <source>Type…</source>
+      <translation>유형…</translation>
+    </message>
+    <message>
+      <source>Undo</source>
+      <translation>실행 취소</translation>
+    </message>
+    <message>
+      <source>Undone: {step}</source>
+      <translation>실행 취소: {step}</translation>
+    </message>
+    <message>
+      <source>Unlock {name}</source>
+      <translation>{name} 잠금 해제</translation>
+    </message>
+    <message>
+      <source>View</source>
+      <translation>보기</translation>
+    </message>
+    <message>
+      <source>Volume</source>
+      <translation>부피</translation>
+    </message>
+    <message>
+      <source>Volume and HU of the structure</source>
+      <translation>구조물의 부피와 HU</translation>
+    </message>
+    <message>
+      <source>Volume of the set's structure, and how much larger it is than the one you work on</source>
+      <translation>비교 구조물의 부피와, 작업 중인 구조물보다 큰 정도</translation>
+    </message>
+    <message>
+      <source>What</source>
+      <translation>내용</translation>
+    </message>
+    <message>
+      <source>What stands against the export</source>
+      <translation>내보내기 전 확인 사항</translation>
+    </message>
+    <message>
+      <source>Wheel</source>
+      <translation>휠</translation>
+    </message>
+    <message>
+      <source>Where</source>
+      <translation>찾을 곳</translation>
+    </message>
+    <message>
+      <source>Why</source>
+      <translation>이유</translation>
+    </message>
+    <message>
+      <source>Window</source>
+      <translation>윈도우</translation>
+    </message>
+    <message>
+      <source>Window and level</source>
+      <translation>윈도우/레벨</translation>
+    </message>
+    <message>
+      <source>Window presets</source>
+      <translation>윈도우 프리셋</translation>
+    </message>
+    <message>
+      <source>Wipe off; Shift adds</source>
+      <translation>지웁니다. Shift: 더하기</translation>
+    </message>
+    <message>
+      <source>Withdraw approval</source>
+      <translation>승인 취소</translation>
+    </message>
+    <message>
+      <source>Withdraw approval of {name}</source>
+      <translation>{name} 승인 취소</translation>
+    </message>
+    <message>
+      <source>You accept {name} as it stands. It is protected from changes until that is withdrawn.</source>
+      <translation>{name} 구조물을 현재 상태로 승인합니다. 승인을 취소할 때까지 변경할 수 없습니다.</translation>
+    </message>
+    <message>
+      <source>You have begun to work on this scan; your structures are there when you open it.</source>
+      <translation>이 CT는 작업 중입니다. 열면 구조물이 그대로 있습니다.</translation>
+    </message>
+    <message>
+      <source>You have not looked at slice {places} yet, where a finding points (N goes there).</source>
+      <translation>지적 사항이 있는 슬라이스 {places}번을 아직 확인하지 않았습니다 (N 키로 이동).</translation>
+    </message>
+    <message>
+      <source>You have not looked at slices {places} yet, where a finding points (N goes there).</source>
+      <translation>지적 사항이 있는 슬라이스 {places}번을 아직 확인하지 않았습니다 (N 키로 이동).</translation>
+    </message>
+    <message>
+      <source>Your name</source>
+      <translation>이름</translation>
+    </message>
+    <message>
+      <source>Your work</source>
+      <translation>작업 내용</translation>
+    </message>
+    <message>
+      <source>Zoom</source>
+      <translation>확대/축소</translation>
+    </message>
+    <message>
+      <source>a structure that is no longer there</source>
+      <translation>삭제된 구조물</translation>
+    </message>
+    <message>
+      <source>about {seconds} s left</source>
+      <translation>약 {seconds}초 남음</translation>
+    </message>
+    <message>
+      <source>above {number} HU</source>
+      <translation>{number} HU 초과</translation>
+    </message>
+    <message>
+      <source>and  (intersection)</source>
+      <translation>and  (교집합)</translation>
+    </message>
+    <message>
+      <source>and {count} more: see the tooltip in the list</source>
+      <translation>외 {count}건: 목록의 도움말에서 확인하세요</translation>
+    </message>
+    <message>
+      <source>any HU</source>
+      <translation>모든 HU</translation>
+    </message>
+    <message>
+      <source>approved</source>
+      <translation>승인됨</translation>
+    </message>
+    <message>
+      <source>approved by {name}</source>
+      <translation>승인: {name}</translation>
+    </message>
+    <message>
+      <source>as it first came</source>
+      <translation>최초 윤곽</translation>
+    </message>
+    <message>
+      <source>as it first came, nothing changed</source>
+      <translation>최초 윤곽 그대로, 변경 없음</translation>
+    </message>
+    <message>
+      <source>autocontour — contouring</source>
+      <translation>autocontour — 컨투어링</translation>
+    </message>
+    <message>
+      <source>automatic</source>
+      <translation>자동</translation>
+    </message>
+    <message>
+      <source>below {number} HU</source>
+      <translation>{number} HU 미만</translation>
+    </message>
+    <message>
+      <source>born</source>
+      <translation>생년월일</translation>
+    </message>
+    <message>
+      <source>born {date}</source>
+      <translation>생년월일 {date}</translation>
+    </message>
+    <message>
+      <source>by hand</source>
+      <translation>직접 그리기</translation>
+    </message>
+    <message>
+      <source>cannot be used</source>
+      <translation>사용할 수 없음</translation>
+    </message>
+    <message>
+      <source>computing</source>
+      <translation>계산 중</translation>
+    </message>
+    <message>
+      <source>contouring beyond the box</source>
+      <translation>상자 밖까지 컨투어링 중</translation>
+    </message>
+    <message>
+      <source>contouring the organs</source>
+      <translation>장기 컨투어링 중</translation>
+    </message>
+    <message>
+      <source>cropping</source>
+      <translation>자르는 중</translation>
+    </message>
+    <message>
+      <source>down the screen</source>
+      <translation>화면 아래로</translation>
+    </message>
+    <message>
+      <source>drawing</source>
+      <translation>그리는 중</translation>
+    </message>
+    <message>
+      <source>drawing the contours</source>
+      <translation>윤곽을 그리는 중</translation>
+    </message>
+    <message>
+      <source>drawing {name}</source>
+      <translation>{name} 그리는 중</translation>
+    </message>
+    <message>
+      <source>drawn by hand</source>
+      <translation>직접 그림</translation>
+    </message>
+    <message>
+      <source>edited</source>
+      <translation>수정됨</translation>
+    </message>
+    <message>
+      <source>empty</source>
+      <translation>비어 있음</translation>
+    </message>
+    <message>
+      <source>every change is saved</source>
+      <translation>모든 변경이 저장됩니다</translation>
+    </message>
+    <message>
+      <source>first margin</source>
+      <translation>첫째 마진</translation>
+    </message>
+    <message>
+      <source>from</source>
+      <translation>하한</translation>
+    </message>
+    <message>
+      <source>from a file</source>
+      <translation>파일에서 가져옴</translation>
+    </message>
+    <message>
+      <source>gap</source>
+      <translation>간격</translation>
+    </message>
+    <message>
+      <source>growing</source>
+      <translation>넓히는 중</translation>
+    </message>
+    <message>
+      <source>grown by</source>
+      <translation>마진</translation>
+    </message>
+    <message>
+      <source>in work</source>
+      <translation>작업 중</translation>
+    </message>
+    <message>
+      <source>interpolating</source>
+      <translation>보간 중</translation>
+    </message>
+    <message>
+      <source>joining</source>
+      <translation>합치는 중</translation>
+    </message>
+    <message>
+      <source>looked at, not approved</source>
+      <translation>확인함, 미승인</translation>
+    </message>
+    <message>
+      <source>looking for the range</source>
+      <translation>범위를 찾는 중</translation>
+    </message>
+    <message>
+      <source>looking for {name}</source>
+      <translation>{name} 찾는 중</translation>
+    </message>
+    <message>
+      <source>margin of {name}</source>
+      <translation>{name}의 마진</translation>
+    </message>
+    <message>
+      <source>minus  (difference)</source>
+      <translation>minus  (차집합)</translation>
+    </message>
+    <message>
+      <source>network unsure ({number})</source>
+      <translation>모델 불확실 ({number})</translation>
+    </message>
+    <message>
+      <source>never looked at</source>
+      <translation>미확인</translation>
+    </message>
+    <message>
+      <source>no description</source>
+      <translation>설명 없음</translation>
+    </message>
+    <message>
+      <source>no limit</source>
+      <translation>제한 없음</translation>
+    </message>
+    <message>
+      <source>no picture</source>
+      <translation>영상 없음</translation>
+    </message>
+    <message>
+      <source>not in this set</source>
+      <translation>이 세트에 없음</translation>
+    </message>
+    <message>
+      <source>note</source>
+      <translation>참고</translation>
+    </message>
+    <message>
+      <source>nothing drawn</source>
+      <translation>윤곽 없음</translation>
+    </message>
+    <message>
+      <source>nothing here is {range}</source>
+      <translation>여기에는 없음: {range}</translation>
+    </message>
+    <message>
+      <source>or  (union)</source>
+      <translation>or  (합집합)</translation>
+    </message>
+    <message>
+      <source>preparing the networks (slow only the first time)</source>
+      <translation>모델 준비 중 (처음에만 오래 걸립니다)</translation>
+    </message>
+    <message>
+      <source>protected</source>
+      <translation>보호됨</translation>
+    </message>
+    <message>
+      <source>reading</source>
+      <translation>읽는 중</translation>
+    </message>
+    <message>
+      <source>reading the CT</source>
+      <translation>CT를 읽는 중</translation>
+    </message>
+    <message>
+      <source>reading the structure sets</source>
+      <translation>구조물 세트를 읽는 중</translation>
+    </message>
+    <message>
+      <source>rules</source>
+      <translation>규칙</translation>
+    </message>
+    <message>
+      <source>scanning the folder</source>
+      <translation>폴더를 검색하는 중</translation>
+    </message>
+    <message>
+      <source>second margin</source>
+      <translation>둘째 마진</translation>
+    </message>
+    <message>
+      <source>series</source>
+      <translation>시리즈</translation>
+    </message>
+    <message>
+      <source>set {count}</source>
+      <translation>세트 {count}</translation>
+    </message>
+    <message>
+      <source>shrinking</source>
+      <translation>줄이는 중</translation>
+    </message>
+    <message>
+      <source>slice&amp;nbsp;{places}</source>
+      <translation>슬라이스&amp;nbsp;{places}</translation>
+    </message>
+    <message>
+      <source>slices</source>
+      <translation>슬라이스 처리 중</translation>
+    </message>
+    <message>
+      <source>slices&amp;nbsp;{places}</source>
+      <translation>슬라이스&amp;nbsp;{places}</translation>
+    </message>
+    <message>
+      <source>smaller than a voxel</source>
+      <translation>복셀보다 작음</translation>
+    </message>
+    <message>
+      <source>to</source>
+      <translation>상한</translation>
+    </message>
+    <message>
+      <source>to the right of the screen</source>
+      <translation>화면 오른쪽으로</translation>
+    </message>
+    <message>
+      <source>within ⌀ {width:.0f} mm   range × {breadth:.2f}</source>
+      <translation>범위 ⌀ {width:.0f} mm   HU 폭 × {breadth:.2f}</translation>
+    </message>
+    <message>
+      <source>writing the structure set</source>
+      <translation>구조물 세트를 저장하는 중</translation>
+    </message>
+    <message>
+      <source>{approved}/{count} approved</source>
+      <translation>{approved}/{count} 승인</translation>
+    </message>
+    <message>
+      <source>{by}, if asked</source>
+      <translation>{by}, 선택 시</translation>
+    </message>
+    <message>
+      <source>{count} change recovered after the program had ended unexpectedly: {steps}.</source>
+      <translation>비정상 종료 후 변경 {count}건을 복구했습니다: {steps}.</translation>
+    </message>
+    <message>
+      <source>{count} change, the last on {date} at {time}</source>
+      <translation>변경 {count}건, 마지막 {date} {time}</translation>
+    </message>
+    <message>
+      <source>{count} changes recovered after the program had ended unexpectedly: {steps}.</source>
+      <translation>비정상 종료 후 변경 {count}건을 복구했습니다: {steps}.</translation>
+    </message>
+    <message>
+      <source>{count} changes, the last on {date} at {time}</source>
+      <translation>변경 {count}건, 마지막 {date} {time}</translation>
+    </message>
+    <message>
+      <source>{count} patient</source>
+      <translation>환자 {count}명</translation>
+    </message>
+    <message>
+      <source>{count} patients</source>
+      <translation>환자 {count}명</translation>
+    </message>
+    <message>
+      <source>{count} scan</source>
+      <translation>CT {count}건</translation>
+    </message>
+    <message>
+      <source>{count} scans</source>
+      <translation>CT {count}건</translation>
+    </message>
+    <message>
+      <source>{count} slice</source>
+      <translation>슬라이스 {count}개</translation>
+    </message>
+    <message>
+      <source>{count} slice drawn between the others.</source>
+      <translation>사이 슬라이스 {count}개를 그렸습니다.</translation>
+    </message>
+    <message>
+      <source>{count} slices</source>
+      <translation>슬라이스 {count}개</translation>
+    </message>
+    <message>
+      <source>{count} slices drawn between the others.</source>
+      <translation>사이 슬라이스 {count}개를 그렸습니다.</translation>
+    </message>
+    <message>
+      <source>{count} structure</source>
+      <translation>구조물 {count}개</translation>
+    </message>
+    <message>
+      <source>{count} structure drawn. Look at it before you approve it.</source>
+      <translation>구조물 {count}개를 그렸습니다. 확인한 뒤에 승인하세요.</translation>
+    </message>
+    <message>
+      <source>{count} structure of {name} opened.</source>
+      <translation>{name}: 구조물 {count}개를 열었습니다.</translation>
+    </message>
+    <message>
+      <source>{count} structure opened.</source>
+      <translation>구조물 {count}개를 열었습니다.</translation>
+    </message>
+    <message>
+      <source>{count} structure set</source>
+      <translation>구조물 세트 {count}개</translation>
+    </message>
+    <message>
+      <source>{count} structure sets</source>
+      <translation>구조물 세트 {count}개</translation>
+    </message>
+    <message>
+      <source>{count} structure to draw</source>
+      <translation>그릴 구조물 {count}개</translation>
+    </message>
+    <message>
+      <source>{count} structure written to {file}, {status}.</source>
+      <translation>구조물 {count}개를 {file} 파일에 저장했습니다 ({status}).</translation>
+    </message>
+    <message>
+      <source>{count} structures</source>
+      <translation>구조물 {count}개</translation>
+    </message>
+    <message>
+      <source>{count} structures drawn. Look at each before you approve it.</source>
+      <translation>구조물 {count}개를 그렸습니다. 하나씩 확인한 뒤에 승인하세요.</translation>
+    </message>
+    <message>
+      <source>{count} structures of {name} opened.</source>
+      <translation>{name}: 구조물 {count}개를 열었습니다.</translation>
+    </message>
+    <message>
+      <source>{count} structures opened.</source>
+      <translation>구조물 {count}개를 열었습니다.</translation>
+    </message>
+    <message>
+      <source>{count} structures to draw</source>
+      <translation>그릴 구조물 {count}개</translation>
+    </message>
+    <message>
+      <source>{count} structures written to {file}, {status}.</source>
+      <translation>구조물 {count}개를 {file} 파일에 저장했습니다 ({status}).</translation>
+    </message>
+    <message>
+      <source>{length} mm of new outline on {number} slice</source>
+      <translation>슬라이스 {number}개에 새 윤곽 {length} mm</translation>
+    </message>
+    <message>
+      <source>{length} mm of new outline on {number} slices</source>
+      <translation>슬라이스 {number}개에 새 윤곽 {length} mm</translation>
+    </message>
+    <message>
+      <source>{low} to {high} HU</source>
+      <translation>{low} ~ {high} HU</translation>
+    </message>
+    <message>
+      <source>{minutes:.1f} min of editing</source>
+      <translation>편집 {minutes:.1f}분</translation>
+    </message>
+    <message>
+      <source>{minutes} min {seconds} s</source>
+      <translation>{minutes}분 {seconds}초</translation>
+    </message>
+    <message>
+      <source>{name} against</source>
+      <translation>{name} 비교</translation>
+    </message>
+    <message>
+      <source>{name} exists. Replace it?</source>
+      <translation>{name} 파일이 이미 있습니다. 바꿀까요?</translation>
+    </message>
+    <message>
+      <source>{name} has no contour on this slice to copy.</source>
+      <translation>{name}: 이 슬라이스에 복사할 윤곽이 없습니다.</translation>
+    </message>
+    <message>
+      <source>{name} has no gap between its slices.</source>
+      <translation>{name}: 비어 있는 슬라이스가 없습니다.</translation>
+    </message>
+    <message>
+      <source>{name} is approved; withdraw its approval to change it.</source>
+      <translation>{name}: 승인되어 있습니다. 변경하려면 승인을 취소하세요.</translation>
+    </message>
+    <message>
+      <source>{name} is deleted; undo brings it back.</source>
+      <translation>{name}: 삭제했습니다. 실행 취소로 되돌릴 수 있습니다.</translation>
+    </message>
+    <message>
+      <source>{name} is locked; unlock it to change it.</source>
+      <translation>{name}: 잠겨 있습니다. 변경하려면 잠금을 해제하세요.</translation>
+    </message>
+    <message>
+      <source>{name} is protected; unlock it first.</source>
+      <translation>{name}: 보호되어 있습니다. 먼저 잠금을 해제하세요.</translation>
+    </message>
+    <message>
+      <source>{name} was drawn by hand: there is nothing to go back to.</source>
+      <translation>{name}: 직접 그린 구조물이라 되돌릴 자동 윤곽이 없습니다.</translation>
+    </message>
+    <message>
+      <source>{number} finding</source>
+      <translation>지적 사항 {number}건</translation>
+    </message>
+    <message>
+      <source>{number} findings</source>
+      <translation>지적 사항 {number}건</translation>
+    </message>
+    <message>
+      <source>{number} place not looked at</source>
+      <translation>미확인 부위 {number}곳</translation>
+    </message>
+    <message>
+      <source>{number} places not looked at</source>
+      <translation>미확인 부위 {number}곳</translation>
+    </message>
+    <message>
+      <source>{plane} view</source>
+      <translation>{plane} 화면</translation>
+    </message>
+    <message>
+      <source>{range}, through the slices</source>
+      <translation>{range}, 여러 슬라이스</translation>
+    </message>
+    <message>
+      <source>{scans} of {patients}.</source>
+      <translation>{patients}, {scans}.</translation>
+    </message>
+    <message>
+      <source>{seconds} s</source>
+      <translation>{seconds}초</translation>
+    </message>
+    <message>
+      <source>{structures}; nothing stands against the export.</source>
+      <translation>{structures}: 내보내기에 문제가 없습니다.</translation>
+    </message>
+    <message>
+      <source>{structures}; nothing would be refused, {asked} to think about.</source>
+      <translation>{structures}: 거부될 항목은 없으며, 확인할 사항이 {asked}건 있습니다.</translation>
+    </message>
+    <message>
+      <source>{structures}; {refused} would be refused there and must be mended first.</source>
+      <translation>{structures}: {refused}건은 거부될 수 있어 먼저 수정해야 합니다.</translation>
+    </message>
+    <message>
+      <source>{what} failed: {why}.</source>
+      <translation>{what} 실패: {why}.</translation>
+    </message>
+    <message>
+      <source>{what} is still being computed: wait for it, or cancel it.</source>
+      <translation>{what}: 아직 계산 중입니다. 기다리거나 취소하세요.</translation>
+    </message>
+    <message>
+      <source>{what} was not applied: {names} changed while it was computed. Do it again.</source>
+      <translation>{what}: 계산하는 동안 바뀐 구조물({names})이 있어 적용하지 않았습니다. 다시 실행하세요.</translation>
+    </message>
+    <message>
+      <source>{what} was stopped; nothing has changed.</source>
+      <translation>{what}: 중단했습니다. 바뀐 것은 없습니다.</translation>
+    </message>
+    <message>
+      <source>▲  ask</source>
+      <translation>▲  확인</translation>
+    </message>
+    <message>
+      <source>●  refused</source>
+      <translation>●  거부</translation>
+    </message>
+  </context>
+</TS>
