@@ -95,12 +95,13 @@ def as_sentence(english: str) -> str:
 
 
 def _said(english: str) -> str:
-    if english in PHRASES or not english:
-        return tr(english) if english else ""
+    words = tr(english) if english else ""
+    if words != english:
+        return words
     for template, pattern in _patterns():
-        if match := pattern.fullmatch(english):
+        if english not in PHRASES and (match := pattern.fullmatch(english)):
             return tr(template, **match.groupdict())
-    return tr(english)
+    return words
 
 
 @cache
