@@ -38,6 +38,13 @@ def test_the_wheels_only_top_level_package_is_autocontour(wheel: Path) -> None:
     assert tops == {"autocontour"}
 
 
+def test_the_wheel_holds_the_compiled_translations(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    sources = [path.stem for path in (ROOT / "gui" / "translations").glob("*.ts")]
+    assert sources
+    assert {f"autocontour/gui/translations/{stem}.qm" for stem in sources} <= names
+
+
 def test_the_wheel_carries_every_module_and_data_file_of_the_checkout(wheel: Path) -> None:
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.split()
     program = [name for name in listed if name.split("/")[0] in {"autocontour", "gui", "models", "rtstruct", "qa"}]

@@ -365,7 +365,7 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     </message>
     <message>
       <source>Double click</source>
-      <translation>두 번 클릭</translation>
+      <translation>더블 클릭</translation>
     </message>
     <message>
       <source>Down</source>
@@ -721,7 +721,7 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     </message>
     <message>
       <source>Middle drag</source>
-      <translation>가운데 단추로 끌기</translation>
+      <translation>가운데 버튼 드래그</translation>
     </message>
     <message>
       <source>Middle slice</source>
@@ -1009,7 +1009,7 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     </message>
     <message>
       <source>Right drag</source>
-      <translation>오른쪽 단추로 끌기</translation>
+      <translation>오른쪽 버튼 드래그</translation>
     </message>
     <message>
       <source>Ruler</source>
