@@ -94,6 +94,17 @@ def as_sentence(english: str) -> str:
     return words[:1].upper() + words[1:]
 
 
+def step_in_words(english: str) -> str:
+    """Return a recovered step: a label, perhaps undone or done again, perhaps with the structure it changed."""
+    kind, _, rest = english.partition(" ")
+    if rest and kind in ("Undo", "Redo"):
+        step = step_in_words(rest)
+        return tr("Undo {step}", step=step) if kind == "Undo" else tr("Redo {step}", step=step)
+    label, _, name = english.rpartition(" ")
+    is_named = tr(label) != label and f"{label} {{name}}" not in PHRASES
+    return f"{tr(label)} {name}" if is_named else in_words(english)
+
+
 def _said(english: str) -> str:
     words = tr(english) if english else ""
     if words != english:

@@ -8,7 +8,7 @@ from itertools import groupby
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy
 
 from autocontour.gui.language import tr, tr_count
-from autocontour.gui.phrases import in_words
+from autocontour.gui.phrases import step_in_words
 from autocontour.gui.workspace import Workspace
 
 NAMED = 4
@@ -49,7 +49,7 @@ class RecoveryBar(QFrame):
         self._sequence = case.sequence
         damage = [f"{finding.message} {finding.remedy}".strip() for finding in case.findings]
         self.words.setText(" ".join([recovered_in_words(case.recovered), *damage]).strip())
-        self.words.setToolTip("<br>".join(map(in_words, case.recovered)))
+        self.words.setToolTip("<br>".join(map(step_in_words, case.recovered)))
         self.take_back.setVisible(bool(case.recovered))
         self.show()
 
@@ -68,7 +68,7 @@ def recovered_in_words(steps: Iterable[str]) -> str:
     if not runs:
         return ""
     count = sum(number for _, number in runs)
-    named = [f"{in_words(label)} (×{number})" if number > 1 else in_words(label) for label, number in runs[-NAMED:]]
+    named = [step_in_words(label) + (f" (×{number})" if number > 1 else "") for label, number in runs[-NAMED:]]
     return tr_count(
         count,
         "{count} change recovered after the program had ended unexpectedly: {steps}.",

@@ -968,6 +968,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>다시 실행</translation>
     </message>
     <message>
+      <source>Redo {step}</source>
+      <translation>다시 실행({step})</translation>
+    </message>
+    <message>
       <source>Remove it from the case</source>
       <translation>케이스에서 제거합니다</translation>
     </message>
@@ -1318,6 +1322,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Undo</source>
       <translation>실행 취소</translation>
+    </message>
+    <message>
+      <source>Undo {step}</source>
+      <translation>실행 취소({step})</translation>
     </message>
     <message>
       <source>Undone: {step}</source>

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QApplication, QLabel, QMessageBox
 from autocontour.case.need import assess_need
 from autocontour.gui.actions import ACTIONS
 from autocontour.gui.language import CONTEXT, FOLDER, NAMES, language_of, tr, tr_count, use_language
-from autocontour.gui.phrases import PHRASES, as_sentence, in_words
+from autocontour.gui.phrases import PHRASES, as_sentence, in_words, step_in_words
 from autocontour.gui.settings import ViewerSettings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -146,6 +146,14 @@ def test_why_a_structure_needs_a_look_is_korean(korean_window):
     assert in_words("Add structures of lung") == "lung 부위 구조물 추가"
     assert in_words("what nobody has foreseen") == "what nobody has foreseen"
     assert as_sentence("reading the CT") == "CT를 읽는 중"
+
+
+def test_recovered_steps_name_what_they_changed(korean):
+    assert step_in_words("Brush Heart") == "브러시 Heart"
+    assert step_in_words("Delete on slice Heart") == "이 슬라이스에서 삭제 Heart"
+    assert step_in_words("Approve Heart") == "Heart 승인"
+    assert step_in_words("Withdraw approval of Heart") == "Heart 승인 취소"
+    assert step_in_words("Undo Smart brush Heart") == "실행 취소(스마트 브러시 Heart)"
 
 
 def test_a_dialog_is_korean_with_its_buttons(korean_window):
