@@ -80,8 +80,10 @@ class Section:
 
 
 def cut(edges: FlatEdges, geometry: VolumeGeometry, axis: int, position_mm: float) -> Section:
-    """Cut a structure at u (axis 0) or v (axis 1) = `position_mm`."""
+    """Cut a structure at u (axis 0) or v (axis 1) = `position_mm`; what lies beyond the CT's slices is left out."""
     slices, at = edges.crossings(axis, position_mm)
+    is_known = (slices >= 0) & (slices < len(geometry.slice_positions_mm))
+    slices, at = slices[is_known], at[is_known]
     half = geometry.slice_thicknesses_mm / 2
     tops, bottoms = -(geometry.slice_positions_mm + half), -(geometry.slice_positions_mm - half)
     starts, ends, owner = at[0::2], at[1::2], slices[0::2]

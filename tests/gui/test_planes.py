@@ -67,6 +67,16 @@ def test_a_box_is_cut_to_its_rectangle():
     assert len(cut(FlatEdges.of(contours), GEOMETRY, 0, 30.0).lines) == 0
 
 
+def test_what_lies_beyond_the_slices_is_not_cut():
+    square = MultiPolygon([box(0, 5, 20, 25)])
+    inside = {z: square for z in (2, 3)}
+    section = cut(FlatEdges.of({-1: square, **inside, len(GEOMETRY.slice_positions_mm): square}), GEOMETRY, 0, 10.0)
+    alone = cut(FlatEdges.of(inside), GEOMETRY, 0, 10.0)
+    assert np.array_equal(section.rectangles, alone.rectangles)
+    assert np.array_equal(section.lines, alone.lines)
+    assert len(cut(FlatEdges.of({99: square}), GEOMETRY, 0, 10.0).lines) == 0
+
+
 @given(st.floats(-24, 24), st.integers(0, 1))
 @settings(max_examples=40, deadline=None)
 def test_a_ball_is_cut_to_its_chords_with_its_hole(position, axis):
