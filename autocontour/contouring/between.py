@@ -16,6 +16,7 @@ from scipy.ndimage import binary_dilation, binary_erosion
 from shapely import MultiPolygon
 from shapely.affinity import translate
 
+from autocontour.contouring.distance import distances_to_outline
 from autocontour.contouring.march import trace_planes
 from autocontour.contouring.ragged import Rings, contours_of, drop_small, join_rings
 from autocontour.contouring.simplify import simplify_rings
@@ -102,12 +103,10 @@ def _depths(shapes: list[MultiPolygon], u: Floats, v: Floats) -> list[Floats]:
     for inside in insides:
         border |= inside & ~binary_erosion(inside)
     near = binary_dilation(border, np.ones((3, 3), np.bool_), iterations=NEAR_SAMPLES)
-    points = shapely.points(u[near], v[near])
+    points = np.column_stack((u[near], v[near]))
     depths = []
     for shape, inside in zip(shapes, insides, strict=True):
         depth = np.full(u.shape, MARGIN_SAMPLES * (u[0, 1] - u[0, 0]))
-        outline = shape.boundary
-        shapely.prepare(outline)
-        depth[near] = shapely.distance(outline, points)
+        depth[near] = distances_to_outline(shape, points)
         depths.append(np.where(inside, depth, -depth))
     return depths

@@ -119,17 +119,25 @@ def _shrink(contours: Contours, geometry: VolumeGeometry, margins: Floats, job: 
     caps = _caps(contours, geometry)
     shrunk = {}
     for k in job.track(sorted(contours), "shrinking"):
-        rest: BaseGeometry = contours[k]
+        # Its own contour leaves the least, and only what is near the rest matters then.
+        rest = _offset(contours[k], reach.mm[:2], outwards=False)
         for w, shape in caps:
             # Beyond the end of a piece all is outside: what lies within reach of it goes.
-            if share := reach.share_at(w - positions[k]):
-                rest = rest.difference(_offset(shape, (reach.mm[:2] * share)[:, ::-1], outwards=True))
+            if (share := reach.share_at(w - positions[k])) and not rest.is_empty:
+                near = _pieces_near(shape, rest, float(reach.mm[:2].max()) * share)
+                rest = rest.difference(_offset(near, (reach.mm[:2] * share)[:, ::-1], outwards=True))
         for step, shape in _spread([(w - positions[k], shape) for w, shape in sources], reach):
             share = reach.share_at(step)
-            if share is not None and not rest.is_empty:
-                rest = rest.intersection(_offset(shape, reach.mm[:2] * share, outwards=False))
+            if step and share is not None and not rest.is_empty:
+                rest = rest.intersection(_offset(_pieces_near(shape, rest), reach.mm[:2] * share, outwards=False))
         shrunk[k] = _multi(rest)
     return _tidy(shrunk)
+
+
+def _pieces_near(shape: MultiPolygon, rest: BaseGeometry, distance_mm: float = 0.0) -> MultiPolygon:
+    """Return the pieces of `shape` within a distance of `rest`."""
+    pieces = shapely.get_parts(shape)
+    return MultiPolygon(list(pieces[shapely.dwithin(pieces, rest, distance_mm)]))
 
 
 def _sections(contours: Contours, geometry: VolumeGeometry, reach: _Reach) -> list[tuple[float, MultiPolygon]]:
@@ -175,7 +183,7 @@ def _spread(steps: list[tuple[float, MultiPolygon]], reach: _Reach) -> list[tupl
 
 def _offset(shape: MultiPolygon, reach_uv: Floats, *, outwards: bool) -> BaseGeometry:
     """Grow a polygon by (or shrink it by) an ellipse that reaches (2, 2) mm along u and v, low and high."""
-    if not reach_uv.any():
+    if not reach_uv.any() or shape.is_empty:
         return shape
     low, high = reach_uv.T
     if reach_uv.all() and np.allclose(low, high):

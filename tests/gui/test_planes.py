@@ -69,7 +69,7 @@ def test_a_box_is_cut_to_its_rectangle():
 
 def test_what_lies_beyond_the_slices_is_not_cut():
     square = MultiPolygon([box(0, 5, 20, 25)])
-    inside = {z: square for z in (2, 3)}
+    inside = dict.fromkeys((2, 3), square)
     section = cut(FlatEdges.of({-1: square, **inside, len(GEOMETRY.slice_positions_mm): square}), GEOMETRY, 0, 10.0)
     alone = cut(FlatEdges.of(inside), GEOMETRY, 0, 10.0)
     assert np.array_equal(section.rectangles, alone.rectangles)
