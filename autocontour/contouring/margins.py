@@ -8,6 +8,9 @@ Along the slices nothing is rounded. A piece of a structure ends flat, half a sl
 volume is counted; a slice belongs to the result where the grown surface reaches its plane, and holds the section of the
 grown body in that plane: a box at 3 mm slices with 2 mm margin gains one slice at each end, grown by √(2² − 1.5²) mm.
 Where a margin hardly reaches the next slice, the slope between two slices counts too, as a contour half way.
+
+Tolerance: circles are polygons of 32 points on them, so the result lies inside the true one by up to 0.5 % of the
+margin; leaving out needless points moves the line by about 0.05 mm at most.
 """
 
 from __future__ import annotations
