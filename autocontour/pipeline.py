@@ -167,13 +167,19 @@ def list_drawable(packages: Sequence[ModelPackage], *, is_chosen: bool = False) 
     drawers: dict[str, list[str]] = {name: [RULES] for name in rules.NAMES}
     unasked = set(rules.NAMES)
     for package in packages:
-        for name in package.structures:
+        for name in _structures_of(package, packages):
             if is_chosen:
                 drawers[name] = []
                 unasked.discard(name)
             drawers.setdefault(name, []).append(f"{package.name} {package.version}")
         unasked.update(package.drawn_names)
     return [Drawable(name, tuple(by), name in unasked) for name, by in drawers.items()]
+
+
+def _structures_of(package: ModelPackage, packages: Sequence[ModelPackage]) -> list[str]:
+    """Return what `package` draws among `packages`: not what it withholds and another draws unasked."""
+    unasked = {name for other in packages for name in other.drawn_names}
+    return [name for name in package.structures if name in package.drawn_names or name not in unasked]
 
 
 def _packages(package: str) -> list[ModelPackage]:
@@ -198,7 +204,8 @@ def _draw_by_networks(run: _Run, names: Collection[str]) -> None:
     from autocontour.models import segment_structures
 
     for package in run.packages:
-        mine = [name for name in package.structures if name in names and name not in run.drawn]
+        offered = _structures_of(package, run.packages)
+        mine = [name for name in offered if name in names and name not in run.drawn]
         if not mine:
             continue
         with run.timed(f"network {package.name}"):

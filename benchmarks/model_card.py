@@ -116,8 +116,8 @@ Made by `benchmarks/model_card.py`; do not edit by hand.
 - **For**: {told["body_site"].lower()}; {told["intended_use"]}
 - **Licence of the weights**: {package.license}. **Data**: {told["data_source"]}.
 - **Learnt from** {training["patients"]} patients; {len(training["fold_patients"])} more, apart by patient, chose the
-  checkpoint and the thresholds ({thresholds}). The figures below come from other
-  patients, which no training, checkpoint or threshold has seen.
+  checkpoint and the thresholds ({thresholds}).
+  The figures below come from other patients, which no training, checkpoint or threshold has seen.
 {stages}
 
 ## How it was trained

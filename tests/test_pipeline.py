@@ -10,7 +10,7 @@ from autocontour import models, rules
 from autocontour.cli import main
 from autocontour.errors import ModelError, UsageError
 from autocontour.geometry import VolumeGeometry
-from autocontour.models import Segmentation, available_packages
+from autocontour.models import Segmentation, available_packages, library
 from autocontour.models.library import BUNDLED, install_folder
 from autocontour.models.members import CHECKSUMS, METADATA, checksums_of, read_members
 from autocontour.models.package import write_members
@@ -40,8 +40,8 @@ def install_copy(name, site="THORAX", first="Lung_L", withheld=()):
 
 @pytest.fixture
 def own_packages(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    install_copy("our-thorax", withheld=("Larynx",))
+    monkeypatch.setattr(library, "user_data_path", lambda _: tmp_path)
+    install_copy("our-thorax", withheld=("Larynx", "PTV_High"))
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def drawn(monkeypatch):
 
     def by_network(ct, package, names, job, device):
         asked[package.name] = list(names)
-        return Segmentation({name: Drawing(SQUARE) for name in names})
+        return Segmentation({name: Drawing(SQUARE) for name in names}, dict.fromkeys(names, 0.9))
 
     monkeypatch.setattr(rules, "draw_structures", by_rules)
     monkeypatch.setattr(models, "segment_structures", by_network)
@@ -77,9 +77,9 @@ def test_who_may_draw_is_listed():
     every = {one.name: one for one in list_drawable(packages)}
     assert every["Trachea"].drawn_by == (RULES,)
     assert every["Lung_L"].drawn_by == (RULES, "our-thorax 2.0.0")
-    assert every["SpinalCord"].drawn_by == ("our-thorax 2.0.0", "head-and-neck 1.0.0")
-    assert every["Esophagus"].by_default  # one of the two draws it unasked
-    assert not every["Larynx"].by_default
+    assert every["SpinalCord"].drawn_by == ("our-thorax 2.0.0", f"head-and-neck {packages[1].version}")
+    assert every["Larynx"].by_default  # one of the two draws it unasked
+    assert not every["PTV_High"].by_default
     chosen = {one.name: one for one in list_drawable(packages[:1], is_chosen=True)}
     assert chosen["Lung_L"].drawn_by == ("our-thorax 2.0.0",)
     assert chosen["Trachea"].drawn_by == (RULES,)
@@ -92,7 +92,8 @@ def test_without_a_choice_the_rules_come_first(drawn):
     assert by["Lung_L"] == RULES
     assert by["SpinalCord"] == "our-thorax"
     assert by["Brainstem"] == "head-and-neck"
-    assert "Larynx" not in by
+    assert by["Larynx"] == "head-and-neck"
+    assert "PTV_High" not in by
     assert "Lung_L" not in drawn["our-thorax"]
 
 
@@ -110,7 +111,7 @@ def test_the_chosen_package_draws_what_it_knows_and_the_rules_the_rest(drawn):
 
 
 def test_what_is_withheld_is_drawn_when_asked_for_by_name(drawn):
-    assert provenance(contour_ct(ct(), names=("Larynx",))) == {"Larynx": "head-and-neck"}
+    assert provenance(contour_ct(ct(), names=("PTV_High",))) == {"PTV_High": "head-and-neck"}
     assert "rules" not in drawn
 
 
