@@ -28,7 +28,7 @@ from autocontour.template import list_templates, read_template
 
 EVERYTHING = later("Everything that can be drawn")
 AUTOMATIC = later("Automatic (matching site)")
-WITHHELD = later("Not drawn unasked: below the accuracy for it. Look at every slice of it.")
+WITHHELD = later("Not drawn unasked: below the accuracy for it, or learnt for research. Look at every slice of it.")
 UNKNOWN = later("No rule and no installed package draws it; draw it by hand.")
 USER = Qt.ItemDataRole.UserRole
 

@@ -800,8 +800,8 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>모두 해제</translation>
     </message>
     <message>
-      <source>Not drawn unasked: below the accuracy for it. Look at every slice of it.</source>
-      <translation>정확도가 기준에 못 미쳐 선택할 때만 그립니다. 모든 슬라이스를 확인하세요.</translation>
+      <source>Not drawn unasked: below the accuracy for it, or learnt for research. Look at every slice of it.</source>
+      <translation>정확도가 기준에 못 미치거나 연구용이므로 선택할 때만 그립니다. 모든 슬라이스를 확인하세요.</translation>
     </message>
     <message>
       <source>Not found: {names}.</source>

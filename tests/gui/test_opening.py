@@ -22,6 +22,7 @@ from autocontour.gui.settings import ViewerSettings
 from autocontour.gui.window import MainWindow
 from autocontour.gui.workspace import case_key, series_key
 from autocontour.jobs import Job
+from autocontour.models import find_package, library
 from autocontour.phantom import SeriesDescription, build_phantom, write_ct_series
 from autocontour.rtstruct import write_structure_set
 from autocontour.rtstruct.summary import read_summary
@@ -206,7 +207,7 @@ def test_a_damaged_structure_set_does_not_keep_the_scan_from_opening(another_win
 
 @pytest.fixture
 def two_packages(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setattr(library, "user_data_path", lambda _: tmp_path / "data")
     install_copy("our-thorax", withheld=("Larynx",))
 
 
@@ -225,7 +226,7 @@ def test_she_chooses_the_package_and_it_is_remembered(opened, qtbot):
         assert dialog.package.currentText() == "Automatic (matching site)"
         before = lines(dialog)
         assert before["Lung_L"].text(1) == "rules or our-thorax 2.0.0"
-        assert before["Brainstem"].text(1) == "head-and-neck 1.0.0"
+        assert before["Brainstem"].text(1) == f"head-and-neck {find_package('head-and-neck').version}"
         assert before["Trachea"].text(1) == "protected"
         dialog.package.setFocus()
         QTest.keyClick(dialog.package, KEY.Key_Down)
