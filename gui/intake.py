@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from autocontour.gui.opening import Opened, Opening
     from autocontour.gui.welcome import WelcomePage
 
+SURFACE_MODULES = ("vtkmodules.vtkRenderingOpenGL2", "vtkmodules.vtkFiltersCore", "vtkmodules.util.numpy_support")
+
 
 class Intake(Questions):
     """How scans and cases come in; a part of the main window."""
@@ -33,8 +35,11 @@ class Intake(Questions):
     _opening: Opening | None = None
 
     def prepare_to_open(self) -> None:
-        """Import beside the window what reads DICOM, so that the first scan opens as fast as the next."""
-        names = ("autocontour.batch", "autocontour.rtstruct")
+        """Import beside the window what reads DICOM and draws in 3D, so that the first scan opens as fast as the next.
+
+        Only the modules are imported here; VTK is used on the window's own thread alone.
+        """
+        names = ("autocontour.batch", "autocontour.rtstruct", *SURFACE_MODULES)
         ThreadTask(lambda _: [import_module(name) for name in names], self).start()
 
     def open_path(self, path: Path, series_uid: str = "") -> None:
