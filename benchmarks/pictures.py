@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import shapely
+from rules import ALSO_KNOWN_AS
 
 from autocontour.dicom import planning_cts, read_ct, scan_folder
 from autocontour.geometry import VolumeGeometry
@@ -27,15 +28,6 @@ from autocontour.structures import Structure
 from autocontour.volume import CTVolume
 
 CLINICAL_RGB = (255, 255, 255)
-ALSO_KNOWN_AS = {
-    "Patient": "External",
-    "Lung-Left": "Lung_L",
-    "Lung L": "Lung_L",
-    "LUNG_L": "Lung_L",
-    "Lung-Right": "Lung_R",
-    "Lung R": "Lung_R",
-    "LUNG_R": "Lung_R",
-}
 SHOWN = tuple(name for name in NAMES if name != "Lungs")
 HEADS = 12
 WORST = 2
@@ -64,7 +56,8 @@ def three_views(ct: CTVolume, structures: list[Structure], what: str) -> Iterato
 
 def worst_slices(ct: CTVolume, drawn: list[Structure], clinical: list[Structure], what: str) -> Iterator[Figure]:
     """Yield, for every structure with a clinical counterpart, the slices on which they agree least."""
-    by_name = {ALSO_KNOWN_AS.get(s.name, s.name): s for s in clinical if s.contours}
+    known = {name: ours for name, ours in ALSO_KNOWN_AS.items() if ours != "SpinalCanal"}  # the canal is not the cord
+    by_name = {known.get(s.name, s.name): s for s in clinical if s.contours}
     for structure in drawn:
         if structure.name not in by_name:
             continue

@@ -16,6 +16,7 @@ from autocontour.geometry import VolumeGeometry
 from autocontour.gui.language import later, tr
 from autocontour.volume import CTVolume
 
+STRAIGHT = 1 - 1e-9  # of an axis: a turn that shifts no slice visibly
 TISSUE_HU, SHARE = -300, 0.08
 LETTERS = (("R", "L"), ("A", "P"), ("I", "S"))
 TITLES = (later("Axial"), later("Coronal"), later("Sagittal"))
@@ -112,6 +113,19 @@ class PlaneGrid:
         u0, v0 = self.geometry.plane_origins_uv_mm[0]
         step_v, step_u = self.geometry.pixel_spacing_vu_mm
         return float(v0 + index * step_v if self.plane is Plane.CORONAL else u0 + index * step_u)
+
+    def told_position(self, index: int) -> tuple[str, float]:
+        """Return where slice `index` lies as it is told: the patient's x, y or z in mm (LPS) with the axis' name.
+
+        Where the scan is turned no slice has one x, y or z: then along the scan's own u, v or w.
+        """
+        across = {Plane.AXIAL: 2, Plane.CORONAL: 1, Plane.SAGITTAL: 0}[self.plane]
+        direction = self.geometry.direction[:, across]
+        axis = int(np.abs(direction).argmax())
+        position = self.position_mm(index)
+        if abs(direction[axis]) < STRAIGHT:
+            return "uvw"[across], position
+        return "xyz"[axis], position * float(np.sign(direction[axis]))
 
     def to_voxel(self, h: float, d: float, index: int) -> tuple[int, int, int]:
         """Return the z, y, x voxel under a point of slice `index`, clipped to the volume."""

@@ -196,8 +196,7 @@ class SliceView(QWidget):
         font.setPixelSize(12)
         painter.setFont(font)
         w, h = self.width(), self.height()
-        name = {Plane.AXIAL: "w", Plane.CORONAL: "v", Plane.SAGITTAL: "u"}[self.plane]
-        position = grid.position_mm(self.scene.index)
+        name, position = grid.told_position(self.scene.index)
         title = f"{self.plane.title}   {name} {position:.1f} mm   {self.scene.index + 1} / {grid.count}"
         _text(painter, QRectF(10, 6, w - 20, 18), Qt.AlignmentFlag.AlignLeft, title, TEXT_COLOR)
         window = self.workspace.window
