@@ -45,15 +45,16 @@ def train_run(
     Raises
     ------
     TrainingError
-        ``AC-TR-006`` for a stage that the configuration has not, ``AC-TR-008`` for a package that cannot begin it, or
-        what reading the data raises.
+        ``AC-TR-006`` for a stage that the configuration has not, ``AC-TR-008`` for a package that cannot begin it,
+        ``AC-TR-009`` for a run that began otherwise, or what reading the data raises.
     """
     wanted = list(stages or config.stages)
     if unknown := [name for name in wanted if name not in config.stages]:
         known = ", ".join(config.stages)
         raise TrainingError("AC-TR-006", f"The configuration has no stage {unknown[0]!r}.", f"It has: {known}.")
+    beginning = _beginning(folder, begin_with)
     dataset = read_run_data(config, job, data)
-    summary = _summary(dataset) | {"begun_with": begun_with(folder, begin_with)}
+    summary = _summary(dataset) | {"begun_with": beginning}
     folder.mkdir(parents=True, exist_ok=True)
     (folder / DATA).write_text(json.dumps(summary, indent=1), encoding="utf-8")
     for name in wanted:
@@ -66,12 +67,20 @@ def train_run(
     return summary
 
 
-def begun_with(folder: Path, package: ModelPackage | None = None) -> str:
-    """Return which package's weights the run began with, as ``data.json`` in its `folder` tells; empty for none."""
-    if package is not None:
-        return f"{package.name} {package.version} ({package.checksum})"
+def begun_with(folder: Path) -> str:
+    """Return which package's weights the run in `folder` began with; empty for random ones."""
     path = folder / DATA
     return str(json.loads(path.read_text(encoding="utf-8")).get("begun_with", "")) if path.exists() else ""
+
+
+def _beginning(folder: Path, package: ModelPackage | None) -> str:
+    """Name what the run begins with, and refuse one that began otherwise: its package would tell a false origin."""
+    named = f"{package.name} {package.version} ({package.checksum})" if package else ""
+    before = begun_with(folder)
+    if (folder / DATA).exists() and before != named:
+        message = f"The run in {folder.name} began with {before or 'random weights'}."
+        raise TrainingError("AC-TR-009", message, "Continue it with the same --from as before, or give a new folder.")
+    return named
 
 
 def read_run_data(config: TrainingConfig, job: Job, data: Path | None = None) -> Dataset:

@@ -1,5 +1,6 @@
 """A training that begins with the weights of a package."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,12 +9,14 @@ import pytest
 import torch
 
 from autocontour.errors import TrainingError
+from autocontour.jobs import Job
 from autocontour.models.library import BUNDLED
 from autocontour.models.package import read_package
 from autocontour.models.training.config import read_config
 from autocontour.models.training.initial import initial_weights
-from autocontour.models.training.run import begun_with
+from autocontour.models.training.run import DATA, begun_with, train_run
 
+CONFIG = Path(__file__).parents[2] / "models/training/configs/head_and_neck.toml"
 STRUCTURES = ["Larynx", "PTV_Elsewhere", "Brainstem"]
 
 
@@ -24,7 +27,7 @@ def package():
 
 @pytest.fixture(scope="module")
 def stage():
-    config = read_config(Path(__file__).parents[2] / "models/training/configs/head_and_neck.toml")
+    config = read_config(CONFIG)
     stage = config.stages["localizer"]
     return replace(stage, network={**stage.network, "out_channels": len(STRUCTURES)})
 
@@ -58,6 +61,17 @@ def test_a_stage_the_package_has_not_is_refused(package, stage):
         initial_weights(package, "third", stage, STRUCTURES, seed=1)
 
 
-def test_a_run_says_what_it_began_with(package, tmp_path):
+def test_a_run_keeps_to_what_it_began_with(package, tmp_path):
+    config = read_config(CONFIG)
     assert begun_with(tmp_path) == ""
-    assert begun_with(tmp_path, package).startswith(f"{package.name} {package.version} ({package.checksum}")
+    (tmp_path / DATA).write_text(json.dumps({"begun_with": "head-and-neck 0.9.0 (abc)"}))
+    assert begun_with(tmp_path) == "head-and-neck 0.9.0 (abc)"
+    for other in (package, None):
+        with pytest.raises(TrainingError) as refusal:
+            train_run(config, tmp_path, Job(), begin_with=other)
+        assert refusal.value.code == "AC-TR-009"
+    assert begun_with(tmp_path) == "head-and-neck 0.9.0 (abc)"
+
+
+def test_the_bundled_package_names_its_origin(package):
+    assert package.metadata["training"]["begun_with"].startswith("head-and-neck 1.0.0 (")
