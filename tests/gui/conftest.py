@@ -10,8 +10,9 @@ import pytest
 
 pytest.importorskip("PySide6", reason="the viewer's libraries are not installed")
 
-from PySide6.QtCore import QCoreApplication, QEvent, QPoint, QPointF, Qt
+from PySide6.QtCore import QCoreApplication, QEvent, QPoint, QPointF, Qt, QTimer
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
 from shapely import MultiPolygon, Point
 
 from autocontour.geometry import VolumeGeometry
@@ -83,6 +84,33 @@ def another_window(qtbot, tmp_path):
     for window in made:
         window.close()
         window.deleteLater()
+
+
+@pytest.fixture
+def answer():
+    """Answer the next dialog of a kind as soon as it is shown; who waits in vain waits no longer than the test."""
+    timers = []
+
+    def wait_for(kind, act):
+        timer = QTimer(interval=30)
+
+        def look():
+            dialog = QApplication.activeModalWidget()
+            if isinstance(dialog, kind):
+                timer.stop()
+                try:
+                    act(dialog)
+                except BaseException:
+                    dialog.reject()  # or the test would wait for an answer for ever
+                    raise
+
+        timer.timeout.connect(look)
+        timer.start()
+        timers.append(timer)
+
+    yield wait_for
+    for timer in timers:
+        timer.stop()
 
 
 @pytest.fixture

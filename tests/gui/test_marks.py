@@ -13,7 +13,6 @@ from autocontour.gui import theme
 from autocontour.gui.dialogs.review import ApprovalDialog
 from autocontour.provenance import Provenance
 from tests.gui.conftest import Hand, ball, small_ct
-from tests.gui.test_review import answer
 
 KEY, SHIFT, NO_KEY = Qt.Key, Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.NoModifier
 GAP = Finding("AC-QA-005", Severity.WARN, "Heart is missing on 2 slices.", "Heart", "Draw it there.", (7, 8))
@@ -117,7 +116,7 @@ def test_sorting_by_need_says_why(doubtful):
     assert "automatic" in model.line(rows[1])
 
 
-def test_who_approves_sees_what_it_took_and_what_nobody_looked_at(doubtful, hand_on):
+def test_who_approves_sees_what_it_took_and_what_nobody_looked_at(doubtful, hand_on, answer):
     space, said = doubtful.workspace, []
     QTest.keyClick(doubtful, KEY.Key_B)
     hand_on.stroke([(30, 0), (40, 0)])

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QMimeData, QPointF, Qt, QTimer, QUrl
+from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QPushButton
+from PySide6.QtWidgets import QPushButton
 from shiboken6 import isValid
 
 from autocontour.case import Edit
@@ -68,25 +68,6 @@ def department(tmp_path_factory):
     return root
 
 
-def answer(act, kind=SeriesDialog):
-    """Do something with a dialog as soon as it is shown."""
-    problems = []
-
-    def look():
-        dialog = QApplication.activeModalWidget()
-        if isinstance(dialog, kind):
-            try:
-                act(dialog)
-            except BaseException as problem:  # noqa: BLE001  (the test says it)
-                problems.append(problem)
-                dialog.reject()
-        else:
-            QTimer.singleShot(30, look)
-
-    QTimer.singleShot(30, look)
-    return problems
-
-
 def rows(dialog):
     return {series.description: row for series, row in dialog._rows.items()}
 
@@ -98,7 +79,7 @@ def shown_grey(label):
     return np.array([[image.pixelColor(x, y).red() for x in range(SHAPE[2])] for y in range(SHAPE[1])])
 
 
-def test_patients_and_series_are_browsed_with_the_keyboard(another_window, qtbot, department, monkeypatch):
+def test_patients_and_series_are_browsed_with_the_keyboard(another_window, qtbot, department, monkeypatch, answer):
     read = []
     monkeypatch.setattr(previews, "read_slice", lambda header, hu: (read.append(header.path), read_slice(header, hu)))
     window = another_window()
@@ -135,10 +116,9 @@ def test_patients_and_series_are_browsed_with_the_keyboard(another_window, qtbot
         dialog.tree.setFocus()
         QTest.keyClick(dialog.tree, KEY.Key_Return)
 
-    problems = answer(act)
+    answer(SeriesDialog, act)
     window.open_path(department)
-    qtbot.waitUntil(lambda: window.workspace.ct is not None or bool(problems), timeout=30_000)
-    assert not problems, problems
+    qtbot.waitUntil(lambda: window.workspace.ct is not None, timeout=30_000)
     assert seen["patients"] == ["DOE JANE   ·   ID P1", "ROE RICHARD   ·   ID P2"]
     assert set(seen["order"]) == {"Plan", "Cut short", "Other"}
     facts, sets = seen["Plan"]
@@ -158,16 +138,15 @@ def rows_series(dialog, description):
     return next(series for series in dialog._rows if series.description == description)
 
 
-def test_a_single_scan_offers_its_structure_set_once(another_window, qtbot, department, tmp_path):
+def test_a_single_scan_offers_its_structure_set_once(another_window, qtbot, department, tmp_path, answer):
     folder = tmp_path / "one"
     shutil.copytree(department / "a", folder / "CT")
     shutil.copy(department / "RS_TWO.dcm", folder)
     window = another_window()
     ticked = []
-    problems = answer(lambda dialog: (ticked.extend(dialog.structure_sets), dialog.ok.click()))
+    answer(SeriesDialog, lambda dialog: (ticked.extend(dialog.structure_sets), dialog.ok.click()))
     window.open_path(folder)
     qtbot.waitUntil(lambda: bool(window.workspace.state.numbers), timeout=20_000)
-    assert not problems
     assert [path.name for path in ticked] == ["RS_TWO.dcm"]
     assert [s.name for s in window.workspace.state.structures] == ["Liver"]
     before = window.workspace.state
@@ -187,7 +166,9 @@ def test_a_structure_set_says_what_it_is_drawn_on(department):
     assert series_key(series) == case_key(read_whole(department / "a"))
 
 
-def test_a_damaged_structure_set_does_not_keep_the_scan_from_opening(another_window, qtbot, department, tmp_path):
+def test_a_damaged_structure_set_does_not_keep_the_scan_from_opening(
+    another_window, qtbot, department, tmp_path, answer
+):
     folder = tmp_path / "one"
     shutil.copytree(department / "a", folder / "CT")
     path = Path(shutil.copy(department / "RS_TWO.dcm", folder))
@@ -197,10 +178,9 @@ def test_a_damaged_structure_set_does_not_keep_the_scan_from_opening(another_win
         path.write_bytes(path.read_bytes()[:-300])
         dialog.ok.click()
 
-    problems = answer(act)
+    answer(SeriesDialog, act)
     window.open_path(folder)
     qtbot.waitUntil(lambda: window.workspace.ct is not None or window.toast.isVisible(), timeout=20_000)
-    assert not problems
     assert "damaged" in window.toast.text()
     assert window.workspace.state.numbers == ()
 
@@ -216,7 +196,7 @@ def lines(dialog):
 
 
 @pytest.mark.usefixtures("two_packages")
-def test_she_chooses_the_package_and_it_is_remembered(opened, qtbot):
+def test_she_chooses_the_package_and_it_is_remembered(opened, qtbot, answer):
     opened.workspace.apply(Edit("Lock", fields={1: {"name": "Trachea", "locked": True}}))
     seen = []
 
@@ -249,14 +229,12 @@ def test_she_chooses_the_package_and_it_is_remembered(opened, qtbot):
 
     started = []
     opened.auto_bar.start = lambda *values, **named: started.append((values, named))
-    problems = answer(choose, AutoContourDialog)
+    answer(AutoContourDialog, choose)
     opened.ask_auto_contour()
-    assert not problems, problems
     assert started == [(("", ("Larynx",)), {"package": "our-thorax"})]
     assert "Lung_L" in seen[0]
-    problems = answer(lambda dialog: (seen.append(dialog.package_name), dialog.reject()), AutoContourDialog)
+    answer(AutoContourDialog, lambda dialog: (seen.append(dialog.package_name), dialog.reject()))
     opened.ask_auto_contour()
-    assert not problems
     assert seen[-1] == "our-thorax"
 
 
@@ -277,12 +255,12 @@ def test_a_slice_dropped_in_opens_its_folder(another_window, qtbot, phantom_fold
 
 
 @pytest.mark.parametrize("pause_ms", [0, 5, 30, 150])
-def test_a_window_closed_while_it_opens_is_gone(qtbot, tmp_path, department, pause_ms):
+def test_a_window_closed_while_it_opens_is_gone(qtbot, tmp_path, department, pause_ms, answer):
     window = MainWindow(ViewerSettings(tmp_path / "viewer.ini"), tmp_path / "cases")
     window.show()
     window.prepare_to_open()
     window.open_path(department)
-    answer(lambda dialog: dialog.reject())
+    answer(SeriesDialog, lambda dialog: dialog.reject())
     QTest.qWait(pause_ms)
     window.close()
     assert window.workspace.ct is None

@@ -6,10 +6,9 @@ import signal
 import threading
 
 import pytest
-from PySide6.QtCore import QMimeData, QPointF, Qt, QTimer, QUrl
+from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
 
 from autocontour.case import Edit
 from autocontour.dicom import planning_cts, read_ct, scan_folder
@@ -57,24 +56,7 @@ def activate(window, qtbot):
     qtbot.waitUntil(window.isActiveWindow)
 
 
-def answer(kind, act):
-    """Answer the next dialog of a kind as soon as it is shown."""
-
-    def look():
-        dialog = QApplication.activeModalWidget()
-        if isinstance(dialog, kind):
-            try:
-                act(dialog)
-            except BaseException:
-                dialog.reject()  # or the test would wait for an answer for ever
-                raise
-        else:
-            QTimer.singleShot(30, look)
-
-    QTimer.singleShot(30, look)
-
-
-def test_the_banner_names_the_patient_everywhere(patient):
+def test_the_banner_names_the_patient_everywhere(patient, answer):
     words = patient.banner.accessibleDescription()
     assert "PHANTOM" in words
     seen = []
@@ -88,7 +70,7 @@ def test_the_banner_names_the_patient_everywhere(patient):
     assert seen == [words]
 
 
-def test_auto_contour_review_approve_export_reopen(patient, qtbot, tmp_path):
+def test_auto_contour_review_approve_export_reopen(patient, qtbot, tmp_path, answer):
     state = drawn(patient, qtbot)
     assert {"External", "Lung_L", "Lung_R"} <= {s.name for s in state.structures}
     assert all(s.generation is GenerationAlgorithm.AUTOMATIC for s in state.structures)
@@ -118,7 +100,7 @@ def test_auto_contour_review_approve_export_reopen(patient, qtbot, tmp_path):
     assert pydicom.dcmread(path).ApprovalStatus == "APPROVED"
 
 
-def test_what_is_not_approved_is_asked_about_and_never_called_approved(patient, qtbot, tmp_path):
+def test_what_is_not_approved_is_asked_about_and_never_called_approved(patient, qtbot, tmp_path, answer):
     drawn(patient, qtbot, ("Lung_L",))
     path = tmp_path / "out.dcm"
 
@@ -135,7 +117,7 @@ def test_what_is_not_approved_is_asked_about_and_never_called_approved(patient, 
     assert pydicom.dcmread(path).ApprovalStatus == "UNAPPROVED"
 
 
-def test_the_check_before_export_mends_long_names(patient, qtbot):
+def test_the_check_before_export_mends_long_names(patient, qtbot, answer):
     drawn(patient, qtbot, ("Lung_L",))
     index = patient.panel.model.index(0)
     patient.panel.model.setData(index, "Lung_L_as_seen_by_the_clinic")
@@ -155,7 +137,7 @@ def test_the_check_before_export_mends_long_names(patient, qtbot):
     assert patient.workspace.state.structures[0].name == "Lung_L_as_seen_by_the_clinic"
 
 
-def test_a_label_that_is_too_long_is_mended_in_its_field(patient, qtbot, tmp_path):
+def test_a_label_that_is_too_long_is_mended_in_its_field(patient, qtbot, tmp_path, answer):
     drawn(patient, qtbot, ("Lung_L",))
     patient.workspace.approve(1, "A. Physicist")
     path = tmp_path / "out.dcm"
@@ -205,7 +187,7 @@ def test_interpolation_by_key_fills_the_gaps(opened, qtbot):
     assert now[12].area == pytest.approx(whole[12].area, rel=0.05)  # a ball is blunter than the cone between its slices
 
 
-def test_a_margin_makes_a_new_structure(opened, qtbot):
+def test_a_margin_makes_a_new_structure(opened, qtbot, answer):
     answer(MarginDialog, lambda dialog: (dialog.boxes[0].setValue(6), dialog.accept()))
     QTest.keyClick(opened, KEY.Key_M)
     qtbot.waitUntil(lambda: len(opened.workspace.state.items) == 2, timeout=20_000)
@@ -235,7 +217,7 @@ def test_the_cheat_sheet_comes_and_goes(opened, qtbot):
     qtbot.waitUntil(lambda: not any(type(child) is type(sheet) for child in opened.children()))
 
 
-def test_real_ct_opens_and_its_structure_set_comes_back_unchanged(window, qtbot, dicom_data, tmp_path):
+def test_real_ct_opens_and_its_structure_set_comes_back_unchanged(window, qtbot, dicom_data, tmp_path, answer):
     root = dicom_data / "pancreas-ct-cb-001"
     (series,) = [s for s in planning_cts(scan_folder(root, Job())) if s.is_sound][:1]
     ct = read_ct(series, Job())
@@ -278,7 +260,9 @@ def test_a_structure_is_drawn_again_under_its_own_name(patient, qtbot):
     assert item.structure.status is ReviewStatus.AUTO
 
 
-def test_a_series_with_a_missing_slice_opens_only_when_that_is_accepted(window, qtbot, phantom_folder, tmp_path):
+def test_a_series_with_a_missing_slice_opens_only_when_that_is_accepted(
+    window, qtbot, phantom_folder, tmp_path, answer
+):
     folder = tmp_path / "CT"
     shutil.copytree(phantom_folder, folder)
     headers = planning_cts(scan_folder(folder, Job()))[0].slices

@@ -17,7 +17,7 @@ from autocontour.gui.planes import Plane
 from autocontour.structures import ReviewStatus
 from tests.gui.conftest import disc, small_ct
 from tests.gui.test_editing import outline, press, wheel
-from tests.gui.test_review import activate, answer
+from tests.gui.test_review import activate
 
 KEY, NONE, SHIFT = Qt.Key, Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.ShiftModifier
 CONTROL = Qt.KeyboardModifier.ControlModifier
@@ -135,7 +135,7 @@ def test_without_a_structure_every_tool_says_what_to_do(window, qtbot, key):
 # Threshold ------------------------------------------------------------------------------------------------------------
 
 
-def test_threshold_draws_through_the_scan_in_a_box(empty, qtbot):
+def test_threshold_draws_through_the_scan_in_a_box(empty, qtbot, answer):
     seen = []
 
     def act(dialog):
@@ -157,7 +157,7 @@ def test_threshold_draws_through_the_scan_in_a_box(empty, qtbot):
     assert empty.workspace.case.undo_label == "Threshold"
 
 
-def test_threshold_says_when_nothing_is_found(opened, qtbot):
+def test_threshold_says_when_nothing_is_found(opened, qtbot, answer):
     def act(dialog):
         dialog.tissue.setCurrentText("Metal")
         dialog.ok.click()
@@ -322,7 +322,7 @@ def test_a_failure_of_the_work_is_said(opened):
     assert "ZeroDivisionError" in opened.toast.text()
 
 
-def test_boolean_with_margins_and_crop_go_beside_the_window(opened, qtbot):
+def test_boolean_with_margins_and_crop_go_beside_the_window(opened, qtbot, answer):
     space = opened.workspace
     opened.workspace.add_structure(space.current.structure)
 
@@ -340,7 +340,7 @@ def test_boolean_with_margins_and_crop_go_beside_the_window(opened, qtbot):
     assert shell.area == pytest.approx(math.pi * (35**2 - 30**2), rel=0.03)
 
 
-def test_a_locked_structure_is_refused_before_anything_is_computed(opened, qtbot):
+def test_a_locked_structure_is_refused_before_anything_is_computed(opened, qtbot, answer):
     space = opened.workspace
     space.apply(Edit("Lock", fields={1: {"locked": True}}))
     for key, modifier in ((KEY.Key_H, NONE), (KEY.Key_S, CONTROL | SHIFT)):

@@ -15,7 +15,7 @@ from autocontour.gui.dialogs.review import ApprovalDialog
 from autocontour.rtstruct import check_structure_set, read_structure_set
 from autocontour.structures import GenerationAlgorithm
 from tests.gui.conftest import Hand
-from tests.gui.test_review import activate, answer
+from tests.gui.test_review import activate
 
 KEY, CONTROL = Qt.Key, Qt.KeyboardModifier.ControlModifier
 LEFT = Qt.MouseButton.LeftButton
@@ -56,7 +56,7 @@ def assert_same(contours, others):
         assert outline.symmetric_difference(others[z]).area < 0.01 * outline.length  # digits of the file
 
 
-def test_a_whole_case_on_a_real_scan(window, qtbot, dicom_data, tmp_path):
+def test_a_whole_case_on_a_real_scan(window, qtbot, dicom_data, tmp_path, answer):
     folder = dicom_data / "lung1-001" / "ct"
     window.open_path(folder)
     qtbot.waitUntil(lambda: window.workspace.ct is not None, timeout=60_000)
