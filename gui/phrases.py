@@ -34,6 +34,7 @@ PHRASES = (
     later("Auto-contour {name}"),
     later("Mend {name}"),
     later("Open {name}"),
+    later("Open structure set"),
     # what needs a look
     later("{number} finding"),
     later("{number} findings"),

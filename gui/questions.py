@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QApplication, QColorDialog, QFileDialog, QInputDialog, QMainWindow, QMessageBox
+from PySide6.QtWidgets import QColorDialog, QFileDialog, QInputDialog, QMainWindow, QMessageBox
 
 from autocontour.case import Edit
 from autocontour.case.effort import measure_effort
 from autocontour.case.need import open_places
 from autocontour.edits import combined, cropped, mapped, moved, replaced, rotated
-from autocontour.errors import AutoContourError
+from autocontour.errors import AutoContourError, Cancelled
 from autocontour.gui.dialogs.export import ExportDialog
 from autocontour.gui.dialogs.review import ApprovalDialog
 from autocontour.gui.dialogs.shape import BooleanDialog, CropDialog, MarginDialog, MoveDialog, NameDialog
@@ -25,7 +23,7 @@ from autocontour.gui.structure_list import renamed
 from autocontour.jobs import Job
 from autocontour.nomenclature import find_term, match_name
 from autocontour.profiles.preflight import INTERPRETED_TYPES
-from autocontour.structures import Contours, GenerationAlgorithm, ReviewStatus, Structure
+from autocontour.structures import Contours, GenerationAlgorithm, ReviewStatus, Structure, StructureSet
 
 if TYPE_CHECKING:
     from autocontour.contouring.margins import Margins
@@ -207,19 +205,43 @@ class Questions(QMainWindow):
 
     def open_structure_set(self, path: Path) -> None:
         """Add the structures of an RTSTRUCT of this scan."""
-        from autocontour.rtstruct import read_structure_set
+        self._read_sets("Open structure set", [path], lambda _, found: self._import(found))
 
+    def _import(self, found: StructureSet) -> None:
         space = self.workspace
-        if space.ct is None or space.case is None:
+        if space.case is None:
             return
-        try:
-            found = read_structure_set(path, space.ct)
-            space.apply(space.case.importing(found))
-        except AutoContourError as error:
-            space.say_error(error)
-            return
+        space.apply(space.case.importing(found))
         notes = f" {found.findings[0].message}" if found.findings else ""
         space.say(tr_count(len(found.structures), "{count} structure opened.", "{count} structures opened.") + notes)
+
+    def _read_sets(self, label: str, paths: Sequence[Path], take: Callable[[Path, StructureSet], None]) -> None:
+        """Read structure sets of this scan beside the window and take in each; one of another scan is refused."""
+        from autocontour.rtstruct import read_structure_set
+
+        ct = self.workspace.ct
+        if ct is None or not paths:
+            return
+
+        def read(job: Job) -> list[tuple[Path, StructureSet | AutoContourError]]:
+            found: list[tuple[Path, StructureSet | AutoContourError]] = []
+            for path in job.track(paths, "reading the structure sets", len(paths)):
+                try:
+                    found.append((path, read_structure_set(path, ct)))
+                except Cancelled:
+                    raise
+                except AutoContourError as error:
+                    found.append((path, error))
+            return found
+
+        def take_in(found: list[tuple[Path, StructureSet | AutoContourError]]) -> None:
+            for path, one in found:
+                if isinstance(one, AutoContourError):
+                    self.workspace.say_error(one)
+                else:
+                    take(path, one)
+
+        self.workspace.background.run(label, (), read, take_in)
 
     def ask_comparison(self) -> None:
         """Ask for other observers' RTSTRUCTs, one or several, and show them against this one."""
@@ -229,19 +251,7 @@ class Questions(QMainWindow):
 
     def compare_with(self, paths: Iterable[Path]) -> None:
         """Show structure sets of this scan against this one; one of another scan is refused."""
-        from autocontour.rtstruct import read_structure_set
-
-        ct = self.workspace.ct
-        if ct is None:
-            return
-        for path in paths:
-            try:
-                with waiting():
-                    found = read_structure_set(path, ct)
-            except AutoContourError as error:
-                self.workspace.say_error(error)
-            else:
-                self.comparison.add(found, path.name)
+        self._read_sets("Compare with", list(paths), lambda path, found: self.comparison.add(found, path.name))
 
     def toggle_comparison(self) -> None:
         """Show or hide what is compared with."""
@@ -343,16 +353,6 @@ class Questions(QMainWindow):
         else:
             before = self.workspace.state[number].structure.contours
             self.workspace.redraw(label, replaced(before, contours), number)
-
-
-@contextmanager
-def waiting() -> Iterator[None]:
-    """Show that the program is at work."""
-    QApplication.setOverrideCursor(Qt.CursorShape.WaitCursor)
-    try:
-        yield
-    finally:
-        QApplication.restoreOverrideCursor()
 
 
 def new_structure(name: str, contours: Contours) -> Structure:

@@ -880,6 +880,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>그래도 엽니다. 슬라이스는 실제 위치를 유지하며, 이 사실이 파일에 기록됩니다</translation>
     </message>
     <message>
+      <source>Open structure set</source>
+      <translation>구조물 세트 열기</translation>
+    </message>
+    <message>
       <source>Open structure set…</source>
       <translation>구조물 세트 열기…</translation>
     </message>

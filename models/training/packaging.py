@@ -48,14 +48,19 @@ def package_run(config: TrainingConfig, run: Path, job: Job, *, data: Path | Non
     """
     best = {name: read_best(run / name) for name in config.stages}
     dataset = read_run_data(config, job, data)
-    network = load_average(config.stages["segmenter"], best["segmenter"]["average"])
+    weights = {name: _halved(found["average"]) for name, found in best.items()}
+    network = load_average(config.stages["segmenter"], weights["segmenter"])
     chosen = choose_thresholds(network, dataset.fold, config, job)
     cases = [measure_sample(sample, config.data.structures) for sample in dataset.training]
     metadata = build_metadata(config, chosen, compute_statistics(cases), best)
     metadata["training"] = _training_summary(config, dataset, best) | {"begun_with": begun_with(run)}
-    weights = {name: found["average"] for name, found in best.items()}
     log = {name: [line for line in read_log(run / name / "log.jsonl") if line["kind"] == "validate"] for name in best}
     return write_package(run / "package", metadata, weights, {"training.json": json.dumps(log, indent=1)})
+
+
+def _halved(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the weights in half the size; their precision stays above that of bf16, in which the network runs."""
+    return {name: value.half() if value.is_floating_point() else value for name, value in weights.items()}
 
 
 def read_best(folder: Path) -> dict[str, Any]:
@@ -92,6 +97,7 @@ def choose_thresholds(
     chosen = {}
     for k, name in enumerate(names):
         column, sure = dice[:, :, k], np.array(certainty)[:, k]
+        sure = sure[np.isfinite(sure)]
         if np.isnan(column).all():
             chosen[name] = {"threshold": 0.5}
             continue
@@ -103,8 +109,9 @@ def choose_thresholds(
             "threshold": threshold,
             "fold_mean": round(float(np.nanmean(at)), 4),
             "fold_median": round(float(np.nanmedian(at)), 4),
-            "confidence": round(CONFIDENCE_SLACK * float(np.nanpercentile(sure, CONFIDENCE_PERCENTILE)), 3),
         }
+        if len(sure):
+            chosen[name]["confidence"] = round(CONFIDENCE_SLACK * float(np.percentile(sure, CONFIDENCE_PERCENTILE)), 3)
     return chosen
 
 
@@ -144,7 +151,7 @@ def build_metadata(
             "threshold": chosen[name]["threshold"],
             "margin_mm": told.margin_mm,
             "rules": dict(told.rules.get(name, {})),
-            "statistics": {**statistics.get(name, {}), **_confidence(chosen[name])},
+            "statistics": dict(statistics.get(name, {})) | _confidence(chosen[name]),
         }
         for name in config.data.structures
     ]
@@ -176,7 +183,7 @@ def build_metadata(
 
 
 def _confidence(chosen: Mapping[str, float]) -> dict[str, float]:
-    return {"confidence": chosen["confidence"]} if np.isfinite(chosen.get("confidence", np.nan)) else {}
+    return {"confidence": chosen["confidence"]} if "confidence" in chosen else {}
 
 
 def _stage(stage: StageConfig, threshold: float) -> dict[str, Any]:

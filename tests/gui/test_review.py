@@ -224,6 +224,7 @@ def test_real_ct_opens_and_its_structure_set_comes_back_unchanged(window, qtbot,
     window.show_ct(ct)
     files = [p for p in sorted(root.rglob("*.dcm")) if b"RTSTRUCT" in p.read_bytes()[:4000]]
     window.open_structure_set(files[0])
+    qtbot.waitUntil(lambda: bool(window.workspace.state.items), timeout=20_000)
     state = window.workspace.state
     assert len(state.items) >= 3
     path = tmp_path / "out.dcm"

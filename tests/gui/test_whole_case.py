@@ -142,4 +142,5 @@ def test_a_whole_case_on_a_real_scan(window, qtbot, dicom_data, tmp_path, answer
             assert space.state == left
         else:
             window.open_structure_set(file)
+            qtbot.waitUntil(lambda: bool(space.state.items), timeout=20_000)
             assert_same(contours, space.state.find(ORGAN).structure.contours)

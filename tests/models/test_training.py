@@ -13,6 +13,8 @@ import torch
 from autocontour.cli import main
 from autocontour.errors import Cancelled, TrainingError
 from autocontour.jobs import Job
+from autocontour.models import training
+from autocontour.models.networks import build_network, window_multiple_zyx
 from autocontour.models.package import read_package, verify_package
 from autocontour.models.training.config import AugmentConfig, read_config
 from autocontour.models.training.curves import draw_curves, read_log
@@ -369,6 +371,29 @@ def test_it_learns_and_becomes_a_package(toy_config, tmp_path, capsys):
     assert not set(package.metadata["training"]["fold_patients"]) - {f"p{n}" for n in range(8)}
 
 
+def test_two_segmenters_are_joined_as_they_are(toy_data, toy_config, tmp_path):
+    both, path = toy_config(steps=2).read_text(), tmp_path / "toy.toml"
+    assert main(["train", str(path), "-o", str(tmp_path / "both"), "--json"]) == 0
+    localizer = both[both.index("[stages.localizer]") : both.index("[stages.segmenter]")]
+    path.write_text(both.replace(localizer, "").replace("seed = 3", "seed = 4"))
+    assert main(["train", str(path), "-o", str(tmp_path / "one"), "--json"]) == 0
+    alone = NETWORK.format(layers=2, stem="1, 1, 1")
+    shape = '{ architecture = "mean", in_channels = 1, out_channels = 3, members = '
+    joined = both.replace(alone, f"{shape}[{alone}, {alone}] }}")
+    path.write_text(joined.replace("steps = 2\n", "minutes = 0\n"))
+    members = [read_package(tmp_path / run / "package") for run in ("both", "one")]
+    begun = [word for package in members for word in ("--from", str(package.path))]
+    assert main(["train", str(path), "-o", str(tmp_path / "joined"), *begun, "--json"]) == 0
+    package = read_package(tmp_path / "joined" / "package")
+    verify_package(package)
+    assert package.metadata["training"]["begun_with"].count(members[0].checksum) == 1
+    assert package.metadata["training"]["begun_with"].count(members[1].checksum) == 1
+    weights = package.read_weights("segmenter")
+    for index, member in enumerate(members):
+        for name, value in member.read_weights("segmenter").items():
+            np.testing.assert_array_equal(weights[f"members.{index}.{name}"], value)
+
+
 def test_prediction_lies_on_the_patient_s_own_grid(toy):
     config, dataset = toy
     sample = dataset.fold[0]
@@ -424,14 +449,17 @@ def test_a_log_cut_short_by_a_kill_is_still_read(tmp_path):
     assert draw_curves(tmp_path).exists()
 
 
-def test_the_shipped_configuration_is_sound():
-    import autocontour.models.training as training
-    from autocontour.models.networks import build_network, window_multiple_zyx
-
-    config = read_config(Path(training.__file__).parent / "configs" / "head_and_neck.toml")
+@pytest.mark.parametrize(
+    "path", sorted(Path(training.__file__).parent.glob("configs/*.toml")), ids=lambda path: path.stem
+)
+def test_the_shipped_configurations_are_sound(path):
+    config = read_config(path)
     for stage in config.stages.values():
         assert all(n % step == 0 for n, step in zip(stage.patch_zyx, window_multiple_zyx(stage.network), strict=True))
         with torch.device("meta"):
-            build_network(stage.network)
+            network = build_network(stage.network)
+            logits = network(torch.zeros(1, len(stage.windows_hu), *stage.patch_zyx))
+        assert logits.shape[1] == len(config.data.structures)
     assert set(config.package.rules) <= set(config.data.structures)
+    assert set(config.package.anchors) <= set(config.data.structures)
     assert not Path(config.data.folder).is_absolute()
