@@ -99,7 +99,7 @@ def write_card(package: ModelPackage, summary: dict[str, Any]) -> str:
     research = {name: one for name, one in summary.items() if name not in AIMS}
     weak = [name for name, one in organs.items() if (one["dsc"]["median"] or 0) < LEAST_MEDIAN]
     stages = "\n".join(
-        f"- **{role}**: {stage.network['architecture']}, grid {' × '.join(f'{v:g}' for v in stage.spacing_zyx_mm)} mm "
+        f"- **{role}**: {stage.architecture}, grid {' × '.join(f'{v:g}' for v in stage.spacing_zyx_mm)} mm "
         f"(z, y, x), window {' × '.join(str(v) for v in stage.window_zyx)}; "
         f"{training['stages'][role]['step']} steps, mean DSC {training['stages'][role]['fold_score']:.3f} on the fold "
         "(at 0.5, before any rule)."

@@ -96,6 +96,13 @@ class Stage:
     overlap: float = 0.25
     threshold: float = 0.5
 
+    @property
+    def architecture(self) -> str:
+        """The network's kind in words; of a mean those of its members."""
+        members = self.network.get("members", ())
+        kinds = " and ".join(str(member.get("architecture")) for member in members)
+        return f"mean of {kinds}" if kinds else str(self.network.get("architecture"))
+
 
 def parse_structure(item: Any, index: int) -> PackageStructure:  # noqa: ANN401
     """Return one entry of ``structures``."""

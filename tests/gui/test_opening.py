@@ -185,6 +185,19 @@ def test_a_damaged_structure_set_does_not_keep_the_scan_from_opening(
     assert window.workspace.state.numbers == ()
 
 
+def test_files_to_compare_with_are_read_beside_the_window(another_window, qtbot, department, tmp_path):
+    window = another_window()
+    window.open_path(department / "a")
+    qtbot.waitUntil(lambda: window.workspace.ct is not None, timeout=20_000)
+    damaged = tmp_path / "RS_DAMAGED.dcm"
+    damaged.write_bytes((department / "RS_TWO.dcm").read_bytes()[:-300])
+    window.compare_with([department / "RS_ONE.dcm", damaged, department / "RS_TWO.dcm"])
+    qtbot.waitUntil(lambda: len(window.comparison.sets) >= 2, timeout=20_000)
+    assert [one.label for one in window.comparison.sets][-2:] == ["ONE", "TWO"]
+    assert "damaged" in window.toast.text()
+    assert window.workspace.state.numbers == ()
+
+
 @pytest.fixture
 def two_packages(tmp_path, monkeypatch):
     monkeypatch.setattr(library, "user_data_path", lambda _: tmp_path / "data")
