@@ -158,6 +158,9 @@ def parse_stage(item: Any, where: str) -> Stage:  # noqa: ANN401
         raise damaged(f"{where} needs three spacings, a window of three sizes and an intensity window")
     network = mapping(fields.get("network"), f"{where}.network")
     _check_modest(network, f"{where}.network")
+    if "members" in network:
+        for member in items(network, "members", 8):
+            mapping(member, f"{where}.network.members")
     return Stage(
         network=network,
         spacing_zyx_mm=(spacing[0], spacing[1], spacing[2]),

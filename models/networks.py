@@ -235,4 +235,6 @@ class MeanNetwork(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the mean of the members' logits."""
-        return torch.stack([member(image) for member in self.members]).mean(0)
+        first, *others = (member(image) for member in self.members)
+        total: Tensor = sum(others, start=first)
+        return total / len(self.members)
