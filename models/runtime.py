@@ -7,6 +7,8 @@ import io
 import logging
 import os
 import warnings
+from collections import deque
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 DIGEST_BYTES = 32
 DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")  # Linux, its subsystem in Windows, and ROCm
+STREAMS = {"localizer": 1, "segmenter": 2}
+"""Windows at once: the localizer has few; of the segmenter's, one is computed while another is moved about in memory."""
 DEVICES = ("auto", "cpu", "cuda", "torch-cpu")
 
 Channels = NDArray[np.float32]
@@ -47,8 +51,11 @@ class Runner(Protocol):
 
     device: str
 
-    def __call__(self, window: Channels) -> Channels:
-        """Turn (channels, z, y, x) input into (structures, z, y, x) probabilities; raises `OutOfMemoryError`."""
+    def __call__(self, windows: Iterable[Channels]) -> Iterator[Channels]:
+        """Turn each (channels, z, y, x) input into (structures, z, y, x) probabilities; raises `OutOfMemoryError`.
+
+        What is yielded may be overwritten by what comes next.
+        """
         ...
 
 
@@ -88,8 +95,11 @@ class TorchRunner:
         self._device = device
         self.device = device.upper() if device == "cuda" else "CPU torch"
 
-    def __call__(self, window: Channels) -> Channels:
-        """Turn input into probabilities."""
+    def __call__(self, windows: Iterable[Channels]) -> Iterator[Channels]:
+        """Turn inputs into probabilities."""
+        return map(self._run, windows)
+
+    def _run(self, window: Channels) -> Channels:
         import torch
 
         try:
@@ -115,9 +125,10 @@ class OpenVinoRunner:
         core = openvino.Core()
         capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         precision = "bf16" if "BF16" in capabilities else "f32"
-        hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
+        streams = STREAMS[role]
+        hints = {"PERFORMANCE_HINT": "THROUGHPUT", "NUM_STREAMS": streams, "INFERENCE_PRECISION_HINT": precision}
         processor = core.get_property("CPU", "FULL_DEVICE_NAME")
-        identity = "/".join((package.checksum, role, openvino.get_version(), processor, precision))
+        identity = "/".join((package.checksum, role, openvino.get_version(), processor, precision, str(streams)))
         path = _cache_folder() / f"{hashlib.sha256(identity.encode()).hexdigest()}.network"
         kept = read_kept(path)
         if kept is None:
@@ -126,14 +137,31 @@ class OpenVinoRunner:
             keep(path, compiled.export_model().getvalue())
         else:
             compiled = core.import_model(io.BytesIO(kept), "CPU", hints)
-        self._request = compiled.create_infer_request()
+        self._requests = [compiled.create_infer_request() for _ in range(streams)]
         self.device = f"CPU OpenVINO {precision}"
 
-    def __call__(self, window: Channels) -> Channels:
-        """Turn input into probabilities."""
-        self._request.infer({0: window[None]}, share_inputs=True)
-        probabilities: Channels = self._request.get_output_tensor(0).data[0]
-        return probabilities
+    def __call__(self, windows: Iterable[Channels]) -> Iterator[Channels]:
+        """Turn inputs into probabilities, in their order."""
+        free, busy = list(self._requests), deque[tuple[Any, Channels]]()  # a window lives as long as it is read
+        try:
+            for window in windows:
+                if not free:
+                    yield _result(busy[0][0])
+                    free.append(busy.popleft()[0])
+                request = free.pop()
+                request.start_async({0: window[None]}, share_inputs=True)
+                busy.append((request, window))
+            for request, _ in busy:
+                yield _result(request)
+        finally:  # also when nobody wants the rest
+            for request, _ in busy:
+                request.wait()
+
+
+def _result(request: Any) -> Channels:  # noqa: ANN401  (openvino has no types)
+    request.wait()
+    probabilities: Channels = request.get_output_tensor(0).data[0]
+    return probabilities
 
 
 def _network(package: ModelPackage, role: str) -> nn.Module:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,24 +90,33 @@ def _predict(
     weights = {channel: np.zeros(box.shape_zyx, np.float32) for channel, box in boxes.items()}
     importance = gaussian_weights(window)
     regions = merge_boxes(list(boxes.values()), window, stage.overlap)
-    tiles = [(region, tile) for region in regions for tile in tile_box(region, window, stage.overlap)]
-    whole: Box | None = None
-    for region, tile in job.track(tiles, label, len(tiles)):
-        meeting = {channel: box for channel, box in boxes.items() if region_holds(region, box) and _meet(box, tile)}
-        if not meeting:
-            continue
-        if whole is None or not region_holds(whole, tile):
-            whole = _hull([t for r, t in tiles if r is region])
-            hu = read(whole)
-        inner = tuple(
-            slice(a - s, b - s) for a, b, s in zip(tile.start_zyx, tile.stop_zyx, whole.start_zyx, strict=True)
-        )
-        found = runner(np.ascontiguousarray(scale_intensity(hu[inner], stage.intensity_windows_hu)))
+    wanted = [
+        (region, tile, meeting)
+        for region in regions
+        for tile in tile_box(region, window, stage.overlap)
+        if (meeting := {k: box for k, box in boxes.items() if region_holds(region, box) and _meet(box, tile)})
+    ]
+    results = runner(_inputs([(region, tile) for region, tile, _ in wanted], stage, read))
+    for _, tile, meeting in job.track(wanted, label, len(wanted)):
+        found = next(results)
         for channel, box in meeting.items():
             into, out = _overlap(box, tile)
             sums[channel][into] += found[channel][out] * importance[out]
             weights[channel][into] += importance[out]
     return {channel: total / weights[channel] for channel, total in sums.items()}
+
+
+def _inputs(tiles: Sequence[tuple[Box, Box]], stage: Stage, read: Read) -> Iterator[NDArray[np.float32]]:
+    """Yield what the network sees of every tile; the HU are read region by region."""
+    for _, group in itertools.groupby(tiles, key=lambda pair: pair[0]):
+        parts = [tile for _, tile in group]
+        whole = _hull(parts)
+        hu = read(whole)
+        for tile in parts:
+            inner = tuple(
+                slice(a - s, b - s) for a, b, s in zip(tile.start_zyx, tile.stop_zyx, whole.start_zyx, strict=True)
+            )
+            yield np.ascontiguousarray(scale_intensity(hu[inner], stage.intensity_windows_hu))
 
 
 def gaussian_weights(window: tuple[int, int, int]) -> Probability:

@@ -84,7 +84,10 @@ class Oracle:
     def __init__(self):
         self.windows = 0
 
-    def __call__(self, window):
+    def __call__(self, windows):
+        return map(self.run, windows)
+
+    def run(self, window):
         self.windows += 1
         soft, wide = window
         bone = ndimage.binary_dilation(wide > 0.12, iterations=2)

@@ -197,10 +197,11 @@ def test_without_a_localizer_the_whole_body_is_segmented(neck, toy_package, orac
 def test_little_memory_takes_smaller_windows(neck, toy_package, oracle, monkeypatch):
     from autocontour.models import inference
 
-    def narrow(window):
-        if window[0].size > 12 * 24 * 24:
-            raise OutOfMemoryError
-        return oracle(window)
+    def narrow(windows):
+        for window in windows:
+            if window[0].size > 12 * 24 * 24:
+                raise OutOfMemoryError
+            yield oracle.run(window)
 
     narrow.device = "CUDA"
     monkeypatch.setattr(inference, "open_runner", lambda *_: narrow)
@@ -233,7 +234,9 @@ def test_windows_cover_the_box_and_average_to_the_same():
         return out
 
     boxes = {0: Box((0, 0, 0), (40, 33, 20)), 1: Box((3, 5, 2), (9, 30, 18))}
-    found, window = predict_boxes(lambda w: np.concatenate([w, -w]), stage, read, boxes, Job(), "test")
+    found, window = predict_boxes(
+        lambda windows: (np.concatenate([w, -w]) for w in windows), stage, read, boxes, Job(), "test"
+    )
     assert window == (16, 16, 16)
     assert found[0] == pytest.approx(volume / 1000, abs=1e-5)
     assert found[1] == pytest.approx(-volume[boxes[1].slices] / 1000, abs=1e-5)

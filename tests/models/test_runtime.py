@@ -28,25 +28,51 @@ def window():
     return np.random.default_rng(0).uniform(-1, 1, (2, 24, 24, 24)).astype(np.float32)
 
 
+def run(runner, window):
+    (found,) = (probabilities.copy() for probabilities in runner([window]))
+    return found
+
+
 @pytest.mark.parametrize("role", ["localizer", "segmenter"])
 def test_openvino_gives_torchs_probabilities(toy_package, window, role):
     pytest.importorskip("openvino")
-    reference = open_runner(toy_package, role, "torch-cpu")(window)
+    reference = run(open_runner(toy_package, role, "torch-cpu"), window)
     runner = open_runner(toy_package, role, "cpu")
-    found = runner(window)
+    found = run(runner, window)
     assert reference.shape == (3, 24, 24, 24)
     tolerance = 0.03 if "bf16" in runner.device else 1e-3
     assert found == pytest.approx(reference, abs=tolerance)
     assert "OpenVINO" in runner.device
 
 
+def test_several_windows_at_once_come_in_their_order(toy_package, window):
+    pytest.importorskip("openvino")
+    windows = [np.ascontiguousarray(np.roll(window, k, axis=1)) for k in range(5)]
+    runner = open_runner(toy_package, "segmenter", "cpu")
+    together = [found.copy() for found in runner(iter(windows))]
+    for one, alone in zip(together, (run(runner, window) for window in windows), strict=True):
+        assert np.array_equal(one, alone)
+    assert not np.array_equal(together[0], together[1])
+
+
+def test_windows_nobody_waits_for_are_left_in_peace(toy_package, window):
+    """A cancelled run stops asking while two windows are being computed; the next run is not touched by them."""
+    pytest.importorskip("openvino")
+    runner = open_runner(toy_package, "segmenter", "cpu")
+    expected = run(runner, window)
+    abandoned = runner(np.random.default_rng(k).uniform(-1, 1, window.shape).astype(np.float32) for k in range(5))
+    next(abandoned)
+    abandoned.close()
+    assert np.array_equal(run(runner, window), expected)
+
+
 def test_compiled_once(toy_package, window, monkeypatch):
     pytest.importorskip("openvino")
     from autocontour.models import runtime
 
-    first = open_runner(toy_package, "segmenter", "cpu")(window).copy()
+    first = run(open_runner(toy_package, "segmenter", "cpu"), window)
     monkeypatch.setattr(runtime, "_translate", pytest.fail)
-    assert np.array_equal(open_runner(toy_package, "segmenter", "cpu")(window), first)
+    assert np.array_equal(run(open_runner(toy_package, "segmenter", "cpu"), window), first)
 
 
 def test_damaged_cache_is_made_again(toy_package, window, tmp_path, monkeypatch):
@@ -54,12 +80,12 @@ def test_damaged_cache_is_made_again(toy_package, window, tmp_path, monkeypatch)
     from autocontour.models import runtime
 
     monkeypatch.setattr(runtime, "user_cache_path", lambda _: tmp_path)
-    first = open_runner(toy_package, "segmenter", "cpu")(window).copy()
+    first = run(open_runner(toy_package, "segmenter", "cpu"), window)
     (path,) = (tmp_path / "networks").iterdir()
     sound = path.read_bytes()
     for damaged in (sound[:-1000], b"", sound[: len(sound) // 2] + b"\0" + sound[len(sound) // 2 + 1 :]):
         path.write_bytes(damaged)
-        assert np.array_equal(open_runner(toy_package, "segmenter", "cpu")(window), first)
+        assert np.array_equal(run(open_runner(toy_package, "segmenter", "cpu"), window), first)
         assert runtime.read_kept(path) is not None
 
 
@@ -69,7 +95,7 @@ def test_a_folder_that_cannot_be_written_is_no_obstacle(toy_package, window, tmp
 
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setattr(runtime, "user_cache_path", lambda _: tmp_path / "file")
-    assert open_runner(toy_package, "segmenter", "cpu")(window).shape == (3, 24, 24, 24)
+    assert run(open_runner(toy_package, "segmenter", "cpu"), window).shape == (3, 24, 24, 24)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +105,7 @@ def loose(toy_package, neck):
     frame = Frame.of(neck.geometry)
     grid = Grid.over(frame, (3.0, 3.0, 3.0)).cropped(Box((20, 20, 20), (44, 44, 44)))
     image = scale_intensity(Patient.of(neck, *find_body(neck, frame)).sample(grid), WINDOWS_HU)
-    levels = np.quantile(open_runner(toy_package, "segmenter", "torch-cpu")(image), 0.7, axis=(1, 2, 3))
+    levels = np.quantile(run(open_runner(toy_package, "segmenter", "torch-cpu"), image), 0.7, axis=(1, 2, 3))
     structures = {
         name: replace(one, threshold=float(level), rules=StructureRules(components=0), statistics={})
         for (name, one), level in zip(toy_package.structures.items(), levels, strict=True)
@@ -128,7 +154,7 @@ def test_a_second_run_needs_no_torch(toy_package, window, tmp_path):
         "import numpy as np\n"
         "runtime.user_cache_path = lambda _: pathlib.Path(sys.argv[2])\n"
         "runner = runtime.open_runner(read_package(pathlib.Path(sys.argv[1])), 'segmenter', 'cpu')\n"
-        "runner(np.zeros((2, 24, 24, 24), np.float32))\n"
+        "next(runner([np.zeros((2, 24, 24, 24), np.float32)]))\n"
         "print('torch' in sys.modules)\n"
     )
     command = [sys.executable, "-c", code, str(toy_package.path), str(tmp_path)]
