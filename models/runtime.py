@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 DIGEST_BYTES = 32
 DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")  # Linux, its subsystem in Windows, and ROCm
 STREAMS = {"localizer": 1, "segmenter": 2}
-"""Windows at once. The localizer has few; while one of the segmenter's is computed, another is moved about in memory."""
+"""Windows at once: the localizer has few; while one of the segmenter's is computed, another is being moved."""
 DEVICES = ("auto", "cpu", "cuda", "torch-cpu")
 
 Channels = NDArray[np.float32]
