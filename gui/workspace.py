@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -69,8 +69,6 @@ class Workspace(QObject):
         self.hidden: set[int] = set()
         self.fill_opacity = 0.12
         self.outlines_shown = True
-        self.seen: dict[int, set[int]] = {}
-        """Number of every structure that was looked at → the slices that were shown while it was selected."""
         self._last_work = time.monotonic()
         self.background = Background(self)
 
@@ -78,6 +76,11 @@ class Workspace(QObject):
     def state(self) -> CaseState:
         """The structures as they stand; none without a case."""
         return self.case.state if self.case else CaseState()
+
+    @property
+    def seen(self) -> Mapping[int, set[int]]:
+        """What was looked at (see `Case`)."""
+        return self.case.seen if self.case else {}
 
     @property
     def current(self) -> CaseStructure | None:
@@ -112,7 +115,7 @@ class Workspace(QObject):
         self.position_zyx = (z, y, x)
         self.window = PRESETS["Soft tissue"]
         self.selected = next(iter(self.state.numbers), None)
-        self.hidden, self.seen = set(), {}
+        self.hidden = set()
         self.ct_changed.emit()
         self.structures_changed.emit()
         self.selection_changed.emit()
@@ -236,8 +239,8 @@ class Workspace(QObject):
 
     def look(self) -> None:
         """Note that the selected structure is looked at on this slice."""
-        if self.selected is not None:
-            self.seen.setdefault(self.selected, set()).add(self.slice_index)
+        if self.case is not None and self.selected is not None:
+            self.case.look(self.selected, self.slice_index)
 
     def marked_slices(self) -> dict[int, tuple[Finding, ...]]:
         """Return every slice that a finding of the selected structure or of the scan points at, with those that do."""

@@ -12,6 +12,7 @@ from autocontour.case.effort import write_efforts
 from autocontour.case.history import Step, kept_steps
 from autocontour.case.left import clear_mark
 from autocontour.case.lock import CaseLock
+from autocontour.case.need import still_seen
 from autocontour.case.records import decode_edit, encode_edit, pack, unpack
 from autocontour.case.snapshots import Snapshot, read_newest, remove_older, write_snapshot
 from autocontour.case.state import CaseState, CaseStructure, Edit, edit_between
@@ -63,6 +64,9 @@ class Case:
         What was done after the last snapshot, in order, if the program was killed the last time.
     findings
         What was damaged when the case was opened, and what became of it.
+    seen
+        Number of every structure that was looked at → the slices that were shown while it was selected. It is kept with
+        each snapshot; a structure drawn automatically again has not been looked at.
     """
 
     def __init__(self, folder: Path, key: CaseKey) -> None:
@@ -81,6 +85,7 @@ class Case:
         snapshot = read_newest(self.folder)
         self._journal = Journal(self.folder / "journal.bin", snapshot.offset, snapshot.sequence)
         self.seconds: dict[int, float] = dict(snapshot.seconds)
+        self.seen: dict[int, set[int]] = dict(snapshot.seen)
         self._steps, self._index = snapshot.steps, snapshot.index
         self._before_replay, self._packed = self.state, snapshot.packed
         self.sequence = snapshot.sequence
@@ -129,6 +134,7 @@ class Case:
         """
         state = self.state.after(edit)
         self._write("edit", edit, seconds)
+        self.seen = still_seen(self.seen, self.state, state)
         self._push(Step(edit.label, state))
         self._count(edit, seconds)
         if self.sequence % EDITS_PER_SNAPSHOT == 0:
@@ -145,6 +151,7 @@ class Case:
         """Return to the state before the recovered changes, as one step of undo."""
         label, before = "Take back what was recovered", self._before_replay
         self._write("edit", edit_between(label, self.state, before), 0.0)
+        self.seen = still_seen(self.seen, self.state, before)
         self._push(Step(label, before))
         return before
 
@@ -187,10 +194,16 @@ class Case:
         chosen = tuple(s for s in self.state.structures if numbers is None or s.number in numbers)
         return StructureSet(label, chosen, self.key.series_instance_uid, self.key.frame_of_reference_uid)
 
+    def look(self, number: int, slice_index: int) -> None:
+        """Note that a structure was looked at on a slice."""
+        self.seen.setdefault(number, set()).add(slice_index)
+
     def snapshot(self) -> None:
         """Write the whole state and the steps around it; the last two snapshots are kept."""
         payloads = chain(self._packed.of(self.state), kept_steps(self._steps, self._index))
-        write_snapshot(self.folder, self.sequence, self._journal.end, self.state.numbers, self.seconds, payloads)
+        write_snapshot(
+            self.folder, self.sequence, self._journal.end, self.state.numbers, self.seconds, self.seen, payloads
+        )
 
     def close(self) -> None:
         """Write a snapshot and let go of the case."""
@@ -206,6 +219,7 @@ class Case:
         before, after = self.state, self._steps[self._index + step].state
         label = self._steps[self._index + (step > 0)].label
         self._write(kind, edit_between(label, before, after), 0.0)
+        self.seen = still_seen(self.seen, before, after)
         self._index += step
         return after
 
@@ -236,6 +250,7 @@ class Case:
             self._index += 1
         else:
             self._push(Step(edit.label, before.patched(edit)))
+        self.seen = still_seen(self.seen, before, self.state)
         self._count(edit, content["seconds"])
         self.sequence = record.sequence
         return {"undo": "Undo ", "redo": "Redo "}.get(kind, "") + _described(edit, before)

@@ -79,6 +79,15 @@ def choose_next(state: CaseState, selected: int | None, seen: Seen) -> tuple[Cas
     return later[0] if later else None
 
 
+def still_seen(seen: Seen, before: CaseState, after: CaseState) -> dict[int, set[int]]:
+    """Return what was looked at of the structures that are still the same.
+
+    One that was drawn automatically again is not, nor is another that has taken its number.
+    """
+    kept = (number for number in seen if number in before and number in after)
+    return {number: set(seen[number]) for number in kept if before[number].automatic == after[number].automatic}
+
+
 def slices_by_finding(findings: Iterable[Finding]) -> dict[int, tuple[Finding, ...]]:
     """Return every slice that a finding points at, ascending, with those that do."""
     marked: dict[int, tuple[Finding, ...]] = {}

@@ -46,6 +46,8 @@ class Snapshot:
         The history around the state, and which step the state is.
     seconds
         Structure number → seconds of work.
+    seen
+        Structure number → slices that were looked at.
     packed
         The structures of the state as they were read.
     newest
@@ -57,6 +59,7 @@ class Snapshot:
     steps: list[Step] = field(default_factory=lambda: [Step("", CaseState())])
     index: int = 0
     seconds: Mapping[int, float] = field(default_factory=dict)
+    seen: Mapping[int, set[int]] = field(default_factory=dict)
     packed: PackedStructures = field(default_factory=PackedStructures)
     newest: int = 0
 
@@ -67,13 +70,14 @@ def write_snapshot(
     offset: int,
     numbers: tuple[int, ...],
     seconds: Mapping[int, float],
+    seen: Mapping[int, set[int]],
     payloads: Iterator[bytes],
 ) -> None:
     """Write a snapshot whole or not at all, and remove all but the last two.
 
     Parameters
     ----------
-    sequence, offset, seconds
+    sequence, offset, seconds, seen
         As in `Snapshot`.
     numbers
         Of the structures.
@@ -83,6 +87,7 @@ def write_snapshot(
     record = {
         "structures": list(numbers),
         "seconds": {str(number): value for number, value in seconds.items()},
+        "seen": {str(number): sorted(slices) for number, slices in seen.items()},
         "offset": offset,
     }
     content = b"".join(frame(sequence, payload) for payload in (pack(record), *payloads))
@@ -125,7 +130,8 @@ def _read(path: Path, newest: int) -> Snapshot | None:
     known = {payload: decode_item(unpack(payload)) for payload in payloads[1:end]}
     steps, index = restored_steps(CaseState(tuple(known.values())), payloads[end:])
     seconds = {int(number): value for number, value in content["seconds"].items()}
-    return Snapshot(_sequence(path), content["offset"], steps, index, seconds, PackedStructures(known), newest)
+    seen = {int(number): set(slices) for number, slices in content.get("seen", {}).items()}
+    return Snapshot(_sequence(path), content["offset"], steps, index, seconds, seen, PackedStructures(known), newest)
 
 
 def _files(folder: Path) -> list[Path]:

@@ -249,3 +249,42 @@ def test_another_program_is_refused_and_the_first_goes_on(folder):
     third.kill()
     third.communicate()
     assert Case(folder, KEY).state == case.state
+
+
+def test_what_was_looked_at_is_kept_until_the_structure_is_drawn_anew(folder):
+    case = begun(folder)
+    for z in (3, 4):
+        case.look(1, z)
+    case.apply(edit(9))
+    case.close()
+    case = Case(folder, KEY)
+    assert case.seen == {1: {3, 4}}
+    case.undo()
+    assert case.seen == {1: {3, 4}}
+    case.apply(Edit("Auto-contour Heart", {1: {3: disc(7)}}, {1: {"automatic": {3: disc(7)}}}))
+    assert case.seen == {}
+    case.look(1, 3)
+    case.undo()  # the contours that were looked at before are not those that were looked at last
+    assert case.seen == {}
+    case.close()
+
+
+def test_a_number_taken_anew_has_not_been_looked_at(folder):
+    case = begun(folder)
+    case.look(1, 3)
+    case.apply(Edit("Delete", removed=(1,)))
+    case.apply(Edit("Add", added=(CaseStructure(Structure("Liver", 1, {}), {}),)))
+    assert case.seen == {}
+    case.close()
+
+
+def test_a_kill_forgets_looks_and_never_invents_them(folder):
+    case = begun(folder)
+    case.look(1, 3)
+    case.snapshot()
+    case.apply(Edit("Auto-contour Heart", {1: {3: disc(7)}}, {1: {"automatic": {3: disc(7)}}}))
+    killed(case)
+    again = Case(folder, KEY)
+    assert again.state[1].automatic[3].equals(disc(7))
+    assert again.seen == {}
+    again.close()
