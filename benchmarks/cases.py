@@ -33,12 +33,15 @@ class Case:
         Structure → reference (z, y, x) on the slices that count; what was not contoured is missing.
     solid
         (z,) which slices hold enough CT to count.
+    inside
+        Structure → how much of its reference lies on the slices that count, 0 to 1.
     """
 
     patient: str
     ct: CTVolume
     masks: dict[str, Mask]
     solid: NDArray[np.bool_]
+    inside: dict[str, float]
 
 
 def read_cases(data: Path, split: str, package: ModelPackage) -> Iterator[Case]:
@@ -61,7 +64,8 @@ def _read_case(path: Path, entry: dict[str, Any], index: dict[str, Any], names: 
     bits = {name: 1 << index["structures_by_bit"].index(name) for name in names if name in entry["voxels"]}
     masks = {name: (labels & bit > 0) & solid[:, None, None] for name, bit in bits.items()}
     geometry = VolumeGeometry.regular(hu.shape, tuple(float(v) for v in spacing))
-    return Case(path.stem, CTVolume(hu, geometry), {k: m for k, m in masks.items() if m.any()}, solid)
+    masks = {name: mask for name, mask in masks.items() if mask.any()}
+    return Case(path.stem, CTVolume(hu, geometry), masks, solid, entry["fraction_inside_ct"])
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +109,7 @@ def judge_case(case: Case, drawn: Drawn) -> list[Row]:
             "structure": name,
             **compute_metrics(reference, drawn.masks[name], spacing).to_json(),
             "findings": drawn.findings.get(name, []),
+            "inside": case.inside[name],
         }
         for name, reference in case.masks.items()
     ]

@@ -33,6 +33,18 @@ AIMS = {
     "Bone_Mandible": 0.89,
 }
 
+UNET = {
+    "Brainstem": 0.80,
+    "SpinalCord": 0.76,
+    "Parotid_R": 0.78,
+    "Parotid_L": 0.76,
+    "Esophagus": 0.0,
+    "Larynx": 0.60,
+    "Bone_Mandible": 0.87,
+}
+"""Median DSC of MONAI's BasicUNet (1.4 million weights, 4,500 steps, hardly any augmentation), as it came with the data."""
+WHOLE = 0.9
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -48,8 +60,9 @@ def main() -> None:
     args.output.mkdir(parents=True, exist_ok=True)
     (args.output / "model-card.json").write_text(json.dumps(rows, indent=0), encoding="utf-8")
     package = add_validation(package, summary, args.split)
-    (args.output / "model-card.md").write_text(write_card(package, summary), encoding="utf-8")
+    (args.output / "model-card.md").write_text(write_card(package, summary, rows), encoding="utf-8")
     print(write_table(summary))
+    print(write_whole(rows))
 
 
 def measure(package: ModelPackage, args: argparse.Namespace) -> list[Row]:
@@ -93,13 +106,25 @@ def write_table(summary: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def write_card(package: ModelPackage, summary: dict[str, Any]) -> str:
+def write_whole(rows: list[Row]) -> str:
+    """Return a table of the structures of which nearly all lies in the scan, beside the plain U-Net's."""
+    lines = ["| structure | n | DSC mean ± SD | DSC median | plain U-Net, median |", "|---|---|---|---|---|"]
+    for name, peer in UNET.items():
+        one = summarize([row for row in rows_of(rows, name) if row["inside"] >= WHOLE])
+        dsc = one["dsc"]
+        lines.append(
+            f"| {name} | {one['n']} | {dsc['mean']:.3f} ± {dsc['sd']:.3f} | **{dsc['median']:.3f}** | {peer:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def write_card(package: ModelPackage, summary: dict[str, Any], rows: list[Row]) -> str:
     told, training = package.metadata, package.metadata["training"]
     organs = {name: one for name, one in summary.items() if name in AIMS}
     research = {name: one for name, one in summary.items() if name not in AIMS}
     weak = [name for name, one in organs.items() if (one["dsc"]["median"] or 0) < LEAST_MEDIAN]
     stages = "\n".join(
-        f"- **{role}**: {stage.architecture}, grid {' × '.join(f'{v:g}' for v in stage.spacing_zyx_mm)} mm "
+        f"- **{role}**: {stage.network['architecture']}, grid {' × '.join(f'{v:g}' for v in stage.spacing_zyx_mm)} mm "
         f"(z, y, x), window {' × '.join(str(v) for v in stage.window_zyx)}; "
         f"{training['stages'][role]['step']} steps, mean DSC {training['stages'][role]['fold_score']:.3f} on the fold "
         "(at 0.5, before any rule)."
@@ -135,6 +160,11 @@ enough CT, the references' own grid. A structure that was not drawn counts with 
 left out of mean and SD. The aims are those set before training.
 
 {write_table(organs)}
+
+Structures at least {100 * WHOLE:.0f} % of which lie on slices that count (the others are cut off by the scan's end),
+beside a plain U-Net of the same patients, trained for 80 minutes on two processor cores and judged without a pipeline:
+
+{write_whole(rows)}
 
 Below a median DSC of {LEAST_MEDIAN}: {", ".join(weak) or "none"}.
 Not drawn unless asked for: {", ".join(withheld) or "none"}.

@@ -96,13 +96,6 @@ class Stage:
     overlap: float = 0.25
     threshold: float = 0.5
 
-    @property
-    def architecture(self) -> str:
-        """The network's kind in words; of a mean those of its members."""
-        members = self.network.get("members", ())
-        kinds = " and ".join(str(member.get("architecture")) for member in members)
-        return f"mean of {kinds}" if kinds else str(self.network.get("architecture"))
-
 
 def parse_structure(item: Any, index: int) -> PackageStructure:  # noqa: ANN401
     """Return one entry of ``structures``."""
@@ -158,9 +151,6 @@ def parse_stage(item: Any, where: str) -> Stage:  # noqa: ANN401
         raise damaged(f"{where} needs three spacings, a window of three sizes and an intensity window")
     network = mapping(fields.get("network"), f"{where}.network")
     _check_modest(network, f"{where}.network")
-    if "members" in network:
-        for member in items(network, "members", 8):
-            mapping(member, f"{where}.network.members")
     return Stage(
         network=network,
         spacing_zyx_mm=(spacing[0], spacing[1], spacing[2]),

@@ -26,8 +26,8 @@ def build_network(config: dict[str, Any]) -> nn.Module:
     Parameters
     ----------
     config
-        ``architecture`` is ``fc_densenet``, ``unet`` or ``mean``; the other keys are the arguments of `FCDenseNet`,
-        `build_unet` or `MeanNetwork`. Plain JSON values only.
+        ``architecture`` is ``fc_densenet`` or ``unet``; the other keys are the arguments of `FCDenseNet` or of
+        `build_unet`. Plain JSON values only.
 
     Returns
     -------
@@ -41,11 +41,7 @@ def build_network(config: dict[str, Any]) -> nn.Module:
         If the architecture is unknown or its arguments do not fit (``AC-MD-020``).
     """
     arguments = {key: value for key, value in config.items() if key != "architecture"}
-    builders: dict[str, Callable[..., nn.Module]] = {
-        "fc_densenet": FCDenseNet,
-        "unet": build_unet,
-        "mean": MeanNetwork,
-    }
+    builders: dict[str, Callable[..., nn.Module]] = {"fc_densenet": FCDenseNet, "unet": build_unet}
     builder = builders.get(str(config.get("architecture")))
     if builder is None:
         raise ModelError("AC-MD-020", f"The network {config.get('architecture')!r} is unknown.", _REMEDY)
@@ -60,9 +56,6 @@ _REMEDY = "Use a package made by this version of the program."
 
 def window_multiple_zyx(config: dict[str, Any]) -> tuple[int, int, int]:
     """Return the numbers of voxels along z, y, x whose multiples the network of `config` accepts as input."""
-    if members := config.get("members"):
-        z, y, x = (math.lcm(*sizes) for sizes in zip(*map(window_multiple_zyx, members), strict=True))
-        return z, y, x
     strides = config.get("strides_zyx", [[2, 2, 2]] * 4)
     stem = config.get("stem_stride_zyx", [1, 1, 1])
     z, y, x = (int(stem[axis] * math.prod(stride[axis] for stride in strides)) for axis in range(3))
@@ -213,28 +206,3 @@ def build_unet(in_channels: int, out_channels: int, features: Sequence[int] = (1
 
     network: nn.Module = BasicUNet(3, in_channels, out_channels, features=tuple(features))
     return network
-
-
-class MeanNetwork(nn.Module):
-    """Several networks that see the same and answer together: each errs in other places.
-
-    The logits are averaged, so that a member which is sure counts for more than one which is not.
-
-    Parameters
-    ----------
-    members
-        Descriptions for `build_network`.
-    """
-
-    def __init__(self, in_channels: int, out_channels: int, members: Sequence[dict[str, Any]]) -> None:
-        super().__init__()
-        if not members:
-            raise ValueError("a mean needs members")
-        shape = {"in_channels": in_channels, "out_channels": out_channels}
-        self.members = nn.ModuleList(build_network(member | shape) for member in members)
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Return the mean of the members' logits."""
-        first, *others = (member(image) for member in self.members)
-        total: Tensor = sum(others, start=first)
-        return total / len(self.members)

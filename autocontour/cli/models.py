@@ -75,7 +75,7 @@ def _show(args: argparse.Namespace) -> int:
     out.print(f"checksum: {package.checksum}")
     for role, stage in package.stages.items():
         spacing = "×".join(f"{mm:g}" for mm in stage.spacing_zyx_mm)
-        out.print(f"{role}: {stage.architecture} on {spacing} mm (z, y, x)")
+        out.print(f"{role}: {stage.network['architecture']} on {spacing} mm (z, y, x)")
     out.print(_structures_table(package))
     return 0
 

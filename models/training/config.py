@@ -67,8 +67,7 @@ class StageConfig:
     windows_hu
         (low, high) of every input channel; they become −1 and 1.
     minutes, steps
-        Budget; with ``steps`` above 0 the time does not count. With neither the stage is taken as it began, and only
-        validated.
+        Budget; with ``steps`` above 0 the time does not count.
     focus
         ``structures`` centres patches on structures, ``body`` on the middle of the body.
     sampling_weights

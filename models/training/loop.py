@@ -90,9 +90,8 @@ class Trainer:
     @property
     def progress(self) -> float:
         """How much of the budget is used, 0 to 1."""
-        if self.stage.steps:
-            return min(1.0, self.step / self.stage.steps)
-        return min(1.0, self.elapsed_s / (60 * self.stage.minutes)) if self.stage.minutes else 1.0
+        used = self.step / self.stage.steps if self.stage.steps else self.elapsed_s / (60 * self.stage.minutes)
+        return min(1.0, used)
 
     def run(self, job: Job) -> None:
         """Train until the budget is used; on cancel the state is saved first."""

@@ -26,7 +26,7 @@ def train_run(
     *,
     data: Path | None = None,
     stages: Sequence[str] | None = None,
-    begin_with: Sequence[ModelPackage] = (),
+    begin_with: ModelPackage | None = None,
 ) -> dict[str, Any]:
     """Train the stages of `config`, each continued from where it stood, and return what was learnt from.
 
@@ -40,13 +40,12 @@ def train_run(
     stages
         Which; all if None.
     begin_with
-        Packages whose weights a stage begins with (see `initial_weights`), unless it is continued; random weights if
-        there are none.
+        A package whose weights a stage begins with, unless it is continued; random weights if None.
 
     Raises
     ------
     TrainingError
-        ``AC-TR-006`` for a stage that the configuration has not, ``AC-TR-008`` for packages that cannot begin it,
+        ``AC-TR-006`` for a stage that the configuration has not, ``AC-TR-008`` for a package that cannot begin it,
         ``AC-TR-009`` for a run that began otherwise, or what reading the data raises.
     """
     wanted = list(stages or config.stages)
@@ -69,14 +68,14 @@ def train_run(
 
 
 def begun_with(folder: Path) -> str:
-    """Return which packages' weights the run in `folder` began with; empty for random ones."""
+    """Return which package's weights the run in `folder` began with; empty for random ones."""
     path = folder / DATA
     return str(json.loads(path.read_text(encoding="utf-8")).get("begun_with", "")) if path.exists() else ""
 
 
-def _beginning(folder: Path, packages: Sequence[ModelPackage]) -> str:
+def _beginning(folder: Path, package: ModelPackage | None) -> str:
     """Name what the run begins with, and refuse one that began otherwise: its package would tell a false origin."""
-    named = "; ".join(f"{package.name} {package.version} ({package.checksum})" for package in packages)
+    named = f"{package.name} {package.version} ({package.checksum})" if package else ""
     before = begun_with(folder)
     if (folder / DATA).exists() and before != named:
         message = f"The run in {folder.name} began with {before or 'random weights'}."

@@ -33,7 +33,7 @@ def stage():
 
 
 def test_outputs_are_matched_by_name_and_the_rest_is_taken_over(package, stage):
-    weights = initial_weights([package], "localizer", stage, STRUCTURES, seed=5)
+    weights = initial_weights(package, "localizer", stage, STRUCTURES, seed=5)
     learnt = package.read_weights("localizer")
     for name in set(learnt) - {"head.weight", "head.bias"}:
         np.testing.assert_array_equal(weights[name].numpy(), learnt[name])
@@ -44,7 +44,7 @@ def test_outputs_are_matched_by_name_and_the_rest_is_taken_over(package, stage):
 
 
 def test_an_output_the_package_has_not_begins_at_random(package, stage):
-    one, other = (initial_weights([package], "localizer", stage, STRUCTURES, seed)["head.weight"] for seed in (1, 2))
+    one, other = (initial_weights(package, "localizer", stage, STRUCTURES, seed)["head.weight"] for seed in (1, 2))
     assert not torch.equal(one[1], other[1])
     assert torch.equal(one[0], other[0])
 
@@ -52,38 +52,13 @@ def test_an_output_the_package_has_not_begins_at_random(package, stage):
 def test_another_network_is_refused(package, stage):
     wider = replace(stage, network={**stage.network, "growth": 8})
     with pytest.raises(TrainingError) as refusal:
-        initial_weights([package], "localizer", wider, STRUCTURES, seed=1)
+        initial_weights(package, "localizer", wider, STRUCTURES, seed=1)
     assert refusal.value.code == "AC-TR-008"
 
 
 def test_a_stage_the_package_has_not_is_refused(package, stage):
     with pytest.raises(TrainingError):
-        initial_weights([package], "third", stage, STRUCTURES, seed=1)
-
-
-def mean_of(stage, members):
-    shape = {key: stage.network[key] for key in ("in_channels", "out_channels")}
-    return replace(stage, network={"architecture": "mean", **shape, "members": [stage.network] * members})
-
-
-def test_each_member_of_a_mean_takes_a_package(package, stage):
-    alone = initial_weights([package], "localizer", stage, STRUCTURES, seed=1)
-    weights = initial_weights([package, package], "localizer", mean_of(stage, 2), STRUCTURES, seed=1)
-    assert len(weights) == 2 * len(alone)
-    for name, value in alone.items():
-        if name not in {"head.weight", "head.bias"}:
-            assert torch.equal(weights[f"members.0.{name}"], value)
-            assert torch.equal(weights[f"members.1.{name}"], value)
-    brainstem = package.read_weights("localizer")["head.weight"][package.channel("Brainstem")]
-    np.testing.assert_array_equal(weights["members.1.head.weight"][2].numpy(), brainstem)
-
-
-@pytest.mark.parametrize(("members", "packages"), [(2, 1), (2, 3), (1, 2)])
-def test_too_few_or_too_many_packages_are_refused(package, stage, members, packages):
-    wanted = mean_of(stage, members) if members > 1 else stage
-    with pytest.raises(TrainingError) as refusal:
-        initial_weights([package] * packages, "localizer", wanted, STRUCTURES, seed=1)
-    assert refusal.value.code == "AC-TR-008"
+        initial_weights(package, "third", stage, STRUCTURES, seed=1)
 
 
 def test_a_run_keeps_to_what_it_began_with(package, tmp_path):
@@ -91,7 +66,7 @@ def test_a_run_keeps_to_what_it_began_with(package, tmp_path):
     assert begun_with(tmp_path) == ""
     (tmp_path / DATA).write_text(json.dumps({"begun_with": "head-and-neck 0.9.0 (abc)"}))
     assert begun_with(tmp_path) == "head-and-neck 0.9.0 (abc)"
-    for other in ([package], []):
+    for other in (package, None):
         with pytest.raises(TrainingError) as refusal:
             train_run(config, tmp_path, Job(), begin_with=other)
         assert refusal.value.code == "AC-TR-009"

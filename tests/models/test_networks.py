@@ -61,17 +61,6 @@ def test_unet_keeps_the_grid():
     assert build_network(config)(torch.zeros(1, 2, *size)).shape == (1, 3, *size)
 
 
-def test_a_mean_answers_with_the_mean_of_its_members_logits():
-    unet = {"architecture": "unet", "features": [4, 4, 8, 8, 8, 4]}
-    config = {"architecture": "mean", "in_channels": 2, "out_channels": 3, "members": [SMALL, unet]}
-    assert window_multiple_zyx(config) == (16, 16, 16)
-    network = build_network(config).eval()
-    image = torch.randn(1, 2, 16, 16, 32, generator=torch.Generator().manual_seed(0))
-    one, other = (member(image) for member in network.members)
-    torch.testing.assert_close(network(image), (one + other) / 2)
-    assert not torch.allclose(one, other)
-
-
 def test_narrow_transitions_make_a_lighter_network():
     assert parameters(build_network({**SMALL, "up_channels": [8, 8]})) < parameters(build_network(SMALL))
 
@@ -85,9 +74,6 @@ def test_narrow_transitions_make_a_lighter_network():
         {**SMALL, "block_layers": [1]},
         {**SMALL, "up_channels": [8]},
         {**SMALL, "stem_stride_zyx": [2, 2]},
-        {"architecture": "mean", "in_channels": 2, "out_channels": 3, "members": []},
-        {"architecture": "mean", "in_channels": 2, "out_channels": 3, "members": ["unet"]},
-        {"architecture": "mean", "in_channels": 2, "out_channels": 3, "members": [{"architecture": "os.system"}]},
     ],
 )
 def test_what_does_not_fit_is_refused_in_words(config):

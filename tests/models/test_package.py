@@ -233,9 +233,6 @@ def test_absurd_window(folder, toy_package, window):
         ({"in_channels": 3}, "AC-MD-015"),
         ({"strides_zyx": [[5, 5, 5]]}, "AC-MD-015"),
         ({"growth": 8}, "AC-MD-014"),
-        ({"members": "unet"}, "AC-MD-010"),
-        ({"members": [1]}, "AC-MD-010"),
-        ({"members": [{}]}, "AC-MD-020"),
     ],
 )
 def test_foreign_network(folder, toy_package, network, code):
