@@ -42,7 +42,7 @@ UNET = {
     "Larynx": 0.60,
     "Bone_Mandible": 0.87,
 }
-"""Median DSC of MONAI's BasicUNet (1.4 million weights, 4,500 steps, hardly any augmentation), as it came with the data."""
+"""Median DSC of MONAI's BasicUNet (1.4 million weights, 4,500 steps, hardly any augmentation); came with the data."""
 WHOLE = 0.9
 
 
@@ -176,7 +176,9 @@ Target levels, learnt for research and never drawn unasked; a target is a physic
 
 ## Limits
 
-- The references are one clinic's contours on 3.9 mm voxels; an edge is known no better than that.
+- The references are clinical contours of many hands on 3.9 mm voxels; an edge is known no better than that.
+- A second network of another build agrees with this one far better than either agrees with the references
+  ([decision 7](adr/0007-one-segmenter.md)): expect figures against one careful observer to differ from these.
 - The lower end of cord and esophagus follows the habit of the references, not anatomy.
 - Scans of children, after laryngectomy or mandibulectomy, or with an unusual position were not looked at.
 """
