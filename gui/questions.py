@@ -211,9 +211,15 @@ class Questions(QMainWindow):
         space = self.workspace
         if space.case is None:
             return
-        space.apply(space.case.importing(found))
-        notes = f" {found.findings[0].message}" if found.findings else ""
-        space.say(tr_count(len(found.structures), "{count} structure opened.", "{count} structures opened.") + notes)
+        try:
+            edit = space.case.importing(found)
+        except AutoContourError as error:
+            space.say_error(error)
+            return
+        if space.apply(edit):
+            notes = f" {found.findings[0].message}" if found.findings else ""
+            count = len(found.structures)
+            space.say(tr_count(count, "{count} structure opened.", "{count} structures opened.") + notes)
 
     def _read_sets(self, label: str, paths: Sequence[Path], take: Callable[[Path, StructureSet], None]) -> None:
         """Read structure sets of this scan beside the window and take in each; one of another scan is refused."""
