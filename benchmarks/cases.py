@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from autocontour.base.jobs import Job
 from autocontour.contouring import mask_from_contours
-from autocontour.geometry import VolumeGeometry
-from autocontour.jobs import Job
 from autocontour.models import ModelPackage, segment_structures
+from autocontour.patient.geometry import VolumeGeometry
+from autocontour.patient.volume import CTVolume
 from autocontour.qa import compute_metrics
-from autocontour.volume import CTVolume
 
 Mask = NDArray[np.bool_]
 Row = dict[str, Any]

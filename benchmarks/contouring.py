@@ -24,8 +24,8 @@ from autocontour.contouring import (
     margin_contours,
     mask_from_contours,
 )
-from autocontour.geometry import Box, VolumeGeometry
-from autocontour.structures import Contours
+from autocontour.patient.geometry import Box, VolumeGeometry
+from autocontour.patient.structures import Contours
 
 SHAPE_ZYX = (150, 512, 512)
 GEOMETRY = VolumeGeometry.regular(SHAPE_ZYX, (3.0, 0.9765625, 0.9765625), (-250.0, -250.0, -800.0))

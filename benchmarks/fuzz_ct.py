@@ -18,9 +18,9 @@ import traceback
 from collections import Counter
 from pathlib import Path
 
+from autocontour.base.errors import AutoContourError
+from autocontour.base.jobs import Job
 from autocontour.dicom import guarded, read_ct, read_dataset, scan_folder
-from autocontour.errors import AutoContourError
-from autocontour.jobs import Job
 
 LIMIT_S = 1.0
 HEADER_BYTES = 4096

@@ -21,12 +21,12 @@ import numpy as np
 from pydicom import Dataset, dcmread, dcmwrite
 from pydicom.uid import CTImageStorage, generate_uid
 
+from autocontour.base.errors import AutoContourError
 from autocontour.contouring import contours_from_mask
-from autocontour.errors import AutoContourError
-from autocontour.geometry import VolumeGeometry
+from autocontour.patient.geometry import VolumeGeometry
+from autocontour.patient.structures import Structure, StructureSet
+from autocontour.patient.volume import CTVolume, SeriesReference
 from autocontour.rtstruct import HoleStyle, WriteOptions, read_structure_set, write_structure_set
-from autocontour.structures import Structure, StructureSet
-from autocontour.volume import CTVolume, SeriesReference
 
 LIMIT_S = 1.0
 SHAPE = (10, 48, 48)

@@ -15,8 +15,8 @@ from statistics import median
 
 import SimpleITK
 
+from autocontour.base.jobs import Job
 from autocontour.dicom import read_ct, scan_folder
-from autocontour.jobs import Job
 
 
 def load_ours(folder: Path) -> None:

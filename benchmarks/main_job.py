@@ -20,11 +20,11 @@ import numpy as np
 
 def repeat_series(source: Path, folder: Path, slices: int) -> None:
     """Write a series of `slices` slices: the source's voxels, mirrored up and down along its axis."""
+    from autocontour.base.jobs import Job
     from autocontour.dicom.ct import read_ct
     from autocontour.dicom.scan import planning_cts, scan_folder
-    from autocontour.geometry import VolumeGeometry
-    from autocontour.jobs import Job
-    from autocontour.phantom import write_ct_series
+    from autocontour.dicom.series import write_ct_series
+    from autocontour.patient.geometry import VolumeGeometry
 
     ct = read_ct(planning_cts(scan_folder(source, Job()))[0], Job())
     there_and_back = np.concatenate([np.arange(len(ct.hu)), np.arange(len(ct.hu))[::-1]])

@@ -14,7 +14,7 @@ import numpy as np
 import SimpleITK as sitk
 import surface_distance
 
-from autocontour.geometry import Box
+from autocontour.patient.geometry import Box
 from autocontour.qa import compute_metrics
 
 SHAPE_ZYX = (150, 512, 512)

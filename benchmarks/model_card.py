@@ -18,7 +18,7 @@ import torch
 from cases import Row, judge_case, read_cases, rows_of, run_case, summarize
 
 from autocontour.models import ModelPackage, read_package, write_package
-from autocontour.models.members import read_members
+from autocontour.models.package.members import read_members
 
 ROOT = Path(__file__).resolve().parents[1]
 LEAST_MEDIAN = 0.5

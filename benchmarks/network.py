@@ -19,11 +19,11 @@ from pathlib import Path
 
 import numpy as np
 
-from autocontour.geometry import VolumeGeometry
-from autocontour.jobs import Job
+from autocontour.base.jobs import Job
 from autocontour.models import find_package, segment_structures
-from autocontour.models.runtime import open_runner
-from autocontour.volume import CTVolume
+from autocontour.models.inference.runtime import open_runner
+from autocontour.patient.geometry import VolumeGeometry
+from autocontour.patient.volume import CTVolume
 
 SPACING_ZYX_MM = (3.0, 0.9765625, 0.9765625)
 REPEATS = 3

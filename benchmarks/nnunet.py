@@ -25,11 +25,11 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from autocontour.geometry import VolumeGeometry
-from autocontour.jobs import Job
+from autocontour.base.jobs import Job
 from autocontour.models import ModelPackage, find_package, segment_structures
+from autocontour.patient.geometry import VolumeGeometry
+from autocontour.patient.volume import CTVolume
 from autocontour.phantom import build_phantom
-from autocontour.volume import CTVolume
 
 SPACING_ZYX_MM = (3.0, 0.9765625, 0.9765625)
 DATASET = "Dataset001_HeadNeck"

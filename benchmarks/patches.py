@@ -22,10 +22,10 @@ from monai.transforms import (
     RandSpatialCropd,
 )
 
-from autocontour.jobs import Job
+from autocontour.base.jobs import Job
+from autocontour.models.data.dataset import AIR_HU, Sample, read_dataset
 from autocontour.models.training import config as training_config
 from autocontour.models.training.config import StageConfig, read_config
-from autocontour.models.training.dataset import AIR_HU, Sample, read_dataset
 from autocontour.models.training.patches import PatchSampler, scale_windows
 
 CONFIG = Path(training_config.__file__).parent / "configs" / "head_and_neck_unet.toml"

@@ -16,16 +16,16 @@ import numpy as np
 import shapely
 from rules import ALSO_KNOWN_AS
 
+from autocontour.base.jobs import Job
 from autocontour.dicom import planning_cts, read_ct, scan_folder
-from autocontour.geometry import VolumeGeometry
-from autocontour.jobs import Job
-from autocontour.nomenclature import find_term
-from autocontour.page import Figure, write_page
-from autocontour.pictures import WIDE_HU, middle_of, render_slices, voxel_at
+from autocontour.patient.geometry import VolumeGeometry
+from autocontour.patient.nomenclature import find_term
+from autocontour.patient.structures import Structure
+from autocontour.patient.volume import CTVolume
+from autocontour.report.page import Figure, write_page
+from autocontour.report.pictures import WIDE_HU, middle_of, render_slices, voxel_at
 from autocontour.rtstruct import read_structure_set
 from autocontour.rules import NAMES, draw_structures
-from autocontour.structures import Structure
-from autocontour.volume import CTVolume
 
 CLINICAL_RGB = (255, 255, 255)
 SHOWN = tuple(name for name in NAMES if name != "Lungs")

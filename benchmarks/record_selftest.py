@@ -5,8 +5,8 @@ Look at the demo's pictures first: what is recorded here is what every site's in
 
 from __future__ import annotations
 
-from autocontour.jobs import Job
-from autocontour.selftest import EXPECTED, record_expectation
+from autocontour.base.jobs import Job
+from autocontour.selftest.selftest import EXPECTED, record_expectation
 
 if __name__ == "__main__":
     record_expectation(Job())

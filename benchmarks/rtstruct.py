@@ -23,12 +23,12 @@ from rt_utils.image_helper import load_sorted_image_series
 from rt_utils.rtstruct import RTStruct
 
 from autocontour.contouring import contours_from_mask, mask_from_contours
-from autocontour.geometry import VolumeGeometry
-from autocontour.phantom import write_ct_series
+from autocontour.dicom.series import write_ct_series
+from autocontour.patient.geometry import VolumeGeometry
+from autocontour.patient.structures import Structure, StructureSet
+from autocontour.patient.volume import CTVolume
 from autocontour.rtstruct import WriteOptions, read_structure_set, write_structure_set
-from autocontour.rtstruct.writer import build_dataset, save
-from autocontour.structures import Structure, StructureSet
-from autocontour.volume import CTVolume
+from autocontour.rtstruct.write.writer import build_dataset, save
 
 SHAPE_ZYX = (150, 512, 512)
 STRUCTURES = 30

@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 import shapely
 
+from autocontour.base.jobs import Job
 from autocontour.dicom import planning_cts, read_ct, scan_folder
-from autocontour.geometry import VolumeGeometry
-from autocontour.jobs import Job
+from autocontour.patient.geometry import VolumeGeometry
+from autocontour.patient.structures import Contours
+from autocontour.patient.volume import CTVolume
 from autocontour.rtstruct import read_structure_set
 from autocontour.rules import NAMES, draw_structures
-from autocontour.structures import Contours
-from autocontour.volume import CTVolume
 
 ALSO_KNOWN_AS = {
     "Patient": "External",

@@ -24,19 +24,19 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from shapely import MultiPolygon, Polygon
 
+from autocontour.base.jobs import Job
 from autocontour.case import Edit
 from autocontour.contouring import margin_contours
 from autocontour.dicom import planning_cts, read_ct, scan_folder
 from autocontour.edits import brushed, pushed, swept_disc
-from autocontour.geometry import VolumeGeometry
-from autocontour.gui import theme
-from autocontour.gui.planes import Plane
-from autocontour.gui.settings import ViewerSettings
+from autocontour.gui.app.window import MainWindow
+from autocontour.gui.look import theme
+from autocontour.gui.state.settings import ViewerSettings
 from autocontour.gui.tools.base import Tool
-from autocontour.gui.window import MainWindow
-from autocontour.jobs import Job
-from autocontour.structures import Structure
-from autocontour.volume import CTVolume
+from autocontour.gui.views.planes import Plane
+from autocontour.patient.geometry import VolumeGeometry
+from autocontour.patient.structures import Structure
+from autocontour.patient.volume import CTVolume
 
 SHAPE = (150, 512, 512)
 STRUCTURES = 30
@@ -44,9 +44,9 @@ SETTLED_MS = 2000
 START = """
 import time; start = time.perf_counter()
 from PySide6.QtWidgets import QApplication
-from autocontour.gui.window import MainWindow
-from autocontour.gui.settings import ViewerSettings
-from autocontour.gui import theme
+from autocontour.gui.app.window import MainWindow
+from autocontour.gui.state.settings import ViewerSettings
+from autocontour.gui.look import theme
 from collections.abc import Callable, Iterable
 from pathlib import Path
 import tempfile

@@ -14,7 +14,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "case"))
 
 from kills import kill_once, random_moments
 
-from autocontour.phantom import build_phantom, write_ct_series
+from autocontour.dicom.series import write_ct_series
+from autocontour.phantom import build_phantom
 
 WINDOW = """
 import sys, tempfile
@@ -23,8 +24,8 @@ sys.path.insert(0, sys.argv[1])
 from conftest import ball, small_ct
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
-from autocontour.gui.settings import ViewerSettings
-from autocontour.gui.window import MainWindow
+from autocontour.gui.state.settings import ViewerSettings
+from autocontour.gui.app.window import MainWindow
 app = QApplication([])
 folder = Path(tempfile.mkdtemp())
 for round in range(int(sys.argv[2])):

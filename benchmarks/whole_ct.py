@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from autocontour.geometry import VolumeGeometry
-from autocontour.volume import CTVolume
+from autocontour.patient.geometry import VolumeGeometry
+from autocontour.patient.volume import CTVolume
 
 IN_PLANE_FACTOR = 4
 AIR_HU, FOAM_HU, SHELL_HU, BOARD_HU = -1000.0, -960.0, -150.0, -650.0

@@ -18,13 +18,14 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDialog
 from shapely.affinity import scale, translate
 
+from autocontour.base.findings import Finding, Severity
 from autocontour.case import Edit
-from autocontour.findings import Finding, Severity
-from autocontour.gui import theme
-from autocontour.gui.settings import ViewerSettings
-from autocontour.gui.window import MainWindow
-from autocontour.phantom import build_phantom, truth_structures, write_ct_series
-from autocontour.structures import StructureSet
+from autocontour.dicom.series import write_ct_series
+from autocontour.gui.app.window import MainWindow
+from autocontour.gui.look import theme
+from autocontour.gui.state.settings import ViewerSettings
+from autocontour.patient.structures import StructureSet
+from autocontour.phantom import build_phantom, truth_structures
 
 FOLDER = Path(__file__).parent / "screenshots"
 LEFT = Qt.MouseButton.LeftButton

@@ -1,8 +1,8 @@
 """Networks, model packages and two-stage inference. torch and openvino are imported only where a network runs."""
 
-from autocontour.models.inference import Segmentation, segment_structures
-from autocontour.models.library import available_packages, find_package
-from autocontour.models.package import ModelPackage, read_package, write_package
+from autocontour.models.inference.infer import Segmentation, segment_structures
+from autocontour.models.package.library import available_packages, find_package
+from autocontour.models.package.package import ModelPackage, read_package, write_package
 
 __all__ = [
     "ModelPackage",

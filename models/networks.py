@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from autocontour.errors import ModelError
+from autocontour.base.errors import ModelError
 
 GROUP_CHANNELS = 8
 EMPTY_LOGIT = -2.0  # an untrained network says that nearly every voxel is empty, as is true

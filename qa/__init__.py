@@ -1,7 +1,7 @@
 """How good contours are: metrics, comparisons, statistics."""
 
+from autocontour.patient.matching import match_structures
 from autocontour.qa.compare import ComparedStructure, Comparison, compare_contours, compare_sets
-from autocontour.qa.matching import match_structures
 from autocontour.qa.metrics import TAU_MM, PairMetrics, added_path_length_mm, compute_metrics
 from autocontour.qa.plausibility import check_contours
 from autocontour.qa.statistics import PairedTest, Summary, bonferroni, compare_paired, summarize, summarize_patients

@@ -6,14 +6,14 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from autocontour.base.findings import Finding, Severity
+from autocontour.base.jobs import Job
 from autocontour.contouring import box_of, mask_from_contours
-from autocontour.findings import Finding, Severity
-from autocontour.geometry import Box, VolumeGeometry
-from autocontour.jobs import Job
-from autocontour.qa.matching import Pair, match_structures, tg263_name
+from autocontour.patient.geometry import Box, VolumeGeometry
+from autocontour.patient.matching import Pair, match_structures, tg263_name
+from autocontour.patient.structures import Contours, Structure, StructureSet
 from autocontour.qa.metrics import TAU_MM, PairMetrics, compute_metrics
 from autocontour.qa.surface import Mask
-from autocontour.structures import Contours, Structure, StructureSet
 
 
 @dataclass(frozen=True, slots=True)

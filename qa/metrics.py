@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from autocontour.geometry import Box
+from autocontour.patient.geometry import Box
 from autocontour.qa.surface import Floats, Mask, compute_surface_distances
 
 TAU_MM = 3.0

@@ -8,8 +8,8 @@ from itertools import pairwise
 import numpy as np
 import shapely
 
-from autocontour.findings import Finding, Severity
-from autocontour.structures import Contours
+from autocontour.base.findings import Finding, Severity
+from autocontour.patient.structures import Contours
 
 LEAST_OVERLAP = 0.5  # of the smaller outline: the same piece goes on beyond the gap
 ALIKE_AREA = 0.75  # the smaller of two slices, of the larger: the structure goes on as it was

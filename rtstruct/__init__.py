@@ -1,10 +1,10 @@
 """DICOM RT Structure Sets: reading, writing, checking."""
 
-from autocontour.rtstruct.append import append_structures
-from autocontour.rtstruct.options import HoleStyle, WriteOptions
-from autocontour.rtstruct.reader import read_structure_set
-from autocontour.rtstruct.validate import check_structure_set, validate_structure_set
-from autocontour.rtstruct.writer import write_structure_set
+from autocontour.rtstruct.check.validate import check_structure_set, validate_structure_set
+from autocontour.rtstruct.read.reader import read_structure_set
+from autocontour.rtstruct.write.append import append_structures
+from autocontour.rtstruct.write.options import HoleStyle, WriteOptions
+from autocontour.rtstruct.write.writer import write_structure_set
 
 __all__ = [
     "HoleStyle",

@@ -7,8 +7,8 @@ import re
 from pydicom import Dataset
 from pydicom.sr.codedict import codes
 
-from autocontour.provenance import Provenance
-from autocontour.rtstruct.modules import PRODUCT, build_code
+from autocontour.patient.provenance import Provenance
+from autocontour.rtstruct.write.modules import PRODUCT, build_code
 
 
 def build_algorithm(provenance: Provenance) -> Dataset:

@@ -11,8 +11,8 @@ from itertools import accumulate
 import numpy as np
 from numpy.typing import NDArray
 
-from autocontour.errors import OutputError
-from autocontour.geometry import Floats
+from autocontour.base.errors import OutputError
+from autocontour.patient.geometry import Floats
 
 Ints = NDArray[np.int64]
 Bytes = NDArray[np.uint8]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pydicom import Dataset
 from pydicom.sequence import Sequence
 
-from autocontour.volume import SeriesReference
+from autocontour.patient.volume import SeriesReference
 
 DETACHED_STUDY = "1.2.840.10008.3.1.2.3.1"
 """Detached Study Management SOP Class (retired): the class by which structure sets still name a study."""

@@ -60,7 +60,7 @@ def test_the_wheel_runs_outside_the_checkout(wheel: Path, tmp_path: Path) -> Non
     code = (
         f"import sys; sys.path.insert(0, {str(site)!r})\n"
         "import autocontour, autocontour.rtstruct, autocontour.qa, autocontour.models\n"
-        "from autocontour.template import list_templates\n"
+        "from autocontour.site.template import list_templates\n"
         "assert autocontour.__file__.startswith(sys.path[0]), autocontour.__file__\n"
         "assert autocontour.qa.__file__.startswith(sys.path[0]), autocontour.qa.__file__\n"
         "assert list_templates()\n"

@@ -8,19 +8,19 @@ from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
 
+from autocontour.base.errors import CaseError
+from autocontour.base.files import write_atomically
+from autocontour.base.findings import Finding, Severity
 from autocontour.case.effort import write_efforts
 from autocontour.case.history import Step, kept_steps
+from autocontour.case.journal import Journal, Record
 from autocontour.case.left import clear_mark
 from autocontour.case.lock import CaseLock
 from autocontour.case.need import still_seen
 from autocontour.case.records import decode_edit, encode_edit, pack, unpack
 from autocontour.case.snapshots import Snapshot, read_newest, remove_older, write_snapshot
 from autocontour.case.state import CaseState, CaseStructure, Edit, edit_between
-from autocontour.errors import CaseError
-from autocontour.files import write_atomically
-from autocontour.findings import Finding, Severity
-from autocontour.journal import Journal, Record
-from autocontour.structures import ReviewStatus, Structure, StructureSet
+from autocontour.patient.structures import ReviewStatus, Structure, StructureSet
 
 EDITS_PER_SNAPSHOT = 100
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
+from autocontour.base.errors import OutputError
+from autocontour.base.files import write_atomically
 from autocontour.case.state import CaseState, CaseStructure
-from autocontour.errors import OutputError
-from autocontour.files import write_atomically
 
 if TYPE_CHECKING:
     from shapely import MultiPolygon

@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from autocontour.base.errors import CaseError
+from autocontour.base.files import write_atomically
+from autocontour.case.journal import read_records
 from autocontour.case.lock import CaseLock
 from autocontour.case.records import unpack
 from autocontour.case.snapshots import peek_newest
-from autocontour.errors import CaseError
-from autocontour.files import write_atomically
-from autocontour.journal import read_records
 
 MARK = "open.json"
 

@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from autocontour.errors import CaseError
+from autocontour.base.errors import CaseError
 
 
 class CaseLock:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+from autocontour.base.findings import Finding, Severity
 from autocontour.case.state import CaseState, CaseStructure
-from autocontour.findings import Finding, Severity
-from autocontour.structures import ReviewStatus
+from autocontour.patient.structures import ReviewStatus
 
 SURE = 0.85
 """A network's mean probability from which on its certainty is not worth a word."""

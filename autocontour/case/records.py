@@ -8,10 +8,10 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from autocontour.base.findings import Finding
 from autocontour.case.state import CaseStructure, Edit
-from autocontour.findings import Finding
-from autocontour.provenance import Provenance
-from autocontour.structures import Contours, GenerationAlgorithm, ImportedContour, ReviewStatus, Structure
+from autocontour.patient.provenance import Provenance
+from autocontour.patient.structures import Contours, GenerationAlgorithm, ImportedContour, ReviewStatus, Structure
 
 if TYPE_CHECKING:
     from shapely import MultiPolygon

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+from autocontour.base.files import write_atomically
 from autocontour.case.history import Step, restored_steps
+from autocontour.case.journal import frame, read_records
 from autocontour.case.records import decode_item, encode_item, pack, unpack
 from autocontour.case.state import CaseState, CaseStructure
-from autocontour.files import write_atomically
-from autocontour.journal import frame, read_records
 
 SNAPSHOTS_KEPT = 2
 

@@ -6,14 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from autocontour.errors import CaseError
-from autocontour.structures import Contours, GenerationAlgorithm, ReviewStatus, Structure
+from autocontour.base.errors import CaseError
+from autocontour.patient.structures import Contours, GenerationAlgorithm, ReviewStatus, SliceChanges, Structure
 
 if TYPE_CHECKING:
     from shapely import MultiPolygon
-
-SliceChanges = Mapping[int, "MultiPolygon | None"]
-"""Slice index → its new polygon, or None where the structure leaves the slice."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import sys
 from importlib import import_module
 
 from autocontour import __version__
-from autocontour.errors import AutoContourError
+from autocontour.base.errors import AutoContourError
 
 COMMANDS = ("contour", "gui", "info", "evaluate", "models", "train", "phantom", "demo", "selftest")
 
@@ -25,7 +25,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command and return its exit code; each error family has its own (see `autocontour.errors`)."""
+    """Run one command and return its exit code; each error family has its own (see `autocontour.base.errors`)."""
     args = build_parser().parse_args(argv)
     try:
         code: int = args.run(args)

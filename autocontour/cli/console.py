@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from autocontour.jobs import Job
+from autocontour.base.jobs import Job
 
 if TYPE_CHECKING:
     from rich.console import Console

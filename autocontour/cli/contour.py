@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from autocontour.batch import Report
+    from autocontour.pipeline.request import Report
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -47,8 +47,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Contour, write, and report."""
-    from autocontour.batch import Request, contour_path
     from autocontour.cli.console import print_json, progress_job
+    from autocontour.pipeline.request import Request, contour_path
 
     request = Request(
         args.ct,

@@ -17,7 +17,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(args: argparse.Namespace) -> int:
     """Run the demo and say where its page is."""
     from autocontour.cli.console import console, progress_job
-    from autocontour.demo import run_demo
+    from autocontour.selftest.demo import run_demo
 
     with progress_job() as job:
         page, rehearsals = run_demo(args.output, job, seed=args.seed)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from autocontour.jobs import Job
+    from autocontour.base.jobs import Job
+    from autocontour.patient.volume import CTVolume
     from autocontour.qa import Comparison
-    from autocontour.volume import CTVolume
 
 
 WIDTH = 120
@@ -37,8 +37,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Compare and report."""
+    from autocontour.base.errors import UsageError
     from autocontour.cli.console import console, print_json, progress_job
-    from autocontour.errors import UsageError
     from autocontour.qa import compare_sets
     from autocontour.rtstruct import read_structure_set
 
@@ -68,8 +68,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _read_ct(args: argparse.Namespace, job: Job) -> CTVolume:
-    from autocontour.batch import choose_series
     from autocontour.dicom import planning_cts, read_ct, scan_folder
+    from autocontour.pipeline.request import choose_series
 
     series = choose_series(planning_cts(scan_folder(args.ct, job)), args.series)
     return read_ct(series, job, frozenset(args.accept))

@@ -16,9 +16,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(args: argparse.Namespace) -> int:
     """Open the window."""
     try:
-        from autocontour.gui.app import run_viewer
+        from autocontour.gui.app.app import run_viewer
     except ImportError as error:
-        from autocontour.errors import UsageError
+        from autocontour.base.errors import UsageError
 
         raise UsageError(
             "AC-US-042", "The viewer's libraries are not installed.", "Install autocontour[gui]."

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from autocontour.base.findings import Finding
     from autocontour.dicom import Series
-    from autocontour.findings import Finding
 
 NOT_CT = "AC-CT-010"
 REVIEW_COLUMNS = {
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _show_templates(*, as_json: bool) -> int:
     from autocontour.cli.console import console, print_json
-    from autocontour.template import list_templates
+    from autocontour.site.template import list_templates
 
     if as_json:
         print_json(list_templates())

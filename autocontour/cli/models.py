@@ -36,10 +36,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _list(args: argparse.Namespace) -> int:
     from rich.table import Table
 
+    from autocontour.base.errors import ModelError
     from autocontour.cli.console import console, print_json
-    from autocontour.errors import ModelError
-    from autocontour.models.library import package_folders
-    from autocontour.models.package import read_package
+    from autocontour.models.package.library import package_folders
+    from autocontour.models.package.package import read_package
 
     rows: list[dict[str, Any]] = []
     for folder, bundled in package_folders():
@@ -97,11 +97,11 @@ def _structures_table(package: ModelPackage) -> Any:  # noqa: ANN401  (rich is i
 
 
 def _verify(args: argparse.Namespace) -> int:
+    from autocontour.base.errors import ModelError
     from autocontour.cli.console import console, print_json
-    from autocontour.errors import ModelError
     from autocontour.models import find_package, read_package
-    from autocontour.models.library import package_folders
-    from autocontour.models.package import verify_package
+    from autocontour.models.package.library import package_folders
+    from autocontour.models.package.package import verify_package
 
     results: dict[str, str] = {}
     for name in args.package or [str(folder) for folder, _ in package_folders()]:
@@ -120,7 +120,7 @@ def _verify(args: argparse.Namespace) -> int:
 
 def _install(args: argparse.Namespace) -> int:
     from autocontour.cli.console import console, print_json
-    from autocontour.models.library import install_package
+    from autocontour.models.package.library import install_package
 
     package = install_package(args.path, replace=args.replace)
     if args.json:
@@ -132,7 +132,7 @@ def _install(args: argparse.Namespace) -> int:
 
 def _remove(args: argparse.Namespace) -> int:
     from autocontour.cli.console import console, print_json
-    from autocontour.models.library import remove_package
+    from autocontour.models.package.library import remove_package
 
     remove_package(args.package)
     if args.json:

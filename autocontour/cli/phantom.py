@@ -35,14 +35,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(args: argparse.Namespace) -> int:
     """Build the patient and write both."""
     from autocontour.cli.console import console, print_json, progress_job
-    from autocontour.phantom import (
-        PhantomOptions,
-        SeriesDescription,
-        build_phantom,
-        check_new_folder,
-        truth_structures,
-        write_ct_series,
-    )
+    from autocontour.dicom.series import SeriesDescription, check_new_folder, write_ct_series
+    from autocontour.phantom import PhantomOptions, build_phantom, truth_structures
     from autocontour.rtstruct import write_structure_set
 
     options = PhantomOptions(args.noise, not args.no_couch, args.mask, args.contrast, args.metal, args.oblique)

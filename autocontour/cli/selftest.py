@@ -15,7 +15,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(args: argparse.Namespace) -> int:
     """Run the checks; exit code 1 if one fails."""
     from autocontour.cli.console import console, print_json, progress_job
-    from autocontour.selftest import run_selftest
+    from autocontour.selftest.selftest import run_selftest
 
     with progress_job(quiet=args.json) as job:
         checks = run_selftest(job)

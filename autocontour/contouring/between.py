@@ -16,13 +16,13 @@ from scipy.ndimage import binary_dilation, binary_erosion
 from shapely import MultiPolygon
 from shapely.affinity import translate
 
+from autocontour.base.jobs import Job
 from autocontour.contouring.distance import distances_to_outline
 from autocontour.contouring.march import trace_planes
 from autocontour.contouring.ragged import Rings, contours_of, drop_small, join_rings
 from autocontour.contouring.simplify import simplify_rings
-from autocontour.geometry import Floats, VolumeGeometry
-from autocontour.jobs import Job
-from autocontour.structures import Contours
+from autocontour.patient.geometry import Floats, VolumeGeometry
+from autocontour.patient.structures import Contours
 
 TOLERANCE_MM = 0.1
 SMALLEST_MM2 = 0.05

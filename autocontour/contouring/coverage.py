@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from autocontour.contouring.measure import place_of, touched_box
 from autocontour.contouring.ragged import Edges, Ints, rings_of, voxel_edges
 from autocontour.contouring.raster import fill_box
-from autocontour.geometry import Box, Floats, VolumeGeometry
-from autocontour.structures import Contours
+from autocontour.patient.geometry import Box, Floats, VolumeGeometry
+from autocontour.patient.structures import Contours
 
 ROUNDING = 1e-9
 

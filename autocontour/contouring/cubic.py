@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from autocontour.geometry import Floats
+from autocontour.patient.geometry import Floats
 
 
 def cubic_weights(fraction: Floats) -> Floats:

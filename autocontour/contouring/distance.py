@@ -7,7 +7,7 @@ from scipy.spatial import cKDTree
 from shapely import MultiPolygon
 
 from autocontour.contouring.ragged import rings_of
-from autocontour.geometry import Floats
+from autocontour.patient.geometry import Floats
 
 SAMPLE_MM = 0.5
 CANDIDATES = (1, 2, 3)

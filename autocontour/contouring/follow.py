@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components, depth_first_order
 
 from autocontour.contouring.ragged import Ints, Rings
-from autocontour.geometry import Floats
+from autocontour.patient.geometry import Floats
 
 
 def follow_cycles(following: Ints) -> tuple[Ints, Ints]:

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from autocontour.geometry import VolumeGeometry
-from autocontour.structures import Contours
+from autocontour.patient.geometry import VolumeGeometry
+from autocontour.patient.structures import Contours
 
 
 def drop_islands(contours: Contours, geometry: VolumeGeometry, smallest_cc: float) -> Contours:

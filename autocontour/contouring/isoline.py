@@ -13,7 +13,7 @@ from autocontour.contouring.cubic import cubic_weights
 from autocontour.contouring.march import PAD, Samples, trace_planes
 from autocontour.contouring.ragged import Ints, Rings, contours_of, drop_small, join_rings
 from autocontour.contouring.simplify import simplify_rings
-from autocontour.geometry import Box, Floats, VolumeGeometry
+from autocontour.patient.geometry import Box, Floats, VolumeGeometry
 
 if TYPE_CHECKING:
     from shapely import MultiPolygon

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from autocontour.contouring.cubic import cubic_slopes, cubic_weights
 from autocontour.contouring.follow import follow_cycles, nest_rings
 from autocontour.contouring.ragged import Ints, Rings
-from autocontour.geometry import Floats
+from autocontour.patient.geometry import Floats
 
 Samples = NDArray[np.floating]
 PAD = 2  # samples that the cubic kernel reaches beyond a cell's corner

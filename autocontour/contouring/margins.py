@@ -22,12 +22,12 @@ import shapely
 from shapely import MultiPolygon
 from shapely.geometry.base import BaseGeometry
 
+from autocontour.base.jobs import Job
 from autocontour.contouring.between import section_midway
 from autocontour.contouring.ragged import contours_of, drop_small, rings_of
 from autocontour.contouring.simplify import simplify_rings
-from autocontour.geometry import Floats, VolumeGeometry
-from autocontour.jobs import Job
-from autocontour.structures import Contours
+from autocontour.patient.geometry import Floats, VolumeGeometry
+from autocontour.patient.structures import Contours
 
 Margins = tuple[float, float, float, float, float, float]
 TOLERANCE_MM = 0.05

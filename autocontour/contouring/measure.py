@@ -6,8 +6,8 @@ import numpy as np
 import shapely
 
 from autocontour.contouring.ragged import Edges, rings_of, voxel_edges
-from autocontour.geometry import Box, VolumeGeometry
-from autocontour.structures import Contours
+from autocontour.patient.geometry import Box, VolumeGeometry
+from autocontour.patient.structures import Contours
 
 MM3_PER_CC = 1000.0
 

@@ -8,8 +8,8 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from autocontour.geometry import Floats, VolumeGeometry
-from autocontour.structures import Contours
+from autocontour.patient.geometry import Floats, VolumeGeometry
+from autocontour.patient.structures import Contours
 
 Ints = NDArray[np.intp]
 

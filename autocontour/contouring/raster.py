@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from autocontour.contouring.measure import place_of, touched_box
 from autocontour.contouring.ragged import Edges, rings_of, voxel_edges
-from autocontour.geometry import Box, VolumeGeometry
-from autocontour.structures import Contours
+from autocontour.patient.geometry import Box, VolumeGeometry
+from autocontour.patient.structures import Contours
 
 Mask = NDArray[np.bool_]
 EVERY_BYTE = np.uint64(0x0101010101010101)

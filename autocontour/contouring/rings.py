@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from shapely import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
-from autocontour.geometry import Floats
+from autocontour.patient.geometry import Floats
 
 DECIMALS = 6
 """Points of a ring that agree to this many decimals of a mm are one point."""

@@ -8,7 +8,7 @@ import numpy as np
 import shapely
 
 from autocontour.contouring.ragged import Ints, Rings, contours_of, rings_of
-from autocontour.geometry import Floats
+from autocontour.patient.geometry import Floats
 
 BLUNTEST = -0.5  # cosine: sharper corners than this are moved no further
 SMALLEST_RING = 4  # points, the first one counted again at the end

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from autocontour.contouring.follow import follow_cycles, nest_rings
 from autocontour.contouring.ragged import Ints, contours_of
-from autocontour.geometry import Box, VolumeGeometry
+from autocontour.patient.geometry import Box, VolumeGeometry
 
 if TYPE_CHECKING:
     from shapely import MultiPolygon

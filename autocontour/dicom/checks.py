@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from autocontour.base.findings import Finding, Severity
 from autocontour.dicom import elements
 from autocontour.dicom.header import SliceHeader
 from autocontour.dicom.placement import (
@@ -22,8 +23,7 @@ from autocontour.dicom.placement import (
     stray_from_normal_mm,
 )
 from autocontour.dicom.wording import counted, shown
-from autocontour.findings import Finding, Severity
-from autocontour.geometry import SPACING_TOLERANCE, SPACING_TOLERANCE_MM
+from autocontour.patient.geometry import SPACING_TOLERANCE, SPACING_TOLERANCE_MM
 
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 ENHANCED_CT = ("1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")

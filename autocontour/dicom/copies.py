@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
+from autocontour.base.errors import CTError
+from autocontour.base.findings import Finding, Severity
 from autocontour.dicom.header import SliceHeader
 from autocontour.dicom.read import dataset_start, read_bytes
 from autocontour.dicom.wording import counted, shown
-from autocontour.errors import CTError
-from autocontour.findings import Finding, Severity
 
 COPIES = "AC-CT-004"
 CONFLICTING_COPIES = "AC-CT-005"

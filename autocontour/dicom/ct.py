@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.tag import Tag
 
+from autocontour.base.errors import CTError
+from autocontour.base.findings import Finding, Severity
+from autocontour.base.jobs import Job
 from autocontour.dicom.checks import blocking
 from autocontour.dicom.header import SliceHeader
 from autocontour.dicom.pixels import CHANGED, check_unchanged, read_slice
 from autocontour.dicom.read import guarded, read_dataset, unreadable
 from autocontour.dicom.scan import Series, find_late_files
 from autocontour.dicom.wording import counted, shown
-from autocontour.errors import CTError
-from autocontour.findings import Finding, Severity
-from autocontour.jobs import Job
-from autocontour.volume import CTVolume, SeriesReference
+from autocontour.patient.volume import CTVolume, SeriesReference
 
 CLIPPED = "AC-CT-042"
 _THREADS = 4

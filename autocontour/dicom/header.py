@@ -12,6 +12,7 @@ from typing import Final
 from pydicom import Dataset
 from pydicom.dataelem import RawDataElement
 
+from autocontour.base.errors import CTError
 from autocontour.dicom.elements import (
     DICOMDIR,
     EXPLICIT_BIG,
@@ -22,7 +23,6 @@ from autocontour.dicom.elements import (
 )
 from autocontour.dicom.read import DAMAGED, guarded, read_dataset, starts_like_dicom, unreadable
 from autocontour.dicom.wording import shown
-from autocontour.errors import CTError
 
 _TAGS: Final = {
     "character_set": 0x00080005,

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from autocontour.base.errors import CTError
+from autocontour.base.files import replacing
+from autocontour.base.findings import Finding, Severity
 from autocontour.dicom.wording import shown
-from autocontour.errors import CTError
-from autocontour.files import replacing
-from autocontour.findings import Finding, Severity
-from autocontour.geometry import VolumeGeometry
-from autocontour.volume import CTVolume
+from autocontour.patient.geometry import VolumeGeometry
+from autocontour.patient.volume import CTVolume
 
 BAD_IMAGE = "AC-CT-060"
 NO_REFERENCE = "AC-CT-061"

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.encaps import get_frame
 
+from autocontour.base.errors import CTError
 from autocontour.dicom.elements import EXPLICIT_LITTLE, IMPLICIT_LITTLE, JPEG_FAMILY
 from autocontour.dicom.header import SliceHeader
 from autocontour.dicom.jpeg import decode_frame, is_whole
 from autocontour.dicom.read import guarded, read_bytes, read_dataset, unreadable
 from autocontour.dicom.wording import shown
-from autocontour.errors import CTError
 
 CHANGED = "AC-CT-006"
 TRUNCATED = "AC-CT-040"

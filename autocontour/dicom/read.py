@@ -12,8 +12,8 @@ from pathlib import Path
 from pydicom import Dataset, config, dcmread
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
+from autocontour.base.errors import AutoContourError, CTError
 from autocontour.dicom.wording import shown
-from autocontour.errors import AutoContourError, CTError
 
 DAMAGED = "AC-CT-001"
 UNREADABLE = "AC-CT-007"

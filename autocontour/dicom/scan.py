@@ -14,16 +14,16 @@ import numpy as np
 from pydicom.charset import convert_encodings
 from pydicom.valuerep import PersonName
 
+from autocontour.base.errors import CTError
+from autocontour.base.findings import Finding, Severity
+from autocontour.base.jobs import Job
 from autocontour.dicom.checks import CT_IMAGE, ENHANCED_CT, blocking, check_series, is_localizer
 from autocontour.dicom.copies import drop_copies
 from autocontour.dicom.header import NOT_DICOM, SliceHeader, read_header
 from autocontour.dicom.placement import direction_of, normal_positions
 from autocontour.dicom.read import DAMAGED, UNREADABLE, guarded
 from autocontour.dicom.wording import counted, shown
-from autocontour.errors import CTError
-from autocontour.findings import Finding, Severity
-from autocontour.geometry import VolumeGeometry
-from autocontour.jobs import Job
+from autocontour.patient.geometry import VolumeGeometry
 
 NOTHING_FOUND = "AC-CT-002"
 SHARED_UID = "AC-CT-050"

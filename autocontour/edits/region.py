@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, label
 from shapely import MultiPolygon, Point
 
+from autocontour.base.jobs import Job
 from autocontour.contouring import box_of, contours_from_probability, coverage_from_contours
 from autocontour.edits.polygons import Outline, clean, intersection
 from autocontour.edits.strokes import ARC_SEGMENTS, Point2
-from autocontour.geometry import Box, Floats, VolumeGeometry
-from autocontour.jobs import Job
-from autocontour.structures import Contours
-from autocontour.volume import CTVolume
+from autocontour.patient.geometry import Box, Floats, VolumeGeometry
+from autocontour.patient.structures import Contours
+from autocontour.patient.volume import CTVolume
 
 SEED_MM = 2.0
 SPREADS = 3.0

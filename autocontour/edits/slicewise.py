@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from enum import StrEnum
 
-from autocontour.case.state import SliceChanges
+from autocontour.base.jobs import Job
 from autocontour.edits.polygons import Outline, difference, intersection, union
 from autocontour.edits.shapes import offset
-from autocontour.jobs import Job
-from autocontour.structures import Contours
+from autocontour.patient.structures import Contours, SliceChanges
 
 
 class Boolean(StrEnum):

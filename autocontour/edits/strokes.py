@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from shapely import LinearRing, LineString, MultiPolygon, Point, Polygon
 
 from autocontour.edits.polygons import Outline, clean, difference, union
-from autocontour.geometry import VolumeGeometry
+from autocontour.patient.geometry import VolumeGeometry
 
 ARC_SEGMENTS = 16
 """Segments in a quarter of the brush's circle: 0.06 % of its area."""

@@ -2,7 +2,6 @@
 
 from autocontour.phantom.build import SITES, Phantom, PhantomOptions, Site, build_phantom
 from autocontour.phantom.positions import PATIENT_POSITIONS
-from autocontour.phantom.series import SeriesDescription, check_new_folder, write_ct_series
 from autocontour.phantom.truth import truth_structures
 
 __all__ = [
@@ -10,10 +9,7 @@ __all__ = [
     "SITES",
     "Phantom",
     "PhantomOptions",
-    "SeriesDescription",
     "Site",
     "build_phantom",
-    "check_new_folder",
     "truth_structures",
-    "write_ct_series",
 ]

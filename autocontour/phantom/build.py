@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from shapely import MultiPolygon
 
-from autocontour.errors import UsageError
-from autocontour.geometry import VolumeGeometry
-from autocontour.jobs import Job
+from autocontour.base.errors import UsageError
+from autocontour.base.jobs import Job
+from autocontour.patient.geometry import VolumeGeometry
+from autocontour.patient.structures import Contours
 from autocontour.phantom.artifacts import add_metal, correlated_noise, noise_level
 from autocontour.phantom.head_neck import draw_head_neck
 from autocontour.phantom.positions import PATIENT_POSITIONS, direction_of, down_lps
@@ -20,7 +21,6 @@ from autocontour.phantom.props import body_extent, build_couch, build_headrest, 
 from autocontour.phantom.render import cut_plane, fine_plane, plane_of, render_plane
 from autocontour.phantom.sketch import Anatomy, Painting, Part
 from autocontour.phantom.thorax import draw_thorax
-from autocontour.structures import Contours
 
 Site = Literal["head-neck", "thorax"]
 SITES: dict[str, Callable[..., Anatomy]] = {"head-neck": draw_head_neck, "thorax": draw_thorax}

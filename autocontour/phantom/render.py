@@ -12,7 +12,7 @@ from contourpy import FillType, contour_generator
 from numpy.typing import NDArray
 from shapely import MultiPolygon
 
-from autocontour.geometry import VolumeGeometry
+from autocontour.patient.geometry import VolumeGeometry
 from autocontour.phantom.plane import Distances, Plane, Shape, sample
 from autocontour.phantom.sketch import Anatomy, Painting
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from autocontour import __version__
-from autocontour.nomenclature import find_term
+from autocontour.patient.nomenclature import find_term
+from autocontour.patient.provenance import Provenance
+from autocontour.patient.structures import Structure, StructureSet
+from autocontour.patient.volume import CTVolume
 from autocontour.phantom.build import Phantom
-from autocontour.provenance import Provenance
-from autocontour.structures import Structure, StructureSet
-from autocontour.volume import CTVolume
 
 
 def truth_structures(phantom: Phantom, ct: CTVolume, label: str = "TRUTH") -> StructureSet:

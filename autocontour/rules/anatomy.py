@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from autocontour.patient.volume import CTVolume
 from autocontour.rules.airway import Airway, find_airway
 from autocontour.rules.body import find_body, find_couch, find_mask
 from autocontour.rules.bone import find_bone
@@ -15,7 +16,6 @@ from autocontour.rules.canal import Tube, fill_tube, find_path, measure_tube
 from autocontour.rules.grid import Grid, Mask
 from autocontour.rules.lungs import find_aerated, find_apex, part_lungs
 from autocontour.rules.shapes import grow
-from autocontour.volume import CTVolume
 
 AIRWAY_WALL_MM = 4.0
 

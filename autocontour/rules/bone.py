@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from autocontour.geometry import Box
+from autocontour.patient.geometry import Box
 from autocontour.rules.shapes import IN_PLANE, CellSize, Mask, fill_slices, grow, label, label_pieces, shrink
 
 CORTEX_HU = 280  # mean of a cell of bone; hysteresis: such cells bring in their neighbours above BONE_HU

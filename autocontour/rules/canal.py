@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from autocontour.geometry import Box
+from autocontour.patient.geometry import Box
 from autocontour.rules.bone import find_marrow
 from autocontour.rules.grid import Field, Grid
 from autocontour.rules.shapes import CellSize, Mask, grow, largest_piece, overlap

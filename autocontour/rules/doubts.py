@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from autocontour.findings import Finding, Severity
+from autocontour.base.findings import Finding, Severity
+from autocontour.patient.structures import Contours
 from autocontour.rules.anatomy import Anatomy
-from autocontour.structures import Contours
 
 WHOLE_SCAN = ("External", "Bone", "SpinalCanal")  # these usually go on beyond the scan
 ONE_SIDED = 0.55  # of the other lung's air; the left lung has about 0.85 of the right

@@ -7,8 +7,10 @@ from collections.abc import Callable, Collection
 import numpy as np
 import shapely
 
-from autocontour.geometry import Box
-from autocontour.jobs import Job
+from autocontour.base.jobs import Job
+from autocontour.patient.geometry import Box
+from autocontour.patient.structures import Contours, Drawing
+from autocontour.patient.volume import CTVolume
 from autocontour.rules import doubts
 from autocontour.rules.anatomy import Anatomy
 from autocontour.rules.body import find_sure
@@ -16,8 +18,6 @@ from autocontour.rules.canal import paint_tube, tube_cells
 from autocontour.rules.grid import Field, Mask
 from autocontour.rules.shapes import grow, shrink
 from autocontour.rules.trace import as_multipolygon, fill_holes, keep_touching, ramp, shave, shave_side, subtract, trace
-from autocontour.structures import Contours, Drawing
-from autocontour.volume import CTVolume
 
 SKIN_HU, SKIN_WIDTH_HU = -500, 1000  # half way between air and tissue
 LUNG_HU, LUNG_WIDTH_HU = -300, 800  # clinical contours run outside half way (-400); see benchmarks/rules.py

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autocontour.geometry import Box
-from autocontour.volume import CTVolume
+from autocontour.patient.geometry import Box
+from autocontour.patient.volume import CTVolume
 
 Mask = NDArray[np.bool_]
 Field = NDArray[np.float32]

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from autocontour.geometry import Box
+from autocontour.patient.geometry import Box
 from autocontour.rules.shapes import CellSize, Mask, close_by, label_pieces, shrink
 
 AIR_HU = -400  # half way between aerated lung (-850) and soft tissue (40)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from autocontour.geometry import Box
+from autocontour.patient.geometry import Box
 
 Mask = NDArray[np.bool_]
 Labels = NDArray[np.int32]

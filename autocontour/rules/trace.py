@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from shapely import Polygon
 
+from autocontour.base.jobs import Job
 from autocontour.contouring.ragged import Rings, contours_of, drop_small
 from autocontour.contouring.simplify import simplify_rings
-from autocontour.geometry import Box, VolumeGeometry
-from autocontour.jobs import Job
+from autocontour.patient.geometry import Box, VolumeGeometry
+from autocontour.patient.structures import Contours
+from autocontour.patient.volume import CTVolume
 from autocontour.rules.grid import SLAB_SLICES, Field
-from autocontour.structures import Contours
-from autocontour.volume import CTVolume
 
 if TYPE_CHECKING:
     from shapely import MultiPolygon

@@ -17,14 +17,14 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from autocontour.base.errors import AutoContourError
 from autocontour.case import CaseState
-from autocontour.errors import AutoContourError
-from autocontour.gui import theme
 from autocontour.gui.dialogs.frame import Dialog
-from autocontour.gui.language import later, tr, tr_count
+from autocontour.gui.look import theme
+from autocontour.gui.look.language import later, tr, tr_count
 from autocontour.models import ModelPackage, available_packages
-from autocontour.pipeline import RULES, Drawable, list_drawable
-from autocontour.template import list_templates, read_template
+from autocontour.pipeline.contour import RULES, Drawable, list_drawable
+from autocontour.site.template import list_templates, read_template
 
 EVERYTHING = later("Everything that can be drawn")
 AUTOMATIC = later("Automatic (matching site)")

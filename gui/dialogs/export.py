@@ -22,14 +22,14 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from autocontour.base.findings import Severity
 from autocontour.case import Case, Edit
-from autocontour.findings import Severity
-from autocontour.gui import theme
 from autocontour.gui.dialogs.frame import Dialog
-from autocontour.gui.language import later, tr, tr_count
-from autocontour.profiles import WHOLE_SET, Objection, Profile, check_export, list_profiles, read_profile
-from autocontour.structures import StructureSet
-from autocontour.volume import CTVolume
+from autocontour.gui.look import theme
+from autocontour.gui.look.language import later, tr, tr_count
+from autocontour.patient.structures import StructureSet
+from autocontour.patient.volume import CTVolume
+from autocontour.site import WHOLE_SET, Objection, Profile, check_export, list_profiles, read_profile
 
 LABEL = "AUTOCONTOUR"
 MEND_COLUMN = 3

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from autocontour.gui.banner import Banner
-from autocontour.gui.language import tr
-from autocontour.volume import CTVolume
+from autocontour.gui.look.language import tr
+from autocontour.gui.panels.banner import Banner
+from autocontour.patient.volume import CTVolume
 
 
 class Dialog(QDialog):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from PySide6.QtWidgets import QFormLayout, QLabel, QLineEdit, QWidget
 
+from autocontour.base.findings import Severity
 from autocontour.case import CaseStructure
 from autocontour.case.effort import Effort
-from autocontour.findings import Severity
-from autocontour.gui import theme
 from autocontour.gui.dialogs.frame import Dialog
-from autocontour.gui.language import tr, tr_count
-from autocontour.gui.phrases import in_words
-from autocontour.volume import CTVolume
+from autocontour.gui.look import theme
+from autocontour.gui.look.language import tr, tr_count
+from autocontour.gui.look.phrases import in_words
+from autocontour.patient.volume import CTVolume
 
 Places = tuple[range, ...]
 

@@ -24,16 +24,16 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from autocontour.base.findings import Severity
 from autocontour.dicom import Series
 from autocontour.dicom.checks import ACCEPTABLE, blocking
 from autocontour.dicom.wording import shown
-from autocontour.findings import Severity
-from autocontour.gui import theme
-from autocontour.gui.banner import iso_date
 from autocontour.gui.dialogs.frame import Dialog
-from autocontour.gui.language import later, tr, tr_count
-from autocontour.gui.previews import Preview, PreviewReader, preview_pixmap
-from autocontour.rtstruct.summary import StructureSetSummary
+from autocontour.gui.dialogs.previews import Preview, PreviewReader, preview_pixmap
+from autocontour.gui.look import theme
+from autocontour.gui.look.language import later, tr, tr_count
+from autocontour.gui.panels.banner import iso_date
+from autocontour.rtstruct.read.summary import StructureSetSummary
 
 THUMBNAIL, PICTURE = 56, 180
 COLUMNS = (later("Series"), later("Study"), later("Slices"), later("Spacing"), "")

@@ -18,8 +18,8 @@ from PySide6.QtWidgets import (
 from autocontour.case import CaseState
 from autocontour.edits import Boolean
 from autocontour.gui.dialogs.frame import Dialog
-from autocontour.gui.language import later, tr
-from autocontour.nomenclature import known_names
+from autocontour.gui.look.language import later, tr
+from autocontour.patient.nomenclature import known_names
 
 SIDES = (
     *(later("Left"), later("Right"), later("Anterior")),

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QFormLayout,
 from autocontour.case import CaseState, CaseStructure
 from autocontour.edits import HURange
 from autocontour.gui.dialogs.frame import Dialog
-from autocontour.gui.language import later, tr
+from autocontour.gui.look.language import later, tr
 
 LOWEST_HU, HIGHEST_HU = -1025, 3072
 """At these ends of the boxes the range is open."""

@@ -6,10 +6,10 @@ from PySide6.QtGui import QPainter
 
 from autocontour.edits import Outline, brushed, erased, swept_ball
 from autocontour.edits.strokes import Point2
-from autocontour.gui.planes import Plane
+from autocontour.gui.state.workspace import Workspace
 from autocontour.gui.tools.base import Canvas, Pointer, settled
 from autocontour.gui.tools.brush import Brush
-from autocontour.gui.workspace import Workspace
+from autocontour.gui.views.planes import Plane
 
 
 class Ball(Brush):

@@ -12,13 +12,13 @@ from PySide6.QtGui import QColor, QGuiApplication, QPainter, QPen
 from autocontour.edits import Outline, thinned
 from autocontour.edits.polygons import SMALLEST_MM2
 from autocontour.edits.strokes import Point2
-from autocontour.gui.paths import path_of
+from autocontour.gui.views.paths import path_of
 
 if TYPE_CHECKING:
     from shapely import MultiPolygon
 
-    from autocontour.gui.workspace import Workspace
-    from autocontour.structures import Contours, Structure
+    from autocontour.gui.state.workspace import Workspace
+    from autocontour.patient.structures import Contours, Structure
 
 SMALLEST_RADIUS_MM, LARGEST_RADIUS_MM = 0.5, 80.0
 

@@ -9,6 +9,7 @@ from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QColor, QFont, QPainter
 from shapely import MultiPolygon
 
+from autocontour.base.jobs import Job
 from autocontour.edits import (
     HURange,
     Outline,
@@ -21,12 +22,11 @@ from autocontour.edits import (
     union,
 )
 from autocontour.edits.strokes import Point2
-from autocontour.gui.language import tr
-from autocontour.gui.phrases import in_words
+from autocontour.gui.look.language import tr
+from autocontour.gui.look.phrases import in_words
 from autocontour.gui.tools.base import Pointer, Tool, cosmetic_pen, draw_proposal
 from autocontour.gui.tools.brush import ERASER_COLOR
-from autocontour.jobs import Job
-from autocontour.structures import Contours
+from autocontour.patient.structures import Contours
 
 SMALLEST_MM, LARGEST_MM = 3.0, 250.0
 NARROWEST, BROADEST = 0.1, 4.0

@@ -8,9 +8,9 @@ from PySide6.QtGui import QColor, QPainter
 
 from autocontour.edits import difference, enclosed, union
 from autocontour.edits.strokes import Point2
-from autocontour.gui.paths import path_of_points
 from autocontour.gui.tools.base import Pointer, Tool, cosmetic_pen
 from autocontour.gui.tools.brush import ERASER_COLOR
+from autocontour.gui.views.paths import path_of_points
 
 
 class Freehand(Tool):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from shapely import Point
 
-from autocontour.gui.planes import Plane
 from autocontour.gui.tools.base import Pointer, Tool
+from autocontour.gui.views.planes import Plane
 
 CATCH_PX = 5
 

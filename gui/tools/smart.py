@@ -7,10 +7,10 @@ from shapely import MultiPolygon
 
 from autocontour.edits import Outline, brushed, erased, intersection, swept_disc
 from autocontour.edits.strokes import Point2
-from autocontour.geometry import Box
-from autocontour.gui.planes import Plane
 from autocontour.gui.tools.base import Pointer
 from autocontour.gui.tools.brush import Brush
+from autocontour.gui.views.planes import Plane
+from autocontour.patient.geometry import Box
 
 SPREAD_HU = 25.0
 NOISE_VOXELS = 3

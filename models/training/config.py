@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from autocontour.errors import TrainingError
+from autocontour.base.errors import TrainingError
 
 Triple = tuple[float, float, float]
 
@@ -111,7 +111,7 @@ class PackageConfig:
     intended_use
         What the package is for, and what must be known before it is used.
     rules
-        Structure → fields of `autocontour.models.package.StructureRules`.
+        Structure → fields of `autocontour.models.package.package.StructureRules`.
     research
         Structures that are never drawn unless asked for.
     """

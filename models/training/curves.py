@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from autocontour.errors import TrainingError
+from autocontour.base.errors import TrainingError
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from autocontour.errors import TrainingError
+from autocontour.base.errors import TrainingError
 from autocontour.models.networks import build_network
-from autocontour.models.package import ModelPackage
+from autocontour.models.package.package import ModelPackage
 from autocontour.models.training.config import StageConfig
 
 HEAD = ("head.weight", "head.bias")

@@ -18,11 +18,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from autocontour.errors import TrainingError
-from autocontour.jobs import Job
+from autocontour.base.errors import TrainingError
+from autocontour.base.jobs import Job
+from autocontour.models.data.dataset import Sample
 from autocontour.models.networks import build_network
 from autocontour.models.training.config import StageConfig
-from autocontour.models.training.dataset import Sample
 from autocontour.models.training.loss import masked_loss, soft_dice
 from autocontour.models.training.patches import PatchSampler
 from autocontour.models.training.validate import validate

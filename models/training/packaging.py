@@ -13,14 +13,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from autocontour.errors import TrainingError
-from autocontour.jobs import Job
+from autocontour.base.errors import TrainingError
+from autocontour.base.jobs import Job
+from autocontour.models.data.dataset import Dataset, Sample
+from autocontour.models.inference.plausibility import Measure, compute_statistics
 from autocontour.models.networks import build_network
-from autocontour.models.package import ModelPackage, write_package
-from autocontour.models.plausibility import Measure, compute_statistics
+from autocontour.models.package.package import ModelPackage, write_package
 from autocontour.models.training.config import StageConfig, TrainingConfig
 from autocontour.models.training.curves import read_log
-from autocontour.models.training.dataset import Dataset, Sample
 from autocontour.models.training.run import begun_with, read_run_data
 from autocontour.models.training.validate import dice_of_sample, predict_sample
 

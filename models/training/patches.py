@@ -12,8 +12,8 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor
 
+from autocontour.models.data.dataset import AIR_HU, Sample
 from autocontour.models.training.config import AugmentConfig, StageConfig
-from autocontour.models.training.dataset import AIR_HU, Sample
 
 ELASTIC_KNOTS = 5
 METAL_HU = 3071.0

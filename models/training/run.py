@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from autocontour.errors import TrainingError
-from autocontour.jobs import Job
-from autocontour.models.package import ModelPackage
+from autocontour.base.errors import TrainingError
+from autocontour.base.jobs import Job
+from autocontour.models.data.dataset import Dataset, read_dataset
+from autocontour.models.package.package import ModelPackage
 from autocontour.models.training.config import TrainingConfig
-from autocontour.models.training.dataset import Dataset, read_dataset
 from autocontour.models.training.initial import initial_weights
 from autocontour.models.training.loop import Trainer
 

@@ -10,8 +10,8 @@ import torch.nn.functional as F  # noqa: N812  (torch's own custom)
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from autocontour.models.data.dataset import AIR_HU, Sample
 from autocontour.models.training.config import StageConfig
-from autocontour.models.training.dataset import AIR_HU, Sample
 from autocontour.models.training.patches import scale_windows
 
 MARGIN_MM = 15.0

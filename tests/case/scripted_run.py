@@ -14,7 +14,7 @@ from shapely import MultiPolygon, Point
 
 from autocontour.case import Case, CaseKey, CaseStructure, Edit
 from autocontour.edits import brushed, erased, pushed, swept_disc
-from autocontour.structures import Structure
+from autocontour.patient.structures import Structure
 
 KEY = CaseKey("1.2.3", "1.2.4")
 STEPS = 400
@@ -63,8 +63,8 @@ def run(folder: Path, ct_folder: Path | None, export: Path | None) -> None:
 
 
 def read(ct_folder: Path):
+    from autocontour.base.jobs import Job
     from autocontour.dicom import planning_cts, read_ct, scan_folder
-    from autocontour.jobs import Job
 
     return read_ct(planning_cts(scan_folder(ct_folder, Job()))[0], Job())
 

@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely import MultiPolygon, Point
 
+from autocontour.base.errors import CaseError
+from autocontour.base.findings import Finding, Severity
 from autocontour.case import Case, CaseKey, CaseStructure, Edit
-from autocontour.errors import CaseError
-from autocontour.findings import Finding, Severity
-from autocontour.provenance import Provenance
-from autocontour.structures import GenerationAlgorithm, ImportedContour, ReviewStatus, Structure, StructureSet
+from autocontour.patient.provenance import Provenance
+from autocontour.patient.structures import GenerationAlgorithm, ImportedContour, ReviewStatus, Structure, StructureSet
 
 KEY = CaseKey("1.2.3", "1.2.4")
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 from shapely import MultiPolygon, box
 
+from autocontour.base.errors import OutputError
 from autocontour.case import Case, CaseKey, CaseStructure, Edit
 from autocontour.case.effort import FILE, measure_effort, read_efforts
 from autocontour.cli import main
-from autocontour.errors import OutputError
-from autocontour.provenance import Provenance
-from autocontour.structures import ReviewStatus, Structure
+from autocontour.patient.provenance import Provenance
+from autocontour.patient.structures import ReviewStatus, Structure
 
 
 def square(side=20.0, u=0.0):

@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 from shapely import MultiPolygon, Point
 
+from autocontour.base.findings import Finding, Severity
 from autocontour.case import CaseState, CaseStructure
 from autocontour.case.need import assess_need, choose_next, open_places, runs
-from autocontour.findings import Finding, Severity
-from autocontour.provenance import Provenance
-from autocontour.structures import ReviewStatus, Structure
+from autocontour.patient.provenance import Provenance
+from autocontour.patient.structures import ReviewStatus, Structure
 
 WARN, INFO, BLOCK = Severity.WARN, Severity.INFO, Severity.BLOCK
 

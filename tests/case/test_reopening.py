@@ -9,14 +9,14 @@ from shapely import MultiPolygon, Point
 
 import autocontour.case.history as history
 from autocontour.case import Case, CaseKey, CaseStructure, Edit, ScanFacts, clear_mark, left_cases, mark_open
-from autocontour.structures import Structure
+from autocontour.patient.structures import Structure
 
 KEY = CaseKey("1.2.3", "1.2.4")
 OPEN_AND_WAIT = """
 import sys
 from pathlib import Path
 from autocontour.case import Case, CaseKey
-from autocontour.errors import CaseError
+from autocontour.base.errors import CaseError
 try:
     case = Case(Path(sys.argv[1]), CaseKey("1.2.3", "1.2.4"))
 except CaseError as error:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from autocontour.geometry import VolumeGeometry
+from autocontour.patient.geometry import VolumeGeometry
 
 Inside = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 SUB = 4

@@ -5,7 +5,7 @@ import pytest
 import shapely
 
 from autocontour.contouring import interpolate_contours
-from autocontour.geometry import VolumeGeometry
+from autocontour.patient.geometry import VolumeGeometry
 
 UNEVEN_MM = np.array([0.0, 2, 4, 6, 9, 12, 15, 18, 23, 28, 30])
 ORIGINS = np.column_stack((np.zeros((len(UNEVEN_MM), 2)), UNEVEN_MM))

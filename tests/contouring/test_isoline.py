@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 from scipy.ndimage import gaussian_filter
 
 from autocontour.contouring import contours_from_mask, contours_from_probability, mask_from_contours, volume_cc
-from autocontour.geometry import Box, VolumeGeometry
+from autocontour.patient.geometry import Box, VolumeGeometry
 
 from . import shapes
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import shapely
 
+from autocontour.base.errors import Cancelled
+from autocontour.base.jobs import Job
 from autocontour.contouring import margin_contours, volume_cc
-from autocontour.errors import Cancelled
-from autocontour.geometry import VolumeGeometry
-from autocontour.jobs import Job
+from autocontour.patient.geometry import VolumeGeometry
 
 HEAD_FIRST = VolumeGeometry.regular((60, 100, 100), (2.0, 1.0, 1.0), (-50, -50, -60))
 FEET_FIRST_PRONE = VolumeGeometry.regular((60, 100, 100), (2.0, 1, 1), (50, -50, 60), np.diag([-1.0, 1, -1]))

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autocontour.contouring import box_of, coverage_from_contours, mask_from_contours, volume_cc
-from autocontour.geometry import Box, VolumeGeometry
+from autocontour.patient.geometry import Box, VolumeGeometry
 
 GEOMETRY = VolumeGeometry(14, 11, (1.3, 0.9), np.eye(3), [(-3.1, 2.2, 0.0), (-2.9, 2.3, 2.0), (-3.1, 2.2, 7.0)])
 

@@ -14,7 +14,7 @@ from autocontour.contouring import (
     mask_from_contours,
     volume_cc,
 )
-from autocontour.geometry import Box, VolumeGeometry
+from autocontour.patient.geometry import Box, VolumeGeometry
 
 SUPINE = np.eye(3)
 DECUBITUS = np.array([[0.0, 1, 0], [-1, 0, 0], [0, 0, 1]])

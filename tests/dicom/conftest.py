@@ -13,11 +13,11 @@ from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
+from autocontour.base.errors import CTError
+from autocontour.base.findings import Severity
+from autocontour.base.jobs import Job
 from autocontour.dicom import Series, read_ct, scan_folder
-from autocontour.errors import CTError
-from autocontour.findings import Severity
-from autocontour.jobs import Job
-from autocontour.volume import CTVolume
+from autocontour.patient.volume import CTVolume
 
 ROWS, COLUMNS, SLICES = 12, 16, 7
 SPACING_ZYX_MM = (3.0, 1.25, 0.75)

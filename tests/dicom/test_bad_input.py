@@ -17,9 +17,9 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from autocontour.base.errors import CTError
+from autocontour.base.jobs import Job
 from autocontour.dicom import planning_cts, read_ct, read_dataset, scan_folder
-from autocontour.errors import CTError
-from autocontour.jobs import Job
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # pydicom talks about damaged data
 ENHANCED_CT = "1.2.840.10008.5.1.4.1.1.2.1"

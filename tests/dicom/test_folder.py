@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from autocontour.base.errors import Cancelled, CTError
+from autocontour.base.jobs import Job
 from autocontour.dicom import planning_cts, read_ct, scan_folder
-from autocontour.errors import Cancelled, CTError
-from autocontour.jobs import Job
 
 
 def code_of(action):

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import SimpleITK
 
+from autocontour.base.errors import CTError
 from autocontour.dicom import read_image
-from autocontour.errors import CTError
 
 DIRECTIONS = {
     "supine": np.eye(3),

@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from autocontour.dicom.checks import check_series
 from autocontour.dicom.placement import angle_to_axial_deg, direction_of, is_axial
-from autocontour.geometry import VolumeGeometry
+from autocontour.patient.geometry import VolumeGeometry
 
 SPACING_CODES = {"AC-CT-031", "AC-CT-032", "AC-CT-033"}
 quarter_turns = st.integers(0, 3)

@@ -18,10 +18,10 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from autocontour.base.errors import CTError, StructureSetError
 from autocontour.dicom import guarded, read_dataset
 from autocontour.dicom.elements import UnusualEncodingError, read_elements
 from autocontour.dicom.header import _WANTED
-from autocontour.errors import CTError, StructureSetError
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # pydicom talks about damaged data
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"

@@ -5,8 +5,8 @@ import pydicom
 import pytest
 import SimpleITK
 
+from autocontour.base.jobs import Job
 from autocontour.dicom import planning_cts, read_ct, scan_folder
-from autocontour.jobs import Job
 
 POSITIONS = {
     "HFS": (1, 0, 0, 0, 1, 0),

@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely import MultiPolygon, Point, box
 
+from autocontour.base.errors import Cancelled
+from autocontour.base.jobs import Job
 from autocontour.edits import HURange, ball_region, disc_region, flood, flood_slice, learn_range, swept_ball
-from autocontour.errors import Cancelled
-from autocontour.geometry import VolumeGeometry
-from autocontour.jobs import Job
-from autocontour.volume import CTVolume
+from autocontour.patient.geometry import VolumeGeometry
+from autocontour.patient.volume import CTVolume
 
 GEOMETRY = VolumeGeometry.regular((21, 80, 90), (3.0, 1.0, 1.0), (-44.3, -39.6, -30.0))
 Z = 10

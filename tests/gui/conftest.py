@@ -15,12 +15,12 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from shapely import MultiPolygon, Point
 
-from autocontour.geometry import VolumeGeometry
-from autocontour.gui import theme
-from autocontour.gui.settings import ViewerSettings
-from autocontour.gui.window import MainWindow
-from autocontour.structures import Structure
-from autocontour.volume import CTVolume
+from autocontour.gui.app.window import MainWindow
+from autocontour.gui.look import theme
+from autocontour.gui.state.settings import ViewerSettings
+from autocontour.patient.geometry import VolumeGeometry
+from autocontour.patient.structures import Structure
+from autocontour.patient.volume import CTVolume
 
 
 def pytest_collection_modifyitems(items):

@@ -8,12 +8,13 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel, QToolButton
 from shapely.affinity import translate
 
-from autocontour.gui.comparison import STYLES, Overlap, find_partner
-from autocontour.gui.comparison_strip import PENDING
-from autocontour.phantom import build_phantom, write_ct_series
+from autocontour.dicom.series import write_ct_series
+from autocontour.gui.panels.comparison_strip import PENDING
+from autocontour.gui.state.comparison import STYLES, Overlap, find_partner
+from autocontour.patient.structures import StructureSet
+from autocontour.phantom import build_phantom
 from autocontour.qa import compare_sets
 from autocontour.rtstruct import write_structure_set
-from autocontour.structures import StructureSet
 from tests.gui.conftest import ball, disc
 
 KEY, CONTROL = Qt.Key, Qt.KeyboardModifier.ControlModifier
@@ -136,7 +137,7 @@ def test_files_of_observers_are_taken_and_those_of_another_scan_refused(window, 
     qtbot.waitUntil(lambda: window.workspace.ct is not None, timeout=20_000)
     window.workspace.receive(ball())
     monkeypatch.setattr(
-        "autocontour.gui.questions.QFileDialog.getOpenFileNames", lambda *_: ([str(path) for path in paths], "")
+        "autocontour.gui.app.questions.QFileDialog.getOpenFileNames", lambda *_: ([str(path) for path in paths], "")
     )
     QTest.keyClick(window, KEY.Key_C, CONTROL | Qt.KeyboardModifier.ShiftModifier)
     assert [one.label for one in window.comparison.sets] == ["as it first came", "Observer", "Observer (b.dcm)"]

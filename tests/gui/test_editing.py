@@ -10,10 +10,10 @@ from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from autocontour.geometry import VolumeGeometry
-from autocontour.gui.planes import Plane
-from autocontour.structures import ReviewStatus
-from autocontour.volume import CTVolume
+from autocontour.gui.views.planes import Plane
+from autocontour.patient.geometry import VolumeGeometry
+from autocontour.patient.structures import ReviewStatus
+from autocontour.patient.volume import CTVolume
 from tests.gui.conftest import ball, small_ct
 
 FEET_FIRST_SUPINE = np.diag([-1.0, 1.0, -1.0])

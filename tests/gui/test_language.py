@@ -10,10 +10,10 @@ from PySide6.QtCore import QTimer, QTranslator
 from PySide6.QtWidgets import QApplication, QLabel, QMessageBox
 
 from autocontour.case.need import assess_need
-from autocontour.gui.actions import ACTIONS
-from autocontour.gui.language import CONTEXT, FOLDER, NAMES, language_of, tr, tr_count, use_language
-from autocontour.gui.phrases import PHRASES, as_sentence, in_words, step_in_words
-from autocontour.gui.settings import ViewerSettings
+from autocontour.gui.app.actions import ACTIONS
+from autocontour.gui.look.language import CONTEXT, FOLDER, NAMES, language_of, tr, tr_count, use_language
+from autocontour.gui.look.phrases import PHRASES, as_sentence, in_words, step_in_words
+from autocontour.gui.state.settings import ViewerSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = importlib.util.spec_from_file_location("translations", ROOT / "installer" / "translations.py")

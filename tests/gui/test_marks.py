@@ -8,10 +8,10 @@ from PySide6.QtGui import QColor, QHelpEvent, QMouseEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QToolTip
 
-from autocontour.findings import Finding, Severity
-from autocontour.gui import theme
+from autocontour.base.findings import Finding, Severity
 from autocontour.gui.dialogs.review import ApprovalDialog
-from autocontour.provenance import Provenance
+from autocontour.gui.look import theme
+from autocontour.patient.provenance import Provenance
 from tests.gui.conftest import Hand, ball, small_ct
 
 KEY, SHIFT, NO_KEY = Qt.Key, Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.NoModifier

@@ -10,25 +10,27 @@ from PySide6.QtGui import QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QPushButton
 from shiboken6 import isValid
+from tests.test_pipeline import install_copy
 
+from autocontour.base.jobs import Job
 from autocontour.case import Edit
 from autocontour.dicom import planning_cts, read_ct, scan_folder
 from autocontour.dicom.pixels import read_slice
-from autocontour.gui import previews
-from autocontour.gui.banner import PatientFacts
+from autocontour.dicom.series import SeriesDescription, write_ct_series
+from autocontour.gui.app.opening import SeriesDialog
+from autocontour.gui.app.window import MainWindow
+from autocontour.gui.dialogs import previews
 from autocontour.gui.dialogs.auto import AutoContourDialog
-from autocontour.gui.opening import SeriesDialog
-from autocontour.gui.settings import ViewerSettings
-from autocontour.gui.window import MainWindow
-from autocontour.gui.workspace import case_key, series_key
-from autocontour.jobs import Job
-from autocontour.models import find_package, library
-from autocontour.phantom import SeriesDescription, build_phantom, write_ct_series
+from autocontour.gui.panels.banner import PatientFacts
+from autocontour.gui.state.settings import ViewerSettings
+from autocontour.gui.state.workspace import case_key, series_key
+from autocontour.models import find_package
+from autocontour.models.package.package import library
+from autocontour.patient.structures import StructureSet
+from autocontour.phantom import build_phantom
 from autocontour.rtstruct import write_structure_set
-from autocontour.rtstruct.summary import read_summary
-from autocontour.structures import StructureSet
+from autocontour.rtstruct.read.summary import read_summary
 from tests.gui.conftest import ball
-from tests.test_pipeline import install_copy
 
 KEY = Qt.Key
 SHAPE = (24, 64, 64)

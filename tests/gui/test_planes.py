@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely import MultiPolygon, Point, box
 
-from autocontour.geometry import VolumeGeometry
-from autocontour.gui.paths import path_of
-from autocontour.gui.planes import Plane, PlaneGrid, body_voxels
-from autocontour.gui.sections import FlatEdges, cut
-from autocontour.gui.windowing import PRESETS, Window, fit_window
-from autocontour.volume import CTVolume
+from autocontour.gui.views.paths import path_of
+from autocontour.gui.views.planes import Plane, PlaneGrid, body_voxels
+from autocontour.gui.views.sections import FlatEdges, cut
+from autocontour.gui.views.windowing import PRESETS, Window, fit_window
+from autocontour.patient.geometry import VolumeGeometry
+from autocontour.patient.volume import CTVolume
 from tests.gui.conftest import small_ct
 
 GEOMETRY = VolumeGeometry.regular((9, 30, 40), (3.0, 1.5, 0.8), (-10.0, 20.0, -50.0))

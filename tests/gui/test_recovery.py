@@ -11,7 +11,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QPushButton
 
 from autocontour.case import Case, CaseKey, Edit, ScanFacts, mark_open
-from autocontour.gui.banner import PatientFacts
+from autocontour.gui.panels.banner import PatientFacts
 from tests.gui.conftest import ball, disc
 from tests.gui.test_opening import read_whole, write_phantom
 
@@ -23,8 +23,8 @@ sys.path.insert(0, sys.argv[1])
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from autocontour.case import Edit
-from autocontour.gui.settings import ViewerSettings
-from autocontour.gui.window import MainWindow
+from autocontour.gui.state.settings import ViewerSettings
+from autocontour.gui.app.window import MainWindow
 from conftest import ball, disc
 app = QApplication([])
 folder = Path(sys.argv[2])

@@ -10,19 +10,20 @@ from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
 from PySide6.QtTest import QTest
 
+from autocontour.base.jobs import Job
 from autocontour.case import Edit
 from autocontour.dicom import planning_cts, read_ct, scan_folder
-from autocontour.gui.app import say_failure
+from autocontour.dicom.series import write_ct_series
+from autocontour.gui.app.app import say_failure
+from autocontour.gui.app.opening import SeriesDialog
 from autocontour.gui.dialogs.export import ExportDialog
 from autocontour.gui.dialogs.review import ApprovalDialog
 from autocontour.gui.dialogs.shape import MarginDialog
-from autocontour.gui.opening import SeriesDialog
-from autocontour.gui.settings import case_folder
-from autocontour.gui.workspace import case_key
-from autocontour.jobs import Job
-from autocontour.phantom import build_phantom, write_ct_series
+from autocontour.gui.state.settings import case_folder
+from autocontour.gui.state.workspace import case_key
+from autocontour.patient.structures import GenerationAlgorithm, ReviewStatus
+from autocontour.phantom import build_phantom
 from autocontour.rtstruct import read_structure_set
-from autocontour.structures import GenerationAlgorithm, ReviewStatus
 
 KEY, CONTROL = Qt.Key, Qt.KeyboardModifier.ControlModifier
 SHAPE = (40, 128, 128)

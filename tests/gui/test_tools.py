@@ -8,13 +8,13 @@ import shapely
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 
+from autocontour.base.errors import StructureSetError
 from autocontour.case import Edit
-from autocontour.errors import StructureSetError
-from autocontour.gui.cheat_sheet import COLUMN, ROW
 from autocontour.gui.dialogs.shape import BooleanDialog, MarginDialog
 from autocontour.gui.dialogs.threshold import REPLACE, ThresholdDialog
-from autocontour.gui.planes import Plane
-from autocontour.structures import ReviewStatus
+from autocontour.gui.panels.cheat_sheet import COLUMN, ROW
+from autocontour.gui.views.planes import Plane
+from autocontour.patient.structures import ReviewStatus
 from tests.gui.conftest import disc, small_ct
 from tests.gui.test_editing import outline, press, wheel
 from tests.gui.test_review import activate

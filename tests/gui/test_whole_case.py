@@ -12,8 +12,8 @@ from PySide6.QtTest import QTest
 from autocontour.gui.dialogs.auto import AutoContourDialog
 from autocontour.gui.dialogs.export import ExportDialog
 from autocontour.gui.dialogs.review import ApprovalDialog
+from autocontour.patient.structures import GenerationAlgorithm
 from autocontour.rtstruct import check_structure_set, read_structure_set
-from autocontour.structures import GenerationAlgorithm
 from tests.gui.conftest import Hand
 from tests.gui.test_review import activate
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from autocontour.geometry import VolumeGeometry
-from autocontour.volume import CTVolume
+from autocontour.patient.geometry import VolumeGeometry
+from autocontour.patient.volume import CTVolume
 
 GLAND_MM = {"Parotid_L": (10.0, 0.0, 50.0), "Parotid_R": (10.0, 0.0, -50.0)}
 GLAND_RADIUS_MM = 16.0
@@ -99,7 +99,7 @@ class Oracle:
 @pytest.fixture
 def oracle(monkeypatch):
     """Every network is the oracle."""
-    from autocontour.models import inference
+    from autocontour.models.inference.infer import infer as inference
 
     runner = Oracle()
     monkeypatch.setattr(inference, "open_runner", lambda *_: runner)
@@ -134,7 +134,8 @@ def neck():
 @pytest.fixture(autouse=True, scope="session")
 def own_folders(tmp_path_factory):
     """Translated networks and installed packages go into folders of the tests' own."""
-    from autocontour.models import library, runtime
+    from autocontour.models.inference.infer import runtime
+    from autocontour.models.package.package import library
 
     cache, data = tmp_path_factory.mktemp("cache"), tmp_path_factory.mktemp("data")
     with pytest.MonkeyPatch.context() as patch:

@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from autocontour.base.jobs import Job
 from autocontour.contouring import mask_from_contours
-from autocontour.geometry import Box, VolumeGeometry
-from autocontour.jobs import Job
 from autocontour.models import find_package, segment_structures
-from autocontour.models.library import BUNDLED
-from autocontour.models.package import read_package, verify_package
-from autocontour.nomenclature import find_term
+from autocontour.models.package.library import BUNDLED
+from autocontour.models.package.package import read_package, verify_package
+from autocontour.patient.geometry import Box, VolumeGeometry
+from autocontour.patient.nomenclature import find_term
+from autocontour.patient.volume import CTVolume
 from autocontour.phantom import build_phantom
-from autocontour.volume import CTVolume
 
 FOLDERS = sorted(path for path in BUNDLED.iterdir() if path.is_dir() and not path.name.startswith((".", "_")))
 PHANTOM = {"spacing_zyx_mm": (3.0, 3.0, 3.0), "shape_zyx": (110, 134, 190)}

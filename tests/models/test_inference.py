@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from shapely import Point
 
+from autocontour.base.errors import Cancelled, ModelError
+from autocontour.base.jobs import Job
 from autocontour.contouring import volume_cc
-from autocontour.errors import Cancelled, ModelError
-from autocontour.geometry import Box, VolumeGeometry
-from autocontour.jobs import Job
 from autocontour.models import segment_structures
-from autocontour.models.description import Stage
-from autocontour.models.runtime import OutOfMemoryError
-from autocontour.models.windows import gaussian_weights, merge_boxes, predict_boxes, tile_box
+from autocontour.models.inference.runtime import OutOfMemoryError
+from autocontour.models.inference.windows import gaussian_weights, merge_boxes, predict_boxes, tile_box
+from autocontour.models.package.description import Stage
+from autocontour.patient.geometry import Box, VolumeGeometry
 
 GLAND_CC = 4 / 3 * np.pi * 16**3 / 1000
 JAW_CC = 20 * 20 * 60 / 1000
@@ -159,8 +159,8 @@ def test_unknown_name_and_cancel(neck, toy_package, oracle):
 
 
 def test_box_that_is_too_small_grows(neck, toy_package, oracle, monkeypatch):
-    from autocontour.models import inference
-    from autocontour.models.localizer import Found
+    from autocontour.models.inference.infer import infer as inference
+    from autocontour.models.inference.localizer import Found
 
     look = inference.locate_structures
 
@@ -176,7 +176,7 @@ def test_box_that_is_too_small_grows(neck, toy_package, oracle, monkeypatch):
 
 
 def test_box_at_its_limit_is_said(neck, toy_package, oracle, monkeypatch):
-    from autocontour.models import segmenter
+    from autocontour.models.inference.infer import segmenter
 
     monkeypatch.setattr(segmenter, "MOST_GROWTHS", 0)
     jaw = replace(toy_package.structures["Bone_Mandible"], margin_mm=0.0, threshold=0.05)
@@ -195,7 +195,7 @@ def test_without_a_localizer_the_whole_body_is_segmented(neck, toy_package, orac
 
 
 def test_little_memory_takes_smaller_windows(neck, toy_package, oracle, monkeypatch):
-    from autocontour.models import inference
+    from autocontour.models.inference.infer import infer as inference
 
     def narrow(windows):
         for window in windows:
@@ -211,7 +211,7 @@ def test_little_memory_takes_smaller_windows(neck, toy_package, oracle, monkeypa
 
 
 def test_no_memory_at_all_is_refused(neck, toy_package, monkeypatch):
-    from autocontour.models import inference
+    from autocontour.models.inference.infer import infer as inference
 
     def none(_):
         raise OutOfMemoryError

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from autocontour.errors import TrainingError
-from autocontour.jobs import Job
-from autocontour.models.library import BUNDLED
-from autocontour.models.package import read_package
+from autocontour.base.errors import TrainingError
+from autocontour.base.jobs import Job
+from autocontour.models.package.library import BUNDLED
+from autocontour.models.package.package import read_package
 from autocontour.models.training.config import read_config
 from autocontour.models.training.initial import initial_weights
 from autocontour.models.training.run import DATA, begun_with, train_run

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from autocontour.errors import ModelError
+from autocontour.base.errors import ModelError
 from autocontour.models.networks import DenseBlock, build_network, window_multiple_zyx
 
 SMALL = {

@@ -13,11 +13,11 @@ import zipfile
 import numpy as np
 import pytest
 
-from autocontour.errors import ModelError
-from autocontour.models import available_packages, find_package, members, read_package, write_package
-from autocontour.models.library import install_package, remove_package
-from autocontour.models.members import CHECKSUMS, METADATA, checksums_of
-from autocontour.models.package import verify_package
+from autocontour.base.errors import ModelError
+from autocontour.models import available_packages, find_package, read_package, write_package
+from autocontour.models.package.library import install_package, remove_package
+from autocontour.models.package.members import CHECKSUMS, METADATA, checksums_of
+from autocontour.models.package.package import members, verify_package
 
 
 @pytest.fixture

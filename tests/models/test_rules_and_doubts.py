@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from autocontour.geometry import VolumeGeometry
-from autocontour.models.description import StructureRules
-from autocontour.models.plausibility import Measure, check_structures, compute_statistics, matches_site
-from autocontour.models.postprocess import apply_rules
-from autocontour.models.sampling import Frame, Grid
+from autocontour.models.inference.plausibility import Measure, check_structures, compute_statistics, matches_site
+from autocontour.models.inference.postprocess import apply_rules
+from autocontour.models.inference.sampling import Frame, Grid
+from autocontour.models.package.description import StructureRules
+from autocontour.patient.geometry import VolumeGeometry
 
 FRAME = Frame.of(VolumeGeometry.regular((20, 30, 40), (1.0, 1.0, 1.0)))
 GRID = Grid.over(FRAME, (1.0, 1.0, 1.0))

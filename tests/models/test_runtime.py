@@ -9,16 +9,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from autocontour.base.errors import ModelError
 from autocontour.contouring import volume_cc
-from autocontour.errors import ModelError
-from autocontour.geometry import Box
 from autocontour.models import segment_structures
-from autocontour.models.body import find_body
-from autocontour.models.description import StructureRules
-from autocontour.models.intensity import scale_intensity
-from autocontour.models.localizer import Patient
-from autocontour.models.runtime import DEVICES, open_runner
-from autocontour.models.sampling import Frame, Grid
+from autocontour.models.inference.body import find_body
+from autocontour.models.inference.intensity import scale_intensity
+from autocontour.models.inference.localizer import Patient
+from autocontour.models.inference.runtime import DEVICES, open_runner
+from autocontour.models.inference.sampling import Frame, Grid
+from autocontour.models.package.description import StructureRules
+from autocontour.patient.geometry import Box
 
 WINDOWS_HU = [(-160.0, 240.0), (-1000.0, 1600.0)]
 
@@ -68,7 +68,7 @@ def test_windows_nobody_waits_for_are_left_in_peace(toy_package, window):
 
 def test_compiled_once(toy_package, window, monkeypatch):
     pytest.importorskip("openvino")
-    from autocontour.models import runtime
+    from autocontour.models.inference.infer import runtime
 
     first = run(open_runner(toy_package, "segmenter", "cpu"), window)
     monkeypatch.setattr(runtime, "_translate", pytest.fail)
@@ -77,7 +77,7 @@ def test_compiled_once(toy_package, window, monkeypatch):
 
 def test_damaged_cache_is_made_again(toy_package, window, tmp_path, monkeypatch):
     pytest.importorskip("openvino")
-    from autocontour.models import runtime
+    from autocontour.models.inference.infer import runtime
 
     monkeypatch.setattr(runtime, "user_cache_path", lambda _: tmp_path)
     first = run(open_runner(toy_package, "segmenter", "cpu"), window)
@@ -91,7 +91,7 @@ def test_damaged_cache_is_made_again(toy_package, window, tmp_path, monkeypatch)
 
 def test_a_folder_that_cannot_be_written_is_no_obstacle(toy_package, window, tmp_path, monkeypatch):
     pytest.importorskip("openvino")
-    from autocontour.models import runtime
+    from autocontour.models.inference.infer import runtime
 
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setattr(runtime, "user_cache_path", lambda _: tmp_path / "file")

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from shapely import box
 
-from autocontour.findings import Finding, Severity
-from autocontour.geometry import VolumeGeometry
-from autocontour.models.slices import Seen, point_at_slices
+from autocontour.base.findings import Finding, Severity
+from autocontour.models.inference.slices import Seen, point_at_slices
+from autocontour.patient.geometry import VolumeGeometry
 
 
 @pytest.fixture

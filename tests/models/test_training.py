@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 import torch
 
+from autocontour.base.errors import Cancelled, TrainingError
+from autocontour.base.jobs import Job
 from autocontour.cli import main
-from autocontour.errors import Cancelled, TrainingError
-from autocontour.jobs import Job
 from autocontour.models import training
+from autocontour.models.data.dataset import AIR_HU, read_dataset
 from autocontour.models.networks import build_network, window_multiple_zyx
-from autocontour.models.package import read_package, verify_package
+from autocontour.models.package.package import read_package, verify_package
 from autocontour.models.training.config import AugmentConfig, read_config
 from autocontour.models.training.curves import draw_curves, read_log
-from autocontour.models.training.dataset import AIR_HU, read_dataset
 from autocontour.models.training.loop import Trainer
 from autocontour.models.training.loss import masked_loss, soft_dice
 from autocontour.models.training.patches import PatchSampler, mirrored_channels

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from autocontour.base.errors import Cancelled, UsageError
+from autocontour.base.jobs import Job
 from autocontour.contouring import mask_from_contours, volume_cc
-from autocontour.errors import Cancelled, UsageError
-from autocontour.jobs import Job
 from autocontour.phantom import PATIENT_POSITIONS, PhantomOptions, build_phantom
 from autocontour.phantom.artifacts import correlated_noise
 from autocontour.phantom.positions import direction_of

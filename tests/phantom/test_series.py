@@ -11,14 +11,14 @@ import pydicom
 import pytest
 import SimpleITK as sitk
 
+from autocontour.base.errors import Cancelled, OutputError
+from autocontour.base.jobs import Job
 from autocontour.cli import main
 from autocontour.dicom import read_ct, scan_folder
-from autocontour.errors import Cancelled, OutputError
-from autocontour.geometry import VolumeGeometry
-from autocontour.jobs import Job
-from autocontour.phantom import SeriesDescription, truth_structures, write_ct_series
+from autocontour.dicom.series import SeriesDescription, decimal, write_ct_series
+from autocontour.patient.geometry import VolumeGeometry
+from autocontour.phantom import truth_structures
 from autocontour.phantom.positions import direction_of
-from autocontour.phantom.series import decimal
 
 DCIODVFY = shutil.which("dciodvfy", path=str(Path(sys.executable).parent)) or shutil.which("dciodvfy")
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from autocontour.contouring import volume_cc
-from autocontour.geometry import VolumeGeometry
+from autocontour.patient.geometry import VolumeGeometry
 from autocontour.phantom.combine import Difference, Intersection, Offset, Shared, Union, Wavy
 from autocontour.phantom.plane import Plane, sample
 from autocontour.phantom.positions import direction_of

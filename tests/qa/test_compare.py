@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from shapely import MultiPolygon, box
 
-from autocontour.findings import Finding, Severity
-from autocontour.geometry import VolumeGeometry
+from autocontour.base.findings import Finding, Severity
+from autocontour.patient.geometry import VolumeGeometry
+from autocontour.patient.structures import Structure, StructureSet
 from autocontour.qa import compare_sets, match_structures, summarize_patients
-from autocontour.structures import Structure, StructureSet
 
 GEOMETRY = VolumeGeometry.regular((10, 40, 50), (3.0, 1.0, 1.0), (-25.0, -20.0, 0.0))
 

@@ -3,7 +3,7 @@
 import pytest
 from shapely import MultiPolygon, Point
 
-from autocontour.findings import Severity
+from autocontour.base.findings import Severity
 from autocontour.qa import check_contours
 
 

@@ -15,10 +15,10 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from autocontour.contouring import contours_from_mask
-from autocontour.geometry import VolumeGeometry
-from autocontour.provenance import Provenance
-from autocontour.structures import Structure, StructureSet
-from autocontour.volume import CTVolume, SeriesReference
+from autocontour.patient.geometry import VolumeGeometry
+from autocontour.patient.provenance import Provenance
+from autocontour.patient.structures import Structure, StructureSet
+from autocontour.patient.volume import CTVolume, SeriesReference
 
 SHAPE = (12, 40, 48)
 SPACING = (3.0, 1.25, 0.9765625)

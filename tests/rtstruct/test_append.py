@@ -7,10 +7,10 @@ import pytest
 from pydicom import Dataset, dcmread, dcmwrite
 from shapely import MultiPolygon, Polygon
 
-from autocontour.errors import OutputError, StructureSetError
-from autocontour.rtstruct import append as append_module
+from autocontour.base.errors import OutputError, StructureSetError
+from autocontour.patient.structures import ReviewStatus, Structure, StructureSet
 from autocontour.rtstruct import append_structures, read_structure_set, write_structure_set
-from autocontour.structures import ReviewStatus, Structure, StructureSet
+from autocontour.rtstruct.write import append as append_module
 
 
 def foreign(dataset: Dataset) -> None:

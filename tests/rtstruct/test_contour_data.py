@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autocontour.errors import OutputError
+from autocontour.base.errors import OutputError
 from autocontour.rtstruct.contour_data import decimal_string, format_contour_data, parse_contour_data, shorten_values
 
 numbers = st.floats(-99999, 99999, allow_nan=False)

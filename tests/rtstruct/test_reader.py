@@ -12,10 +12,10 @@ import shapely.affinity
 from pydicom import Dataset, dcmread, dcmwrite
 from pydicom.sequence import Sequence
 
-from autocontour.errors import OutputError, StructureSetError
-from autocontour.findings import Severity
+from autocontour.base.errors import OutputError, StructureSetError
+from autocontour.base.findings import Severity
+from autocontour.patient.structures import StructureSet
 from autocontour.rtstruct import HoleStyle, WriteOptions, check_structure_set, read_structure_set, write_structure_set
-from autocontour.structures import StructureSet
 
 
 @pytest.fixture(scope="module")

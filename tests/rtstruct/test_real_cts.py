@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 
+from autocontour.base.errors import StructureSetError
+from autocontour.base.jobs import Job
 from autocontour.contouring import contours_from_mask, volume_cc
 from autocontour.dicom.ct import read_ct
 from autocontour.dicom.scan import scan_folder
-from autocontour.errors import StructureSetError
-from autocontour.jobs import Job
-from autocontour.provenance import Provenance
+from autocontour.patient.provenance import Provenance
+from autocontour.patient.structures import Structure, StructureSet
 from autocontour.rtstruct import append_structures, check_structure_set, read_structure_set, write_structure_set
-from autocontour.structures import Structure, StructureSet
 
 # What dciodvfy says of values that are copied unchanged from the CT: a name without ^, an empty Study ID, and the
 # coding scheme in which a publisher named its de-identification.

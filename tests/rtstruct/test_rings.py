@@ -9,7 +9,7 @@ from shapely import MultiPolygon, Point, Polygon, box
 
 from autocontour.contouring import contours_from_mask
 from autocontour.contouring.rings import keyhole_rings, nested_rings, polygon_from_ring, polygon_from_rings
-from autocontour.geometry import VolumeGeometry
+from autocontour.patient.geometry import VolumeGeometry
 
 FLAT = VolumeGeometry.regular((1, 24, 24), (3.0, 1.25, 0.8))
 blobs = st.integers(0, 2**32 - 1).map(lambda seed: np.random.default_rng(seed).random((24, 24)))

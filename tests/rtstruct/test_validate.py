@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from pydicom import dcmread
 
-from autocontour.errors import OutputError
-from autocontour.findings import Severity
+from autocontour.base.errors import OutputError
+from autocontour.base.findings import Severity
 from autocontour.rtstruct import check_structure_set, validate_structure_set, write_structure_set
 
 

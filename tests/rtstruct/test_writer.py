@@ -9,12 +9,12 @@ import shapely
 from pydicom import dcmread
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from autocontour.errors import OutputError, UsageError
-from autocontour.findings import Finding, Severity
-from autocontour.provenance import Provenance
+from autocontour.base.errors import OutputError, UsageError
+from autocontour.base.findings import Finding, Severity
+from autocontour.patient.provenance import Provenance
+from autocontour.patient.structures import GenerationAlgorithm, ReviewStatus, Structure, StructureSet
 from autocontour.rtstruct import HoleStyle, WriteOptions, read_structure_set, write_structure_set
-from autocontour.rtstruct import writer as writer_module
-from autocontour.structures import GenerationAlgorithm, ReviewStatus, Structure, StructureSet
+from autocontour.rtstruct.write import writer as writer_module
 
 
 @pytest.fixture

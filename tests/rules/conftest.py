@@ -10,9 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 from autocontour.contouring import mask_from_contours
-from autocontour.geometry import VolumeGeometry
-from autocontour.structures import Contours
-from autocontour.volume import CTVolume
+from autocontour.patient.geometry import VolumeGeometry
+from autocontour.patient.structures import Contours
+from autocontour.patient.volume import CTVolume
 
 SHAPE_ZYX = (72, 120, 168)
 SPACING_ZYX_MM = (3.0, 3.0, 3.0)

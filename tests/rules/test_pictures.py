@@ -11,10 +11,10 @@ import shapely
 from PIL import Image
 
 from autocontour.contouring import contours_from_mask
-from autocontour.geometry import VolumeGeometry
-from autocontour.pictures import middle_of, render_slices, voxel_at
-from autocontour.structures import Structure
-from autocontour.volume import CTVolume
+from autocontour.patient.geometry import VolumeGeometry
+from autocontour.patient.structures import Structure
+from autocontour.patient.volume import CTVolume
+from autocontour.report.pictures import middle_of, render_slices, voxel_at
 
 POSITIONS = ("HFS", "HFP", "FFS", "FFP")
 HEIGHT_PX, BORDER_PX = 240, 26

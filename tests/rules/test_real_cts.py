@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import shapely
 
+from autocontour.base.jobs import Job
 from autocontour.dicom import planning_cts, read_ct, scan_folder
-from autocontour.geometry import VolumeGeometry
-from autocontour.jobs import Job
+from autocontour.patient.geometry import VolumeGeometry
+from autocontour.patient.volume import CTVolume
 from autocontour.rtstruct import read_structure_set
 from autocontour.rules import draw_structures
-from autocontour.volume import CTVolume
 
 CLINICAL = {
     "lung1-001": {"Lung-Left": "Lung_L", "Lung-Right": "Lung_R", "Spinal-Cord": "SpinalCanal"},

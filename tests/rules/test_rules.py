@@ -8,11 +8,11 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autocontour.errors import Cancelled
-from autocontour.geometry import VolumeGeometry
-from autocontour.jobs import Job
+from autocontour.base.errors import Cancelled
+from autocontour.base.jobs import Job
+from autocontour.patient.geometry import VolumeGeometry
+from autocontour.patient.volume import CTVolume
 from autocontour.rules import NAMES, draw_structures
-from autocontour.volume import CTVolume
 
 POSITIONS = ("HFS", "HFP", "FFS", "FFP", "HFDR", "HFDL", "FFDR", "FFDL", "coronal slices")
 PAIRED = ("External", "Lung_L", "Lung_R", "Trachea", "SpinalCanal")

@@ -1,0 +1,45 @@
+"""A long task's progress and its cancel, without knowing who watches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sized
+from threading import Event
+from typing import TypeVar
+
+from autocontour.base.errors import Cancelled
+
+Item = TypeVar("Item")
+
+
+class Job:
+    """A task that reports how far it is and can be told to stop.
+
+    Long functions take a ``job`` and call `advance`; a program that shows progress overrides `advance`.
+    Stage names are plain words for the user ("reading the CT").
+    """
+
+    def __init__(self) -> None:
+        self._cancel = Event()
+
+    def cancel(self) -> None:
+        """Ask the task to stop; the next `advance` in it raises `Cancelled`."""
+        self._cancel.set()
+
+    def advance(self, stage: str, fraction: float) -> None:  # noqa: ARG002  (for those who show it)
+        """Say that `stage` is done to `fraction` (0 to 1).
+
+        Raises
+        ------
+        Cancelled
+            If `cancel` was called.
+        """
+        if self._cancel.is_set():
+            raise Cancelled
+
+    def track(self, items: Iterable[Item], stage: str, total: int | None = None) -> Iterator[Item]:
+        """Yield `items`, advancing `stage` after each."""
+        count = total if total is not None else len(items) if isinstance(items, Sized) else 0
+        self.advance(stage, 0.0)
+        for done, item in enumerate(items, 1):
+            yield item
+            self.advance(stage, done / count if count else 1.0)

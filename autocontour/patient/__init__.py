@@ -1,0 +1,1 @@
+"""One patient's geometry, volume, structures and their names."""

@@ -1,0 +1,141 @@
+"""Names of structures: AAPM TG-263, clinics' own names, types, colours and codes.
+
+The names, codes and colours are data, in ``nomenclature.toml`` beside this module. Codes are SNOMED CT concepts by
+their keyword in `pydicom.sr.codedict`; where no concept is certain there is none.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import unicodedata
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+SIDES = {"L": "Left", "R": "Right"}
+"""TG-263's side letter → keyword of the DICOM laterality code (CID 244)."""
+_SIDE_WORDS = {
+    **dict.fromkeys(("l", "lt", "left", "li", "links", "sin", "sinistra"), "L"),
+    **dict.fromkeys(("r", "rt", "right", "re", "rechts", "dex", "dextra"), "R"),
+}
+_PALETTE = ((0, 200, 160), (255, 160, 0), (160, 120, 255), (0, 180, 255), (255, 120, 160), (140, 220, 60))
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """What is known of a structure by its name.
+
+    Attributes
+    ----------
+    name
+        TG-263 name, with its side.
+    interpreted_type
+        RT ROI Interpreted Type (3006,00A4).
+    color_rgb
+        Default display colour, 0 to 255 each.
+    code
+        Keyword of the SNOMED CT concept in `pydicom.sr.codedict`; empty if none is certain.
+    laterality
+        ``Left``, ``Right``, ``Bilateral`` or empty: keyword of the code that modifies `code`.
+    known
+        Whether the name is in the table; if not, type and colour are only defaults.
+    """
+
+    name: str
+    interpreted_type: str = "ORGAN"
+    color_rgb: tuple[int, int, int] = (255, 255, 0)
+    code: str = ""
+    laterality: str = ""
+    known: bool = True
+
+
+def known_names() -> tuple[str, ...]:
+    """Return every TG-263 name in the table, in its order."""
+    return tuple(_terms())
+
+
+def find_term(name: str) -> Term:
+    """Return the term of a TG-263 name; for one that is not in the table, sensible defaults and no code."""
+    if term := _terms().get(name):
+        return term
+    family = next((known for known in _families() if _begins_family(name, known)), None)
+    if family:
+        base = _terms()[family]
+        return Term(name, base.interpreted_type, base.color_rgb, known=False)
+    return Term(name, color_rgb=_PALETTE[zlib.crc32(name.encode()) % len(_PALETTE)], known=False)
+
+
+def match_name(clinic_name: str) -> str:
+    """Return the TG-263 name a clinic's own name means, or empty if that is not certain.
+
+    Case, blanks, punctuation and the place of the side do not matter (``Lt. Lung``, ``lung-left``, ``LUNG_L``); every
+    other word must be accounted for, so ``Lung_L_PRV`` or ``Heart2`` match nothing.
+    """
+    words = _words(clinic_name)
+    sides = {_SIDE_WORDS[word] for word in words if word in _SIDE_WORDS}
+    rest = [word for word in words if word not in _SIDE_WORDS]
+    if len(sides) > 1 or len(words) - len(rest) > 1:
+        return ""
+    return _index().get((" ".join(rest), "".join(sides)), _index().get(("".join(rest), "".join(sides)), ""))
+
+
+def _words(name: str) -> list[str]:
+    """Split a name into lower-case words: at blanks and punctuation, and where ``LungLeft`` changes case."""
+    plain = "".join(letter for letter in unicodedata.normalize("NFKD", name) if not unicodedata.combining(letter))
+    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", plain)
+    return re.findall(r"[^\W\d_]+|\d+", parted.lower())
+
+
+def _begins_family(name: str, family: str) -> bool:
+    """Whether a target's name (GTV, GTVp1, PTV_High, ctv 54) belongs to its family."""
+    return re.match(rf"{family}(?![a-z]{{3}})", name, re.IGNORECASE) is not None
+
+
+@cache
+def _entries() -> tuple[dict[str, Any], ...]:
+    text = files("autocontour.patient").joinpath("nomenclature.toml").read_text(encoding="utf-8")
+    return tuple(tomllib.loads(text)["structures"])
+
+
+@cache
+def _families() -> tuple[str, ...]:
+    return tuple(str(entry["name"]) for entry in _entries() if entry.get("prefix"))
+
+
+@cache
+def _terms() -> dict[str, Term]:
+    return {term.name: term for entry in _entries() for term, _ in _entry_terms(entry)}
+
+
+@cache
+def _index() -> dict[tuple[str, str], str]:
+    """Words without side, and side letter → TG-263 name."""
+    index: dict[tuple[str, str], str] = {}
+    for entry in _entries():
+        base = " ".join(_words(str(entry["name"])))
+        spellings = [base, *entry.get("synonyms", [])]
+        for term, side in _entry_terms(entry):
+            names = [" ".join(_words(term.name))] if side is None else spellings
+            for spelling in names:
+                index.setdefault((spelling, side or ""), term.name)
+                index.setdefault((spelling.replace(" ", ""), side or ""), term.name)
+    return index
+
+
+def _entry_terms(entry: dict[str, Any]) -> Iterator[tuple[Term, str | None]]:
+    """Yield an entry's terms, each with its side letter; "" for one without sides, None for both sides as one."""
+    name, code = str(entry["name"]), str(entry.get("code", ""))
+    kind = str(entry.get("type", "ORGAN"))
+    red, green, blue = entry["color"]
+    color = red, green, blue
+    if not entry.get("sides"):
+        yield Term(name, kind, color, code), ""
+        return
+    for letter, keyword in SIDES.items():
+        yield Term(f"{name}_{letter}", kind, color, code, keyword if code else ""), letter
+    if plural := entry.get("plural"):
+        yield Term(str(plural), kind, color, code, "Bilateral" if code else ""), None

@@ -1,0 +1,150 @@
+"""Structures as closed planar contours, the truth from which masks and surfaces are derived."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from autocontour.base.findings import Finding
+from autocontour.patient.provenance import Provenance
+
+if TYPE_CHECKING:
+    from shapely import MultiPolygon
+
+Contours = Mapping[int, "MultiPolygon"]
+"""Slice index → valid, non-empty shapely MultiPolygon (holes as interiors) in plane coordinates u, v (mm)."""
+
+SliceChanges = Mapping[int, "MultiPolygon | None"]
+"""Slice index → its new polygon, or None where the structure leaves the slice."""
+
+
+class GenerationAlgorithm(StrEnum):
+    """ROI Generation Algorithm (3006,0036)."""
+
+    AUTOMATIC = "AUTOMATIC"
+    SEMIAUTOMATIC = "SEMIAUTOMATIC"
+    MANUAL = "MANUAL"
+
+
+class ReviewStatus(StrEnum):
+    """How far a person has looked at a structure."""
+
+    AUTO = "auto"
+    EDITED = "edited"
+    APPROVED = "approved"
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedContour:
+    """One item of a Contour Sequence exactly as it came (PS3.3 C.8.8.6).
+
+    Attributes
+    ----------
+    geometric_type
+        Contour Geometric Type, such as ``CLOSED_PLANAR`` or ``POINT``.
+    data
+        Contour Data as the file's own string, values parted by backslashes (x, y, z in mm, LPS).
+    item
+        The item's other attributes in Explicit VR Little Endian (all but its type, data and image references), for
+        writing it back unchanged.
+    """
+
+    geometric_type: str
+    data: str
+    item: bytes = b""
+
+
+@dataclass(frozen=True)
+class Structure:
+    """One structure of a structure set.
+
+    Attributes
+    ----------
+    name
+        ROI Name as the clinic calls it; the key within its set.
+    number
+        ROI Number.
+    contours
+        Slice index of the CT → MultiPolygon in plane coordinates; slices without the structure are missing.
+    tg263_name
+        Its TG-263 name if known, else empty.
+    interpreted_type
+        RT ROI Interpreted Type (3006,00A4), such as ``ORGAN`` or ``EXTERNAL``.
+    color_rgb
+        0 to 255 each.
+    imported
+        Slice index → the contours as the file had them, valid while that slice is unedited.
+    carried
+        What has no area or lies off the slices (points, open lines): shown where it can be, written back unchanged.
+    attributes
+        What else the file said of it, such as a density: its ROI, contour and observation items without the contours,
+        as one dataset in Explicit VR Little Endian, for writing them back.
+    """
+
+    name: str
+    number: int
+    contours: Contours
+    tg263_name: str = ""
+    interpreted_type: str = "ORGAN"
+    color_rgb: tuple[int, int, int] = (255, 255, 0)
+    generation: GenerationAlgorithm = GenerationAlgorithm.AUTOMATIC
+    provenance: Provenance | None = None
+    status: ReviewStatus = ReviewStatus.AUTO
+    description: str = ""
+    findings: tuple[Finding, ...] = ()
+    imported: Mapping[int, tuple[ImportedContour, ...]] = field(default_factory=dict)
+    carried: tuple[ImportedContour, ...] = ()
+    attributes: bytes = b""
+
+
+@dataclass(frozen=True)
+class StructureSet:
+    """The structures drawn on one CT series.
+
+    Attributes
+    ----------
+    label
+        Structure Set Label (SH, at most 16 characters).
+    structures
+        In the order of the file or the template; names and numbers are unique within a set the program made.
+    series_instance_uid, frame_of_reference_uid
+        Of the CT it is drawn on.
+    findings
+        What was noticed on import or about the set as a whole.
+    """
+
+    label: str
+    structures: tuple[Structure, ...]
+    series_instance_uid: str = ""
+    frame_of_reference_uid: str = ""
+    findings: tuple[Finding, ...] = ()
+
+    def __getitem__(self, name: str) -> Structure:
+        """Return the structure called `name`; KeyError if there is none."""
+        for structure in self.structures:
+            if structure.name == name:
+                return structure
+        raise KeyError(name)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every structure's name, in order."""
+        return tuple(structure.name for structure in self.structures)
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """What a rule or a network drew before it becomes a `Structure` of a set.
+
+    Attributes
+    ----------
+    contours
+        Slice index → MultiPolygon; never empty, a structure that was not found has no Drawing.
+    findings
+        What its drawer doubts.
+    """
+
+    contours: Contours
+    findings: tuple[Finding, ...] = ()

@@ -1,0 +1,64 @@
+"""A CT as the program holds it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autocontour.base.findings import Finding
+from autocontour.patient.geometry import VolumeGeometry
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+
+@dataclass(frozen=True)
+class SeriesReference:
+    """What a structure set must say of the CT series it is drawn on.
+
+    Attributes
+    ----------
+    study_instance_uid, series_instance_uid, frame_of_reference_uid, sop_class_uid
+        As in the CT's files.
+    sop_instance_uids
+        One per slice of the volume, in the volume's slice order.
+    header
+        Patient and study attributes of the first slice, exactly as read; values are never altered.
+    """
+
+    study_instance_uid: str
+    series_instance_uid: str
+    frame_of_reference_uid: str
+    sop_class_uid: str
+    sop_instance_uids: tuple[str, ...]
+    header: Dataset
+
+
+@dataclass(frozen=True, eq=False)
+class CTVolume:
+    """Hounsfield units on the slices as they were scanned; nothing is ever resampled silently.
+
+    Attributes
+    ----------
+    hu
+        (slices, rows, columns) int16, read-only; slices ascend along the geometry's w.
+    geometry
+        Where the voxels lie.
+    reference
+        The DICOM series; None for a research file (NIfTI, NRRD), for which no structure set can be written.
+    findings
+        What the checks noticed and the user accepted, carried into the output.
+    """
+
+    hu: NDArray[np.int16]
+    geometry: VolumeGeometry
+    reference: SeriesReference | None = None
+    findings: tuple[Finding, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.hu.shape != self.geometry.shape_zyx:
+            raise ValueError(f"voxels {self.hu.shape} do not fit the geometry {self.geometry.shape_zyx}")
+        self.hu.setflags(write=False)

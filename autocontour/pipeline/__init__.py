@@ -1,0 +1,1 @@
+"""From a CT to its structure set."""

@@ -1,6 +1,0 @@
-"""Export profiles: what a planning system refuses, as data a physicist can edit, and the check before export."""
-
-from autocontour.profiles.preflight import WHOLE_SET, Objection, check_export
-from autocontour.profiles.profile import Profile, Rule, list_profiles, read_profile
-
-__all__ = ["WHOLE_SET", "Objection", "Profile", "Rule", "check_export", "list_profiles", "read_profile"]

@@ -1,0 +1,1 @@
+"""The self-test, the demonstration, and the rehearsal both run."""

@@ -1,0 +1,398 @@
+"""Every action of the program, in one table: menus, tool bars, keys and the cheat sheet are made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from autocontour.gui.app import commands, reviewing
+from autocontour.gui.app.thresholding import ask_threshold
+from autocontour.gui.look.language import later
+from autocontour.gui.state.workspace import Workspace
+
+if TYPE_CHECKING:
+    from autocontour.gui.app.window import MainWindow
+
+Handler = Callable[["MainWindow"], object]
+
+
+@dataclass(frozen=True)
+class ActionRow:
+    """One action.
+
+    Attributes
+    ----------
+    name
+        Stable identity.
+    menu
+        The menu and section of the cheat sheet it belongs to.
+    text, tip
+        What it is called, and what it does in one sentence; English, translated where it is shown.
+    keys
+        Its key, or several parted by blanks; empty for none.
+    run
+        What happens.
+    icon
+        Its line icon; empty for none.
+    tool
+        Whether it takes a tool in hand (checkable).
+    needs
+        What must be there: ``""`` nothing, ``"ct"`` a scan, ``"structure"`` a selected structure.
+    """
+
+    name: str
+    menu: str
+    text: str
+    tip: str
+    keys: str
+    run: Handler
+    icon: str = ""
+    tool: bool = False
+    needs: str = "structure"
+
+
+def _on(command: Callable[[Workspace], object]) -> Handler:
+    return lambda window: command(window.workspace)
+
+
+def _tool(name: str) -> Handler:
+    return lambda window: window.take_tool(name)
+
+
+FILE, EDIT, TOOLS, SLICES, STRUCTURE, VIEW, REVIEW, HELP = (
+    later("File"), later("Edit"), later("Tools"), later("Slices"),
+    later("Structure"), later("View"), later("Review"), later("Help"),
+)  # fmt: skip
+
+ACTIONS: tuple[ActionRow, ...] = (
+    ActionRow("open", FILE, "Open…", "Open a folder with a CT", "Ctrl+O", lambda w: w.ask_folder(), "open", needs=""),
+    ActionRow(
+        "open_set",
+        FILE,
+        "Open structure set…",
+        "Add the structures of an RTSTRUCT of this scan",
+        "Ctrl+Shift+O",
+        lambda w: w.ask_structure_set(),
+        needs="ct",
+    ),
+    ActionRow(
+        "auto",
+        FILE,
+        "Auto-contour",
+        "Draw the organs automatically",
+        "F5",
+        lambda w: w.ask_auto_contour(),
+        "auto",
+        needs="ct",
+    ),
+    ActionRow(
+        "export",
+        FILE,
+        "Export…",
+        "Check and write the RTSTRUCT",
+        "Ctrl+E",
+        lambda w: w.ask_export(),
+        "export",
+        needs="ct",
+    ),
+    ActionRow("quit", FILE, "Quit", "Close the program; everything is saved", "Ctrl+Q", lambda w: w.close(), needs=""),
+    ActionRow("undo", EDIT, "Undo", "Take the last step back", "Ctrl+Z", _on(Workspace.undo), "undo", needs="ct"),
+    ActionRow(
+        "redo", EDIT, "Redo", "Do the next step again", "Ctrl+Shift+Z Ctrl+Y", _on(Workspace.redo), "redo", needs="ct"
+    ),
+    ActionRow(
+        "navigate",
+        TOOLS,
+        "Navigate",
+        "Move the crosshair; a click on an outline selects it",
+        "V Esc",
+        lambda w: w.put_down_tool(),
+        "navigate",
+        tool=True,
+        needs="ct",
+    ),
+    ActionRow(
+        "brush",
+        TOOLS,
+        "Brush",
+        "Paint, a ball in side views; Shift takes away; Shift+wheel or [ ] sizes",
+        "B",
+        _tool("brush"),
+        "brush",
+        tool=True,
+        needs="ct",
+    ),
+    ActionRow("eraser", TOOLS, "Eraser", "Wipe off; Shift adds", "E", _tool("eraser"), "eraser", tool=True, needs="ct"),
+    ActionRow("push", TOOLS, "Push", "Nudge the outline like clay", "P", _tool("push"), "push", tool=True, needs="ct"),
+    ActionRow(
+        "freehand",
+        TOOLS,
+        "Freehand",
+        "Draw round what to add; Shift cuts away",
+        "F",
+        _tool("freehand"),
+        "freehand",
+        tool=True,
+        needs="ct",
+    ),
+    ActionRow(
+        "smart",
+        TOOLS,
+        "Smart brush",
+        "Paint only what looks like where the stroke begins",
+        "G",
+        _tool("smart"),
+        "smart",
+        tool=True,
+        needs="ct",
+    ),
+    ActionRow(
+        "flood",
+        TOOLS,
+        "Flood",
+        "Take what looks like the seed; drag says how far, [ ] the range; Shift takes away; Ctrl through the slices",
+        "W",
+        _tool("flood"),
+        "flood",
+        tool=True,
+        needs="ct",
+    ),
+    ActionRow(
+        "points",
+        TOOLS,
+        "Points",
+        "Drag single points; Shift takes one out",
+        "D",
+        _tool("points"),
+        "points",
+        tool=True,
+        needs="ct",
+    ),
+    ActionRow("ruler", TOOLS, "Ruler", "Measure a distance", "R", _tool("ruler"), "ruler", tool=True, needs="ct"),
+    ActionRow("smaller", TOOLS, "Smaller", "Make the tool smaller", "[", lambda w: w.size_tool(1 / 1.15), needs="ct"),
+    ActionRow("larger", TOOLS, "Larger", "Make the tool larger", "]", lambda w: w.size_tool(1.15), needs="ct"),
+    ActionRow(
+        "interpolate",
+        SLICES,
+        "Interpolate",
+        "Draw the slices between those that are drawn",
+        "I",
+        _on(commands.interpolate),
+        "interpolate",
+    ),
+    ActionRow(
+        "copy_up",
+        SLICES,
+        "Copy to slice above",
+        "Copy the outline towards the head and go there",
+        "Shift+Up",
+        lambda w: commands.copy_to_neighbour(w.workspace, 1),
+        "copy",
+    ),
+    ActionRow(
+        "copy_down",
+        SLICES,
+        "Copy to slice below",
+        "Copy the outline towards the feet and go there",
+        "Shift+Down",
+        lambda w: commands.copy_to_neighbour(w.workspace, -1),
+    ),
+    ActionRow(
+        "delete_here",
+        SLICES,
+        "Delete on slice",
+        "Take the structure off this slice",
+        "Del",
+        _on(commands.delete_here),
+        "delete",
+    ),
+    ActionRow(
+        "delete_above",
+        SLICES,
+        "Delete above",
+        "Take it off every slice towards the head",
+        "Ctrl+Alt+Up",
+        _on(commands.delete_above),
+    ),
+    ActionRow(
+        "delete_below",
+        SLICES,
+        "Delete below",
+        "Take it off every slice towards the feet",
+        "Ctrl+Alt+Down",
+        _on(commands.delete_below),
+    ),
+    ActionRow("smooth", SLICES, "Smooth", "Smooth the outline on this slice", "S", _on(commands.smooth), "smooth"),
+    ActionRow(
+        "largest",
+        SLICES,
+        "Keep largest piece",
+        "On this slice keep only the largest piece",
+        "L",
+        _on(commands.keep_largest),
+    ),
+    ActionRow("move", SLICES, "Move or rotate…", "Shift or turn the structure", "T", lambda w: w.ask_move()),
+    ActionRow("add", STRUCTURE, "Add…", "Add an empty structure", "A", lambda w: w.ask_structure(), "add", needs="ct"),
+    ActionRow(
+        "add_site",
+        STRUCTURE,
+        "Add structures of a site…",
+        "Add the empty structures of a template",
+        "Shift+A",
+        lambda w: w.ask_template(),
+        needs="ct",
+    ),
+    ActionRow(
+        "rename",
+        STRUCTURE,
+        "Rename",
+        "Change its name; TG-263 names are offered",
+        "F2",
+        lambda w: w.panel.rename_current(),
+    ),
+    ActionRow("color", STRUCTURE, "Colour…", "Change its colour", "", lambda w: w.ask_color()),
+    ActionRow("type", STRUCTURE, "Type…", "Change its RT ROI Interpreted Type", "", lambda w: w.ask_type()),
+    ActionRow("duplicate", STRUCTURE, "Duplicate", "Add a copy of it", "Ctrl+D", _on(commands.duplicate_structure)),
+    ActionRow("lock", STRUCTURE, "Lock or unlock", "Protect it from changes", "K", lambda w: w.toggle_lock()),
+    ActionRow(
+        "margin", STRUCTURE, "Margin…", "Grow or shrink it in six directions", "M", lambda w: w.ask_margin(), "margin"
+    ),
+    ActionRow(
+        "boolean",
+        STRUCTURE,
+        "Boolean…",
+        "Join, intersect or subtract structures",
+        "O",
+        lambda w: w.ask_boolean(),
+        "boolean",
+    ),
+    ActionRow("crop", STRUCTURE, "Crop…", "Keep it inside or away from another structure", "X", lambda w: w.ask_crop()),
+    ActionRow(
+        "smooth_all", STRUCTURE, "Smooth all slices", "Smooth every outline", "Ctrl+Shift+S", _on(commands.smooth_all)
+    ),
+    ActionRow(
+        "simplify",
+        STRUCTURE,
+        "Simplify",
+        "Leave out points that do not matter (0.3 mm)",
+        "",
+        _on(commands.simplify_all),
+    ),
+    ActionRow(
+        "threshold",
+        STRUCTURE,
+        "Threshold…",
+        "Draw what lies in a range of HU, inside a structure or a box",
+        "Shift+W",
+        ask_threshold,
+        needs="ct",
+    ),
+    ActionRow("fill", STRUCTURE, "Fill holes", "Fill the holes on every slice", "H", _on(commands.fill_holes)),
+    ActionRow(
+        "rerun",
+        STRUCTURE,
+        "Draw again automatically",
+        "Auto-contour this structure alone",
+        "Ctrl+R",
+        lambda w: w.rerun_current(),
+    ),
+    ActionRow(
+        "revert",
+        STRUCTURE,
+        "Revert to automatic",
+        "Put the automatic contours back",
+        "Ctrl+Backspace",
+        _on(commands.revert),
+    ),
+    ActionRow(
+        "remove", STRUCTURE, "Delete structure", "Remove it from the case", "Ctrl+Del", _on(commands.delete_structure)
+    ),
+    ActionRow(
+        "next",
+        REVIEW,
+        "Next to review",
+        "Go to what most needs a look",
+        "N",
+        _on(reviewing.review_next),
+        "review",
+        needs="ct",
+    ),
+    ActionRow(
+        "next_mark",
+        REVIEW,
+        "Next marked slice",
+        "Go up to the next slice that a finding points at",
+        "J",
+        _on(partial(reviewing.next_mark, by=1)),
+        needs="ct",
+    ),
+    ActionRow(
+        "previous_mark",
+        REVIEW,
+        "Previous marked slice",
+        "Go down to the next slice that a finding points at",
+        "Shift+J",
+        _on(partial(reviewing.next_mark, by=-1)),
+        needs="ct",
+    ),
+    ActionRow(
+        "approve",
+        REVIEW,
+        "Approve…",
+        "Accept the structure as it stands, or withdraw that",
+        "Ctrl+Return",
+        lambda w: w.ask_approval(),
+        "approve",
+    ),
+    ActionRow(
+        "compare",
+        REVIEW,
+        "Compare",
+        "Show the automatic contours against the edited ones",
+        "C",
+        lambda w: w.toggle_comparison(),
+        "compare",
+        needs="ct",
+    ),
+    ActionRow(
+        "compare_with",
+        REVIEW,
+        "Compare with files…",
+        "Show other observers' RTSTRUCTs against this one",
+        "Ctrl+Shift+C",
+        lambda w: w.ask_comparison(),
+        needs="ct",
+    ),
+    ActionRow(
+        "statistics", REVIEW, "Statistics", "Volume and HU of the structure", "Ctrl+I", lambda w: w.show_statistics()
+    ),
+    ActionRow("up", VIEW, "Slice up", "One slice towards the head", "Up PgUp", lambda w: w.step(1), needs="ct"),
+    ActionRow(
+        "down", VIEW, "Slice down", "One slice towards the feet", "Down PgDown", lambda w: w.step(-1), needs="ct"
+    ),
+    ActionRow(
+        "centre",
+        VIEW,
+        "Go to structure",
+        "Show the middle of the selected structure",
+        "Space",
+        lambda w: w.go_to_current(),
+    ),
+    ActionRow("fit", VIEW, "Fit views", "Show the whole image", "0", lambda w: w.fit_views(), needs="ct"),
+    ActionRow(
+        "outlines",
+        VIEW,
+        "Show or hide outlines",
+        "See the image without them",
+        "Q",
+        lambda w: w.toggle_outlines(),
+        needs="ct",
+    ),
+    ActionRow("hide", VIEW, "Hide or show structure", "Hide the selected structure", "Z", lambda w: w.toggle_visible()),
+    ActionRow(
+        "theme", VIEW, "Dark or light", "Change the theme", "Ctrl+T", lambda w: w.toggle_theme(), "theme", needs=""
+    ),
+    ActionRow("help", HELP, "Keys", "Every key on one sheet", "? F1", lambda w: w.show_keys(), "help", needs=""),
+)

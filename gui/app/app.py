@@ -1,0 +1,44 @@
+"""Starting the viewer."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+
+from PySide6.QtWidgets import QApplication
+
+from autocontour.gui.app.window import MainWindow, use_software_threads
+from autocontour.gui.look import theme
+from autocontour.gui.look.language import language_of, tr, use_language
+from autocontour.gui.state.settings import ViewerSettings
+
+
+def say_failure(
+    window: MainWindow, kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Tell the user of a fault of the program, which would otherwise look as if nothing had happened."""
+    sys.__excepthook__(kind, error, trace)
+    if not issubclass(kind, KeyboardInterrupt):
+        window.workspace.said.emit(
+            tr("This did not work ({fault}). Your contours are saved.", fault=kind.__name__), True
+        )
+
+
+def run_viewer(path: Path | None = None) -> int:
+    """Open the window, with the CT at `path` if one is given; return the exit code."""
+    use_software_threads()
+    app = QApplication.instance() or QApplication(sys.argv[:1])
+    assert isinstance(app, QApplication)  # a core application would have no window
+    app.setApplicationName("autocontour")
+    settings = ViewerSettings()
+    use_language(app, language_of(settings.language))
+    theme.use_theme(app, theme.THEMES.get(settings.theme, theme.DARK))
+    window = MainWindow(settings)
+    sys.excepthook = partial(say_failure, window)
+    window.show()
+    window.prepare_to_open()
+    if path is not None:
+        window.open_path(path)
+    return app.exec()

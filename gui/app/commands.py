@@ -1,0 +1,169 @@
+"""What the keys and menus do to contours: one step of the case each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from autocontour.base.jobs import Job
+from autocontour.case import CaseStructure, Edit
+from autocontour.edits import (
+    Outline,
+    copied,
+    deleted,
+    filled,
+    largest,
+    mapped,
+    replaced,
+    simplified,
+    smoothed,
+)
+from autocontour.gui.look.language import tr, tr_count
+from autocontour.gui.state.background import redraw_beside
+from autocontour.gui.state.workspace import Workspace
+from autocontour.patient.structures import Contours, GenerationAlgorithm, ReviewStatus
+
+SMOOTHING_MM = 2.0
+SIMPLIFY_MM = 0.3
+
+
+def copy_to_neighbour(space: Workspace, by: int) -> None:
+    """Copy the outline shown to the slice `by` nearer to the head, and go there."""
+    current, z = space.current, space.slice_index
+    if current is None or space.ct is None:
+        return
+    if z not in current.structure.contours:
+        space.said.emit(tr("{name} has no contour on this slice to copy.", name=current.structure.name), True)
+        return
+    target = z + by * space.step_to_head
+    if not 0 <= target < space.ct.geometry.shape_zyx[0]:
+        space.said.emit(tr("This is the last slice of the scan."), True)
+        return
+    if space.redraw("Copy to next slice", copied(current.structure.contours, z, target)):
+        space.go_to_slice(target)
+
+
+def delete_here(space: Workspace) -> None:
+    """Take the selected structure off the slice shown."""
+    _delete(space, "Delete on slice", lambda z: z == space.slice_index)
+
+
+def delete_above(space: Workspace) -> None:
+    """Take it off every slice towards the head."""
+    _delete(space, "Delete above", lambda z: (z - space.slice_index) * space.step_to_head > 0)
+
+
+def delete_below(space: Workspace) -> None:
+    """Take it off every slice towards the feet."""
+    _delete(space, "Delete below", lambda z: (z - space.slice_index) * space.step_to_head < 0)
+
+
+def smooth(space: Workspace) -> None:
+    """Smooth the outline shown."""
+    change_here(space, "Smooth", lambda outline: smoothed(outline, SMOOTHING_MM))
+
+
+def smooth_all(space: Workspace) -> None:
+    """Smooth every outline of the structure."""
+    change_all(space, "Smooth all slices", lambda outline: smoothed(outline, SMOOTHING_MM))
+
+
+def simplify_all(space: Workspace) -> None:
+    """Leave out points that do not matter."""
+    change_all(space, "Simplify", lambda outline: simplified(outline, SIMPLIFY_MM))
+
+
+def fill_holes(space: Workspace) -> None:
+    """Fill the holes on every slice."""
+    change_all(space, "Fill holes", filled)
+
+
+def keep_largest(space: Workspace) -> None:
+    """Keep the largest piece on the slice shown."""
+    change_here(space, "Keep largest piece", largest)
+
+
+def interpolate(space: Workspace) -> None:
+    """Draw the slices between those that are drawn."""
+    current, ct = space.current, space.ct
+    if current is None or ct is None:
+        return
+    name, contours = current.structure.name, current.structure.contours
+    if len(contours) < 2:
+        space.said.emit(tr("Draw the structure on two slices or more, then interpolate between them."), True)
+        return
+    if len(contours) > max(contours) - min(contours):
+        space.said.emit(tr("{name} has no gap between its slices.", name=name), True)
+        return
+
+    def compute(contours: Contours, job: Job) -> Contours:
+        from autocontour.contouring import interpolate_contours
+
+        return interpolate_contours(contours, ct.geometry, job)
+
+    def apply(number: int, whole: Contours) -> None:
+        changes = {z: outline for z, outline in whole.items() if z not in contours}
+        count = len(changes)
+        if not count:
+            space.said.emit(tr("The outlines of {name} are too unlike to draw a slice between them.", name=name), True)
+        elif space.redraw("Interpolate", changes, number):
+            space.say(
+                tr_count(count, "{count} slice drawn between the others.", "{count} slices drawn between the others.")
+            )
+
+    redraw_beside(space, "Interpolate", compute, apply)
+
+
+def revert(space: Workspace) -> None:
+    """Put the automatic contours back."""
+    current = space.current
+    if current is None:
+        return
+    if not current.automatic:
+        space.said.emit(
+            tr("{name} was drawn by hand: there is nothing to go back to.", name=current.structure.name), True
+        )
+        return
+    number = current.structure.number
+    values = {"status": ReviewStatus.AUTO, "generation": GenerationAlgorithm.AUTOMATIC}
+    changes = replaced(current.structure.contours, current.automatic)
+    if changes:
+        space.apply(Edit("Revert to automatic", {number: changes}, {number: values}))
+
+
+def delete_structure(space: Workspace) -> None:
+    """Remove the selected structure from the case."""
+    if space.current:
+        name = space.current.structure.name
+        if space.apply(Edit(f"Delete {name}", removed=(space.current.structure.number,))):
+            space.say(tr("{name} is deleted; undo brings it back.", name=name))
+
+
+def duplicate_structure(space: Workspace) -> None:
+    """Add a copy of the selected structure."""
+    from dataclasses import replace
+
+    if space.current:
+        copy: CaseStructure = space.current
+        space.add_structure(replace(copy.structure, imported={}, status=ReviewStatus.EDITED, findings=()))
+
+
+def change_here(space: Workspace, label: str, change: Callable[[Outline], Outline]) -> None:
+    """Put the outline shown through `change`."""
+    if space.current:
+        space.redraw(label, mapped(space.current.structure.contours, change, [space.slice_index]))
+
+
+def change_all(space: Workspace, label: str, change: Callable[[Outline], Outline]) -> None:
+    """Put every outline of the structure through `change`."""
+    redraw_beside(
+        space,
+        label,
+        lambda contours, job: mapped(contours, change, job=job),
+        lambda number, changes: space.redraw(label, changes, number),
+    )
+
+
+def _delete(space: Workspace, label: str, chosen: Callable[[int], bool]) -> None:
+    if space.current:
+        contours = space.current.structure.contours
+        space.redraw(label, deleted(contours, [z for z in contours if chosen(z)]))

@@ -1,0 +1,141 @@
+"""The main window's way in: folders and files are opened, dropped or gone on with, and become a case."""
+
+from __future__ import annotations
+
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QFileDialog
+
+from autocontour.base.errors import AutoContourError
+from autocontour.base.findings import Severity
+from autocontour.case import MARK, LeftCase, clear_mark, left_cases
+from autocontour.gui.app.questions import Questions
+from autocontour.gui.look.language import tr, tr_count
+from autocontour.gui.state.settings import case_folder, cases_folder
+from autocontour.gui.state.tasks import ThreadTask
+from autocontour.patient.volume import CTVolume
+
+if TYPE_CHECKING:
+    from autocontour.dicom import Series
+    from autocontour.gui.app.opening import Opened, Opening
+    from autocontour.gui.panels.welcome import WelcomePage
+
+SURFACE_MODULES = ("vtkmodules.vtkRenderingOpenGL2", "vtkmodules.vtkFiltersCore", "vtkmodules.util.numpy_support")
+
+
+class Intake(Questions):
+    """How scans and cases come in; a part of the main window."""
+
+    case_root: Path | None
+    welcome: WelcomePage
+    _opening: Opening | None = None
+
+    def prepare_to_open(self) -> None:
+        """Import beside the window what reads DICOM and draws in 3D, so that the first scan opens as fast as the next.
+
+        Only the modules are imported here; VTK is used on the window's own thread alone.
+        """
+        names = ("autocontour.pipeline.request", "autocontour.rtstruct", *SURFACE_MODULES)
+        ThreadTask(lambda _: [import_module(name) for name in names], self).start()
+
+    def open_path(self, path: Path, series_uid: str = "") -> None:
+        """Open a CT folder (or a NIfTI or NRRD file); of several series the one of `series_uid` without asking.
+
+        For any other file the folder it lies in is opened.
+        """
+        from autocontour.dicom.image import SUFFIXES  # pydicom, not needed to show the window
+        from autocontour.gui.app.opening import Opening
+
+        path = path.parent if path.is_file() and not path.name.endswith(SUFFIXES) else path
+        opened = partial(self._take_in, source=path)
+        self.stop_opening()
+        self._opening = Opening(self, path, opened, self.workspace.say_error, self._is_begun, series_uid)
+        self._opening.start()
+
+    def stop_opening(self) -> None:
+        """Give up a scan that is still being read."""
+        if self._opening is not None:
+            self._opening.give_up()
+
+    def _is_begun(self, series: Series) -> bool:
+        """Whether there is a case of `series` with something in it."""
+        from autocontour.gui.state.workspace import series_key
+
+        journal = case_folder(self.case_root, series_key(series)) / "journal.bin"
+        return journal.exists() and journal.stat().st_size > 0
+
+    def _take_in(self, opened: Opened, source: Path) -> None:
+        """Show what was opened: the first structure set to be worked on, the others to compare with."""
+        self.show_ct(opened.ct, source)
+        case = self.workspace.case
+        if case is None or self.workspace.ct is not opened.ct:
+            return
+        for structure_set in opened.structure_sets[:1]:
+            if self.workspace.apply(case.importing(structure_set)):
+                self.workspace.say(
+                    tr_count(
+                        len(structure_set.structures),
+                        "{count} structure of {name} opened.",
+                        "{count} structures of {name} opened.",
+                        name=structure_set.label,
+                    )
+                )
+        for count, structure_set in enumerate(opened.structure_sets[1:], 2):
+            self.comparison.add(structure_set, tr("set {count}", count=count))
+        for error in opened.refusals:
+            self.workspace.say_error(error)
+
+    def show_ct(self, ct: CTVolume, source: Path | None = None) -> None:
+        """Show a CT and take up its case."""
+        from autocontour.gui.state.workspace import case_key
+
+        folder = case_folder(self.case_root, case_key(ct))
+        try:
+            self.workspace.open(ct, folder, source)
+        except AutoContourError as error:
+            self.workspace.say_error(error)
+            return
+        if source is not None:
+            self.settings.remember(source)
+        noticed = [finding for finding in ct.findings if finding.severity >= Severity.WARN]
+        if noticed:
+            self.workspace.say(" ".join(f"{finding.message} {finding.remedy}".strip() for finding in noticed[:3]))
+
+    def _look_for_left_cases(self) -> None:
+        """Offer what a killed program left, as soon as it is found."""
+        root = cases_folder(self.case_root)
+        if next(root.glob(f"*/{MARK}"), None) is not None:
+            self._looking = ThreadTask(lambda _: left_cases(root), self)
+            self._looking.done.connect(self.welcome.offer)
+            self._looking.start()
+
+    def go_on_with(self, left: LeftCase) -> None:
+        """Open the scan of a case that was left."""
+        self.open_path(left.scan.source, left.scan.series_instance_uid)
+
+    def _dismiss(self, left: LeftCase) -> None:
+        clear_mark(left.folder)
+        self.welcome.offer([case for case in self.welcome.offered if case is not left])
+
+    def ask_folder(self) -> None:
+        """Ask for a folder and open it."""
+        start = self.settings.recent[0] if self.settings.recent else str(Path.home())
+        folder = QFileDialog.getExistingDirectory(self, tr("Open a CT folder"), start)
+        if folder:
+            self.open_path(Path(folder))
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Take folders and files."""
+        if event.mimeData().hasUrls():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Open a folder, or the structure set that was dropped on its scan."""
+        paths = [Path(url.toLocalFile()) for url in event.mimeData().urls()]
+        for path in paths[:1]:
+            is_set = path.is_file() and path.suffix.lower() == ".dcm" and self.workspace.ct is not None
+            self.open_structure_set(path) if is_set else self.open_path(path)

@@ -1,0 +1,94 @@
+"""The strip under the tool bar while organs are being drawn: progress, time left, cancel."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from autocontour.base.errors import AutoContourError, Cancelled
+from autocontour.base.findings import Finding
+from autocontour.gui.look.language import tr, tr_count
+from autocontour.gui.panels.progress_strip import ProgressStrip
+from autocontour.gui.state.tasks import ContourTask
+from autocontour.gui.state.workspace import Workspace
+from autocontour.patient.structures import Structure
+
+NOT_FOUND = "AC-PL-001"
+
+
+class AutoBar(ProgressStrip):
+    """Runs auto-contouring and shows how far it is."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        super().__init__(tr("Auto-contouring"))
+        self.workspace = workspace
+        self.task: ContourTask | None = None
+        self.cancel.clicked.connect(self.stop)
+        workspace.ct_changed.connect(self.stop)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether organs are being drawn."""
+        return self.task is not None and self.task.is_running
+
+    def start(self, template: str, names: tuple[str, ...], target: str = "", package: str = "") -> None:
+        """Begin to draw `names`; one run at a time.
+
+        Parameters
+        ----------
+        template, names, package
+            As the pipeline takes them.
+        target
+            The clinic's name of the one structure that is drawn again; empty to keep the names as drawn.
+        """
+        ct = self.workspace.ct
+        if ct is None or self.is_running:
+            return
+        self._count = 0
+        self._target, self._package = target, package
+        self.task = ContourTask(ct, template, names, package, self)
+        self.task.advanced.connect(self.show_progress)
+        self.task.drawn.connect(self._receive)
+        self.task.done.connect(self._finish)
+        self.task.failed.connect(self._fail)
+        self.show_progress("Starting…", 0.0)
+        self.show()
+        self.task.start()
+
+    def rerun(self, structure: Structure) -> None:
+        """Draw one structure again, by the package that drew it if that is still there."""
+        from autocontour.models import available_packages  # slow to import: not while the window comes up
+
+        by = structure.provenance.algorithm if structure.provenance else ""
+        package = by if by in {one.name for one in available_packages()} else ""
+        self.start("", (structure.tg263_name or structure.name,), target=structure.name, package=package)
+
+    def stop(self) -> None:
+        """Stop at once; what was drawn stays."""
+        if self.task is not None:
+            self.task.cancel()
+            self.task = None
+        self.hide()
+
+    def _receive(self, structure: Structure) -> None:
+        self._count += 1
+        self.workspace.receive(replace(structure, name=self._target) if self._target else structure)
+
+    def _finish(self, findings: tuple[Finding, ...]) -> None:
+        self.hide()
+        drawn = tr_count(
+            self._count,
+            "{count} structure drawn. Look at it before you approve it.",
+            "{count} structures drawn. Look at each before you approve it.",
+        )
+        missing = ", ".join(finding.where for finding in findings if finding.code == NOT_FOUND)
+        doubts = [f.message for f in findings if self._package and f.code.startswith("AC-MD")]
+        self.workspace.say(
+            " ".join([drawn, tr("Not found: {names}.", names=missing) if missing else "", *doubts]).strip()
+        )
+
+    def _fail(self, error: AutoContourError) -> None:
+        self.hide()
+        if isinstance(error, Cancelled):
+            self.workspace.say(tr("Auto-contouring was stopped; what was drawn so far is there."))
+        else:
+            self.workspace.say_error(error)

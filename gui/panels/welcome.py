@@ -1,0 +1,148 @@
+"""The first page: go on with a case that was left, open a scan, or go on with a recent one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QListWidget,
+    QListWidgetItem,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from autocontour.case import LeftCase
+from autocontour.gui.look.language import tr, tr_count
+
+OFFERED = 3
+
+
+class WelcomePage(QWidget):
+    """Shown while no scan is open."""
+
+    open_asked = Signal()
+    folder_chosen = Signal(str)
+    left_case_chosen = Signal(object)
+    left_case_dismissed = Signal(object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.offered: list[LeftCase] = []
+        outer = QVBoxLayout(self)
+        outer.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        outer.setSpacing(18)
+        self.left = _card()
+        self._left_column = QVBoxLayout(self.left)
+        self._left_column.setContentsMargins(36, 22, 36, 24)
+        self.left.hide()
+        card = _card()
+        column = QVBoxLayout(card)
+        column.setContentsMargins(36, 32, 36, 32)
+        column.setSpacing(14)
+        title = QLabel("autocontour")
+        title.setObjectName("title")
+        words = QLabel(tr("Drop a folder with a planning CT here, or open one."), wordWrap=True)
+        words.setObjectName("muted")
+        self.open = QPushButton(tr("Open a CT folder…"))
+        self.open.setObjectName("primary")
+        self.open.setMinimumHeight(40)
+        self.open.clicked.connect(self.open_asked)
+        self._heading = QLabel(tr("RECENT"))
+        self._heading.setObjectName("heading")
+        self.recent = QListWidget()
+        self.recent.setAccessibleName(tr("Recent folders"))
+        self.recent.setMinimumHeight(150)
+        self.recent.itemActivated.connect(lambda item: self.folder_chosen.emit(item.data(Qt.ItemDataRole.UserRole)))
+        self.recent.itemClicked.connect(lambda item: self.folder_chosen.emit(item.data(Qt.ItemDataRole.UserRole)))
+        for widget in (title, words, self.open, self._heading, self.recent):
+            column.addWidget(widget)
+        outer.addWidget(self.left)
+        outer.addWidget(card)
+
+    def show_recent(self, folders: list[str]) -> None:
+        """List `folders`, newest first."""
+        self.recent.clear()
+        for folder in folders:
+            path = Path(folder)
+            item = QListWidgetItem(f"{path.parent.name} / {path.name}")
+            item.setData(Qt.ItemDataRole.UserRole, folder)
+            item.setToolTip(folder)
+            self.recent.addItem(item)
+        self._heading.setVisible(bool(folders))
+        self.recent.setVisible(bool(folders))
+
+    def offer(self, cases: list[LeftCase]) -> None:
+        """Offer the cases that a killed program left; Enter takes the first."""
+        self.offered = cases
+        while self._left_column.count():
+            item = self._left_column.takeAt(0)
+            if item is not None and (widget := item.widget()):
+                widget.deleteLater()
+        self.left.setVisible(bool(cases))
+        self.open.setObjectName("" if cases else "primary")
+        self.open.style().polish(self.open)
+        for number, case in enumerate(cases[:OFFERED]):
+            self._left_column.addWidget(self._offer(case, is_first=number == 0))
+        QTimer.singleShot(0, self, self._take_focus)  # once the buttons are shown: before, they cannot have it
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Put the keyboard where the work goes on."""
+        super().showEvent(event)
+        self._take_focus()
+
+    def _take_focus(self) -> None:
+        first = self.left.findChild(QPushButton, "primary") if self.left.isVisibleTo(self) else None
+        (first or self.open).setFocus()
+
+    def _offer(self, case: LeftCase, *, is_first: bool) -> QWidget:
+        box = QWidget()
+        column = QVBoxLayout(box)
+        column.setContentsMargins(0, 4, 0, 4)
+        if is_first:
+            heading = QLabel(tr("The program ended unexpectedly"), wordWrap=True)
+            heading.setObjectName("title")
+            heading.setStyleSheet("font-size: 19px;")
+            column.addWidget(heading)
+        facts = QLabel(left_case_in_words(case), wordWrap=True)
+        facts.setTextFormat(Qt.TextFormat.PlainText)
+        go_on, dismiss = QPushButton(tr("Go on where it ended")), QPushButton(tr("Not now"))
+        go_on.setObjectName("primary" if is_first else "")
+        go_on.setAutoDefault(True)
+        go_on.setAccessibleDescription(facts.text())
+        dismiss.setToolTip(tr("Nothing is thrown away: the changes are there when the scan is opened again"))
+        go_on.clicked.connect(lambda: self.left_case_chosen.emit(case))
+        dismiss.clicked.connect(lambda: self.left_case_dismissed.emit(case))
+        row = QHBoxLayout()
+        row.addWidget(go_on, 1)
+        row.addWidget(dismiss)
+        column.addWidget(facts)
+        column.addLayout(row)
+        return box
+
+
+def left_case_in_words(case: LeftCase) -> str:
+    """Return scan, structures and last change in a line; nothing of the patient."""
+    scan = "   ·   ".join(part for part in (f"CT {case.scan.date}".strip(), case.scan.series) if part)
+    at = case.changed_at.astimezone()
+    structures = tr_count(case.structures, "{count} structure", "{count} structures")
+    changes = tr_count(
+        case.changes,
+        "{count} change, the last on {date} at {time}",
+        "{count} changes, the last on {date} at {time}",
+        date=f"{at:%Y-%m-%d}",
+        time=f"{at:%H:%M}",
+    )
+    return f"{scan}\n{structures}   ·   {changes}"
+
+
+def _card() -> QFrame:
+    card = QFrame()
+    card.setObjectName("card")
+    card.setFixedWidth(560)
+    return card

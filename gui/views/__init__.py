@@ -1,0 +1,1 @@
+"""The slice views, the 3D view and what they draw."""

@@ -1,0 +1,135 @@
+"""A slider along the axial slices that shows where the selected structure lies and where to look."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QHelpEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF, QWheelEvent
+from PySide6.QtWidgets import QToolTip, QWidget
+
+from autocontour.base.findings import Severity
+from autocontour.case.need import runs
+from autocontour.gui.look import theme
+from autocontour.gui.look.language import later, tr
+from autocontour.gui.state.workspace import Workspace
+from autocontour.gui.views.planes import Plane
+
+EDGE_PX = 10
+WIDTH_PX = 30
+NEAR_PX = 5
+HELP = later("Slices of the scan, head up. The coloured bar shows where the selected structure is drawn.")
+
+
+class SliceSlider(QWidget):
+    """Vertical, head up: the bar is the structure; at the left where findings point, at the right where sets differ."""
+
+    def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.workspace = workspace
+        self.differing: Collection[int] = ()
+        self.setFixedWidth(WIDTH_PX)
+        self.setAccessibleName(tr("Axial slices"))
+        self.setToolTip(tr(HELP))
+        for signal in (
+            workspace.ct_changed,
+            workspace.structures_changed,
+            workspace.selection_changed,
+            workspace.position_changed,
+            workspace.display_changed,
+        ):
+            signal.connect(self.update)
+
+    def sizeHint(self) -> QSize:
+        """Ask for a narrow strip."""
+        return QSize(WIDTH_PX, 200)
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002  (always whole)
+        """Draw track, structure, marks and handle."""
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), QColor(theme.current.panel))
+        if self.workspace.ct is None:
+            return
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(theme.current.line))
+        painter.drawRoundedRect(QRectF(13, EDGE_PX, 4, self.height() - 2 * EDGE_PX), 2, 2)
+        self._draw_structure(painter)
+        self._draw_findings(painter)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(theme.current.text))
+        height = max(self._step(), 2.0)
+        for z in self.differing:
+            painter.drawRect(QRectF(23, self._y(z) - height / 2, 6, height))
+        painter.setBrush(QColor(theme.current.accent))
+        painter.drawRoundedRect(QRectF(7, self._y(self.workspace.slice_index) - 3, 16, 6), 3, 3)
+
+    def event(self, event: QEvent) -> bool:
+        """Tell in the tooltip what a mark means."""
+        if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
+            QToolTip.showText(event.globalPos(), self.told(event.pos().y()), self)
+            return True
+        return super().event(event)
+
+    def told(self, y: float) -> str:
+        """Return what is to be said of the marks at a height; what the slider is where there are none."""
+        marked = self.workspace.marked_slices()
+        near = [z for z in marked if abs(self._y(z) - y) <= NEAR_PX]
+        lines = dict.fromkeys(finding.message for z in near for finding in marked[z])
+        if any(abs(self._y(z) - y) <= NEAR_PX for z in self.differing):
+            lines[tr("Here the compared outlines differ.")] = None
+        return "\n".join(lines) if lines else tr(HELP)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Go where it is pressed."""
+        self._go(event.position().y())
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Follow the drag."""
+        self._go(event.position().y())
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Leaf."""
+        self.workspace.step(Plane.AXIAL, 1 if event.angleDelta().y() > 0 else -1)
+
+    def _draw_structure(self, painter: QPainter) -> None:
+        current = self.workspace.current
+        if current is None:
+            return
+        painter.setBrush(QColor(*current.structure.color_rgb))
+        height = max(self._step(), 1.0)
+        for z in current.structure.contours:
+            painter.drawRect(QRectF(11, self._y(z) - height / 2, 8, height))
+
+    def _draw_findings(self, painter: QPainter) -> None:
+        """Draw a triangle per place, hollow once it was looked at, and a line along a long one."""
+        marked = self.workspace.marked_slices()
+        seen = self.workspace.seen.get(self.workspace.selected or -1, set())
+        for place in runs(marked):
+            worst = max(finding.severity for z in place for finding in marked[z])
+            color = QColor(_color(worst))
+            y = self._y(place[len(place) // 2])
+            painter.setPen(QPen(color, 1.2))
+            painter.setBrush(Qt.BrushStyle.NoBrush if seen.intersection(place) else color)
+            painter.drawPolygon(QPolygonF([QPointF(1, y - 4), QPointF(8, y), QPointF(1, y + 4)]))
+            if len(place) > 1:
+                painter.drawLine(QPointF(1, self._y(place[0])), QPointF(1, self._y(place[-1])))
+
+    def _count(self) -> int:
+        return self.workspace.ct.geometry.shape_zyx[0] if self.workspace.ct else 1
+
+    def _step(self) -> float:
+        return (self.height() - 2 * EDGE_PX) / max(self._count() - 1, 1)
+
+    def _y(self, z: int) -> float:
+        above_feet = z if self.workspace.step_to_head > 0 else self._count() - 1 - z
+        return self.height() - EDGE_PX - above_feet * self._step()
+
+    def _go(self, y: float) -> None:
+        above_feet = round((self.height() - EDGE_PX - y) / max(self._step(), 1e-6))
+        self.workspace.go_to_slice(above_feet if self.workspace.step_to_head > 0 else self._count() - 1 - above_feet)
+
+
+def _color(severity: Severity) -> str:
+    by_severity = {Severity.BLOCK: theme.current.bad, Severity.WARN: theme.current.warn}
+    return by_severity.get(severity, theme.current.muted)

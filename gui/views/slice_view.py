@@ -1,0 +1,378 @@
+"""A view of one plane: image, outlines, crosshair and the tool in hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import (
+    QColor,
+    QEnterEvent,
+    QFont,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QPixmap,
+    QResizeEvent,
+    QTransform,
+    QWheelEvent,
+)
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from autocontour.edits import Outline
+from autocontour.gui.look.language import tr
+from autocontour.gui.state.workspace import Workspace
+from autocontour.gui.tools import Navigate, Pointer, Tool
+from autocontour.gui.tools.base import cosmetic_pen, draw_proposal
+from autocontour.gui.views.planes import Plane
+from autocontour.gui.views.scene import Scene, crosshair_lines
+from autocontour.patient.structures import Contours
+
+LETTER_COLOR = QColor(255, 196, 84)
+TEXT_COLOR = QColor(203, 213, 225)
+SHADE_COLOR = QColor(0, 0, 0, 120)
+CROSSHAIR_COLOR = QColor(120, 200, 255, 120)
+NARROW_PX = 560
+"""Below this the words at the top reach the middle."""
+ZOOM_STEP = 1.2
+WHEEL_NOTCH = 120
+SCALE_BARS_MM = (200, 100, 50, 20, 10, 5, 2, 1)
+
+
+class SliceView(QWidget):
+    """One plane of the CT.
+
+    Left button: the tool in hand (axial), the crosshair elsewhere. Right: window and level. Middle: pan. Wheel:
+    slices; with Ctrl: zoom; with Shift: size of the tool.
+    """
+
+    hovered = Signal(object)
+    """(z, y, x) under the pointer, or None when it leaves."""
+    enlarge_asked = Signal()
+    resized = Signal()
+    """The tool in hand may have another size."""
+    frame_drawn = Signal()
+
+    def __init__(self, workspace: Workspace, plane: Plane, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.workspace = workspace
+        self.plane = plane
+        self.scene = Scene(workspace, plane)
+        self.tool: Tool = Navigate(workspace)
+        self.zoom = 1.0
+        self.centre = QPointF(0, 0)
+        self.show_crosshair = True
+        self.compared: Callable[[], Iterable[tuple[Contours, QPen]]] = tuple
+        self._pointer = QPointF()
+        self._inside = False
+        self._drag_from: QPointF | None = None
+        self._base: tuple[object, QPixmap] | None = None
+        self._wheel = 0
+        self._keys = Qt.KeyboardModifier.NoModifier
+        self._proposal: tuple[Outline, QColor] = (None, TEXT_COLOR)
+        self.setAccessibleName(tr("{plane} view", plane=plane.title))
+        self.setMouseTracking(True)
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setMinimumSize(120, 100)
+        workspace.ct_changed.connect(self.fit)
+        for signal in (workspace.structures_changed, workspace.selection_changed, workspace.display_changed):
+            signal.connect(self.refresh)
+        workspace.position_changed.connect(self.update)
+        workspace.window_changed.connect(self.update)
+
+    def sizeHint(self) -> QSize:
+        """Ask for room."""
+        return QSize(400, 300)
+
+    def set_tool(self, tool: Tool) -> None:
+        """Take another tool in hand."""
+        self.tool.cancel()
+        self.tool = tool
+        self.setCursor(tool.cursor)
+        self.update()
+
+    def fit(self) -> None:
+        """Show the whole patient."""
+        if self.scene.grid:
+            whole, body = self.scene.grid.extent, self.scene.grid.extent_of(*self.workspace.body_voxels)
+            self.centre = QPointF(body.left + body.width / 2, body.top + body.height / 2)
+            room = min(self.width() / max(body.width, 1), self.height() / max(body.height, 1))
+            self.zoom = max(0.94 * room / min(self.width() / whole.width, self.height() / whole.height), 1.0)
+        self.refresh()
+
+    def propose(self, outline: Outline, color_rgb: tuple[int, int, int] = (255, 255, 255)) -> None:
+        """Show an outline that is only asked about; None shows none."""
+        self._proposal = (outline, QColor(*color_rgb))
+        self.update()
+
+    def refresh(self) -> None:
+        """Draw everything anew."""
+        self._base = None
+        self.update()
+
+    @property
+    def scale(self) -> float:
+        """Screen pixels per mm."""
+        if self.scene.grid is None:
+            return 1.0
+        e = self.scene.grid.extent
+        return self.zoom * min(self.width() / e.width, self.height() / e.height)
+
+    def transform(self) -> QTransform:
+        """Return the way from mm to pixels."""
+        t = QTransform.fromTranslate(self.width() / 2, self.height() / 2)
+        t.scale(self.scale, self.scale)
+        return t.translate(-self.centre.x(), -self.centre.y())
+
+    def to_mm(self, position: QPointF) -> QPointF:
+        """Return where a pixel lies in mm."""
+        inverse, _ = self.transform().inverted()
+        return inverse.map(position)
+
+    def to_pixels(self, h_mm: float, d_mm: float) -> QPointF:
+        """Return where a point in mm lies on the widget."""
+        return self.transform().map(QPointF(h_mm, d_mm))
+
+    # Painting -------------------------------------------------------------------------------------------------------
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002  (always whole: a blit costs less than clipping)
+        """Draw the frame: the kept picture, then what moves."""
+        painter = QPainter(self)
+        painter.drawPixmap(0, 0, self._picture())
+        if self.scene.grid is not None:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setTransform(self.transform())
+            if self.tool.busy and self.tool.draws:
+                self.tool.draw_working(self.scene, painter)
+            draw_proposal(painter, *self._proposal)
+            self._draw_crosshair(painter)
+            if self._inside or self.tool.busy or not self.tool.draws:
+                self.tool.paint(painter, self._pointed(self._pointer))
+            painter.resetTransform()
+            self._draw_words(painter)
+        painter.end()
+        self.frame_drawn.emit()
+
+    def _picture(self) -> QPixmap:
+        """Return image and outlines as they stand, drawn anew only when something in them has changed."""
+        space = self.workspace
+        stroke = space.selected if self.tool.busy and self.tool.draws else None
+        view = (self.scene.index, space.window, self.zoom, self.centre.x(), self.centre.y(), self.size(), stroke)
+        key = (*view, self.devicePixelRatioF())
+        if self._base is None or self._base[0] != key:
+            self._base = (key, self._drawn_picture(stroke))
+        return self._base[1]
+
+    def _drawn_picture(self, without: int | None) -> QPixmap:
+        ratio = self.devicePixelRatioF()
+        pixmap = QPixmap(self.size() * ratio)
+        pixmap.setDevicePixelRatio(ratio)
+        pixmap.fill(Qt.GlobalColor.black)
+        painter = QPainter(pixmap)
+        painter.setTransform(self.transform())
+        self.scene.draw_image(painter)
+        self.scene.draw_structures(painter, without)
+        self.scene.draw_dashed(painter, self.compared())
+        painter.end()
+        return pixmap
+
+    def _draw_crosshair(self, painter: QPainter) -> None:
+        grid = self.scene.grid
+        # In the side views the crosshair says where the axial slice lies, also while one paints there.
+        if grid is None or not self.show_crosshair or (self.tool.draws and self.plane is Plane.AXIAL):
+            return
+        e = grid.extent
+        at = QPointF(*grid.to_display(self.workspace.position_zyx))
+        painter.setPen(cosmetic_pen(CROSSHAIR_COLOR, 1))
+        painter.drawLines(crosshair_lines(at, QRectF(e.left, e.top, e.width, e.height), 12 / self.scale))
+
+    def _draw_words(self, painter: QPainter) -> None:
+        grid = self.scene.grid
+        if grid is None:
+            return
+        font = QFont(self.font())
+        font.setPixelSize(12)
+        painter.setFont(font)
+        w, h = self.width(), self.height()
+        name, position = grid.told_position(self.scene.index)
+        title = f"{self.plane.title}   {name} {position:.1f} mm   {self.scene.index + 1} / {grid.count}"
+        _text(painter, QRectF(10, 6, w - 20, 18), Qt.AlignmentFlag.AlignLeft, title, TEXT_COLOR)
+        window = self.workspace.window
+        words = f"W {window.width_hu:.0f}   L {window.level_hu:.0f}"
+        _text(painter, QRectF(10, h - 24, w - 20, 18), Qt.AlignmentFlag.AlignLeft, words, TEXT_COLOR)
+        self._draw_letters(painter)
+        self._draw_scale_bar(painter)
+
+    def _draw_letters(self, painter: QPainter) -> None:
+        assert self.scene.grid is not None  # _draw_words has asked
+        font = QFont(painter.font())
+        font.setPixelSize(15)
+        font.setBold(True)
+        painter.setFont(font)
+        left, right, top, bottom = self.scene.grid.letters()
+        w, h = self.width(), self.height()
+        middle = Qt.AlignmentFlag.AlignCenter
+        for box, side in (
+            (QRectF(4, h / 2 - 12, 24, 24), left),
+            (QRectF(w - 28, h / 2 - 12, 24, 24), right),
+            (QRectF(w / 2 - 12, 4 if w > NARROW_PX else 24, 24, 24), top),
+            (QRectF(w / 2 - 12, h - 28, 24, 24), bottom),
+        ):
+            _text(painter, box, middle, side, LETTER_COLOR)
+
+    def _draw_scale_bar(self, painter: QPainter) -> None:
+        longest = self.width() / 4
+        mm = next((bar for bar in SCALE_BARS_MM if bar * self.scale <= longest), SCALE_BARS_MM[-1])
+        right, y = self.width() - 14.0, self.height() - 12.0
+        left = right - mm * self.scale
+        painter.setPen(cosmetic_pen(TEXT_COLOR, 1.4))
+        painter.drawLine(QPointF(left, y), QPointF(right, y))
+        for x in (left, right):
+            painter.drawLine(QPointF(x, y - 4), QPointF(x, y))
+        font = QFont(self.font())
+        font.setPixelSize(11)
+        painter.setFont(font)
+        words = f"{mm // 10} cm" if mm >= 10 else f"{mm} mm"
+        _text(
+            painter, QRectF(left - 40, y - 20, right - left + 80, 14), Qt.AlignmentFlag.AlignCenter, words, TEXT_COLOR
+        )
+
+    # The mouse ------------------------------------------------------------------------------------------------------
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Begin a stroke, a pan or a change of window."""
+        self._track(event)
+        if self.scene.grid is None:
+            return
+        if event.button() == Qt.MouseButton.LeftButton:
+            self.tool.press(self._pointed(event.position()))
+            self.update()
+        elif event.button() in (Qt.MouseButton.MiddleButton, Qt.MouseButton.RightButton):
+            self._drag_from = event.position()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Go on with it."""
+        self._track(event)
+        if self._drag_from is not None:
+            step = event.position() - self._drag_from
+            self._drag_from = event.position()
+            if event.buttons() & Qt.MouseButton.MiddleButton:
+                self.centre -= step / self.scale
+            else:
+                self.workspace.set_window(self.workspace.window.dragged(2 * step.x(), 2 * step.y()))
+        elif self.tool.busy:
+            self.tool.move(self._pointed(event.position()))
+            self.resized.emit()
+        self.update()
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """End it."""
+        self._track(event)
+        if event.button() == Qt.MouseButton.LeftButton:
+            self.tool.release(self._pointed(event.position()))
+        else:
+            self._drag_from = None
+        self.refresh()
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        """Make this the large view; in the middle of drawing a second click is a stroke."""
+        if self.tool.draws or event.button() != Qt.MouseButton.LeftButton:
+            self.mousePressEvent(event)
+        else:
+            self.enlarge_asked.emit()
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Leaf through the slices; with Ctrl zoom; with Shift change the tool's size."""
+        delta = event.angleDelta().y() or event.angleDelta().x()
+        if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+            self.zoom_at(event.position(), ZOOM_STEP ** (delta / WHEEL_NOTCH))
+        elif event.modifiers() & (Qt.KeyboardModifier.ShiftModifier | Qt.KeyboardModifier.AltModifier):
+            self.tool.resize(1.12 ** (delta / WHEEL_NOTCH))
+            self.resized.emit()
+            self.update()
+        else:
+            self._wheel += delta
+            notches = int(self._wheel / WHEEL_NOTCH)
+            self._wheel -= notches * WHEEL_NOTCH
+            if notches and not self.tool.busy:
+                self.workspace.step(self.plane, notches)
+                self._hover(event.position())
+        event.accept()
+
+    def enterEvent(self, event: QEnterEvent) -> None:
+        """Show the tool."""
+        self._inside = True
+        self._pointer = event.position()
+        self.update()
+
+    def leaveEvent(self, event: object) -> None:  # noqa: ARG002  (Qt's signature)
+        """Hide the tool."""
+        self._inside = False
+        self.hovered.emit(None)
+        self.update()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: ARG002  (Qt's signature)
+        """Draw anew at the new size."""
+        self._base = None
+
+    def zoom_at(self, position: QPointF, factor: float) -> None:
+        """Zoom and keep the point under `position` where it is."""
+        before = self.to_mm(position)
+        self.zoom = min(max(self.zoom * factor, 0.5), 40.0)
+        self.centre += before - self.to_mm(position)
+        self.update()
+
+    def _track(self, event: QMouseEvent) -> None:
+        self._pointer = event.position()
+        self._keys = event.modifiers()
+        self._inside = True
+        self._hover(event.position())
+
+    def _hover(self, position: QPointF) -> None:
+        grid = self.scene.grid
+        if grid is None:
+            return
+        at, e = self.to_mm(position), grid.extent
+        inside = QRectF(e.left, e.top, e.width, e.height).contains(at)
+        self.hovered.emit(grid.to_voxel(at.x(), at.y(), self.scene.index) if inside else None)
+
+    def hold(self, keys: Qt.KeyboardModifier) -> None:
+        """Show at once what the keys held down make of the tool."""
+        if keys != self._keys:
+            self._keys = keys
+            self.update()
+
+    def _pointed(self, position: QPointF) -> Pointer:
+        at = self.to_mm(position)
+        takes_away = bool(self._keys & (Qt.KeyboardModifier.AltModifier | Qt.KeyboardModifier.ShiftModifier))
+        through = bool(self._keys & Qt.KeyboardModifier.ControlModifier)
+        return Pointer((at.x(), at.y()), 1 / self.scale, takes_away, through)
+
+
+class CrosshairTool(Navigate):
+    """Navigates in a sagittal or coronal view."""
+
+    def __init__(self, workspace: Workspace, plane: Plane) -> None:
+        super().__init__(workspace)
+        self.plane = plane
+
+    def begin(self, pointer: Pointer) -> None:
+        """Put the crosshair there."""
+        self.drag(pointer)
+
+    def drag(self, pointer: Pointer) -> None:
+        """Take the crosshair along."""
+        index = self.workspace.position_zyx[self.plane.value]
+        self.workspace.go_to(self.workspace.grids[self.plane].to_voxel(*pointer.at, index))
+
+
+def _text(painter: QPainter, box: QRectF, flags: Qt.AlignmentFlag, words: str, color: QColor) -> None:
+    """Write words that stay legible on any image: on a shade of their own."""
+    shade = painter.boundingRect(box, flags, words).adjusted(-4, -1, 4, 1)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(SHADE_COLOR)
+    painter.drawRoundedRect(shade, 3, 3)
+    painter.setPen(color)
+    painter.drawText(box, flags, words)

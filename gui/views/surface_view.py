@@ -1,0 +1,317 @@
+"""Structures as surfaces in 3D.
+
+VTK renders off the screen and the picture is painted like any other widget: no native window inside the layout, so it
+scales, overlaps and is grabbed like the rest. Everything here runs on the GUI thread.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QPointF, QRectF, Qt, QTimer, Signal
+from PySide6.QtGui import (
+    QColor,
+    QFont,
+    QGuiApplication,
+    QHideEvent,
+    QImage,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QResizeEvent,
+    QShowEvent,
+    QWheelEvent,
+)
+from PySide6.QtWidgets import QWidget
+
+from autocontour.gui.look.language import tr
+from autocontour.gui.state.workspace import Workspace
+from autocontour.gui.views.planes import LETTERS
+from autocontour.patient.geometry import Box, VolumeGeometry
+from autocontour.patient.structures import Contours, Structure
+
+REST_MS = 150
+DEGREES_PER_PX = 0.5
+BODY_OPACITY, OTHERS_OPACITY = 0.15, 0.5
+LARGEST_STEP_MM, FEWEST_PIXELS = 3.0, 24
+
+
+class SurfaceView(QWidget):
+    """A turnable view of every visible structure."""
+
+    enlarge_asked = Signal()
+
+    def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.workspace = workspace
+        self._scene: SurfaceScene | None = None
+        self._image: QImage | None = None
+        self._drag_from: QPointF | None = None
+        self.setAccessibleName(tr("3D view"))
+        self.setMinimumSize(120, 100)
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self._rest = QTimer(self, singleShot=True, interval=REST_MS)
+        self._rest.timeout.connect(self.rebuild)
+        workspace.ct_changed.connect(self._start_anew)
+        for signal in (workspace.structures_changed, workspace.display_changed, workspace.selection_changed):
+            signal.connect(self._rest.start)
+
+    def rebuild(self) -> None:
+        """Mesh what has changed and render."""
+        if not self.isVisible() or self.workspace.ct is None:
+            return
+        if QGuiApplication.mouseButtons() != Qt.MouseButton.NoButton:
+            self._rest.start()  # a stroke under way comes first
+            return
+        if self._scene is None:
+            self._scene = SurfaceScene()
+        shown = [s for s in self.workspace.state.structures if s.number not in self.workspace.hidden and s.contours]
+        self._scene.show(shown, self.workspace.ct.geometry, self.workspace.selected)
+        self._render()
+
+    def turn(self, azimuth_deg: float, elevation_deg: float) -> None:
+        """Turn the camera about the patient."""
+        if self._scene:
+            self._scene.turn(azimuth_deg, elevation_deg)
+            self._render()
+
+    def close_scene(self) -> None:
+        """Give back VTK's window before the program ends."""
+        self._rest.stop()
+        if self._scene:
+            self._scene.finalize()
+            self._scene = None
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002  (always whole)
+        """Paint the last picture."""
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), QColor(8, 10, 13))
+        if self._image is not None:
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+            painter.drawImage(QRectF(self.rect()), self._image)
+        font = QFont(self.font())
+        font.setPixelSize(12)
+        painter.setFont(font)
+        painter.setPen(QColor(203, 213, 225))
+        painter.drawText(QRectF(10, 6, 200, 18), Qt.AlignmentFlag.AlignLeft, "3D")
+        if self._scene and self.workspace.ct:
+            self._draw_axes(painter)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Take hold."""
+        self._drag_from = event.position()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Turn."""
+        if self._drag_from is None or self._scene is None:
+            return
+        step = (event.position() - self._drag_from) * DEGREES_PER_PX
+        self._drag_from = event.position()
+        self.turn(-step.x(), step.y())
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: ARG002  (Qt's signature)
+        """Let go."""
+        self._drag_from = None
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:  # noqa: ARG002  (Qt's signature)
+        """Make this the large view."""
+        self.enlarge_asked.emit()
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Come closer or go away."""
+        if self._scene:
+            self._scene.zoom(1.1 ** (event.angleDelta().y() / 120))
+            self._render()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: ARG002  (Qt's signature)
+        """Render at the new size."""
+        self._rest.start()
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: ARG002  (Qt's signature)
+        """Render what changed meanwhile."""
+        self._rest.start()
+
+    def hideEvent(self, event: QHideEvent) -> None:  # noqa: ARG002  (Qt's signature)
+        """Stop meshing."""
+        self._rest.stop()
+
+    def _start_anew(self) -> None:
+        self._image = None
+        if self._scene:
+            self._scene.clear()
+        self._rest.start()
+
+    def _render(self) -> None:
+        if self._scene:
+            ratio = self.devicePixelRatioF()
+            size = max(int(self.width() * ratio), 1), max(int(self.height() * ratio), 1)
+            self._image = self._scene.picture(*size)
+            self.update()
+
+    def _draw_axes(self, painter: QPainter) -> None:
+        """Show in a corner where the patient's left, back and head are."""
+        assert self._scene is not None  # paintEvent has asked
+        right, up = self._scene.screen_axes()
+        centre = QPointF(self.width() - 34, self.height() - 34)
+        for axis in range(3):
+            tip = QPointF(right[axis], -up[axis]) * 22
+            painter.setPen(QColor(255, 196, 84))
+            painter.drawLine(centre, centre + tip)
+            at = centre + tip * 1.35
+            painter.drawText(QRectF(at.x() - 8, at.y() - 8, 16, 16), Qt.AlignmentFlag.AlignCenter, LETTERS[axis][1])
+
+
+class SurfaceScene:
+    """VTK's side: one surface per structure, in patient mm, meshed again only when its contours change."""
+
+    def __init__(self) -> None:
+        import vtkmodules.vtkRenderingOpenGL2  # noqa: F401  (registers the OpenGL classes)
+        from vtkmodules.vtkRenderingCore import vtkRenderer, vtkRenderWindow
+
+        self._renderer = vtkRenderer()
+        self._renderer.SetBackground(8 / 255, 10 / 255, 13 / 255)
+        self._window = vtkRenderWindow()
+        self._window.SetOffScreenRendering(1)
+        self._window.SetMultiSamples(0)
+        self._renderer.UseFXAAOn()
+        self._window.AddRenderer(self._renderer)
+        self._actors: dict[int, tuple[Contours, Any]] = {}
+        self._placed = False
+
+    def show(self, structures: list[Structure], geometry: VolumeGeometry, selected: int | None) -> None:
+        """Show exactly `structures`."""
+        for number in set(self._actors) - {structure.number for structure in structures}:
+            self._renderer.RemoveActor(self._actors.pop(number)[1])
+        for structure in structures:
+            known = self._actors.get(structure.number)
+            if known is None or known[0] is not structure.contours:
+                if known is not None:
+                    self._renderer.RemoveActor(known[1])
+                known = (structure.contours, build_actor(structure.contours, geometry))
+                self._actors[structure.number] = known
+                self._renderer.AddActor(known[1])
+            look = known[1].GetProperty()
+            look.SetColor(*(c / 255 for c in structure.color_rgb))
+            is_body = structure.interpreted_type == "EXTERNAL"
+            # Their far sides left out, transparent surfaces need no sorting, which costs seconds without a GPU.
+            look.SetBackfaceCulling(is_body or structure.number != selected)
+            look.SetOpacity(BODY_OPACITY if is_body else 1.0 if structure.number == selected else OTHERS_OPACITY)
+        if not self._placed and self._actors:
+            self._look_from_front()
+
+    def turn(self, azimuth_deg: float, elevation_deg: float) -> None:
+        """Turn the camera about the patient."""
+        camera = self._renderer.GetActiveCamera()
+        camera.Azimuth(azimuth_deg)
+        camera.Elevation(elevation_deg)
+        camera.OrthogonalizeViewUp()
+
+    def zoom(self, factor: float) -> None:
+        """Come closer by `factor`."""
+        self._renderer.GetActiveCamera().Dolly(factor)
+
+    def screen_axes(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Return the patient directions that point right and up on the screen."""
+        camera = self._renderer.GetActiveCamera()
+        up, towards = np.array(camera.GetViewUp()), np.array(camera.GetDirectionOfProjection())
+        return tuple(np.cross(towards, up)), tuple(up)
+
+    def picture(self, width: int, height: int) -> QImage:
+        """Render and return the picture."""
+        from vtkmodules.util import numpy_support
+        from vtkmodules.vtkCommonCore import vtkUnsignedCharArray
+
+        self._window.SetSize(width, height)
+        self._renderer.ResetCameraClippingRange()
+        self._window.Render()
+        pixels = vtkUnsignedCharArray()
+        self._window.GetRGBACharPixelData(0, 0, width - 1, height - 1, 1, pixels, 0)
+        flat = numpy_support.vtk_to_numpy(pixels)  # type: ignore[no-untyped-call]  # VTK has no types
+        rgba = np.ascontiguousarray(flat.reshape(height, width, 4)[::-1])
+        return QImage(rgba.data, width, height, 4 * width, QImage.Format.Format_RGBX8888).copy()
+
+    def clear(self) -> None:
+        """Forget every surface (another CT)."""
+        for _, actor in self._actors.values():
+            self._renderer.RemoveActor(actor)
+        self._actors.clear()
+        self._placed = False
+
+    def finalize(self) -> None:
+        """Give back the window."""
+        self.clear()
+        self._window.Finalize()
+
+    def _look_from_front(self) -> None:
+        camera = self._renderer.GetActiveCamera()
+        camera.SetFocalPoint(0, 0, 0)
+        camera.SetPosition(0, -1, 0)
+        camera.SetViewUp(0, 0, 1)
+        self._renderer.ResetCamera()
+        camera.Dolly(1.25)
+        self._placed = True
+
+
+def build_actor(contours: Contours, geometry: VolumeGeometry) -> Any:  # noqa: ANN401  (VTK has no types)
+    """Return a structure's surface in patient mm: its mask on at most 3 mm voxels, meshed by surface nets."""
+    import vtkmodules.vtkRenderingOpenGL2  # noqa: F401  (registers the mappers)
+    from vtkmodules.util import numpy_support
+    from vtkmodules.vtkCommonDataModel import vtkImageData
+    from vtkmodules.vtkFiltersCore import vtkPolyDataNormals, vtkSurfaceNets3D
+    from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper
+
+    mask, grid = _coarse_mask(contours, geometry)
+    image = vtkImageData()
+    image.SetDimensions(*mask.shape[::-1])
+    spacing = grid.spacing_zyx_mm
+    image.SetSpacing(spacing[2], spacing[1], spacing[0])
+    image.SetOrigin(*(float(x) for x in grid.slice_origins_lps_mm[0]))
+    image.SetDirectionMatrix(*grid.direction.ravel().tolist())
+    scalars = numpy_support.numpy_to_vtk(mask.ravel(), deep=1)  # type: ignore[no-untyped-call]  # VTK has no types
+    image.GetPointData().SetScalars(scalars)
+    nets = vtkSurfaceNets3D()
+    nets.SetInputData(image)
+    nets.SetValue(0, 1)
+    nets.SetNumberOfIterations(12)
+    nets.SetConstraintScale(2.0)
+    normals = vtkPolyDataNormals()
+    normals.SetInputConnection(nets.GetOutputPort())
+    normals.SplittingOff()
+    mapper = vtkPolyDataMapper()
+    mapper.SetInputConnection(normals.GetOutputPort())
+    mapper.ScalarVisibilityOff()
+    mapper.Update()
+    actor = vtkActor()
+    actor.SetMapper(mapper)
+    actor.GetProperty().SetSpecular(0.25)
+    actor.GetProperty().SetSpecularPower(20)
+    return actor
+
+
+def _coarse_mask(contours: Contours, geometry: VolumeGeometry) -> tuple[NDArray[np.uint8], VolumeGeometry]:
+    """Return the structure's mask on pixels of up to 3 mm with a rim of nothing, which closes the surface."""
+    from autocontour.contouring import box_of, mask_from_contours
+
+    grid = _coarser(contours, geometry)
+    box = (box_of(contours, grid) or Box((0, 0, 0), (1, 1, 1))).padded((0, 1, 1), grid.shape_zyx)
+    mask = np.pad(mask_from_contours(contours, grid, box).astype(np.uint8), 1)
+    spacing = grid.spacing_zyx_mm
+    rim = grid.direction @ np.array(spacing[::-1])
+    z, y, x = mask.shape
+    return mask, VolumeGeometry.regular(
+        (z, y, x), spacing, grid.cropped(box).slice_origins_lps_mm[0] - rim, grid.direction
+    )
+
+
+def _coarser(contours: Contours, geometry: VolumeGeometry) -> VolumeGeometry:
+    """Return a grid of the same slices with pixels as large as the structure allows."""
+    across_mm = max(max(p.bounds[2] - p.bounds[0], p.bounds[3] - p.bounds[1]) for p in contours.values())
+    step_v, step_u = geometry.pixel_spacing_vu_mm
+    join = max(1, int(min(LARGEST_STEP_MM, across_mm / FEWEST_PIXELS) / max(step_v, step_u)))
+    # The first of the joined pixels' centre moves by half of what they gained.
+    shift = geometry.direction[:, :2] @ np.array([step_u, step_v]) * (join - 1) / 2
+    rows, columns = -(-geometry.rows // join), -(-geometry.columns // join)
+    origins = geometry.slice_origins_lps_mm + shift
+    return VolumeGeometry(rows, columns, (step_v * join, step_u * join), geometry.direction, origins)

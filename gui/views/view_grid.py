@@ -1,0 +1,103 @@
+"""The four views: one large, three beside it; any can become the large one."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QHBoxLayout, QSplitter, QWidget
+
+from autocontour.gui.state.workspace import Workspace
+from autocontour.gui.tools import Ball, Brush, SmartBrush, Tool
+from autocontour.gui.views.planes import Plane
+from autocontour.gui.views.slice_slider import SliceSlider
+from autocontour.gui.views.slice_view import CrosshairTool, SliceView
+from autocontour.gui.views.surface_view import SurfaceView
+
+SIDE_PX, LARGE_PX = 380, 800
+
+
+class ViewGrid(QSplitter):
+    """Axial, coronal, sagittal and 3D."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        super().__init__(Qt.Orientation.Horizontal)
+        self.setHandleWidth(3)
+        self.slices = {plane: SliceView(workspace, plane) for plane in Plane}
+        self._workspace = workspace
+        self._arranged = False
+        self.surfaces = SurfaceView(workspace)
+        self.slider = SliceSlider(workspace)
+        self._axial = _beside(self.slices[Plane.AXIAL], self.slider)
+        self._large = self._axial
+        self._side = QSplitter(Qt.Orientation.Vertical)
+        self._side.setHandleWidth(3)
+        self.addWidget(self._axial)
+        self.addWidget(self._side)
+        for view in (self.slices[Plane.SAGITTAL], self.slices[Plane.CORONAL], self.surfaces):
+            self._side.addWidget(view)
+        self._side.setSizes([300, 300, 300])
+        self.setSizes([LARGE_PX, SIDE_PX])
+        self.setStretchFactor(0, 1)
+        self.surfaces.enlarge_asked.connect(lambda: self.enlarge(self.surfaces))
+        for plane, view in self.slices.items():
+            view.enlarge_asked.connect(lambda p=plane: self.enlarge(self._holder(p)))
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Give the large view two thirds at least, also on a small screen; afterwards the handle is hers."""
+        super().showEvent(event)
+        if not self._arranged and self.width() > 0:
+            self._arranged = True
+            side = min(SIDE_PX, self.width() // 3)
+            self.setSizes([self.width() - side, side])
+
+    @property
+    def axial(self) -> SliceView:
+        """The view that tools work in."""
+        return self.slices[Plane.AXIAL]
+
+    @property
+    def stroking(self) -> SliceView | None:
+        """The view in which a stroke is under way."""
+        return next((view for view in self.slices.values() if view.tool.busy), None)
+
+    def set_tool(self, tool: Tool) -> None:
+        """Take a tool in hand: brush and eraser work in every plane, the others in the axial one."""
+        self.axial.set_tool(tool)
+        for plane in (Plane.CORONAL, Plane.SAGITTAL):
+            if isinstance(tool, Brush) and not isinstance(tool, SmartBrush):
+                self.slices[plane].set_tool(Ball(self._workspace, plane, tool))
+            else:
+                self.slices[plane].set_tool(CrosshairTool(self._workspace, plane))
+
+    def enlarge(self, view: QWidget) -> None:
+        """Swap `view` with the large one; the large one goes back to the axial."""
+        large = self._large
+        view = self._axial if view is large else view
+        if view is large:
+            return
+        self._large = view
+        at, sizes, side_sizes = self._side.indexOf(view), self.sizes(), self._side.sizes()
+        self._side.insertWidget(at, large)
+        self.insertWidget(0, view)
+        view.show()
+        large.show()
+        self.setSizes(sizes)
+        self._side.setSizes(side_sizes)
+
+    def fit(self) -> None:
+        """Show whole images."""
+        for view in self.slices.values():
+            view.fit()
+
+    def _holder(self, plane: Plane) -> QWidget:
+        return self._axial if plane is Plane.AXIAL else self.slices[plane]
+
+
+def _beside(view: SliceView, slider: SliceSlider) -> QWidget:
+    holder = QWidget()
+    row = QHBoxLayout(holder)
+    row.setContentsMargins(0, 0, 0, 0)
+    row.setSpacing(0)
+    row.addWidget(view, 1)
+    row.addWidget(slider)
+    return holder

@@ -1,0 +1,1 @@
+"""Inference: a CT and a package in, contours out."""

@@ -1,0 +1,72 @@
+"""What a structure's rules do to its probability: pieces, holes, sides."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from autocontour.models.inference.sampling import Grid
+from autocontour.models.package.description import StructureRules
+
+SKIRT = 2  # voxels around a piece that shape its contour
+TOUCHING = np.ones((3, 3, 3), bool)
+
+
+def apply_rules(
+    probability: NDArray[np.float32], threshold: float, rules: StructureRules, grid: Grid, midline_x_mm: float
+) -> tuple[NDArray[np.float32], bool]:
+    """Clean a structure's probability.
+
+    Parameters
+    ----------
+    probability
+        (z, y, x) over `grid`; left as it is.
+    threshold
+        Probability at which the contour runs.
+    rules
+        What is kept.
+    midline_x_mm
+        The body's middle along the patient's x.
+
+    Returns
+    -------
+    NDArray[np.float32]
+        The probability with what is not kept at 0 and holes at 1; all 0 if nothing is kept.
+    bool
+        Whether everything lay on the wrong side (and was kept all the same).
+    """
+    mask = probability >= threshold
+    pieces, count = ndimage.label(mask, TOUCHING)
+    if not count:
+        return np.zeros_like(probability), False
+    numbers = np.arange(1, count + 1)
+    sizes = np.bincount(pieces.ravel())[1:]
+    wrong_side = _on_wrong_side(pieces, numbers, rules, grid, midline_x_mm)
+    all_wrong = bool(wrong_side.all())
+    keep = (sizes * np.prod(grid.spacing_zyx_mm) / 1000 >= rules.minimum_cc) & (~wrong_side | all_wrong)
+    by_size = numbers[keep][np.argsort(sizes[keep], kind="stable")[::-1]]
+    kept = np.isin(pieces, by_size[: rules.components] if rules.components else by_size)
+    near = ndimage.binary_dilation(kept, TOUCHING, iterations=SKIRT) & ~(mask & ~kept)
+    cleaned = np.where(near, probability, np.float32(0))
+    if rules.fill_holes:
+        for plane, plane_mask in zip(cleaned, kept, strict=True):
+            plane[ndimage.binary_fill_holes(plane_mask) & ~plane_mask] = 1
+    return cleaned, all_wrong
+
+
+def _on_wrong_side(
+    pieces: NDArray[np.signedinteger[Any]],
+    numbers: NDArray[np.intp],
+    rules: StructureRules,
+    grid: Grid,
+    midline_x_mm: float,
+) -> NDArray[np.bool_]:
+    """Say for every piece whether its centre lies on the other side of the midline (x runs to the patient's left)."""
+    if not rules.side:
+        return np.zeros(len(numbers), bool)
+    columns = np.broadcast_to(grid.positions_mm(2), pieces.shape)
+    offset = np.asarray(ndimage.mean(columns, pieces, numbers)) - midline_x_mm
+    return offset < 0 if rules.side == "left" else offset > 0

@@ -1,0 +1,233 @@
+"""Where a network runs: CUDA or CPU, by torch or by OpenVINO."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+import os
+import warnings
+from collections import deque
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from platformdirs import user_cache_path
+
+from autocontour.base.errors import ModelError, OutputError
+from autocontour.base.files import write_atomically
+from autocontour.models.package.weights import load_network, missing_extra
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from autocontour.models.package.description import Stage
+    from autocontour.models.package.package import ModelPackage
+
+_log = logging.getLogger(__name__)
+DIGEST_BYTES = 32
+DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")  # Linux, its subsystem in Windows, and ROCm
+STREAMS = {"localizer": 1, "segmenter": 2}
+"""Windows at once: the localizer has few; while one of the segmenter's is computed, another is being moved."""
+DEVICES = ("auto", "cpu", "cuda", "torch-cpu")
+
+Channels = NDArray[np.float32]
+
+
+class OutOfMemoryError(Exception):
+    """The device has no memory for a window of this size."""
+
+
+class Runner(Protocol):
+    """A network ready to run.
+
+    Attributes
+    ----------
+    device
+        What it runs on, in words for the provenance: ``CUDA``, ``CPU OpenVINO bf16`` …
+    """
+
+    device: str
+
+    def __call__(self, windows: Iterable[Channels]) -> Iterator[Channels]:
+        """Turn each (channels, z, y, x) input into (structures, z, y, x) probabilities; raises `OutOfMemoryError`.
+
+        What is yielded may be overwritten by what comes next.
+        """
+        ...
+
+
+def open_runner(package: ModelPackage, role: str, device: str = "auto") -> Runner:
+    """Make one stage of a package ready to run.
+
+    Parameters
+    ----------
+    role
+        ``localizer`` or ``segmenter``.
+    device
+        ``auto`` takes CUDA if there is one, else the CPU; ``cpu`` takes OpenVINO if it is installed, else torch;
+        ``torch-cpu`` is for comparisons.
+
+    Raises
+    ------
+    ModelError
+        ``AC-MD-016`` without torch, ``AC-MD-033`` for an unknown device or a CUDA device that is not there, or what
+        reading the weights raises.
+    """
+    if device not in DEVICES:
+        raise ModelError("AC-MD-033", f"The device {device!r} is unknown.", f"Known: {', '.join(DEVICES[:3])}.")
+    if device in ("auto", "cuda") and _has_cuda():
+        return TorchRunner(_network(package, role), "cuda")
+    if device == "cuda":
+        raise ModelError("AC-MD-033", "There is no CUDA device that torch can use.", "Use the device auto or cpu.")
+    if device != "torch-cpu" and _has_openvino():
+        return OpenVinoRunner(package, role)
+    return TorchRunner(_network(package, role), "cpu")
+
+
+class TorchRunner:
+    """A network run by torch; on CUDA in mixed precision."""
+
+    def __init__(self, network: nn.Module, device: str) -> None:
+        self._network = network.to(device).eval()
+        self._device = device
+        self.device = device.upper() if device == "cuda" else "CPU torch"
+
+    def __call__(self, windows: Iterable[Channels]) -> Iterator[Channels]:
+        """Turn inputs into probabilities."""
+        return map(self._run, windows)
+
+    def _run(self, window: Channels) -> Channels:
+        import torch
+
+        try:
+            with torch.inference_mode(), torch.autocast(self._device, torch.float16, enabled=self._device == "cuda"):
+                logits = self._network(torch.from_numpy(window[None]).to(self._device))
+                probabilities: Channels = torch.sigmoid(logits.float())[0].cpu().numpy()
+        except torch.OutOfMemoryError as error:
+            torch.cuda.empty_cache()
+            raise OutOfMemoryError from error
+        return probabilities
+
+
+class OpenVinoRunner:
+    """A network run by OpenVINO on the CPU, in bf16 where the processor has it.
+
+    The network is compiled once for each package, processor and OpenVINO, and kept in the user's cache folder, so that
+    later runs need no torch.
+    """
+
+    def __init__(self, package: ModelPackage, role: str) -> None:
+        import openvino
+
+        core = openvino.Core()
+        capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        precision = "bf16" if "BF16" in capabilities else "f32"
+        streams = STREAMS[role]
+        hints = {"PERFORMANCE_HINT": "THROUGHPUT", "NUM_STREAMS": streams, "INFERENCE_PRECISION_HINT": precision}
+        processor = core.get_property("CPU", "FULL_DEVICE_NAME")
+        identity = "/".join((package.checksum, role, openvino.get_version(), processor, precision, str(streams)))
+        path = _cache_folder() / f"{hashlib.sha256(identity.encode()).hexdigest()}.network"
+        kept = read_kept(path)
+        if kept is None:
+            model = _translate(_network(package, role), package.stages[role])
+            compiled = core.compile_model(model, "CPU", hints)
+            keep(path, compiled.export_model().getvalue())
+        else:
+            compiled = core.import_model(io.BytesIO(kept), "CPU", hints)
+        self._requests = [compiled.create_infer_request() for _ in range(streams)]
+        self.device = f"CPU OpenVINO {precision}"
+
+    def __call__(self, windows: Iterable[Channels]) -> Iterator[Channels]:
+        """Turn inputs into probabilities, in their order."""
+        free, busy = list(self._requests), deque[tuple[Any, Channels]]()  # a window lives as long as it is read
+        try:
+            for window in windows:
+                if not free:
+                    yield _result(busy[0][0])
+                    free.append(busy.popleft()[0])
+                request = free.pop()
+                request.start_async({0: window[None]}, share_inputs=True)
+                busy.append((request, window))
+            for request, _ in busy:
+                yield _result(request)
+        finally:  # also when nobody wants the rest
+            for request, _ in busy:
+                request.wait()
+
+
+def _result(request: Any) -> Channels:  # noqa: ANN401  (openvino has no types)
+    request.wait()
+    probabilities: Channels = request.get_output_tensor(0).data[0]
+    return probabilities
+
+
+def _network(package: ModelPackage, role: str) -> nn.Module:
+    try:
+        return load_network(package.stages[role], len(package.structures), package.read_weights(role))
+    except ImportError as error:
+        raise missing_extra() from error
+
+
+def _has_cuda() -> bool:
+    """Say whether torch has a CUDA device; where no driver is installed, without the seconds torch takes to import."""
+    if os.name == "posix" and not any(Path(driver).exists() for driver in DRIVERS):
+        return False
+    try:
+        import torch
+    except ImportError:
+        return False
+    return torch.cuda.is_available()
+
+
+def _has_openvino() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec("openvino") is not None
+
+
+def _cache_folder() -> Path:
+    return user_cache_path("autocontour") / "networks"
+
+
+def read_kept(path: Path) -> bytes | None:
+    """Return what `keep` kept; None if there is nothing or if it is not what was written.
+
+    OpenVINO itself takes a damaged network without a word and computes nonsense with it.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    digest, data = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
+    return data if hashlib.sha256(data).digest() == digest else None
+
+
+def keep(path: Path, data: bytes) -> None:
+    """Keep a compiled network with its checksum; where that is not allowed, it is compiled anew in every run."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, hashlib.sha256(data).digest() + data)
+    except (OSError, OutputError):
+        _log.info("The compiled network could not be kept; the next run compiles it again.")
+
+
+def _translate(network: nn.Module, stage: Stage) -> Any:  # noqa: ANN401  (openvino has no types)
+    import openvino
+    import torch
+
+    from autocontour.models.networks import window_multiple_zyx
+
+    channels = len(stage.intensity_windows_hu)
+    # Traced on a small window, which is quick, and translated for the whole one: every operation takes any size.
+    multiple = window_multiple_zyx(dict(stage.network))
+    small = [min(size, 2 * step) for size, step in zip(stage.window_zyx, multiple, strict=True)]
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the tracer's, on sizes that are the same in every run
+        return openvino.convert_model(
+            torch.nn.Sequential(network, torch.nn.Sigmoid()),
+            example_input=torch.zeros(1, channels, *small),
+            input=[(1, channels, *stage.window_zyx)],
+        )

@@ -1,0 +1,140 @@
+"""The second look: each structure's probability inside its box, at the segmenter's resolution."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autocontour.base.findings import Finding, Severity
+from autocontour.base.jobs import Job
+from autocontour.models.inference.localizer import Patient
+from autocontour.models.inference.postprocess import apply_rules
+from autocontour.models.inference.runtime import Runner
+from autocontour.models.inference.sampling import Grid
+from autocontour.models.inference.windows import predict_boxes
+from autocontour.models.package.package import ModelPackage
+from autocontour.patient.geometry import Box, Floats
+
+MOST_GROWTHS = 3
+
+
+@dataclass(frozen=True)
+class Segmented:
+    """One structure's outcome.
+
+    Attributes
+    ----------
+    probability
+        (z, y, x) over `grid`, cleaned by the structure's rules.
+    grid
+        Its box.
+    findings
+        What is doubtful about it.
+    """
+
+    probability: NDArray[np.float32]
+    grid: Grid
+    findings: tuple[Finding, ...]
+
+
+def segment_boxes(
+    patient: Patient,
+    package: ModelPackage,
+    runner: Runner,
+    boxes_mm: Mapping[str, tuple[Floats, Floats]],
+    job: Job,
+) -> dict[str, Segmented]:
+    """Run the segmenter over each structure's box, larger where the structure reaches its box's side.
+
+    Parameters
+    ----------
+    boxes_mm
+        Structure → lower and upper edges of its box along the patient's z, y, x.
+
+    Returns
+    -------
+    dict[str, Segmented]
+        What was found; structures of which nothing was found are missing.
+    """
+    stage = package.stages["segmenter"]
+    whole = Grid.over(patient.body_grid.frame, stage.spacing_zyx_mm)
+    body = whole.box_of(patient.low_zyx_mm, patient.high_zyx_mm)
+    boxes = {name: _within(whole.box_of(*edges), body) for name, edges in boxes_mm.items()}
+    outcome: dict[str, Segmented] = {}
+    for growth in range(MOST_GROWTHS + 1):
+        label = "contouring the organs" if growth == 0 else "contouring beyond the box"
+        by_channel = {package.channel(name): box for name, box in boxes.items()}
+        probabilities, window = predict_boxes(
+            runner, stage, lambda part: patient.sample(whole.cropped(part)), by_channel, job, label
+        )
+        smaller = (_smaller_windows(window),) if window != stage.window_zyx else ()
+        grown: dict[str, Box] = {}
+        for name, box in boxes.items():
+            structure, grid = package.structures[name], whole.cropped(box)
+            cleaned, all_wrong = apply_rules(
+                probabilities[package.channel(name)], structure.threshold, structure.rules, grid, patient.midline_x_mm
+            )
+            larger = _grow(cleaned >= structure.threshold, box, body, structure.margin_mm, stage.spacing_zyx_mm)
+            findings = smaller + ((_wrong_side(name, structure.rules.side),) if all_wrong else ())
+            if larger != box and growth == MOST_GROWTHS:
+                findings += (_at_limit(name),)
+            elif larger != box:
+                grown[name] = larger
+            if cleaned.any():
+                outcome[name] = Segmented(cleaned, grid, findings)
+        boxes = grown
+        if not boxes:
+            break
+    return outcome
+
+
+def _grow(mask: NDArray[np.bool_], box: Box, limit: Box, margin_mm: float, spacing_zyx_mm: tuple[float, ...]) -> Box:
+    """Return `box` grown on every side that the mask touches, within `limit`."""
+    start, stop = list(box.start_zyx), list(box.stop_zyx)
+    for axis in range(3):
+        step = max(2, round(margin_mm / spacing_zyx_mm[axis]))
+        ends = np.take(mask, (0, -1), axis=axis)
+        if np.take(ends, 0, axis=axis).any():
+            start[axis] = max(limit.start_zyx[axis], start[axis] - step)
+        if np.take(ends, 1, axis=axis).any():
+            stop[axis] = min(limit.stop_zyx[axis], stop[axis] + step)
+    return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
+
+
+def _within(box: Box, limit: Box) -> Box:
+    start = np.clip(box.start_zyx, limit.start_zyx, np.subtract(limit.stop_zyx, 1)).tolist()
+    stop = np.clip(box.stop_zyx, np.add(start, 1), limit.stop_zyx).tolist()
+    return Box(tuple(start), tuple(stop))
+
+
+def _at_limit(name: str) -> Finding:
+    return Finding(
+        "AC-MD-103",
+        Severity.WARN,
+        f"{name} still reached the side of its box after the box had grown {MOST_GROWTHS} times.",
+        name,
+        "Check where it ends.",
+    )
+
+
+def _wrong_side(name: str, side: str) -> Finding:
+    return Finding(
+        "AC-MD-106",
+        Severity.WARN,
+        f"{name} lies wholly on the patient's other side, not on the {side}: left and right may be swapped.",
+        name,
+        "Check the patient's orientation and the structure.",
+    )
+
+
+def _smaller_windows(window: tuple[int, int, int]) -> Finding:
+    size = "×".join(str(n) for n in window)
+    return Finding(
+        "AC-MD-109",
+        Severity.INFO,
+        f"The device's memory was too small; the network ran on smaller windows ({size} voxels).",
+        remedy="Close other programs that use the device, or use the device cpu.",
+    )

@@ -1,0 +1,87 @@
+"""On which of the CT's slices the network's doubts about a structure can be seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autocontour.base.findings import Finding
+from autocontour.models.inference.plausibility import least_confidence
+from autocontour.models.package.description import PackageStructure
+from autocontour.patient.geometry import VolumeGeometry
+from autocontour.patient.structures import Contours
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """A structure as the network saw it.
+
+    Attributes
+    ----------
+    contours
+        Drawn on the CT's slices.
+    probability
+        Over the CT's w, v, u, on the voxels of `box`.
+    box, ct
+        Where these and the CT's voxels lie.
+    structure
+        What the package says of it.
+    """
+
+    contours: Contours
+    probability: NDArray[np.float32]
+    box: VolumeGeometry
+    ct: VolumeGeometry
+    structure: PackageStructure
+
+    @cached_property
+    def mask(self) -> NDArray[np.bool_]:
+        """What counts as the structure."""
+        return self.probability >= self.structure.threshold
+
+    def slices_of(self, planes: NDArray[np.bool_]) -> tuple[int, ...]:
+        """Return the drawn slices that are nearest to one of the box's planes that are true."""
+        drawn = np.array(sorted(self.contours))
+        steps = np.abs(self.ct.slice_positions_mm[drawn][:, None] - self.box.slice_positions_mm[None, :])
+        return tuple(drawn[planes[steps.argmin(axis=1)]].tolist())
+
+
+def point_at_slices(findings: Iterable[Finding], seen: Seen) -> tuple[Finding, ...]:
+    """Return the findings with the slices to look at, where the doubt is on some slices more than on others."""
+    return tuple(replace(f, slices=_PLACES[f.code](seen)) if f.code in _PLACES else f for f in findings)
+
+
+def _at_ends(seen: Seen) -> tuple[int, ...]:
+    """Return the drawn slices at the ends of the scan, which a network's coarser voxels may miss by one."""
+    positions = seen.ct.slice_positions_mm
+    reach_mm = max(seen.box.slice_spacing_mm, seen.ct.slice_spacing_mm)
+    ends = {min(seen.contours): positions[0], max(seen.contours): positions[-1]}
+    return tuple(sorted(k for k, end in ends.items() if abs(positions[k] - end) <= reach_mm))
+
+
+def _at_box(seen: Seen) -> tuple[int, ...]:
+    """Return the drawn slices on which the structure reaches a side of its box."""
+    mask = seen.mask
+    sides = [mask[:, [0, -1]].reshape(len(mask), -1), mask[:, :, [0, -1]].reshape(len(mask), -1)]
+    planes: NDArray[np.bool_] = np.logical_or.reduce(np.concatenate(sides, axis=1), axis=1)
+    for end in (0, -1):
+        planes[end] |= mask[end].any()
+    return seen.slices_of(planes)
+
+
+def _unsure(seen: Seen) -> tuple[int, ...]:
+    """Return the drawn slices on which the mean probability is as low as would make the whole doubtful."""
+    count = seen.mask.sum(axis=(1, 2))
+    total = np.where(seen.mask, seen.probability, 0).sum(axis=(1, 2), dtype=np.float64)
+    return seen.slices_of((count > 0) & (total < least_confidence(seen.structure) * count))
+
+
+_PLACES: dict[str, Callable[[Seen], tuple[int, ...]]] = {
+    "AC-MD-102": _at_ends,
+    "AC-MD-103": _at_box,
+    "AC-MD-107": _unsure,
+}

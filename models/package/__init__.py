@@ -1,0 +1,1 @@
+"""Model packages: description, files, weights, library."""

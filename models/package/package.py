@@ -1,0 +1,264 @@
+"""Model packages: what a network draws, how it sees a CT, and what its training saw.
+
+A package is a folder, or a zip of the same files: ``metadata.json`` (MONAI bundle's field names and ours),
+``localizer.safetensors`` and ``segmenter.safetensors``, ``SHA256SUMS``, and if wanted ``LICENSE``, ``README.md`` and
+``training.json``. Nothing in it is ever executed or unpickled.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autocontour.base.errors import ModelError
+from autocontour.models.package.description import (
+    MAX_STRUCTURES,
+    PackageStructure,
+    Stage,
+    damaged,
+    items,
+    mapping,
+    parse_stage,
+    parse_structure,
+    text,
+    whole,
+)
+from autocontour.models.package.members import (
+    CHECKSUMS,
+    METADATA,
+    WEIGHTS,
+    checksums_of,
+    package_checksum,
+    read_members,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class ModelPackage:
+    """A package as its metadata describes it; the weights stay in its files until asked for.
+
+    Attributes
+    ----------
+    path
+        The folder or zip it was read from.
+    name, version, body_site, license
+        As in the metadata; the body site is a DICOM code meaning in capitals, such as ``HEAD AND NECK``.
+    checksum
+        SHA-256 that covers every file of the package.
+    structures
+        By name, in the order of the networks' output channels.
+    stages
+        ``localizer`` (absent in a one-stage package) and ``segmenter``.
+    site_anchors, site_minimum
+        The structures that tell the body site, and how many of them a scan must show.
+    metadata
+        The whole of ``metadata.json``.
+    bundled
+        Whether it came with the program.
+    """
+
+    path: Path
+    name: str
+    version: str
+    body_site: str
+    license: str
+    checksum: str
+    structures: Mapping[str, PackageStructure]
+    stages: Mapping[str, Stage]
+    site_anchors: tuple[str, ...]
+    site_minimum: int
+    metadata: Mapping[str, Any]
+    bundled: bool = False
+
+    @property
+    def drawn_names(self) -> tuple[str, ...]:
+        """The structures that are drawn unless asked otherwise."""
+        return tuple(name for name, structure in self.structures.items() if structure.drawn)
+
+    def channel(self, name: str) -> int:
+        """Return the output channel of the structure `name`; ValueError if the package has none."""
+        return list(self.structures).index(name)
+
+    def read_weights(self, role: str) -> dict[str, NDArray[np.floating[Any]]]:
+        """Read one stage's weights, checked: see `autocontour.models.package.weights.parse_weights`."""
+        from autocontour.models.package.weights import parse_weights
+
+        members = read_members(self.path)
+        if package_checksum(members) != self.checksum:
+            raise ModelError("AC-MD-007", f"The package {self.name} has changed since it was read.", "Start again.")
+        return parse_weights(WEIGHTS[role], members[WEIGHTS[role]])
+
+
+def read_package(path: Path, *, bundled: bool = False) -> ModelPackage:
+    """Read and check a package without its networks.
+
+    Parameters
+    ----------
+    path
+        Its folder or zip.
+    bundled
+        Whether it came with the program.
+
+    Raises
+    ------
+    ModelError
+        As `autocontour.models.package.members.read_members`; ``AC-MD-010`` for metadata that do not describe a package,
+        ``AC-MD-011`` for a package of a later format.
+    """
+    members = read_members(path)
+    try:
+        metadata = json.loads(members[METADATA])
+    except (ValueError, RecursionError) as error:
+        raise damaged("it is no JSON") from error
+    package = parse_metadata(metadata, path=path, checksum=package_checksum(members), bundled=bundled)
+    for role in package.stages:
+        if WEIGHTS[role] not in members:
+            raise damaged(f"it names a {role}, whose weights are not there")
+    return package
+
+
+def verify_package(package: ModelPackage) -> None:
+    """Check that every stage's weights are finite and fit its network; needs torch.
+
+    Raises
+    ------
+    ModelError
+        ``AC-MD-012`` to ``014`` for the weights (see `models.package.weights`), ``AC-MD-020`` for the network.
+    """
+    from autocontour.models.package.weights import check_fit
+
+    for role, stage in package.stages.items():
+        check_fit(stage, len(package.structures), package.read_weights(role))
+
+
+def write_package(
+    folder: Path,
+    metadata: Mapping[str, Any],
+    weights: Mapping[str, Mapping[str, Any]],
+    extra: Mapping[str, str] | None = None,
+) -> ModelPackage:
+    """Write a package folder whole or not at all, and read it back with every check.
+
+    Parameters
+    ----------
+    folder
+        Where it goes; replaced if it is there.
+    metadata
+        Content of ``metadata.json``; see `parse_metadata`.
+    weights
+        Role (``localizer``, ``segmenter``) → state dict of torch tensors.
+    extra
+        Texts to go with it: ``LICENSE``, ``README.md``, ``training.json``.
+
+    Returns
+    -------
+    ModelPackage
+        The package, read back.
+
+    Raises
+    ------
+    ModelError
+        If what would be written is no sound package.
+    """
+    from safetensors.torch import save
+
+    members = {METADATA: json.dumps(metadata, indent=1, ensure_ascii=False, allow_nan=False).encode()}
+    members |= {name: text.encode() for name, text in (extra or {}).items()}
+    for role, state in weights.items():
+        members[WEIGHTS[role]] = save({key: value.detach().cpu().contiguous() for key, value in state.items()})
+    members[CHECKSUMS] = checksums_of(members)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        write_members(draft, members)
+        verify_package(read_package(draft))
+        replace_folder(draft, folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return read_package(folder)
+
+
+def write_members(folder: Path, members: Mapping[str, bytes]) -> None:
+    """Write the members into an existing `folder` and have them on the disk."""
+    folder.chmod(0o755)
+    for name, data in members.items():
+        with (folder / name).open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def replace_folder(draft: Path, folder: Path) -> None:
+    """Put `draft` in the place of `folder`; the former is kept until the new one stands."""
+    if not folder.exists():
+        draft.replace(folder)
+        return
+    former = Path(tempfile.mkdtemp(prefix=f".{folder.name}-former-", dir=folder.parent))
+    folder.replace(former / "package")
+    draft.replace(folder)
+    shutil.rmtree(former, ignore_errors=True)
+
+
+def parse_metadata(
+    metadata: Any,  # noqa: ANN401  (foreign JSON)
+    *,
+    path: Path,
+    checksum: str,
+    bundled: bool = False,
+) -> ModelPackage:
+    """Turn the content of ``metadata.json`` into a `ModelPackage`.
+
+    Besides MONAI's fields (``version``, ``monai_version``, ``pytorch_version``, ``name``, ``task``, ``description``,
+    ``authors``, ``network_data_format`` …) it has ``format`` (1), ``body_site``, ``license``, ``structures`` (fields
+    of `PackageStructure`), ``stages`` (role → fields of `Stage`), ``site`` (``anchors``, ``minimum``), ``training``
+    and ``validation``.
+
+    Raises
+    ------
+    ModelError
+        ``AC-MD-010`` naming the field, ``AC-MD-011`` for a later format.
+    """
+    fields = mapping(metadata, "it")
+    if whole(fields.get("format"), "format", 1, 1 << 30) > FORMAT:
+        raise ModelError(
+            "AC-MD-011", "The package was made for a later version of the program.", "Update the program to use it."
+        )
+    structures = tuple(parse_structure(item, n) for n, item in enumerate(items(fields, "structures", MAX_STRUCTURES)))
+    names = [structure.name for structure in structures]
+    if len(set(names)) != len(names) or not names:
+        raise damaged("structures need names, each once")
+    stages = {
+        role: parse_stage(item, f"stages.{role}") for role, item in mapping(fields.get("stages"), "stages").items()
+    }
+    if "segmenter" not in stages or set(stages) - set(WEIGHTS):
+        raise damaged("stages must be a segmenter and, if wanted, a localizer")
+    site = mapping(fields.get("site", {}), "site")
+    anchors = tuple(text(site | {"anchor": anchor}, "anchor") for anchor in site.get("anchors", []))
+    if not set(anchors) <= set(names):
+        raise damaged("site.anchors names a structure that the package has not")
+    return ModelPackage(
+        path=path,
+        name=text(fields, "name"),
+        version=text(fields, "version"),
+        body_site=text(fields, "body_site"),
+        license=text(fields, "license"),
+        checksum=checksum,
+        structures=dict(zip(names, structures, strict=True)),
+        stages=stages,
+        site_anchors=anchors,
+        site_minimum=whole(site.get("minimum", min(2, len(anchors))), "site.minimum", 0, MAX_STRUCTURES),
+        metadata=fields,
+        bundled=bundled,
+    )

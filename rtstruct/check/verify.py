@@ -1,0 +1,114 @@
+"""Reading a file back before it is put in place: it holds what it should, or it is not kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import shapely
+from shapely import MultiPolygon
+
+from autocontour.base.errors import OutputError
+from autocontour.dicom.read import guarded, read_dataset
+from autocontour.patient.geometry import VolumeGeometry
+from autocontour.patient.structures import Structure, StructureSet
+from autocontour.patient.volume import CTVolume
+from autocontour.rtstruct.check.validate import validate_structure_set
+from autocontour.rtstruct.read.import_contours import Notes, place_contours
+from autocontour.rtstruct.read.parse import FileContour, FileRoi, concatenate_points, parse_rois
+from autocontour.rtstruct.write.contours import SMALLEST_AREA_MM2, ContourRecord, signed_areas
+
+Records = Mapping[int, Sequence[ContourRecord]]
+"""ROI Number → the contours that the file is to hold."""
+PRECISION_MM = 0.001
+"""How far a written point may be from where it was drawn."""
+
+
+def verify_file(path: Path, records: Records, structure_set: StructureSet, ct: CTVolume) -> None:
+    """Validate a file just written and compare it with what was to be written.
+
+    Raises
+    ------
+    OutputError
+        ``AC-OUT-110`` if it cannot be read back, ``AC-OUT-111`` if it is not valid, ``AC-OUT-112`` if it differs.
+    """
+    dataset = read_dataset(path, error=OutputError, code="AC-OUT-110")
+    with guarded(OutputError, "AC-OUT-110"):
+        rois = parse_rois(dataset)
+        validate_structure_set(dataset, ct, rois=rois)
+        if len(rois) != len(structure_set.structures):
+            raise _difference("the number of structures")
+        compare_structures(rois, records, structure_set.structures, ct.geometry)
+
+
+def compare_structures(
+    rois: Sequence[FileRoi], records: Records, structures: Sequence[Structure], geometry: VolumeGeometry
+) -> None:
+    """Refuse a file whose ROIs are not `structures`, contour for contour."""
+    by_number = {roi.number: roi for roi in rois}
+    for structure in structures:
+        roi = by_number.get(structure.number)
+        if roi is None:
+            raise _difference(structure.name)
+        _compare_labels(roi, structure)
+        _compare_contours(roi.contours, records[structure.number], structure.name)
+        _compare_drawn(roi.contours, records[structure.number], structure, geometry)
+        if structure.imported:
+            _compare_imported(roi.contours, structure, geometry)
+
+
+def _compare_labels(roi: FileRoi, structure: Structure) -> None:
+    color = tuple(int(value) for value in roi.contour_items[0].get("ROIDisplayColor", ()))
+    kind = str(roi.observations[0].get("RTROIInterpretedType", "") or "")
+    read = (str(roi.roi.get("ROIName", "")).strip(), color, kind)
+    if read != (structure.name.strip(), tuple(structure.color_rgb), structure.interpreted_type):
+        raise _difference(structure.name)
+
+
+def _compare_contours(contours: Sequence[FileContour], records: Sequence[ContourRecord], name: str) -> None:
+    """Refuse a file that does not have every contour's very characters."""
+    read = [(contour.geometric_type, contour.data) for contour in contours]
+    if read != [(record.geometric_type, record.data) for record in records]:
+        raise _difference(name)
+
+
+def _compare_drawn(
+    contours: Sequence[FileContour], records: Sequence[ContourRecord], structure: Structure, geometry: VolumeGeometry
+) -> None:
+    """Refuse characters that do not mean the polygons drawn: on their slices, within their extent, of their area."""
+    pairs = [
+        (c, r.slice_index) for c, r in zip(contours, records, strict=True) if r.drawn and r.slice_index is not None
+    ]
+    points, starts = concatenate_points(contour for contour, _ in pairs)
+    plane = geometry.to_plane(points)
+    slices, place = np.unique(np.array([index for _, index in pairs], dtype=np.int64), return_inverse=True)
+    polygons = np.array([structure.contours[index] for index in slices.tolist()], dtype=object)
+    of_point = place[np.repeat(np.arange(len(starts)), np.diff(starts, append=len(plane)))]
+    areas = np.bincount(place, weights=signed_areas(plane[:, :2], starts), minlength=len(slices))
+    slack = PRECISION_MM * shapely.length(polygons) + SMALLEST_AREA_MM2 * (1 + shapely.get_num_geometries(polygons))
+    bounds = shapely.bounds(polygons)[of_point] + np.array([-1, -1, 1, 1]) * PRECISION_MM
+    inside = (plane[:, :2] >= bounds[:, :2]) & (plane[:, :2] <= bounds[:, 2:])
+    on_slice = np.abs(plane[:, 2] - geometry.slice_positions_mm[slices][of_point]) <= PRECISION_MM
+    if not (inside.all() and on_slice.all() and np.all(np.abs(areas - shapely.area(polygons)) <= slack)):
+        raise _difference(structure.name)
+
+
+def _compare_imported(contours: Sequence[FileContour], structure: Structure, geometry: VolumeGeometry) -> None:
+    """Refuse imported points that are no longer what is drawn: an edit must have taken them away."""
+    slices = sorted(set(structure.imported) & set(structure.contours))
+    areas = place_contours(contours, geometry, Notes(structure.name)).areas
+    written = np.array([areas.get(index, MultiPolygon()) for index in slices], dtype=object)
+    drawn = np.array([structure.contours[index] for index in slices], dtype=object)
+    same_area = np.abs(shapely.area(written) - shapely.area(drawn)) <= PRECISION_MM * shapely.length(drawn)
+    same_extent = np.abs(shapely.bounds(written) - shapely.bounds(drawn)) <= PRECISION_MM
+    if not (same_area.all() and same_extent.all()):
+        raise _difference(structure.name)
+
+
+def _difference(what: str) -> OutputError:
+    return OutputError(
+        "AC-OUT-112",
+        f"Read back, the file differs in {what}; it was not kept.",
+        "Try again, and report this if it stays.",
+    )

@@ -1,0 +1,70 @@
+"""What a structure set is and which series it is drawn on, without its contours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom.tag import Tag
+
+from autocontour.base.errors import StructureSetError
+from autocontour.dicom.read import guarded, read_dataset
+from autocontour.rtstruct.references import frames_of_reference, referenced_series
+
+DAMAGED = "AC-RS-001"
+_KEYWORDS = (
+    *("SpecificCharacterSet", "StructureSetLabel", "StructureSetName", "StructureSetDate", "ApprovalStatus"),
+    *("FrameOfReferenceUID", "ReferencedFrameOfReferenceSequence", "StructureSetROISequence"),
+)
+_TAGS = [int(Tag(keyword)) for keyword in _KEYWORDS]
+
+
+@dataclass(frozen=True)
+class StructureSetSummary:
+    """A structure set's file in a few words.
+
+    Attributes
+    ----------
+    label, date
+        Structure Set Label (or Name) and Date as they stand.
+    structures
+        How many there are.
+    is_approved
+        Whether its Approval Status is APPROVED.
+    frames_of_reference, series
+        UIDs it names.
+    """
+
+    path: Path
+    label: str
+    date: str
+    structures: int
+    is_approved: bool
+    frames_of_reference: frozenset[str]
+    series: frozenset[str]
+
+    def belongs_to(self, series_instance_uid: str, frame_of_reference_uid: str) -> bool:
+        """Whether it is drawn on this series: it names the series and its frame of reference."""
+        return frame_of_reference_uid in self.frames_of_reference and series_instance_uid in self.series
+
+
+def read_summary(path: Path) -> StructureSetSummary:
+    """Read what a structure set says of itself.
+
+    Raises
+    ------
+    StructureSetError
+        ``AC-RS-001`` if the file is damaged.
+    """
+    dataset = read_dataset(path, error=StructureSetError, code=DAMAGED, specific_tags=_TAGS)
+    with guarded(StructureSetError, DAMAGED, path.name):
+        said = {name: str(dataset.get(name, "") or "").strip(" \0") for name in _KEYWORDS[1:5]}
+        return StructureSetSummary(
+            path,
+            said["StructureSetLabel"] or said["StructureSetName"],
+            said["StructureSetDate"],
+            len(dataset.get("StructureSetROISequence") or ()),
+            said["ApprovalStatus"] == "APPROVED",
+            frozenset(frames_of_reference(dataset)),
+            frozenset(str(item.get("SeriesInstanceUID", "") or "") for item in referenced_series(dataset)) - {""},
+        )

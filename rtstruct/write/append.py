@@ -1,0 +1,221 @@
+"""Adding structures to an existing structure set without touching the others in it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Sequence
+from hashlib import sha256
+from pathlib import Path
+
+from pydicom import Dataset
+from pydicom import Sequence as DicomSequence
+from pydicom.uid import RTStructureSetStorage
+
+from autocontour.base.errors import OutputError, StructureSetError
+from autocontour.base.files import replacing
+from autocontour.base.findings import Severity
+from autocontour.base.jobs import Job
+from autocontour.dicom.read import guarded, read_dataset
+from autocontour.patient.structures import Structure, StructureSet
+from autocontour.patient.volume import CTVolume, SeriesReference
+from autocontour.rtstruct.check.validate import check_structure_set
+from autocontour.rtstruct.check.verify import Records, compare_structures
+from autocontour.rtstruct.encoding import encode_dataset, preserve_raw
+from autocontour.rtstruct.read.parse import FileRoi, parse_rois
+from autocontour.rtstruct.read.reader import DAMAGED, check_frame_of_reference, open_structure_set
+from autocontour.rtstruct.references import add_missing_references, referenced_series
+from autocontour.rtstruct.write import modules
+from autocontour.rtstruct.write.contours import build_contour_records
+from autocontour.rtstruct.write.options import WriteOptions
+from autocontour.rtstruct.write.roi import RoiItems, build_roi_items
+from autocontour.rtstruct.write.text import choose_character_set
+from autocontour.rtstruct.write.writer import check_structures, needs_implicit, own_texts, save
+
+
+def append_structures(
+    path: Path,
+    structure_set: StructureSet,
+    ct: CTVolume,
+    *,
+    replace: bool = False,
+    output: Path | None = None,
+    options: WriteOptions | None = None,
+    job: Job | None = None,
+) -> None:
+    """Add structures to the structure set at `path`.
+
+    The items of its other ROIs stay byte for byte as they are. The result is a new instance of the same series,
+    UNAPPROVED, that names the old one as its predecessor.
+
+    Parameters
+    ----------
+    path
+        An existing structure set on the same CT.
+    structure_set, ct
+        The structures to add, and the CT.
+    replace
+        Let a structure take the place, and keep the number, of an ROI of the same name; without it that is refused.
+    output
+        Where to write the result; without it, `path` is replaced.
+
+    Raises
+    ------
+    StructureSetError
+        If `path` is no structure set of this frame of reference and series (``AC-RS-001`` to ``AC-RS-005``).
+    OutputError
+        ``AC-OUT-105`` if a name is taken, and as `write_structure_set`; the file then stays as it was.
+    """
+    job, target, options = job or Job(), output or path, options or WriteOptions()
+    dataset = open_structure_set(path)
+    with guarded(StructureSetError, DAMAGED, path.name):
+        reference = check_frame_of_reference(dataset, ct)
+        _check_series(dataset, reference)
+        before = parse_rois(dataset)
+        faults = _faults(dataset, before, ct)
+        fingerprints = [(roi.number, _fingerprint(roi)) for roi in before]
+    check_structures(structure_set.structures)
+    structures = _numbered(structure_set.structures, before, may_replace=replace)
+    records = {s.number: build_contour_records(s, ct, options.holes) for s in structures}
+    with guarded(StructureSetError, DAMAGED, path.name):
+        dataset = _extend(dataset, structures, records, reference, options)
+    job.advance("writing the structure set", 0.3)
+    with replacing(target) as temporary:
+        save(dataset, temporary)
+        _verify(temporary, fingerprints, structures, records, ct, faults)
+        job.advance("writing the structure set", 0.9)
+    job.advance("writing the structure set", 1.0)
+
+
+def _check_series(dataset: Dataset, reference: SeriesReference) -> None:
+    series = {str(item.get("SeriesInstanceUID", "")) for item in referenced_series(dataset)}
+    if series and reference.series_instance_uid not in series:
+        raise StructureSetError(
+            "AC-RS-005",
+            "The structure set was drawn on another series than this CT; nothing was added to it.",
+            "Choose the structure set of this series, or write a new one.",
+        )
+
+
+def _numbered(structures: Sequence[Structure], existing: Sequence[FileRoi], *, may_replace: bool) -> list[Structure]:
+    """Give each structure the number of the ROI that it replaces, or the next free one."""
+    named: dict[str, list[int]] = {}
+    for roi in existing:
+        named.setdefault(_name(roi), []).append(roi.number)
+    free = max((roi.number for roi in existing), default=0) + 1
+    numbered = []
+    for structure in structures:
+        taken = named.get(structure.name.strip().casefold(), [])
+        if taken and (not may_replace or len(taken) > 1 or taken[0] < 0):
+            raise OutputError(
+                "AC-OUT-105",
+                f"The structure set already has {structure.name}.",
+                "Rename it, or use --replace." if len(taken) == 1 else "Rename it: more than one has this name.",
+            )
+        number, free = (taken[0], free) if taken else (free, free + 1)
+        numbered.append(dataclasses.replace(structure, number=number))
+    return numbered
+
+
+def _name(roi: FileRoi) -> str:
+    return str(roi.roi.get("ROIName", "") or "").strip().casefold()
+
+
+def _extend(
+    dataset: Dataset,
+    structures: Sequence[Structure],
+    records: Records,
+    reference: SeriesReference,
+    options: WriteOptions,
+) -> Dataset:
+    """Put the structures into `dataset` and make it a new instance."""
+    character_set = dataset.get("SpecificCharacterSet") or None
+    needed = choose_character_set(character_set, own_texts(structures, options), structures)
+    if needed != character_set:
+        dataset.decode()
+        dataset.SpecificCharacterSet = needed
+    implicit = bool(dataset.original_encoding[0]) or needs_implicit(records)
+    same_encoding = dataset.original_encoding == (implicit, True) and needed == character_set
+    for structure in structures:
+        items = build_roi_items(structure, records[structure.number], reference, implicit=implicit)
+        _put(dataset, items, structure.number)
+    add_missing_references(dataset, reference)
+    _renew(dataset, implicit=implicit)
+    return preserve_raw(dataset, implicit=implicit) if same_encoding else dataset
+
+
+def _put(dataset: Dataset, items: RoiItems, number: int) -> None:
+    """Replace the items of the ROI of this number, or add new ones; a density stays with its ROI."""
+    observations = dataset.get("RTROIObservationsSequence") or []
+    old = [item for item in observations if _refers_to(item, number)]
+    if old and "ROIPhysicalPropertiesSequence" in old[0]:
+        items.observations[0].ROIPhysicalPropertiesSequence = old[0].ROIPhysicalPropertiesSequence
+    free = max((int(item.get("ObservationNumber") or 0) for item in observations), default=0) + 1
+    for offset, item in enumerate(items.observations):
+        item.ObservationNumber = old[0].ObservationNumber if old and not offset else free + offset
+    _replace_items(dataset, "StructureSetROISequence", "ROINumber", number, [items.roi])
+    _replace_items(dataset, "ROIContourSequence", "ReferencedROINumber", number, [items.contour])
+    _replace_items(dataset, "RTROIObservationsSequence", "ReferencedROINumber", number, items.observations)
+
+
+def _replace_items(dataset: Dataset, keyword: str, key: str, number: int, items: Sequence[Dataset]) -> None:
+    """Put `items` where the first of the same number was, or at the end."""
+    existing = list(dataset.get(keyword) or [])
+    kept = [item for item in existing if not _refers_to(item, number, key)]
+    at = next((i for i, item in enumerate(existing) if _refers_to(item, number, key)), len(kept))
+    setattr(dataset, keyword, DicomSequence([*kept[:at], *items, *kept[at:]]))
+
+
+def _refers_to(item: Dataset, number: int, key: str = "ReferencedROINumber") -> bool:
+    return str(item.get(key, "")) == str(number)
+
+
+def _renew(dataset: Dataset, *, implicit: bool) -> None:
+    """Make it a new, unapproved instance that names its predecessor and this program."""
+    predecessor = Dataset()
+    predecessor.ReferencedSOPClassUID = RTStructureSetStorage
+    predecessor.ReferencedSOPInstanceUID = dataset.get("SOPInstanceUID")
+    now = modules.local_now(dataset)
+    if predecessor.ReferencedSOPInstanceUID:
+        dataset.PredecessorStructureSetSequence = [predecessor]
+    dataset.SOPInstanceUID = modules.new_uid()
+    dataset.InstanceCreationDate, dataset.InstanceCreationTime = modules.date_and_time(now)
+    dataset.StructureSetDate, dataset.StructureSetTime = modules.date_and_time(now)
+    modules.withdraw_approval(dataset)
+    modules.add_contributing_equipment(dataset, modules.MODIFYING, "Structures added or replaced", now)
+    dataset.file_meta = modules.build_file_meta(dataset.SOPInstanceUID, implicit=implicit)
+
+
+def _faults(dataset: Dataset, rois: Sequence[FileRoi], ct: CTVolume) -> set[str]:
+    return {f.code + f.message for f in check_structure_set(dataset, ct, rois=rois) if f.severity is Severity.BLOCK}
+
+
+def _verify(
+    path: Path,
+    before: Sequence[tuple[int, bytes]],
+    structures: Sequence[Structure],
+    records: Records,
+    ct: CTVolume,
+    known_faults: Collection[str],
+) -> None:
+    """Read the file back: no new fault, the new structures as they are, the others as they were."""
+    dataset = read_dataset(path, error=OutputError, code="AC-OUT-110")
+    with guarded(OutputError, "AC-OUT-110"):
+        after = parse_rois(dataset)
+        if _faults(dataset, after, ct) - set(known_faults):
+            raise OutputError("AC-OUT-113", "The structures cannot be added so that the file stays valid.", _KEPT)
+        compare_structures(after, records, structures, ct.geometry)
+        numbers = {structure.number for structure in structures}
+        untouched = [fingerprint for number, fingerprint in before if number not in numbers]
+        if untouched != [_fingerprint(roi) for roi in after if roi.number not in numbers]:
+            raise OutputError("AC-OUT-114", "Other structures of the file would have changed.", _KEPT)
+
+
+def _fingerprint(roi: FileRoi) -> bytes:
+    """Return a digest of all that a file says of an ROI."""
+    digest = sha256()
+    for item in (roi.roi, *roi.contour_items, *roi.observations):
+        digest.update(encode_dataset(item, implicit=True))
+    return digest.digest()
+
+
+_KEPT = "The file was left as it was; write a new structure set instead."

@@ -1,0 +1,49 @@
+"""Which character set a file's text is in (PS3.3 C.12.1.1.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from copy import deepcopy
+
+from pydicom import Dataset
+from pydicom.charset import convert_encodings
+
+from autocontour.patient.structures import Structure
+from autocontour.rtstruct.encoding import UTF_8, CharacterSet
+
+
+def choose_character_set(current: CharacterSet, texts: Iterable[str], structures: Iterable[Structure]) -> CharacterSet:
+    """Return `current` if `texts`, and what was imported with `structures`, can be written in it, else UTF-8."""
+    if any(map(_holds_utf_8, structures)):
+        return UTF_8
+    foreign = [text for text in texts if not text.isascii()]
+    if not foreign or current == UTF_8:
+        return current
+    encodings = convert_encodings(current) if isinstance(current, str) else []
+    if len(encodings) != 1 or not all(_encodes(text, encodings[0]) for text in foreign):
+        return UTF_8
+    return current
+
+
+def in_character_set(dataset: Dataset, character_set: CharacterSet) -> Dataset:
+    """Return `dataset` with its text decoded if it will be written in another character set than it came in."""
+    if (dataset.get("SpecificCharacterSet") or None) == character_set:
+        return dataset
+    decoded = deepcopy(dataset)
+    decoded.decode()
+    return decoded
+
+
+def _holds_utf_8(structure: Structure) -> bool:
+    """Whether what an imported structure brought along, whose text is in UTF-8, goes beyond ASCII."""
+    imported = (contour for contours in structure.imported.values() for contour in contours)
+    items = (contour.item for contour in (*imported, *structure.carried))
+    return not (structure.attributes.isascii() and all(item.isascii() for item in items))
+
+
+def _encodes(text: str, encoding: str) -> bool:
+    try:
+        text.encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True

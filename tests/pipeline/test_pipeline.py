@@ -1,0 +1,125 @@
+"""Who draws what: the rules, the packages that fit, or the one that was chosen."""
+
+import json
+
+import numpy as np
+import pytest
+from shapely import MultiPolygon, box
+
+from autocontour import models, rules
+from autocontour.base.errors import ModelError, UsageError
+from autocontour.cli import main
+from autocontour.models import Segmentation, available_packages
+from autocontour.models.package.library import BUNDLED, install_folder
+from autocontour.models.package.members import CHECKSUMS, METADATA, checksums_of, read_members
+from autocontour.models.package.package import library, write_members
+from autocontour.patient.geometry import VolumeGeometry
+from autocontour.patient.structures import Drawing
+from autocontour.patient.volume import CTVolume
+from autocontour.pipeline.contour import RULES, contour_ct, list_drawable
+
+pytestmark = pytest.mark.skipif(not (BUNDLED / "head-and-neck").is_dir(), reason="no bundled package")
+SQUARE = {0: MultiPolygon([box(-9, -9, 9, 9)])}
+
+
+def install_copy(name, site="THORAX", first="Lung_L", withheld=()):
+    """Install the bundled package under another name; its first structure gets another name too."""
+    members = dict(read_members(BUNDLED / "head-and-neck"))
+    metadata = json.loads(members[METADATA])
+    metadata |= {"name": name, "version": "2.0.0", "body_site": site}
+    text = json.dumps(metadata).replace('"Brainstem"', f'"{first}"')
+    metadata = json.loads(text)
+    for structure in metadata["structures"]:
+        structure["drawn"] = structure["name"] not in withheld
+    members[METADATA] = json.dumps(metadata).encode()
+    members[CHECKSUMS] = checksums_of({key: value for key, value in members.items() if key != CHECKSUMS})
+    folder = install_folder() / name
+    folder.mkdir(parents=True)
+    write_members(folder, members)
+
+
+@pytest.fixture
+def own_packages(tmp_path, monkeypatch):
+    monkeypatch.setattr(library, "user_data_path", lambda _: tmp_path)
+    install_copy("our-thorax", withheld=("Larynx", "PTV_High"))
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """Everything is drawn as a square by whoever is asked; return who was."""
+    asked = {}
+
+    def by_rules(ct, names, job, *, with_mask):
+        asked["rules"] = list(names)
+        return {name: Drawing(SQUARE) for name in names}
+
+    def by_network(ct, package, names, job, device):
+        asked[package.name] = list(names)
+        return Segmentation({name: Drawing(SQUARE) for name in names}, dict.fromkeys(names, 0.9))
+
+    monkeypatch.setattr(rules, "draw_structures", by_rules)
+    monkeypatch.setattr(models, "segment_structures", by_network)
+    return asked
+
+
+def ct():
+    return CTVolume(np.zeros((2, 20, 20), np.int16), VolumeGeometry.regular((2, 20, 20), (3, 1, 1), (-10, -10, 0)))
+
+
+def provenance(contoured):
+    return {structure.name: structure.provenance.algorithm for structure in contoured.structure_set.structures}
+
+
+@pytest.mark.usefixtures("own_packages")
+def test_who_may_draw_is_listed():
+    packages = available_packages()
+    assert [package.name for package in packages] == ["our-thorax", "head-and-neck"]
+    every = {one.name: one for one in list_drawable(packages)}
+    assert every["Trachea"].drawn_by == (RULES,)
+    assert every["Lung_L"].drawn_by == (RULES, "our-thorax 2.0.0")
+    assert every["SpinalCord"].drawn_by == ("our-thorax 2.0.0", f"head-and-neck {packages[1].version}")
+    assert every["Larynx"].by_default  # one of the two draws it unasked
+    assert not every["PTV_High"].by_default
+    chosen = {one.name: one for one in list_drawable(packages[:1], is_chosen=True)}
+    assert chosen["Lung_L"].drawn_by == ("our-thorax 2.0.0",)
+    assert chosen["Trachea"].drawn_by == (RULES,)
+    assert "Brainstem" not in chosen
+
+
+@pytest.mark.usefixtures("own_packages")
+def test_without_a_choice_the_rules_come_first(drawn):
+    by = provenance(contour_ct(ct()))
+    assert by["Lung_L"] == RULES
+    assert by["SpinalCord"] == "our-thorax"
+    assert by["Brainstem"] == "head-and-neck"
+    assert by["Larynx"] == "head-and-neck"
+    assert "PTV_High" not in by
+    assert "Lung_L" not in drawn["our-thorax"]
+
+
+@pytest.mark.usefixtures("own_packages")
+def test_the_chosen_package_draws_what_it_knows_and_the_rules_the_rest(drawn):
+    by = provenance(contour_ct(ct(), package="our-thorax"))
+    assert by["Lung_L"] == "our-thorax"
+    assert by["Lung_R"] == RULES
+    assert "head-and-neck" not in drawn
+    assert "Lung_L" not in drawn["rules"]
+    with pytest.raises(UsageError, match="AC-US-012"):
+        contour_ct(ct(), package="our-thorax", names=("Brainstem",))
+    with pytest.raises(ModelError, match="AC-MD-017"):
+        contour_ct(ct(), package="none such")
+
+
+def test_what_is_withheld_is_drawn_when_asked_for_by_name(drawn):
+    assert provenance(contour_ct(ct(), names=("PTV_High",))) == {"PTV_High": "head-and-neck"}
+    assert "rules" not in drawn
+
+
+def test_the_command_takes_the_choice_by_the_same_word(tmp_path, capsys):
+    path = tmp_path / "ct.nrrd"
+    import SimpleITK
+
+    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(ct().hu), str(path))
+    code = main(["contour", str(path), "-o", str(tmp_path / "out"), "--package", "none such"])
+    assert code == ModelError.exit_code
+    assert "AC-MD-017" in capsys.readouterr().err
