@@ -25,7 +25,7 @@ from autocontour.gui.panels.banner import PatientFacts
 from autocontour.gui.state.settings import ViewerSettings
 from autocontour.gui.state.workspace import case_key, series_key
 from autocontour.models import find_package
-from autocontour.models.package.package import library
+from autocontour.models.package import library
 from autocontour.patient.structures import StructureSet
 from autocontour.phantom import build_phantom
 from autocontour.rtstruct import write_structure_set

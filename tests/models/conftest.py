@@ -99,7 +99,7 @@ class Oracle:
 @pytest.fixture
 def oracle(monkeypatch):
     """Every network is the oracle."""
-    from autocontour.models.inference.infer import infer as inference
+    from autocontour.models.inference import infer as inference
 
     runner = Oracle()
     monkeypatch.setattr(inference, "open_runner", lambda *_: runner)
@@ -134,8 +134,8 @@ def neck():
 @pytest.fixture(autouse=True, scope="session")
 def own_folders(tmp_path_factory):
     """Translated networks and installed packages go into folders of the tests' own."""
-    from autocontour.models.inference.infer import runtime
-    from autocontour.models.package.package import library
+    from autocontour.models.inference import runtime
+    from autocontour.models.package import library
 
     cache, data = tmp_path_factory.mktemp("cache"), tmp_path_factory.mktemp("data")
     with pytest.MonkeyPatch.context() as patch:

@@ -159,7 +159,7 @@ def test_unknown_name_and_cancel(neck, toy_package, oracle):
 
 
 def test_box_that_is_too_small_grows(neck, toy_package, oracle, monkeypatch):
-    from autocontour.models.inference.infer import infer as inference
+    from autocontour.models.inference import infer as inference
     from autocontour.models.inference.localizer import Found
 
     look = inference.locate_structures
@@ -176,7 +176,7 @@ def test_box_that_is_too_small_grows(neck, toy_package, oracle, monkeypatch):
 
 
 def test_box_at_its_limit_is_said(neck, toy_package, oracle, monkeypatch):
-    from autocontour.models.inference.infer import segmenter
+    from autocontour.models.inference import segmenter
 
     monkeypatch.setattr(segmenter, "MOST_GROWTHS", 0)
     jaw = replace(toy_package.structures["Bone_Mandible"], margin_mm=0.0, threshold=0.05)
@@ -195,7 +195,7 @@ def test_without_a_localizer_the_whole_body_is_segmented(neck, toy_package, orac
 
 
 def test_little_memory_takes_smaller_windows(neck, toy_package, oracle, monkeypatch):
-    from autocontour.models.inference.infer import infer as inference
+    from autocontour.models.inference import infer as inference
 
     def narrow(windows):
         for window in windows:
@@ -211,7 +211,7 @@ def test_little_memory_takes_smaller_windows(neck, toy_package, oracle, monkeypa
 
 
 def test_no_memory_at_all_is_refused(neck, toy_package, monkeypatch):
-    from autocontour.models.inference.infer import infer as inference
+    from autocontour.models.inference import infer as inference
 
     def none(_):
         raise OutOfMemoryError

@@ -68,7 +68,7 @@ def test_windows_nobody_waits_for_are_left_in_peace(toy_package, window):
 
 def test_compiled_once(toy_package, window, monkeypatch):
     pytest.importorskip("openvino")
-    from autocontour.models.inference.infer import runtime
+    from autocontour.models.inference import runtime
 
     first = run(open_runner(toy_package, "segmenter", "cpu"), window)
     monkeypatch.setattr(runtime, "_translate", pytest.fail)
@@ -77,7 +77,7 @@ def test_compiled_once(toy_package, window, monkeypatch):
 
 def test_damaged_cache_is_made_again(toy_package, window, tmp_path, monkeypatch):
     pytest.importorskip("openvino")
-    from autocontour.models.inference.infer import runtime
+    from autocontour.models.inference import runtime
 
     monkeypatch.setattr(runtime, "user_cache_path", lambda _: tmp_path)
     first = run(open_runner(toy_package, "segmenter", "cpu"), window)
@@ -91,7 +91,7 @@ def test_damaged_cache_is_made_again(toy_package, window, tmp_path, monkeypatch)
 
 def test_a_folder_that_cannot_be_written_is_no_obstacle(toy_package, window, tmp_path, monkeypatch):
     pytest.importorskip("openvino")
-    from autocontour.models.inference.infer import runtime
+    from autocontour.models.inference import runtime
 
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setattr(runtime, "user_cache_path", lambda _: tmp_path / "file")

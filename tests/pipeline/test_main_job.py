@@ -20,7 +20,7 @@ from autocontour.dicom.scan import planning_cts, scan_folder
 from autocontour.dicom.series import SeriesDescription, write_ct_series
 from autocontour.patient.structures import StructureSet
 from autocontour.phantom import build_phantom
-from autocontour.pipeline.contour import request as batch
+from autocontour.pipeline import request as batch
 from autocontour.rtstruct import read_structure_set
 
 NAME = "PHANTOM^NEVERSHOWN"

@@ -10,9 +10,10 @@ from autocontour import models, rules
 from autocontour.base.errors import ModelError, UsageError
 from autocontour.cli import main
 from autocontour.models import Segmentation, available_packages
+from autocontour.models.package import library
 from autocontour.models.package.library import BUNDLED, install_folder
 from autocontour.models.package.members import CHECKSUMS, METADATA, checksums_of, read_members
-from autocontour.models.package.package import library, write_members
+from autocontour.models.package.package import write_members
 from autocontour.patient.geometry import VolumeGeometry
 from autocontour.patient.structures import Drawing
 from autocontour.patient.volume import CTVolume

@@ -11,7 +11,7 @@ from pydicom import dcmread
 
 from autocontour.cli import main
 from autocontour.patient.volume import CTVolume
-from autocontour.selftest.selftest import demo, rehearsal, selftest
+from autocontour.selftest import demo, rehearsal, selftest
 
 
 def test_a_sound_installation_passes(capsys: pytest.CaptureFixture[str]) -> None:
