@@ -10,7 +10,7 @@ from PySide6.QtGui import QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QPushButton
 from shiboken6 import isValid
-from tests.test_pipeline import install_copy
+from tests.pipeline.test_pipeline import install_copy
 
 from autocontour.base.jobs import Job
 from autocontour.case import Edit
