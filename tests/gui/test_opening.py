@@ -10,7 +10,6 @@ from PySide6.QtGui import QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QPushButton
 from shiboken6 import isValid
-from tests.pipeline.test_pipeline import install_copy
 
 from autocontour.base.jobs import Job
 from autocontour.case import Edit
@@ -31,6 +30,7 @@ from autocontour.phantom import build_phantom
 from autocontour.rtstruct import write_structure_set
 from autocontour.rtstruct.read.summary import read_summary
 from tests.gui.conftest import ball
+from tests.pipeline.test_pipeline import install_copy
 
 KEY = Qt.Key
 SHAPE = (24, 64, 64)
