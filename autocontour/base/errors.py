@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from autocontour.base import register
+
 
 class AutoContourError(Exception):
     """A refusal with a code, a sentence for the user and a remedy.
@@ -9,20 +11,30 @@ class AutoContourError(Exception):
     Parameters
     ----------
     code
-        Stable code of the case, such as ``AC-CT-003``; the letters name the family.
-    message
-        One sentence that says what is wrong, without any patient identity.
-    remedy
-        One sentence that says what the user can do about it.
+        A code of the register (`autocontour.base.register`), such as ``AC-CT-003``; the letters name the family.
+    message, remedy
+        Sentences of a code that is not in the register yet.
+    **values
+        What the register's sentences are filled with; never a patient's identity.
     """
 
     exit_code = 1
 
-    def __init__(self, code: str, message: str, remedy: str = "") -> None:
+    def __init__(self, code: str, message: str = "", remedy: str = "", **values: register.Value) -> None:
         super().__init__(code, message, remedy)
         self.code = code
-        self.message = message
-        self.remedy = remedy
+        self.values = values
+        self.message = message or register.sentence(code, values)
+        self.remedy = remedy if message else register.remedy(code, values)
+
+    def in_language(self, language: str) -> tuple[str, str]:
+        """Return the sentence and the remedy in `language`, such as ``ko``."""
+        if self.code not in register.read_register():
+            return self.message, self.remedy
+        return register.sentence(self.code, self.values, language), register.remedy(self.code, self.values, language)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _again, (type(self), self.code, self.message, self.remedy, self.values)
 
     def __str__(self) -> str:
         return f"{self.code}: {self.message} {self.remedy}".rstrip()
@@ -76,4 +88,14 @@ class Cancelled(AutoContourError):  # noqa: N818  (not a fault)
     exit_code = 130
 
     def __init__(self) -> None:
-        super().__init__("AC-US-130", "Stopped at your request; nothing was written.")
+        super().__init__("AC-US-130")
+
+
+def _again(
+    kind: type[AutoContourError], code: str, message: str, remedy: str, values: dict[str, register.Value]
+) -> AutoContourError:
+    """Make an error again that came from another process."""
+    error = kind.__new__(kind)
+    AutoContourError.__init__(error, code, message, remedy)
+    error.values = values
+    return error

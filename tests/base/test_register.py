@@ -1,0 +1,50 @@
+"""Every code stands once, with its sentences in every language."""
+
+import pickle
+
+import pytest
+
+from autocontour.base import register
+from autocontour.base.errors import Cancelled, OutputError
+from autocontour.base.findings import Finding, Severity
+
+CODES = register.read_register().values()
+
+
+@pytest.mark.parametrize("code", CODES, ids=lambda code: code.code)
+def test_a_code_has_every_language_and_the_same_fields_in_each(code):
+    assert code.severity in ("INFO", "WARN", "BLOCK", "ERROR")
+    for templates in (code.sentence, code.remedy):
+        if templates:
+            assert set(templates) == set(register.LANGUAGES)
+            assert all(templates.values())
+            assert len({frozenset(register.fields_of(text)) for text in templates.values()}) == 1
+    if code.remedy:
+        assert register.fields_of(code.remedy["en"]) <= register.fields_of(code.sentence["en"]) | {"file", "option"}
+
+
+@pytest.fixture
+def toy(monkeypatch):
+    sentence = {
+        "en": "{count:# slice is|# slices are} {mm:.1f} mm off.",
+        "ko": "단면 {count}장이 {mm:.1f} mm 벗어났습니다.",
+    }
+    toy_code = register.Code("AC-XX-1", "WARN", sentence, {"en": "Look.", "ko": "보십시오."})
+    codes = {**register.read_register(), "AC-XX-1": toy_code}
+    monkeypatch.setattr(register, "read_register", lambda: codes)
+
+
+def test_a_finding_speaks_every_language(toy):
+    finding = Finding.of("AC-XX-1", "Larynx", (5, 3), count=1, mm=2.04)
+    assert (finding.severity, finding.slices) == (Severity.WARN, (3, 5))
+    assert finding.message == "1 slice is 2.0 mm off."
+    assert finding.in_language("ko") == ("단면 1장이 2.0 mm 벗어났습니다.", "보십시오.")
+    assert Finding.from_json(finding.to_json()) == finding
+    assert Finding.of("AC-XX-1", count=2, mm=1).message == "2 slices are 1.0 mm off."
+
+
+def test_an_error_keeps_its_values_between_processes(toy):
+    error = pickle.loads(pickle.dumps(OutputError("AC-XX-1", count=3, mm=1)))
+    assert str(error) == "AC-XX-1: 3 slices are 1.0 mm off. Look."
+    assert error.in_language("ko")[0].startswith("단면 3장")
+    assert type(pickle.loads(pickle.dumps(Cancelled()))) is Cancelled
