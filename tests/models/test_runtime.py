@@ -150,7 +150,8 @@ def test_a_second_run_needs_no_torch(toy_package, window, tmp_path):
     pytest.importorskip("openvino")
     code = (
         "import sys, pathlib\n"
-        "from autocontour.models import read_package, runtime\n"
+        "from autocontour.models import read_package\n"
+        "from autocontour.models.inference import runtime\n"
         "import numpy as np\n"
         "runtime.user_cache_path = lambda _: pathlib.Path(sys.argv[2])\n"
         "runner = runtime.open_runner(read_package(pathlib.Path(sys.argv[1])), 'segmenter', 'cpu')\n"
