@@ -1,4 +1,4 @@
-"""``autocontour demo``: the whole job for a newcomer."""
+"""``autocontour demo``: the main job on two real patients."""
 
 from __future__ import annotations
 
@@ -8,23 +8,24 @@ from pathlib import Path
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command's arguments."""
-    parser = commands.add_parser("demo", help="show the whole job on two phantoms, with pictures")
+    text = "contour two real head-and-neck patients beside their clinical contours, with pictures"
+    parser = commands.add_parser("demo", help=text)
     parser.add_argument("-o", "--output", type=Path, default=Path("demo"), help="new folder (default: demo)")
-    parser.add_argument("--seed", type=int, default=7, help="which phantom patients")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the demo and say where its page is."""
+    """Run the demo and print the figures and where its page is."""
     from autocontour.cli.console import console, progress_job
     from autocontour.selftest.demo import run_demo
 
     with progress_job() as job:
-        page, rehearsals = run_demo(args.output, job, seed=args.seed)
+        page, patients = run_demo(args.output, job)
     out = console()
-    for rehearsal in rehearsals:
-        out.print(f"\nPhantom [bold]{rehearsal.site}[/bold]: {args.output / rehearsal.site / 'RS.dcm'}")
-        for row in rehearsal.compared:
-            out.print(f"  {row.name:<16} DSC {row.metrics.dsc:.3f}   HD95 {row.metrics.hd95_mm:4.1f} mm")
+    for patient in patients:
+        out.print(f"\nPatient [bold]{patient.name}[/bold]: {args.output / patient.name / 'RS.dcm'}")
+        for row in patient.compared:
+            out.print(f"  {row.name:<16} DSC {row.metrics.dsc:.2f}   HD95 {row.metrics.hd95_mm:4.1f} mm")
     out.print(f"\nPictures and tables: [bold]{page.resolve().as_uri()}[/bold]", soft_wrap=True)
+    out.print(f"Open one in the viewer: autocontour gui {args.output / patients[0].name / 'CT'}", soft_wrap=True)
     return 0

@@ -48,6 +48,7 @@ def render_slices(
     window_hu: tuple[float, float] = SOFT_TISSUE_HU,
     title: str = "",
     height_px: int = 480,
+    labelled: Sequence[Structure] | None = None,
 ) -> bytes:
     """Draw the slice, and the two planes across all slices, through one voxel, with outlines in their colours.
 
@@ -65,6 +66,8 @@ def render_slices(
         A line above the views; it must not name the patient.
     height_px
         Of each view.
+    labelled
+        The structures that the legend names; by default all.
 
     Returns
     -------
@@ -88,7 +91,7 @@ def render_slices(
         for structure in structures:
             _show_outline(axes, ct.geometry, view, at, structure)
     figure.text(0.5, 1 - border / 2, title, color="white", ha="center", va="center", fontsize=9)
-    _show_names(figure, structures, border / 2)
+    _show_names(figure, structures if labelled is None else labelled, border / 2)
     file = BytesIO()
     figure.savefig(file, format="png", facecolor="black", pil_kwargs={"compress_level": 3})
     return file.getvalue()

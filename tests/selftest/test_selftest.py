@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
+from autocontour.base.jobs import Job
 from autocontour.cli import main
 from autocontour.patient.volume import CTVolume
+from autocontour.report.pictures import middle_of
 from autocontour.selftest import demo, rehearsal, selftest
 
 
@@ -45,18 +47,28 @@ def test_a_structure_that_is_no_longer_drawn_fails_its_check() -> None:
     assert selftest.Check("thorax", "Lung_L", 0.98, 0.981).passed
 
 
-def test_the_demo_leaves_a_page_with_pictures_and_the_files(
+def test_the_demo_contours_a_real_patient_beside_the_clinic(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(demo, "SPACING_ZYX_MM", selftest.SPACING_ZYX_MM)
-    monkeypatch.setattr(demo, "SHAPE_ZYX", selftest.SHAPE_ZYX)
+    monkeypatch.setattr(demo.run_demo, "__defaults__", (("pt_236",),))
     folder = tmp_path / "demo"
     assert main(["demo", "-o", str(folder)]) == 0
     assert "index.html" in capsys.readouterr().out
     page = (folder / "index.html").read_text()
-    assert len(re.findall("data:image/png;base64,", page)) == 4
-    assert {"External", "Lung_L", "Trachea"} <= set(re.findall(r"</span>(\w+)</td>", page))
-    for site in ("head-neck", "thorax"):
-        assert dcmread(folder / site / "RS.dcm").Modality == "RTSTRUCT"
-        assert len(list((folder / site / "CT").iterdir())) == selftest.SHAPE_ZYX[0]
+    assert len(re.findall("data:image/png;base64,", page)) >= 2
+    assert set(demo.ORGANS) <= set(re.findall(r"</span>(\w+)</td>", page))
+    drawn, clinical = (dcmread(folder / "pt_236" / name) for name in ("RS.dcm", "RS.clinical.dcm"))
+    assert drawn.FrameOfReferenceUID == clinical.FrameOfReferenceUID
+    assert {roi.ROIName for roi in clinical.StructureSetROISequence} == set(demo.ORGANS)
     assert main(["demo", "-o", str(folder)]) == 5
+
+
+def test_the_demo_patients_lie_as_the_clinic_says(tmp_path: Path) -> None:
+    """A right parotid lies at the patient's right, a brainstem above a larynx: nothing is flipped."""
+    patient = demo.contour_patient("pt_201", tmp_path, Job())
+    for structure_set in (patient.clinical, patient.drawn):
+        middle = {name: middle_of(patient.ct.geometry, [structure_set[name].contours]) for name in demo.ORGANS}
+        assert middle["Parotid_R"][2] < middle["Larynx"][2] < middle["Parotid_L"][2]
+        assert middle["Esophagus"][0] < middle["Larynx"][0] < middle["Brainstem"][0]
+        assert middle["Bone_Mandible"][1] < middle["SpinalCord"][1]
+    assert min(row.metrics.dsc for row in patient.compared) > 0.5
