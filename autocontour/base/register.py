@@ -83,9 +83,14 @@ def remedy(code: str, values: Mapping[str, Value], language: str = "en") -> str:
     return _filled(read_register()[code].remedy, values, language)
 
 
+def parse(template: str) -> list[tuple[str, str, str, str]]:
+    """Split a template into (literal text, name of the field after it, format specification, conversion)."""
+    return [(text, name or "", spec or "", how or "") for text, name, spec, how in string.Formatter().parse(template)]
+
+
 def fields_of(template: str) -> set[str]:
     """Return the names of the fields in a template."""
-    return {name for _, name, _, _ in string.Formatter().parse(template) if name}
+    return {name for _, name, _, _ in parse(template) if name}
 
 
 class _Sentences(string.Formatter):

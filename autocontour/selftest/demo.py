@@ -80,9 +80,9 @@ def run_demo(folder: Path, job: Job, patients: Sequence[str] = PATIENTS) -> tupl
         page,
         "autocontour: two head-and-neck patients",
         paragraphs=[
-            "Planning CTs of two patients from OpenKBP (MIT licence), at the resolution in which they were published. Each "
-            "was written as a DICOM CT series and contoured; the structure set was written, checked and read back. The "
-            "tables compare it with the contours that the patient's clinic drew (white in the pictures).",
+            "Planning CTs of two patients from OpenKBP (MIT licence), at the resolution in which they were published. "
+            "Each was written as a DICOM CT series and contoured; its structure set was checked and read back. "
+            "The tables compare it with the contours that the patient's clinic drew (white in the pictures).",
             "No network was trained on these patients. Two patients show what a result looks like, not how good the "
             "program is: for that, see the model card. Every contour must be reviewed before use.",
         ],
