@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
 
@@ -20,25 +20,10 @@ from autocontour.case.need import still_seen
 from autocontour.case.records import decode_edit, encode_edit, pack, unpack
 from autocontour.case.snapshots import Snapshot, read_newest, remove_older, write_snapshot
 from autocontour.case.state import CaseState, CaseStructure, Edit, edit_between
+from autocontour.patient.identity import CaseKey
 from autocontour.patient.structures import ReviewStatus, Structure, StructureSet
 
 EDITS_PER_SNAPSHOT = 100
-
-
-@dataclass(frozen=True)
-class CaseKey:
-    """The CT a case belongs to; no patient identity.
-
-    Attributes
-    ----------
-    slices_checksum
-        SHA-256 of which slices there are and where: contours are kept by slice index, so the same series with a slice
-        more or less is another CT.
-    """
-
-    series_instance_uid: str
-    frame_of_reference_uid: str
-    slices_checksum: str = ""
 
 
 class Case:

@@ -12,8 +12,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import platformdirs
-
 from autocontour.base.errors import OutputError
 from autocontour.base.files import write_atomically
 from autocontour.case.state import CaseState, CaseStructure
@@ -109,11 +107,6 @@ def read_efforts(root: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         except (OSError, ValueError, KeyError, TypeError):
             continue
         yield from ((path.parent.name, row) for row in rows if isinstance(row, dict))
-
-
-def cases_root() -> Path:
-    """Return where the user's cases are kept."""
-    return Path(platformdirs.user_data_dir("autocontour", appauthor=False)) / "cases"
 
 
 def _differ(one: MultiPolygon | None, other: MultiPolygon | None) -> bool:

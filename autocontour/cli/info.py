@@ -72,10 +72,11 @@ def _show_templates(*, as_json: bool) -> int:
 
 
 def _show_reviews(root: Path | bool, *, as_json: bool) -> int:
-    from autocontour.case.effort import cases_root, read_efforts
+    from autocontour.base.folders import cases_folder
+    from autocontour.case.effort import read_efforts
     from autocontour.cli.console import console, print_json
 
-    rows = [{"case": case, **row} for case, row in read_efforts(root if isinstance(root, Path) else cases_root())]
+    rows = [{"case": case, **row} for case, row in read_efforts(root if isinstance(root, Path) else cases_folder())]
     if as_json:
         print_json(rows)
         return 0

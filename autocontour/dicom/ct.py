@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -15,7 +17,7 @@ from autocontour.base.findings import Finding, Severity
 from autocontour.base.jobs import Job
 from autocontour.dicom.checks import blocking
 from autocontour.dicom.header import SliceHeader
-from autocontour.dicom.pixels import CHANGED, check_unchanged, read_slice
+from autocontour.dicom.pixels import CHANGED, SliceRead, check_unchanged, read_slice
 from autocontour.dicom.read import guarded, read_dataset, unreadable
 from autocontour.dicom.scan import Series, find_late_files
 from autocontour.dicom.wording import counted, shown
@@ -71,10 +73,12 @@ def read_ct(series: Series, job: Job, accepted: frozenset[str] = frozenset()) ->
     geometry = series.geometry
     assert geometry is not None  # the checks blocked everything else
     header = _read_reference_header(series.slices[0])
-    hu, clipped = _read_voxels(series, job)
+    hu, slices = _read_voxels(series, job)
     _refuse_growth(series)
     findings = [_downgraded(f) for f in series.findings]
-    return CTVolume(hu, geometry, _reference(series, header), (*findings, *clipped))
+    return CTVolume(
+        hu, geometry, _reference(series, header), (*findings, *_clipped(slices)), _content_checksum(series, slices)
+    )
 
 
 def refuse_blocked(series: Series, accepted: frozenset[str] = frozenset()) -> None:
@@ -105,23 +109,33 @@ def _downgraded(finding: Finding) -> Finding:
     return replace(finding, severity=Severity.WARN, message=f"Accepted by the user: {finding.message}", remedy="")
 
 
-def _read_voxels(series: Series, job: Job) -> tuple[NDArray[np.int16], list[Finding]]:
+def _read_voxels(series: Series, job: Job) -> tuple[NDArray[np.int16], list[SliceRead]]:
     first = series.slices[0]
     try:
         hu = np.empty((len(series), first.rows, first.columns), np.int16)
     except MemoryError as fault:
         raise CTError("AC-CT-043", "The series does not fit into memory.", "Close other programs.") from fault
-    clipped: list[int] = []
     with ThreadPoolExecutor(_THREADS) as pool:
         try:
-            done = job.track(pool.map(read_slice, series.slices, hu), "reading the CT", len(series))
-            clipped += [index for index, was_clipped in enumerate(done) if was_clipped]
+            return hu, list(job.track(pool.map(read_slice, series.slices, hu), "reading the CT", len(series)))
         finally:
             pool.shutdown(cancel_futures=True)
-    if not clipped:
-        return hu, []
-    message = f"Values beyond ±32768 HU were clipped in {len(clipped)} slices."
-    return hu, [Finding(CLIPPED, Severity.WARN, message, slices=tuple(clipped))]
+
+
+def _clipped(slices: Sequence[SliceRead]) -> Iterator[Finding]:
+    indices = tuple(index for index, one in enumerate(slices) if one.was_clipped)
+    if indices:
+        message = f"Values beyond ±32768 HU were clipped in {len(indices)} slices."
+        yield Finding(CLIPPED, Severity.WARN, message, slices=indices)
+
+
+def _content_checksum(series: Series, slices: Sequence[SliceRead]) -> str:
+    """Return a checksum of all that makes the Hounsfield units, whatever the order of the files."""
+    lines = (
+        f"{header.sop_instance_uid} {one.checksum:08x} {header.rescale_slope} {header.rescale_intercept}"
+        for header, one in zip(series.slices, slices, strict=True)
+    )
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
 
 
 def _read_reference_header(first: SliceHeader) -> Dataset:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+import zlib
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,13 +25,23 @@ _INT16 = np.iinfo(np.int16)
 _NATIVE = (IMPLICIT_LITTLE, EXPLICIT_LITTLE)
 
 
-def read_slice(header: SliceHeader, hu: NDArray[np.int16]) -> bool:
-    """Fill `hu` (rows, columns) with the slice's Hounsfield units.
+class SliceRead(NamedTuple):
+    """What is known of a slice once its pixels are read.
 
-    Returns
-    -------
-    bool
+    Attributes
+    ----------
+    was_clipped
         Whether values beyond the range of int16 were clipped.
+    checksum
+        CRC-32 of the stored values as 16-bit numbers, before the rescale: the same for every lossless transfer syntax.
+    """
+
+    was_clipped: bool
+    checksum: int
+
+
+def read_slice(header: SliceHeader, hu: NDArray[np.int16]) -> SliceRead:
+    """Fill `hu` (rows, columns) with the slice's Hounsfield units.
 
     Raises
     ------
@@ -39,11 +50,17 @@ def read_slice(header: SliceHeader, hu: NDArray[np.int16]) -> bool:
     """
     if _is_plain(header):
         _read_plain(header, hu)
-        return _rescale(hu if header.pixel_representation else hu.view(np.uint16), header, hu)
+        stored = hu if header.pixel_representation else hu.view(np.uint16)
+        return SliceRead(checksum=_checksum(stored), was_clipped=_rescale(stored, header, hu))
     values = _decode(header)
     if values.shape != hu.shape:
         raise CTError(UNDECODABLE, f"The pixels of {shown(header.path)} do not fit its header.", "Export it again.")
-    return _rescale(values, header, hu)
+    return SliceRead(checksum=_checksum(values), was_clipped=_rescale(values, header, hu))
+
+
+def _checksum(stored: NDArray[Any]) -> int:
+    """Return the CRC-32 of stored values as 16-bit numbers."""
+    return zlib.crc32(np.ascontiguousarray(stored.astype("<u2", copy=False)).data)
 
 
 def _is_plain(header: SliceHeader) -> bool:

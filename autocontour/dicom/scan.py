@@ -105,6 +105,11 @@ class Series:
         return self.slices[0].frame_of_reference_uid
 
     @property
+    def sop_instance_uids(self) -> tuple[str, ...]:
+        """SOP Instance UID of every slice, in order."""
+        return tuple(s.sop_instance_uid for s in self.slices)
+
+    @property
     def is_planning_ct(self) -> bool:
         """Whether the series may be meant as a planning CT: CT images that are not all localizers."""
         kinds = (CT_IMAGE, *ENHANCED_CT)

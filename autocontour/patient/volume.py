@@ -51,12 +51,15 @@ class CTVolume:
         The DICOM series; None for a research file (NIfTI, NRRD), for which no structure set can be written.
     findings
         What the checks noticed and the user accepted, carried into the output.
+    content_checksum
+        SHA-256 of the slices' UIDs, stored pixel values and rescale; empty for a research file.
     """
 
     hu: NDArray[np.int16]
     geometry: VolumeGeometry
     reference: SeriesReference | None = None
     findings: tuple[Finding, ...] = ()
+    content_checksum: str = ""
 
     def __post_init__(self) -> None:
         if self.hu.shape != self.geometry.shape_zyx:

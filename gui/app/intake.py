@@ -63,9 +63,9 @@ class Intake(Questions):
 
     def _is_begun(self, series: Series) -> bool:
         """Whether there is a case of `series` with something in it."""
-        from autocontour.gui.state.workspace import series_key
+        from autocontour.patient.identity import series_key
 
-        journal = case_folder(self.case_root, series_key(series)) / "journal.bin"
+        journal = case_folder(self.case_root, series_key(series, series.geometry)) / "journal.bin"
         return journal.exists() and journal.stat().st_size > 0
 
     def _take_in(self, opened: Opened, source: Path) -> None:
@@ -91,7 +91,7 @@ class Intake(Questions):
 
     def show_ct(self, ct: CTVolume, source: Path | None = None) -> None:
         """Show a CT and take up its case."""
-        from autocontour.gui.state.workspace import case_key
+        from autocontour.patient.identity import case_key
 
         folder = case_folder(self.case_root, case_key(ct))
         try:

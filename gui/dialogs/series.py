@@ -32,7 +32,7 @@ from autocontour.gui.dialogs.frame import Dialog
 from autocontour.gui.dialogs.previews import Preview, PreviewReader, preview_pixmap
 from autocontour.gui.look import theme
 from autocontour.gui.look.language import later, tr, tr_count
-from autocontour.gui.panels.banner import iso_date
+from autocontour.patient.identity import iso_date
 from autocontour.rtstruct.read.summary import StructureSetSummary
 
 THUMBNAIL, PICTURE = 56, 180

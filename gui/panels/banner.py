@@ -2,53 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QWidget
 
 from autocontour.gui.look.language import tr
+from autocontour.patient.identity import PatientFacts
 from autocontour.patient.volume import CTVolume
 
 
-@dataclass(frozen=True)
-class PatientFacts:
-    """What tells one patient's scan from another's, as the DICOM header has it."""
+def facts_line(facts: PatientFacts) -> str:
+    """Return all facts in one line."""
+    shown = [shown_name(facts)]
+    for label, value in (
+        ("ID", facts.patient_id),
+        (tr("born"), facts.birth_date),
+        ("CT", facts.scan_date),
+        (tr("series"), facts.series),
+    ):
+        if value:
+            shown.append(f"{label} {value}")
+    return "   ·   ".join(shown)
 
-    name: str = ""
-    patient_id: str = ""
-    birth_date: str = ""
-    scan_date: str = ""
-    series: str = ""
 
-    @classmethod
-    def of(cls, ct: CTVolume) -> PatientFacts:
-        """Read the facts from the header of `ct`; a research volume has none."""
-        if ct.reference is None:
-            return cls(name=tr("Research volume, no patient"))
-        header = ct.reference.header
-
-        def said(keyword: str) -> str:
-            return str(header.get(keyword, "") or "")
-
-        date = said("SeriesDate") or said("AcquisitionDate") or said("StudyDate")
-        series = " ".join(part for part in (said("SeriesNumber"), said("SeriesDescription")) if part)
-        # PS3.5 6.2.1.1: components of a person's name are parted by carets.
-        name = said("PatientName").replace("^", " ").strip()
-        return cls(name or tr("No name"), said("PatientID"), iso_date(said("PatientBirthDate")), iso_date(date), series)
-
-    def line(self) -> str:
-        """Return all of it in one line."""
-        facts = [self.name]
-        for label, value in (
-            ("ID", self.patient_id),
-            (tr("born"), self.birth_date),
-            ("CT", self.scan_date),
-            (tr("series"), self.series),
-        ):
-            if value:
-                facts.append(f"{label} {value}")
-        return "   ·   ".join(facts)
+def shown_name(facts: PatientFacts) -> str:
+    """Return the patient's name, or what stands for it."""
+    return facts.name or (tr("No name") if facts.is_patient else tr("Research volume, no patient"))
 
 
 class Banner(QFrame):
@@ -77,17 +55,11 @@ class Banner(QFrame):
     def show_ct(self, ct: CTVolume | None) -> None:
         """Show the facts of `ct`."""
         facts = PatientFacts.of(ct) if ct else PatientFacts(name=tr("No patient open"))
-        self._name.setText(facts.name)
+        self._name.setText(shown_name(facts))
         parts = [("ID", facts.patient_id), (tr("born"), facts.birth_date), ("CT", facts.scan_date), ("", facts.series)]
         self._facts.setText("     ".join(f"{label} {value}".strip() for label, value in parts if value))
-        self.setAccessibleDescription(facts.line())
+        self.setAccessibleDescription(facts_line(facts))
 
     def note(self, words: str) -> None:
         """Say something at the right end, such as that everything is saved."""
         self._note.setText(words)
-
-
-def iso_date(dicom_date: str) -> str:
-    """Return YYYYMMDD as YYYY-MM-DD, anything else as it is."""
-    whole = len(dicom_date) == 8 and dicom_date.isdigit()
-    return f"{dicom_date[:4]}-{dicom_date[4:6]}-{dicom_date[6:]}" if whole else dicom_date

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
-import platformdirs
 from PySide6.QtCore import QByteArray, QSettings
 
-from autocontour.case import CaseKey
-from autocontour.case.effort import cases_root
+from autocontour.base import folders
+from autocontour.patient.identity import CaseKey
 
 RECENT_KEPT = 8
 
@@ -18,7 +16,7 @@ class ViewerSettings:
     """Typed access to the settings file."""
 
     def __init__(self, path: Path | None = None) -> None:
-        path = path or Path(platformdirs.user_config_dir("autocontour", appauthor=False)) / "viewer.ini"
+        path = path or folders.settings_folder() / "viewer.ini"
         self._store = QSettings(str(path), QSettings.Format.IniFormat)
 
     @property
@@ -112,10 +110,9 @@ class ViewerSettings:
 
 def cases_folder(root: Path | None) -> Path:
     """Return the folder of all cases: `root`, or the user's own place."""
-    return root or cases_root()
+    return root or folders.cases_folder()
 
 
 def case_folder(root: Path | None, key: CaseKey) -> Path:
     """Return where the case of a CT is kept; the folder's name tells nothing of the patient."""
-    name = hashlib.sha256(f"{key.series_instance_uid} {key.slices_checksum}".encode()).hexdigest()[:24]
-    return cases_folder(root) / name
+    return cases_folder(root) / key.folder_name

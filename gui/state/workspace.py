@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
 from autocontour.base.errors import AutoContourError
 from autocontour.base.findings import Finding
-from autocontour.case import Case, CaseKey, CaseState, CaseStructure, Edit, ScanFacts, mark_open
+from autocontour.case import Case, CaseState, CaseStructure, Edit, ScanFacts, mark_open
 from autocontour.case.need import slices_by_finding
 from autocontour.gui.look.language import tr
 from autocontour.gui.look.phrases import in_words
-from autocontour.gui.panels.banner import PatientFacts
 from autocontour.gui.state.background import Background
 from autocontour.gui.views.planes import Plane, PlaneGrid, body_voxels
 from autocontour.gui.views.windowing import PRESETS, Window
+from autocontour.patient.identity import PatientFacts, case_key
 from autocontour.patient.structures import GenerationAlgorithm, ReviewStatus, SliceChanges, Structure
-from autocontour.patient.volume import CTVolume, SeriesReference
-
-if TYPE_CHECKING:
-    from autocontour.dicom import Series
+from autocontour.patient.volume import CTVolume
 
 IDLE_SECONDS = 30.0
 """A pause longer than this is not work on the structure."""
@@ -322,22 +317,3 @@ class Workspace(QObject):
             # Nobody chose it, so nobody has looked at it.
             self.selected = next(iter(self.state.numbers), None)
             self.selection_changed.emit()
-
-
-def case_key(ct: CTVolume) -> CaseKey:
-    """Return what tells the case of `ct` from every other; a research volume is known by its voxels."""
-    places = ct.geometry.slice_origins_lps_mm.tobytes()
-    if ct.reference:
-        return _key(ct.reference, ct.reference.sop_instance_uids, places)
-    return CaseKey("", "", hashlib.sha256(ct.hu.tobytes() + places).hexdigest())
-
-
-def series_key(series: Series) -> CaseKey:
-    """Return what `case_key` returns for the CT once it is read."""
-    places = series.geometry.slice_origins_lps_mm.tobytes() if series.geometry else b""
-    return _key(series, [header.sop_instance_uid for header in series.slices], places)
-
-
-def _key(source: Series | SeriesReference, sop_instance_uids: Sequence[str], places: bytes) -> CaseKey:
-    checksum = hashlib.sha256("\\".join(sop_instance_uids).encode() + places).hexdigest()
-    return CaseKey(source.series_instance_uid, source.frame_of_reference_uid, checksum)

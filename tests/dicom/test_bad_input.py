@@ -579,6 +579,7 @@ def test_transfer_syntax_of_pydicom(ct, write, slices, syntax):
     np.testing.assert_array_equal(after.hu, before.hu)
     np.testing.assert_array_equal(after.geometry.slice_origins_lps_mm, before.geometry.slice_origins_lps_mm)
     assert after.reference.sop_instance_uids == before.reference.sop_instance_uids
+    assert after.content_checksum == before.content_checksum
 
 
 @pytest.mark.parametrize(
@@ -603,6 +604,21 @@ def test_compressed_transfer_syntax(ct, write, slices, syntax, intercept):
     after = ct.load(folder)
     assert pydicom.dcmread(path).file_meta.TransferSyntaxUID.is_compressed
     np.testing.assert_array_equal(after.hu, before.hu)
+    assert after.content_checksum == before.content_checksum
+
+
+def test_the_checksum_of_the_content_knows_every_voxel_and_the_rescale(ct, write, slices):
+    before = ct.load(write(slices))
+    pixels = slices[5].PixelData
+    slices[5].PixelData = pixels[:-2] + b"\x07\x00"
+    assert ct.load(write(slices)).content_checksum != before.content_checksum
+    slices[5].PixelData = pixels
+    for dataset in slices:
+        dataset.RescaleIntercept = "-1000"
+    assert ct.load(write(slices)).content_checksum != before.content_checksum
+    for dataset in slices:
+        dataset.RescaleIntercept = "-1024"
+    assert ct.load(write(slices)).content_checksum == before.content_checksum
 
 
 def test_compressed_pixels_cut_short(ct, write, slices):

@@ -20,11 +20,10 @@ from autocontour.gui.app.opening import SeriesDialog
 from autocontour.gui.app.window import MainWindow
 from autocontour.gui.dialogs import previews
 from autocontour.gui.dialogs.auto import AutoContourDialog
-from autocontour.gui.panels.banner import PatientFacts
 from autocontour.gui.state.settings import ViewerSettings
-from autocontour.gui.state.workspace import case_key, series_key
 from autocontour.models import find_package
 from autocontour.models.package import library
+from autocontour.patient.identity import PatientFacts, case_key, series_key
 from autocontour.patient.structures import StructureSet
 from autocontour.phantom import build_phantom
 from autocontour.rtstruct import write_structure_set
@@ -165,7 +164,7 @@ def test_a_structure_set_says_what_it_is_drawn_on(department):
     assert summary.belongs_to(series.series_instance_uid, series.frame_of_reference_uid)
     assert not summary.belongs_to("1.2", series.frame_of_reference_uid)
     assert not summary.belongs_to(series.series_instance_uid, "1.2")
-    assert series_key(series) == case_key(read_whole(department / "a"))
+    assert series_key(series, series.geometry) == case_key(read_whole(department / "a"))
 
 
 def test_a_damaged_structure_set_does_not_keep_the_scan_from_opening(

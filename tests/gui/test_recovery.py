@@ -11,7 +11,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QPushButton
 
 from autocontour.case import Case, CaseKey, Edit, ScanFacts, mark_open
-from autocontour.gui.panels.banner import PatientFacts
+from autocontour.patient.identity import PatientFacts
 from tests.gui.conftest import ball, disc
 from tests.gui.test_opening import read_whole, write_phantom
 

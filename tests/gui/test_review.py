@@ -20,7 +20,7 @@ from autocontour.gui.dialogs.export import ExportDialog
 from autocontour.gui.dialogs.review import ApprovalDialog
 from autocontour.gui.dialogs.shape import MarginDialog
 from autocontour.gui.state.settings import case_folder
-from autocontour.gui.state.workspace import case_key
+from autocontour.patient.identity import case_key
 from autocontour.patient.structures import GenerationAlgorithm, ReviewStatus
 from autocontour.phantom import build_phantom
 from autocontour.rtstruct import read_structure_set

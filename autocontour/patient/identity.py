@@ -1,0 +1,113 @@
+"""What tells one CT from every other, for the program and for a person."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from autocontour.patient.geometry import VolumeGeometry
+from autocontour.patient.volume import CTVolume
+
+
+@dataclass(frozen=True)
+class CaseKey:
+    """The CT a case belongs to; no patient identity.
+
+    Attributes
+    ----------
+    series_instance_uid, frame_of_reference_uid
+        As in the CT's files; empty for a research volume.
+    slices_checksum
+        SHA-256 of which slices there are and where: contours are kept by slice index, so the same series with a slice
+        more or less is another CT. For a research volume, of its voxels.
+    """
+
+    series_instance_uid: str
+    frame_of_reference_uid: str
+    slices_checksum: str = ""
+
+    @property
+    def folder_name(self) -> str:
+        """Name of the folder its case is kept in; it says nothing of the patient."""
+        return hashlib.sha256(f"{self.series_instance_uid} {self.slices_checksum}".encode()).hexdigest()[:24]
+
+
+class ImageSeries(Protocol):
+    """A series of images, as the headers of its files or a CT describe it."""
+
+    @property
+    def series_instance_uid(self) -> str:
+        """Series Instance UID."""
+
+    @property
+    def frame_of_reference_uid(self) -> str:
+        """Frame of Reference UID."""
+
+    @property
+    def sop_instance_uids(self) -> Sequence[str]:
+        """SOP Instance UID of every slice, in order."""
+
+
+def case_key(ct: CTVolume) -> CaseKey:
+    """Return what tells the case of `ct` from every other."""
+    if ct.reference:
+        return series_key(ct.reference, ct.geometry)
+    return CaseKey("", "", hashlib.sha256(ct.hu.tobytes() + _places(ct.geometry)).hexdigest())
+
+
+def series_key(series: ImageSeries, geometry: VolumeGeometry | None) -> CaseKey:
+    """Return what `case_key` returns for the CT once it is read."""
+    checksum = hashlib.sha256("\\".join(series.sop_instance_uids).encode() + _places(geometry)).hexdigest()
+    return CaseKey(series.series_instance_uid, series.frame_of_reference_uid, checksum)
+
+
+def _places(geometry: VolumeGeometry | None) -> bytes:
+    return geometry.slice_origins_lps_mm.tobytes() if geometry else b""
+
+
+@dataclass(frozen=True)
+class PatientFacts:
+    """By what a person tells one patient's scan from another's, as the DICOM header has it; never logged.
+
+    Attributes
+    ----------
+    name
+        Its components parted by blanks; empty if the header has none.
+    birth_date, scan_date
+        YYYY-MM-DD where the header holds a date.
+    series
+        Number and description.
+    is_patient
+        Whether there is a DICOM header; a research volume has none.
+    """
+
+    name: str = ""
+    patient_id: str = ""
+    birth_date: str = ""
+    scan_date: str = ""
+    series: str = ""
+    is_patient: bool = True
+
+    @classmethod
+    def of(cls, ct: CTVolume) -> PatientFacts:
+        """Read the facts from the header of `ct`."""
+        if ct.reference is None:
+            return cls(is_patient=False)
+        header = ct.reference.header
+
+        def value(keyword: str) -> str:
+            return str(header.get(keyword, "") or "")
+
+        date = value("SeriesDate") or value("AcquisitionDate") or value("StudyDate")
+        series = " ".join(part for part in (value("SeriesNumber"), value("SeriesDescription")) if part)
+        # PS3.5 6.2.1.1: components of a person's name are parted by carets.
+        name = value("PatientName").replace("^", " ").strip()
+        return cls(name, value("PatientID"), iso_date(value("PatientBirthDate")), iso_date(date), series)
+
+
+def iso_date(dicom_date: str) -> str:
+    """Return YYYYMMDD as YYYY-MM-DD, anything else as it is."""
+    whole = len(dicom_date) == 8 and dicom_date.isdigit()
+    return f"{dicom_date[:4]}-{dicom_date[4:6]}-{dicom_date[6:]}" if whole else dicom_date
