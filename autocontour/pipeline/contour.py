@@ -73,6 +73,7 @@ class _Run:
     packages: Sequence[ModelPackage] = ()
     drawn: dict[str, tuple[Drawing, Provenance]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    reasons: list[Finding] = field(default_factory=list)  # why a rule drew nothing
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
@@ -164,8 +165,8 @@ def list_drawable(packages: Sequence[ModelPackage], *, is_chosen: bool = False) 
     """
     from autocontour import rules
 
-    drawers: dict[str, list[str]] = {name: [RULES] for name in rules.NAMES}
-    unasked = set(rules.NAMES)
+    drawers: dict[str, list[str]] = {name: [RULES] for name in rules.RULES}
+    unasked = set(rules.RULES)
     for package in packages:
         for name in _structures_of(package, packages):
             if is_chosen:
@@ -191,12 +192,12 @@ def _packages(package: str) -> list[ModelPackage]:
 def _draw_by_rules(run: _Run, names: Collection[str], *, with_mask: bool) -> None:
     from autocontour import rules
 
-    mine = [name for name in rules.NAMES if name in names]
+    mine = [name for name in rules.RULES if name in names]
     if not mine:
         return
     provenance = Provenance(RULES, __version__, template=run.template_identity)
     with run.timed("rules"):
-        drawings = rules.draw_structures(run.ct, mine, run.job, with_mask=with_mask)
+        drawings = rules.draw_structures(run.ct, mine, run.job, on_finding=run.reasons.append, with_mask=with_mask)
     run.drawn.update((name, (drawing, provenance)) for name, drawing in drawings.items())
 
 
@@ -228,7 +229,8 @@ def _finish(
         drawn = _grow(run, entry, finished) if entry.margin_of else run.drawn.get(entry.tg263_name)
         contours = drop_islands(drawn[0].contours, run.ct.geometry, entry.smallest_island_cc) if drawn else {}
         if drawn is None or not contours:
-            run.findings.append(_not_found(entry))
+            reasons = [reason for reason in run.reasons if reason.where == entry.tg263_name]
+            run.findings += reasons or [_not_found(entry)]
             continue
         structure = _build_structure(number, entry, replace(drawn[0], contours=contours), drawn[1])
         finished[entry.name] = structure

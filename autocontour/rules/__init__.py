@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
-from autocontour.rules.draw import NAMES, draw_structures
+from autocontour.rules import bone, canal, external, lungs, trachea
+from autocontour.rules.anatomy import Anatomy
+from autocontour.rules.draw import draw_structures
+from autocontour.rules.rule import RULES, Rule, forget_rule, register_rule
 
-__all__ = ["NAMES", "draw_structures"]
+for _module in (external, lungs, trachea, canal, bone):
+    register_rule(_module.RULE)
+NAMES = tuple(RULES)
+"""What the program's own rules draw; `RULES` holds those of other packages too."""
+
+__all__ = ["NAMES", "RULES", "Anatomy", "Rule", "draw_structures", "forget_rule", "register_rule"]

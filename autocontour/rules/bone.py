@@ -6,8 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from autocontour.base.jobs import Job
 from autocontour.patient.geometry import Box
-from autocontour.rules.shapes import IN_PLANE, CellSize, Mask, fill_slices, grow, label, label_pieces, shrink
+from autocontour.patient.structures import Contours
+from autocontour.rules.anatomy import Anatomy
+from autocontour.rules.canal import draw_canal, find_canal_cells
+from autocontour.rules.external import find_body
+from autocontour.rules.grid import Field
+from autocontour.rules.marrow import find_marrow
+from autocontour.rules.rule import Rule
+from autocontour.rules.shapes import CellSize, Mask, grow, label_pieces, shrink
+from autocontour.rules.trace import AROUND_CELLS, SURE, fill_holes, keep_touching, ramp, subtract, trace_cells
 
 CORTEX_HU = 280  # mean of a cell of bone; hysteresis: such cells bring in their neighbours above BONE_HU
 VERTEBRA_HU = 200  # the thin shell of a vertebra, found by the canal
@@ -22,12 +31,16 @@ EVEN_HU = 50  # standard deviation in a core of blood or bowel with contrast; in
 CONTRAST_HU = 600
 LEAST_SPREAD_HU = 25  # what is brighter than the core by this and by three deviations is bone beside it
 CONTRAST_REACH_MM = 9.0
-MARROW_MM2 = 2500.0  # a vertebral body or a femoral head encloses less; a skull, thorax and pelvis more
-MARROW_HU = -200  # sinuses and airways are not marrow
-BRAIN_HU = 55
+BONE_LEVEL_HU, BONE_WIDTH_HU = 150, 300  # spongy bone begins here
+BONE_HOLE_MM2 = 300.0  # marrow; the spinal canal is taken out again
 
 
-def find_bone(hu: NDArray[np.int16], body: Mask, canal: Mask, cell_mm: CellSize) -> tuple[Mask, Mask]:
+def find_bone(anatomy: Anatomy) -> tuple[Mask, Mask]:
+    """Return the cells of bone, and those of marrow enclosed by it or by the canal."""
+    return _find_bone(anatomy.grid.hu, anatomy.find(find_body), anatomy.find(find_canal_cells), anatomy.grid.cell_mm)
+
+
+def _find_bone(hu: NDArray[np.int16], body: Mask, canal: Mask, cell_mm: CellSize) -> tuple[Mask, Mask]:
     """Return the cells of bone, and those of marrow enclosed by it; what bone and `canal` enclose is marrow too."""
     bright = body & (hu > BONE_HU)
     bright &= ~_find_contrast(bright, hu, cell_mm)
@@ -70,21 +83,20 @@ def _statistics(
     return mean, np.sqrt(np.maximum(np.bincount(number, values**2, count) / cells - mean**2, 0))
 
 
-def find_marrow(bone: Mask, hu: NDArray[np.int16], cell_mm: CellSize) -> Mask:
-    """Find what bone encloses in a slice, small gaps aside, and that is not as large as a skull or a thorax.
+def _draw(anatomy: Anatomy, name: str, job: Job) -> Contours:
+    grid, ct = anatomy.grid, anatomy.ct
+    bone, marrow = anatomy.find(find_bone)
+    around = grow(bone | marrow, AROUND_CELLS * max(grid.cell_mm), grid.cell_mm)
+    inside = shrink(bone | marrow, max(grid.cell_mm), grid.cell_mm)
 
-    The top of the brain is small as well; it goes on into what is large, and is darker than a vertebra.
-    """
-    closed = ndimage.binary_closing(bone, np.ones((1, 3, 3), np.bool_)) | bone
-    enclosed = fill_slices(closed) & ~bone & (hu > MARROW_HU)
-    pieces, spots = label(enclosed), label(enclosed, IN_PLANE)
-    cells = np.bincount(spots.ravel())
-    mean_hu = np.bincount(spots[enclosed], hu[enclosed], len(cells)) / np.maximum(cells, 1)
-    owner = np.zeros(len(cells), np.intp)
-    owner[spots] = pieces
-    largest = np.zeros(pieces.max() + 1, np.intp)
-    np.maximum.at(largest, owner[1:], cells[1:])
-    limit = MARROW_MM2 / (cell_mm[1] * cell_mm[2])
-    is_marrow = (cells < limit) & ((largest[owner] < limit) | (mean_hu > BRAIN_HU))
-    is_marrow[0] = False
-    return np.asarray(is_marrow[spots])
+    def paint(slab: Box) -> Field:
+        field = ramp(ct.hu[slab.slices], BONE_LEVEL_HU, BONE_WIDTH_HU)
+        np.maximum(field, grid.spread(inside, slab), out=field)
+        np.minimum(field, grid.spread(around, slab), out=field)
+        return keep_touching(field, grid.spread(bone, slab) > SURE)
+
+    contours = fill_holes(trace_cells(grid, around, paint, job, name), BONE_HOLE_MM2)
+    return subtract(contours, draw_canal(anatomy, "SpinalCanal", job))
+
+
+RULE = Rule(("Bone",), _draw)

@@ -7,11 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from shapely import MultiPolygon
 
+from autocontour.base.jobs import Job
 from autocontour.patient.geometry import Box
-from autocontour.rules.bone import find_marrow
+from autocontour.rules.anatomy import Anatomy
+from autocontour.rules.external import find_body
 from autocontour.rules.grid import Field, Grid
+from autocontour.rules.marrow import find_marrow
+from autocontour.rules.rule import Rule
 from autocontour.rules.shapes import CellSize, Mask, grow, largest_piece, overlap
+from autocontour.rules.trace import LEVEL, trace_cells
 
 Floats = NDArray[np.float64]
 Path = NDArray[np.intp]
@@ -44,11 +50,10 @@ SHARE = 0.3
 LOBE = 1.35  # farthest wall over the median one; more is a leak through thin bone
 SMOOTH_MM = 4.0
 BEND_MM = 6.0
-LEVEL = 0.5
 EDGE_MM = 2.0  # over which the painted field falls
 
 
-def score_enclosure(hu: NDArray[np.int16], cell_mm: CellSize) -> NDArray[np.float32]:
+def _score_enclosure(hu: NDArray[np.int16], cell_mm: CellSize) -> NDArray[np.float32]:
     """Score soft cells: up to 1 for the middle between bone on opposite sides, up to 1 for a vertebra in front."""
     bone = hu > BONE_HU
     angles = np.arange(DIRECTIONS // 2) * 2 * np.pi / DIRECTIONS
@@ -88,7 +93,7 @@ def _bone_in_front(bone: Mask, hu: NDArray[np.int16], cell_mm: CellSize) -> NDAr
     return front
 
 
-def find_path(hu: NDArray[np.int16], body: Mask, cell_mm: CellSize) -> tuple[Path, Floats]:
+def _find_path(hu: NDArray[np.int16], body: Mask, cell_mm: CellSize) -> tuple[Path, Floats]:
     """Find where the middle of the canal would be, for every slice.
 
     Returns
@@ -102,7 +107,7 @@ def find_path(hu: NDArray[np.int16], body: Mask, cell_mm: CellSize) -> tuple[Pat
     middle = across.mean() if len(across) else hu.shape[2] / 2
     aside = OFF_MIDLINE_MM / cell_mm[2]
     start, stop = max(0, int(middle - aside)), min(hu.shape[2], int(middle + aside) + 2)
-    score = score_enclosure(hu[:, :, start:stop], cell_mm)
+    score = _score_enclosure(hu[:, :, start:stop], cell_mm)
     path = _best_path(score, max(1, round(TILT * cell_mm[0] / cell_mm[1])))
     scores = score[np.arange(len(score)), path[:, 0], path[:, 1]].astype(np.float64)
     return np.add(path, (0, start)), scores
@@ -150,7 +155,7 @@ class Tube:
     slices: tuple[int, int]
 
 
-def measure_tube(grid: Grid, path: Path, scores: Floats) -> Tube | None:
+def _measure_tube(grid: Grid, path: Path, scores: Floats) -> Tube | None:
     """Measure the canal's wall on the CT's own voxels around the path; None where no canal is long enough."""
     middle = _smooth(path.astype(np.float64), grid.cell_mm[0])
     for _ in range(2):
@@ -211,14 +216,14 @@ def _centroid_mm(radius_mm: Floats) -> Floats:
     return centroid
 
 
-def paint_tube(grid: Grid, tube: Tube, box: Box) -> Field:
+def _paint_tube(grid: Grid, tube: Tube, box: Box) -> Field:
     """Return the field of the canal on the CT's voxels in `box`."""
     return _field_of(tube, grid.cells_of(box), grid.cell_mm)
 
 
-def fill_tube(grid: Grid, tube: Tube) -> Mask:
+def _fill_tube(grid: Grid, tube: Tube) -> Mask:
     """Return the cells of the canal."""
-    cells = tube_cells(grid, tube)
+    cells = _tube_cells(grid, tube)
     box = Box.around(cells)
     if box is not None:
         head, back, left = (np.arange(a, b, dtype=np.float64) for a, b in zip(box.start_zyx, box.stop_zyx, strict=True))
@@ -242,7 +247,7 @@ def _field_of(tube: Tube, at_cells: list[Floats], cell_mm: CellSize) -> Field:
     return np.where((head > first - 0.5) & (head < last + 0.5), field, 0).astype(np.float32)
 
 
-def tube_cells(grid: Grid, tube: Tube) -> Mask:
+def _tube_cells(grid: Grid, tube: Tube) -> Mask:
     """Return cells that hold the canal and what is around it."""
     first, last = tube.slices
     middle = np.rint(tube.middle_yx[first : last + 1]).astype(np.intp)
@@ -250,3 +255,35 @@ def tube_cells(grid: Grid, tube: Tube) -> Mask:
     cells = np.zeros(grid.hu.shape, np.bool_)
     cells[np.arange(first, last + 1), middle[:, 0], middle[:, 1]] = True
     return grow(cells, FARTHEST_MM, grid.cell_mm)
+
+
+def find_canal(anatomy: Anatomy) -> Tube | None:
+    """Return the spinal canal; None where there is none."""
+    grid = anatomy.grid
+    return _measure_tube(grid, *_find_path(grid.hu, anatomy.find(find_body), grid.cell_mm))
+
+
+def find_canal_cells(anatomy: Anatomy) -> Mask:
+    """Return the cells of the spinal canal."""
+    tube = anatomy.find(find_canal)
+    return np.zeros(anatomy.grid.hu.shape, np.bool_) if tube is None else _fill_tube(anatomy.grid, tube)
+
+
+def find_midline(anatomy: Anatomy) -> Floats:
+    """Return (slices,) the middle of the patient, in cells to the left: the spine's, else the body's."""
+    tube, body = anatomy.find(find_canal), anatomy.find(find_body)
+    if tube is not None:
+        return tube.middle_yx[:, 1]
+    across = np.nonzero(body)[2]
+    return np.full(len(body), across.mean() if len(across) else 0.0)
+
+
+def draw_canal(anatomy: Anatomy, name: str, job: Job) -> dict[int, MultiPolygon]:
+    """Draw the spinal canal."""
+    grid, tube = anatomy.grid, anatomy.find(find_canal)
+    if tube is None:
+        return {}
+    return trace_cells(grid, _tube_cells(grid, tube), lambda slab: _paint_tube(grid, tube, slab), job, name)
+
+
+RULE = Rule(("SpinalCanal",), draw_canal)

@@ -86,6 +86,11 @@ class Grid:
         parts = [_shrink(self.ct.hu[z : z + rows], step) for z in range(0, len(self.ct.hu), rows)]
         return np.ascontiguousarray(self.to_patient_order(np.concatenate(parts)))
 
+    def slices_of(self, cells: Mask) -> tuple[int, ...]:
+        """Return the CT's slices on which `cells` (patient order) holds anything."""
+        rows = self.to_ct_order(cells).any(axis=(1, 2))
+        return tuple(np.flatnonzero(np.repeat(rows, self.step_zyx[0])[: len(self.ct.hu)]).tolist())
+
     def box_of(self, cells: Mask) -> Box | None:
         """Return the voxels of the CT under `cells` (patient order) and one cell around them."""
         box = Box.around(self.to_ct_order(cells))

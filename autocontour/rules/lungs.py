@@ -3,44 +3,45 @@
 from __future__ import annotations
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from autocontour.base.findings import Finding
+from autocontour.base.jobs import Job
 from autocontour.patient.geometry import Box
-from autocontour.rules.shapes import CellSize, Mask, close_by, label_pieces, shrink
+from autocontour.patient.structures import Contours
+from autocontour.rules.air import LEAST_CC, find_aerated, find_apex
+from autocontour.rules.anatomy import Anatomy
+from autocontour.rules.canal import find_midline
+from autocontour.rules.ends import find_cut_ends
+from autocontour.rules.grid import Field
+from autocontour.rules.rule import Rule
+from autocontour.rules.shapes import CellSize, Mask, close_by, grow, label_pieces, shrink
+from autocontour.rules.trace import (
+    AROUND_CELLS,
+    SURE,
+    WITHIN_MM,
+    as_multipolygon,
+    fill_holes,
+    keep_touching,
+    ramp,
+    trace_cells,
+)
+from autocontour.rules.trachea import find_airway_wall
 
-AIR_HU = -400  # half way between aerated lung (-850) and soft tissue (40)
-PARENCHYMA_HU = (-955, -500)  # median deep inside lung; bowel gas, sinuses and pharynx lie below
-CORE_MM = 6.0
-THICK_MM, THICK_CC = 9.0, 3.0
+SIDES = ("Lung_L", "Lung_R")
+LUNG_HU, LUNG_WIDTH_HU = -300, 800  # clinical contours run outside half way (-400); see benchmarks/rules.py
+VESSEL_HOLE_MM2 = 400.0  # holes in a lung up to this are vessels; a liver's dome or a tumour is larger
+ONE_SIDED = 0.55  # of the other lung's air; the left lung has about 0.85 of the right
 CUPOLA_MM = 30.0  # no lung farther than this above its thick part
-LEAST_CC = 15.0
 VESSEL_MM = 8.0  # vessels and fissures thinner than twice this belong to the lung
 STRADDLING = 0.25  # of a piece beyond the midline: both lungs in one
 LARGE = 0.03  # of all lung
 BRIDGES_MM = (0.0, 3.0, 6.0, 9.0, 12.0)  # where lungs touch, they part when shrunk by one of these
 
 
-def find_aerated(hu: NDArray[np.int16], body: Mask, cell_mm: CellSize) -> Mask:
-    """Find pieces of air whose inside holds some tissue, as lung does and bowel gas, sinuses and pharynx do not."""
-    labels, sizes = label_pieces(body & (hu < AIR_HU))
-    large = sizes * np.prod(cell_mm) / 1000 >= LEAST_CC
-    core = shrink(large[labels], CORE_MM, cell_mm)
-    for piece in np.flatnonzero(large):
-        inside = hu[core & (labels == piece)]
-        large[piece] = len(inside) > 0 and PARENCHYMA_HU[0] < np.median(inside) < PARENCHYMA_HU[1]
-    return np.asarray(large[labels])
-
-
-def find_apex(aerated: Mask, cell_mm: CellSize) -> int | None:
-    """Return the top slice of what is too thick for airways and too large for sinuses; None where nothing is."""
-    labels, sizes = label_pieces(shrink(aerated, THICK_MM, cell_mm))
-    thick = (sizes * np.prod(cell_mm) / 1000 >= THICK_CC)[labels]
-    slices = np.flatnonzero(thick.any(axis=(1, 2)))
-    return int(slices[-1]) if len(slices) else None
-
-
-def part_lungs(
+def _part_lungs(
     aerated: Mask, apex: int | None, airway_wall: Mask, midline: NDArray[np.float64], cell_mm: CellSize
 ) -> tuple[Mask, Mask]:
     """Return the cells of the left and of the right lung, small vessels filled.
@@ -91,3 +92,58 @@ def _find_markers(lungs: Mask, beyond: Mask, cell_mm: CellSize) -> tuple[Mask, M
         if not (large & (np.minimum(share, 1 - share) > STRADDLING)).any():
             break
     return np.asarray((large & (share > 0.5))[labels]), np.asarray((large & (share <= 0.5))[labels])
+
+
+def find_lungs(anatomy: Anatomy) -> tuple[Mask, Mask]:
+    """Return the cells of the left and of the right lung."""
+    return _part_lungs(
+        anatomy.find(find_aerated),
+        anatomy.find(find_apex),
+        anatomy.find(find_airway_wall),
+        anatomy.find(find_midline),
+        anatomy.grid.cell_mm,
+    )
+
+
+def _draw(anatomy: Anatomy, name: str, job: Job) -> Contours:
+    if name in SIDES:
+        return _draw_side(anatomy, name, job)
+    left, right = (_draw_side(anatomy, side, job) for side in SIDES)
+    both = {k: [lung[k] for lung in (left, right) if k in lung] for k in sorted({*left, *right})}
+    return {k: as_multipolygon(shapely.union_all(parts)) for k, parts in both.items()}
+
+
+def _draw_side(anatomy: Anatomy, name: str, job: Job) -> Contours:
+    grid, ct, side = anatomy.grid, anatomy.ct, SIDES.index(name)
+    lungs, wall = anatomy.find(find_lungs), anatomy.find(find_airway_wall)
+    lung = lungs[side]
+    around = grow(lung, AROUND_CELLS * max(grid.cell_mm), grid.cell_mm) & ~lungs[1 - side] & ~wall
+    within = shrink(lung, WITHIN_MM, grid.cell_mm)
+
+    def paint(slab: Box) -> Field:
+        field = ramp(ct.hu[slab.slices], LUNG_HU, -LUNG_WIDTH_HU)
+        np.maximum(field, grid.spread(within, slab), out=field)
+        np.minimum(field, grid.spread(around, slab), out=field)
+        return keep_touching(field, grid.spread(lung, slab) > SURE)
+
+    return fill_holes(trace_cells(grid, around, paint, job, name), VESSEL_HOLE_MM2)
+
+
+def _doubts(anatomy: Anatomy, name: str, contours: Contours) -> list[Finding]:
+    if not contours:
+        return []
+    return [*find_cut_ends(anatomy, name, contours), *_doubt_sides(anatomy, name)]
+
+
+def _doubt_sides(anatomy: Anatomy, name: str) -> list[Finding]:
+    """Return whether one lung is missing, or holds much less air than the other."""
+    left, right = (int(lung.sum()) for lung in anatomy.find(find_lungs))
+    smaller, larger = SIDES if left < right else SIDES[::-1]
+    if min(left, right) == 0:
+        return [Finding.of("AC-RU-003", name, missing=smaller)]
+    if name == larger or min(left, right) >= ONE_SIDED * max(left, right):
+        return []
+    return [Finding.of("AC-RU-004", name, smaller=smaller)]
+
+
+RULE = Rule((*SIDES, "Lungs"), _draw, _doubts)

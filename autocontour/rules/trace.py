@@ -18,7 +18,7 @@ from autocontour.contouring.simplify import simplify_rings
 from autocontour.patient.geometry import Box, VolumeGeometry
 from autocontour.patient.structures import Contours
 from autocontour.patient.volume import CTVolume
-from autocontour.rules.grid import SLAB_SLICES, Field
+from autocontour.rules.grid import SLAB_SLICES, Field, Grid, Mask
 
 if TYPE_CHECKING:
     from shapely import MultiPolygon
@@ -30,6 +30,9 @@ TOLERANCE_MM = 0.1
 SMALLEST_PIXELS = 1.0
 CRUMB_MM2 = 20.0
 SLIVER_MM2 = 3.0
+AROUND_CELLS = 1.1  # the outline is looked for this far outside the cells
+WITHIN_MM = 4.5  # this deep inside the cells nothing is looked at
+SURE = 0.6  # of a voxel's cells belong to the structure
 _IN_SLICE = ndimage.generate_binary_structure(3, 1) & np.array([False, True, False])[:, None, None]
 
 
@@ -79,6 +82,12 @@ def trace(ct: CTVolume, box: Box, paint: Callable[[Box], Field], job: Job, stage
         pixel_mm2 = ct.geometry.pixel_spacing_vu_mm[0] * ct.geometry.pixel_spacing_vu_mm[1]
         contours |= contours_of(simplify_rings(drop_small(rings, SMALLEST_PIXELS * pixel_mm2), TOLERANCE_MM))
     return contours
+
+
+def trace_cells(grid: Grid, cells: Mask, paint: Callable[[Box], Field], job: Job, name: str) -> dict[int, MultiPolygon]:
+    """Outline what `paint` shows on the voxels of `cells`; empty where there are no cells."""
+    box = grid.box_of(cells)
+    return {} if box is None else trace(grid.ct, box, paint, job, f"drawing {name}")
 
 
 def _trace_slab(field: Field, slab: Box, geometry: VolumeGeometry) -> Rings:

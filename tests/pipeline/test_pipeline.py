@@ -50,7 +50,7 @@ def drawn(monkeypatch):
     """Everything is drawn as a square by whoever is asked; return who was."""
     asked = {}
 
-    def by_rules(ct, names, job, *, with_mask):
+    def by_rules(ct, names, job, **options):
         asked["rules"] = list(names)
         return {name: Drawing(SQUARE) for name in names}
 

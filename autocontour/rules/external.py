@@ -3,11 +3,36 @@
 from __future__ import annotations
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from autocontour.base.findings import Finding
+from autocontour.base.jobs import Job
+from autocontour.patient.geometry import Box
+from autocontour.patient.structures import Contours
+from autocontour.rules.anatomy import Anatomy
+from autocontour.rules.grid import Field
+from autocontour.rules.rule import Rule
 from autocontour.rules.shapes import CellSize, Labels, Mask, close_by, fill_slices, grow, label_pieces, open_by, shrink
+from autocontour.rules.trace import (
+    AROUND_CELLS,
+    SURE,
+    WITHIN_MM,
+    fill_holes,
+    keep_touching,
+    ramp,
+    shave,
+    shave_side,
+    trace_cells,
+)
 
+WITH_MASK = "with_mask"  # the option: a thermoplastic mask and the air under it belong to External
+SKIN_HU, SKIN_WIDTH_HU = -500, 1000  # half way between air and tissue
+COUCH_BAND_MM = 25.0
+COUCH_STRIP_MM = 3.0  # half of the thickest strip that is cut off at the couch's side
+MASK_STRIP_MM = 1.8  # elsewhere; an ear is thicker than twice this
+EDGE_CELLS = 20
 SOLID_HU = -350  # cells above it hold tissue or couch; between lung, foam or mattress and fat (-100)
 BONE_HU = 200
 LUNG_HU, LUNG_MM = -955, 6.0  # gas under a mask is darker and thinner
@@ -26,7 +51,12 @@ LIMB_CC = 100.0
 LIMB_BONE_FRACTION = 0.01
 
 
-def find_body(hu: NDArray[np.int16], cell_mm: CellSize) -> Mask:
+def find_body(anatomy: Anatomy) -> Mask:
+    """Return the cells of the patient with cavities, without couch."""
+    return _find_body(anatomy.grid.hu, anatomy.grid.cell_mm)
+
+
+def _find_body(hu: NDArray[np.int16], cell_mm: CellSize) -> Mask:
     """Find the cells of the patient, cavities filled.
 
     Opening drops shells; the largest piece left is the trunk or the head, and other large pieces that hold bone are
@@ -100,7 +130,7 @@ def _longest_mm(labels: Labels, cell_mm: CellSize) -> NDArray[np.float64]:
     return longest
 
 
-def find_couch(hu: NDArray[np.int16], body: Mask, cell_mm: CellSize) -> tuple[int, int] | None:
+def _find_couch(hu: NDArray[np.int16], body: Mask, cell_mm: CellSize) -> tuple[int, int] | None:
     """Return on which side the couch lies: the axis (1 back, 2 left) and its sign; None where there is no couch."""
     labels, _ = label_pieces((hu > SHELL_HU) & ~grow(body, max(cell_mm), cell_mm))
     couch = (_longest_mm(labels, cell_mm) >= COUCH_MM)[labels]
@@ -113,7 +143,7 @@ def find_couch(hu: NDArray[np.int16], body: Mask, cell_mm: CellSize) -> tuple[in
 
 def _on_couch_side(hu: NDArray[np.int16], body: Mask, cell_mm: CellSize) -> Mask:
     """Return the cells that lie between body and couch, or in their slice as far to the couch's side as the body."""
-    couch = find_couch(hu, body, cell_mm)
+    couch = _find_couch(hu, body, cell_mm)
     if couch is None:
         return np.zeros_like(body)
     axis, sign = couch
@@ -126,12 +156,12 @@ def _on_couch_side(hu: NDArray[np.int16], body: Mask, cell_mm: CellSize) -> Mask
     return np.flip(side, axis) if sign < 0 else side
 
 
-def find_sure(body: Mask, cell_mm: CellSize) -> Mask:
+def _find_sure(body: Mask, cell_mm: CellSize) -> Mask:
     """Return cells of the body that cannot be a mask lying close to the skin: deep ones and protrusions."""
     return shrink(body, SKIN_MM, cell_mm) | (body & ~open_by(body, BOARD_MM, cell_mm))
 
 
-def find_mask(hu: NDArray[np.int16], body: Mask, cell_mm: CellSize) -> Mask:
+def _find_mask(hu: NDArray[np.int16], body: Mask, cell_mm: CellSize) -> Mask:
     """Return the body with a thermoplastic mask around it and the air under the mask.
 
     A mask is thin, close to the body, and not on the side of the couch.
@@ -141,3 +171,50 @@ def find_mask(hu: NDArray[np.int16], body: Mask, cell_mm: CellSize) -> Mask:
     labels, sizes = label_pieces(near)
     mask = (sizes * np.prod(cell_mm) / 1000 >= MASK_CC)[labels]
     return fill_slices(close_by(body | mask, MASK_GAP_MM, cell_mm))
+
+
+def _draw(anatomy: Anatomy, name: str, job: Job) -> Contours:
+    grid, ct = anatomy.grid, anatomy.ct
+    body, with_mask = anatomy.find(find_body), WITH_MASK in anatomy.options
+    outside = _find_mask(grid.hu, body, grid.cell_mm) if with_mask else body
+    around = grow(outside, AROUND_CELLS * max(grid.cell_mm), grid.cell_mm)
+    within = shrink(outside, WITHIN_MM, grid.cell_mm)
+    sure = outside if with_mask else _find_sure(outside, grid.cell_mm)
+
+    def paint(slab: Box) -> Field:
+        field = ramp(ct.hu[slab.slices], SKIN_HU, SKIN_WIDTH_HU)
+        np.minimum(field, grid.spread(around, slab), out=field)
+        np.maximum(field, grid.spread(within, slab), out=field)
+        return keep_touching(field, grid.spread(sure, slab) > SURE)
+
+    couch = _find_couch(grid.hu, body, grid.cell_mm)
+    towards = grid.direction_in_slice(*couch) if couch else None
+    contours = trace_cells(grid, around, paint, job, name)
+    shaved = {k: _shave(multi, towards, with_mask=with_mask) for k, multi in contours.items()}
+    return fill_holes({k: multi for k, multi in shaved.items() if multi.geoms})
+
+
+def _shave(multi: shapely.MultiPolygon, couch: tuple[int, int] | None, *, with_mask: bool) -> shapely.MultiPolygon:
+    """Cut off the mask, unless it is wanted, and the strips of couch that stick to the skin."""
+    multi = multi if with_mask else shave(multi, MASK_STRIP_MM)
+    return shave_side(multi, COUCH_STRIP_MM, couch, COUCH_BAND_MM) if couch else multi
+
+
+def _doubts(anatomy: Anatomy, name: str, contours: Contours) -> list[Finding]:
+    slices = _slices_at_edge(anatomy)
+    return [Finding.of("AC-RU-002", name, slices)] if slices and contours else []
+
+
+def _slices_at_edge(anatomy: Anatomy) -> tuple[int, ...]:
+    """Return the CT's slices on which the patient reaches the edge of the image; none where it hardly does."""
+    body, grid = anatomy.find(find_body), anatomy.grid
+    at_edge = np.zeros_like(body)
+    sides = (np.s_[:, 0], np.s_[:, -1], np.s_[:, :, 0], np.s_[:, :, -1])
+    for edge in sides:
+        at_edge[edge] = body[edge]
+    if max(np.count_nonzero(body[edge]) for edge in sides) < EDGE_CELLS:
+        return ()
+    return grid.slices_of(at_edge)
+
+
+RULE = Rule(("External",), _draw, _doubts, options=(WITH_MASK,))

@@ -8,8 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from autocontour.base.findings import Finding
+from autocontour.base.jobs import Job
+from autocontour.patient.geometry import Box
+from autocontour.patient.structures import Contours
+from autocontour.rules.air import find_apex
+from autocontour.rules.anatomy import Anatomy
+from autocontour.rules.ends import find_cut_ends
+from autocontour.rules.external import find_body
+from autocontour.rules.grid import Field
+from autocontour.rules.rule import Rule
 from autocontour.rules.shapes import IN_PLANE, CellSize, Labels, Mask, grow, label, open_by
+from autocontour.rules.trace import AROUND_CELLS, SURE, fill_holes, keep_touching, ramp, trace_cells
 
+LUMEN_HU, LUMEN_WIDTH_HU = -500, 1000
+AIRWAY_WALL_MM = 4.0
 GAS_HU = -850  # cells below it are mostly gas
 SPOT_MM2 = (40.0, 800.0)  # lumen in a transverse slice; an adult trachea has 100 to 400 mm²
 LONGEST_ASPECT = 2.5
@@ -56,7 +69,7 @@ class Airway:
     has_cricoid: bool
 
 
-def find_airway(hu: NDArray[np.int16], body: Mask, apex: int | None, cell_mm: CellSize) -> Airway | None:
+def _find_airway(hu: NDArray[np.int16], body: Mask, apex: int | None, cell_mm: CellSize) -> Airway | None:
     """Walk along spots of gas, slice by slice, from the tallest round column near the midline.
 
     Parameters
@@ -186,3 +199,48 @@ def _find_cricoid(
     if has_carina and above_mm[-1] > LENGTH_MM:
         tops.append(slices[0] + LENGTH_MM / cell_mm[0])
     return int(min(tops)) if tops else None
+
+
+def find_airway(anatomy: Anatomy) -> Airway | None:
+    """Return trachea and main bronchi; None where nothing proves that a column of gas is the airway."""
+    return _find_airway(anatomy.grid.hu, anatomy.find(find_body), anatomy.find(find_apex), anatomy.grid.cell_mm)
+
+
+def find_airway_wall(anatomy: Anatomy) -> Mask:
+    """Return the cells of trachea and main bronchi with their walls, which are not lung."""
+    airway = anatomy.find(find_airway)
+    if airway is None:
+        return np.zeros(anatomy.grid.hu.shape, np.bool_)
+    return grow(airway.column | airway.bronchi, AIRWAY_WALL_MM, anatomy.grid.cell_mm)
+
+
+def _draw(anatomy: Anatomy, name: str, job: Job) -> Contours:
+    grid, ct, airway = anatomy.grid, anatomy.ct, anatomy.find(find_airway)
+    if airway is None:
+        return {}
+    lumen = airway.trachea
+    around = grow(lumen, AROUND_CELLS * max(grid.cell_mm), grid.cell_mm) & lumen.any(axis=(1, 2), keepdims=True)
+
+    def paint(slab: Box) -> Field:
+        field = ramp(ct.hu[slab.slices], LUMEN_HU, -LUMEN_WIDTH_HU)
+        np.minimum(field, grid.spread(around, slab), out=field)
+        return keep_touching(field, grid.spread(lumen, slab) > SURE)
+
+    return fill_holes(trace_cells(grid, around, paint, job, name))
+
+
+def _doubts(anatomy: Anatomy, name: str, contours: Contours) -> list[Finding]:
+    airway = anatomy.find(find_airway)
+    if airway is None or not contours:
+        return []
+    found = find_cut_ends(anatomy, name, contours)
+    to_head = anatomy.ct.geometry.direction[2, 2] > 0
+    bottom, top = (min(contours), max(contours)) if to_head else (max(contours), min(contours))
+    if airway.has_cricoid:
+        found.append(Finding.of("AC-RU-005", name, [top]))
+    if not airway.has_carina and not airway.trachea[0].any():
+        found.append(Finding.of("AC-RU-006", name, [bottom]))
+    return found
+
+
+RULE = Rule(("Trachea",), _draw, _doubts)
