@@ -175,8 +175,9 @@ class Case:
         return tuple(adopted)
 
     def to_structure_set(self, label: str, numbers: frozenset[int] | None = None) -> StructureSet:
-        """Return the structures, or those of `numbers`, as a set of their own."""
-        chosen = tuple(s for s in self.state.structures if numbers is None or s.number in numbers)
+        """Return the structures, or those of `numbers`, with their approvals as a set of their own."""
+        items = (item for item in self.state.items if numbers is None or item.structure.number in numbers)
+        chosen = tuple(item.reviewed_structure for item in items)
         return StructureSet(label, chosen, self.key.series_instance_uid, self.key.frame_of_reference_uid)
 
     def look(self, number: int, slice_index: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from autocontour.base.errors import CaseError
@@ -44,6 +45,14 @@ class CaseStructure:
     def is_protected(self) -> bool:
         """Whether its contours may not change: locked or approved."""
         return self.locked or self.is_approved
+
+    @property
+    def reviewed_structure(self) -> Structure:
+        """The structure with its approver and the time of approval, for a file."""
+        if not (self.is_approved and self.approved_at):
+            return replace(self.structure, reviewer="", reviewed_at=None)
+        approved_at = datetime.fromisoformat(self.approved_at)
+        return replace(self.structure, reviewer=self.approved_by, reviewed_at=approved_at)
 
 
 APPROVAL_FIELDS = frozenset({"locked", "approved_by", "approved_at", "status", "color_rgb"})

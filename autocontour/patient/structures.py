@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -81,6 +82,8 @@ class Structure:
     attributes
         What else the file said of it, such as a density: its ROI, contour and observation items without the contours,
         as one dataset in Explicit VR Little Endian, for writing them back.
+    reviewer, reviewed_at
+        Who approved it and when, with its time zone; empty and None while it is not approved.
     """
 
     name: str
@@ -97,6 +100,8 @@ class Structure:
     imported: Mapping[int, tuple[ImportedContour, ...]] = field(default_factory=dict)
     carried: tuple[ImportedContour, ...] = ()
     attributes: bytes = b""
+    reviewer: str = ""
+    reviewed_at: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -297,26 +296,20 @@ class Questions(QMainWindow):
 
     def export(self, dialog: ExportDialog) -> None:
         """Write what the dialog says."""
-        from autocontour.rtstruct import HoleStyle, WriteOptions, write_structure_set
+        from autocontour.rtstruct import HoleStyle, WriteOptions, are_approved, write_structure_set
 
         space, path = self.workspace, dialog.path
         assert space.ct is not None  # ask_export has asked
         if path.exists() and not self._may_replace(path):
             return
         chosen = dialog.structure_set
-        approved = [space.state[s.number] for s in chosen.structures]
-        whole = all(item.is_approved for item in approved)
-        options = WriteOptions(
-            HoleStyle(dialog.profile.holes),
-            reviewer=approved[-1].approved_by if whole else "",
-            reviewed_at=datetime.now(UTC) if whole else None,
-        )
+        options = WriteOptions(HoleStyle(dialog.profile.holes))
         try:
             write_structure_set(chosen, space.ct, path, overwrite=True, options=options)
         except AutoContourError as error:
             space.say_error(error)
             return
-        status = "APPROVED" if whole else "UNAPPROVED"
+        status = "APPROVED" if are_approved(chosen.structures) else "UNAPPROVED"
         space.say(
             tr_count(
                 len(chosen.structures),

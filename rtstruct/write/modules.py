@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
-from pydicom.sequence import Sequence
+from pydicom.sequence import Sequence as DicomSequence
 from pydicom.sr.codedict import codes
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RTStructureSetStorage, generate_uid
 
 from autocontour import __version__
 from autocontour.base.errors import OutputError
 from autocontour.base.findings import Finding
-from autocontour.patient.structures import ReviewStatus, StructureSet
+from autocontour.patient.structures import ReviewStatus, Structure, StructureSet
 from autocontour.rtstruct.encoding import CharacterSet, raw_attribute
 from autocontour.rtstruct.write.options import WriteOptions
 
@@ -105,7 +105,7 @@ def add_contributing_equipment(dataset: Dataset, purpose: Code, description: str
     build_general_equipment(item)
     item.ContributionDateTime = now.strftime("%Y%m%d%H%M%S")
     item.ContributionDescription = description
-    dataset.ContributingEquipmentSequence = Sequence([*dataset.get("ContributingEquipmentSequence", []), item])
+    dataset.ContributingEquipmentSequence = DicomSequence([*dataset.get("ContributingEquipmentSequence", []), item])
 
 
 def build_structure_set(dataset: Dataset, structure_set: StructureSet, now: datetime) -> None:
@@ -118,15 +118,32 @@ def build_structure_set(dataset: Dataset, structure_set: StructureSet, now: date
     dataset.StructureSetDate, dataset.StructureSetTime = date_and_time(now)
 
 
-def build_approval(dataset: Dataset, structure_set: StructureSet, options: WriteOptions, now: datetime) -> None:
-    """Approval (C.8.8.16): APPROVED only when a named person approved every structure."""
-    approved = all(structure.status is ReviewStatus.APPROVED for structure in structure_set.structures)
-    if not (approved and structure_set.structures and options.reviewer and options.reviewed_at):
+def build_approval(dataset: Dataset, structures: Sequence[Structure], now: datetime) -> None:
+    """Approval (C.8.8.16), see `are_approved`; the time is that of the last structure's approval."""
+    if not are_approved(structures):
         withdraw_approval(dataset)
         return
+    last = max(structure.reviewed_at for structure in structures if structure.reviewed_at)
     dataset.ApprovalStatus = "APPROVED"
-    dataset.ReviewDate, dataset.ReviewTime = date_and_time(options.reviewed_at.astimezone(now.tzinfo))
-    dataset.ReviewerName = options.reviewer
+    dataset.ReviewDate, dataset.ReviewTime = date_and_time(last.astimezone(now.tzinfo))
+    dataset.ReviewerName = structures[0].reviewer.strip()
+
+
+def are_approved(structures: Sequence[Structure]) -> bool:
+    """Whether a set of these structures is APPROVED: one named person approved every one of them.
+
+    The Approval module (PS3.3 C.8.8.16) has room for one reviewer and concerns the whole set. A set whose structures
+    several persons approved was reviewed as a whole by nobody and stays UNAPPROVED; its observations name who approved
+    each structure.
+    """
+    reviewers = {structure.reviewer.strip() for structure in structures}
+    return all(map(is_approved, structures)) and len(reviewers) == 1
+
+
+def is_approved(structure: Structure) -> bool:
+    """Whether a named person approved a structure at a known time."""
+    named = bool(structure.reviewer.strip()) and structure.reviewed_at is not None
+    return structure.status is ReviewStatus.APPROVED and named
 
 
 def withdraw_approval(dataset: Dataset) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 
 
@@ -28,12 +27,7 @@ class WriteOptions:
         How holes are written.
     series_description
         Series Description (LO), what a planning system lists the file under.
-    reviewer, reviewed_at
-        Who approved the set and when, with its time zone. The file says APPROVED only with both, and only if every
-        structure in it is approved.
     """
 
     holes: HoleStyle = HoleStyle.KEYHOLE
     series_description: str = "autocontour structure set"
-    reviewer: str = ""
-    reviewed_at: datetime | None = None

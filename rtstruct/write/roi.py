@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from pydicom import Dataset
 from pydicom.sr.codedict import codes
@@ -17,7 +18,7 @@ from autocontour.patient.volume import SeriesReference
 from autocontour.rtstruct.algorithm import build_algorithm, read_algorithm
 from autocontour.rtstruct.encoding import decode_dataset, set_raw_sequence, with_raw_values
 from autocontour.rtstruct.write.contours import ContourRecord, count_points, encode_contours, other_frame_of_reference
-from autocontour.rtstruct.write.modules import MAX_TEXT, build_code, describe_findings
+from autocontour.rtstruct.write.modules import MAX_TEXT, build_code, describe_findings, is_approved, local_now
 
 MAX_NAME = 64
 """Characters of VR LO."""
@@ -56,6 +57,7 @@ def build_roi_items(
     observations = tuple(kept.get("RTROIObservationsSequence") or [Dataset()])
     for observation in observations:
         observation.ReferencedROINumber = structure.number
+        _record_approval(observation, structure, local_now(ct.header), redrawn=redrawn)
     _build_observation(observations[0], structure, same=bool(structure.attributes) and not renamed)
     return RoiItems(roi, contour, observations)
 
@@ -114,6 +116,19 @@ def _build_contour(
         contours = encode_contours(records, ct, implicit=implicit)
         set_raw_sequence(item, "ContourSequence", contours, implicit=implicit)
     return item
+
+
+def _record_approval(item: Dataset, structure: Structure, now: datetime, *, redrawn: bool) -> None:
+    """Write who approved the structure and when: ROI Interpreter and ROI Observation DateTime (C.8.8.8).
+
+    What another file stated of a structure that was redrawn since no longer holds.
+    """
+    if redrawn:
+        item.pop("ROIInterpreter", None)
+        item.pop("ROIObservationDateTime", None)
+    if is_approved(structure) and structure.reviewed_at:
+        item.ROIInterpreter = structure.reviewer
+        item.ROIObservationDateTime = structure.reviewed_at.astimezone(now.tzinfo).strftime("%Y%m%d%H%M%S%z")
 
 
 def _build_observation(item: Dataset, structure: Structure, *, same: bool) -> None:

@@ -137,9 +137,9 @@ def set_roi_items(dataset: Dataset, items: Sequence[RoiItems]) -> None:
 
 def own_texts(structures: Sequence[Structure], options: WriteOptions) -> Iterator[str]:
     """Yield the text that the program adds to a file."""
-    yield from (options.series_description, options.reviewer)
+    yield options.series_description
     for structure in structures:
-        yield from (structure.name, structure.description)
+        yield from (structure.name, structure.description, structure.reviewer)
         yield from (finding.message for finding in structure.findings)
         if structure.provenance:
             yield from map(str, structure.provenance.to_json().values())
@@ -157,7 +157,7 @@ def _build_head(structure_set: StructureSet, reference: SeriesReference, options
     modules.build_frame_of_reference(dataset, header)
     modules.build_general_equipment(dataset)
     modules.build_structure_set(dataset, structure_set, now)
-    modules.build_approval(dataset, structure_set, options, now)
+    modules.build_approval(dataset, structure_set.structures, now)
     modules.add_contributing_equipment(dataset, modules.PROCESSING, "Contours drawn or edited", now)
     others = {other_frame_of_reference(structure, reference) for structure in structure_set.structures} - {""}
     dataset.ReferencedFrameOfReferenceSequence = build_frame_of_reference_items(reference, sorted(others))

@@ -103,27 +103,41 @@ def test_no_code_for_a_name_that_is_not_known(make, ct, path):
     assert "RTROIIdentificationCodeSequence" not in dcmread(path).RTROIObservationsSequence[0]
 
 
+MORNING, NOON = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC), datetime(2026, 3, 4, 12, 0, 1, tzinfo=UTC)
+
+
 @pytest.mark.parametrize(
-    ("statuses", "reviewer", "expected"),
+    ("statuses", "reviewers", "expected"),
     [
-        (("approved", "approved"), "Doe^Jane", "APPROVED"),
-        (("approved", "edited"), "Doe^Jane", "UNAPPROVED"),
-        (("approved", "approved"), "", "UNAPPROVED"),
+        (("approved", "approved"), ("Doe^Jane", "Doe^Jane"), "APPROVED"),
+        (("approved", "edited"), ("Doe^Jane", ""), "UNAPPROVED"),
+        (("approved", "approved"), ("", ""), "UNAPPROVED"),
+        (("approved", "approved"), ("Doe^Jane", "Roe^Richard"), "UNAPPROVED"),
     ],
 )
-def test_approved_only_when_a_named_person_approved_all(make, ct, path, statuses, reviewer, expected):
+def test_an_exported_set_is_approved_only_by_one_person_who_approved_all(make, ct, path, statuses, reviewers, expected):
+    """Not signed with the last structure's approver and the time of export."""
     structures = tuple(
-        make.structure(f"S{i}", i, make.masks()["Ball"], ct, status=ReviewStatus(status))
-        for i, status in enumerate(statuses)
+        make.structure(
+            f"S{i}", i, make.masks()["Ball"], ct, status=ReviewStatus(status), reviewer=name, reviewed_at=time
+        )
+        for i, (status, name, time) in enumerate(zip(statuses, reviewers, (NOON, MORNING), strict=True))
     )
-    options = WriteOptions(reviewer=reviewer, reviewed_at=datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC))
-    write_structure_set(StructureSet("SET", structures), ct, path, options=options)
+    write_structure_set(StructureSet("SET", structures), ct, path)
     dataset = dcmread(path)
     assert dataset.ApprovalStatus == expected
-    assert ("ReviewDate" in dataset) == (expected == "APPROVED")
+    assert ("ReviewDate" in dataset) == ("ReviewerName" in dataset) == (expected == "APPROVED")
     if expected == "APPROVED":
-        local = options.reviewed_at.astimezone()
-        assert dataset.ReviewDate + dataset.ReviewTime == local.strftime("%Y%m%d%H%M%S")
+        assert dataset.ReviewDate + dataset.ReviewTime == NOON.astimezone().strftime("%Y%m%d%H%M%S")
+        assert dataset.ReviewerName == "Doe^Jane"
+    for status, name, time, observation in zip(
+        statuses, reviewers, (NOON, MORNING), dataset.RTROIObservationsSequence, strict=True
+    ):
+        signed = status == "approved" and name != ""
+        assert observation.ROIInterpreter == (name if signed else "")
+        assert observation.get("ROIObservationDateTime") == (
+            time.astimezone().strftime("%Y%m%d%H%M%S%z") if signed else None
+        )
     assert make.dciodvfy(path) == []
 
 
@@ -206,9 +220,10 @@ def test_non_latin_names_are_kept(make, path, character_set, patient, name, expe
 
 def test_times_are_in_the_zone_that_the_ct_states(make, path):
     ct = make.ct(TimezoneOffsetFromUTC="+0545")
-    approved = make.structure("A", 1, make.masks()["Ball"], ct, status=ReviewStatus.APPROVED)
-    options = WriteOptions(reviewer="Doe^Jane", reviewed_at=datetime(2026, 3, 4, 22, 30, 0, tzinfo=UTC))
-    write_structure_set(StructureSet("SET", (approved,)), ct, path, options=options)
+    approval = {"status": ReviewStatus.APPROVED, "reviewer": "Doe^Jane"}
+    approval["reviewed_at"] = datetime(2026, 3, 4, 22, 30, 0, tzinfo=UTC)
+    approved = make.structure("A", 1, make.masks()["Ball"], ct, **approval)
+    write_structure_set(StructureSet("SET", (approved,)), ct, path)
     dataset = dcmread(path)
     assert (dataset.ReviewDate, dataset.ReviewTime) == ("20260305", "041500")
     assert dataset.TimezoneOffsetFromUTC == "+0545"
