@@ -51,7 +51,11 @@ class Intake(Questions):
         from autocontour.gui.app.opening import Opening
 
         path = path.parent if path.is_file() and not path.name.endswith(SUFFIXES) else path
-        opened = partial(self._take_in, source=path)
+        free = self.workspace.when_free  # a stroke under way comes first
+
+        def opened(found: Opened) -> None:
+            free(partial(self._take_in, found, source=path))
+
         self.stop_opening()
         self._opening = Opening(self, path, opened, self.workspace.say_error, self._is_begun, series_uid)
         self._opening.start()

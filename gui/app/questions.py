@@ -324,10 +324,11 @@ class Questions(QMainWindow):
         self, label: str, numbers: set[int], target: int | None, name: str, compute: Callable[[Job], Contours]
     ) -> None:
         """Compute contours of structures beside the window and put them into `target`, or into a new one."""
-        if target is None or self.workspace.may_change(target):
-            sources = numbers if target is None else numbers | {target}
-            self.workspace.background.run(
-                label, sources, compute, lambda contours: self._put(label, contours, target, name)
+        space = self.workspace
+        if target is None or space.may_change(target):
+            sources, hands = numbers if target is None else numbers | {target}, space.hands
+            space.background.run(
+                label, sources, compute, lambda contours: self._put(label, contours, target, name, hands)
             )
 
     def _grown(self, contours: Contours, margins_mm: Margins, job: Job) -> Contours:
@@ -345,10 +346,10 @@ class Questions(QMainWindow):
         path, _ = QFileDialog.getOpenFileName(self, tr("Open a structure set"), start, "RTSTRUCT (*.dcm *);;All (*)")
         return Path(path) if path else None
 
-    def _put(self, label: str, contours: Contours, number: int | None, name: str) -> None:
+    def _put(self, label: str, contours: Contours, number: int | None, name: str, hands: int) -> None:
         """Put a result into a structure, or into a new one called `name`."""
         if number is None:
-            self.workspace.add_structure(new_structure(name, contours))
+            self.workspace.add_structure(new_structure(name, contours), hands=hands)
         else:
             before = self.workspace.state[number].structure.contours
             self.workspace.redraw(label, replaced(before, contours), number)

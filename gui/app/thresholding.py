@@ -56,12 +56,13 @@ def _draw(space: Workspace, dialog: ThresholdDialog) -> None:
     what, inside = dialog.target.currentData(), dialog.region.currentData()
     target = None if what == NEW else space.selected
     before = space.state[target].structure.contours if target is not None else {}
+    hands = space.hands
 
     def apply(found: Contours) -> None:
         if not found:
             space.said.emit(tr("Nothing was found in this range there."), True)
         elif target is None:
-            space.add_structure(new_structure(LABEL, found))
+            space.add_structure(new_structure(LABEL, found), hands=hands)
         elif what == REPLACE:
             space.redraw(LABEL, replaced(before, found), target)
         else:

@@ -6,7 +6,7 @@ import os
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtGui import QAction, QCloseEvent, QKeyEvent, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import (
     QApplication,
@@ -24,7 +24,6 @@ from autocontour.case import Edit
 from autocontour.gui.app.actions import ACTIONS, ActionRow
 from autocontour.gui.app.collecting import collect_on_gui_thread
 from autocontour.gui.app.intake import Intake
-from autocontour.gui.app.reviewing import review_next
 from autocontour.gui.look import theme
 from autocontour.gui.look.icons import SIZE, icon
 from autocontour.gui.look.language import tr
@@ -58,6 +57,8 @@ TOOL_CLASSES: dict[str, type[Tool]] = {
     "points": Points,
     "ruler": Ruler,
 }
+WHILE_BUSY = ("navigate", "smaller", "larger")
+"""Actions that a busy tool allows: Esc breaks its stroke off, the size keys are part of it."""
 LOW_PX, SMALL_ICON = 780, 20
 MAIN_BAR = ("open", "auto", "", "undo", "redo", "", "next", "approve", "compare", "", "export")
 STRUCTURE_MENU = (
@@ -114,7 +115,7 @@ class MainWindow(Intake):
         self.welcome = WelcomePage()
         room = QSplitter(Qt.Orientation.Horizontal)
         room.setHandleWidth(3)
-        self.comparison = Comparison(self.workspace, lambda: self.views.axial.tool.busy, self)
+        self.comparison = Comparison(self.workspace, lambda: self.workspace.is_held, self)
         self.comparison_strip = ComparisonStrip(self.comparison)
         room.addWidget(_above(self.views, self.comparison_strip))
         room.addWidget(self.panel)
@@ -166,8 +167,20 @@ class MainWindow(Intake):
         action.setToolTip(f"<b>{tr(row.text)}</b>  {keys}<br>{tr(row.tip)}")
         action.setStatusTip(tr(row.tip))
         action.setCheckable(row.tool)
-        action.triggered.connect(lambda _=False, run=row.run: run(self))
+        action.triggered.connect(lambda _=False, row=row: self._do(row))
         return action
+
+    def _do(self, row: ActionRow) -> None:
+        """Carry out an action, unless a tool is busy: a stroke is finished or broken off first."""
+        if self.workspace.is_held and row.name not in WHILE_BUSY:
+            self._check_tool()
+            return
+        self.workspace.note_hand()
+        row.run(self)
+
+    def act(self, name: str) -> None:
+        """Carry out an action by its name, as its key would."""
+        self.actions_by_name[name].trigger()
 
     def _dress_icons(self) -> None:
         for row in ACTIONS:
@@ -188,9 +201,9 @@ class MainWindow(Intake):
         self.comparison.changed.connect(self._follow_comparison)
         self.comparison_strip.add_asked.connect(self.ask_comparison)
         self.panel.menu_asked.connect(self._show_structure_menu)
-        self.panel.add_asked.connect(self.ask_structure)
-        self.panel.approve_asked.connect(self.ask_approval)
-        self.panel.next_asked.connect(partial(review_next, space))
+        self.panel.add_asked.connect(partial(self.act, "add"))
+        self.panel.approve_asked.connect(partial(self.act, "approve"))
+        self.panel.next_asked.connect(partial(self.act, "next"))
         self.welcome.open_asked.connect(self.ask_folder)
         self.welcome.folder_chosen.connect(lambda folder: self.open_path(Path(folder)))
         self.welcome.left_case_chosen.connect(self.go_on_with)
@@ -247,10 +260,14 @@ class MainWindow(Intake):
 
     def take_tool(self, name: str) -> None:
         """Take a tool in hand."""
-        for other in TOOL_CLASSES:
-            self.actions_by_name[other].setChecked(other == name)
         self.views.set_tool(self.tools[name])
+        self._check_tool()
         self._show_tool()
+
+    def _check_tool(self) -> None:
+        """Let the tool bar show which tool is in hand."""
+        for name, tool in self.tools.items():
+            self.actions_by_name[name].setChecked(tool is self.views.axial.tool)
 
     def put_down_tool(self) -> None:
         """Break off the stroke under way, or go back to navigating."""
@@ -258,7 +275,7 @@ class MainWindow(Intake):
         if view is not None:
             view.tool.cancel()
             view.refresh()
-            self.take_tool(next(n for n, t in self.tools.items() if t is self.views.axial.tool))
+            self._check_tool()
         else:
             self.take_tool("navigate")
 
@@ -346,8 +363,15 @@ class MainWindow(Intake):
         size = SMALL_ICON if self.height() < LOW_PX else SIZE
         self.side_bar.setIconSize(QSize(size, size))
 
+    def event(self, event: QEvent) -> bool:
+        """Finish a stroke before a dialog takes the mouse away, with which its end would be lost."""
+        if event.type() == QEvent.Type.WindowBlocked:
+            self.views.finish_stroke()
+        return super().event(event)
+
     def closeEvent(self, event: QCloseEvent) -> None:
         """Save what is remembered and let go of everything."""
+        self.views.finish_stroke()
         self.auto_bar.stop()
         self.stop_opening()
         self.settings.geometry = self.saveGeometry()

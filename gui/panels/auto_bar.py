@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from autocontour.base.errors import AutoContourError, Cancelled
 from autocontour.base.findings import Finding
@@ -43,13 +44,14 @@ class AutoBar(ProgressStrip):
         ct = self.workspace.ct
         if ct is None or self.is_running:
             return
-        self._count = 0
+        self._count, self._hands = 0, self.workspace.hands
         self._target, self._package = target, package
         self.task = ContourTask(ct, template, names, package, self)
         self.task.advanced.connect(self.show_progress)
-        self.task.drawn.connect(self._receive)
-        self.task.done.connect(self._finish)
-        self.task.failed.connect(self._fail)
+        free = self.workspace.when_free  # a stroke under way comes first
+        self.task.drawn.connect(lambda structure: free(partial(self._receive, structure)))
+        self.task.done.connect(lambda findings: free(partial(self._finish, findings)))
+        self.task.failed.connect(lambda error: free(partial(self._fail, error)))
         self.show_progress("Starting…", 0.0)
         self.show()
         self.task.start()
@@ -71,7 +73,8 @@ class AutoBar(ProgressStrip):
 
     def _receive(self, structure: Structure) -> None:
         self._count += 1
-        self.workspace.receive(replace(structure, name=self._target) if self._target else structure)
+        named = replace(structure, name=self._target) if self._target else structure
+        self.workspace.receive(named, hands=self._hands)
 
     def _finish(self, findings: tuple[Finding, ...]) -> None:
         self.hide()

@@ -203,6 +203,8 @@ class StructuresPanel(QFrame):
     def _select(self, index: QModelIndex, _: QModelIndex) -> None:
         if index.isValid():
             self.workspace.select(self._number(index))
+            if self.workspace.selected != self._number(index):
+                self._show_current()  # a stroke is under way
 
     def _number(self, index: QModelIndex) -> int:
         return self.model.item(index).structure.number

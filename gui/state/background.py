@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -108,7 +109,7 @@ class Background(QObject):
             self._timer.start()
             self.begun.emit(label)
         else:
-            self._finish()
+            self._workspace.when_free(partial(self._finish, self._future))
 
     def stop(self) -> None:
         """Stop; nothing is applied."""
@@ -126,13 +127,16 @@ class Background(QObject):
         if self._future is None:
             return
         if self._future.done():
-            self._finish()
+            self._timer.stop()
+            self._workspace.when_free(partial(self._finish, self._future))
             return
         job, passed = self._job, time.monotonic() - self._started
         left = passed * (1 - job.fraction) / job.fraction if job.fraction > 0.05 else -1.0
         self.advanced.emit(job.stage, job.fraction, left)
 
-    def _finish(self) -> None:
+    def _finish(self, finished: Future[Any]) -> None:
+        if finished is not self._future:
+            return  # stopped while it waited for the end of a stroke
         future, apply, changed = self._end(), self._apply, self._changed_names()
         try:
             result = future.result()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Signal
+import shapely
+from PySide6.QtCore import QObject, QTimer, Signal
+from shapely import Polygon
 
 from autocontour.base.errors import AutoContourError
 from autocontour.base.findings import Finding
@@ -61,10 +64,52 @@ class Workspace(QObject):
         self.window = PRESETS["Soft tissue"]
         self.selected: int | None = None
         self.hidden: set[int] = set()
+        self.hands = 0
+        self._chosen_before: list[int] = []
+        self._held = self._is_drawing = False
+        self._waiting: deque[Callable[[], object]] = deque()
         self.fill_opacity = 0.12
         self.outlines_shown = True
         self._last_work = time.monotonic()
         self.background = Background(self)
+
+    # The hand and what waits for it -----------------------------------------------------------------------------------
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a tool is busy: the mouse button is down in a view."""
+        return self._held
+
+    @property
+    def is_drawing(self) -> bool:
+        """Whether a stroke is under way; structure, slice and contours do not change meanwhile."""
+        return self._held and self._is_drawing
+
+    def hold(self, *, is_drawing: bool) -> None:
+        """Keep everything as it is until `let_go`: a tool is busy."""
+        self.note_hand()
+        self._held, self._is_drawing = True, is_drawing
+
+    def let_go(self) -> None:
+        """End `hold`; what has waited follows."""
+        self._held = self._is_drawing = False
+        if self._waiting:
+            QTimer.singleShot(0, self, self._catch_up)
+
+    def when_free(self, act: Callable[[], object]) -> None:
+        """Call `act` as soon as no tool is busy: at once, or after the stroke; not at all once the scan is closed."""
+        self._waiting.append(act)
+        self._catch_up()
+
+    def note_hand(self) -> None:
+        """Note that the user has done something; results that arrive later leave the selection alone."""
+        self.hands += 1
+
+    def _catch_up(self) -> None:
+        while self._waiting and not self._held:
+            self._waiting.popleft()()
+
+    # The case -------------------------------------------------------------------------------------------------------
 
     @property
     def state(self) -> CaseState:
@@ -108,7 +153,7 @@ class Workspace(QObject):
         z, y, x = ((a + b) // 2 for a, b in zip(low, high, strict=True))
         self.position_zyx = (z, y, x)
         self.window = PRESETS["Soft tissue"]
-        self.selected = next(iter(self.state.numbers), None)
+        self.selected, self._chosen_before = next(iter(self.state.numbers), None), []
         self.hidden = set()
         self.ct_changed.emit()
         self.structures_changed.emit()
@@ -121,6 +166,7 @@ class Workspace(QObject):
     def close(self) -> None:
         """Let go of the case."""
         self.background.stop()
+        self._waiting.clear()
         if self.case:
             self.case.close()
         self.case = self.ct = None
@@ -130,8 +176,10 @@ class Workspace(QObject):
 
         What a hand draws counts as time of editing.
         """
-        if self.case is None:
+        if self.case is None or not self._is_free():
             return False
+        if by_hand:
+            self.note_hand()
         now = time.monotonic()
         seconds, self._last_work = min(now - self._last_work, IDLE_SECONDS), now
         try:
@@ -140,13 +188,18 @@ class Workspace(QObject):
             self.say_error(error)
             return False
         self._keep_selection()
+        if edit.added and by_hand:
+            self._select_first()
         self.structures_changed.emit()
         return True
 
     def redraw(self, label: str, changes: SliceChanges, number: int | None = None) -> bool:
         """Change slices of a structure (the selected one) as one step; nothing happens without changes."""
         number = self.selected if number is None else number
-        return bool(changes) and number is not None and self.apply(Edit(label, {number: changes}))
+        if not changes or number is None or not self.apply(Edit(label, {number: changes})):
+            return False
+        self._bring_to_light(number)
+        return True
 
     def may_change(self, number: int | None = None) -> bool:
         """Return whether a structure (the selected one) may be drawn; say why if not."""
@@ -161,35 +214,70 @@ class Workspace(QObject):
             self.said.emit(approved if item.is_approved else locked, True)
         return not item.is_protected
 
+    def may_draw(self) -> bool:
+        """Return whether a stroke may begin on the selected structure; a hidden one is shown again."""
+        if not self.may_change():
+            return False
+        if self.selected is not None:
+            self._bring_to_light(self.selected)
+        return True
+
+    def _bring_to_light(self, number: int) -> None:
+        """Show a structure that is changed, so that nothing is drawn unseen."""
+        if number in self.hidden:
+            self.hidden.discard(number)
+            self.say(tr("{name} was hidden; it is shown again.", name=self.state[number].structure.name))
+        elif not self.outlines_shown:
+            self.say(tr("The outlines were hidden; they are shown again."))
+        else:
+            return
+        self.outlines_shown = True
+        self.display_changed.emit()
+
+    def _is_free(self) -> bool:
+        if self.is_drawing:
+            self.said.emit(tr("Finish the stroke first."), True)
+        return not self.is_drawing
+
     def undo(self) -> None:
         """Take the last step back and say which."""
+        if not self._is_free():
+            return
         if self.case and (label := self.case.undo_label):
             self.case.undo()
             self._moved(tr("Undone: {step}", step=in_words(label)))
 
     def redo(self) -> None:
         """Do the next step again and say which."""
+        if not self._is_free():
+            return
         if self.case and (label := self.case.redo_label):
             self.case.redo()
             self._moved(tr("Done again: {step}", step=in_words(label)))
 
     def take_back_recovered(self) -> None:
         """Return to the state before the changes that were recovered, as one step."""
+        if not self._is_free():
+            return
         if self.case and self.case.recovered:
             self.case.take_back_recovered()
             self._moved(tr("Taken back; Ctrl+Z brings the changes again."))
 
     def select(self, number: int | None) -> None:
-        """Make a structure the one that tools work on."""
-        if number != self.selected and (number is None or number in self.state):
+        """Make a structure the one that tools work on; not while a stroke is under way."""
+        self.note_hand()
+        if number != self.selected and not self.is_drawing and (number is None or number in self.state):
+            if self.selected is not None:
+                self._chosen_before = [n for n in self._chosen_before if n != self.selected] + [self.selected]
             self.selected = number
             self._last_work = time.monotonic()
             self.look()
             self.selection_changed.emit()
 
     def go_to(self, voxel_zyx: tuple[int, int, int]) -> None:
-        """Put the crosshair on a voxel, clipped to the volume."""
-        if self.ct is None:
+        """Put the crosshair on a voxel, clipped to the volume; not while a stroke is under way."""
+        self.note_hand()
+        if self.ct is None or self.is_drawing:
             return
         shape = self.ct.geometry.shape_zyx
         z, y, x = (min(max(i, 0), n - 1) for i, n in zip(voxel_zyx, shape, strict=True))
@@ -253,15 +341,30 @@ class Workspace(QObject):
         (self.hidden.discard if shown else self.hidden.add)(number)
         self.display_changed.emit()
 
-    def add_structure(self, structure: Structure) -> int | None:
-        """Add an empty or drawn structure as one step; return its number."""
+    def image_box(self, z: int) -> Polygon:
+        """Return what the image of axial slice `z` covers, in u and v."""
+        e = self.grids[Plane.AXIAL].extent_at(z)
+        return shapely.box(e.left, e.top, e.left + e.width, e.top + e.height)
+
+    def add_structure(self, structure: Structure, *, hands: int | None = None) -> int | None:
+        """Add an empty or drawn structure as one step; return its number.
+
+        Parameters
+        ----------
+        hands
+            `hands` when a computation of it began: it is selected only if the user has done nothing since.
+        """
+        is_selected = hands is None or hands == self.hands
         if self.case is None:
             return None
         (adopted,) = self.case.adopted((structure,))
         number = adopted.structure.number
         if not self.apply(Edit(f"Add {adopted.structure.name}", added=(adopted,))):
             return None
-        self.select(number)
+        if is_selected:
+            self.select(number)
+        else:
+            self.say(tr("{name} is ready; it is in the list.", name=adopted.structure.name))
         return number
 
     def approve(self, number: int, reviewer: str) -> bool:
@@ -287,8 +390,16 @@ class Workspace(QObject):
         """Tell the user why something was refused."""
         self.said.emit(f"{error.message} {error.remedy}".strip(), True)
 
-    def receive(self, structure: Structure) -> None:
-        """Take in a structure that was just drawn: a new one, or in place of the unprotected one of its name."""
+    def receive(self, structure: Structure, *, hands: int | None = None) -> None:
+        """Take in a structure that was just drawn: a new one, or in place of the unprotected one of its name.
+
+        Where nothing is selected the first structure is, unless the user has done something since `hands`.
+        """
+        self._replace_or_add(structure)
+        if hands is None or hands == self.hands:
+            self._select_first()
+
+    def _replace_or_add(self, structure: Structure) -> None:
         if self.case is None:
             return
         existing = self.state.find(structure.name)
@@ -313,7 +424,16 @@ class Workspace(QObject):
         self.say(sentence)
 
     def _keep_selection(self) -> None:
-        if self.selected is None or self.selected not in self.state:
+        """Where the selected structure is gone, go back to the one that was selected before it; else to none."""
+        self._chosen_before = [number for number in self._chosen_before if number in self.state]
+        if self.selected is not None and self.selected not in self.state:
+            # Nobody chose it, so nobody has looked at it.
+            self.selected = self._chosen_before.pop() if self._chosen_before else None
+            self.selection_changed.emit()
+
+    def _select_first(self) -> None:
+        """Select a structure where none is."""
+        if self.selected is None:
             # Nobody chose it, so nobody has looked at it.
             self.selected = next(iter(self.state.numbers), None)
             self.selection_changed.emit()

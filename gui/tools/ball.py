@@ -7,7 +7,7 @@ from PySide6.QtGui import QPainter
 from autocontour.edits import Outline, brushed, erased, swept_ball
 from autocontour.edits.strokes import Point2
 from autocontour.gui.state.workspace import Workspace
-from autocontour.gui.tools.base import Canvas, Pointer, settled
+from autocontour.gui.tools.base import Canvas, Pointer, Stroke
 from autocontour.gui.tools.brush import Brush
 from autocontour.gui.views.planes import Plane
 
@@ -54,23 +54,20 @@ class Ball(Brush):
 
     def draw_working(self, canvas: Canvas, painter: QPainter) -> None:
         """Draw the structure as the stroke has left it."""
-        current = self.workspace.current
-        if current is not None:
-            canvas.draw_changed(painter, current.structure, self.changes)
+        if self.stroke is not None and self.stroke.number is not None:
+            canvas.draw_changed(painter, self.workspace.state[self.stroke.number].structure, self.changes)
 
     def _sweep(self, points: list[Point2]) -> None:
-        current, ct = self.workspace.current, self.workspace.ct
-        assert current is not None  # a stroke has begun
-        assert ct is not None
+        ct, stroke = self.workspace.ct, self.stroke
+        assert ct is not None  # a stroke has begun
+        assert stroke is not None
         across = self.workspace.grids[self.plane].position_mm(self.workspace.position_zyx[self.plane.value])
         path = [(across, h, -d) if self.plane is Plane.SAGITTAL else (h, across, -d) for h, d in points]
         change = erased if self._takes else brushed
         for z, swept in swept_ball(path, self.radius_mm, ct.geometry).items():
-            before = self.changes[z] if z in self.changes else current.structure.contours.get(z)
+            before = self.changes[z] if z in self.changes else stroke.contours.get(z)
             if before is not None or not self._takes:
                 self.changes[z] = change(before, swept)
 
-    def _commit(self, working: Outline) -> None:  # noqa: ARG002  (the stroke reaches over several slices)
-        current = self.workspace.current
-        if current is not None:
-            self.workspace.redraw(self.name, settled(current.structure.contours, self.changes))
+    def _commit(self, stroke: Stroke, working: Outline) -> None:  # noqa: ARG002  (it reaches over several slices)
+        self._redraw(stroke, self.changes)

@@ -6,20 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+import shapely
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QGuiApplication, QPainter, QPen
+from shapely import MultiPolygon, Polygon
 
-from autocontour.edits import Outline, thinned
+from autocontour.edits import Outline, difference, thinned
 from autocontour.edits.polygons import SMALLEST_MM2
 from autocontour.edits.strokes import Point2
+from autocontour.gui.look.language import tr
 from autocontour.gui.views.paths import path_of
 
 if TYPE_CHECKING:
-    from shapely import MultiPolygon
-
     from autocontour.gui.state.workspace import Workspace
     from autocontour.patient.structures import Contours, Structure
 
+NEUTRAL_RGB = (160, 170, 185)
 SMALLEST_RADIUS_MM, LARGEST_RADIUS_MM = 0.5, 80.0
 
 
@@ -43,6 +45,36 @@ class Pointer:
     pixel_mm: float
     alternate: bool = False
     through: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stroke:
+    """What a stroke changes, fixed when the button goes down: nothing that happens meanwhile can redirect it.
+
+    Attributes
+    ----------
+    number
+        The structure that is drawn; None for a tool that draws nothing.
+    slice_index
+        The axial slice shown.
+    contours
+        The structure's contours before the stroke.
+    color_rgb
+        The structure's colour.
+    """
+
+    number: int | None
+    slice_index: int
+    contours: Contours
+    color_rgb: tuple[int, int, int]
+
+    @classmethod
+    def of(cls, workspace: Workspace) -> Stroke:
+        """Return a stroke that begins now."""
+        current, z = workspace.current, workspace.slice_index
+        if current is None:
+            return cls(None, z, {}, NEUTRAL_RGB)
+        return cls(current.structure.number, z, current.structure.contours, current.structure.color_rgb)
 
 
 class Canvas(Protocol):
@@ -71,16 +103,22 @@ class Tool:
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         self.radius_mm = 8.0
-        self.busy = False
         self.working: Outline = None
-        self._slice = 0
+        self.stroke: Stroke | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a stroke is under way."""
+        return self.stroke is not None
 
     def press(self, pointer: Pointer) -> None:
-        """Begin a stroke, unless the structure may not change."""
-        if self.draws and not self.workspace.may_change():
+        """Begin a stroke, unless the structure may not change or another tool is busy."""
+        if self.busy:
+            self.release(pointer)  # the release of the stroke before was lost
+        if self.workspace.is_held or (self.draws and not self.workspace.may_draw()):
             return
-        self.busy = True
-        self._slice = self.workspace.slice_index
+        self.stroke = Stroke.of(self.workspace)
+        self.workspace.hold(is_drawing=self.draws)
         self.working = self.outline()
         self.begin(pointer)
 
@@ -91,18 +129,23 @@ class Tool:
 
     def release(self, pointer: Pointer) -> None:
         """End the stroke: one step of undo."""
-        if not self.busy:
+        stroke = self.stroke
+        if stroke is None:
             return
-        self.end(pointer)
-        self.busy = False
-        working, self.working = self.working, None
+        try:
+            self.end(pointer)
+            working = self.working
+        finally:
+            self.cancel()
         if self.draws:
-            self._commit(working)
+            self._commit(stroke, working)
 
     def cancel(self) -> None:
         """Forget the stroke under way."""
-        self.busy = False
         self.working = None
+        if self.stroke is not None:
+            self.stroke = None
+            self.workspace.let_go()
 
     def begin(self, pointer: Pointer) -> None:
         """Take the first point of a stroke."""
@@ -130,19 +173,43 @@ class Tool:
         self.radius_mm = min(max(self.radius_mm * factor, SMALLEST_RADIUS_MM), LARGEST_RADIUS_MM)
 
     def outline(self) -> Outline:
-        """Return the selected structure's outline on the slice shown."""
+        """Return the outline that is drawn: the stroke's, or the selected structure's on the slice shown."""
+        if self.stroke is not None:
+            return self.stroke.contours.get(self.stroke.slice_index)
         current = self.workspace.current
         return current.structure.contours.get(self.workspace.slice_index) if current else None
 
     def color(self) -> QColor:
-        """Return the selected structure's colour."""
-        current = self.workspace.current
-        return QColor(*current.structure.color_rgb) if current else QColor(160, 170, 185)
+        """Return the colour of the structure that is drawn."""
+        return QColor(*(self.stroke or Stroke.of(self.workspace)).color_rgb)
 
-    def _commit(self, working: Outline) -> None:
-        current = self.workspace.current
-        if current is not None:
-            self.workspace.redraw(self.name, settled(current.structure.contours, {self._slice: working}))
+    @property
+    def slice_index(self) -> int:
+        """The axial slice that is worked on: the stroke's, or the one shown."""
+        return self.workspace.slice_index if self.stroke is None else self.stroke.slice_index
+
+    def _commit(self, stroke: Stroke, working: Outline) -> None:
+        self._redraw(stroke, {stroke.slice_index: working})
+
+    def _redraw(self, stroke: Stroke, changes: Mapping[int, Outline]) -> None:
+        """Make what a stroke has changed one step of the case, without what lies outside the image."""
+        space, before = self.workspace, stroke.contours
+        inside = {z: within_image(before.get(z), outline, space.image_box(z)) for z, outline in changes.items()}
+        after = settled(before, inside)
+        is_cut = any(inside[z] is not changes[z] for z in inside)
+        if space.redraw(self.name, after, stroke.number) and is_cut:
+            space.say(tr("What was drawn outside the image was left out."))
+        elif is_cut and not after:
+            space.said.emit(tr("The stroke lies outside the image; nothing was drawn."), True)
+
+
+def within_image(before: Outline, after: Outline, image: Polygon) -> Outline:
+    """Return `after` without what it has gained outside `image`; the very object where that is nothing."""
+    if after is None or shapely.contains_properly(image, shapely.box(*after.bounds)):
+        return after
+    outside = difference(after, MultiPolygon([image]))
+    gained = outside if before is None else difference(outside, before)
+    return after if gained is None or gained.area < SMALLEST_MM2 else difference(after, gained)
 
 
 def settled(before: Contours, changes: Mapping[int, Outline]) -> dict[int, Outline]:

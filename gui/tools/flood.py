@@ -24,7 +24,7 @@ from autocontour.edits import (
 from autocontour.edits.strokes import Point2
 from autocontour.gui.look.language import tr
 from autocontour.gui.look.phrases import in_words
-from autocontour.gui.tools.base import Pointer, Tool, cosmetic_pen, draw_proposal
+from autocontour.gui.tools.base import Pointer, Stroke, Tool, cosmetic_pen, draw_proposal
 from autocontour.gui.tools.brush import ERASER_COLOR
 from autocontour.patient.structures import Contours
 
@@ -99,7 +99,7 @@ class Flood(Tool):
         self.working = _joined(self.outline(), found, takes=self._takes)
 
     def _flooded(self, seed: Point2) -> tuple[HURange, Outline]:
-        ct, z = self.workspace.ct, self.workspace.slice_index
+        ct, z = self.workspace.ct, self.slice_index
         assert ct is not None  # there is nothing to point at without one
         key = (id(ct), z, seed, self.radius_mm, self.breadth)
         if self._known is None or self._known[0] != key:
@@ -107,15 +107,14 @@ class Flood(Tool):
             self._known = (key, (hu_range, flood_slice(ct, z, seed, hu_range, disc_region(seed, self.radius_mm))))
         return self._known[1]
 
-    def _commit(self, working: Outline) -> None:
+    def _commit(self, stroke: Stroke, working: Outline) -> None:
         if not self._goes_through:
-            super()._commit(working)
+            super()._commit(stroke, working)
             return
-        space, seed, z, radius_mm, takes = self.workspace, self._seed, self._slice, self.radius_mm, self._takes
-        current, ct, (hu_range, _) = space.current, space.ct, self._flooded(self._seed)
-        assert current is not None  # a stroke has begun
+        space, seed, z, radius_mm, takes = self.workspace, self._seed, stroke.slice_index, self.radius_mm, self._takes
+        ct, (hu_range, _), number, contours = space.ct, self._flooded(self._seed), stroke.number, stroke.contours
+        assert number is not None  # a stroke has begun
         assert ct is not None
-        number, contours = current.structure.number, current.structure.contours
 
         def compute(job: Job) -> Mapping[int, Outline]:
             region = ball_region(ct.geometry, z, seed, radius_mm)

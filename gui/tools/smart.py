@@ -38,7 +38,7 @@ class SmartBrush(Brush):
     def _box(self, at: Point2) -> Box:
         ct = self.workspace.ct
         assert ct is not None  # a stroke needs a scan
-        z, y, x = self.workspace.grids[Plane.AXIAL].to_voxel(*at, self.workspace.slice_index)
+        z, y, x = self.workspace.grids[Plane.AXIAL].to_voxel(*at, self.slice_index)
         step_v, step_u = ct.geometry.pixel_spacing_vu_mm
         reach = (0, int(self.radius_mm / step_v) + 3, int(self.radius_mm / step_u) + 3)
         return Box((z, y, x), (z + 1, y + 1, x + 1)).padded(reach, ct.geometry.shape_zyx)

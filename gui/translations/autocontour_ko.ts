@@ -488,6 +488,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>구조물 찾기</translation>
     </message>
     <message>
+      <source>Finish the stroke first.</source>
+      <translation>먼저 그리기를 끝내세요.</translation>
+    </message>
+    <message>
       <source>First</source>
       <translation>첫째 구조물</translation>
     </message>
@@ -1248,12 +1252,20 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>{name}: 윤곽이 서로 너무 달라 사이를 보간할 수 없습니다.</translation>
     </message>
     <message>
+      <source>The outlines were hidden; they are shown again.</source>
+      <translation>윤곽이 숨겨져 있어 다시 표시했습니다.</translation>
+    </message>
+    <message>
       <source>The program ended unexpectedly</source>
       <translation>프로그램이 예기치 않게 종료되었습니다</translation>
     </message>
     <message>
       <source>The same in every direction</source>
       <translation>모든 방향 같게</translation>
+    </message>
+    <message>
+      <source>The stroke lies outside the image; nothing was drawn.</source>
+      <translation>영상 밖이므로 아무것도 그리지 않았습니다.</translation>
     </message>
     <message>
       <source>There is nothing to review yet.</source>
@@ -1362,6 +1374,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>What stands against the export</source>
       <translation>내보내기 전 확인 사항</translation>
+    </message>
+    <message>
+      <source>What was drawn outside the image was left out.</source>
+      <translation>영상 밖에 그린 부분은 제외했습니다.</translation>
     </message>
     <message>
       <source>Wheel</source>
@@ -1580,6 +1596,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>합치는 중</translation>
     </message>
     <message>
+      <source>locked</source>
+      <translation>잠김</translation>
+    </message>
+    <message>
       <source>looked at, not approved</source>
       <translation>확인함, 미승인</translation>
     </message>
@@ -1618,6 +1638,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>no picture</source>
       <translation>영상 없음</translation>
+    </message>
+    <message>
+      <source>no structure selected</source>
+      <translation>선택한 구조물 없음</translation>
     </message>
     <message>
       <source>not in this set</source>
@@ -1880,8 +1904,16 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>{name}: 보호되어 있습니다. 먼저 잠금을 해제하세요.</translation>
     </message>
     <message>
+      <source>{name} is ready; it is in the list.</source>
+      <translation>{name}: 완료되었습니다. 목록에 있습니다.</translation>
+    </message>
+    <message>
       <source>{name} was drawn by hand: there is nothing to go back to.</source>
       <translation>{name}: 직접 그린 구조물이라 되돌릴 자동 윤곽이 없습니다.</translation>
+    </message>
+    <message>
+      <source>{name} was hidden; it is shown again.</source>
+      <translation>{name}: 숨겨져 있어 다시 표시했습니다.</translation>
     </message>
     <message>
       <source>{number} finding</source>

@@ -35,6 +35,8 @@ SHADE_COLOR = QColor(0, 0, 0, 120)
 CROSSHAIR_COLOR = QColor(120, 200, 255, 120)
 NARROW_PX = 560
 """Below this the words at the top reach the middle."""
+NAME_OFFSET = QPointF(14, 14)
+"""From the pointer to the name of the structure that is drawn, in pixels."""
 ZOOM_STEP = 1.2
 WHEEL_NOTCH = 120
 SCALE_BARS_MM = (200, 100, 50, 20, 10, 5, 2, 1)
@@ -92,6 +94,11 @@ class SliceView(QWidget):
         self.tool = tool
         self.setCursor(tool.cursor)
         self.update()
+
+    def finish_stroke(self) -> None:
+        """End the stroke under way where the pointer is."""
+        self.tool.release(self._pointed(self._pointer))
+        self.refresh()
 
     def fit(self) -> None:
         """Show the whole patient."""
@@ -151,6 +158,8 @@ class SliceView(QWidget):
             if self._inside or self.tool.busy or not self.tool.draws:
                 self.tool.paint(painter, self._pointed(self._pointer))
             painter.resetTransform()
+            if self.tool.draws and (self._inside or self.tool.busy):
+                self._draw_target(painter, self._pointer + NAME_OFFSET)
             self._draw_words(painter)
         painter.end()
         self.frame_drawn.emit()
@@ -202,8 +211,32 @@ class SliceView(QWidget):
         window = self.workspace.window
         words = f"W {window.width_hu:.0f}   L {window.level_hu:.0f}"
         _text(painter, QRectF(10, h - 24, w - 20, 18), Qt.AlignmentFlag.AlignLeft, words, TEXT_COLOR)
+        if self.plane is Plane.AXIAL:
+            self._draw_target(painter, QPointF(10, 27))
         self._draw_letters(painter)
         self._draw_scale_bar(painter)
+
+    def _draw_target(self, painter: QPainter, at: QPointF) -> None:
+        """Write the name of the structure that tools draw, beside a square of its colour; the painter is in pixels."""
+        current = self.workspace.current
+        if current is None:
+            name, color = tr("no structure selected"), TEXT_COLOR
+        else:
+            name, color = current.structure.name, QColor(*current.structure.color_rgb)
+            if current.is_protected:
+                name += "   " + (tr("approved") if current.is_approved else tr("locked"))
+        font = QFont(self.font())
+        font.setPixelSize(12)
+        font.setBold(True)
+        painter.setFont(font)
+        width = painter.fontMetrics().horizontalAdvance(name) + 18.0
+        left = max(min(at.x(), self.width() - width - 6), 4.0)
+        top = min(at.y(), self.height() - 22.0)
+        box = QRectF(left + 16, top, width, 18)
+        _text(painter, box, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, name, TEXT_COLOR)
+        painter.setPen(QPen(QColor(0, 0, 0, 200), 1))
+        painter.setBrush(color)
+        painter.drawRect(QRectF(left, top + 4, 10, 10))
 
     def _draw_letters(self, painter: QPainter) -> None:
         assert self.scene.grid is not None  # _draw_words has asked
@@ -296,7 +329,7 @@ class SliceView(QWidget):
             self._wheel += delta
             notches = int(self._wheel / WHEEL_NOTCH)
             self._wheel -= notches * WHEEL_NOTCH
-            if notches and not self.tool.busy:
+            if notches and not self.workspace.is_held:
                 self.workspace.step(self.plane, notches)
                 self._hover(event.position())
         event.accept()

@@ -60,6 +60,11 @@ class ViewGrid(QSplitter):
         """The view in which a stroke is under way."""
         return next((view for view in self.slices.values() if view.tool.busy), None)
 
+    def finish_stroke(self) -> None:
+        """End the stroke under way where the pointer is."""
+        if self.stroking is not None:
+            self.stroking.finish_stroke()
+
     def set_tool(self, tool: Tool) -> None:
         """Take a tool in hand: brush and eraser work in every plane, the others in the axial one."""
         self.axial.set_tool(tool)
