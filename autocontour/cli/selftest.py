@@ -7,7 +7,9 @@ import argparse
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command's arguments."""
-    parser = commands.add_parser("selftest", help="contour two small phantoms and say pass or fail")
+    parser = commands.add_parser("selftest", help="contour two small phantoms and compare with what is expected")
+    full = "also run the stress suite: positions, slice spacings, fields of view, value scales, damaged files (minutes)"
+    parser.add_argument("--full", action="store_true", help=full)
     parser.add_argument("--json", action="store_true", help="report as JSON on standard output")
     parser.set_defaults(run=run)
 
@@ -16,12 +18,15 @@ def run(args: argparse.Namespace) -> int:
     """Run the checks; exit code 1 if one fails."""
     from autocontour.cli.console import console, print_json, progress_job
     from autocontour.selftest.selftest import run_selftest
+    from autocontour.selftest.stress import Outcome, run_stress
 
     with progress_job(quiet=args.json) as job:
         checks = run_selftest(job)
-    passed = all(check.passed for check in checks)
+        results = run_stress(job) if args.full else []
+    passed = all(check.passed for check in checks) and all(r.outcome is not Outcome.SILENT for r in results)
     if args.json:
-        print_json({"passed": passed, "checks": [check.to_json() for check in checks]})
+        report = {"passed": passed, "checks": [check.to_json() for check in checks]}
+        print_json(report | ({"stress": [result.to_json() for result in results]} if args.full else {}))
         return 0 if passed else 1
     out = console()
     for check in checks:
@@ -29,5 +34,11 @@ def run(args: argparse.Namespace) -> int:
         found = "not drawn" if check.found_dsc is None else f"DSC {check.found_dsc:.3f}"
         expected = "not expected" if check.expected_dsc is None else f"expected {check.expected_dsc:.3f}"
         out.print(f"{word}  {check.site:<10} {check.structure:<16} {found}, {expected}")
+    for result in results:
+        style = "red" if result.outcome is Outcome.SILENT else "default"
+        out.print(f"[{style}]{result.outcome.value:<8}[/] {result.group:<9} {result.name:<46} {result.detail}")
+    if results:
+        counts = [f"{sum(r.outcome is one for r in results)} {one.value}" for one in Outcome]
+        out.print(f"{len(results)} trials: {', '.join(counts)}.")
     out.print("[green]This installation passes.[/green]" if passed else "[red]This installation FAILS.[/red]")
     return 0 if passed else 1
