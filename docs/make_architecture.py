@@ -1,4 +1,4 @@
-"""Draw ``docs/architecture.svg``: the rooms by layer, read from the import contract. ``python docs/make_architecture.py``."""
+"""Draw ``docs/architecture.svg``, the packages by layer: ``python docs/make_architecture.py``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ FILL, EDGE, TEXT, MUTED = "#eef3f8", "#5b7893", "#1d2731", "#51606e"
 
 def read_layers() -> list[list[str]]:
     """Return the rooms of each layer, the highest first, from the contract in pyproject.toml."""
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = project["tool"]["importlinter"]["contracts"]
     layers = next(contract["layers"] for contract in contracts if contract["name"] == "layers")
     return [[room.strip(" ()").removeprefix("autocontour.") for room in layer.split("|")] for layer in layers]
 
