@@ -16,6 +16,7 @@ from autocontour.base.errors import CTError
 from autocontour.base.findings import Finding, Severity
 from autocontour.base.jobs import Job
 from autocontour.dicom.checks import blocking
+from autocontour.dicom.field import find_outside_field
 from autocontour.dicom.header import SliceHeader
 from autocontour.dicom.pixels import CHANGED, SliceRead, check_unchanged, read_slice
 from autocontour.dicom.read import guarded, read_dataset, unreadable
@@ -77,7 +78,12 @@ def read_ct(series: Series, job: Job, accepted: frozenset[str] = frozenset()) ->
     _refuse_growth(series)
     findings = [_downgraded(f) for f in series.findings]
     return CTVolume(
-        hu, geometry, _reference(series, header), (*findings, *_clipped(slices)), _content_checksum(series, slices)
+        hu,
+        geometry,
+        _reference(series, header),
+        (*findings, *_clipped(slices)),
+        _content_checksum(series, slices),
+        find_outside_field(hu),
     )
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from autocontour.base.errors import CTError
 from autocontour.base.files import replacing
 from autocontour.base.findings import Finding, Severity
+from autocontour.dicom.field import find_outside_field
 from autocontour.dicom.wording import shown
 from autocontour.patient.geometry import VolumeGeometry
 from autocontour.patient.volume import CTVolume
@@ -55,7 +56,7 @@ def read_image(path: Path) -> CTVolume:
         raise CTError(BAD_IMAGE, f"The values of {shown(path)} are no Hounsfield units.", "Give a CT.")
     hu = np.rint(values).astype(np.int16)
     message = "The CT is no DICOM series; no structure set can be written for it."
-    return CTVolume(hu, geometry, None, (Finding(NO_REFERENCE, Severity.INFO, message),))
+    return CTVolume(hu, geometry, None, (Finding(NO_REFERENCE, Severity.INFO, message),), outside_field=find_outside_field(hu))
 
 
 def write_mask(mask: NDArray[np.bool_], source: Path, path: Path) -> None:

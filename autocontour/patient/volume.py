@@ -53,6 +53,9 @@ class CTVolume:
         What the checks noticed and the user accepted, carried into the output.
     content_checksum
         SHA-256 of the slices' UIDs, stored pixel values and rescale; empty for a research file.
+    outside_field
+        (1 or slices, rows, columns), read-only: True where the scanner measured nothing (padding, outside the
+        reconstruction circle) and `hu` means nothing; None where the field of view is the whole image.
     """
 
     hu: NDArray[np.int16]
@@ -60,6 +63,7 @@ class CTVolume:
     reference: SeriesReference | None = None
     findings: tuple[Finding, ...] = ()
     content_checksum: str = ""
+    outside_field: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         if self.hu.shape != self.geometry.shape_zyx:

@@ -1,0 +1,105 @@
+"""Where in the image the scanner measured nothing: padding, and what lies outside the reconstruction circle."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autocontour.patient.geometry import Box
+
+Mask = NDArray[np.bool_]
+_SAMPLED = 6
+_COLDEST_AIR_HU = -1060
+_GAS_HU = -500
+_FULL_BOX = 0.99
+_FEWEST_POINTS = 12
+_ON_CIRCLE = 0.8
+_RING_PX = 1.5
+_SMALLEST_RADIUS = 0.45
+_TOUCHED = 0.03
+
+
+def find_outside_field(hu: NDArray[np.int16]) -> Mask | None:
+    """Find the part of the image that no slice measured.
+
+    A value below that of any air, the same in every slice and up to a corner, is padding. The value of air may stand
+    for both: it is taken as outside only where what differs from it fills a disc or a rectangle, or where tissue ends
+    on the circle inscribed in the image.
+
+    Parameters
+    ----------
+    hu
+        (slices, rows, columns); a few slices are looked at.
+
+    Returns
+    -------
+    (1, rows, columns) bool or None
+        True outside the field of view; None where the field is the whole image.
+    """
+    sample = hu[np.unique(np.linspace(0, len(hu) - 1, _SAMPLED).round().astype(int))]
+    corners = {int(sample[0, row, column]) for row in (0, -1) for column in (0, -1)}
+    first = sample[0]
+    same = (sample == first).all(axis=0)
+    for value in sorted(corners):
+        outside = same & (first == value)
+        if value > _GAS_HU or not outside.any() or outside.all():
+            continue
+        field = ~outside if value < _COLDEST_AIR_HU else _shape_of_field(~outside, sample)
+        if field is not None:
+            return ~field[None]
+    return None
+
+
+def _shape_of_field(measured: Mask, sample: NDArray[np.int16]) -> Mask | None:
+    """Return the rectangle or disc that `measured`, (rows, columns), fills; None if it is the patient's own shape."""
+    box = Box.around(measured[None])
+    assert box is not None
+    rectangle = np.zeros_like(measured)
+    rectangle[box.slices[1:]] = True
+    if measured.sum() >= _FULL_BOX * rectangle.sum() and not rectangle.all():
+        return rectangle
+    disc = _disc_through(_row_ends(measured), measured.shape)
+    return disc if disc is not None else _inscribed_disc(measured, sample)
+
+
+def _row_ends(measured: Mask) -> NDArray[np.float64]:
+    """(n, 2) y, x of where the measured part of each row begins and ends inside the image."""
+    rows = np.flatnonzero(measured.any(axis=1))
+    first = measured[rows].argmax(axis=1)
+    last = measured.shape[1] - 1 - measured[rows, ::-1].argmax(axis=1)
+    begins, ends = first > 0, last < measured.shape[1] - 1
+    x = np.concatenate([first[begins] - 0.5, last[ends] + 0.5])
+    return np.column_stack([np.concatenate([rows[begins], rows[ends]]), x])
+
+
+def _disc_through(points_yx: NDArray[np.float64], shape: tuple[int, ...]) -> Mask | None:
+    """Fit a circle by least squares, twice, the second time without what lies off the first; None if it fits badly."""
+    near = np.ones(len(points_yx), bool)
+    for _ in range(2):
+        if near.sum() < max(_FEWEST_POINTS, len(points_yx) / 2):
+            return None
+        y, x = points_yx[near].T
+        (y0, x0, c), *_ = np.linalg.lstsq(np.column_stack([2 * y, 2 * x, np.ones(len(y))]), y * y + x * x, rcond=None)
+        radius = float(np.sqrt(max(c + y0 * y0 + x0 * x0, 0.0)))
+        near = np.abs(np.hypot(points_yx[:, 0] - y0, points_yx[:, 1] - x0) - radius) < _RING_PX
+    if near.mean() < _ON_CIRCLE or radius < _SMALLEST_RADIUS * min(shape):
+        return None
+    return _squared_distance(shape, float(y0), float(x0)) <= radius**2
+
+
+def _inscribed_disc(measured: Mask, sample: NDArray[np.int16]) -> Mask | None:
+    """Return the disc inscribed in the image if tissue ends on its edge."""
+    rows, columns = measured.shape
+    squared = _squared_distance(measured.shape, (rows - 1) / 2, (columns - 1) / 2)
+    radius = float(np.sqrt(squared[measured].max()))
+    smallest = min(rows, columns)
+    if not _SMALLEST_RADIUS * smallest <= radius <= smallest / 2 + _RING_PX:
+        return None
+    ring = (squared > (radius - _RING_PX) ** 2) & (squared <= radius**2)
+    touched = (sample[:, ring] > _GAS_HU).any(axis=0)
+    return squared <= radius**2 if touched.mean() >= _TOUCHED else None
+
+
+def _squared_distance(shape: tuple[int, ...], y: float, x: float) -> NDArray[np.float64]:
+    squared: NDArray[np.float64] = (np.arange(shape[0])[:, None] - y) ** 2 + (np.arange(shape[1]) - x) ** 2
+    return squared
