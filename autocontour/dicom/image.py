@@ -56,7 +56,8 @@ def read_image(path: Path) -> CTVolume:
         raise CTError(BAD_IMAGE, f"The values of {shown(path)} are no Hounsfield units.", "Give a CT.")
     hu = np.rint(values).astype(np.int16)
     message = "The CT is no DICOM series; no structure set can be written for it."
-    return CTVolume(hu, geometry, None, (Finding(NO_REFERENCE, Severity.INFO, message),), outside_field=find_outside_field(hu))
+    findings = (Finding(NO_REFERENCE, Severity.INFO, message),)
+    return CTVolume(hu, geometry, None, findings, outside_field=find_outside_field(hu))
 
 
 def write_mask(mask: NDArray[np.bool_], source: Path, path: Path) -> None:
