@@ -24,9 +24,10 @@ from monai.transforms import (
 
 from autocontour.base.jobs import Job
 from autocontour.models.data.dataset import AIR_HU, Sample, read_dataset
+from autocontour.models.inference.intensity import scale_intensity
 from autocontour.models.training import config as training_config
 from autocontour.models.training.config import StageConfig, read_config
-from autocontour.models.training.patches import PatchSampler, scale_windows
+from autocontour.models.training.patches import PatchSampler
 
 CONFIG = Path(training_config.__file__).parent / "configs" / "head_and_neck_unet.toml"
 SIGMA_VOXELS = 12.0  # as smooth as our grid of five knots a patch
@@ -61,7 +62,7 @@ def seconds_of(draw: Callable[[int], object], count: int) -> float:
 def monai_chain(stage: StageConfig) -> Compose:
     """Crop with room for rotation, then one interpolation for affine and elastic, then grey values."""
     augment = stage.augment
-    room = [int(n * (1 + augment.scale) * 1.2) for n in stage.patch_zyx]
+    room = [int(n * (1 + augment.scale) * 1.2) for n in stage.window_zyx]
     z, y, x = np.radians(augment.rotation_zyx_deg)
     both, image = ("image", "labels"), ("image",)
     return Compose(
@@ -71,7 +72,7 @@ def monai_chain(stage: StageConfig) -> Compose:
                 both,
                 sigma_range=(SIGMA_VOXELS, SIGMA_VOXELS),
                 magnitude_range=(0, 200),
-                spatial_size=stage.patch_zyx,
+                spatial_size=stage.window_zyx,
                 prob=1,
                 rotate_range=(float(z), float(y), float(x)),
                 scale_range=[augment.scale] * 3,
@@ -86,12 +87,12 @@ def monai_chain(stage: StageConfig) -> Compose:
 
 def monai_patch(chain: Compose, sample: Sample, structures: int, stage: StageConfig) -> torch.Tensor:
     bits = np.arange(structures, dtype=np.uint16)[:, None, None, None]
-    short = np.maximum(np.array(stage.patch_zyx) * 2 - sample.hu.shape, 0)
+    short = np.maximum(np.array(stage.window_zyx) * 2 - sample.hu.shape, 0)
     margins = [(n // 2, n - n // 2) for n in short]
     hu = np.pad(sample.hu, margins, constant_values=AIR_HU).astype(np.float32)
     labels = (np.pad(sample.labels, margins) >> bits & 1).astype(np.float32)
     patch = chain({"image": hu[None], "labels": labels})
-    return scale_windows(patch["image"][0], stage.windows_hu)
+    return torch.from_numpy(scale_intensity(patch["image"][0].numpy(), stage.intensity_windows_hu))
 
 
 if __name__ == "__main__":

@@ -128,7 +128,7 @@ def _is_asked(structure: Structure, names: Collection[str] | None) -> bool:
 def _check_names(a: StructureSet, names: Collection[str] | None) -> Iterator[Finding]:
     for name in names or ():
         if not any(_is_asked(structure, {name}) for structure in a.structures):
-            yield Finding("AC-QA-004", Severity.WARN, "The reference holds no structure of this name.", name)
+            yield Finding.of("AC-QA-004", name)
 
 
 def _imported_findings(a: StructureSet, b: StructureSet, names: Collection[str] | None) -> Iterator[Finding]:
@@ -163,21 +163,15 @@ def _masks(pair: Pair, geometry: VolumeGeometry, *, where_a_is_drawn: bool) -> t
 
 def _check_spacing(geometry: VolumeGeometry) -> Iterator[Finding]:
     if not geometry.is_evenly_spaced:
-        yield Finding(
-            "AC-QA-001",
-            Severity.WARN,
-            "The slices are unevenly spaced; volumes and distances are computed with the median spacing.",
-            remedy="Do not rely on the figures near the uneven slices.",
-        )
+        yield Finding.of("AC-QA-001")
 
 
 def _check_masks(pair: Pair, masks: tuple[Mask, Mask]) -> Iterator[Finding]:
     if not pair[0].contours and not pair[1].contours:
-        yield Finding("AC-QA-002", Severity.WARN, "Neither set has contours of it.", pair[0].name)
+        yield Finding.of("AC-QA-002", pair[0].name)
         return
     for label, structure, mask in zip("AB", pair, masks, strict=True):
         if not structure.contours:
-            yield Finding("AC-QA-002", Severity.WARN, "It has no contours.", f"{label} {structure.name}")
+            yield Finding.of("AC-QA-002", f"{label} {structure.name}")
         elif not mask.any():
-            message = "It holds no voxel's centre on these slices, so it counts as empty."
-            yield Finding("AC-QA-003", Severity.WARN, message, f"{label} {structure.name}")
+            yield Finding.of("AC-QA-003", f"{label} {structure.name}")

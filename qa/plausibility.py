@@ -1,4 +1,4 @@
-"""What the contours themselves make doubtful, told by slices: where to look first."""
+"""Implausible contours, with the slices on which they are: where to look first."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import shapely
 
-from autocontour.base.findings import Finding, Severity
+from autocontour.base.findings import Finding
 from autocontour.patient.structures import Contours
 
 LEAST_OVERLAP = 0.5  # of the smaller outline: the same piece goes on beyond the gap
@@ -19,7 +19,7 @@ JUMP_SHIFT = 0.75  # a slice whose centre is further from both neighbours' stand
 
 
 def check_contours(name: str, contours: Contours) -> tuple[Finding, ...]:
-    """Return what is doubtful about a structure as it is drawn, with the slices to look at.
+    """Return findings about a structure as it is drawn, with the slices to look at.
 
     A gap is a stretch of slices without it while the same piece is drawn above and below. A jump is a slice that is
     unlike both its neighbours, in area or place, while these are alike: anatomy changes from slice to slice, but does
@@ -41,8 +41,7 @@ def _gaps(name: str, contours: Contours) -> Iterator[Finding]:
         if above > below + 1 and _goes_on(contours, below, above):
             slices += range(below + 1, above)
     if slices:
-        message = f"{name} is missing on {_counted(slices)} between others."
-        yield Finding("AC-QA-005", Severity.WARN, message, name, "Draw it there, or interpolate.", tuple(slices))
+        yield Finding.of("AC-QA-005", name, slices, structure=name, count=len(slices))
 
 
 def _goes_on(contours: Contours, below: int, above: int) -> bool:
@@ -67,9 +66,4 @@ def _jumps(name: str, contours: Contours) -> Iterator[Finding]:
     neighbours = slices[after] - slices[before] == 2
     found = slices[here][alike & sudden & neighbours].tolist()
     if found:
-        message = f"{name} changes suddenly on {_counted(found)}, and back on the next."
-        yield Finding("AC-QA-006", Severity.WARN, message, name, "Compare with the slices beside.", tuple(found))
-
-
-def _counted(slices: list[int]) -> str:
-    return f"{len(slices)} slice{'s' * (len(slices) != 1)}"
+        yield Finding.of("AC-QA-006", name, found, structure=name, count=len(found))

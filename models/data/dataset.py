@@ -1,12 +1,14 @@
-"""Patients with contours as masks, held in memory for training."""
+"""Patients with contours as masks, held in memory for training, calibration and measurements."""
 
 from __future__ import annotations
 
 import json
+import math
 import zipfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +16,14 @@ from numpy.typing import NDArray
 from autocontour.base.errors import TrainingError
 from autocontour.base.jobs import Job
 from autocontour.models.training.config import DataConfig
-from autocontour.patient.geometry import Box
+from autocontour.patient.geometry import Box, VolumeGeometry
+from autocontour.patient.volume import CTVolume
 
 AIR_HU = -1024
 BODY_HU = -1000
+MAX_ARRAY_BYTES = 1 << 31
+UNUSABLE = (ValueError, KeyError, IndexError, TypeError, OSError, EOFError, MemoryError, zipfile.BadZipFile)
+"""What reading a damaged patient raises."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,14 +32,20 @@ class Sample:
 
     Attributes
     ----------
+    patient
+        Name of its file.
     hu
         (z, y, x) int16, −1024 outside the body.
     labels
         (z, y, x) uint16; bit k is structure k of the configuration.
     known
-        (structures,) bool; False means *not contoured*, which teaches nothing.
+        (structures,) bool; False means *not contoured*, which is no information about the structure.
     solid
-        (z,) bool; slices that hold enough CT to learn from.
+        (z,) bool; slices that hold enough CT to count.
+    spacing_zyx_mm
+        Of the voxels.
+    margins_yx
+        ((before, after), (before, after)); rows and columns of air that were cut off.
     """
 
     patient: str
@@ -42,18 +54,32 @@ class Sample:
     known: NDArray[np.bool_]
     solid: NDArray[np.bool_]
     spacing_zyx_mm: NDArray[np.float64]
+    margins_yx: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0))
 
     def mask(self, structure: int) -> NDArray[np.bool_]:
-        """Return the mask of the structure with that number."""
+        """Return the mask of the structure with that number, on the voxels of `hu`."""
         return self.labels & np.uint16(1 << structure) > 0
+
+    def to_ct(self) -> CTVolume:
+        """Return the patient as a CT, from the first to the last solid slice, with the air that was cut off."""
+        hu = np.pad(self.hu, ((0, 0), *self.margins_yx), constant_values=AIR_HU)
+        z, y, x = (float(step) for step in self.spacing_zyx_mm)
+        return CTVolume(hu, VolumeGeometry.regular(hu.shape, (z, y, x)))
+
+    def reference(self, structure: int) -> NDArray[np.bool_] | None:
+        """Return the mask of a structure on the voxels of `to_ct`; None where it is not contoured."""
+        if not self.known[structure]:
+            return None
+        mask = self.mask(structure) & self.solid[:, None, None]
+        return np.pad(mask, ((0, 0), *self.margins_yx)) if mask.any() else None
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """What could be learnt from, the fold kept apart, and what was set aside with the reason."""
+    """Patients for training, patients for validation, and those set aside with the reason."""
 
     training: tuple[Sample, ...]
-    fold: tuple[Sample, ...]
+    validation: tuple[Sample, ...]
     quarantined: dict[str, str]
 
 
@@ -63,62 +89,74 @@ def read_dataset(config: DataConfig, job: Job) -> Dataset:
     Raises
     ------
     TrainingError
-        If the folder has no usable index (``AC-TR-002``) or too few sound patients (``AC-TR-003``).
+        If the folder has no usable index (``AC-TR-002``, ``AC-TR-010``) or no sound patient for training
+        (``AC-TR-003``).
     """
     folder = Path(config.folder).expanduser()
-    index = _read_index(folder)
+    index = read_index(folder)
     entries = [entry for entry in index["patients"] if entry["split"] == config.split]
     samples, quarantined = {}, {}
     for entry in job.track(entries, "reading the patients"):
         name = str(entry["patient"])
         try:
             samples[name] = read_sample(folder / config.split / f"{name}.npz", entry, index, config.structures)
-        except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+        except UNUSABLE as error:
             quarantined[name] = str(error) or type(error).__name__
-    fold = choose_fold(sorted(samples), config)
-    if len(samples) - len(fold) < 1:
-        raise TrainingError("AC-TR-003", "No sound patient is left to learn from.", "See the quarantine's reasons.")
-    training = tuple(sample for name, sample in sorted(samples.items()) if name not in fold)
-    return Dataset(training, tuple(samples[name] for name in fold), quarantined)
+    validation = choose_validation(sorted(samples), config)
+    if len(samples) - len(validation) < 1:
+        raise TrainingError("AC-TR-003")
+    training = tuple(sample for name, sample in sorted(samples.items()) if name not in validation)
+    return Dataset(training, tuple(samples[name] for name in validation), quarantined)
 
 
-def choose_fold(patients: list[str], config: DataConfig) -> tuple[str, ...]:
-    """Return the patients kept apart, decided by the seed alone."""
+def choose_validation(patients: list[str], config: DataConfig) -> tuple[str, ...]:
+    """Return the patients kept apart for choosing checkpoints and thresholds, decided by the seed alone."""
     order = np.random.default_rng(config.seed).permutation(len(patients))
-    return tuple(sorted(patients[index] for index in order[: config.fold_patients]))
+    return tuple(sorted(patients[index] for index in order[: config.validation_patients]))
 
 
-def _read_index(folder: Path) -> dict[str, Any]:
+def read_index(folder: Path) -> dict[str, Any]:
+    """Read ``index.json`` of a folder of training data.
+
+    Raises
+    ------
+    TrainingError
+        ``AC-TR-002`` if it cannot be used, ``AC-TR-010`` if it lists no patient or no structure.
+    """
     try:
         index: dict[str, Any] = json.loads((folder / "index.json").read_text(encoding="utf-8"))
         listed = len(index["patients"]), len(index["structures_by_bit"])
+        for entry in index["patients"]:
+            str(entry["patient"]), str(entry["split"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        remedy = "Give the folder that holds index.json and the patients' .npz files."
-        raise TrainingError("AC-TR-002", f"The training data have no usable index: {error}.", remedy) from error
+        raise TrainingError("AC-TR-002", reason=str(error) or type(error).__name__) from error
     if not all(listed):
-        raise TrainingError("AC-TR-003", "The training data's index lists no patient or no structure.")
+        raise TrainingError("AC-TR-010")
     return index
 
 
-def read_sample(path: Path, entry: dict[str, Any], index: dict[str, Any], structures: tuple[str, ...]) -> Sample:
+def read_sample(path: Path, entry: dict[str, Any], index: dict[str, Any], structures: Sequence[str]) -> Sample:
     """Read one patient and cut it to the body.
 
     Raises
     ------
     ValueError, KeyError, OSError
-        With the reason why it cannot be learnt from.
+        With the reason why it cannot be used (see `UNUSABLE`).
     """
-    with np.load(path, allow_pickle=False) as arrays:
-        hu, bits = arrays["hu"], arrays["labels"]
-        spacing = np.asarray(arrays["spacing_zyx_mm"], dtype=np.float64)
+    arrays = _read_arrays(path, ("hu", "labels", "spacing_zyx_mm"))
+    hu, bits, spacing = arrays["hu"], arrays["labels"], np.asarray(arrays["spacing_zyx_mm"], dtype=np.float64)
     if hu.ndim != 3 or hu.shape != bits.shape:
         raise ValueError(f"image {hu.shape} and labels {bits.shape} differ")
-    if not np.isfinite(spacing).all() or spacing.min() <= 0:
-        raise ValueError("the spacing is not positive")
+    if spacing.shape != (3,) or not np.isfinite(spacing).all() or spacing.min() <= 0:
+        raise ValueError("the spacing is not three positive numbers")
     solid = np.zeros(len(hu), dtype=bool)
     for start, stop in entry["solid_slices"]:
         solid[start:stop] = True
-    body = Box.around((hu > BODY_HU) & solid[:, None, None])
+    scanned = np.flatnonzero(solid)
+    if not len(scanned):
+        raise ValueError("no slice is solid")
+    z = slice(scanned[0], scanned[-1] + 1)
+    body = Box.around(hu[z] > BODY_HU)
     if body is None:
         raise ValueError("no body in the image")
     labels = np.zeros(bits.shape, dtype=np.uint16)
@@ -128,5 +166,41 @@ def read_sample(path: Path, entry: dict[str, Any], index: dict[str, Any], struct
     known = np.array([name in entry["voxels"] for name in structures])
     if not labels.any():
         raise ValueError("no structure is contoured on a solid slice")
-    z, y, x = body.slices
-    return Sample(path.stem, hu[z, y, x].astype(np.int16), labels[z, y, x].copy(), known, solid[z].copy(), spacing)
+    _, y, x = body.slices
+    margins = (y.start, hu.shape[1] - y.stop), (x.start, hu.shape[2] - x.stop)
+    return Sample(path.stem, hu[z, y, x].astype(np.int16), labels[z, y, x].copy(), known, solid[z], spacing, margins)
+
+
+def _read_arrays(path: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """Read arrays of an npz file; a header that asks for more than its file holds is refused before memory is taken."""
+    with zipfile.ZipFile(path) as archive:
+        for name in names:
+            member = archive.getinfo(f"{name}.npy")
+            with archive.open(member) as file:
+                size = _stated_bytes(file)
+            if size > min(member.file_size, MAX_ARRAY_BYTES):
+                raise ValueError(f"the array {name} is not as large as its header states")
+    with np.load(path, allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in names}
+
+
+def _stated_bytes(file: IO[bytes]) -> int:
+    """Return how many bytes the header of an npy file states for its array."""
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(file)
+    if dtype.hasobject:
+        raise ValueError("the array holds Python objects")
+    return math.prod(shape) * dtype.itemsize
+
+
+def iterate_samples(
+    folder: Path, entries: Sequence[dict[str, Any]], index: dict[str, Any], structures: Sequence[str]
+) -> Iterator[tuple[dict[str, Any], Sample]]:
+    """Yield each entry of the index with its patient, read one at a time; raises as `read_sample`."""
+    for entry in entries:
+        name = entry["patient"]
+        path = next(folder.glob(f"*/{name}.npz"), None)
+        if path is None:
+            raise FileNotFoundError(f"{name}.npz")
+        yield entry, read_sample(path, entry, index, structures)

@@ -1,23 +1,18 @@
-"""A CT and a model package in, contours out: the body, a first look at all of it, a second look at each organ."""
+"""A CT and a model package in, contours out: the body, the localizer over all of it, the segmenter in each box."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-
-import numpy as np
+from dataclasses import dataclass, field, replace
 
 from autocontour.base.errors import ModelError
-from autocontour.base.findings import Finding, Severity
+from autocontour.base.findings import Finding
 from autocontour.base.jobs import Job
-from autocontour.contouring import contours_from_probability
-from autocontour.models.inference.body import find_body
-from autocontour.models.inference.localizer import Found, Patient, locate_structures
+from autocontour.models.inference.localizer import Found, Patient, find_patient, locate_structures
 from autocontour.models.inference.plausibility import Measure, check_structures, matches_site, measure_probability
-from autocontour.models.inference.runtime import Runner, open_runner
-from autocontour.models.inference.sampling import Frame
+from autocontour.models.inference.runtime import open_runner
 from autocontour.models.inference.segmenter import Segmented, segment_boxes
 from autocontour.models.inference.slices import Seen, point_at_slices
 from autocontour.models.package.package import ModelPackage
@@ -46,6 +41,8 @@ class Segmentation:
         Where the networks ran.
     seconds
         Stage → wall-clock seconds.
+    measures
+        Structure → what was measured of its probability.
     """
 
     drawings: Mapping[str, Drawing] = field(default_factory=dict)
@@ -54,6 +51,7 @@ class Segmentation:
     findings: tuple[Finding, ...] = ()
     device: str = ""
     seconds: Mapping[str, float] = field(default_factory=dict)
+    measures: Mapping[str, Measure] = field(default_factory=dict)
 
 
 class _Clock(dict[str, float]):
@@ -94,16 +92,15 @@ def segment_structures(
     """
     wanted = list(package.drawn_names if names is None else names)
     if unknown := [name for name in wanted if name not in package.structures]:
-        raise ModelError("AC-MD-032", f"{package.name} does not draw {', '.join(unknown)}.", "See: models show.")
+        raise ModelError("AC-MD-032", package=package.name, structures=", ".join(unknown))
     job, clock = job or Job(), _Clock()
     with clock("body"):
-        frame = Frame.of(ct.geometry)
-        patient = Patient.of(ct, *find_body(ct, frame))
+        patient = find_patient(ct)
     if patient is None:
-        return Segmentation(site_matches=False, findings=(_no_site(package),), seconds=clock)
-    found = _look(patient, package, job, device, clock)
+        return _no_site(package, clock)
+    found = _locate(patient, package, job, device, clock)
     if not found.site_matches:
-        return Segmentation(site_matches=False, findings=(_no_site(package),), seconds=clock)
+        return _no_site(package, clock)
     boxes = {name: found.boxes_mm[name] for name in wanted if name in found.boxes_mm}
     if not boxes:
         return Segmentation(seconds=clock)
@@ -113,10 +110,17 @@ def segment_structures(
     job.advance(PREPARING, 1.0)
     with clock("segmenter"):
         segmented = segment_boxes(patient, package, runner, boxes, job)
-    return _finish(ct, package, segmented, runner, job, clock)
+    measures = measure_structures(package, segmented, found)
+    anchors = [name for name in package.site_anchors if name in measures]
+    if "localizer" not in package.stages and anchors and not matches_site(package, measures):
+        return _no_site(package, clock, runner.device)
+    with clock("contours"):
+        drawings = _draw(ct, package, segmented, measures, job)
+    confidence = {name: measures[name].confidence for name in drawings}
+    return Segmentation(drawings, confidence, device=runner.device, seconds=clock, measures=measures)
 
 
-def _look(patient: Patient, package: ModelPackage, job: Job, device: str, clock: _Clock) -> Found:
+def _locate(patient: Patient, package: ModelPackage, job: Job, device: str, clock: _Clock) -> Found:
     """Return where the structures are; in a package without a localizer, anywhere in the body."""
     if "localizer" not in package.stages:
         body: tuple[Floats, Floats] = (patient.low_zyx_mm, patient.high_zyx_mm)
@@ -128,38 +132,35 @@ def _look(patient: Patient, package: ModelPackage, job: Job, device: str, clock:
         return locate_structures(patient, package, runner, job)
 
 
-def _finish(
-    ct: CTVolume, package: ModelPackage, segmented: Mapping[str, Segmented], runner: Runner, job: Job, clock: _Clock
-) -> Segmentation:
+def measure_structures(package: ModelPackage, segmented: Mapping[str, Segmented], found: Found) -> dict[str, Measure]:
+    """Measure every structure that was segmented."""
     measures: dict[str, Measure] = {}
     for name, outcome in segmented.items():
         measure = measure_probability(outcome.probability, package.structures[name].threshold, outcome.grid)
         if measure is not None:
-            measures[name] = measure
-    anchors = [name for name in package.site_anchors if name in measures]
-    if "localizer" not in package.stages and anchors and not matches_site(package, measures):
-        return Segmentation(site_matches=False, findings=(_no_site(package),), device=runner.device, seconds=clock)
-    doubts = check_structures(package, measures)
+            measures[name] = replace(measure, localized_cc=found.volumes_cc.get(name))
+    return measures
+
+
+def _draw(
+    ct: CTVolume,
+    package: ModelPackage,
+    segmented: Mapping[str, Segmented],
+    measures: Mapping[str, Measure],
+    job: Job,
+) -> dict[str, Drawing]:
+    checked = check_structures(package, measures)
     drawings: dict[str, Drawing] = {}
-    with clock("contours"):
-        for name in job.track(measures, "drawing the contours", len(measures)):
-            outcome = segmented[name]
-            turned = np.ascontiguousarray(outcome.grid.frame.to_ct(outcome.probability))
-            contours = contours_from_probability(
-                turned, outcome.grid.geometry, ct.geometry, level=package.structures[name].threshold
-            )
-            if contours:
-                seen = Seen(contours, turned, outcome.grid.geometry, ct.geometry, package.structures[name])
-                drawings[name] = Drawing(contours, point_at_slices(outcome.findings + doubts[name], seen))
-    confidence = {name: measures[name].confidence for name in drawings}
-    return Segmentation(drawings, confidence, device=runner.device, seconds=clock)
+    for name in job.track(measures, "drawing the contours", len(measures)):
+        outcome, structure = segmented[name], package.structures[name]
+        contours = outcome.contours_at(structure.threshold, ct.geometry)
+        if contours:
+            seen = Seen(contours, outcome.on_ct_axes(), outcome.grid.geometry, ct.geometry, structure)
+            drawings[name] = Drawing(contours, point_at_slices(outcome.findings + checked[name], seen))
+    return drawings
 
 
-def _no_site(package: ModelPackage) -> Finding:
+def _no_site(package: ModelPackage, clock: _Clock, device: str = "") -> Segmentation:
     site = package.body_site.lower().replace("_", " ")
-    return Finding(
-        "AC-MD-108",
-        Severity.INFO,
-        f"The scan does not show the {site}; the package {package.name} drew nothing.",
-        remedy="Draw by hand, or use a package for this part of the body.",
-    )
+    finding = Finding.of("AC-MD-108", site=site, package=package.name)
+    return Segmentation(site_matches=False, findings=(finding,), device=device, seconds=clock)

@@ -10,14 +10,16 @@ from numpy.typing import NDArray
 OUTSIDE_HU = -1024.0
 
 
-def scale_intensity(hu: NDArray[np.float32], windows_hu: Sequence[tuple[float, float]]) -> NDArray[np.float32]:
+def scale_intensity(
+    hu: NDArray[np.float32], intensity_windows_hu: Sequence[tuple[float, float]]
+) -> NDArray[np.float32]:
     """Turn (z, y, x) HU into one channel per intensity window, its lower level at −1 and its upper at 1.
 
     Parameters
     ----------
     hu
         HU, `OUTSIDE_HU` outside the body.
-    windows_hu
+    intensity_windows_hu
         Lower and upper level of each window.
 
     Returns
@@ -25,8 +27,8 @@ def scale_intensity(hu: NDArray[np.float32], windows_hu: Sequence[tuple[float, f
     NDArray[np.float32]
         (windows, z, y, x), clipped to −1 and 1.
     """
-    channels = np.empty((len(windows_hu), *hu.shape), np.float32)
-    for channel, (low, high) in zip(channels, windows_hu, strict=True):
+    channels = np.empty((len(intensity_windows_hu), *hu.shape), np.float32)
+    for channel, (low, high) in zip(channels, intensity_windows_hu, strict=True):
         np.subtract(hu, low, out=channel)
         channel *= 2 / (high - low)
         channel -= 1

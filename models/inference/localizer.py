@@ -1,20 +1,22 @@
-"""The first look: where each structure is in the whole scan, and whether it is a scan for this package at all."""
+"""The localizer: where each structure is in the whole scan, and whether the scan shows the package's body site."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from autocontour.base.jobs import Job
+from autocontour.models.inference.body import find_body
 from autocontour.models.inference.intensity import OUTSIDE_HU
 from autocontour.models.inference.plausibility import Measure, matches_site, measure_probability
 from autocontour.models.inference.postprocess import apply_rules
 from autocontour.models.inference.runtime import Runner
-from autocontour.models.inference.sampling import Grid, sample_ct, sample_mask
-from autocontour.models.inference.windows import predict_boxes
+from autocontour.models.inference.sampling import Frame, Grid, sample_ct, sample_mask
+from autocontour.models.inference.windows import Probability, predict_boxes
+from autocontour.models.package.description import Stage
 from autocontour.models.package.package import ModelPackage
 from autocontour.patient.geometry import Box, Floats
 from autocontour.patient.volume import CTVolume
@@ -59,43 +61,93 @@ class Patient:
         hu[~sample_mask(self.body, self.body_grid, grid)] = OUTSIDE_HU
         return np.maximum(hu, np.float32(OUTSIDE_HU))
 
+    def grid_of(self, stage: Stage) -> Grid:
+        """Return the grid of a stage over the whole scan."""
+        return Grid.over(self.body_grid.frame, stage.spacing_zyx_mm)
+
+    def body_box(self, grid: Grid) -> Box:
+        """Return the box of the body on `grid`."""
+        return grid.box_of(self.low_zyx_mm, self.high_zyx_mm)
+
+    def predict(
+        self, stage: Stage, runner: Runner, boxes: Mapping[int, Box], job: Job, label: str
+    ) -> tuple[dict[int, Probability], tuple[int, int, int]]:
+        """Run a stage over boxes of its grid; see `autocontour.models.inference.windows.predict_boxes`."""
+        grid = self.grid_of(stage)
+        return predict_boxes(runner, stage, lambda box: self.sample(grid.cropped(box)), boxes, job, label)
+
+
+def find_patient(ct: CTVolume) -> Patient | None:
+    """Find the body in a scan and return the patient; None if there is no body.
+
+    Raises
+    ------
+    ModelError
+        ``AC-MD-030`` for a CT turned too far from the patient's axes.
+    """
+    return Patient.of(ct, *find_body(ct, Frame.of(ct.geometry)))
+
 
 @dataclass(frozen=True)
 class Found:
-    """What the first look found.
+    """What the localizer found.
 
     Attributes
     ----------
     boxes_mm
         Structure → lower and upper edges of its box along z, y, x, margin included; what is not in the scan is missing.
     site_matches
-        Whether the scan shows the package's part of the body.
+        Whether the scan shows the package's body site.
+    volumes_cc
+        Structure → its volume as the localizer sees it.
     """
 
     boxes_mm: Mapping[str, tuple[Floats, Floats]]
     site_matches: bool
+    volumes_cc: Mapping[str, float] = field(default_factory=dict)
 
 
 def locate_structures(patient: Patient, package: ModelPackage, runner: Runner, job: Job) -> Found:
-    """Run the localizer over the whole body."""
+    """Run the localizer over the whole body and return where the structures are."""
     stage = package.stages["localizer"]
-    whole = Grid.over(patient.body_grid.frame, stage.spacing_zyx_mm)
-    box = whole.box_of(patient.low_zyx_mm, patient.high_zyx_mm)
-    wanted = dict.fromkeys(range(len(package.structures)), box)
-    probabilities, _ = predict_boxes(
-        runner, stage, lambda part: patient.sample(whole.cropped(part)), wanted, job, "finding the organs"
-    )
-    grid = whole.cropped(box)
     boxes: dict[str, tuple[Floats, Floats]] = {}
     measures: dict[str, Measure] = {}
-    for name, structure in package.structures.items():
-        raw = probabilities[package.channel(name)]
-        cleaned, _ = apply_rules(raw, stage.threshold, structure.rules, grid, patient.midline_x_mm)
-        measure = measure_probability(cleaned, stage.threshold, grid)
-        inside = Box.around(cleaned >= stage.threshold)
+    probabilities, grid = localize_probabilities(patient, package, runner, job)
+    for name, probability in probabilities.items():
+        measure = measure_probability(probability, stage.threshold, grid)
+        inside = Box.around(probability >= stage.threshold)
         if measure is None or inside is None:
             continue
         low, high = grid.edges_of(inside)
-        boxes[name] = (low - structure.margin_mm, high + structure.margin_mm)
+        margin_mm = package.structures[name].margin_mm
+        boxes[name] = (low - margin_mm, high + margin_mm)
         measures[name] = measure
-    return Found(boxes, matches_site(package, measures))
+    volumes_cc = {name: measure.volume_cc for name, measure in measures.items()}
+    return Found(boxes, matches_site(package, measures), volumes_cc)
+
+
+def localize_probabilities(
+    patient: Patient, package: ModelPackage, runner: Runner, job: Job
+) -> tuple[dict[str, Probability], Grid]:
+    """Run the localizer over the whole body.
+
+    Returns
+    -------
+    dict[str, Probability]
+        Structure → (z, y, x) probability, cleaned by the structure's rules.
+    Grid
+        Where their voxels lie.
+    """
+    stage = package.stages["localizer"]
+    whole = patient.grid_of(stage)
+    box = patient.body_box(whole)
+    wanted = dict.fromkeys(range(len(package.structures)), box)
+    probabilities, _ = patient.predict(stage, runner, wanted, job, "finding the organs")
+    grid = whole.cropped(box)
+    cleaned = {
+        name: apply_rules(
+            probabilities[package.channel(name)], stage.threshold, structure.rules, grid, patient.midline_x_mm
+        )[0]
+        for name, structure in package.structures.items()
+    }
+    return cleaned, grid

@@ -1,4 +1,8 @@
-"""Whether a drawn structure is like those that training saw: its volume, its place among the others, its certainty."""
+"""Whether a structure drawn by a network is plausible: its volume, its position, how sure the networks are of it.
+
+A finding that does not tell good contours from bad ones on patients kept out of the training is not shown as a warning:
+see `autocontour.models.training.calibrate`, which measures it, and ``findings`` of a package's metadata.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from autocontour.base.findings import Finding, Severity
 from autocontour.models.inference.sampling import Grid
@@ -36,12 +41,28 @@ class Measure:
         Mean probability of its voxels.
     at_end
         Whether it reaches the first or last slice or the edge of the scan.
+    expected_dsc
+        DSC with the truth to be expected if the probabilities were right: 2 Σp inside / (Σp + voxels inside).
+    border_confidence
+        Mean probability of its outermost voxels.
+    localized_cc
+        Its volume as the localizer sees it; None without a localizer.
     """
 
     volume_cc: float
     centre_zyx_mm: tuple[float, float, float]
     confidence: float = 1.0
     at_end: bool = False
+    expected_dsc: float = 1.0
+    border_confidence: float = 1.0
+    localized_cc: float | None = None
+
+    @property
+    def volume_agreement(self) -> float:
+        """How well localizer and segmenter agree on the volume: 0, or −|log ratio|; nan without a localizer."""
+        if self.localized_cc is None:
+            return float("nan")
+        return -abs(float(np.log(self.localized_cc / self.volume_cc)))
 
 
 def measure_probability(probability: NDArray[np.float32], threshold: float, grid: Grid) -> Measure | None:
@@ -55,14 +76,20 @@ def measure_probability(probability: NDArray[np.float32], threshold: float, grid
     low = np.asarray(grid.origin_zyx_mm) + indices.min(axis=0) * grid.spacing_zyx_mm - half
     high = np.asarray(grid.origin_zyx_mm) + indices.max(axis=0) * grid.spacing_zyx_mm + half
     ends = grid.frame.extent_zyx_mm
-    at_end = bool((low <= ends[:, 0] + half).any() or (high >= ends[:, 1] - half).any())
-    volume = float(mask.sum() * np.prod(grid.spacing_zyx_mm) / 1000)
     z, y, x = (float(value) for value in centre)
-    return Measure(volume, (z, y, x), float(probability[mask].mean()), at_end)
+    inside, total = (float(part.sum(dtype=np.float64)) for part in (probability[mask], probability))
+    return Measure(
+        volume_cc=float(mask.sum() * np.prod(grid.spacing_zyx_mm) / 1000),
+        centre_zyx_mm=(z, y, x),
+        confidence=inside / len(indices),
+        at_end=bool((low <= ends[:, 0] + half).any() or (high >= ends[:, 1] - half).any()),
+        expected_dsc=2 * inside / (total + len(indices)),
+        border_confidence=float(probability[mask & ~ndimage.binary_erosion(mask)].mean()),
+    )
 
 
 def compute_statistics(cases: Sequence[Mapping[str, Measure]]) -> dict[str, dict[str, Any]]:
-    """Sum up what training saw, as a package's ``statistics`` of each structure.
+    """Return the volumes and relative positions in the training data, as a package's ``statistics`` of each structure.
 
     Parameters
     ----------
@@ -99,14 +126,14 @@ def _offsets(cases: Sequence[Mapping[str, Measure]], name: str, other: str) -> l
 
 
 def matches_site(package: ModelPackage, found: Mapping[str, Measure], slack: float = 3.0) -> bool:
-    """Say whether enough of the package's anchors are in the scan, each of likely size and among the others.
+    """Return whether enough of the package's anchors are in the scan, of plausible volume and relative position.
 
     Parameters
     ----------
     found
-        What the first look at the scan found.
+        What the localizer found.
     slack
-        Factor by which a volume may lie outside what training saw: the first look is coarse.
+        Factor by which a volume may lie outside the training data's: the localizer is coarse.
     """
     anchors = {name: found[name] for name in package.site_anchors if name in found}
     likely = {name: one for name, one in anchors.items() if _volume_fits(package.structures[name], one, slack)}
@@ -115,35 +142,57 @@ def matches_site(package: ModelPackage, found: Mapping[str, Measure], slack: flo
 
 
 def check_structures(package: ModelPackage, drawn: Mapping[str, Measure]) -> dict[str, tuple[Finding, ...]]:
-    """Return what is doubtful about each structure drawn."""
-    return {name: tuple(_doubts(package.structures[name], measure, drawn, package)) for name, measure in drawn.items()}
+    """Return the findings about each structure drawn.
+
+    What the package's calibration found to be no sign of a bad contour has the severity INFO.
+    """
+    return {name: tuple(_check(package.structures[name], measure, drawn, package)) for name, measure in drawn.items()}
 
 
-def _doubts(
+def _check(
     structure: PackageStructure, measure: Measure, drawn: Mapping[str, Measure], package: ModelPackage
 ) -> Iterator[Finding]:
     name = structure.name
+
+    def finding(code: str, *, usual: bool = False, **values: str | float) -> Finding:
+        quiet = usual or code in package.quiet_findings
+        return Finding.of(code, name, severity=Severity.INFO if quiet else None, structure=name, **values)
+
     if measure.at_end:
-        yield _warn("AC-MD-102", name, f"{name} reaches the end of the scan and may be cut off.", "Check its ends.")
+        yield finding("AC-MD-102", usual=structure.rules.elongated)
     if not _volume_fits(structure, measure, VOLUME_SLACK):
         low, high = structure.statistics["volume_cc"]
-        seen = f"training saw {low:.1f} to {high:.1f} cm³"
-        message = f"{name} has {measure.volume_cc:.1f} cm³; {seen}."
-        yield _warn("AC-MD-104", name, message, "Check whether it is whole and nothing else.")
+        yield finding("AC-MD-104", volume_cc=measure.volume_cc, low_cc=low, high_cc=high)
     if _misplaced(package, name, drawn):
-        message = f"{name} lies elsewhere among the other structures than in any scan that training saw."
-        yield _warn("AC-MD-105", name, message, "Check whether it is the right organ.")
+        yield finding("AC-MD-105")
     other = _other_side(structure, package)
     if other and other in drawn and _swapped(structure, measure, drawn[other]):
-        message = f"{name} lies on the wrong side of {other}: left and right may be swapped."
-        yield _warn("AC-MD-106", name, message, "Check the patient's orientation and both structures.")
-    if measure.confidence < least_confidence(structure):
-        message = f"The network is unsure of {name} (mean probability {measure.confidence:.2f})."
-        yield _warn("AC-MD-107", name, message, "Check every slice of it.")
+        yield finding("AC-MD-106", other=other)
+    if is_uncertain(structure, measure, package):
+        yield finding("AC-MD-107", confidence=measure.confidence)
+
+
+def is_uncertain(structure: PackageStructure, measure: Measure, package: ModelPackage) -> bool:
+    """Return whether the networks are less sure of a structure than of most in the patients kept out of the training.
+
+    A package without calibrated limits is judged by the mean probability alone.
+    """
+    if package.uncertainty is None:
+        return measure.confidence < least_confidence(structure)
+    return package.uncertainty.score(predictors_of(measure)) > package.uncertainty.limit
+
+
+def predictors_of(measure: Measure) -> dict[str, float]:
+    """Return what predicts the quality of a contour, each higher for better ones; nan where it is not known."""
+    return {
+        "expected_dsc": measure.expected_dsc,
+        "border_confidence": measure.border_confidence,
+        "volume_agreement": measure.volume_agreement,
+    }
 
 
 def least_confidence(structure: PackageStructure) -> float:
-    """Return the mean probability below which the network counts as unsure of a structure."""
+    """Return the mean probability below which the network counts as unsure of a structure, or of a slice of it."""
     return float(structure.statistics.get("confidence", LEAST_CONFIDENCE))
 
 
@@ -156,7 +205,7 @@ def _volume_fits(structure: PackageStructure, measure: Measure, slack: float) ->
 
 
 def _misplaced(package: ModelPackage, name: str, drawn: Mapping[str, Measure]) -> bool:
-    """Say whether the structure's centre is out of place against at least half of those it can be compared with."""
+    """Return whether the structure's position is unusual relative to at least half of the others."""
     outside = []
     for other, (low, high) in package.structures[name].statistics.get("offset_zyx_mm", {}).items():
         if other not in drawn:
@@ -182,6 +231,3 @@ def _swapped(structure: PackageStructure, measure: Measure, other: Measure) -> b
     to_the_left = measure.centre_zyx_mm[2] - other.centre_zyx_mm[2]
     return to_the_left < 0 if structure.rules.side == "left" else to_the_left > 0
 
-
-def _warn(code: str, where: str, message: str, remedy: str) -> Finding:
-    return Finding(code, Severity.WARN, message, where, remedy)

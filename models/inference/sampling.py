@@ -57,9 +57,7 @@ class Frame:
         cosines = geometry.direction[::-1, ::-1]  # rows z, y, x of the patient; columns w, v, u of the CT
         axes = np.abs(cosines).argmax(axis=1)
         if sorted(axes) != [0, 1, 2] or np.abs(cosines).max(axis=1).min() < np.cos(np.radians(30)):
-            raise ModelError(
-                "AC-MD-030", "The CT is turned too far from the patient's axes for the networks.", "Draw it by hand."
-            )
+            raise ModelError("AC-MD-030")
         signs = np.sign(cosines[np.arange(3), axes]).astype(int)
         edges = _edges_wvu_mm(geometry)[axes] * signs[:, None]
         return cls(

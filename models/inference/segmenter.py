@@ -1,4 +1,4 @@
-"""The second look: each structure's probability inside its box, at the segmenter's resolution."""
+"""The segmenter: each structure's probability inside its box, at high resolution."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from autocontour.base.findings import Finding, Severity
+from autocontour.base.findings import Finding
 from autocontour.base.jobs import Job
+from autocontour.contouring import contours_from_probability
 from autocontour.models.inference.localizer import Patient
 from autocontour.models.inference.postprocess import apply_rules
 from autocontour.models.inference.runtime import Runner
 from autocontour.models.inference.sampling import Grid
-from autocontour.models.inference.windows import predict_boxes
 from autocontour.models.package.package import ModelPackage
-from autocontour.patient.geometry import Box, Floats
+from autocontour.patient.geometry import Box, Floats, VolumeGeometry
+from autocontour.patient.structures import Contours
 
 MOST_GROWTHS = 3
 
@@ -33,11 +34,22 @@ class Segmented:
         Its box.
     findings
         What is doubtful about it.
+    uncleaned
+        The probability before the rules.
     """
 
     probability: NDArray[np.float32]
     grid: Grid
     findings: tuple[Finding, ...]
+    uncleaned: NDArray[np.float32]
+
+    def contours_at(self, level: float, ct: VolumeGeometry) -> Contours:
+        """Return the contours at a probability of `level` on the slices of a CT."""
+        return contours_from_probability(self.on_ct_axes(), self.grid.geometry, ct, level=level)
+
+    def on_ct_axes(self) -> NDArray[np.float32]:
+        """Return the probability over the CT's w, v, u."""
+        return np.ascontiguousarray(self.grid.frame.to_ct(self.probability))
 
 
 def segment_boxes(
@@ -60,31 +72,29 @@ def segment_boxes(
         What was found; structures of which nothing was found are missing.
     """
     stage = package.stages["segmenter"]
-    whole = Grid.over(patient.body_grid.frame, stage.spacing_zyx_mm)
-    body = whole.box_of(patient.low_zyx_mm, patient.high_zyx_mm)
+    whole = patient.grid_of(stage)
+    body = patient.body_box(whole)
     boxes = {name: _within(whole.box_of(*edges), body) for name, edges in boxes_mm.items()}
     outcome: dict[str, Segmented] = {}
     for growth in range(MOST_GROWTHS + 1):
         label = "contouring the organs" if growth == 0 else "contouring beyond the box"
         by_channel = {package.channel(name): box for name, box in boxes.items()}
-        probabilities, window = predict_boxes(
-            runner, stage, lambda part: patient.sample(whole.cropped(part)), by_channel, job, label
-        )
+        probabilities, window = patient.predict(stage, runner, by_channel, job, label)
         smaller = (_smaller_windows(window),) if window != stage.window_zyx else ()
         grown: dict[str, Box] = {}
         for name, box in boxes.items():
-            structure, grid = package.structures[name], whole.cropped(box)
+            structure, grid, raw = package.structures[name], whole.cropped(box), probabilities[package.channel(name)]
             cleaned, all_wrong = apply_rules(
-                probabilities[package.channel(name)], structure.threshold, structure.rules, grid, patient.midline_x_mm
+                raw, structure.threshold, structure.rules, grid, patient.midline_x_mm
             )
             larger = _grow(cleaned >= structure.threshold, box, body, structure.margin_mm, stage.spacing_zyx_mm)
-            findings = smaller + ((_wrong_side(name, structure.rules.side),) if all_wrong else ())
+            findings = smaller + ((Finding.of("AC-MD-110", name, structure=name),) if all_wrong else ())
             if larger != box and growth == MOST_GROWTHS:
-                findings += (_at_limit(name),)
+                findings += (Finding.of("AC-MD-103", name, structure=name, growths=MOST_GROWTHS),)
             elif larger != box:
                 grown[name] = larger
             if cleaned.any():
-                outcome[name] = Segmented(cleaned, grid, findings)
+                outcome[name] = Segmented(cleaned, grid, findings, raw)
         boxes = grown
         if not boxes:
             break
@@ -110,31 +120,5 @@ def _within(box: Box, limit: Box) -> Box:
     return Box(tuple(start), tuple(stop))
 
 
-def _at_limit(name: str) -> Finding:
-    return Finding(
-        "AC-MD-103",
-        Severity.WARN,
-        f"{name} still reached the side of its box after the box had grown {MOST_GROWTHS} times.",
-        name,
-        "Check where it ends.",
-    )
-
-
-def _wrong_side(name: str, side: str) -> Finding:
-    return Finding(
-        "AC-MD-106",
-        Severity.WARN,
-        f"{name} lies wholly on the patient's other side, not on the {side}: left and right may be swapped.",
-        name,
-        "Check the patient's orientation and the structure.",
-    )
-
-
 def _smaller_windows(window: tuple[int, int, int]) -> Finding:
-    size = "×".join(str(n) for n in window)
-    return Finding(
-        "AC-MD-109",
-        Severity.INFO,
-        f"The device's memory was too small; the network ran on smaller windows ({size} voxels).",
-        remedy="Close other programs that use the device, or use the device cpu.",
-    )
+    return Finding.of("AC-MD-109", size="×".join(str(n) for n in window))

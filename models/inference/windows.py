@@ -70,8 +70,7 @@ def _smaller(window: tuple[int, int, int], stage: Stage, error: OutOfMemoryError
     multiple = window_multiple_zyx(dict(stage.network))
     able = [a for a in range(3) if window[a] % (2 * multiple[a]) == 0 and window[a] * 4 > stage.window_zyx[a]]
     if not able:
-        message = "The device has too little memory for the network."
-        raise ModelError("AC-MD-034", message, "Use the device cpu.") from error
+        raise ModelError("AC-MD-034") from error
     longest = max(able, key=lambda axis: window[axis])
     z, y, x = (size // 2 if axis == longest else size for axis, size in enumerate(window))
     return z, y, x

@@ -13,6 +13,7 @@ from autocontour.models.package.members import METADATA
 MAX_STRUCTURES = 256
 MAX_WINDOW_VOXELS = 1 << 24
 SIDES = ("", "left", "right")
+PREDICTORS = ("expected_dsc", "border_confidence", "volume_agreement")
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,49 @@ class Stage:
     intensity_windows_hu: tuple[tuple[float, float], ...]
     overlap: float = 0.25
     threshold: float = 0.5
+
+
+@dataclass(frozen=True)
+class Uncertainty:
+    """When the networks count as unsure of a structure.
+
+    Attributes
+    ----------
+    predictors
+        Name of a predictor (see `autocontour.models.inference.plausibility.predictors_of`) → its mean and standard
+        deviation over the organs of the patients that calibrated the package.
+    limit
+        Score from which a structure counts as uncertain.
+    """
+
+    predictors: Mapping[str, tuple[float, float]]
+    limit: float
+
+    def score(self, values: Mapping[str, float]) -> float:
+        """Return by how many standard deviations the known predictors (not nan) lie below their means, on average."""
+        below = [(mean - values[name]) / sd for name, (mean, sd) in self.predictors.items()]
+        known = [one for one in below if not math.isnan(one)]
+        return sum(known) / len(known) if known else 0.0
+
+
+def parse_uncertainty(value: Any) -> Uncertainty | None:  # noqa: ANN401
+    """Return the entry ``uncertainty``; None for a package that has none."""
+    if value is None:
+        return None
+    fields = mapping(value, "uncertainty")
+    predictors: dict[str, tuple[float, float]] = {}
+    for name, pair in mapping(fields.get("predictors"), "uncertainty.predictors").items():
+        if name not in PREDICTORS:
+            raise damaged(f"uncertainty.predictors.{name} is unknown")
+        _numbers(pair, f"uncertainty.predictors.{name}", 2)
+        predictors[name] = float(pair[0]), number(pair[1], f"uncertainty.predictors.{name}", 1e-9, 1e6)
+    return Uncertainty(predictors, number(fields.get("limit"), "uncertainty.limit", -1e6, 1e6))
+
+
+def parse_quiet_findings(value: Any) -> frozenset[str]:  # noqa: ANN401
+    """Return the codes of ``findings`` that are not shown as warnings."""
+    entries = {code: mapping(entry, f"findings.{code}") for code, entry in mapping(value, "findings").items()}
+    return frozenset(code for code, entry in entries.items() if entry.get("shown") is False)
 
 
 def parse_structure(item: Any, index: int) -> PackageStructure:  # noqa: ANN401

@@ -21,11 +21,14 @@ from autocontour.models.package.description import (
     MAX_STRUCTURES,
     PackageStructure,
     Stage,
+    Uncertainty,
     damaged,
     items,
     mapping,
+    parse_quiet_findings,
     parse_stage,
     parse_structure,
+    parse_uncertainty,
     text,
     whole,
 )
@@ -67,6 +70,10 @@ class ModelPackage:
         The whole of ``metadata.json``.
     bundled
         Whether it came with the program.
+    uncertainty
+        When its networks count as unsure of a structure; None in a package without calibrated limits.
+    quiet_findings
+        Codes of findings that do not predict the quality of its contours and are not shown as warnings.
     """
 
     path: Path
@@ -81,6 +88,8 @@ class ModelPackage:
     site_minimum: int
     metadata: Mapping[str, Any]
     bundled: bool = False
+    uncertainty: Uncertainty | None = None
+    quiet_findings: frozenset[str] = frozenset()
 
     @property
     def drawn_names(self) -> tuple[str, ...]:
@@ -261,4 +270,6 @@ def parse_metadata(
         site_minimum=whole(site.get("minimum", min(2, len(anchors))), "site.minimum", 0, MAX_STRUCTURES),
         metadata=fields,
         bundled=bundled,
+        uncertainty=parse_uncertainty(fields.get("uncertainty")),
+        quiet_findings=parse_quiet_findings(fields.get("findings", {})),
     )

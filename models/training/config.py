@@ -24,7 +24,7 @@ class DataConfig:
         TG-263 names in the order of the network's outputs.
     split
         Folder to learn from.
-    fold_patients
+    validation_patients
         Patients kept apart for choosing checkpoints and thresholds.
     seed
         Decides the fold, the initial weights and every patch.
@@ -33,7 +33,7 @@ class DataConfig:
     folder: str
     structures: tuple[str, ...]
     split: str = "train"
-    fold_patients: int = 20
+    validation_patients: int = 20
     seed: int = 1
 
 
@@ -62,9 +62,9 @@ class StageConfig:
     ----------
     network
         Description for `autocontour.models.networks.build_network`.
-    spacing_zyx_mm, patch_zyx
+    spacing_zyx_mm, window_zyx
         Grid that the network sees, and how much of it at once.
-    windows_hu
+    intensity_windows_hu
         (low, high) of every input channel; they become −1 and 1.
     minutes, steps
         Budget; with ``steps`` above 0 the time does not count.
@@ -78,8 +78,8 @@ class StageConfig:
 
     network: dict[str, Any]
     spacing_zyx_mm: Triple
-    patch_zyx: tuple[int, int, int]
-    windows_hu: tuple[tuple[float, float], ...]
+    window_zyx: tuple[int, int, int]
+    intensity_windows_hu: tuple[tuple[float, float], ...]
     minutes: float = 60.0
     steps: int = 0
     batch: int = 2

@@ -206,7 +206,7 @@ class Trainer:
 
     def _identity(self) -> str:
         told = asdict(self.stage)
-        essence = {key: told[key] for key in ("network", "spacing_zyx_mm", "patch_zyx", "windows_hu")}
+        essence = {key: told[key] for key in ("network", "spacing_zyx_mm", "window_zyx", "intensity_windows_hu")}
         text = json.dumps([essence, self.structures], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 

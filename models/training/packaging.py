@@ -50,7 +50,7 @@ def package_run(config: TrainingConfig, run: Path, job: Job, *, data: Path | Non
     dataset = read_run_data(config, job, data)
     weights = {name: _halved(found["average"]) for name, found in best.items()}
     network = load_average(config.stages["segmenter"], weights["segmenter"])
-    chosen = choose_thresholds(network, dataset.fold, config, job)
+    chosen = choose_thresholds(network, dataset.validation, config, job)
     cases = [measure_sample(sample, config.data.structures) for sample in dataset.training]
     metadata = build_metadata(config, chosen, compute_statistics(cases), best)
     metadata["training"] = _training_summary(config, dataset, best) | {"begun_with": begun_with(run)}
@@ -190,8 +190,8 @@ def _stage(stage: StageConfig, threshold: float) -> dict[str, Any]:
     told = {
         "network": stage.network,
         "spacing_zyx_mm": stage.spacing_zyx_mm,
-        "window_zyx": stage.patch_zyx,
-        "intensity_windows_hu": stage.windows_hu,
+        "window_zyx": stage.window_zyx,
+        "intensity_windows_hu": stage.intensity_windows_hu,
         "threshold": threshold if stage.focus == "body" else 0.5,
     }
     plain: dict[str, Any] = json.loads(json.dumps(told))
@@ -204,7 +204,7 @@ def _training_summary(
     stages = {name: {"step": found["step"], "fold_score": round(found["score"], 4)} for name, found in best.items()}
     return {
         "patients": len(dataset.training),
-        "fold_patients": [sample.patient for sample in dataset.fold],
+        "validation_patients": [sample.patient for sample in dataset.validation],
         "quarantined": dataset.quarantined,
         "seed": config.data.seed,
         "history": config.package.history,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from autocontour.models.data.dataset import AIR_HU, Sample
+from autocontour.models.inference.intensity import scale_intensity
 from autocontour.models.training.config import AugmentConfig, StageConfig
 
 ELASTIC_KNOTS = 5
@@ -36,11 +37,6 @@ class Patch:
     image: Tensor
     target: Tensor
     weight: Tensor
-
-
-def scale_windows(hu: Tensor, windows_hu: Sequence[Sequence[float]]) -> Tensor:
-    """Turn (z, y, x) HU into one channel per window, each clipped to −1 … 1."""
-    return torch.stack([((hu - low) * (2 / (high - low)) - 1).clamp(-1, 1) for low, high in windows_hu])
 
 
 class PatchSampler:
@@ -74,7 +70,8 @@ class PatchSampler:
         if mirror:
             labels, known = labels[self.mirrored], known[self.mirrored]
         hu, weight = vary_image(rng, augment, hu, weight)
-        return Patch(scale_windows(hu, self.stage.windows_hu), labels, weight * known[:, None, None, None])
+        image = torch.from_numpy(scale_intensity(hu.numpy(), self.stage.intensity_windows_hu))
+        return Patch(image, labels, weight * known[:, None, None, None])
 
     def _draw_centre(self, rng: Generator, which: int, structure: int) -> NDArray[np.float64]:
         """Centre on a slice of the structure along z, on the middle of all structures near it in plane."""
@@ -82,7 +79,7 @@ class PatchSampler:
         z = int(rng.choice(self._slices_of(which, structure)))
         if rng.random() < self.stage.anywhere_probability:
             z = int(rng.integers(len(sample.hu)))
-        half = int(self.stage.patch_zyx[0] * self.stage.spacing_zyx_mm[0] / sample.spacing_zyx_mm[0] / 2)
+        half = int(self.stage.window_zyx[0] * self.stage.spacing_zyx_mm[0] / sample.spacing_zyx_mm[0] / 2)
         near = np.any(sample.labels[max(0, z - half) : z + half], axis=0)
         if not near.any():
             near = np.any(sample.labels, axis=0)
@@ -132,12 +129,12 @@ def patch_grid(
     """Return (z, y, x, 3) indices z, y, x in the sample's array for every voxel of a patch."""
     axes = [
         (torch.arange(n, dtype=torch.float32) - (n - 1) / 2) * float(step)
-        for n, step in zip(stage.patch_zyx, stage.spacing_zyx_mm, strict=True)
+        for n, step in zip(stage.window_zyx, stage.spacing_zyx_mm, strict=True)
     ]
     points = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
     points = points @ torch.from_numpy(matrix.T.astype(np.float32))
     if elastic_mm is not None:
-        bend = F.interpolate(elastic_mm[None], size=stage.patch_zyx, mode="trilinear", align_corners=True)
+        bend = F.interpolate(elastic_mm[None], size=stage.window_zyx, mode="trilinear", align_corners=True)
         points = points + bend[0].permute(1, 2, 3, 0)
     spacing = torch.from_numpy(sample.spacing_zyx_mm.astype(np.float32))
     return points / spacing + torch.from_numpy(centre_zyx.astype(np.float32))

@@ -61,7 +61,7 @@ def train_run(
         structures, seed = config.data.structures, config.data.seed
         stage = config.stages[name]
         initial = initial_weights(begin_with, name, stage, structures, seed) if begin_with else None
-        trainer = Trainer(name, stage, structures, dataset.training, dataset.fold, folder / name, seed, initial)
+        trainer = Trainer(name, stage, structures, dataset.training, dataset.validation, folder / name, seed, initial)
         trainer.run(job)
         summary[name] = {"steps": trainer.step, "minutes": round(trainer.elapsed_s / 60, 1), "score": trainer.best}
     return summary
@@ -91,6 +91,6 @@ def read_run_data(config: TrainingConfig, job: Job, data: Path | None = None) ->
 def _summary(dataset: Dataset) -> dict[str, Any]:
     return {
         "training": [sample.patient for sample in dataset.training],
-        "fold": [sample.patient for sample in dataset.fold],
+        "fold": [sample.patient for sample in dataset.validation],
         "quarantined": dataset.quarantined,
     }

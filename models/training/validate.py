@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from autocontour.models.data.dataset import AIR_HU, Sample
+from autocontour.models.inference.intensity import scale_intensity
 from autocontour.models.training.config import StageConfig
-from autocontour.models.training.patches import scale_windows
 
 MARGIN_MM = 15.0
 OVERLAP = 0.5
@@ -50,16 +50,16 @@ def region_of(sample: Sample, stage: StageConfig) -> tuple[NDArray[np.intp], NDA
 
 def predict_windows(network: nn.Module, image: Tensor, stage: StageConfig) -> Tensor:
     """Return logits (structures, z, y, x) of `image` in HU, from overlapping windows with Gaussian weights."""
-    patch = np.array(stage.patch_zyx)
+    patch = np.array(stage.window_zyx)
     short = np.maximum(patch - np.array(image.shape), 0)
     before = short // 2
     padding = [int(v) for axis in (2, 1, 0) for v in (before[axis], short[axis] - before[axis])]
     padded = F.pad(image, padding, value=AIR_HU)
-    weight = _gaussian(stage.patch_zyx)
+    weight = _gaussian(stage.window_zyx)
     total, norm = torch.zeros(0), torch.zeros(padded.shape)
     for corner in _corners(np.array(padded.shape), patch):
         z, y, x = (slice(int(a), int(a + n)) for a, n in zip(corner, patch, strict=True))
-        window = scale_windows(padded[z, y, x], stage.windows_hu)[None]
+        window = torch.from_numpy(scale_intensity(padded[z, y, x].numpy(), stage.intensity_windows_hu))[None]
         with torch.autocast("cpu", torch.bfloat16):
             logits = network(window)[0].float()
         if not len(total):

@@ -41,7 +41,7 @@ name = "toy"
 [data]
 folder = "{folder}"
 structures = ["Brainstem", "Parotid_R", "Parotid_L"]
-fold_patients = 2
+validation_patients = 2
 seed = 3
 
 [package]
@@ -55,16 +55,16 @@ Parotid_L = {{ side = "left" }}
 [stages.localizer]
 network = {coarse}
 spacing_zyx_mm = [6, 6, 6]
-patch_zyx = [16, 16, 16]
-windows_hu = [[-200, 300]]
+window_zyx = [16, 16, 16]
+intensity_windows_hu = [[-200, 300]]
 steps = 3
 focus = "body"
 
 [stages.segmenter]
 network = {fine}
 spacing_zyx_mm = [4, 4, 4]
-patch_zyx = [16, 16, 24]
-windows_hu = [[-200, 300]]
+window_zyx = [16, 16, 24]
+intensity_windows_hu = [[-200, 300]]
 steps = {steps}
 learning_rate = 1e-2
 ema_decay = 0.9
@@ -126,7 +126,7 @@ def toy(toy_config):
 def trainer(toy, folder, **changes):
     config, dataset = toy
     stage = replace(config.stages["segmenter"], **changes)
-    return Trainer("segmenter", stage, STRUCTURES, dataset.training, dataset.fold, folder, config.data.seed)
+    return Trainer("segmenter", stage, STRUCTURES, dataset.training, dataset.validation, folder, config.data.seed)
 
 
 def states(folder):
@@ -205,7 +205,7 @@ def test_a_small_structure_pushed_to_nothing_wakes_again():
 
 def test_data_are_cut_to_the_body_and_to_solid_slices(toy):
     _, dataset = toy
-    samples = dataset.training + dataset.fold
+    samples = dataset.training + dataset.validation
     assert {sample.hu.shape for sample in samples} == {(22, 20, 20)}
     assert {sample.patient: list(sample.known) for sample in samples}["p7"] == [True, False, True]
     assert all(sample.mask(0).any() and not (sample.labels & 8).any() for sample in samples)
@@ -213,11 +213,11 @@ def test_data_are_cut_to_the_body_and_to_solid_slices(toy):
 
 def test_fold_is_kept_apart_and_decided_by_the_seed(toy):
     config, dataset = toy
-    fold = [sample.patient for sample in dataset.fold]
+    fold = [sample.patient for sample in dataset.validation]
     assert len(fold) == 2
     assert not set(fold) & {sample.patient for sample in dataset.training}
     again = read_dataset(config.data, Job())
-    assert [sample.patient for sample in again.fold] == fold
+    assert [sample.patient for sample in again.validation] == fold
 
 
 def test_bad_patients_are_quarantined_with_the_reason(toy_data, tmp_path):
@@ -235,7 +235,7 @@ def test_bad_patients_are_quarantined_with_the_reason(toy_data, tmp_path):
     index = {"structures_by_bit": ["PTV", *STRUCTURES], "patients": patients}
     (folder / "index.json").write_text(json.dumps(index))
     path = tmp_path / "toy.toml"
-    path.write_text(config_text(folder).replace("fold_patients = 2", "fold_patients = 0"))
+    path.write_text(config_text(folder).replace("validation_patients = 2", "validation_patients = 0"))
     dataset = read_dataset(read_config(path).data, Job())
     assert [sample.patient for sample in dataset.training] == ["good"]
     assert set(dataset.quarantined) == {"cut", "odd", "flat", "empty", "gone", "pickle"}
@@ -263,7 +263,7 @@ def test_left_stays_left_when_mirrored(toy, mirror):
 
 def test_mirror_moves_what_is_known_with_its_structure(toy):
     config, dataset = toy
-    samples = [sample for sample in dataset.training + dataset.fold if sample.patient == "p7"]
+    samples = [sample for sample in dataset.training + dataset.validation if sample.patient == "p7"]
     stage = replace(config.stages["segmenter"], augment=replace(STILL, mirror_probability=1.0))
     patch = PatchSampler(samples, STRUCTURES, stage).draw(np.random.default_rng(0))
     assert (patch.weight[2] == 0).all()
@@ -278,7 +278,7 @@ def test_mirrored_channels():
 def test_image_and_labels_move_together(toy):
     config, dataset = toy
     lively = replace(STILL, rotation_zyx_deg=(20, 20, 20), scale=0.2, elastic_mm=1, shift_zyx_mm=(5, 5, 5))
-    stage = replace(config.stages["segmenter"], augment=lively, windows_hu=((0.0, 100.0),))
+    stage = replace(config.stages["segmenter"], augment=lively, intensity_windows_hu=((0.0, 100.0),))
     sampler = PatchSampler(dataset.training, ["Brainstem"], replace(stage, anywhere_probability=0))
     for seed in range(5):
         patch = sampler.draw(np.random.default_rng(seed))
@@ -290,7 +290,7 @@ def test_image_and_labels_move_together(toy):
 def test_without_variation_a_patch_is_the_patient(toy):
     config, dataset = toy
     window = (-1024.0, 1024.0)
-    stage = replace(config.stages["segmenter"], augment=STILL, patch_zyx=(5, 9, 9), windows_hu=(window,))
+    stage = replace(config.stages["segmenter"], augment=STILL, window_zyx=(5, 9, 9), intensity_windows_hu=(window,))
     sample = replace(dataset.training[0], labels=(dataset.training[0].labels & 1))
     centre = np.argwhere(sample.mask(0))
     middle = (centre.min(0) + centre.max(0)) // 2
@@ -315,7 +315,7 @@ def test_a_cut_scan_teaches_nothing_beyond_its_end(toy):
 def test_metal_stays_within_the_scanner_s_range(toy):
     config, dataset = toy
     augment = replace(STILL, metal_probability=1.0)
-    stage = replace(config.stages["segmenter"], augment=augment, windows_hu=((-1024.0, 3071.0),))
+    stage = replace(config.stages["segmenter"], augment=augment, intensity_windows_hu=((-1024.0, 3071.0),))
     bone = replace(dataset.training[0], hu=np.where(dataset.training[0].mask(0), 800, dataset.training[0].hu))
     patch = PatchSampler([bone], STRUCTURES, stage).draw(np.random.default_rng(0))
     assert patch.image.max() == 1
@@ -371,12 +371,12 @@ def test_it_learns_and_becomes_a_package(toy_config, tmp_path, capsys):
     for name, value in package.read_weights("segmenter").items():
         np.testing.assert_array_equal(value, best[name].numpy().astype(np.float16))
     assert package.site_anchors == ("Brainstem", "Parotid_L")
-    assert not set(package.metadata["training"]["fold_patients"]) - {f"p{n}" for n in range(8)}
+    assert not set(package.metadata["training"]["validation_patients"]) - {f"p{n}" for n in range(8)}
 
 
 def test_prediction_lies_on_the_patient_s_own_grid(toy):
     config, dataset = toy
-    sample = dataset.fold[0]
+    sample = dataset.validation[0]
 
     class Bright(torch.nn.Module):
         def forward(self, image):
@@ -435,10 +435,10 @@ def test_a_log_cut_short_by_a_kill_is_still_read(tmp_path):
 def test_the_shipped_configurations_are_sound(path):
     config = read_config(path)
     for stage in config.stages.values():
-        assert all(n % step == 0 for n, step in zip(stage.patch_zyx, window_multiple_zyx(stage.network), strict=True))
+        assert all(n % step == 0 for n, step in zip(stage.window_zyx, window_multiple_zyx(stage.network), strict=True))
         with torch.device("meta"):
             network = build_network(stage.network)
-            logits = network(torch.zeros(1, len(stage.windows_hu), *stage.patch_zyx))
+            logits = network(torch.zeros(1, len(stage.intensity_windows_hu), *stage.window_zyx))
         assert logits.shape[1] == len(config.data.structures)
     assert set(config.package.rules) <= set(config.data.structures)
     assert set(config.package.anchors) <= set(config.data.structures)
