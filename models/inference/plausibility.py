@@ -156,7 +156,7 @@ def _check(
 
     def finding(code: str, *, usual: bool = False, **values: str | float) -> Finding:
         quiet = usual or code in package.quiet_findings
-        return Finding.of(code, name, severity=Severity.INFO if quiet else None, structure=name, **values)
+        return Finding.of(code, name, (), Severity.INFO if quiet else None, structure=name, **values)
 
     if measure.at_end:
         yield finding("AC-MD-102", usual=structure.rules.elongated)
@@ -230,4 +230,3 @@ def _other_side(structure: PackageStructure, package: ModelPackage) -> str:
 def _swapped(structure: PackageStructure, measure: Measure, other: Measure) -> bool:
     to_the_left = measure.centre_zyx_mm[2] - other.centre_zyx_mm[2]
     return to_the_left < 0 if structure.rules.side == "left" else to_the_left > 0
-

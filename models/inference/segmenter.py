@@ -84,9 +84,7 @@ def segment_boxes(
         grown: dict[str, Box] = {}
         for name, box in boxes.items():
             structure, grid, raw = package.structures[name], whole.cropped(box), probabilities[package.channel(name)]
-            cleaned, all_wrong = apply_rules(
-                raw, structure.threshold, structure.rules, grid, patient.midline_x_mm
-            )
+            cleaned, all_wrong = apply_rules(raw, structure.threshold, structure.rules, grid, patient.midline_x_mm)
             larger = _grow(cleaned >= structure.threshold, box, body, structure.margin_mm, stage.spacing_zyx_mm)
             findings = smaller + ((Finding.of("AC-MD-110", name, structure=name),) if all_wrong else ())
             if larger != box and growth == MOST_GROWTHS:
