@@ -26,6 +26,7 @@ from shapely import MultiPolygon, Polygon
 
 from autocontour.base.jobs import Job
 from autocontour.case import Edit
+from autocontour.case.actions import adopted
 from autocontour.contouring import margin_contours
 from autocontour.dicom import planning_cts, read_ct, scan_folder
 from autocontour.edits import brushed, pushed, swept_disc
@@ -282,7 +283,7 @@ def main() -> None:
     ct = build_ct()
     told("open a CT that is in memory, first slice", *timed(lambda _: (window.show_ct(ct), app.processEvents()), [0]))
     structures = build_structures()
-    added = window.workspace.case.adopted(tuple(structures))
+    added = adopted(window.workspace.state, structures)
     told("add 30 structures", *timed(lambda _: window.workspace.apply(Edit("Add", added=added)), [0]))
     app.processEvents()
     window.views.surfaces.close_scene()

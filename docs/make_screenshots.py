@@ -20,6 +20,7 @@ from shapely.affinity import scale, translate
 
 from autocontour.base.findings import Finding, Severity
 from autocontour.case import Edit
+from autocontour.case.actions import adopted
 from autocontour.dicom.series import write_ct_series
 from autocontour.gui.app.window import MainWindow
 from autocontour.gui.look import theme
@@ -78,7 +79,7 @@ def open_patient(window: MainWindow) -> None:
     space = window.workspace
     names = {structure.name for structure in space.state.structures}
     others = [s for s in truth_structures(phantom, ct).structures if s.name not in names and s.name != "Bone"]
-    space.apply(Edit("Open organs", added=space.case.adopted(tuple(others))))
+    space.apply(Edit("Open organs", added=adopted(space.state, others)))
 
 
 def select(window: MainWindow, name: str, zoom: float) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
 
@@ -19,9 +19,9 @@ from autocontour.case.lock import CaseLock
 from autocontour.case.need import still_seen
 from autocontour.case.records import decode_edit, encode_edit, pack, unpack
 from autocontour.case.snapshots import Snapshot, read_newest, remove_older, write_snapshot
-from autocontour.case.state import CaseState, CaseStructure, Edit, edit_between
+from autocontour.case.state import CaseState, Edit, edit_between
 from autocontour.patient.identity import CaseKey
-from autocontour.patient.structures import ReviewStatus, Structure, StructureSet
+from autocontour.patient.structures import ReviewStatus, StructureSet
 
 EDITS_PER_SNAPSHOT = 100
 
@@ -144,36 +144,6 @@ class Case:
         """Do the next step again; nothing happens at the end."""
         return self._move(1, "redo") if self.redo_label else self.state
 
-    def importing(self, structure_set: StructureSet) -> Edit:
-        """Return the edit that adds every structure of `structure_set`.
-
-        Raises
-        ------
-        CaseError
-            If the set belongs to another frame of reference (``AC-CASE-003``).
-        """
-        frame_uid = structure_set.frame_of_reference_uid
-        if frame_uid and self.key.frame_of_reference_uid and frame_uid != self.key.frame_of_reference_uid:
-            raise CaseError(
-                "AC-CASE-003",
-                "This structure set belongs to another scan.",
-                "Open it with the CT it was drawn on.",
-            )
-        return Edit(f"Open {structure_set.label}", added=self.adopted(structure_set.structures))
-
-    def adopted(self, structures: tuple[Structure, ...]) -> tuple[CaseStructure, ...]:
-        """Return `structures` with numbers and names that are free in this case."""
-        names = {structure.name.casefold() for structure in self.state.structures}
-        taken = set(self.state.numbers)
-        adopted = []
-        for structure in structures:
-            number = structure.number if structure.number not in taken else max(taken) + 1
-            name = _free_name(structure.name, names)
-            taken.add(number)
-            names.add(name.casefold())
-            adopted.append(CaseStructure(replace(structure, number=number, name=name), structure.contours))
-        return tuple(adopted)
-
     def to_structure_set(self, label: str, numbers: frozenset[int] | None = None) -> StructureSet:
         """Return the structures, or those of `numbers`, with their approvals as a set of their own."""
         items = (item for item in self.state.items if numbers is None or item.structure.number in numbers)
@@ -190,6 +160,12 @@ class Case:
         write_snapshot(
             self.folder, self.sequence, self._journal.end, self.state.numbers, self.seconds, self.seen, payloads
         )
+
+    def __enter__(self) -> Case:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Write a snapshot and let go of the case."""
@@ -250,13 +226,6 @@ def _described(edit: Edit, before: CaseState) -> str:
     return edit.label if is_told else f"{edit.label} {names[0]}"
 
 
-def _free_name(name: str, taken: set[str]) -> str:
-    candidate, count = name, 2
-    while candidate.casefold() in taken:
-        candidate, count = f"{name}_{count}", count + 1
-    return candidate
-
-
 def _check_key(path: Path, key: CaseKey) -> None:
     try:
         known = json.loads(path.read_bytes())
@@ -264,7 +233,7 @@ def _check_key(path: Path, key: CaseKey) -> None:
         write_atomically(path, json.dumps(asdict(key)).encode())
         return
     if known != asdict(key):
-        raise CaseError("AC-CASE-002", "This case belongs to another CT.", "Open it with its own CT series.")
+        raise CaseError("AC-CASE-002")
 
 
 def _damage(snapshot: Snapshot, journal: Journal, sequence: int) -> Iterator[Finding]:

@@ -24,11 +24,7 @@ class CaseLock:
             _lock(self._handle)
         except OSError:
             os.close(self._handle)
-            raise CaseError(
-                "AC-CASE-001",
-                "This case is open in another window.",
-                "Close it there first, so that no correction is lost.",
-            ) from None
+            raise CaseError("AC-CASE-001") from None
 
     def release(self) -> None:
         """Let go of the lock."""

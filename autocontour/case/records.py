@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from autocontour.base.findings import Finding
 from autocontour.case.state import CaseStructure, Edit
 from autocontour.patient.provenance import Provenance
-from autocontour.patient.structures import Contours, GenerationAlgorithm, ImportedContour, ReviewStatus, Structure
+from autocontour.patient.structures import GenerationAlgorithm, ImportedContour, ReviewStatus, Structure
 
 if TYPE_CHECKING:
     from shapely import MultiPolygon
@@ -72,6 +72,7 @@ def encode_item(item: CaseStructure) -> Json:
             "locked": item.locked,
             "approved_by": item.approved_by,
             "approved_at": item.approved_at,
+            "origin": str(item.origin),
         },
     }
 
@@ -84,7 +85,17 @@ def decode_item(record: Json) -> CaseStructure:
     structure = Structure(number=record["number"], contours=contours, carried=carried, **values)
     review = record["review"]
     automatic = {z: contours[z] if p is None else p for z, p in _decode_contours(review["automatic"]).items()}
-    return CaseStructure(structure, automatic, review["locked"], review["approved_by"], review["approved_at"])
+    origin = GenerationAlgorithm(review["origin"]) if "origin" in review else _guessed_origin(structure)
+    return CaseStructure(structure, automatic, review["locked"], review["approved_by"], review["approved_at"], origin)
+
+
+def _guessed_origin(structure: Structure) -> GenerationAlgorithm:
+    """Return what a structure came as, for a case of a version that did not keep it.
+
+    Only what came as AUTOMATIC becomes SEMIAUTOMATIC by editing; without provenance it may also have come so.
+    """
+    edited = structure.generation is GenerationAlgorithm.SEMIAUTOMATIC
+    return GenerationAlgorithm.AUTOMATIC if edited and structure.provenance else structure.generation
 
 
 def _encode_contours(contours: Mapping[int, MultiPolygon | None]) -> dict[int, str | None]:
@@ -130,7 +141,11 @@ _STRUCTURE: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     "imported": (_encode_imported, _decode_imported),
     "attributes": (lambda raw: b64encode(raw).decode(), b64decode),
 }
-_CODECS = {**_STRUCTURE, "automatic": (_encode_contours, _decode_contours)}
+_CODECS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
+    **_STRUCTURE,
+    "automatic": (_encode_contours, _decode_contours),
+    "origin": (str, GenerationAlgorithm),
+}
 
 
 def _encode_fields(values: Mapping[str, Any]) -> Json:
@@ -139,8 +154,3 @@ def _encode_fields(values: Mapping[str, Any]) -> Json:
 
 def _decode_fields(record: Json) -> Json:
     return {name: _CODECS[name][1](value) if name in _CODECS else value for name, value in record.items()}
-
-
-def contours_equal(a: Contours, b: Contours) -> bool:
-    """Whether two structures have exactly the same points on the same slices."""
-    return dict(a) == dict(b)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from autocontour.base.errors import CaseError
+from autocontour.patient.matching import folded_name
 from autocontour.patient.structures import Contours, GenerationAlgorithm, ReviewStatus, SliceChanges, Structure
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ class CaseStructure:
         Whether the user has protected it.
     approved_by, approved_at
         Who approved it and when (ISO 8601, UTC); empty while it is not approved.
+    origin
+        The ROI Generation Algorithm it came with, whatever was drawn on it since; that of `structure` if not given.
     """
 
     structure: Structure
@@ -35,6 +38,10 @@ class CaseStructure:
     locked: bool = False
     approved_by: str = ""
     approved_at: str = ""
+    origin: GenerationAlgorithm = None  # type: ignore[assignment]  # never None once it is made
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "origin", self.origin or self.structure.generation)
 
     @property
     def is_approved(self) -> bool:
@@ -57,7 +64,7 @@ class CaseStructure:
 
 APPROVAL_FIELDS = frozenset({"locked", "approved_by", "approved_at", "status", "color_rgb"})
 """What may change even of a protected structure."""
-REVIEW_FIELDS = frozenset({"automatic", "locked", "approved_by", "approved_at"})
+REVIEW_FIELDS = frozenset({"automatic", "locked", "approved_by", "approved_at", "origin"})
 STRUCTURE_FIELDS = frozenset(f.name for f in fields(Structure)) - {"number", "contours", "carried"}
 
 
@@ -128,8 +135,8 @@ class CaseState:
 
     def find(self, name: str) -> CaseStructure | None:
         """Return the structure called `name`, whatever its case; None if there is none."""
-        folded = name.casefold()
-        return next((item for item in self.items if item.structure.name.casefold() == folded), None)
+        folded = folded_name(name)
+        return next((item for item in self.items if folded_name(item.structure.name) == folded), None)
 
     def after(self, edit: Edit) -> CaseState:
         """Return the state that `edit` leads to.
@@ -156,7 +163,7 @@ class CaseState:
     def _check(self, edit: Edit) -> None:
         missing = (set(edit.contours) | set(edit.fields) | set(edit.removed)) - set(self.numbers)
         if missing or any(item.structure.number in self for item in edit.added):
-            raise CaseError("AC-CASE-010", "The edit names a structure that this case does not have.")
+            raise CaseError("AC-CASE-010")
         named = (number for number, values in edit.fields.items() if not set(values) <= APPROVAL_FIELDS)
         for number in (*edit.contours, *edit.removed, *named):
             _refuse_protected(self[number])
@@ -187,15 +194,15 @@ def contour_changes(before: Contours, after: Contours) -> dict[int, MultiPolygon
 def _refuse_protected(item: CaseStructure) -> None:
     name = item.structure.name
     if item.is_approved:
-        raise CaseError("AC-CASE-012", f"{name} is approved and cannot change.", "Withdraw its approval first.")
+        raise CaseError("AC-CASE-012", structure=name)
     if item.locked:
-        raise CaseError("AC-CASE-011", f"{name} is locked and cannot change.", "Unlock it first.")
+        raise CaseError("AC-CASE-011", structure=name)
 
 
 def _check_names(state: CaseState) -> None:
-    names = [structure.name.casefold() for structure in state.structures]
+    names = [folded_name(structure.name) for structure in state.structures]
     if len(set(names)) < len(names):
-        raise CaseError("AC-CASE-013", "Two structures would have the same name.", "Choose another name.")
+        raise CaseError("AC-CASE-013")
 
 
 def _changed(item: CaseStructure, edit: Edit) -> CaseStructure:

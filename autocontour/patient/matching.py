@@ -1,37 +1,73 @@
-"""Which structures of two sets are the same organ."""
+"""Which structures of two sets are the same organ: one rule, for the viewer, `evaluate` and training alike.
+
+1. The same name, letter for letter.
+2. Among those left, the same name whatever its case (blanks around it do not count).
+3. Among those left, the same TG-263 name: the one they carry, else the one their own name means (see `match_name`).
+
+At each step a name that two structures of one set share pairs neither of them: which is meant is not certain.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from autocontour.patient.nomenclature import match_name
-from autocontour.patient.structures import Structure, StructureSet
+from autocontour.patient.structures import Structure
 
 Pair = tuple[Structure, Structure]
 
 
-def match_structures(a: StructureSet, b: StructureSet) -> list[Pair]:
-    """Pair structures of the same name, then of the same TG-263 name; a name borne twice in a set is not paired.
+class Structures(Protocol):
+    """A structure set, or a case as it stands."""
+
+    @property
+    def structures(self) -> Sequence[Structure]:
+        """Its structures, in order."""
+
+
+def match_structures(a: Structures, b: Structures) -> list[Pair]:
+    """Pair the structures of two sets that are the same organ.
 
     Returns
     -------
-    pairs
-        In the order of `a`.
+    list
+        The pairs, in the order of `a`; each structure is in one pair at most.
     """
-    pairs = _paired(a.structures, b.structures, lambda structure: structure.name)
-    left_a, left_b = (
-        [structure for structure in whole.structures if all(structure is not pair[side] for pair in pairs)]
-        for side, whole in enumerate((a, b))
-    )
-    pairs += _paired(left_a, left_b, tg263_name)
+    pairs: list[Pair] = []
+    left_a, left_b = list(a.structures), list(b.structures)
+    for key in (_name, _folded_name, tg263_name):
+        pairs += _paired(left_a, left_b, key)
+        left_a, left_b = (
+            [structure for structure in left if all(structure is not pair[side] for pair in pairs)]
+            for side, left in enumerate((left_a, left_b))
+        )
     order = {id(structure): index for index, structure in enumerate(a.structures)}
     return sorted(pairs, key=lambda pair: order[id(pair[0])])
+
+
+def find_partner(structure: Structure, own: Structures, other: Structures) -> Structure | None:
+    """Return the structure of `other` that `match_structures` pairs with one of `own`; None if there is none."""
+    return next((b for a, b in match_structures(own, other) if a is structure), None)
 
 
 def tg263_name(structure: Structure) -> str:
     """Return the structure's TG-263 name, from its own name if it carries none; empty if unknown."""
     return structure.tg263_name or match_name(structure.name)
+
+
+def folded_name(name: str) -> str:
+    """Return a name as it counts where case and the blanks around it do not."""
+    return name.strip().casefold()
+
+
+def _name(structure: Structure) -> str:
+    return structure.name
+
+
+def _folded_name(structure: Structure) -> str:
+    return folded_name(structure.name)
 
 
 def _paired(a: Sequence[Structure], b: Sequence[Structure], key: Callable[[Structure], str]) -> list[Pair]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from autocontour.base.jobs import Job
-from autocontour.case import CaseStructure, Edit
+from autocontour.case import actions
 from autocontour.edits import (
     Outline,
     copied,
@@ -13,14 +13,13 @@ from autocontour.edits import (
     filled,
     largest,
     mapped,
-    replaced,
     simplified,
     smoothed,
 )
 from autocontour.gui.look.language import tr, tr_count
 from autocontour.gui.state.background import redraw_beside
 from autocontour.gui.state.workspace import Workspace
-from autocontour.patient.structures import Contours, GenerationAlgorithm, ReviewStatus
+from autocontour.patient.structures import Contours
 
 SMOOTHING_MM = 2.0
 SIMPLIFY_MM = 0.3
@@ -123,28 +122,23 @@ def revert(space: Workspace) -> None:
             tr("{name} was drawn by hand: there is nothing to go back to.", name=current.structure.name), True
         )
         return
-    number = current.structure.number
-    values = {"status": ReviewStatus.AUTO, "generation": GenerationAlgorithm.AUTOMATIC}
-    changes = replaced(current.structure.contours, current.automatic)
-    if changes:
-        space.apply(Edit("Revert to automatic", {number: changes}, {number: values}))
+    edit = actions.revert(space.state, current.structure.number)
+    if edit.contours:
+        space.apply(edit)
 
 
 def delete_structure(space: Workspace) -> None:
     """Remove the selected structure from the case."""
     if space.current:
         name = space.current.structure.name
-        if space.apply(Edit(f"Delete {name}", removed=(space.current.structure.number,))):
+        if space.apply(actions.remove(space.state, space.current.structure.number)):
             space.say(tr("{name} is deleted; undo brings it back.", name=name))
 
 
 def duplicate_structure(space: Workspace) -> None:
     """Add a copy of the selected structure."""
-    from dataclasses import replace
-
     if space.current:
-        copy: CaseStructure = space.current
-        space.add_structure(replace(copy.structure, imported={}, status=ReviewStatus.EDITED, findings=()))
+        space.add(actions.duplicate(space.state, space.current.structure.number))
 
 
 def change_here(space: Workspace, label: str, change: Callable[[Outline], Outline]) -> None:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QFileDialog
 
+from autocontour.base import folders
 from autocontour.base.errors import AutoContourError
 from autocontour.base.findings import Severity
-from autocontour.case import MARK, LeftCase, clear_mark, left_cases
+from autocontour.case import MARK, LeftCase, actions, clear_mark, left_cases
 from autocontour.gui.app.questions import Questions
 from autocontour.gui.look.language import tr, tr_count
-from autocontour.gui.state.settings import case_folder, cases_folder
 from autocontour.gui.state.tasks import ThreadTask
 from autocontour.patient.volume import CTVolume
 
@@ -69,7 +69,7 @@ class Intake(Questions):
         """Whether there is a case of `series` with something in it."""
         from autocontour.patient.identity import series_key
 
-        journal = case_folder(self.case_root, series_key(series, series.geometry)) / "journal.bin"
+        journal = actions.case_folder(series_key(series, series.geometry), self.case_root) / "journal.bin"
         return journal.exists() and journal.stat().st_size > 0
 
     def _take_in(self, opened: Opened, source: Path) -> None:
@@ -79,7 +79,7 @@ class Intake(Questions):
         if case is None or self.workspace.ct is not opened.ct:
             return
         for structure_set in opened.structure_sets[:1]:
-            if self.workspace.apply(case.importing(structure_set)):
+            if self.workspace.apply(actions.import_structures(case, structure_set)):
                 self.workspace.say(
                     tr_count(
                         len(structure_set.structures),
@@ -95,11 +95,8 @@ class Intake(Questions):
 
     def show_ct(self, ct: CTVolume, source: Path | None = None) -> None:
         """Show a CT and take up its case."""
-        from autocontour.patient.identity import case_key
-
-        folder = case_folder(self.case_root, case_key(ct))
         try:
-            self.workspace.open(ct, folder, source)
+            self.workspace.open(ct, self.case_root, source)
         except AutoContourError as error:
             self.workspace.say_error(error)
             return
@@ -111,7 +108,7 @@ class Intake(Questions):
 
     def _look_for_left_cases(self) -> None:
         """Offer what a killed program left, as soon as it is found."""
-        root = cases_folder(self.case_root)
+        root = self.case_root or folders.cases_folder()
         if next(root.glob(f"*/{MARK}"), None) is not None:
             self._looking = ThreadTask(lambda _: left_cases(root), self)
             self._looking.done.connect(self.welcome.offer)

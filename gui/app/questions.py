@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QColorDialog, QFileDialog, QInputDialog, QMainWind
 
 from autocontour.base.errors import AutoContourError, Cancelled
 from autocontour.base.jobs import Job
-from autocontour.case import Edit
+from autocontour.case import actions
 from autocontour.case.effort import measure_effort
 from autocontour.case.need import open_places
 from autocontour.edits import combined, cropped, mapped, moved, replaced, rotated
@@ -19,9 +19,7 @@ from autocontour.gui.dialogs.export import ExportDialog
 from autocontour.gui.dialogs.review import ApprovalDialog
 from autocontour.gui.dialogs.shape import BooleanDialog, CropDialog, MarginDialog, MoveDialog, NameDialog
 from autocontour.gui.look.language import tr, tr_count
-from autocontour.gui.panels.structure_list import renamed
-from autocontour.patient.nomenclature import find_term, match_name
-from autocontour.patient.structures import Contours, GenerationAlgorithm, ReviewStatus, Structure, StructureSet
+from autocontour.patient.structures import Contours, StructureSet
 from autocontour.site.preflight import INTERPRETED_TYPES
 
 if TYPE_CHECKING:
@@ -50,7 +48,7 @@ class Questions(QMainWindow):
             return
         dialog = NameDialog(self, tr("Add a structure"))
         if dialog.exec():
-            self.workspace.add_structure(new_structure(dialog.name, {}))
+            self.workspace.add_structure(actions.new_structure(dialog.name, {}))
 
     def ask_template(self) -> None:
         """Ask for a site template and add those of its structures that are not there, empty, to be drawn."""
@@ -63,9 +61,9 @@ class Questions(QMainWindow):
         if space.case is None or not is_given:
             return
         entries = [entry for entry in read_template(name).structures if space.state.find(entry.name) is None]
-        wanted = tuple(new_structure(entry.name, {}) for entry in entries)
+        wanted = tuple(actions.new_structure(entry.name, {}) for entry in entries)
         if wanted:
-            space.apply(Edit(f"Add structures of {name}", added=space.case.adopted(wanted)))
+            space.apply(actions.add(space.state, *wanted, label=f"Add structures of {name}"))
 
     def ask_color(self) -> None:
         """Ask for the selected structure's colour."""
@@ -75,7 +73,7 @@ class Questions(QMainWindow):
         color = QColorDialog.getColor(QColor(*current.structure.color_rgb), self, current.structure.name)
         if color.isValid():
             rgb = (color.red(), color.green(), color.blue())
-            self.workspace.apply(Edit("Colour", fields={current.structure.number: {"color_rgb": rgb}}))
+            self.workspace.apply(actions.set_color(current.structure.number, rgb))
 
     def ask_type(self) -> None:
         """Ask for the selected structure's type."""
@@ -88,8 +86,7 @@ class Questions(QMainWindow):
             self, tr("Type"), tr("Type of {name}", name=current.structure.name), types, now, False
         )
         if is_given:
-            values = {current.structure.number: {"interpreted_type": kind}}
-            self.workspace.apply(Edit(f"Type of {current.structure.name}", fields=values))
+            self.workspace.apply(actions.set_type(self.workspace.state, current.structure.number, kind))
 
     def ask_margin(self) -> None:
         """Ask for margins and grow the selected structure."""
@@ -211,7 +208,7 @@ class Questions(QMainWindow):
         if space.case is None:
             return
         try:
-            edit = space.case.importing(found)
+            edit = actions.import_structures(space.case, found)
         except AutoContourError as error:
             space.say_error(error)
             return
@@ -349,21 +346,7 @@ class Questions(QMainWindow):
     def _put(self, label: str, contours: Contours, number: int | None, name: str, hands: int) -> None:
         """Put a result into a structure, or into a new one called `name`."""
         if number is None:
-            self.workspace.add_structure(new_structure(name, contours), hands=hands)
+            self.workspace.add_structure(actions.new_structure(name, contours), hands=hands)
         else:
             before = self.workspace.state[number].structure.contours
             self.workspace.redraw(label, replaced(before, contours), number)
-
-
-def new_structure(name: str, contours: Contours) -> Structure:
-    """Return a structure the user begins; a TG-263 name brings its type and colour."""
-    term = find_term(match_name(name) or name)
-    values = {"interpreted_type": term.interpreted_type, **renamed(name)}
-    return Structure(
-        number=1,
-        contours=contours,
-        color_rgb=term.color_rgb,
-        generation=GenerationAlgorithm.MANUAL,
-        status=ReviewStatus.EDITED,
-        **values,
-    )

@@ -10,9 +10,9 @@ from PySide6.QtCore import QPoint
 from shapely import MultiPolygon
 
 from autocontour.base.jobs import Job
+from autocontour.case.actions import new_structure
 from autocontour.edits import flood, learn_range, replaced
 from autocontour.edits.strokes import Point2
-from autocontour.gui.app.questions import new_structure
 from autocontour.gui.dialogs.threshold import NEW, REPLACE, TAKE, ThresholdDialog
 from autocontour.gui.look.language import tr
 from autocontour.gui.tools.flood import joined_changes

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from autocontour.case import Edit
+from autocontour.case import actions
 from autocontour.gui.app.actions import ACTIONS, ActionRow
 from autocontour.gui.app.collecting import collect_on_gui_thread
 from autocontour.gui.app.intake import Intake
@@ -320,8 +320,8 @@ class MainWindow(Intake):
         """Lock or unlock the selected structure."""
         current = self.workspace.current
         if current:
-            label = f"{'Unlock' if current.locked else 'Lock'} {current.structure.name}"
-            self.workspace.apply(Edit(label, fields={current.structure.number: {"locked": not current.locked}}))
+            state, number = self.workspace.state, current.structure.number
+            self.workspace.apply(actions.set_locked(state, number, locked=not current.locked))
 
     def toggle_theme(self) -> None:
         """Change between dark and light."""

@@ -19,14 +19,14 @@ from PySide6.QtGui import QColor, QFont, QMouseEvent, QPainter, QPainterPath
 from PySide6.QtWidgets import QCompleter, QLineEdit, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from autocontour.base.findings import Severity
-from autocontour.case import CaseStructure, Edit
+from autocontour.case import CaseStructure, actions
 from autocontour.case.need import assess_need
 from autocontour.gui.look import theme
 from autocontour.gui.look.language import later, tr
 from autocontour.gui.look.phrases import in_words
 from autocontour.gui.state.workspace import Workspace
 from autocontour.gui.views.derived import PerStructure
-from autocontour.patient.nomenclature import find_term, known_names, match_name
+from autocontour.patient.nomenclature import known_names
 from autocontour.patient.structures import ReviewStatus, Structure
 
 ROW_PX = 46
@@ -101,9 +101,7 @@ class StructureList(QAbstractListModel):
         name, item = str(value).strip(), self.item(index)
         if not name or name == item.structure.name:
             return False
-        return self.workspace.apply(
-            Edit(f"Rename {item.structure.name}", fields={item.structure.number: renamed(name)})
-        )
+        return self.workspace.apply(actions.rename(self.workspace.state, item.structure.number, name))
 
     def flags(self, index: Index) -> Qt.ItemFlag:  # noqa: ARG002  (Qt's signature)
         """Rows can be selected and renamed."""
@@ -181,10 +179,7 @@ class RowDelegate(QStyledItemDelegate):
                 self.workspace.show(number, shown=number in self.workspace.hidden)
                 return True
             if _lock(box).adjusted(-5, -8, 5, 8).contains(event.position()):
-                label = "Unlock" if item.locked else "Lock"
-                self.workspace.apply(
-                    Edit(f"{label} {item.structure.name}", fields={number: {"locked": not item.locked}})
-                )
+                self.workspace.apply(actions.set_locked(self.workspace.state, number, locked=not item.locked))
                 return True
         return super().editorEvent(event, model, option, index)
 
@@ -219,15 +214,6 @@ class RowDelegate(QStyledItemDelegate):
         details = self.model.line(item)
         shown = painter.fontMetrics().elidedText(details, Qt.TextElideMode.ElideRight, int(words.width()))
         painter.drawText(words.translated(0, 18), left, shown)
-
-
-def renamed(name: str) -> dict[str, Any]:
-    """Return the fields of a structure that takes the name `name`."""
-    tg263 = match_name(name)
-    values: dict[str, Any] = {"name": name, "tg263_name": tg263}
-    if tg263:
-        values["interpreted_type"] = find_term(tg263).interpreted_type
-    return values
 
 
 def _swatch(box: QRectF) -> QRectF:

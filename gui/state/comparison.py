@@ -14,8 +14,8 @@ from autocontour.gui.look.language import later
 from autocontour.gui.state.tasks import ThreadTask
 from autocontour.gui.state.workspace import Workspace
 from autocontour.patient.geometry import VolumeGeometry
-from autocontour.patient.nomenclature import match_name
-from autocontour.patient.structures import Contours, Structure, StructureSet
+from autocontour.patient.matching import find_partner
+from autocontour.patient.structures import Contours, StructureSet
 
 if TYPE_CHECKING:
     from shapely import MultiPolygon
@@ -183,7 +183,7 @@ class Comparison(QObject):
         elif one.structures is None:
             one.contours = current.automatic
         else:
-            partner = find_partner(current.structure, one.structures)
+            partner = find_partner(current.structure, self.workspace.state, one.structures)
             one.contours = partner.contours if partner else {}
         if one.contours is not before:
             one.volume_cc = volume_cc(one.contours, ct.geometry) if ct else 0.0
@@ -226,12 +226,3 @@ class Comparison(QObject):
         """Another scan: what was loaded for the last one does not belong to it."""
         self.sets = [Compared(AUTOMATIC, STYLES[0])]
         self.show(shown=False)
-
-
-def find_partner(structure: Structure, structures: StructureSet) -> Structure | None:
-    """Return the same organ in another set: of the same name whatever its case, else of the same TG-263 name."""
-    name = structure.name.casefold()
-    same = [other for other in structures.structures if other.name.casefold() == name]
-    if not same and (known := structure.tg263_name or match_name(structure.name)):
-        same = [other for other in structures.structures if (other.tg263_name or match_name(other.name)) == known]
-    return same[0] if len(same) == 1 else None

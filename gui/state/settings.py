@@ -7,7 +7,6 @@ from pathlib import Path
 from PySide6.QtCore import QByteArray, QSettings
 
 from autocontour.base import folders
-from autocontour.patient.identity import CaseKey
 
 RECENT_KEPT = 8
 
@@ -106,13 +105,3 @@ class ViewerSettings:
     def sync(self) -> None:
         """Write it."""
         self._store.sync()
-
-
-def cases_folder(root: Path | None) -> Path:
-    """Return the folder of all cases: `root`, or the user's own place."""
-    return root or folders.cases_folder()
-
-
-def case_folder(root: Path | None, key: CaseKey) -> Path:
-    """Return where the case of a CT is kept; the folder's name tells nothing of the patient."""
-    return cases_folder(root) / key.folder_name

@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import shapely
@@ -15,15 +13,15 @@ from shapely import Polygon
 
 from autocontour.base.errors import AutoContourError
 from autocontour.base.findings import Finding
-from autocontour.case import Case, CaseState, CaseStructure, Edit, ScanFacts, mark_open
+from autocontour.case import Case, CaseState, CaseStructure, Edit, actions
 from autocontour.case.need import slices_by_finding
 from autocontour.gui.look.language import tr
 from autocontour.gui.look.phrases import in_words
 from autocontour.gui.state.background import Background
 from autocontour.gui.views.planes import Plane, PlaneGrid, body_voxels
 from autocontour.gui.views.windowing import PRESETS, Window
-from autocontour.patient.identity import PatientFacts, case_key
-from autocontour.patient.structures import GenerationAlgorithm, ReviewStatus, SliceChanges, Structure
+from autocontour.patient.identity import case_key
+from autocontour.patient.structures import SliceChanges, Structure
 from autocontour.patient.volume import CTVolume
 
 IDLE_SECONDS = 30.0
@@ -133,7 +131,7 @@ class Workspace(QObject):
         """The axial slice shown."""
         return self.position_zyx[0]
 
-    def open(self, ct: CTVolume, case_folder: Path, source: Path | None = None) -> None:
+    def open(self, ct: CTVolume, case_root: Path | None = None, source: Path | None = None) -> None:
         """Show `ct` and take up its case, as it was left.
 
         Raises
@@ -141,10 +139,10 @@ class Workspace(QObject):
         CaseError
             If the case cannot be taken up; the one that is open stays.
         """
-        if self.case and self.case.folder == case_folder:
+        if self.case and self.case.key == case_key(ct):
             self.say(tr("This scan is open already."))
             return
-        case = Case(case_folder, case_key(ct))
+        case = actions.open_case(ct, case_root, source)
         self.close()
         self.ct, self.case, self.folder = ct, case, source
         self.grids = {plane: PlaneGrid.of(plane, ct.geometry) for plane in Plane}
@@ -158,10 +156,6 @@ class Workspace(QObject):
         self.ct_changed.emit()
         self.structures_changed.emit()
         self.selection_changed.emit()
-        if source is not None:
-            facts = PatientFacts.of(ct)
-            scan = ScanFacts(source.resolve(), case.key.series_instance_uid, facts.scan_date, facts.series)
-            mark_open(case_folder, scan, case.sequence)
 
     def close(self) -> None:
         """Let go of the case."""
@@ -354,33 +348,27 @@ class Workspace(QObject):
         hands
             `hands` when a computation of it began: it is selected only if the user has done nothing since.
         """
+        return self.add(actions.add(self.state, structure), hands=hands)
+
+    def add(self, edit: Edit, *, hands: int | None = None) -> int | None:
+        """Carry out an edit that adds one structure (see `add_structure`); return its number."""
         is_selected = hands is None or hands == self.hands
-        if self.case is None:
-            return None
-        (adopted,) = self.case.adopted((structure,))
-        number = adopted.structure.number
-        if not self.apply(Edit(f"Add {adopted.structure.name}", added=(adopted,))):
+        added = edit.added[0].structure
+        if not self.apply(edit):
             return None
         if is_selected:
-            self.select(number)
+            self.select(added.number)
         else:
-            self.say(tr("{name} is ready; it is in the list.", name=adopted.structure.name))
-        return number
+            self.say(tr("{name} is ready; it is in the list.", name=added.name))
+        return added.number
 
     def approve(self, number: int, reviewer: str) -> bool:
         """Record that `reviewer` accepts a structure as it stands."""
-        name = self.state[number].structure.name
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        values = {"status": ReviewStatus.APPROVED, "approved_by": reviewer, "approved_at": now}
-        return self.apply(Edit(f"Approve {name}", fields={number: values}))
+        return self.apply(actions.approve(self.state, number, reviewer))
 
     def withdraw_approval(self, number: int) -> bool:
         """Make an approved structure editable again."""
-        structure = self.state[number].structure
-        untouched = structure.generation is GenerationAlgorithm.AUTOMATIC
-        status = ReviewStatus.AUTO if untouched else ReviewStatus.EDITED
-        values = {"status": status, "approved_by": "", "approved_at": ""}
-        return self.apply(Edit(f"Withdraw approval of {structure.name}", fields={number: values}))
+        return self.apply(actions.withdraw_approval(self.state, number))
 
     def say(self, sentence: str) -> None:
         """Tell the user something that needs no answer."""
@@ -395,28 +383,10 @@ class Workspace(QObject):
 
         Where nothing is selected the first structure is, unless the user has done something since `hands`.
         """
-        self._replace_or_add(structure)
+        if self.case is not None:
+            self.apply(actions.receive(self.state, structure), by_hand=False)
         if hands is None or hands == self.hands:
             self._select_first()
-
-    def _replace_or_add(self, structure: Structure) -> None:
-        if self.case is None:
-            return
-        existing = self.state.find(structure.name)
-        if existing is None:
-            (adopted,) = self.case.adopted((replace(structure, imported={}),))
-            self.apply(Edit(f"Auto-contour {structure.name}", added=(adopted,)), by_hand=False)
-            return
-        number = existing.structure.number
-        slices = {**dict.fromkeys(existing.structure.contours), **structure.contours}
-        values = {
-            "automatic": dict(structure.contours),
-            "generation": GenerationAlgorithm.AUTOMATIC,
-            "status": ReviewStatus.AUTO,
-            "provenance": structure.provenance,
-            "findings": structure.findings,
-        }
-        self.apply(Edit(f"Auto-contour {structure.name}", {number: slices}, {number: values}), by_hand=False)
 
     def _moved(self, sentence: str) -> None:
         self._keep_selection()

@@ -10,6 +10,7 @@ from shapely import MultiPolygon, Point
 from autocontour.base.errors import CaseError
 from autocontour.base.findings import Finding, Severity
 from autocontour.case import Case, CaseKey, CaseStructure, Edit
+from autocontour.case.actions import import_structures
 from autocontour.patient.provenance import Provenance
 from autocontour.patient.structures import GenerationAlgorithm, ImportedContour, ReviewStatus, Structure, StructureSet
 
@@ -92,11 +93,11 @@ def test_names_stay_unique_whatever_their_case(case):
 
 
 def test_import_finds_free_numbers_and_names_and_refuses_another_scan(case):
-    case.apply(case.importing(StructureSet("Other", (heart(), heart(7, "Cord")), "9", "1.2.4")))
+    case.apply(import_structures(case, StructureSet("Other", (heart(), heart(7, "Cord")), "9", "1.2.4")))
     assert [s.name for s in case.state.structures] == ["Heart", "Heart_2", "Cord"]
     assert case.state.numbers == (1, 2, 7)
     with pytest.raises(CaseError, match="AC-CASE-003"):
-        case.importing(StructureSet("Foreign", (heart(),), "9", "9.9"))
+        import_structures(case, StructureSet("Foreign", (heart(),), "9", "9.9"))
 
 
 def reopened(case):

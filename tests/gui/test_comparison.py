@@ -10,7 +10,7 @@ from shapely.affinity import translate
 
 from autocontour.dicom.series import write_ct_series
 from autocontour.gui.panels.comparison_strip import PENDING
-from autocontour.gui.state.comparison import STYLES, Overlap, find_partner
+from autocontour.gui.state.comparison import STYLES, Overlap
 from autocontour.patient.structures import StructureSet
 from autocontour.phantom import build_phantom
 from autocontour.qa import compare_sets
@@ -108,15 +108,6 @@ def test_only_slices_that_changed_are_worked_out_again(opened):
     overlap.update({**whole, 12: first[0]}, {**whole, 12: first[1]}, geometry)
     assert overlap._known[12] is first
     assert rows[12] is not first
-
-
-def test_partners_are_found_by_name_whatever_its_case_then_by_tg263():
-    heart = ball()
-    assert find_partner(heart, StructureSet("S", (replace(heart, name="hEaRt"),))) is not None
-    assert find_partner(heart, StructureSet("S", (replace(heart, name="cor", tg263_name="Heart"),))) is not None
-    assert find_partner(heart, StructureSet("S", (replace(heart, name="Heart_PRV05", tg263_name=""),))) is None
-    twice = (replace(heart, name="cor"), replace(heart, name="cuore"))
-    assert find_partner(heart, StructureSet("S", twice)) is None
 
 
 @pytest.fixture(scope="module")

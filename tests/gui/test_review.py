@@ -12,6 +12,7 @@ from PySide6.QtTest import QTest
 
 from autocontour.base.jobs import Job
 from autocontour.case import Edit
+from autocontour.case.actions import case_folder
 from autocontour.dicom import planning_cts, read_ct, scan_folder
 from autocontour.dicom.series import write_ct_series
 from autocontour.gui.app.app import say_failure
@@ -19,7 +20,6 @@ from autocontour.gui.app.opening import SeriesDialog
 from autocontour.gui.dialogs.export import ExportDialog
 from autocontour.gui.dialogs.review import ApprovalDialog
 from autocontour.gui.dialogs.shape import MarginDialog
-from autocontour.gui.state.settings import case_folder
 from autocontour.patient.identity import case_key
 from autocontour.patient.structures import GenerationAlgorithm, ReviewStatus
 from autocontour.phantom import build_phantom
@@ -284,7 +284,7 @@ def test_a_series_with_a_missing_slice_opens_only_when_that_is_accepted(
     assert words
     assert window.workspace.ct.hu.shape[0] == SHAPE[0] - 1
     assert window.workspace.ct.findings
-    assert window.workspace.case.folder != case_folder(window.case_root, case_key(read_whole(phantom_folder)))
+    assert window.workspace.case.folder != case_folder(case_key(read_whole(phantom_folder)), window.case_root)
 
 
 def read_whole(folder):

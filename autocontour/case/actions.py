@@ -1,0 +1,223 @@
+"""What a person does to a case, without a window: each action is an edit that `Case.apply` carries out.
+
+A script and the viewer use the same functions::
+
+    with open_case(ct) as case:
+        case.apply(receive(case.state, structure))
+        case.apply(approve(case.state, number, "A. Physicist"))
+
+They only describe the change; whether it may be made, `Case.apply` decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from autocontour.base import folders
+from autocontour.base.errors import CaseError
+from autocontour.case.case import Case
+from autocontour.case.left import ScanFacts, mark_open
+from autocontour.case.state import CaseState, CaseStructure, Edit
+from autocontour.edits import replaced
+from autocontour.patient.identity import CaseKey, PatientFacts, case_key
+from autocontour.patient.matching import folded_name
+from autocontour.patient.nomenclature import find_term, match_name
+from autocontour.patient.structures import Contours, GenerationAlgorithm, ReviewStatus, Structure, StructureSet
+from autocontour.patient.volume import CTVolume
+
+
+def case_folder(key: CaseKey, root: Path | None = None) -> Path:
+    """Return where the case of a CT is kept: below `root`, or in the user's own place."""
+    return (root or folders.cases_folder()) / key.folder_name
+
+
+def open_case(ct: CTVolume, root: Path | None = None, source: Path | None = None) -> Case:
+    """Take up the case of `ct` as it was left, or begin it.
+
+    Parameters
+    ----------
+    root
+        Folder of all cases; the user's own place by default.
+    source
+        The folder or file that `ct` was read from.
+
+    Raises
+    ------
+    CaseError
+        If the case is open elsewhere (``AC-CASE-001``) or its folder cannot be used (``AC-CASE-004``).
+    """
+    case = Case(case_folder(case_key(ct), root), case_key(ct))
+    if source is not None:
+        facts = PatientFacts.of(ct)
+        scan = ScanFacts(source.resolve(), case.key.series_instance_uid, facts.scan_date, facts.series)
+        mark_open(case.folder, scan, case.sequence)
+    return case
+
+
+def import_structures(case: Case, structure_set: StructureSet) -> Edit:
+    """Add every structure of a structure set that was drawn on this scan.
+
+    Raises
+    ------
+    CaseError
+        If the set belongs to another frame of reference (``AC-CASE-003``).
+    """
+    frame_uid = structure_set.frame_of_reference_uid
+    if frame_uid and case.key.frame_of_reference_uid and frame_uid != case.key.frame_of_reference_uid:
+        raise CaseError("AC-CASE-003")
+    return Edit(f"Open {structure_set.label}", added=adopted(case.state, structure_set.structures))
+
+
+def receive(state: CaseState, structure: Structure) -> Edit:
+    """Take in a structure that was just drawn automatically: a new one, or in place of the one of its name."""
+    label = f"Auto-contour {structure.name}"
+    existing = state.find(structure.name)
+    if existing is None:
+        return Edit(label, added=adopted(state, (replace(structure, imported={}),)))
+    number = existing.structure.number
+    slices = {**dict.fromkeys(existing.structure.contours), **structure.contours}
+    values = {
+        "automatic": dict(structure.contours),
+        "origin": GenerationAlgorithm.AUTOMATIC,
+        "generation": GenerationAlgorithm.AUTOMATIC,
+        "status": ReviewStatus.AUTO,
+        "provenance": structure.provenance,
+        "findings": structure.findings,
+    }
+    return Edit(label, {number: slices}, {number: values})
+
+
+def add(state: CaseState, *structures: Structure, label: str = "") -> Edit:
+    """Add structures, each with a number and a name that are free."""
+    items = adopted(state, structures)
+    return Edit(label or f"Add {', '.join(item.structure.name for item in items)}", added=items)
+
+
+def duplicate(state: CaseState, number: int) -> Edit:
+    """Add a copy of a structure."""
+    copy = replace(state[number].structure, imported={}, status=ReviewStatus.EDITED, findings=())
+    return add(state, copy)
+
+
+def remove(state: CaseState, number: int) -> Edit:
+    """Remove a structure."""
+    return Edit(f"Delete {state[number].structure.name}", removed=(number,))
+
+
+def approve(state: CaseState, number: int, reviewer: str, at: datetime | None = None) -> Edit:
+    """Record that `reviewer` accepts a structure as it stands, now or `at` a time with its time zone.
+
+    Raises
+    ------
+    CaseError
+        Without a reviewer (``AC-CASE-015``).
+    """
+    if not reviewer.strip():
+        raise CaseError("AC-CASE-015")
+    moment = (at or datetime.now(UTC)).astimezone(UTC).isoformat(timespec="seconds")
+    values = {"status": ReviewStatus.APPROVED, "approved_by": reviewer.strip(), "approved_at": moment}
+    return Edit(f"Approve {state[number].structure.name}", fields={number: values})
+
+
+def withdraw_approval(state: CaseState, number: int) -> Edit:
+    """Make an approved structure editable again."""
+    structure = state[number].structure
+    values = {"status": _status_of(structure.generation), "approved_by": "", "approved_at": ""}
+    return Edit(f"Withdraw approval of {structure.name}", fields={number: values})
+
+
+def revert(state: CaseState, number: int) -> Edit:
+    """Put back the contours that a structure came with, and what they were: drawn automatically or by hand.
+
+    Raises
+    ------
+    CaseError
+        If nothing came (``AC-CASE-014``).
+    """
+    item = state[number]
+    if not item.automatic:
+        raise CaseError("AC-CASE-014", structure=item.structure.name)
+    values = {"status": _status_of(item.origin), "generation": item.origin}
+    changes = replaced(item.structure.contours, item.automatic)
+    return Edit("Revert to automatic", {number: changes} if changes else {}, {number: values})
+
+
+def rename(state: CaseState, number: int, name: str) -> Edit:
+    """Change a structure's name; one that TG-263 knows brings its TG-263 name and type with it.
+
+    Raises
+    ------
+    CaseError
+        If the name is empty (``AC-CASE-016``).
+    """
+    if not name.strip():
+        raise CaseError("AC-CASE-016")
+    return Edit(f"Rename {state[number].structure.name}", fields={number: _named(name.strip())})
+
+
+def set_color(number: int, color_rgb: tuple[int, int, int]) -> Edit:
+    """Change a structure's colour."""
+    return Edit("Colour", fields={number: {"color_rgb": color_rgb}})
+
+
+def set_type(state: CaseState, number: int, interpreted_type: str) -> Edit:
+    """Change a structure's RT ROI Interpreted Type."""
+    return Edit(f"Type of {state[number].structure.name}", fields={number: {"interpreted_type": interpreted_type}})
+
+
+def set_locked(state: CaseState, number: int, *, locked: bool) -> Edit:
+    """Protect a structure from changes, or no longer."""
+    label = f"{'Lock' if locked else 'Unlock'} {state[number].structure.name}"
+    return Edit(label, fields={number: {"locked": locked}})
+
+
+def new_structure(name: str, contours: Contours) -> Structure:
+    """Return a structure that a person begins; a TG-263 name brings its type and colour."""
+    term = find_term(match_name(name) or name)
+    return Structure(
+        number=1,
+        contours=contours,
+        color_rgb=term.color_rgb,
+        generation=GenerationAlgorithm.MANUAL,
+        status=ReviewStatus.EDITED,
+        **{"interpreted_type": term.interpreted_type, **_named(name)},
+    )
+
+
+def adopted(state: CaseState, structures: Sequence[Structure]) -> tuple[CaseStructure, ...]:
+    """Return `structures` with numbers and names that are free in `state`."""
+    names = {folded_name(structure.name) for structure in state.structures}
+    numbers = set(state.numbers)
+    items = []
+    for structure in structures:
+        number = structure.number if structure.number not in numbers else max(numbers) + 1
+        name = _free_name(structure.name, names)
+        numbers.add(number)
+        names.add(folded_name(name))
+        items.append(CaseStructure(replace(structure, number=number, name=name), structure.contours))
+    return tuple(items)
+
+
+def _named(name: str) -> dict[str, Any]:
+    """Return the fields of a structure that takes the name `name`."""
+    tg263_name = match_name(name)
+    values: dict[str, Any] = {"name": name, "tg263_name": tg263_name}
+    if tg263_name:
+        values["interpreted_type"] = find_term(tg263_name).interpreted_type
+    return values
+
+
+def _status_of(generation: GenerationAlgorithm) -> ReviewStatus:
+    """Return the status of a structure that nobody has edited or approved since."""
+    return ReviewStatus.AUTO if generation is GenerationAlgorithm.AUTOMATIC else ReviewStatus.EDITED
+
+
+def _free_name(name: str, taken: set[str]) -> str:
+    candidate, count = name, 2
+    while folded_name(candidate) in taken:
+        candidate, count = f"{name}_{count}", count + 1
+    return candidate

@@ -1,0 +1,110 @@
+"""What a person does to a case, done by a script."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from shapely import MultiPolygon, Point
+
+from autocontour.base.errors import CaseError
+from autocontour.case import Case, CaseKey, CaseState, Edit, actions
+from autocontour.case.records import decode_item, encode_item, pack, unpack
+from autocontour.patient.provenance import Provenance
+from autocontour.patient.structures import GenerationAlgorithm, ReviewStatus, Structure, StructureSet
+
+KEY = CaseKey("1.2.3", "1.2.4")
+AUTOMATIC, SEMI, MANUAL = GenerationAlgorithm
+
+
+def disc(r):
+    return MultiPolygon([Point(0, 0).buffer(r)])
+
+
+def organ(name="Heart", generation=AUTOMATIC, **values):
+    return Structure(name, 1, {3: disc(20), 4: disc(21)}, generation=generation, **values)
+
+
+@pytest.fixture
+def case(tmp_path):
+    with Case(tmp_path / "case", KEY) as case:
+        yield case
+
+
+@pytest.mark.parametrize("origin", GenerationAlgorithm)
+def test_revert_gives_back_the_contours_and_their_origin(case, origin):
+    case.apply(actions.import_structures(case, StructureSet("S", (organ(generation=origin),))))
+    came = case.state[1].structure
+    case.apply(Edit("Brush", {1: {3: disc(5), 9: disc(6)}}))
+    assert case.state[1].structure.generation is (SEMI if origin is AUTOMATIC else origin)
+    case.apply(actions.revert(case.state, 1))
+    reverted = case.state[1].structure
+    assert (dict(reverted.contours), reverted.generation) == (dict(came.contours), origin)
+    assert reverted.status is (ReviewStatus.AUTO if origin is AUTOMATIC else ReviewStatus.EDITED)
+    case.undo()
+    assert case.state[1].structure.contours[3] == disc(5)
+    assert case.state[1].origin is origin
+
+
+def test_what_is_drawn_again_comes_from_the_network_whatever_it_was_before(case):
+    case.apply(actions.import_structures(case, StructureSet("S", (organ(generation=MANUAL),))))
+    case.apply(actions.receive(case.state, replace(organ("heart"), contours={7: disc(9)})))
+    item = case.state[1]
+    assert (item.structure.name, item.origin, item.structure.generation) == ("Heart", AUTOMATIC, AUTOMATIC)
+    assert item.automatic.keys() == item.structure.contours.keys() == {7}
+    case.undo()
+    assert case.state[1].origin is MANUAL
+
+
+@pytest.mark.parametrize(
+    ("generation", "provenance", "origin"),
+    [
+        (MANUAL, None, MANUAL),
+        (SEMI, Provenance("net", "1"), AUTOMATIC),
+        (SEMI, None, SEMI),
+        (AUTOMATIC, None, AUTOMATIC),
+    ],
+)
+def test_a_case_of_an_older_version_knows_its_origins_as_far_as_can_be(generation, provenance, origin):
+    (item,) = actions.add(CaseState(), organ(generation=generation, provenance=provenance)).added
+    record = encode_item(item)
+    assert decode_item(unpack(pack(record))).origin is generation
+    del record["review"]["origin"]
+    assert decode_item(unpack(pack(record))).origin is origin
+
+
+def test_approval_names_a_person_and_a_time(case):
+    case.apply(actions.add(case.state, organ()))
+    with pytest.raises(CaseError, match="AC-CASE-015"):
+        actions.approve(case.state, 1, "  ")
+    moment = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+    case.apply(actions.approve(case.state, 1, "A. Physicist ", moment))
+    item = case.state[1]
+    assert (item.approved_by, item.approved_at) == ("A. Physicist", "2026-03-04T05:06:07+00:00")
+    with pytest.raises(CaseError, match="AC-CASE-012"):
+        case.apply(actions.revert(case.state, 1))
+    case.apply(actions.withdraw_approval(case.state, 1))
+    item = case.state[1]
+    assert (item.approved_by, item.approved_at, item.structure.status) == ("", "", ReviewStatus.AUTO)
+
+
+def test_the_other_actions(case):
+    case.apply(actions.add(case.state, actions.new_structure("Lung_L", {2: disc(8)}), actions.new_structure("X", {})))
+    with pytest.raises(CaseError, match="AC-CASE-016"):
+        actions.rename(case.state, 2, " ")
+    case.apply(actions.rename(case.state, 2, " PTV "))
+    with pytest.raises(CaseError, match="AC-CASE-013"):
+        case.apply(actions.rename(case.state, 2, "lung_l "))
+    case.apply(actions.set_type(case.state, 1, "AVOIDANCE"))
+    case.apply(actions.set_color(1, (1, 2, 3)))
+    case.apply(actions.set_locked(case.state, 1, locked=True))
+    lung, ptv = case.state.items
+    assert (lung.structure.interpreted_type, lung.structure.color_rgb, lung.locked) == ("AVOIDANCE", (1, 2, 3), True)
+    assert (ptv.structure.name, ptv.structure.interpreted_type, ptv.origin) == ("PTV", "PTV", MANUAL)
+    with pytest.raises(CaseError, match="AC-CASE-011"):
+        case.apply(actions.remove(case.state, 1))
+    case.apply(actions.duplicate(case.state, 1))
+    assert case.state.structures[-1].name == "Lung_L_2"
+    with pytest.raises(CaseError, match="AC-CASE-014"):
+        actions.revert(case.state, 2)
+    with pytest.raises(CaseError, match="AC-CASE-003"):
+        actions.import_structures(case, StructureSet("Foreign", (organ(),), "9", "9.9"))
