@@ -65,7 +65,10 @@ class CaseStructure:
 APPROVAL_FIELDS = frozenset({"locked", "approved_by", "approved_at", "status", "color_rgb"})
 """What may change even of a protected structure."""
 REVIEW_FIELDS = frozenset({"automatic", "locked", "approved_by", "approved_at", "origin"})
-STRUCTURE_FIELDS = frozenset(f.name for f in fields(Structure)) - {"number", "contours", "carried", "reviewer", "reviewed_at"}
+STRUCTURE_FIELDS = frozenset(f.name for f in fields(Structure)) - {
+    *("number", "contours", "carried"),
+    *("reviewer", "reviewed_at"),  # of a file; a case keeps them in `REVIEW_FIELDS`
+}
 
 
 @dataclass(frozen=True)
