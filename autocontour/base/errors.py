@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from autocontour.base import register
+from autocontour.base.findings import Finding
 
 
 class AutoContourError(Exception):
@@ -14,30 +17,41 @@ class AutoContourError(Exception):
         A code of the register (`autocontour.base.register`), such as ``AC-CT-003``; the letters name the family.
     message, remedy
         Sentences of a code that is not in the register yet.
+    problems
+        Each thing that is wrong, listed under the sentence; `Finding.where` says where in a file it stands.
     **values
         What the register's sentences are filled with; never a patient's identity.
     """
 
     exit_code = 1
 
-    def __init__(self, code: str, message: str = "", remedy: str = "", **values: register.Value) -> None:
+    def __init__(
+        self,
+        code: str,
+        message: str = "",
+        remedy: str = "",
+        problems: Sequence[Finding] = (),
+        **values: register.Value,
+    ) -> None:
         super().__init__(code, message, remedy)
         self.code = code
         self.values = values
-        self.message = message or register.sentence(code, values)
+        self.problems = tuple(problems)
+        self.message = message or _with_problems(register.sentence(code, values), self.problems, "en")
         self.remedy = remedy if message else register.remedy(code, values)
 
     def in_language(self, language: str) -> tuple[str, str]:
         """Return the sentence and the remedy in `language`, such as ``ko``."""
         if self.code not in register.read_register():
             return self.message, self.remedy
-        return register.sentence(self.code, self.values, language), register.remedy(self.code, self.values, language)
+        sentence = register.sentence(self.code, self.values, language)
+        return _with_problems(sentence, self.problems, language), register.remedy(self.code, self.values, language)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _again, (type(self), self.code, self.message, self.remedy, self.values)
+        return _again, (type(self), self.code, self.message, self.remedy, self.problems, self.values)
 
     def __str__(self) -> str:
-        return f"{self.code}: {self.message} {self.remedy}".rstrip()
+        return f"{self.code}: {self.message}{chr(10) if self.problems else ' '}{self.remedy}".rstrip()
 
 
 class UsageError(AutoContourError):
@@ -91,11 +105,22 @@ class Cancelled(AutoContourError):  # noqa: N818  (not a fault)
         super().__init__("AC-US-130")
 
 
+def _with_problems(sentence: str, problems: Sequence[Finding], language: str) -> str:
+    """Return the sentence and, a line each, the problems that it counts."""
+    lines = (f"{problem.where}: {problem.in_language(language)[0]}".removeprefix(": ") for problem in problems)
+    return "\n  ".join((sentence, *lines))
+
+
 def _again(
-    kind: type[AutoContourError], code: str, message: str, remedy: str, values: dict[str, register.Value]
+    kind: type[AutoContourError],
+    code: str,
+    message: str,
+    remedy: str,
+    problems: tuple[Finding, ...],
+    values: dict[str, register.Value],
 ) -> AutoContourError:
     """Make an error again that came from another process."""
     error = kind.__new__(kind)
-    AutoContourError.__init__(error, code, message, remedy)
+    AutoContourError.__init__(error, code, message, remedy, problems)
     error.values = values
     return error

@@ -44,5 +44,8 @@ def _report(error: AutoContourError, *, as_json: bool) -> None:
     if as_json:
         from autocontour.cli.console import print_json
 
-        print_json({"error": {"code": error.code, "message": error.message, "remedy": error.remedy}})
+        report: dict[str, object] = {"code": error.code, "message": error.message, "remedy": error.remedy}
+        if error.problems:
+            report["problems"] = [problem.to_json() for problem in error.problems]
+        print_json({"error": report})
     sys.stderr.write(f"{error}\n")

@@ -1,19 +1,70 @@
-"""What ``metadata.json`` says of structures and networks, checked field by field."""
+"""What ``metadata.json`` says about structures and networks.
 
-from __future__ import annotations
+The types of the fields are the schema: see `autocontour.base.typed`.
+"""
+
+# `annotations` is not imported from __future__: cattrs needs the limits.
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 from autocontour.base.errors import ModelError
-from autocontour.models.package.members import METADATA
+from autocontour.base.findings import Finding
+from autocontour.base.limits import Keys, Length, OneOf, Range, Rising, Text, Unique, join_path, key_path, shown
+from autocontour.base.typed import SettingsError, build, read_json
 
+FORMAT = 1
 MAX_STRUCTURES = 256
 MAX_WINDOW_VOXELS = 1 << 24
+ROLES = ("localizer", "segmenter")
 SIDES = ("", "left", "right")
 PREDICTORS = ("expected_dsc", "border_confidence", "volume_agreement")
+
+
+@dataclass(frozen=True)
+class Modest:
+    """A network's description that asks for no absurd network: numbers from 0 to 4096, lists of at most 64."""
+
+    def problems(self, value: object, path: str = "") -> Iterator[Finding]:
+        """Yield ``AC-CFG-009``, ``AC-CFG-014`` or ``AC-CFG-007``."""
+        if isinstance(value, Mapping | list):
+            if len(value) > 64:
+                yield Finding.of("AC-CFG-014", path, low=0, high=64, count=len(value))
+                return
+            keys = map(key_path, value) if isinstance(value, Mapping) else (f"[{k}]" for k in range(len(value)))
+            entries = value.values() if isinstance(value, Mapping) else value
+            for key, one in zip(keys, entries, strict=True):
+                yield from self.problems(one, join_path(path, key))
+        elif not isinstance(value, str | bool) and not (isinstance(value, int | float) and 0 <= value <= 4096):
+            yield Finding.of("AC-CFG-009", path, low="0", high="4096", value=shown(value))
+
+
+@dataclass(frozen=True)
+class Fits:
+    """A table with the fields of a class, kept as it is."""
+
+    kind: type
+
+    def problems(self, value: Mapping[str, Any]) -> Iterator[Finding]:
+        """Yield what is wrong with it."""
+        try:
+            build(self.kind, value)
+        except SettingsError as error:
+            yield from error.problems
+
+
+Confidence = Annotated[float, Range(0, 1)]
+HU = Annotated[float, Range(-32768, 65535)]
+Number = Annotated[float, Range(-1e6, 1e6)]
+Name = Annotated[str, Text(200)]
+NetworkDescription = Annotated[dict[str, Any], Modest()]
+Offset = tuple[Number, Number, Number]
+Size = Annotated[int, Range(1, 4096)]
+Spacing = Annotated[float, Range(0.1, 50)]
+Threshold = Annotated[float, Range(0.01, 0.99)]
+Windows = Annotated[tuple[Annotated[tuple[HU, HU], Rising()], ...], Length(1, 16)]
 
 
 @dataclass(frozen=True)
@@ -32,14 +83,34 @@ class StructureRules:
         ``left`` or ``right``: pieces on the other side of the body's midline are dropped.
     elongated
         Whether it runs along the patient and out of most scans, as the spinal cord does, so that its length and its
-        position along z say nothing.
+        position along z are not compared with those of training.
     """
 
-    components: int = 1
-    minimum_cc: float = 0.0
+    components: Annotated[int, Range(0, 1000)] = 1
+    minimum_cc: Annotated[float, Range(0, 1e6)] = 0.0
     fill_holes: bool = True
-    side: str = ""
+    side: Annotated[str, OneOf(SIDES)] = ""
     elongated: bool = False
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What is read of a structure's statistics; there may be more.
+
+    Attributes
+    ----------
+    volume_cc
+        Lowest and highest likely volume.
+    confidence
+        Lowest likely mean probability.
+    offset_zyx_mm
+        Other structure → lowest and highest likely way to its centre.
+    """
+
+    open_keys: ClassVar[bool] = True
+    volume_cc: tuple[Number, Number] | None = None
+    confidence: Confidence | None = None
+    offset_zyx_mm: dict[str, tuple[Offset, Offset]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -51,7 +122,7 @@ class PackageStructure:
     name
         Its TG-263 name.
     drawn
-        Whether it is drawn unless asked otherwise; False for what is trained for research only.
+        Whether it is drawn by default; False for what is trained for research only.
     threshold
         Probability at which its contour runs.
     margin_mm
@@ -59,15 +130,15 @@ class PackageStructure:
     rules
         See `StructureRules`.
     statistics
-        What training saw (see `autocontour.models.inference.plausibility`); empty if unknown.
+        What training saw (see `Statistics` and `autocontour.models.inference.plausibility`); empty if unknown.
     """
 
-    name: str
+    name: Name
     drawn: bool = True
-    threshold: float = 0.5
-    margin_mm: float = 15.0
+    threshold: Threshold = 0.5
+    margin_mm: Annotated[float, Range(0, 200)] = 15.0
     rules: StructureRules = StructureRules()
-    statistics: Mapping[str, Any] = field(default_factory=dict)
+    statistics: Annotated[dict[str, Any], Fits(Statistics)] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -90,12 +161,42 @@ class Stage:
         Probability from which the localizer counts a voxel as found.
     """
 
-    network: Mapping[str, Any]
-    spacing_zyx_mm: tuple[float, float, float]
-    window_zyx: tuple[int, int, int]
-    intensity_windows_hu: tuple[tuple[float, float], ...]
-    overlap: float = 0.25
-    threshold: float = 0.5
+    network: NetworkDescription
+    spacing_zyx_mm: tuple[Spacing, Spacing, Spacing]
+    window_zyx: tuple[Size, Size, Size]
+    intensity_windows_hu: Windows
+    overlap: Annotated[float, Range(0, 0.75)] = 0.25
+    threshold: Threshold = 0.5
+
+    def find_problems(self) -> Iterator[Finding]:
+        """Yield ``AC-CFG-027`` for a window that takes more memory than any machine has."""
+        yield from check_voxels(self.window_zyx, "window_zyx")
+
+
+@dataclass(frozen=True)
+class Site:
+    """How the body site is recognised.
+
+    Attributes
+    ----------
+    anchors
+        Structures that show it.
+    minimum
+        How many of them a scan must show; two, or all of fewer, if None.
+    """
+
+    anchors: Annotated[tuple[Name, ...], Unique()] = ()
+    minimum: Annotated[int, Range(0, MAX_STRUCTURES)] | None = None
+
+    @property
+    def least(self) -> int:
+        """How many anchors a scan must show."""
+        return min(2, len(self.anchors)) if self.minimum is None else self.minimum
+
+    def find_problems(self) -> Iterator[Finding]:
+        """Yield ``AC-CFG-009`` if more anchors are asked for than there are: nothing would ever be drawn."""
+        if self.least > len(self.anchors):
+            yield Finding.of("AC-CFG-009", "minimum", low="0", high=str(len(self.anchors)), value=str(self.least))
 
 
 @dataclass(frozen=True)
@@ -111,8 +212,8 @@ class Uncertainty:
         Score from which a structure counts as uncertain.
     """
 
-    predictors: Mapping[str, tuple[float, float]]
-    limit: float
+    predictors: Annotated[dict[str, tuple[Number, Annotated[float, Range(1e-9, 1e6)]]], Keys(OneOf(PREDICTORS))]
+    limit: Number
 
     def score(self, values: Mapping[str, float]) -> float:
         """Return by how many standard deviations the known predictors (not nan) lie below their means, on average."""
@@ -121,149 +222,94 @@ class Uncertainty:
         return sum(known) / len(known) if known else 0.0
 
 
-def parse_uncertainty(value: Any) -> Uncertainty | None:  # noqa: ANN401
-    """Return the entry ``uncertainty``; None for a package that has none."""
-    if value is None:
-        return None
-    fields = mapping(value, "uncertainty")
-    predictors: dict[str, tuple[float, float]] = {}
-    for name, pair in mapping(fields.get("predictors"), "uncertainty.predictors").items():
-        if name not in PREDICTORS:
-            raise damaged(f"uncertainty.predictors.{name} is unknown")
-        _numbers(pair, f"uncertainty.predictors.{name}", 2)
-        predictors[name] = float(pair[0]), number(pair[1], f"uncertainty.predictors.{name}", 1e-9, 1e6)
-    return Uncertainty(predictors, number(fields.get("limit"), "uncertainty.limit", -1e6, 1e6))
+@dataclass(frozen=True)
+class FindingPower:
+    """How well a finding predicts the quality of the package's contours; only what is read of it.
+
+    Attributes
+    ----------
+    shown
+        Whether it is shown as a warning.
+    """
+
+    open_keys: ClassVar[bool] = True
+    shown: bool = True
 
 
-def parse_quiet_findings(value: Any) -> frozenset[str]:  # noqa: ANN401
-    """Return the codes of ``findings`` that are not shown as warnings."""
-    entries = {code: mapping(entry, f"findings.{code}") for code, entry in mapping(value, "findings").items()}
-    return frozenset(code for code, entry in entries.items() if entry.get("shown") is False)
+@dataclass(frozen=True)
+class Description:
+    """The fields of ``metadata.json`` that are used; MONAI's and others may stand beside them."""
+
+    open_keys: ClassVar[bool] = True
+    format: Annotated[int, Range(1, FORMAT)]
+    name: Name
+    version: Name
+    body_site: Name
+    license: Name
+    structures: Annotated[tuple[PackageStructure, ...], Length(1, MAX_STRUCTURES), Unique("name")]
+    stages: Annotated[dict[str, Stage], Keys(OneOf(ROLES))]
+    site: Site = Site()
+    uncertainty: Uncertainty | None = None
+    findings: dict[str, FindingPower] = field(default_factory=dict)
+
+    @property
+    def quiet_findings(self) -> frozenset[str]:
+        """Codes of findings that are not shown as warnings."""
+        return frozenset(code for code, power in self.findings.items() if not power.shown)
+
+    def find_problems(self) -> Iterator[Finding]:
+        """Yield ``AC-CFG-017`` if there is no segmenter, ``AC-CFG-019`` for an anchor that is not drawn."""
+        if "segmenter" not in self.stages:
+            yield Finding.of("AC-CFG-017", "stages.segmenter")
+        yield from check_names(self.site.anchors, [one.name for one in self.structures], "site.anchors")
 
 
-def parse_structure(item: Any, index: int) -> PackageStructure:  # noqa: ANN401
-    """Return one entry of ``structures``."""
-    where = f"structures[{index}]"
-    fields = mapping(item, where)
-    rules = mapping(fields.get("rules", {}), f"{where}.rules")
-    if rules.get("side", "") not in SIDES:
-        raise damaged(f"{where}.rules.side must be left, right or empty")
-    return PackageStructure(
-        name=text(fields, "name"),
-        drawn=bool(fields.get("drawn", True)),
-        threshold=number(fields.get("threshold", 0.5), f"{where}.threshold", 0.01, 0.99),
-        margin_mm=number(fields.get("margin_mm", 15.0), f"{where}.margin_mm", 0, 200),
-        rules=StructureRules(
-            components=whole(rules.get("components", 1), f"{where}.rules.components", 0, 1000),
-            minimum_cc=number(rules.get("minimum_cc", 0.0), f"{where}.rules.minimum_cc", 0, 1e6),
-            fill_holes=bool(rules.get("fill_holes", True)),
-            side=rules.get("side", ""),
-            elongated=bool(rules.get("elongated", False)),
-        ),
-        statistics=_statistics(fields.get("statistics", {}), f"{where}.statistics"),
-    )
+def read_metadata(data: bytes) -> Any:  # noqa: ANN401  (foreign JSON)
+    """Return the content of ``metadata.json``, unchecked.
+
+    Raises
+    ------
+    ModelError
+        ``AC-MD-010`` if it is not JSON, or a key stands twice in it.
+    """
+    try:
+        return read_json(data)
+    except SettingsError as error:
+        raise damaged(error.problems) from error
 
 
-def _statistics(value: Any, where: str) -> dict[str, Any]:  # noqa: ANN401
-    fields = mapping(value, where)
-    if "volume_cc" in fields:
-        _numbers(fields["volume_cc"], f"{where}.volume_cc", 2)
-    if "confidence" in fields:
-        number(fields["confidence"], f"{where}.confidence", 0, 1)
-    for other, limits in mapping(fields.get("offset_zyx_mm", {}), f"{where}.offset_zyx_mm").items():
-        if not isinstance(limits, list) or len(limits) != 2:
-            raise damaged(f"{where}.offset_zyx_mm.{other} must be a low and a high offset")
-        for offset in limits:
-            _numbers(offset, f"{where}.offset_zyx_mm.{other}", 3)
-    return fields
+def build_description(metadata: Any) -> Description:  # noqa: ANN401  (foreign JSON)
+    """Check the content of ``metadata.json``.
+
+    Raises
+    ------
+    ModelError
+        ``AC-MD-011`` for a later format, whatever else it holds; else ``AC-MD-010`` with every problem.
+    """
+    later = metadata.get("format") if isinstance(metadata, dict) else None
+    if isinstance(later, int) and not isinstance(later, bool) and later > FORMAT:
+        raise ModelError(
+            "AC-MD-011", "The package was made for a later version of the program.", "Update the program to use it."
+        )
+    try:
+        return build(Description, metadata)
+    except SettingsError as error:
+        raise damaged(error.problems) from error
 
 
-def _numbers(value: Any, where: str, count: int) -> None:  # noqa: ANN401
-    if not isinstance(value, list) or len(value) != count:
-        raise damaged(f"{where} must hold {count} numbers")
-    for item in value:
-        number(item, where, -1e6, 1e6)
-
-
-def parse_stage(item: Any, where: str) -> Stage:  # noqa: ANN401
-    """Return one entry of ``stages``."""
-    fields = mapping(item, where)
-    spacing = [number(v, f"{where}.spacing_zyx_mm", 0.1, 50) for v in items(fields, "spacing_zyx_mm", 3)]
-    window = [whole(v, f"{where}.window_zyx", 1, 4096) for v in items(fields, "window_zyx", 3)]
-    levels = [_levels(v, f"{where}.intensity_windows_hu") for v in items(fields, "intensity_windows_hu", 16)]
-    if len(spacing) != 3 or len(window) != 3 or math.prod(window) > MAX_WINDOW_VOXELS or not levels:
-        raise damaged(f"{where} needs three spacings, a window of three sizes and an intensity window")
-    network = mapping(fields.get("network"), f"{where}.network")
-    _check_modest(network, f"{where}.network")
-    return Stage(
-        network=network,
-        spacing_zyx_mm=(spacing[0], spacing[1], spacing[2]),
-        window_zyx=(window[0], window[1], window[2]),
-        intensity_windows_hu=tuple(levels),
-        overlap=number(fields.get("overlap", 0.25), f"{where}.overlap", 0, 0.75),
-        threshold=number(fields.get("threshold", 0.5), f"{where}.threshold", 0.01, 0.99),
-    )
-
-
-def _levels(value: Any, where: str) -> tuple[float, float]:  # noqa: ANN401
-    if not isinstance(value, list) or len(value) != 2:
-        raise damaged(f"{where} must hold pairs of levels")
-    low, high = (number(level, where, -32768, 65535) for level in value)
-    if low >= high:
-        raise damaged(f"{where} must rise")
-    return low, high
-
-
-def _check_modest(value: Any, where: str) -> None:  # noqa: ANN401
-    """Refuse a network's description that would ask for an absurd network."""
-    if isinstance(value, Mapping):
-        value = list(value.values())
-    if isinstance(value, list):
-        if len(value) > 64:
-            raise damaged(f"{where} is too long")
-        for item in value:
-            _check_modest(item, where)
-    elif not isinstance(value, str | bool):
-        number(value, where, 0, 4096)
-
-
-def damaged(what: str) -> ModelError:
+def damaged(problems: Sequence[Finding]) -> ModelError:
     """Return the refusal of metadata that do not describe a package (``AC-MD-010``)."""
-    return ModelError("AC-MD-010", f"{METADATA} does not describe a model package: {what}.", "Ask its maker.")
+    return ModelError("AC-MD-010", problems=problems, count=len(problems))
 
 
-def mapping(value: Any, where: str) -> dict[str, Any]:  # noqa: ANN401
-    """Return a JSON object."""
-    if not isinstance(value, Mapping):
-        raise damaged(f"{where} is no object")
-    return dict(value)
+def check_names(names: Sequence[str], structures: Sequence[str], path: str) -> Iterator[Finding]:
+    """Yield ``AC-CFG-019`` for every name that is not one of the structures; `path` is that of the list or table."""
+    for index, name in enumerate(names):
+        if name not in structures:
+            yield Finding.of("AC-CFG-019", f"{path}[{index}]", value=shown(name))
 
 
-def items(fields: Mapping[str, Any], key: str, most: int) -> Sequence[Any]:
-    """Return a JSON list of at most `most`."""
-    value = fields.get(key)
-    if not isinstance(value, list) or len(value) > most:
-        raise damaged(f"{key} must be a list of at most {most}")
-    return value
-
-
-def text(fields: Mapping[str, Any], key: str) -> str:
-    """Return a text that is not empty."""
-    value = fields.get(key)
-    if not isinstance(value, str) or not value.strip() or len(value) > 200:
-        raise damaged(f"{key} must be a text")
-    return value
-
-
-def number(value: Any, where: str, low: float, high: float) -> float:  # noqa: ANN401
-    """Return a number within limits."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise damaged(f"{where} must be a number from {low:g} to {high:g}")
-    return float(value)
-
-
-def whole(value: Any, where: str, low: int, high: int) -> int:  # noqa: ANN401
-    """Return a whole number within limits."""
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise damaged(f"{where} must be a whole number from {low} to {high}")
-    return value
+def check_voxels(sizes_zyx: Sequence[int], path: str) -> Iterator[Finding]:
+    """Yield ``AC-CFG-027`` for a patch or window of too many voxels."""
+    if math.prod(sizes_zyx) > MAX_WINDOW_VOXELS:
+        yield Finding.of("AC-CFG-027", path, most=MAX_WINDOW_VOXELS, value=shown(list(sizes_zyx)))

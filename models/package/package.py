@@ -17,20 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autocontour.base.errors import ModelError
+from autocontour.base.findings import Finding
 from autocontour.models.package.description import (
-    MAX_STRUCTURES,
     PackageStructure,
     Stage,
     Uncertainty,
+    build_description,
     damaged,
-    items,
-    mapping,
-    parse_quiet_findings,
-    parse_stage,
-    parse_structure,
-    parse_uncertainty,
-    text,
-    whole,
+    read_metadata,
 )
 from autocontour.models.package.members import (
     CHECKSUMS,
@@ -44,8 +38,6 @@ from autocontour.models.package.members import (
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -127,14 +119,12 @@ def read_package(path: Path, *, bundled: bool = False) -> ModelPackage:
         ``AC-MD-011`` for a package of a later format.
     """
     members = read_members(path)
-    try:
-        metadata = json.loads(members[METADATA])
-    except (ValueError, RecursionError) as error:
-        raise damaged("it is no JSON") from error
-    package = parse_metadata(metadata, path=path, checksum=package_checksum(members), bundled=bundled)
-    for role in package.stages:
-        if WEIGHTS[role] not in members:
-            raise damaged(f"it names a {role}, whose weights are not there")
+    package = parse_metadata(
+        read_metadata(members[METADATA]), path=path, checksum=package_checksum(members), bundled=bundled
+    )
+    missing = [role for role in package.stages if WEIGHTS[role] not in members]
+    if missing:
+        raise damaged([Finding.of("AC-CFG-028", f"stages.{role}", file=WEIGHTS[role]) for role in missing])
     return package
 
 
@@ -239,37 +229,20 @@ def parse_metadata(
     ModelError
         ``AC-MD-010`` naming the field, ``AC-MD-011`` for a later format.
     """
-    fields = mapping(metadata, "it")
-    if whole(fields.get("format"), "format", 1, 1 << 30) > FORMAT:
-        raise ModelError(
-            "AC-MD-011", "The package was made for a later version of the program.", "Update the program to use it."
-        )
-    structures = tuple(parse_structure(item, n) for n, item in enumerate(items(fields, "structures", MAX_STRUCTURES)))
-    names = [structure.name for structure in structures]
-    if len(set(names)) != len(names) or not names:
-        raise damaged("structures need names, each once")
-    stages = {
-        role: parse_stage(item, f"stages.{role}") for role, item in mapping(fields.get("stages"), "stages").items()
-    }
-    if "segmenter" not in stages or set(stages) - set(WEIGHTS):
-        raise damaged("stages must be a segmenter and, if wanted, a localizer")
-    site = mapping(fields.get("site", {}), "site")
-    anchors = tuple(text(site | {"anchor": anchor}, "anchor") for anchor in site.get("anchors", []))
-    if not set(anchors) <= set(names):
-        raise damaged("site.anchors names a structure that the package has not")
+    described = build_description(metadata)
     return ModelPackage(
         path=path,
-        name=text(fields, "name"),
-        version=text(fields, "version"),
-        body_site=text(fields, "body_site"),
-        license=text(fields, "license"),
+        name=described.name,
+        version=described.version,
+        body_site=described.body_site,
+        license=described.license,
         checksum=checksum,
-        structures=dict(zip(names, structures, strict=True)),
-        stages=stages,
-        site_anchors=anchors,
-        site_minimum=whole(site.get("minimum", min(2, len(anchors))), "site.minimum", 0, MAX_STRUCTURES),
-        metadata=fields,
+        structures={structure.name: structure for structure in described.structures},
+        stages=described.stages,
+        site_anchors=described.site.anchors,
+        site_minimum=described.site.least,
+        metadata=metadata,
         bundled=bundled,
-        uncertainty=parse_uncertainty(fields.get("uncertainty")),
-        quiet_findings=parse_quiet_findings(fields.get("findings", {})),
+        uncertainty=described.uncertainty,
+        quiet_findings=described.quiet_findings,
     )

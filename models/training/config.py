@@ -1,20 +1,48 @@
-"""What a training run is told, read from one TOML file."""
+"""The settings of a training run, read from one TOML file and checked before anything starts.
 
-from __future__ import annotations
+The types of the fields are the schema: see `autocontour.base.typed`.
+"""
 
-import tomllib
-from dataclasses import dataclass, field, fields
+# `annotations` is not imported from __future__: cattrs needs the limits.
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated
 
-from autocontour.base.errors import TrainingError
+from autocontour.base.errors import ModelError, TrainingError
+from autocontour.base.findings import Finding
+from autocontour.base.limits import FileName, Keys, Length, OneOf, Range, Text, Unique, key_path, shown
+from autocontour.base.typed import SettingsError, read_toml
+from autocontour.models.package.description import (
+    ROLES,
+    NetworkDescription,
+    Size,
+    Spacing,
+    StructureRules,
+    Threshold,
+    Windows,
+    check_names,
+    check_voxels,
+)
 
-Triple = tuple[float, float, float]
+MAX_STRUCTURES = 16
+"""Labels are stored as bits of 16-bit numbers."""
+FOCUSES = ("body", "structures")
+
+Degrees = Annotated[float, Range(0, 180)]
+Hounsfield = Annotated[float, Range(0, 3000)]
+Minutes = Annotated[float, Range(0, 1e6)]
+Millimetres = Annotated[float, Range(0, 500)]
+Name = Annotated[str, Text(64)]
+Names = Annotated[tuple[Name, ...], Unique()]
+Probability = Annotated[float, Range(0, 1)]
+Share = Annotated[float, Range(0, 1000)]
 
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Which patients are learnt from.
+    """Which patients the networks are trained on.
 
     Attributes
     ----------
@@ -23,35 +51,35 @@ class DataConfig:
     structures
         TG-263 names in the order of the network's outputs.
     split
-        Folder to learn from.
+        Folder of the patients.
     validation_patients
         Patients kept apart for choosing checkpoints and thresholds.
     seed
-        Decides the fold, the initial weights and every patch.
+        Decides the patients for validation, the initial weights and every patch.
     """
 
-    folder: str
-    structures: tuple[str, ...]
-    split: str = "train"
-    validation_patients: int = 20
-    seed: int = 1
+    folder: Annotated[str, Text(4096, path=True)]
+    structures: Annotated[tuple[Name, ...], Length(1, MAX_STRUCTURES), Unique()]
+    split: Annotated[str, FileName()] = "train"
+    validation_patients: Annotated[int, Range(0, 100_000)] = 20
+    seed: Annotated[int, Range(0, 2**31)] = 1
 
 
 @dataclass(frozen=True)
 class AugmentConfig:
     """How far patients are varied; every value is a maximum, or a probability where named so."""
 
-    rotation_zyx_deg: Triple = (12.0, 6.0, 12.0)
-    scale: float = 0.18
-    shift_zyx_mm: Triple = (50.0, 20.0, 20.0)
-    elastic_mm: float = 3.0
-    mirror_probability: float = 0.5
-    hu_shift: float = 25.0
-    hu_scale: float = 0.06
-    noise_hu: float = 25.0
-    blur_probability: float = 0.15
-    cut_probability: float = 0.25
-    metal_probability: float = 0.05
+    rotation_zyx_deg: tuple[Degrees, Degrees, Degrees] = (12.0, 6.0, 12.0)
+    scale: Annotated[float, Range(0, 1)] = 0.18
+    shift_zyx_mm: tuple[Millimetres, Millimetres, Millimetres] = (50.0, 20.0, 20.0)
+    elastic_mm: Annotated[float, Range(0, 50)] = 3.0
+    mirror_probability: Probability = 0.5
+    hu_shift: Hounsfield = 25.0
+    hu_scale: Probability = 0.06
+    noise_hu: Hounsfield = 25.0
+    blur_probability: Probability = 0.15
+    cut_probability: Probability = 0.25
+    metal_probability: Probability = 0.05
 
 
 @dataclass(frozen=True)
@@ -76,106 +104,160 @@ class StageConfig:
         How much each structure counts in the loss and in the score that chooses a checkpoint (default 1).
     """
 
-    network: dict[str, Any]
-    spacing_zyx_mm: Triple
-    window_zyx: tuple[int, int, int]
-    intensity_windows_hu: tuple[tuple[float, float], ...]
-    minutes: float = 60.0
-    steps: int = 0
-    batch: int = 2
-    learning_rate: float = 1.5e-3
-    weight_decay: float = 1e-2
-    ema_decay: float = 0.995
-    focus: str = "structures"
-    sampling_weights: dict[str, float] = field(default_factory=dict)
-    loss_weights: dict[str, float] = field(default_factory=dict)
-    anywhere_probability: float = 0.1
-    validate_minutes: float = 15.0
-    validate_patients: int = 8
-    checkpoint_minutes: float = 2.0
-    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    network: NetworkDescription
+    spacing_zyx_mm: tuple[Spacing, Spacing, Spacing]
+    window_zyx: tuple[Size, Size, Size]
+    intensity_windows_hu: Windows
+    minutes: Annotated[float, Range(0.001, 1e6)] = 60.0
+    steps: Annotated[int, Range(0, 10**9)] = 0
+    batch: Annotated[int, Range(1, 256)] = 2
+    learning_rate: Annotated[float, Range(1e-9, 1)] = 1.5e-3
+    weight_decay: Annotated[float, Range(0, 1)] = 1e-2
+    ema_decay: Annotated[float, Range(0, 0.999999)] = 0.995
+    focus: Annotated[str, OneOf(FOCUSES)] = "structures"
+    sampling_weights: dict[str, Share] = field(default_factory=dict)
+    loss_weights: dict[str, Share] = field(default_factory=dict)
+    anywhere_probability: Probability = 0.1
+    validate_minutes: Minutes = 15.0
+    validate_patients: Annotated[int, Range(1, 100_000)] = 8
+    checkpoint_minutes: Minutes = 2.0
+    augment: AugmentConfig = AugmentConfig()
+
+    def find_problems(self) -> Iterator[Finding]:
+        """Yield ``AC-CFG-027`` for a patch that takes more memory than any machine has."""
+        yield from check_voxels(self.window_zyx, "window_zyx")
 
 
 @dataclass(frozen=True)
 class PackageConfig:
-    """What the package that comes of a run says of itself.
+    """What the metadata of the run's model package will contain.
 
     Attributes
     ----------
+    body_site
+        DICOM code meaning in capitals, such as ``HEAD AND NECK``.
     anchors, anchors_minimum
-        Structures that tell the body site, and how many of them a scan must show.
+        Structures that show the body site, and how many of them a scan must show.
     history
-        What a reader must know of how the run went, such as settings changed on the way.
+        What a reader must know about how the run went, such as settings changed on the way.
     changelog
         Version → what changed.
     intended_use
         What the package is for, and what must be known before it is used.
     rules
-        Structure → fields of `autocontour.models.package.package.StructureRules`.
+        Structure → fields of `autocontour.models.package.description.StructureRules`.
     research
-        Structures that are never drawn unless asked for.
+        Structures that are never drawn by default.
     """
 
-    version: str = "1"
+    body_site: Annotated[str, Text(200)]
+    license: Annotated[str, Text(200)]
+    version: Annotated[str, FileName()] = "1"
     description: str = ""
-    body_site: str = ""
-    license: str = ""
     authors: str = ""
     data_source: str = ""
     history: str = ""
     changelog: dict[str, str] = field(default_factory=dict)
     intended_use: str = "Proposals for review by qualified staff; never to be used unreviewed."
-    anchors: tuple[str, ...] = ()
-    anchors_minimum: int = 2
-    margin_mm: float = 15.0
-    localizer_threshold: float = 0.5
-    research: tuple[str, ...] = ()
-    rules: dict[str, Any] = field(default_factory=dict)
+    anchors: Names = ()
+    anchors_minimum: Annotated[int, Range(0, MAX_STRUCTURES)] | None = None
+    margin_mm: Annotated[float, Range(0, 200)] = 15.0
+    localizer_threshold: Threshold = 0.5
+    research: Names = ()
+    rules: dict[str, StructureRules] = field(default_factory=dict)
+
+    @property
+    def least_anchors(self) -> int:
+        """How many anchors a scan must show: two, or all of fewer, unless `anchors_minimum` says otherwise."""
+        return min(2, len(self.anchors)) if self.anchors_minimum is None else self.anchors_minimum
+
+    def find_problems(self) -> Iterator[Finding]:
+        """Yield ``AC-CFG-009`` if more anchors are asked for than there are: nothing would ever be drawn."""
+        if self.least_anchors > len(self.anchors):
+            least, most = str(self.least_anchors), str(len(self.anchors))
+            yield Finding.of("AC-CFG-009", "anchors_minimum", low="0", high=most, value=least)
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """Both stages, their data and what becomes of them."""
+    """Both stages, their data and the package made of them.
 
-    name: str
+    Attributes
+    ----------
+    name
+        Of the package.
+    stages
+        ``segmenter`` and, if wanted, ``localizer``; each is a folder of the run.
+    """
+
+    name: Annotated[str, FileName()]
     data: DataConfig
-    stages: dict[str, StageConfig]
+    stages: Annotated[dict[str, StageConfig], Keys(OneOf(ROLES))]
     package: PackageConfig
+
+    def find_problems(self) -> Iterator[Finding]:
+        """Yield problems between settings.
+
+        ``AC-CFG-017`` if there is no segmenter, ``AC-CFG-019`` for names that are not structures, ``AC-CFG-024`` if no
+        structure has a weight, and what does not fit between a network, its channels and its patches.
+        """
+        structures = self.data.structures
+        if "segmenter" not in self.stages:
+            yield Finding.of("AC-CFG-017", "stages.segmenter")
+        yield from check_names(self.package.anchors, structures, "package.anchors")
+        yield from check_names(self.package.research, structures, "package.research")
+        yield from _check_keys(self.package.rules, structures, "package.rules")
+        for role, stage in self.stages.items():
+            for setting in ("sampling_weights", "loss_weights"):
+                weights, path = getattr(stage, setting), f"stages.{role}.{setting}"
+                yield from _check_keys(weights, structures, path)
+                if not any(weights.get(name, 1.0) for name in structures):
+                    yield Finding.of("AC-CFG-024", path)
+            yield from _check_network(stage, len(structures), f"stages.{role}")
 
 
 def read_config(path: Path) -> TrainingConfig:
-    """Read and check a training configuration.
+    """Read a training configuration and check every setting.
 
     Raises
     ------
     TrainingError
-        If the file is missing, is no TOML or holds unknown or unfitting settings (``AC-TR-001``).
+        ``AC-TR-001`` with every problem of the file, ``AC-TR-020`` if it cannot be read.
     """
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-        stages = {name: _build(StageConfig, values) for name, values in raw["stages"].items()}
-        package = _build(PackageConfig, raw.get("package", {}))
-        return TrainingConfig(str(raw["name"]), _build(DataConfig, raw["data"]), stages, package)
+        return read_toml(TrainingConfig, path.read_bytes())
     except OSError as error:
-        raise TrainingError("AC-TR-001", f"The configuration {path.name} cannot be read.", _REMEDY) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
-        message = f"The configuration {path.name} does not fit: {error}."
-        raise TrainingError("AC-TR-001", message, _REMEDY) from error
+        raise TrainingError("AC-TR-020", name=path.name, reason=error.strerror or type(error).__name__) from error
+    except SettingsError as error:
+        raise TrainingError("AC-TR-001", problems=error.problems, name=path.name, count=len(error.problems)) from error
 
 
-Settings = TypeVar("Settings", DataConfig, StageConfig, AugmentConfig, PackageConfig)
-_REMEDY = "Compare it with the configurations that come with the program (models/training/configs)."
+def _check_keys(table: Mapping[str, object], structures: tuple[str, ...], path: str) -> Iterator[Finding]:
+    for name in table:
+        if name not in structures:
+            yield Finding.of("AC-CFG-019", f"{path}.{key_path(name)}", value=shown(name))
 
 
-def _build(kind: type[Settings], values: dict[str, Any]) -> Settings:
-    unknown = set(values) - {item.name for item in fields(kind)}
-    if unknown:
-        raise ValueError(f"unknown setting {', '.join(sorted(unknown))}")
-    settled: dict[str, Any] = {name: _frozen(value) for name, value in values.items()}
-    if "augment" in values:
-        settled["augment"] = _build(AugmentConfig, values["augment"])
-    return kind(**settled)
+def _check_network(stage: StageConfig, structures: int, path: str) -> Iterator[Finding]:
+    """Yield what does not fit between a stage's network, its channels and its patches."""
+    import torch
 
+    from autocontour.models.networks import build_network, window_multiple_zyx
 
-def _frozen(value: object) -> object:
-    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
+    config = stage.network
+    try:
+        with torch.device("meta"):
+            build_network(config)
+        multiple = window_multiple_zyx(config)
+        fits = not any(size % step for size, step in zip(stage.window_zyx, multiple, strict=True))
+    except (ModelError, ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        reason = error.message if isinstance(error, ModelError) else str(error)
+        yield Finding.of("AC-CFG-021", f"{path}.network", reason=reason)
+        return
+    windows = len(stage.intensity_windows_hu)
+    for key, wanted, code in (("in_channels", windows, "AC-CFG-030"), ("out_channels", structures, "AC-CFG-022")):
+        if config.get(key) != wanted:
+            yield Finding.of(code, f"{path}.network.{key}", found=shown(config.get(key)), wanted=wanted)
+    if not fits:
+        steps, sizes = shown(list(multiple)), shown(list(stage.window_zyx))
+        yield Finding.of("AC-CFG-023", f"{path}.window_zyx", multiple=steps, value=sizes)

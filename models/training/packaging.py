@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from autocontour.base.jobs import Job
 from autocontour.models.data.dataset import Dataset, Sample
 from autocontour.models.inference.plausibility import Measure, compute_statistics
 from autocontour.models.networks import build_network
+from autocontour.models.package.description import StructureRules
 from autocontour.models.package.package import ModelPackage, write_package
 from autocontour.models.training.config import StageConfig, TrainingConfig
 from autocontour.models.training.curves import read_log
@@ -150,7 +152,7 @@ def build_metadata(
             "drawn": name not in told.research and chosen[name].get("fold_median", 0.0) >= LEAST_MEDIAN,
             "threshold": chosen[name]["threshold"],
             "margin_mm": told.margin_mm,
-            "rules": dict(told.rules.get(name, {})),
+            "rules": asdict(told.rules.get(name, StructureRules())),
             "statistics": dict(statistics.get(name, {})) | _confidence(chosen[name]),
         }
         for name in config.data.structures
@@ -172,7 +174,7 @@ def build_metadata(
         "data_type": "DICOM CT",
         "intended_use": told.intended_use,
         "body_site": told.body_site,
-        "site": {"anchors": list(told.anchors), "minimum": told.anchors_minimum},
+        "site": {"anchors": list(told.anchors), "minimum": told.least_anchors},
         "structures": structures,
         "stages": stages,
         "network_data_format": {
