@@ -15,6 +15,7 @@ from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -231,7 +232,17 @@ def _on_slices_of(ct: CTVolume, geometry: VolumeGeometry, contours: Contours) ->
 
 
 def _scan_of(phantom: Phantom) -> Scan:
-    return Scan(phantom.hu, phantom.geometry, phantom.truth, phantom.position)
+    return Scan(phantom.hu, phantom.geometry, _with_both_lungs(phantom.truth), phantom.position)
+
+
+def _with_both_lungs(truth: Mapping[str, Contours]) -> Mapping[str, Contours]:
+    """Add the structure Lungs, which rules draw and phantoms do not list."""
+    one, other = truth.get("Lung_L", {}), truth.get("Lung_R", {})
+    both = {
+        index: shapely.MultiPolygon([part for lung in (one, other) if index in lung for part in lung[index].geoms])
+        for index in sorted(one.keys() | other.keys())
+    }
+    return {**truth, "Lungs": both} if both else truth
 
 
 def list_trials(bench: Bench) -> Iterator[Trial]:
