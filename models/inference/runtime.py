@@ -1,4 +1,4 @@
-"""Where a network runs: CUDA or CPU, by torch or by OpenVINO."""
+"""Where a network runs: on a CPU by OpenVINO, on CUDA by torch."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import hashlib
 import io
 import logging
 import os
-import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,19 +18,18 @@ from platformdirs import user_cache_path
 
 from autocontour.base.errors import ModelError, OutputError
 from autocontour.base.files import write_atomically
-from autocontour.models.package.weights import load_network, missing_extra
+from autocontour.models.networks.limits import STREAMS
+from autocontour.models.package.weights import check_fit, load_network, plan_stage
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from autocontour.models.package.description import Stage
+    from autocontour.models.networks import Plan
     from autocontour.models.package.package import ModelPackage
 
 _log = logging.getLogger(__name__)
 DIGEST_BYTES = 32
 DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")  # Linux, its subsystem in Windows, and ROCm
-STREAMS = {"localizer": 1, "segmenter": 2}
-"""Windows at once: the localizer has few; while one of the segmenter's is computed, another is being moved."""
 DEVICES = ("auto", "cpu", "cuda", "torch-cpu")
 
 Channels = NDArray[np.float32]
@@ -67,24 +66,24 @@ def open_runner(package: ModelPackage, role: str, device: str = "auto") -> Runne
     role
         ``localizer`` or ``segmenter``.
     device
-        ``auto`` takes CUDA if there is one, else the CPU; ``cpu`` takes OpenVINO if it is installed, else torch;
-        ``torch-cpu`` is for comparisons.
+        ``auto`` takes CUDA if there is one and torch is installed, else the CPU; ``cpu`` runs OpenVINO; ``torch-cpu``
+        is for comparisons.
 
     Raises
     ------
     ModelError
-        ``AC-MD-016`` without torch, ``AC-MD-033`` for an unknown device or a CUDA device that is not there, or what
-        reading the weights raises.
+        ``AC-MD-033`` for an unknown device, ``AC-MD-035`` if there is no CUDA device, ``AC-MD-016`` for ``torch-cpu``
+        without torch, ``AC-MD-036`` if OpenVINO fails, or what checking the network and its weights raises.
     """
     if device not in DEVICES:
-        raise ModelError("AC-MD-033", f"The device {device!r} is unknown.", f"Known: {', '.join(DEVICES[:3])}.")
+        raise ModelError("AC-MD-033", device=device[:60], known=", ".join(DEVICES[:3]))
     if device in ("auto", "cuda") and _has_cuda():
         return TorchRunner(_network(package, role), "cuda")
     if device == "cuda":
-        raise ModelError("AC-MD-033", "There is no CUDA device that torch can use.", "Use the device auto or cpu.")
-    if device != "torch-cpu" and _has_openvino():
-        return OpenVinoRunner(package, role)
-    return TorchRunner(_network(package, role), "cpu")
+        raise ModelError("AC-MD-035")
+    if device == "torch-cpu":
+        return TorchRunner(_network(package, role), "cpu")
+    return OpenVinoRunner(package, role)
 
 
 class TorchRunner:
@@ -115,29 +114,29 @@ class TorchRunner:
 class OpenVinoRunner:
     """A network run by OpenVINO on the CPU, in bf16 where the processor has it.
 
-    The network is compiled once for each package, processor and OpenVINO, and kept in the user's cache folder, so that
-    later runs need no torch.
+    The network is compiled once for each package, processor and OpenVINO, and kept in the user's cache folder.
     """
 
     def __init__(self, package: ModelPackage, role: str) -> None:
-        import openvino
+        plan = plan_stage(package.stages[role], len(package.structures), role)
+        with _openvino_errors():
+            import openvino
 
-        core = openvino.Core()
-        capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        precision = "bf16" if "BF16" in capabilities else "f32"
-        streams = STREAMS[role]
-        hints = {"PERFORMANCE_HINT": "THROUGHPUT", "NUM_STREAMS": streams, "INFERENCE_PRECISION_HINT": precision}
-        processor = core.get_property("CPU", "FULL_DEVICE_NAME")
-        identity = "/".join((package.checksum, role, openvino.get_version(), processor, precision, str(streams)))
-        path = _cache_folder() / f"{hashlib.sha256(identity.encode()).hexdigest()}.network"
-        kept = read_kept(path)
-        if kept is None:
-            model = _translate(_network(package, role), package.stages[role])
-            compiled = core.compile_model(model, "CPU", hints)
-            keep(path, compiled.export_model().getvalue())
-        else:
-            compiled = core.import_model(io.BytesIO(kept), "CPU", hints)
-        self._requests = [compiled.create_infer_request() for _ in range(streams)]
+            core = openvino.Core()
+            capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+            precision = "bf16" if "BF16" in capabilities else "f32"
+            streams = STREAMS[role]
+            hints = {"PERFORMANCE_HINT": "THROUGHPUT", "NUM_STREAMS": streams, "INFERENCE_PRECISION_HINT": precision}
+            processor = core.get_property("CPU", "FULL_DEVICE_NAME")
+            parts = (package.checksum, role, _digest(plan), openvino.get_version(), processor, precision, str(streams))
+            path = _cache_folder() / f"{hashlib.sha256('/'.join(parts).encode()).hexdigest()}.network"
+            kept = read_kept(path)
+            if kept is None:
+                compiled = core.compile_model(_model(package, role, plan), "CPU", hints)
+                keep(path, compiled.export_model().getvalue())
+            else:
+                compiled = core.import_model(io.BytesIO(kept), "CPU", hints)
+            self._requests = [compiled.create_infer_request() for _ in range(streams)]
         self.device = f"CPU OpenVINO {precision}"
 
     def __call__(self, windows: Iterable[Channels]) -> Iterator[Channels]:
@@ -159,16 +158,42 @@ class OpenVinoRunner:
 
 
 def _result(request: Any) -> Channels:  # noqa: ANN401  (openvino has no types)
-    request.wait()
+    with _openvino_errors():
+        request.wait()
     probabilities: Channels = request.get_output_tensor(0).data[0]
     return probabilities
 
 
-def _network(package: ModelPackage, role: str) -> nn.Module:
+@contextmanager
+def _openvino_errors() -> Iterator[None]:
     try:
-        return load_network(package.stages[role], len(package.structures), package.read_weights(role))
+        yield
+    except MemoryError as error:
+        raise ModelError("AC-MD-034") from error
+    except (ImportError, RuntimeError) as error:
+        first_line = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+        raise ModelError("AC-MD-036", reason=first_line[:200]) from error
+
+
+def _network(package: ModelPackage, role: str) -> nn.Module:
+    stage = package.stages[role]
+    plan = plan_stage(stage, len(package.structures), role)
+    try:
+        return load_network(stage, plan, package.read_weights(role))
     except ImportError as error:
-        raise missing_extra() from error
+        raise ModelError("AC-MD-016") from error
+
+
+def _model(package: ModelPackage, role: str, plan: Plan) -> Any:  # noqa: ANN401  (openvino has no types)
+    from autocontour.models.networks.as_openvino import build_model
+
+    weights = package.read_weights(role)
+    check_fit(plan, weights)
+    return build_model(plan, weights)
+
+
+def _digest(plan: Plan) -> str:
+    return hashlib.sha256(repr(plan.steps).encode()).hexdigest()
 
 
 def _has_cuda() -> bool:
@@ -180,12 +205,6 @@ def _has_cuda() -> bool:
     except ImportError:
         return False
     return torch.cuda.is_available()
-
-
-def _has_openvino() -> bool:
-    from importlib.util import find_spec
-
-    return find_spec("openvino") is not None
 
 
 def _cache_folder() -> Path:
@@ -212,22 +231,3 @@ def keep(path: Path, data: bytes) -> None:
         write_atomically(path, hashlib.sha256(data).digest() + data)
     except (OSError, OutputError):
         _log.info("The compiled network could not be kept; the next run compiles it again.")
-
-
-def _translate(network: nn.Module, stage: Stage) -> Any:  # noqa: ANN401  (openvino has no types)
-    import openvino
-    import torch
-
-    from autocontour.models.networks import window_multiple_zyx
-
-    channels = len(stage.intensity_windows_hu)
-    # Traced on a small window, which is quick, and translated for the whole one: every operation takes any size.
-    multiple = window_multiple_zyx(dict(stage.network))
-    small = [min(size, 2 * step) for size, step in zip(stage.window_zyx, multiple, strict=True)]
-    with torch.inference_mode(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the tracer's, on sizes that are the same in every run
-        return openvino.convert_model(
-            torch.nn.Sequential(network, torch.nn.Sigmoid()),
-            example_input=torch.zeros(1, channels, *small),
-            input=[(1, channels, *stage.window_zyx)],
-        )

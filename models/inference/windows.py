@@ -67,7 +67,7 @@ def _smaller(window: tuple[int, int, int], stage: Stage, error: OutOfMemoryError
     """Halve the longest axis that the network lets be halved, each at most twice."""
     from autocontour.models.networks import window_multiple_zyx
 
-    multiple = window_multiple_zyx(dict(stage.network))
+    multiple = window_multiple_zyx(stage.network)
     able = [a for a in range(3) if window[a] % (2 * multiple[a]) == 0 and window[a] * 4 > stage.window_zyx[a]]
     if not able:
         raise ModelError("AC-MD-034") from error

@@ -129,17 +129,19 @@ def read_package(path: Path, *, bundled: bool = False) -> ModelPackage:
 
 
 def verify_package(package: ModelPackage) -> None:
-    """Check that every stage's weights are finite and fit its network; needs torch.
+    """Check that every stage's network can run here, and that its weights are finite and fit it.
 
     Raises
     ------
     ModelError
-        ``AC-MD-012`` to ``014`` for the weights (see `models.package.weights`), ``AC-MD-020`` for the network.
+        ``AC-MD-012`` to ``014`` for the weights, ``AC-MD-015`` and ``AC-MD-020`` to ``022`` for the network (see
+        `autocontour.models.package.weights`).
     """
-    from autocontour.models.package.weights import check_fit
+    from autocontour.models.package.weights import check_fit, plan_stage
 
     for role, stage in package.stages.items():
-        check_fit(stage, len(package.structures), package.read_weights(role))
+        plan = plan_stage(stage, len(package.structures), role)
+        check_fit(plan, package.read_weights(role))
 
 
 def write_package(
@@ -157,7 +159,7 @@ def write_package(
     metadata
         Content of ``metadata.json``; see `parse_metadata`.
     weights
-        Role (``localizer``, ``segmenter``) → state dict of torch tensors.
+        Role (``localizer``, ``segmenter``) → name → weight, as a torch tensor or a numpy array.
     extra
         Texts to go with it: ``LICENSE``, ``README.md``, ``training.json``.
 
@@ -171,12 +173,12 @@ def write_package(
     ModelError
         If what would be written is no sound package.
     """
-    from safetensors.torch import save
+    from safetensors.numpy import save
 
     members = {METADATA: json.dumps(metadata, indent=1, ensure_ascii=False, allow_nan=False).encode()}
     members |= {name: text.encode() for name, text in (extra or {}).items()}
     for role, state in weights.items():
-        members[WEIGHTS[role]] = save({key: value.detach().cpu().contiguous() for key, value in state.items()})
+        members[WEIGHTS[role]] = save({key: _as_array(value) for key, value in state.items()})
     members[CHECKSUMS] = checksums_of(members)
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -187,6 +189,12 @@ def write_package(
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return read_package(folder)
+
+
+def _as_array(value: Any) -> NDArray[Any]:  # noqa: ANN401  (a tensor, without torch being imported)
+    import numpy as np
+
+    return np.ascontiguousarray(value.detach().cpu().numpy() if hasattr(value, "detach") else value)
 
 
 def write_members(folder: Path, members: Mapping[str, bytes]) -> None:

@@ -9,15 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autocontour.base.errors import ModelError
+from autocontour.models.networks import build_network, plan_network, window_multiple_zyx
+from autocontour.models.networks.limits import check_memory
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from autocontour.models.networks import Plan
     from autocontour.models.package.description import Stage
 
 Weights = Mapping[str, NDArray[np.floating[Any]]]
-
-_ASK_AGAIN = "Get the package again from where it came from."
 
 
 def parse_weights(name: str, data: bytes) -> dict[str, NDArray[np.floating[Any]]]:
@@ -26,68 +27,61 @@ def parse_weights(name: str, data: bytes) -> dict[str, NDArray[np.floating[Any]]
     Raises
     ------
     ModelError
-        ``AC-MD-012`` if it cannot be parsed, ``AC-MD-013`` if a value is not finite.
+        ``AC-MD-012`` if it cannot be parsed, ``AC-MD-013`` if a value is NaN, infinite or not a floating point number.
     """
-    try:
-        from safetensors import SafetensorError
-        from safetensors.numpy import load
-    except ImportError as error:
-        raise missing_extra() from error
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
     try:
         weights: dict[str, NDArray[np.floating[Any]]] = load(data)
     except (SafetensorError, ValueError, KeyError, TypeError, OverflowError) as error:
-        raise ModelError("AC-MD-012", f"{name} cannot be read as safetensors.", _ASK_AGAIN) from error
+        raise ModelError("AC-MD-012", file=name) from error
     for key, values in weights.items():
         if not np.issubdtype(values.dtype, np.floating) or not np.isfinite(values).all():
-            raise ModelError("AC-MD-013", f"{name} holds values that are no finite numbers ({key}).", _ASK_AGAIN)
+            raise ModelError("AC-MD-013", file=name, weight=ascii(key)[1:61])
     return weights
 
 
-def check_fit(stage: Stage, structures: int, weights: Weights) -> None:
-    """Check that `weights` are exactly those of the stage's network, without building it in memory.
+def plan_stage(stage: Stage, structures: int, role: str) -> Plan:
+    """Return the steps of a stage's network for its window, checked against the package and the machine.
 
     Raises
     ------
     ModelError
-        ``AC-MD-014`` if names or shapes differ, ``AC-MD-020`` if the network is unknown, ``AC-MD-015`` if its input
-        or output does not fit the package.
+        ``AC-MD-020`` or ``AC-MD-022`` for the network (see `models.networks.build_network`), ``AC-MD-015`` if its
+        input or output does not fit the package, ``AC-MD-021`` if it needs more memory than the machine has.
     """
-    import torch
-
-    with torch.device("meta"):
-        network = _build(stage, structures)
-    expected = {key: tuple(value.shape) for key, value in network.state_dict().items()}
-    found = {key: tuple(value.shape) for key, value in weights.items()}
-    if expected != found:
-        odd = sorted(key for key in expected | found if expected.get(key) != found.get(key))[0]
-        raise ModelError("AC-MD-014", f"The weights do not fit the package's network ({odd}).", _ASK_AGAIN)
-
-
-def load_network(stage: Stage, structures: int, weights: Weights) -> nn.Module:
-    """Build the stage's network with its weights, ready for use; raises as `check_fit`."""
-    import torch
-
-    check_fit(stage, structures, weights)
-    network = _build(stage, structures)
-    network.load_state_dict({key: torch.from_numpy(value.astype(np.float32)) for key, value in weights.items()})
-    return network.eval()
-
-
-def missing_extra() -> ModelError:
-    """Return the refusal for an installation without the network libraries."""
-    return ModelError(
-        "AC-MD-016", "The network libraries are not installed.", 'Install them with: pip install "autocontour[models]".'
-    )
-
-
-def _build(stage: Stage, structures: int) -> nn.Module:
-    from autocontour.models.networks import build_network, window_multiple_zyx
-
-    config = dict(stage.network)
-    network = build_network(config)
+    config = stage.network
     multiple = window_multiple_zyx(config)
     channels = (config.get("in_channels"), config.get("out_channels"))
     fits = all(size % step == 0 for size, step in zip(stage.window_zyx, multiple, strict=True))
     if channels != (len(stage.intensity_windows_hu), structures) or not fits:
-        raise ModelError("AC-MD-015", "The network's input or output does not fit its package.", "Ask its maker.")
-    return network
+        raise ModelError("AC-MD-015", role=role)
+    plan = plan_network(config, stage.window_zyx)
+    check_memory(plan, role)
+    return plan
+
+
+def check_fit(plan: Plan, weights: Weights) -> None:
+    """Check that `weights` are exactly those of the network.
+
+    Raises
+    ------
+    ModelError
+        ``AC-MD-014`` if names or shapes differ.
+    """
+    expected = plan.weight_shapes()
+    found = {key: tuple(value.shape) for key, value in weights.items()}
+    if expected != found:
+        odd = sorted(key for key in expected | found if expected.get(key) != found.get(key))[0]
+        raise ModelError("AC-MD-014", weight=ascii(odd)[1:61])
+
+
+def load_network(stage: Stage, plan: Plan, weights: Weights) -> nn.Module:
+    """Build a stage's network as a torch module with its weights; raises as `check_fit`."""
+    import torch
+
+    check_fit(plan, weights)
+    network = build_network(stage.network)
+    network.load_state_dict({key: torch.from_numpy(value.astype(np.float32)) for key, value in weights.items()})
+    return network.eval()

@@ -8,11 +8,9 @@ import torch
 from torch import Tensor
 
 from autocontour.base.errors import TrainingError
-from autocontour.models.networks import build_network
+from autocontour.models.networks import build_network, head_names
 from autocontour.models.package.package import ModelPackage
 from autocontour.models.training.config import StageConfig
-
-HEAD = ("head.weight", "head.bias")
 
 
 def initial_weights(
@@ -28,16 +26,17 @@ def initial_weights(
         ``AC-TR-008`` if the package's network is another one.
     """
     torch.manual_seed(seed)
+    heads = head_names(stage.network)
     weights = {name: value.clone() for name, value in build_network(stage.network).state_dict().items()}
     learnt = package.read_weights(role) if role in package.stages else {}
     known = [(k, package.channel(name)) for k, name in enumerate(structures) if name in package.structures]
     for name, value in weights.items():
         given = torch.from_numpy(learnt[name].copy()) if name in learnt else torch.zeros(0)
         body = given.shape[1:] == value.shape[1:] and given.dim() == value.dim()
-        if not body or (name not in HEAD and given.shape != value.shape):
+        if not body or (name not in heads and given.shape != value.shape):
             message = f"{package.name} {package.version} cannot begin the {role}: its network is another one ({name})."
             raise TrainingError("AC-TR-008", message, "Give the same network in the configuration, or begin afresh.")
-        if name in HEAD:
+        if name in heads:
             for channel, source in known:
                 value[channel] = given[source]
         else:

@@ -41,7 +41,7 @@ def neck_geometry(spacing_zyx_mm=(3.0, 1.5, 1.5), shape_zyx=(70, 140, 140), orig
     return VolumeGeometry.regular(shape_zyx, spacing_zyx_mm, origin)
 
 
-def toy_metadata(**changes) -> dict:
+def build_metadata(**changes) -> dict:
     """The toy's metadata.json."""
     network = {
         "architecture": "fc_densenet",
@@ -106,6 +106,12 @@ def oracle(monkeypatch):
     return runner
 
 
+@pytest.fixture
+def toy_metadata():
+    """A copy to change."""
+    return build_metadata()
+
+
 @pytest.fixture(scope="session")
 def toy_weights():
     """Random ones: what they draw means nothing, how they are read and run does."""
@@ -114,7 +120,7 @@ def toy_weights():
     from autocontour.models.networks import build_network
 
     torch.manual_seed(1)
-    stages = toy_metadata()["stages"]
+    stages = build_metadata()["stages"]
     return {role: build_network(stage["network"]).state_dict() for role, stage in stages.items()}
 
 
@@ -123,7 +129,7 @@ def toy_package(toy_weights, tmp_path_factory):
     """The toy package on the disk, read back."""
     from autocontour.models import write_package
 
-    return write_package(tmp_path_factory.mktemp("packages") / "toy-neck", toy_metadata(), toy_weights)
+    return write_package(tmp_path_factory.mktemp("packages") / "toy-neck", build_metadata(), toy_weights)
 
 
 @pytest.fixture(scope="session")

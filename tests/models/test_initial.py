@@ -10,6 +10,8 @@ import torch
 
 from autocontour.base.errors import TrainingError
 from autocontour.base.jobs import Job
+from autocontour.models import write_package
+from autocontour.models.networks import build_network
 from autocontour.models.package.library import BUNDLED
 from autocontour.models.package.package import read_package
 from autocontour.models.training.config import read_config
@@ -75,3 +77,17 @@ def test_a_run_keeps_to_what_it_began_with(package, tmp_path):
 
 def test_the_bundled_package_names_its_origin(package):
     assert package.metadata["training"]["begun_with"].startswith("head-and-neck 1.0.0 (")
+
+
+def test_the_outputs_of_a_unet_are_matched_by_name_too(stage, toy_metadata, tmp_path):
+    """silent.md D: ``--from`` a U-Net copied outputs by position, which swaps left and right."""
+    unet = {"architecture": "unet", "in_channels": 2, "out_channels": 3, "features": [4, 4, 8, 8, 8, 4]}
+    metadata = toy_metadata | {"stages": {"segmenter": toy_metadata["stages"]["segmenter"] | {"network": unet}}}
+    metadata["stages"]["segmenter"]["window_zyx"] = [32, 32, 32]
+    torch.manual_seed(3)
+    weights = {"segmenter": build_network(unet).state_dict()}
+    package = write_package(tmp_path / "unet", metadata, weights)
+    swapped = ["Parotid_L", "Parotid_R", "Bone_Mandible"]
+    found = initial_weights(package, "segmenter", replace(stage, network=unet), swapped, seed=5)
+    for name in ("final_conv.weight", "final_conv.bias"):
+        assert torch.equal(found[name], weights["segmenter"][name][[1, 0, 2]])

@@ -230,7 +230,7 @@ def test_absurd_window(folder, toy_package, window):
         ({"growth": 10**9}, "AC-MD-010"),
         ({"block_layers": [1] * 1000}, "AC-MD-010"),
         ({"architecture": "os.system"}, "AC-MD-020"),
-        ({"_target_": "subprocess.call"}, "AC-MD-020"),
+        ({"_target_": "subprocess.call"}, "AC-MD-022"),
         ({"in_channels": 3}, "AC-MD-015"),
         ({"strides_zyx": [[5, 5, 5]]}, "AC-MD-015"),
         ({"growth": 8}, "AC-MD-014"),

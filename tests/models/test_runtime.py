@@ -71,7 +71,7 @@ def test_compiled_once(toy_package, window, monkeypatch):
     from autocontour.models.inference import runtime
 
     first = run(open_runner(toy_package, "segmenter", "cpu"), window)
-    monkeypatch.setattr(runtime, "_translate", pytest.fail)
+    monkeypatch.setattr(runtime, "_model", pytest.fail)
     assert np.array_equal(run(open_runner(toy_package, "segmenter", "cpu"), window), first)
 
 
@@ -140,24 +140,56 @@ def test_unknown_device_and_no_cuda(toy_package):
     import torch
 
     if not torch.cuda.is_available():
-        with pytest.raises(ModelError, match="AC-MD-033"):
+        with pytest.raises(ModelError, match="AC-MD-035"):
             open_runner(toy_package, "segmenter", "cuda")
     assert DEVICES[0] == "auto"
 
 
-def test_a_second_run_needs_no_torch(toy_package, window, tmp_path):
-    """Once translated, a package runs without torch being imported."""
+def test_the_cpu_needs_no_torch(toy_package, window, tmp_path):
+    """With torch and monai barred, a package is verified, prepared and run."""
     pytest.importorskip("openvino")
     code = (
         "import sys, pathlib\n"
+        "sys.modules['torch'] = sys.modules['monai'] = None\n"
         "from autocontour.models import read_package\n"
         "from autocontour.models.inference import runtime\n"
+        "from autocontour.models.package.package import verify_package\n"
         "import numpy as np\n"
         "runtime.user_cache_path = lambda _: pathlib.Path(sys.argv[2])\n"
-        "runner = runtime.open_runner(read_package(pathlib.Path(sys.argv[1])), 'segmenter', 'cpu')\n"
+        "package = read_package(pathlib.Path(sys.argv[1]))\n"
+        "verify_package(package)\n"
+        "runner = runtime.open_runner(package, 'segmenter', 'auto')\n"
         "next(runner([np.zeros((2, 24, 24, 24), np.float32)]))\n"
-        "print('torch' in sys.modules)\n"
+        "try: runtime.open_runner(package, 'segmenter', 'torch-cpu')\n"
+        "except runtime.ModelError as error: print(runner.device, error.code)\n"
     )
     command = [sys.executable, "-c", code, str(toy_package.path), str(tmp_path)]
-    told = [subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1] for _ in range(2)]
-    assert told == ["True", "False"]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert "OpenVINO" in printed
+    assert "AC-MD-016" in printed
+
+
+def test_a_network_that_needs_more_memory_is_neither_sound_nor_run(toy_package, monkeypatch):
+    """silent.md D: a network that needs more memory than there is verified as sound."""
+    from autocontour.models.networks import limits
+    from autocontour.models.package.package import verify_package
+
+    monkeypatch.setattr(limits, "machine_bytes", lambda: 1 << 20)
+    with pytest.raises(ModelError, match="AC-MD-021"):
+        verify_package(toy_package)
+    for device in ("cpu", "torch-cpu"):
+        with pytest.raises(ModelError, match="AC-MD-021"):
+            open_runner(toy_package, "segmenter", device)
+
+
+def test_a_failure_of_openvino_has_a_code(toy_package, monkeypatch):
+    pytest.importorskip("openvino")
+    from autocontour.models.inference import runtime
+
+    def fail(*_):
+        raise RuntimeError("Exception from src/inference\n\nno such primitive")
+
+    monkeypatch.setattr(runtime, "_model", fail)
+    monkeypatch.setattr(runtime, "read_kept", lambda _: None)
+    with pytest.raises(ModelError, match="AC-MD-036.*no such primitive"):
+        open_runner(toy_package, "segmenter", "cpu")

@@ -1,0 +1,72 @@
+"""A planned network as an OpenVINO model, made without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autocontour.models.networks.plan import IMAGE, Plan, Step
+
+EPSILON = 1e-5  # of torch's norms
+SPATIAL = (1, 1, 1)
+
+
+def build_model(plan: Plan, weights: Mapping[str, NDArray[np.floating[Any]]]) -> Any:  # noqa: ANN401  (openvino has no types)
+    """Return the OpenVINO model of a network.
+
+    Parameters
+    ----------
+    plan
+        The network for one size of window.
+    weights
+        By the names of `Plan.weight_shapes`; used in float32.
+
+    Returns
+    -------
+    openvino.Model
+        Maps a float32 (1, channels, z, y, x) image to probabilities (1, structures, z, y, x).
+    """
+    import openvino
+    from openvino import opset13
+
+    image = opset13.parameter([1, *plan.shape(IMAGE)], np.float32, name="image")
+    values = [image]
+    for step in plan.steps:
+        values.append(_node(step, [values[number] for number in step.inputs], weights))
+    return openvino.Model([opset13.sigmoid(values[-1])], [image], "network")
+
+
+def _node(step: Step, inputs: list[Any], weights: Mapping[str, NDArray[np.floating[Any]]]) -> Any:  # noqa: ANN401
+    from openvino import opset13
+
+    def constant(what: str) -> NDArray[np.float32]:
+        return np.ascontiguousarray(weights[f"{step.name}.{what}"], dtype=np.float32)
+
+    match step.kind:
+        case "convolution":
+            node = opset13.convolution(
+                inputs[0], constant("weight"), step.stride, step.padding, step.padding, SPATIAL
+            )
+        case "transposed convolution":
+            node = opset13.convolution_backprop_data(inputs[0], constant("weight"), step.stride)
+        case "group norm":
+            scale, shift = constant("weight"), constant("bias")
+            if step.groups < step.shape[0]:
+                return opset13.group_normalization(inputs[0], scale, shift, step.groups, EPSILON)
+            # An instance norm is faster in its parts, which OpenVINO joins with what follows.
+            node = opset13.mvn(inputs[0], [2, 3, 4], True, EPSILON, "INSIDE_SQRT")
+            node = opset13.multiply(node, scale.reshape(1, -1, 1, 1, 1))
+        case "relu" if step.slope:
+            return opset13.prelu(inputs[0], np.float32(step.slope))
+        case "relu":
+            return opset13.relu(inputs[0])
+        case "max pool":
+            return opset13.max_pool(inputs[0], step.stride, SPATIAL, [0, 0, 0], [0, 0, 0], step.kernel).output(0)
+        case "concatenate":
+            return opset13.concat(inputs, 1)
+    if len(step.weights) == 1:
+        return node
+    return opset13.add(node, constant("bias").reshape(1, -1, 1, 1, 1))

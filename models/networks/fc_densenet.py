@@ -1,0 +1,154 @@
+"""Fully convolutional DenseNet in 3D (Jégou et al. 2017, arXiv:1611.09326).
+
+Each layer is convolution, group norm, ReLU. The order of the original (norm first) would normalise every earlier
+channel again in every layer, which on a CPU costs more than the convolutions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from autocontour.models.networks.plan import IMAGE, Plan, Triple
+from autocontour.models.networks.registry import Architecture, register
+from autocontour.models.networks.settings import check_stride, check_whole, check_wholes, read_settings, triple
+
+if TYPE_CHECKING:
+    from torch import nn
+
+GROUP_CHANNELS = 8
+EMPTY_LOGIT = -2.0  # an untrained network predicts that nearly every voxel is empty, as is true
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of an FC-DenseNet.
+
+    Attributes
+    ----------
+    in_channels, out_channels
+        Intensity windows and structures.
+    growth
+        Channels that each dense layer adds.
+    block_layers
+        Dense layers of each level on the way down; the way up mirrors them.
+    bottleneck_layers
+        Dense layers at the coarsest level.
+    strides_zyx
+        Stride of each transition down.
+    stem_stride_zyx
+        Stride of the first convolution: with (2, 1, 1) the dense levels run at half the slices, and a light path at
+        full resolution refines the result.
+    stem_channels, refine_channels
+        Width of the stem and of the path at full resolution.
+    up_channels
+        Width after each transition up, coarsest level first; if empty, a transition keeps its width, which at the
+        finest level costs more than all dense layers there.
+    checkpointing
+        Recompute the dense blocks in the backward pass to save memory during training.
+    """
+
+    in_channels: int
+    out_channels: int
+    growth: int = 16
+    block_layers: Sequence[int] = (2, 3, 4)
+    bottleneck_layers: int = 4
+    strides_zyx: Sequence[Sequence[int]] = ((2, 2, 2), (2, 2, 2), (2, 2, 2))
+    stem_stride_zyx: Sequence[int] = (1, 1, 1)
+    stem_channels: int = 24
+    refine_channels: int = 16
+    up_channels: Sequence[int] = ()
+    checkpointing: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("in_channels", "out_channels", "growth", "bottleneck_layers", "stem_channels", "refine_channels"):
+            check_whole(name, getattr(self, name), 1, 512)
+        check_wholes("block_layers", self.block_layers, 1, 64)
+        check_wholes("up_channels", self.up_channels, 1, 4096, least=0)
+        check_stride("stem_stride_zyx", self.stem_stride_zyx)
+        if not isinstance(self.strides_zyx, list | tuple) or not isinstance(self.checkpointing, bool):
+            raise ValueError("strides_zyx must be a list of strides, checkpointing true or false")  # noqa: TRY004
+        for stride in self.strides_zyx:
+            check_stride("strides_zyx", stride)
+        levels = len(self.block_layers)
+        if len(self.strides_zyx) != levels or len(self.up_channels) not in (0, levels):
+            raise ValueError("there must be one stride, and one width after each transition up, per level")
+
+
+def plan_network(config: Mapping[str, Any], size_zyx: Sequence[int]) -> Plan:
+    """Return the steps of an FC-DenseNet; raises ValueError for settings that do not fit."""
+    settings = read_settings(Settings, config)
+    plan = Plan(settings.in_channels, size_zyx)
+    stem_stride = triple(settings.stem_stride_zyx)
+    features = _stem(plan, settings.stem_channels, stem_stride)
+    skips: list[int] = []
+    for level, (layers, stride) in enumerate(zip(settings.block_layers, settings.strides_zyx, strict=True)):
+        features = _dense(plan, features, f"down_blocks.{level}", settings.growth, layers)
+        skips.append(features)
+        features = _convolve(plan, features, f"downs.{level}.0", plan.shape(features)[0], (1, 1, 1))
+        features = plan.max_pool(features, triple(stride))
+    features = _dense(plan, features, "bottleneck", settings.growth, settings.bottleneck_layers, keep_input=False)
+    levels = zip(settings.block_layers[::-1], settings.strides_zyx[::-1], skips[::-1], strict=True)
+    for level, (layers, stride, skip) in enumerate(levels):
+        width = settings.up_channels[level] if settings.up_channels else plan.shape(features)[0]
+        features = plan.transposed_convolution(features, f"ups.{level}", width, triple(stride))
+        features = plan.concatenate(features, skip)
+        features = _convolve(plan, features, f"merges.{level}", 2 * settings.growth * layers, (1, 1, 1))
+        features = _dense(plan, features, f"up_blocks.{level}", settings.growth, layers)
+    raised = plan.transposed_convolution(features, "full_up", settings.refine_channels, stem_stride)
+    full = _convolve(plan, IMAGE, "full_features", settings.refine_channels)
+    refined = _convolve(plan, plan.concatenate(raised, full), "refine", settings.refine_channels)
+    plan.logits(refined, "head", settings.out_channels)
+    return plan
+
+
+def build(config: Mapping[str, Any]) -> nn.Module:
+    """Return the torch module with random weights."""
+    import torch
+
+    from autocontour.models.networks.as_torch import PlannedNetwork
+
+    plan = plan_network(config, multiple_zyx(config))
+    network = PlannedNetwork(plan, checkpointing=bool(config.get("checkpointing", False)))
+    torch.nn.init.constant_(network.get_parameter(f"{plan.head}.bias"), EMPTY_LOGIT)
+    return network
+
+
+def multiple_zyx(config: Mapping[str, Any]) -> Triple:
+    """Return the product of all strides along z, y, x."""
+    settings = read_settings(Settings, config)
+    strides = (settings.stem_stride_zyx, *settings.strides_zyx)
+    return triple([math.prod(stride[axis] for stride in strides) for axis in range(3)])
+
+
+def _stem(plan: Plan, channels: int, stride: Triple) -> int:
+    kernel = triple([2 + step for step in stride])
+    convolved = plan.convolution(IMAGE, "stem.0", channels, kernel, stride, (1, 1, 1))
+    return plan.relu(_norm(plan, convolved, "stem.1"))
+
+
+def _convolve(plan: Plan, value: int, name: str, channels: int, kernel: Triple = (3, 3, 3)) -> int:
+    convolved = plan.convolution(value, f"{name}.0", channels, kernel)
+    return plan.relu(_norm(plan, convolved, f"{name}.1"))
+
+
+def _norm(plan: Plan, value: int, name: str) -> int:
+    channels = plan.shape(value)[0]
+    return plan.group_norm(value, name, channels // GROUP_CHANNELS if channels % GROUP_CHANNELS == 0 else 1)
+
+
+def _dense(plan: Plan, value: int, name: str, growth: int, layers: int, *, keep_input: bool = True) -> int:
+    """Add layers that each see everything before them in the block; return the new channels behind the input's."""
+    new: list[int] = []
+    with plan.recomputed():
+        for layer in range(layers):
+            seen = plan.concatenate(value, *new) if new else value
+            new.append(_convolve(plan, seen, f"{name}.layers.{layer}", growth))
+        if keep_input or len(new) > 1:
+            return plan.concatenate(*([value] if keep_input else []), *new)
+    return new[0]
+
+
+register("fc_densenet", Architecture(plan_network, multiple_zyx, build))
