@@ -163,7 +163,8 @@ def test_a_network_from_outside_is_one_description(toy_architecture, tmp_path, t
     weights = {"segmenter": build_network(toy_architecture).state_dict()}
     package = write_package(tmp_path / "toy", toy_metadata | {"stages": stages}, weights)
     window = np.random.default_rng(0).uniform(-1, 1, (2, 7, 9, 11)).astype(np.float32)
-    (expected,), (found,) = (list(open_runner(package, "segmenter", device)([window])) for device in ("torch-cpu", "cpu"))
+    runners = (open_runner(package, "segmenter", device) for device in ("torch-cpu", "cpu"))
+    (expected,), (found,) = (list(runner([window])) for runner in runners)
     assert expected.shape == (3, 7, 9, 11)
     assert found == pytest.approx(expected, abs=0.02)
     assert head_names(toy_architecture) == ("out.weight", "out.bias")

@@ -191,5 +191,5 @@ def test_a_failure_of_openvino_has_a_code(toy_package, monkeypatch):
 
     monkeypatch.setattr(runtime, "_model", fail)
     monkeypatch.setattr(runtime, "read_kept", lambda _: None)
-    with pytest.raises(ModelError, match="AC-MD-036.*no such primitive"):
+    with pytest.raises(ModelError, match=r"AC-MD-036.*no such primitive"):
         open_runner(toy_package, "segmenter", "cpu")
