@@ -47,9 +47,7 @@ def _node(step: Step, inputs: list[Any], weights: Mapping[str, NDArray[np.floati
 
     match step.kind:
         case "convolution":
-            node = opset13.convolution(
-                inputs[0], constant("weight"), step.stride, step.padding, step.padding, SPATIAL
-            )
+            node = opset13.convolution(inputs[0], constant("weight"), step.stride, step.padding, step.padding, SPATIAL)
         case "transposed convolution":
             node = opset13.convolution_backprop_data(inputs[0], constant("weight"), step.stride)
         case "group norm":

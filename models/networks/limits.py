@@ -7,6 +7,7 @@ import sys
 from contextlib import suppress
 from math import prod
 from pathlib import Path
+from typing import Any
 
 from autocontour.base.errors import ModelError
 from autocontour.models.networks.plan import FLOAT_BYTES, Plan
@@ -51,8 +52,12 @@ def machine_bytes() -> int:
 
 
 def _physical_bytes() -> int:
-    if sys.platform != "win32":
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if sys.platform == "win32":
+        return _windows_bytes()
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _windows_bytes() -> int:
     import ctypes
 
     class _Status(ctypes.Structure):
@@ -66,5 +71,6 @@ def _physical_bytes() -> int:
         )
 
     status = _Status(length=ctypes.sizeof(_Status))
-    ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status))
+    kernel: Any = getattr(ctypes, "windll").kernel32  # noqa: B009  (only there on Windows)
+    kernel.GlobalMemoryStatusEx(ctypes.byref(status))
     return int(status.total)

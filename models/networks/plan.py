@@ -107,18 +107,14 @@ class Plan:
         inputs, *sizes = self.shape(value)
         z, y, x = ((n + 2 * p - k) // s + 1 for n, k, s, p in zip(sizes, kernel, stride, around, strict=True))
         weights = ((channels, inputs, *kernel), *([(channels,)] if bias else []))
-        return self._add(
-            Step("convolution", (value,), (channels, z, y, x), name, weights, kernel, stride, around)
-        )
+        return self._add(Step("convolution", (value,), (channels, z, y, x), name, weights, kernel, stride, around))
 
     def transposed_convolution(self, value: int, name: str, channels: int, stride: Triple) -> int:
         """Enlarge by `stride` with a transposed convolution whose kernel is as large as its stride."""
         inputs, *sizes = self.shape(value)
         z, y, x = (n * s for n, s in zip(sizes, stride, strict=True))
         weights = ((inputs, channels, *stride), (channels,))
-        return self._add(
-            Step("transposed convolution", (value,), (channels, z, y, x), name, weights, stride, stride)
-        )
+        return self._add(Step("transposed convolution", (value,), (channels, z, y, x), name, weights, stride, stride))
 
     def group_norm(self, value: int, name: str, groups: int) -> int:
         """Normalise groups of channels; as many groups as channels are an instance norm."""

@@ -65,9 +65,7 @@ def build(config: Mapping[str, Any]) -> nn.Module:
     from monai.networks.nets.basic_unet import BasicUNet
 
     settings = read_settings(Settings, config)
-    network: nn.Module = BasicUNet(
-        3, settings.in_channels, settings.out_channels, features=tuple(settings.features)
-    )
+    network: nn.Module = BasicUNet(3, settings.in_channels, settings.out_channels, features=tuple(settings.features))
     return network
 
 
