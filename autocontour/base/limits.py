@@ -66,6 +66,19 @@ class Text:
 
 
 @dataclass(frozen=True)
+class Pattern:
+    """A text of a form, with the code of the problem if it has another."""
+
+    form: str
+    code: str
+
+    def problems(self, value: str) -> Iterator[Finding]:
+        """Yield the problem."""
+        if not re.fullmatch(self.form, value):
+            yield Finding.of(self.code, value=shown(value))
+
+
+@dataclass(frozen=True)
 class FileName:
     """A text that is a plain file name on every system: no path, nothing hidden, nothing reserved."""
 

@@ -17,6 +17,7 @@ A module that defines such classes must not import ``annotations`` from ``__futu
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import math
 import tomllib
@@ -24,6 +25,7 @@ import types
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from autocontour.base.findings import Finding
@@ -49,6 +51,19 @@ class SettingsError(Exception):
     def __init__(self, problems: Sequence[Finding]) -> None:
         super().__init__("; ".join(f"{problem.where}: {problem.message}" for problem in problems[:MOST_SHOWN]))
         self.problems = tuple(problems[:MOST_SHOWN])
+
+
+def read_file(path: Path) -> bytes:
+    """Return the content of a file of settings.
+
+    Raises
+    ------
+    OSError
+        If there is none, it may not be read, or it is not a plain file: a pipe or a device would never end.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(errno.ENOENT, "there is no such file")
+    return path.read_bytes()
 
 
 def read_toml(kind: type[Kind], data: bytes) -> Kind:
@@ -106,6 +121,7 @@ def _converter() -> Converter:
     made.register_structure_hook_factory(_is(tuple), _tuple_hook)
     made.register_structure_hook_factory(_is(dict), _dict_hook)
     made.register_structure_hook_factory(dataclasses.is_dataclass, _dataclass_hook)
+    made.register_structure_hook_factory(_is_one_or_many, _one_or_many_hook)
     made.register_structure_hook_factory(_is_limited, _annotated_hook)
     return made
 
@@ -161,6 +177,19 @@ def _tuple_hook(kind: Any, converter: Converter) -> Hook:  # noqa: ANN401
         return tuple(read(value, kind))
 
     return checked
+
+
+def _one_or_many_hook(kind: Any, converter: Converter) -> Hook:  # noqa: ANN401
+    """Read a setting that is one value or a list of them: the list where a list is given."""
+    (many,) = (choice for choice in typing.get_args(kind) if typing.get_origin(choice) is tuple)
+    (one,) = (choice for choice in typing.get_args(kind) if choice is not many)
+    return lambda value, _kind: converter.structure(value, many if isinstance(value, list) else one)
+
+
+def _is_one_or_many(found: Any) -> bool:  # noqa: ANN401
+    choices = [choice for choice in typing.get_args(found) if choice is not types.NoneType]
+    is_union = typing.get_origin(found) in (typing.Union, types.UnionType)
+    return is_union and len(choices) > 1 and any(typing.get_origin(choice) is tuple for choice in choices)
 
 
 def _dict_hook(kind: Any, converter: Converter) -> Hook:  # noqa: ANN401

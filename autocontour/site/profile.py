@@ -1,21 +1,21 @@
 """Reading export profiles: TOML files, each rule with its source."""
 
-from __future__ import annotations
+# `annotations` is not imported from __future__: cattrs needs the limits (see `autocontour.base.typed`).
 
-import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 from autocontour.base.errors import UsageError
-from autocontour.base.findings import Severity
+from autocontour.base.findings import Finding, Severity
+from autocontour.base.limits import Length, OneOf, Range, Text, shown
+from autocontour.base.typed import SettingsError, read_file, read_toml
 
 FOLDER = Path(__file__).parent / "profiles"
-CHECKS = frozenset({
-    "name_length", "name_characters", "unique_names", "interpreted_type", "empty", "unapproved",
-    "label_length", "decimal_strings",
-})  # fmt: skip
-HOLES = frozenset({"keyhole", "nested", "xor"})
+LIMITED_CHECKS = ("name_length", "label_length", "decimal_strings")
+CHECKS = (*LIMITED_CHECKS, "name_characters", "unique_names", "interpreted_type", "empty", "unapproved")
+HOLES = ("keyhole", "nested", "xor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,33 +71,38 @@ def read_profile(name_or_path: str) -> Profile:
     UsageError
         ``AC-US-040`` if there is none, ``AC-US-041`` if it is not a sound profile.
     """
-    path = FOLDER / f"{name_or_path}.toml"
-    path = path if path.is_file() else Path(name_or_path)
+    path = FOLDER / f"{name_or_path}.toml" if name_or_path in list_profiles() else Path(name_or_path)
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-        return _parse_profile(path.stem, content)
+        content = read_toml(_ProfileFile, read_file(path))
     except OSError as error:
-        known = ", ".join(list_profiles())
-        raise UsageError("AC-US-040", f"There is no export profile {path.name}.", f"Known: {known}.") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        message = f"The export profile {path.name} is not sound: {error}."
-        raise UsageError("AC-US-041", message, "Correct the file and try again.") from error
+        raise UsageError("AC-US-040", name=shown(name_or_path), known=", ".join(list_profiles())) from error
+    except SettingsError as error:
+        raise UsageError("AC-US-041", problems=error.problems, name=path.name, count=len(error.problems)) from error
+    rules = tuple(Rule(rule.check, Severity[rule.severity], rule.source, rule.limit or 0) for rule in content.rules)
+    return Profile(path.stem, content.title, content.holes, rules)
 
 
-def _parse_profile(name: str, content: dict[str, Any]) -> Profile:
-    if unknown := set(content) - {"title", "holes", "rules"}:
-        raise ValueError(f"unknown keys {sorted(unknown)}")
-    holes = content.get("holes", "keyhole")
-    if holes not in HOLES:
-        raise ValueError(f"holes is one of {sorted(HOLES)}")
-    return Profile(name, str(content["title"]), holes, tuple(_parse_rule(rule) for rule in content.get("rules", [])))
+@dataclass(frozen=True)
+class _RuleEntry:
+    """A rule as it stands in the file."""
+
+    check: Annotated[str, OneOf(CHECKS)]
+    severity: Annotated[str, OneOf(tuple(Severity.__members__))]
+    source: Annotated[str, Text(2000)]
+    limit: Annotated[int, Range(8, 1024)] | None = None
+
+    def find_problems(self) -> Iterator[Finding]:
+        """Yield ``AC-CFG-017`` if the check needs a limit, ``AC-CFG-032`` if it takes none."""
+        if self.check in LIMITED_CHECKS and self.limit is None:
+            yield Finding.of("AC-CFG-017", "limit")
+        if self.check not in LIMITED_CHECKS and self.limit is not None:
+            yield Finding.of("AC-CFG-032", "limit", check=self.check)
 
 
-def _parse_rule(entry: dict[str, Any]) -> Rule:
-    if unknown := set(entry) - {"check", "severity", "source", "limit"}:
-        raise ValueError(f"unknown keys {sorted(unknown)} in a rule")
-    if entry["check"] not in CHECKS:
-        raise ValueError(f"check is one of {sorted(CHECKS)}")
-    if not str(entry["source"]).strip():
-        raise ValueError(f"the rule {entry['check']} names no source")
-    return Rule(entry["check"], Severity[entry["severity"]], str(entry["source"]), int(entry.get("limit", 0)))
+@dataclass(frozen=True)
+class _ProfileFile:
+    """A profile as it stands in the file."""
+
+    title: Annotated[str, Text(200)]
+    rules: Annotated[tuple[_RuleEntry, ...], Length(1, 200)]
+    holes: Annotated[str, OneOf(HOLES)] = "keyhole"

@@ -22,20 +22,25 @@ A template is a TOML file::
     margin_mm = 3                   # or [left, right, anterior, posterior, superior, inferior]
 """
 
-from __future__ import annotations
+# `annotations` is not imported from __future__: cattrs needs the limits (see `autocontour.base.typed`).
 
 import hashlib
-import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 from autocontour.base.errors import UsageError
+from autocontour.base.findings import Finding
+from autocontour.base.limits import Length, Pattern, Range, Text, Unique, shown
+from autocontour.base.typed import SettingsError, read_file, read_toml
 
 FOLDER = Path(__file__).parent / "templates"
-STRUCTURE_KEYS = {"name", "tg263", "color", "type", "smallest_island_cc", "margin_of", "margin_mm", "with_mask"}
-TEMPLATE_KEYS = {"title", "smallest_island_cc", "structures"}
 Margins = tuple[float, float, float, float, float, float]
+
+Name = Annotated[str, Text(64)]
+Millimetres = Annotated[float, Range(-200, 200)]
+Volume = Annotated[float, Range(0, 1e6)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,78 +110,66 @@ def read_template(name_or_path: str) -> Template:
     UsageError
         ``AC-US-010`` if there is none, ``AC-US-011`` if it is not a sound template.
     """
-    path = FOLDER / f"{name_or_path}.toml"
-    if not path.is_file():
-        path = Path(name_or_path)
+    path = FOLDER / f"{name_or_path}.toml" if name_or_path in list_templates() else Path(name_or_path)
     try:
-        raw = path.read_bytes()
-        content = tomllib.loads(raw.decode("utf-8"))
+        raw = read_file(path)
+        content = read_toml(_TemplateFile, raw)
     except OSError as error:
-        known = ", ".join(list_templates())
-        raise UsageError("AC-US-010", f"There is no template {name_or_path}.", f"Known: {known}; or a path.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise _unsound(path, str(error)) from error
-    structures = _parse_structures(content, path)
-    return Template(path.stem, str(content.get("title", path.stem)), hashlib.sha256(raw).hexdigest(), structures)
+        raise UsageError("AC-US-010", name=shown(name_or_path), known=", ".join(list_templates())) from error
+    except SettingsError as error:
+        raise UsageError("AC-US-011", problems=error.problems, name=path.name, count=len(error.problems)) from error
+    structures = tuple(entry.build(content.smallest_island_cc) for entry in content.structures)
+    return Template(path.stem, content.title or path.stem, hashlib.sha256(raw).hexdigest(), structures)
 
 
-def _parse_structures(content: dict[str, Any], path: Path) -> tuple[TemplateStructure, ...]:
-    if unknown := set(content) - TEMPLATE_KEYS:
-        raise _unsound(path, f"unknown keys {sorted(unknown)}")
-    island = content.get("smallest_island_cc", 0.0)
-    entries = content.get("structures", [])
-    if not isinstance(entries, list) or not entries:
-        raise _unsound(path, "it names no structures")
-    structures = tuple(_parse_structure(entry, island, path) for entry in entries)
-    names = [structure.name for structure in structures]
-    if twice := {name for name in names if names.count(name) > 1}:
-        raise _unsound(path, f"named twice: {sorted(twice)}")
-    for index, structure in enumerate(structures):
-        if structure.margin_of is not None and structure.margin_of not in names[:index]:
-            raise _unsound(path, f"{structure.name} grows {structure.margin_of}, which must stand before it")
-    return structures
+@dataclass(frozen=True)
+class _StructureEntry:
+    """A structure as it stands in the file."""
 
+    name: Name
+    tg263: Name | None = None
+    color: Annotated[str, Pattern("#[0-9A-Fa-f]{6}", "AC-CFG-020")] | None = None
+    type: Annotated[str, Pattern("[A-Z0-9_ ]{0,16}", "AC-CFG-031")] | None = None
+    smallest_island_cc: Volume | None = None
+    margin_of: Name | None = None
+    margin_mm: Millimetres | tuple[Millimetres, Millimetres, Millimetres, Millimetres, Millimetres, Millimetres] = 0.0
+    with_mask: bool = False
 
-def _parse_structure(entry: Any, island: float, path: Path) -> TemplateStructure:  # noqa: ANN401  (raw TOML)
-    if not isinstance(entry, dict) or not str(entry.get("name", "")).strip():
-        raise _unsound(path, "a structure without a name")
-    if unknown := set(entry) - STRUCTURE_KEYS:
-        raise _unsound(path, f"unknown keys {sorted(unknown)} in {entry['name']}")
-    try:
-        color = entry.get("color")
+    def find_problems(self) -> Iterator[Finding]:
+        """Yield ``AC-CFG-026`` for a margin without the structure it grows, which would silently not be drawn."""
+        if self.margin_of is None and self.margin_mm != 0:
+            yield Finding.of("AC-CFG-026", "margin_mm", other="margin_of")
+
+    def build(self, smallest_island_cc: float) -> TemplateStructure:
+        """Return what the template asks for; `smallest_island_cc` is that of the whole template."""
+        color = None
+        if self.color is not None:
+            red, green, blue = bytes.fromhex(self.color[1:])
+            color = red, green, blue
+        margins = self.margin_mm if isinstance(self.margin_mm, tuple) else (self.margin_mm,) * 6
         return TemplateStructure(
-            name=str(entry["name"]),
-            tg263_name=str(entry.get("tg263", entry["name"])),
-            color_rgb=None if color is None else _parse_color(color),
-            interpreted_type=entry.get("type"),
-            smallest_island_cc=float(entry.get("smallest_island_cc", island)),
-            margin_of=entry.get("margin_of"),
-            margins_mm=_parse_margins(entry.get("margin_mm", 0.0)),
-            with_mask=_parse_flag(entry.get("with_mask", False)),
+            name=self.name,
+            tg263_name=self.tg263 or self.name,
+            color_rgb=color,
+            interpreted_type=self.type,
+            smallest_island_cc=smallest_island_cc if self.smallest_island_cc is None else self.smallest_island_cc,
+            margin_of=self.margin_of,
+            margins_mm=margins,
+            with_mask=self.with_mask,
         )
-    except (TypeError, ValueError) as error:
-        raise _unsound(path, f"{entry['name']}: {error}") from error
 
 
-def _parse_color(text: str) -> tuple[int, int, int]:
-    if len(text) != 7 or text[0] != "#":
-        raise ValueError(f"colour {text} is not of the form #rrggbb")
-    red, green, blue = bytes.fromhex(text[1:])
-    return red, green, blue
+@dataclass(frozen=True)
+class _TemplateFile:
+    """A template as it stands in the file."""
 
+    structures: Annotated[tuple[_StructureEntry, ...], Length(1, 500), Unique("name")]
+    title: Annotated[str, Text(200)] | None = None
+    smallest_island_cc: Volume = 0.0
 
-def _parse_flag(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError("with_mask is true or false")
-    return value
-
-
-def _parse_margins(value: float | list[float]) -> Margins:
-    six = [float(margin) for margin in (value if isinstance(value, list) else [value] * 6)]
-    if len(six) != 6:
-        raise ValueError("margin_mm is one number or six: left, right, anterior, posterior, superior, inferior")
-    return six[0], six[1], six[2], six[3], six[4], six[5]
-
-
-def _unsound(path: Path, why: str) -> UsageError:
-    return UsageError("AC-US-011", f"The template {path.name} is not sound: {why}.", "Correct the file and try again.")
+    def find_problems(self) -> Iterator[Finding]:
+        """Yield ``AC-CFG-025`` for a margin of a structure that is not listed before."""
+        for index, structure in enumerate(self.structures):
+            names = [earlier.name for earlier in self.structures[:index]]
+            if structure.margin_of is not None and structure.margin_of not in names:
+                yield Finding.of("AC-CFG-025", f"structures[{index}].margin_of", value=shown(structure.margin_of))

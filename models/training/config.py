@@ -13,7 +13,7 @@ from typing import Annotated
 from autocontour.base.errors import ModelError, TrainingError
 from autocontour.base.findings import Finding
 from autocontour.base.limits import FileName, Keys, Length, OneOf, Range, Text, Unique, key_path, shown
-from autocontour.base.typed import SettingsError, read_toml
+from autocontour.base.typed import SettingsError, read_file, read_toml
 from autocontour.models.package.description import (
     ROLES,
     NetworkDescription,
@@ -225,7 +225,7 @@ def read_config(path: Path) -> TrainingConfig:
         ``AC-TR-001`` with every problem of the file, ``AC-TR-020`` if it cannot be read.
     """
     try:
-        return read_toml(TrainingConfig, path.read_bytes())
+        return read_toml(TrainingConfig, read_file(path))
     except OSError as error:
         raise TrainingError("AC-TR-020", name=path.name, reason=error.strerror or type(error).__name__) from error
     except SettingsError as error:

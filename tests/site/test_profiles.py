@@ -102,23 +102,33 @@ def test_what_is_not_approved_is_asked_about_once():
     assert objection.finding.message == "Not approved: LN_1, LN_2, LN_3, LN_4, LN_5, LN_6 and 3 more."
 
 
+RULE = 'title = "x"\n[[rules]]\ncheck = "{}"\nseverity = "{}"\nsource = "{}"\n'
+
+
 @pytest.mark.parametrize(
-    "text",
+    ("text", "found"),
     [
-        "title = 1\nrules = 3",
-        'title = "x"\nholes = "ring"',
-        'title = "x"\n[[rules]]\ncheck = "taste"\nseverity = "WARN"\nsource = "y"',
-        'title = "x"\n[[rules]]\ncheck = "empty"\nseverity = "WARN"\nsource = " "',
-        'title = "x"\n[[rules]]\ncheck = "empty"\nseverity = "LOUD"\nsource = "y"',
-        "no toml",
+        ("title = 1\nrules = 3", {"title": "AC-CFG-007", "rules": "AC-CFG-008"}),
+        ('title = "x"\nrules = []', {"rules": "AC-CFG-014"}),
+        ('holes = "ring"', {"title": "AC-CFG-017", "rules": "AC-CFG-017", "holes": "AC-CFG-010"}),
+        (RULE.format("taste", "WARN", "y"), {"rules[0].check": "AC-CFG-010"}),
+        (RULE.format("empty", "WARN", " "), {"rules[0].source": "AC-CFG-011"}),
+        (RULE.format("empty", "LOUD", "y"), {"rules[0].severity": "AC-CFG-010"}),
+        (RULE.format("empty", "WARN", "y") + "limit = 16", {"rules[0].limit": "AC-CFG-032"}),
+        (RULE.format("name_length", "WARN", "y"), {"rules[0].limit": "AC-CFG-017"}),
+        (RULE.format("name_length", "WARN", "y") + "limit = 0", {"rules[0].limit": "AC-CFG-009"}),
+        (RULE.format("name_length", "WARN", "y") + "limit = 16.5", {"rules[0].limit": "AC-CFG-005"}),
+        (RULE.format("empty", "WARN", "y") + "limits = 3", {"rules[0].limits": "AC-CFG-002"}),
+        ("no toml", {"": "AC-CFG-001"}),
     ],
 )
-def test_an_unsound_profile_is_refused_with_its_name(tmp_path, text):
+def test_an_unsound_profile_is_refused_with_its_name_and_every_setting(tmp_path, text, found):
     path = tmp_path / "mine.toml"
     path.write_text(text)
     with pytest.raises(UsageError, match="mine") as refused:
         read_profile(str(path))
     assert refused.value.code == "AC-US-041"
+    assert {problem.where: problem.code for problem in refused.value.problems} == found
 
 
 def test_an_unknown_profile_names_the_known_ones():

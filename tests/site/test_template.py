@@ -35,27 +35,53 @@ def test_a_clinics_own_names_colours_and_margins(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "why"),
+    ("text", "where", "code"),
     [
-        ("title = 'x'", "names no structures"),
-        ("[[structures]]\nname = 'A'\ncolour = '#000000'", "unknown keys"),
-        ("tittle = 'x'\n[[structures]]\nname = 'A'", "unknown keys"),
-        ("[[structures]]\nname = 'A'\n[[structures]]\nname = 'A'", "named twice"),
-        ("[[structures]]\nname = 'A'\ncolor = 'red'", "colour"),
-        ("[[structures]]\nname = 'A'\nmargin_mm = [1, 2]", "margin_mm"),
-        ("[[structures]]\nname = 'A'\nmargin_of = 'B'\n[[structures]]\nname = 'B'", "before it"),
-        ("[[structures]]\nname = 'External'\nwith_mask = 'yes'", "with_mask"),
-        ("[[structures]]\ncolor = '#000000'", "without a name"),
-        ("structures = 3", "names no structures"),
-        ("not toml", "not sound"),
+        ("title = 'x'", "structures", "AC-CFG-017"),
+        ("structures = []", "structures", "AC-CFG-014"),
+        ("structures = 3", "structures", "AC-CFG-008"),
+        ("[[structures]]\nname = 'A'\ncolour = '#000000'", "structures[0].colour", "AC-CFG-002"),
+        ("tittle = 'x'\n[[structures]]\nname = 'A'", "tittle", "AC-CFG-002"),
+        ("[[structures]]\nname = 'A'\n[[structures]]\nname = 'a'", "structures[1].name", "AC-CFG-015"),
+        ("[[structures]]\nname = 'A'\ncolor = 'red'", "structures[0].color", "AC-CFG-020"),
+        ("[[structures]]\nname = 'A'\ncolor = '#ééé'", "structures[0].color", "AC-CFG-020"),
+        ("[[structures]]\nname = 'A'\ncolor = 3", "structures[0].color", "AC-CFG-007"),
+        ("[[structures]]\nname = 'A'\ntype = 'organ'", "structures[0].type", "AC-CFG-031"),
+        ("[[structures]]\nname = 'A'\ntype = 3", "structures[0].type", "AC-CFG-007"),
+        ("[[structures]]\nname = 'B'\nmargin_mm = 3", "structures[0].margin_mm", "AC-CFG-026"),
+        ("[[structures]]\nname = 'A'\nmargin_mm = [1, 2]", "structures[0].margin_mm", "AC-CFG-029"),
+        ("[[structures]]\nname = 'A'\nmargin_mm = nan", "structures[0].margin_mm", "AC-CFG-006"),
+        ("[[structures]]\nname = 'A'\nmargin_mm = 1e9", "structures[0].margin_mm", "AC-CFG-009"),
+        (
+            "[[structures]]\nname = 'A'\nmargin_of = 'B'\n[[structures]]\nname = 'B'",
+            "structures[0].margin_of",
+            "AC-CFG-025",
+        ),
+        ("[[structures]]\nname = 'A'\nmargin_of = 'A'", "structures[0].margin_of", "AC-CFG-025"),
+        ("[[structures]]\nname = 'External'\nwith_mask = 'yes'", "structures[0].with_mask", "AC-CFG-004"),
+        ("[[structures]]\nname = 'A'\nsmallest_island_cc = -1", "structures[0].smallest_island_cc", "AC-CFG-009"),
+        ("[[structures]]\ncolor = '#000000'", "structures[0].name", "AC-CFG-017"),
+        ("[[structures]]\nname = ' '", "structures[0].name", "AC-CFG-011"),
+        ('[[structures]]\nname = "A\\nB"', "structures[0].name", "AC-CFG-012"),
+        ("[[structures]]\nname = 'A\\B'", "structures[0].name", "AC-CFG-012"),
+        ("[[structures]]\nname = 3", "structures[0].name", "AC-CFG-007"),
+        ("not toml", "", "AC-CFG-001"),
     ],
 )
-def test_an_unsound_template_is_refused_with_the_reason(tmp_path: Path, text: str, why: str) -> None:
+def test_an_unsound_template_is_refused_with_the_setting(tmp_path: Path, text: str, where: str, code: str) -> None:
     path = tmp_path / "bad.toml"
-    path.write_text(text)
-    with pytest.raises(UsageError, match=why) as refusal:
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match="bad") as refusal:
         read_template(str(path))
     assert refusal.value.code == "AC-US-011"
+    assert [(problem.where, problem.code) for problem in refusal.value.problems] == [(where, code)]
+
+
+@pytest.mark.parametrize("name", ["no-such-site", "../profiles/eclipse", "", "a\0b", "/dev/zero"])
+def test_what_is_no_template_file(name: str) -> None:
+    with pytest.raises(UsageError) as refusal:
+        read_template(name)
+    assert refusal.value.code == "AC-US-010"
 
 
 def test_an_unknown_template_names_the_known_ones() -> None:
