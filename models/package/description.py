@@ -288,9 +288,7 @@ def build_description(metadata: Any) -> Description:  # noqa: ANN401  (foreign J
     """
     later = metadata.get("format") if isinstance(metadata, dict) else None
     if isinstance(later, int) and not isinstance(later, bool) and later > FORMAT:
-        raise ModelError(
-            "AC-MD-011", "The package was made for a later version of the program.", "Update the program to use it."
-        )
+        raise ModelError("AC-MD-011")
     try:
         return build(Description, metadata)
     except SettingsError as error:

@@ -14,6 +14,7 @@ from autocontour.base.errors import ModelError, TrainingError
 from autocontour.base.findings import Finding
 from autocontour.base.limits import FileName, Keys, Length, OneOf, Range, Text, Unique, key_path, shown
 from autocontour.base.typed import SettingsError, read_file, read_toml
+from autocontour.models.networks import plan_network, window_multiple_zyx
 from autocontour.models.package.description import (
     ROLES,
     NetworkDescription,
@@ -239,20 +240,14 @@ def _check_keys(table: Mapping[str, object], structures: tuple[str, ...], path: 
 
 
 def _check_network(stage: StageConfig, structures: int, path: str) -> Iterator[Finding]:
-    """Yield what does not fit between a stage's network, its channels and its patches."""
-    import torch
-
-    from autocontour.models.networks import build_network, window_multiple_zyx
-
+    """Yield what does not fit between a stage's network, its channels and its window."""
     config = stage.network
     try:
-        with torch.device("meta"):
-            build_network(config)
         multiple = window_multiple_zyx(config)
         fits = not any(size % step for size, step in zip(stage.window_zyx, multiple, strict=True))
-    except (ModelError, ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
-        reason = error.message if isinstance(error, ModelError) else str(error)
-        yield Finding.of("AC-CFG-021", f"{path}.network", reason=reason)
+        plan_network(config, stage.window_zyx if fits else multiple)
+    except ModelError as error:
+        yield Finding.of("AC-CFG-021", f"{path}.network", reason=error.message)
         return
     windows = len(stage.intensity_windows_hu)
     for key, wanted, code in (("in_channels", windows, "AC-CFG-030"), ("out_channels", structures, "AC-CFG-022")):

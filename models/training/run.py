@@ -46,7 +46,8 @@ def train_run(
     ------
     TrainingError
         ``AC-TR-006`` for a stage that the configuration has not, ``AC-TR-008`` for a package that cannot begin it,
-        ``AC-TR-009`` for a run that began otherwise, or what reading the data raises.
+        ``AC-TR-009`` for a run that began otherwise, ``AC-TR-021`` if no patient is kept for validation, or what
+        reading the data raises.
     """
     wanted = list(stages or config.stages)
     if unknown := [name for name in wanted if name not in config.stages]:
@@ -54,6 +55,8 @@ def train_run(
         raise TrainingError("AC-TR-006", f"The configuration has no stage {unknown[0]!r}.", f"It has: {known}.")
     beginning = _beginning(folder, begin_with)
     dataset = read_run_data(config, job, data)
+    if not dataset.validation:
+        raise TrainingError("AC-TR-021")
     summary = _summary(dataset) | {"begun_with": beginning}
     folder.mkdir(parents=True, exist_ok=True)
     (folder / DATA).write_text(json.dumps(summary, indent=1), encoding="utf-8")

@@ -156,3 +156,16 @@ def test_a_configuration_that_cannot_be_read(tmp_path):
     for path in (tmp_path, tmp_path / "none.toml"):
         with pytest.raises(TrainingError, match="AC-TR-020"):
             read_config(path)
+
+
+def test_a_run_without_patients_for_validation_does_not_start(tmp_path, monkeypatch):
+    from autocontour.base.jobs import Job
+    from autocontour.models.data.dataset import Dataset
+    from autocontour.models.training import run
+
+    path = tmp_path / "mine.toml"
+    path.write_text(re.sub(r"(\w*_patients) = 20\nseed", r"\1 = 0\nseed", SHIPPED), encoding="utf-8")
+    monkeypatch.setattr(run, "read_run_data", lambda *_: Dataset((), (), {}))
+    with pytest.raises(TrainingError, match="AC-TR-021"):
+        run.train_run(read_config(path), tmp_path / "run", Job())
+    assert not (tmp_path / "run").exists()
