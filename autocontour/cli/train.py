@@ -13,7 +13,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the run; one in it is continued")
     parser.add_argument("--data", type=Path, help="folder of the training data, in place of the configuration's")
     parser.add_argument("--stage", action="append", metavar="NAME", help="train only this stage (may be given again)")
-    parser.add_argument("--from", dest="begin_with", metavar="PACKAGE", help="begin with this model package's weights")
+    parser.add_argument(
+        "--from",
+        dest="begin_with",
+        metavar="PACKAGE",
+        help="start from the weights of this model package; with --package, take those of stages not in the run",
+    )
     only = parser.add_mutually_exclusive_group()
     only.add_argument("--curves", action="store_true", help="only draw the curves of the run so far")
     only.add_argument("--package", action="store_true", help="only write the model package of the run so far")
@@ -33,12 +38,13 @@ def run(args: argparse.Namespace) -> int:
     config = read_config(args.config)
     report: dict[str, object] = {}
     with progress_job(quiet=args.json) as job:
+        source = find_package(args.begin_with) if args.begin_with else None
         if not args.curves and not args.package:
-            begin_with = find_package(args.begin_with) if args.begin_with else None
-            report |= train_run(config, args.output, job, data=args.data, stages=args.stage, begin_with=begin_with)
+            report |= train_run(config, args.output, job, data=args.data, stages=args.stage, begin_with=source)
         if not args.curves and (args.package or not args.stage):
-            report["package"] = str(package_run(config, args.output, job, data=args.data).path)
-    report["curves"] = str(draw_curves(args.output))
+            report["package"] = str(package_run(config, args.output, job, data=args.data, source=source).path)
+    if not args.package or any(args.output.glob("*/log.jsonl")):
+        report["curves"] = str(draw_curves(args.output))
     if args.json:
         print_json(report)
     else:

@@ -21,7 +21,7 @@ def read_log(path: Path) -> list[dict[str, Any]]:
 
 
 def draw_curves(run: Path) -> Path:
-    """Draw loss and fold DSC of every stage in `run` into ``curves.png``.
+    """Draw loss and validation DSC of every stage in `run` into ``curves.png``.
 
     Raises
     ------
@@ -32,7 +32,7 @@ def draw_curves(run: Path) -> Path:
 
     logs = sorted(run.glob("*/log.jsonl"))
     if not logs:
-        raise TrainingError("AC-TR-005", f"{run.name} holds no training run.", "Give the folder that --output named.")
+        raise TrainingError("AC-TR-005", folder=run.name)
     figure = Figure(figsize=(12, 4 * len(logs)), layout="constrained")
     for axes, log in zip(figure.subplots(len(logs), 2, squeeze=False), logs, strict=True):
         _draw_stage(axes[0], axes[1], log)
@@ -47,10 +47,10 @@ def _draw_stage(losses: Any, scores: Any, log: Path) -> None:  # noqa: ANN401  (
     train = [line for line in lines if line["kind"] == "train"]
     losses.plot([line["elapsed_s"] / 60 for line in train], [line["loss"] for line in train])
     losses.set(title=f"{log.parent.name}: loss", xlabel="training minutes", ylabel="cross entropy + Dice")
-    fold = [line for line in lines if line["kind"] == "validate"]
+    validations = [line for line in lines if line["kind"] == "validate"]
     for k, name in enumerate(names):
-        known = [(line["elapsed_s"] / 60, line["dice"][k]) for line in fold if line["dice"][k] is not None]
+        known = [(line["elapsed_s"] / 60, line["dice"][k]) for line in validations if line["dice"][k] is not None]
         scores.plot(*zip(*known, strict=True), marker="o", label=name) if known else None
-    scores.set(title=f"{log.parent.name}: mean DSC on the fold", xlabel="training minutes", ylim=(0, 1))
+    scores.set(title=f"{log.parent.name}: mean DSC of the validation patients", xlabel="training minutes", ylim=(0, 1))
     if scores.has_data():
         scores.legend(fontsize="small")

@@ -34,8 +34,7 @@ def initial_weights(
         given = torch.from_numpy(learnt[name].copy()) if name in learnt else torch.zeros(0)
         body = given.shape[1:] == value.shape[1:] and given.dim() == value.dim()
         if not body or (name not in heads and given.shape != value.shape):
-            message = f"{package.name} {package.version} cannot begin the {role}: its network is another one ({name})."
-            raise TrainingError("AC-TR-008", message, "Give the same network in the configuration, or begin afresh.")
+            raise TrainingError("AC-TR-008", package=f"{package.name} {package.version}", stage=role, weight=name)
         if name in heads:
             for channel, source in known:
                 value[channel] = given[source]

@@ -7,9 +7,9 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,11 @@ from torch import Tensor, nn
 
 from autocontour.base.errors import TrainingError
 from autocontour.base.jobs import Job
-from autocontour.models.data.dataset import Sample
+from autocontour.models.data.dataset import Dataset
 from autocontour.models.networks import build_network
-from autocontour.models.training.config import StageConfig
+from autocontour.models.training.config import TrainingConfig
 from autocontour.models.training.loss import masked_loss, soft_dice
+from autocontour.models.training.metadata import describe_package
 from autocontour.models.training.patches import PatchSampler
 from autocontour.models.training.validate import validate
 
@@ -36,52 +37,52 @@ class Trainer:
     """Trains one stage in its own folder.
 
     The folder holds ``checkpoint.pt`` (the whole state, replaced in one step), ``best.pt`` (the averaged weights that
-    did best on the fold) and ``log.jsonl`` (one line per report).
+    did best on the validation patients) and ``log.jsonl`` (one line per report).
 
     Parameters
     ----------
     name
         Name of the stage.
-    structures
-        In the order of the outputs.
-    training, fold
-        Patients to learn from and to choose by.
+    config
+        With the stage, the structures in the order of the outputs, and the seed.
+    dataset
+        Patients for training, and those by which a checkpoint is chosen.
     folder
         Made if missing; a checkpoint in it is continued.
-    seed
-        Decides initial weights and patches.
     initial
-        Weights to begin with where the folder holds no checkpoint; random if None.
+        Weights to start from where the folder contains no checkpoint; random if None.
+    device
+        Where the network is trained and validated; CUDA if there is a device, else the CPU.
     """
 
     def __init__(
         self,
         name: str,
-        stage: StageConfig,
-        structures: Sequence[str],
-        training: Sequence[Sample],
-        fold: Sequence[Sample],
+        config: TrainingConfig,
+        dataset: Dataset,
         folder: Path,
-        seed: int,
         initial: Mapping[str, Tensor] | None = None,
+        device: str = "",
     ) -> None:
-        self.name, self.stage, self.structures, self.seed = name, stage, tuple(structures), seed
+        stage, structures = config.stages[name], config.data.structures
+        self.name, self.stage, self.structures, self.seed = name, stage, structures, config.data.seed
         self.folder = folder
-        self.fold = fold[: stage.validate_patients]
+        self.package = describe_package(config, folder)
+        self.validation = dataset.validation[: stage.validate_patients]
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "structures.json").write_text(json.dumps(self.structures), encoding="utf-8")
-        torch.manual_seed(seed)
-        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        torch.manual_seed(self.seed)
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.network = build_network(stage.network)
         if initial is not None:
             self.network.load_state_dict(dict(initial))
         self.network.to(self.device)
-        self.share = torch.tensor([stage.loss_weights.get(name, 1.0) for name in structures], device=self.device)
+        self.loss_weight = torch.tensor([stage.loss_weights.get(one, 1.0) for one in structures], device=self.device)
         self.average = copy.deepcopy(self.network)
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), stage.learning_rate, weight_decay=stage.weight_decay
         )
-        self.sampler = PatchSampler(training, structures, stage)
+        self.sampler = PatchSampler(dataset.training, structures, stage)
         self.cores = torch.get_num_threads()
         self.pool = ThreadPoolExecutor(min(stage.batch, self.cores))
         self.step, self.elapsed_s, self.validated_s, self.best = 0, 0.0, 0.0, -1.0
@@ -120,25 +121,25 @@ class Trainer:
     def _learn(self) -> tuple[float, Tensor, Tensor]:
         for group in self.optimizer.param_groups:
             group["lr"] = self.stage.learning_rate * _rate(self.progress)
-        lessons = list(self.pool.map(self._study, self._shares()))
+        parts = list(self.pool.map(self._compute_gradients, self._parts_of_batch()))
         for index, parameter in enumerate(self.network.parameters()):
-            parameter.grad = torch.stack([lesson.gradients[index] for lesson in lessons]).mean(0)
+            parameter.grad = torch.stack([part.gradients[index] for part in parts]).mean(0)
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_GRADIENT)
         if torch.isfinite(norm):
             self.optimizer.step()
         self.step += 1
         self._update_average()
-        dice = torch.stack([lesson.dice for lesson in lessons])
-        present = torch.stack([lesson.present for lesson in lessons])
-        return float(np.mean([lesson.loss for lesson in lessons])), (dice * present).sum(0), present.sum(0)
+        dice = torch.stack([part.dice for part in parts])
+        present = torch.stack([part.present for part in parts])
+        return float(np.mean([part.loss for part in parts])), (dice * present).sum(0), present.sum(0)
 
-    def _shares(self) -> list[range]:
-        """Return the step's patches as they are worked on together: all on a GPU, one per core's thread on a CPU."""
+    def _parts_of_batch(self) -> list[range]:
+        """Return the patches of a step that are computed together: all on a GPU, one in each thread on a CPU."""
         batch = self.stage.batch
-        return [range(batch)] if self.device == "cuda" else [range(item, item + 1) for item in range(batch)]
+        return [range(batch)] if self.device.type == "cuda" else [range(item, item + 1) for item in range(batch)]
 
-    def _study(self, items: range) -> _Lesson:
-        """Return the gradients that some patches of this step give; parameters are only read."""
+    def _compute_gradients(self, items: range) -> _Gradients:
+        """Return the gradients of some patches of this step; parameters are only read."""
         torch.set_num_threads(max(1, self.cores // self.stage.batch))
         draws = [np.random.default_rng((self.seed, self.step, item)) for item in items]
         patches = [self.sampler.draw(rng) for rng in draws]
@@ -146,14 +147,14 @@ class Trainer:
             torch.stack([getattr(patch, part) for patch in patches]).to(self.device)
             for part in ("image", "target", "weight")
         )
-        with torch.autocast(self.device, torch.bfloat16):
+        with torch.autocast(self.device.type, torch.bfloat16):
             logits = self.network(image)
         logits = logits.float()
-        loss = masked_loss(logits, target, weight, self.share)
+        loss = masked_loss(logits, target, weight, self.loss_weight)
         gradients = torch.autograd.grad(loss, list(self.network.parameters()))
         with torch.no_grad():
             dice, present = soft_dice(logits, target, weight)
-        return _Lesson(loss.item(), gradients, dice.cpu(), present.cpu())
+        return _Gradients(loss.item(), gradients, dice.cpu(), present.cpu())
 
     @torch.no_grad()
     def _update_average(self) -> None:
@@ -163,15 +164,15 @@ class Trainer:
 
     def _validate(self) -> None:
         self.validated_s = self.elapsed_s
-        if not self.fold:
+        if not self.validation:
             return
         began = time.monotonic()
-        dice = validate(self.average, self.fold, self.stage)
+        dice = validate(self.average, self.validation, self.package, self.name, self.device)
         with np.errstate(all="ignore"):
             per_structure = [float(np.nanmean(column)) if np.isfinite(column).any() else None for column in dice.T]
         counted = [value is not None for value in per_structure]
         values = [value for value in per_structure if value is not None]
-        score = float(np.average(values, weights=self.share.cpu().numpy()[counted]))
+        score = float(np.average(values, weights=self.loss_weight.cpu().numpy()[counted]))
         self._log(kind="validate", score=score, dice=per_structure, took_s=round(time.monotonic() - began, 1))
         if score > self.best:
             self.best = score
@@ -197,16 +198,19 @@ class Trainer:
             return
         state = torch.load(path, map_location=self.device, weights_only=True)
         if state["identity"] != self._identity():
-            message = f"The checkpoint of the {self.name} belongs to another network, grid or data."
-            raise TrainingError("AC-TR-004", message, "Give another output folder, or the configuration it began with.")
+            raise TrainingError("AC-TR-004", stage=self.name)
         for name in _COUNTERS:
             setattr(self, name, state[name])
         for name in _PARTS:
             getattr(self, name).load_state_dict(state[name])
 
     def _identity(self) -> str:
-        told = asdict(self.stage)
-        essence = {key: told[key] for key in ("network", "spacing_zyx_mm", "window_zyx", "intensity_windows_hu")}
+        essence = {
+            "network": self.stage.network,
+            "spacing_zyx_mm": self.stage.spacing_zyx_mm,
+            "patch_zyx": self.stage.window_zyx,  # the keys of checkpoints written before version 1.2
+            "windows_hu": self.stage.intensity_windows_hu,
+        }
         text = json.dumps([essence, self.structures], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -233,8 +237,8 @@ def _save_torch(state: dict[str, Any], path: Path) -> None:
 
 
 @dataclass(frozen=True)
-class _Lesson:
-    """What some patches taught."""
+class _Gradients:
+    """Gradients of some patches, with their loss and soft Dice."""
 
     loss: float
     gradients: tuple[Tensor, ...]

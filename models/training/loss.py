@@ -1,4 +1,4 @@
-"""What is made small: cross entropy and Dice per structure, where the structure is known."""
+"""The loss: cross entropy and Dice per structure, where the structure is known."""
 
 from __future__ import annotations
 
@@ -7,41 +7,41 @@ import torch.nn.functional as F  # noqa: N812  (torch's own custom)
 from torch import Tensor
 
 SMOOTH = 1.0
-ALL_SHARE = 4.0
-PRESENT_SHARE = 0.1
+ALL_VOXELS_WEIGHT = 4.0
+INSIDE_WEIGHT = 0.1
 
 
-def masked_loss(logits: Tensor, target: Tensor, weight: Tensor, share: Tensor) -> Tensor:
+def masked_loss(logits: Tensor, target: Tensor, weight: Tensor, loss_weight: Tensor) -> Tensor:
     """Return the mean over known structures of cross entropy plus soft Dice.
 
     The cross entropy is counted twice: as the mean over all voxels, which are nearly all air, and as the mean over
     the structure's own. Without the second a small structure that has once been pushed down to a probability near 0
-    stays there: its Dice has no gradient left and its share of all voxels none to speak of.
+    stays there: its Dice has no gradient left and its part of all voxels is negligible.
 
     Parameters
     ----------
     logits, target, weight
         (batch, structures, z, y, x); where `weight` is 0 no term has a gradient.
-    share
+    loss_weight
         (structures,), how much each counts in the mean.
     """
     entropy = F.binary_cross_entropy_with_logits(logits, target, weight, reduction="none")
-    everywhere = _mean_of_known(entropy, weight, share)
-    within = _mean_of_known(entropy * target, weight * target, share)
+    everywhere = _mean_of_known(entropy, weight, loss_weight)
+    within = _mean_of_known(entropy * target, weight * target, loss_weight)
     dice, present = soft_dice(logits, target, weight)
-    overlap = _shared_mean(1 - dice, present, share)
-    return ALL_SHARE * everywhere + PRESENT_SHARE * within + overlap
+    overlap = _weighted_mean(1 - dice, present, loss_weight)
+    return ALL_VOXELS_WEIGHT * everywhere + INSIDE_WEIGHT * within + overlap
 
 
-def _mean_of_known(values: Tensor, weight: Tensor, share: Tensor) -> Tensor:
+def _mean_of_known(values: Tensor, weight: Tensor, loss_weight: Tensor) -> Tensor:
     """Return the mean over voxels, then over the structures that have any weight."""
     count = weight.sum((0, 2, 3, 4))
-    return _shared_mean(values.sum((0, 2, 3, 4)) / count.clamp(min=1), count > 0, share)
+    return _weighted_mean(values.sum((0, 2, 3, 4)) / count.clamp(min=1), count > 0, loss_weight)
 
 
-def _shared_mean(values: Tensor, known: Tensor, share: Tensor) -> Tensor:
-    """Return the mean of `values` (structures,) over the `known` ones, each counted by its share."""
-    counted = share * known
+def _weighted_mean(values: Tensor, known: Tensor, loss_weight: Tensor) -> Tensor:
+    """Return the mean of `values` (structures,) over the `known` ones, each counted by its weight."""
+    counted = loss_weight * known
     return (values * counted).sum() / counted.sum().clamp(min=1e-6)
 
 

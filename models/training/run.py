@@ -28,13 +28,13 @@ def train_run(
     stages: Sequence[str] | None = None,
     begin_with: ModelPackage | None = None,
 ) -> dict[str, Any]:
-    """Train the stages of `config`, each continued from where it stood, and return what was learnt from.
+    """Train the stages of `config`, each continued from where it stood, and return a summary.
 
     Parameters
     ----------
     folder
-        The run's; each stage has a folder in it, and ``data.json`` tells who was learnt from, the fold and the
-        quarantine with its reasons.
+        The run's; each stage has a folder in it, and ``data.json`` lists the patients for training, those for
+        validation, and those set aside with the reasons.
     data
         Folder of the data, in place of the configuration's.
     stages
@@ -51,8 +51,7 @@ def train_run(
     """
     wanted = list(stages or config.stages)
     if unknown := [name for name in wanted if name not in config.stages]:
-        known = ", ".join(config.stages)
-        raise TrainingError("AC-TR-006", f"The configuration has no stage {unknown[0]!r}.", f"It has: {known}.")
+        raise TrainingError("AC-TR-006", stage=unknown[0], known=", ".join(config.stages))
     beginning = _beginning(folder, begin_with)
     dataset = read_run_data(config, job, data)
     if not dataset.validation:
@@ -62,9 +61,8 @@ def train_run(
     (folder / DATA).write_text(json.dumps(summary, indent=1), encoding="utf-8")
     for name in wanted:
         structures, seed = config.data.structures, config.data.seed
-        stage = config.stages[name]
-        initial = initial_weights(begin_with, name, stage, structures, seed) if begin_with else None
-        trainer = Trainer(name, stage, structures, dataset.training, dataset.validation, folder / name, seed, initial)
+        initial = initial_weights(begin_with, name, config.stages[name], structures, seed) if begin_with else None
+        trainer = Trainer(name, config, dataset, folder / name, initial)
         trainer.run(job)
         summary[name] = {"steps": trainer.step, "minutes": round(trainer.elapsed_s / 60, 1), "score": trainer.best}
     return summary
@@ -81,8 +79,9 @@ def _beginning(folder: Path, package: ModelPackage | None) -> str:
     named = f"{package.name} {package.version} ({package.checksum})" if package else ""
     before = begun_with(folder)
     if (folder / DATA).exists() and before != named:
-        message = f"The run in {folder.name} began with {before or 'random weights'}."
-        raise TrainingError("AC-TR-009", message, "Continue it with the same --from as before, or give a new folder.")
+        if before:
+            raise TrainingError("AC-TR-009", folder=folder.name, start=before)
+        raise TrainingError("AC-TR-012", folder=folder.name)
     return named
 
 
@@ -94,6 +93,6 @@ def read_run_data(config: TrainingConfig, job: Job, data: Path | None = None) ->
 def _summary(dataset: Dataset) -> dict[str, Any]:
     return {
         "training": [sample.patient for sample in dataset.training],
-        "fold": [sample.patient for sample in dataset.validation],
+        "validation": [sample.patient for sample in dataset.validation],
         "quarantined": dataset.quarantined,
     }

@@ -1,102 +1,113 @@
-"""How well a network in training does on whole patients that it has not learnt from."""
+"""How well a network in training does on whole patients, through the inference that the finished package runs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812  (torch's own custom)
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
-from autocontour.models.data.dataset import AIR_HU, Sample
-from autocontour.models.inference.intensity import scale_intensity
-from autocontour.models.training.config import StageConfig
+from autocontour.base.jobs import Job
+from autocontour.contouring import mask_from_contours
+from autocontour.models.data.dataset import Sample
+from autocontour.models.inference.localizer import Patient, find_patient, localize_probabilities
+from autocontour.models.inference.runtime import Channels, Runner
+from autocontour.models.inference.segmenter import Segmented, segment_boxes
+from autocontour.models.package.package import ModelPackage
+from autocontour.patient.geometry import Box, Floats
 
-MARGIN_MM = 15.0
-OVERLAP = 0.5
+
+class TrainingRunner:
+    """A network in training, run as inference runs a package's: on the trainer's device, in bf16 mixed precision."""
+
+    def __init__(self, network: nn.Module, device: torch.device) -> None:
+        self._network, self._device = network, device
+        self.device = f"{device.type} torch"
+
+    def __call__(self, windows: Iterable[Channels]) -> Iterator[Channels]:
+        """Turn each (channels, z, y, x) input into (structures, z, y, x) probabilities."""
+        return map(self._run, windows)
+
+    @torch.inference_mode()
+    def _run(self, window: Channels) -> Channels:
+        image = torch.from_numpy(window[None]).to(self._device)
+        with torch.autocast(self._device.type, torch.bfloat16):
+            logits = self._network(image)
+        probabilities: Channels = torch.sigmoid(logits.float())[0].cpu().numpy()
+        return probabilities
 
 
-@torch.inference_mode()
-def predict_sample(network: nn.Module, sample: Sample, stage: StageConfig) -> Tensor:
-    """Return probabilities (structures, z, y, x) on the sample's own grid.
+def validate(
+    network: nn.Module, samples: Sequence[Sample], package: ModelPackage, role: str, device: torch.device
+) -> NDArray[np.float64]:
+    """Return the DSC of every patient (rows) and structure (columns); NaN where it is not contoured.
 
-    The segmenter looks only around the structures, as the localizer's boxes will make it do; the localizer looks at
-    the whole body.
+    Parameters
+    ----------
+    network
+        On `device`.
+    package
+        Describes the stages and structures; its weights are not read.
+    role
+        ``localizer`` or ``segmenter``. The segmenter is given a box around each reference, as large as a localizer
+        without error would give it.
     """
-    start, stop = region_of(sample, stage)
-    scale = torch.tensor(sample.spacing_zyx_mm / np.array(stage.spacing_zyx_mm), dtype=torch.float64)
-    z, y, x = (slice(a, b) for a, b in zip(start, stop, strict=True))
-    crop = torch.from_numpy(sample.hu[z, y, x].astype(np.float32))
-    size = [max(1, round(n * float(s))) for n, s in zip(crop.shape, scale, strict=True)]
-    image = F.interpolate(crop[None, None], size=size, mode="trilinear", align_corners=False)[0, 0]
-    probability = torch.sigmoid(predict_windows(network, image, stage))
-    back = F.interpolate(probability[None], size=crop.shape, mode="trilinear", align_corners=False)[0]
-    whole = torch.zeros((len(back), *sample.hu.shape))
-    whole[:, z, y, x] = back
-    return whole
+    runner = TrainingRunner(network.eval(), device)
+    rows = [dice_of_sample(predict_sample(runner, sample, package, role), sample, package) for sample in samples]
+    network.train()
+    return np.array(rows)
 
 
-def region_of(sample: Sample, stage: StageConfig) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the start and stop of the box that the stage looks at."""
-    shape = np.array(sample.hu.shape)
-    if stage.focus == "body":
-        return np.zeros(3, dtype=np.intp), shape
-    places = np.argwhere(sample.labels > 0)
-    margin = np.ceil(MARGIN_MM / sample.spacing_zyx_mm).astype(int)
-    return np.maximum(places.min(0) - margin, 0), np.minimum(places.max(0) + 1 + margin, shape)
+def predict_sample(runner: Runner, sample: Sample, package: ModelPackage, role: str) -> dict[str, NDArray[np.bool_]]:
+    """Return what a stage draws of the structures that are contoured in a patient, as masks on the patient's CT."""
+    ct = sample.to_ct()
+    patient = find_patient(ct)
+    if patient is None:
+        return {}
+    levels = {name: structure.threshold for name, structure in package.structures.items()}
+    if role == "localizer":
+        levels = dict.fromkeys(levels, package.stages[role].threshold)
+    return {
+        name: mask_from_contours(outcome.contours_at(levels[name], ct.geometry), ct.geometry)
+        for name, outcome in _predict(runner, patient, sample, package, role).items()
+    }
 
 
-def predict_windows(network: nn.Module, image: Tensor, stage: StageConfig) -> Tensor:
-    """Return logits (structures, z, y, x) of `image` in HU, from overlapping windows with Gaussian weights."""
-    patch = np.array(stage.window_zyx)
-    short = np.maximum(patch - np.array(image.shape), 0)
-    before = short // 2
-    padding = [int(v) for axis in (2, 1, 0) for v in (before[axis], short[axis] - before[axis])]
-    padded = F.pad(image, padding, value=AIR_HU)
-    weight = _gaussian(stage.window_zyx)
-    total, norm = torch.zeros(0), torch.zeros(padded.shape)
-    for corner in _corners(np.array(padded.shape), patch):
-        z, y, x = (slice(int(a), int(a + n)) for a, n in zip(corner, patch, strict=True))
-        window = torch.from_numpy(scale_intensity(padded[z, y, x].numpy(), stage.intensity_windows_hu))[None]
-        with torch.autocast("cpu", torch.bfloat16):
-            logits = network(window)[0].float()
-        if not len(total):
-            total = torch.zeros((len(logits), *padded.shape))
-        total[:, z, y, x] += logits * weight
-        norm[z, y, x] += weight
-    z, y, x = (slice(int(b), int(b + n)) for b, n in zip(before, image.shape, strict=True))
-    return (total / norm)[:, z, y, x]
+def _predict(
+    runner: Runner, patient: Patient, sample: Sample, package: ModelPackage, role: str
+) -> dict[str, Segmented]:
+    boxes = reference_boxes(sample, package)
+    if role != "localizer":
+        return segment_boxes(patient, package, runner, boxes, Job()) if boxes else {}
+    probabilities, grid = localize_probabilities(patient, package, runner, Job())
+    return {name: Segmented(probabilities[name], grid, (), probabilities[name]) for name in boxes}
 
 
-def _gaussian(shape: Sequence[int]) -> Tensor:
-    axes = [torch.exp(-(((torch.arange(n) - (n - 1) / 2) / (n / 4)) ** 2) / 2) for n in shape]
-    return axes[0][:, None, None] * axes[1][:, None] * axes[2]
+def reference_boxes(sample: Sample, package: ModelPackage) -> dict[str, tuple[Floats, Floats]]:
+    """Return the lower and upper edges in mm of every reference, with the margin that the localizer's boxes have."""
+    boxes: dict[str, tuple[Floats, Floats]] = {}
+    for k, (name, structure) in enumerate(package.structures.items()):
+        reference = sample.reference(k)
+        box = None if reference is None else Box.around(reference)
+        if box is not None:
+            low, high = ((np.array(edge) - 0.5) * sample.spacing_zyx_mm for edge in (box.start_zyx, box.stop_zyx))
+            boxes[name] = (low - structure.margin_mm, high + structure.margin_mm)
+    return boxes
 
 
-def _corners(shape: NDArray[np.intp], patch: NDArray[np.intp]) -> list[tuple[int, int, int]]:
-    starts = []
-    for size, step in zip(shape - patch, patch * (1 - OVERLAP), strict=True):
-        starts.append(np.round(np.linspace(0, size, int(np.ceil(size / step)) + 1)).astype(int))
-    return [(int(z), int(y), int(x)) for z in starts[0] for y in starts[1] for x in starts[2]]
-
-
-def dice_of_sample(probability: Tensor, sample: Sample, thresholds: Sequence[float]) -> NDArray[np.float64]:
-    """Return the DSC of every structure on the solid slices; NaN where it is not contoured."""
-    result = np.full(len(sample.known), np.nan)
-    solid = probability.numpy()[:, sample.solid]
-    for k, threshold in enumerate(thresholds):
-        truth = sample.mask(k)[sample.solid]
-        if sample.known[k] and truth.any():
-            drawn = solid[k] > threshold
-            result[k] = 2 * (drawn & truth).sum() / (drawn.sum() + truth.sum())
+def dice_of_sample(drawn: dict[str, NDArray[np.bool_]], sample: Sample, package: ModelPackage) -> NDArray[np.float64]:
+    """Return the DSC of every structure on the solid slices; NaN where it is not contoured, 0 where it is not drawn."""
+    result = np.full(len(package.structures), np.nan)
+    for k, name in enumerate(package.structures):
+        reference = sample.reference(k)
+        if reference is not None:
+            result[k] = dice(reference, drawn[name], sample) if name in drawn else 0.0
     return result
 
 
-def validate(network: nn.Module, samples: Sequence[Sample], stage: StageConfig) -> NDArray[np.float64]:
-    """Return the DSC of every patient (rows) and structure (columns) at a threshold of 0.5."""
-    network.eval()
-    rows = [dice_of_sample(predict_sample(network, s, stage), s, [0.5] * len(s.known)) for s in samples]
-    network.train()
-    return np.array(rows)
+def dice(reference: NDArray[np.bool_], drawn: NDArray[np.bool_], sample: Sample) -> float:
+    """Return the DSC of two masks on the patient's CT, counted on the solid slices; `reference` is not empty."""
+    drawn = drawn & sample.solid[:, None, None]
+    return float(2 * (drawn & reference).sum() / (drawn.sum() + reference.sum()))

@@ -21,8 +21,9 @@ from autocontour.models.training.config import AugmentConfig, read_config
 from autocontour.models.training.curves import draw_curves, read_log
 from autocontour.models.training.loop import Trainer
 from autocontour.models.training.loss import masked_loss, soft_dice
+from autocontour.models.training.metadata import describe_package
 from autocontour.models.training.patches import PatchSampler, mirrored_channels
-from autocontour.models.training.validate import dice_of_sample, predict_sample
+from autocontour.models.training.validate import TrainingRunner, dice_of_sample, predict_sample
 
 STRUCTURES = ["Brainstem", "Parotid_R", "Parotid_L"]
 CENTRES = {"Brainstem": (14, 12, 12), "Parotid_R": (8, 9, 6), "Parotid_L": (8, 9, 18)}
@@ -125,8 +126,8 @@ def toy(toy_config):
 
 def trainer(toy, folder, **changes):
     config, dataset = toy
-    stage = replace(config.stages["segmenter"], **changes)
-    return Trainer("segmenter", stage, STRUCTURES, dataset.training, dataset.validation, folder, config.data.seed)
+    stages = {**config.stages, "segmenter": replace(config.stages["segmenter"], **changes)}
+    return Trainer("segmenter", replace(config, stages=stages), dataset, folder)
 
 
 def states(folder):
@@ -382,13 +383,14 @@ def test_prediction_lies_on_the_patient_s_own_grid(toy):
         def forward(self, image):
             return torch.cat([(image - level) * 50 for level in (0.0, 0.3, 0.6)], 1)
 
-    stage = replace(config.stages["segmenter"], spacing_zyx_mm=(3.0, 3.0, 3.0))
-    probability = predict_sample(Bright(), sample, stage)
-    assert probability.shape == (3, *sample.hu.shape)
+    stages = {**config.stages, "segmenter": replace(config.stages["segmenter"], spacing_zyx_mm=(3.0, 3.0, 3.0))}
+    package = describe_package(replace(config, stages=stages), Path())
+    drawn = predict_sample(TrainingRunner(Bright(), torch.device("cpu")), sample, package, "segmenter")
+    assert {mask.shape for mask in drawn.values()} == {sample.to_ct().hu.shape}
     only_last = replace(sample, known=np.array([False, False, True]))
-    dice = dice_of_sample(probability[2:].repeat(3, 1, 1, 1), only_last, [0.5] * 3)
-    assert np.isnan(dice[:2]).all()
-    assert dice[2] > 0.6
+    scores = dice_of_sample(dict.fromkeys(STRUCTURES, drawn["Parotid_L"]), only_last, package)
+    assert np.isnan(scores[:2]).all()
+    assert scores[2] > 0.6
 
 
 @pytest.mark.parametrize(
