@@ -1,14 +1,28 @@
-"""Writing files whole or not at all."""
+"""Writing files whole or not at all, and never over what is read."""
 
 from __future__ import annotations
 
 import os
+import re
+import socket
+import stat
 import tempfile
-from collections.abc import Iterator
+import time
+import unicodedata
+import zlib
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 from autocontour.base.errors import OutputError
+
+PART = ".part"
+"""Suffix of a file that is being written; no folder watcher takes it for DICOM or NIfTI."""
+STALE_SECONDS = 86_400.0
+"""From this age on an unfinished file of an unknown process is removed."""
+_UNFINISHED = re.compile(r"\.autocontour-(?P<host>[0-9a-f]{8})-(?P<process>\d+)-\w+\.part")
+_UNFINISHED_BEFORE = re.compile(r"\.autocontour-\w{8}(\.\w+)?")  # of versions up to 0.4
 
 
 @contextmanager
@@ -16,7 +30,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`, which takes its place when the block ends well.
 
     The temporary file is flushed to the disk before it is renamed; if the block raises, it is removed and `path` stays
-    as it was.
+    as it was. What a killed program left unfinished in the folder is removed.
 
     Raises
     ------
@@ -26,7 +40,8 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".autocontour-", suffix=path.suffix, dir=path.parent)
+        remove_unfinished(path.parent)
+        handle, name = tempfile.mkstemp(prefix=f".autocontour-{_host()}-{os.getpid()}-", suffix=PART, dir=path.parent)
         os.close(handle)
         temporary = Path(name)
         yield temporary
@@ -35,11 +50,7 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
         _flush(path.parent)
     except OSError as error:
-        raise OutputError(
-            "AC-OUT-001",
-            f"{path.name} could not be written: {error.strerror or type(error).__name__}.",
-            "Check that the folder can be written and that the disk is not full.",
-        ) from error
+        raise cannot_write(path, error) from error
     finally:
         if temporary is not None:
             with suppress(OSError):
@@ -50,6 +61,105 @@ def write_atomically(path: Path, data: bytes) -> None:
     """Write `data` to `path`, whole or not at all (see `replacing`)."""
     with replacing(path) as temporary:
         temporary.write_bytes(data)
+
+
+def cannot_write(path: Path, error: OSError) -> OutputError:
+    """Return the error for a file that the system does not let us write."""
+    return OutputError("AC-OUT-001", file=shown_path(path), reason=error.strerror or type(error).__name__)
+
+
+def read_file(path: Path) -> bytes:
+    """Return the content of a regular file.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read, or is a FIFO, socket or device, on which reading might never end.
+    """
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with os.fdopen(handle, "rb") as file:
+        mode = os.fstat(handle).st_mode
+        if not stat.S_ISREG(mode):
+            reason = os.strerror(21) if stat.S_ISDIR(mode) else "Not a regular file"
+            raise OSError(21 if stat.S_ISDIR(mode) else 22, reason, str(path))
+        return file.read()
+
+
+def refuse_inputs(output: Path, inputs: Iterable[Path]) -> None:
+    """Refuse to write over one of the files that are read, whatever links lead to it.
+
+    Two paths are the same file if they have the same inode, or the same name once links are followed; case and
+    Unicode normalization of names do not count, since on some disks they do not.
+
+    Raises
+    ------
+    OutputError
+        ``AC-OUT-004`` if `output` is one of `inputs`.
+    """
+    names, inodes = _names(output), _inodes(output)
+    for path in inputs:
+        if names & _names(path) or inodes & _inodes(path):
+            raise OutputError("AC-OUT-004", file=shown_path(output))
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what programs that were killed left in a folder; what cannot be removed stays."""
+    with suppress(OSError):
+        for entry in os.scandir(folder):
+            if entry.name.startswith(".autocontour-") and _is_stale(entry):
+                with suppress(OSError):
+                    Path(entry.path).unlink()
+
+
+def shown_path(path: Path) -> str:
+    """Return a file's name for a sentence: without the folders, whose names may say who the patient is."""
+    name = path.name if len(path.name) <= 80 else f"{path.name[:40]}…{path.name[-30:]}"
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _is_stale(entry: os.DirEntry[str]) -> bool:
+    age = time.time() - entry.stat(follow_symlinks=False).st_mtime
+    if match := _UNFINISHED.fullmatch(entry.name):
+        is_ours = match["host"] == _host()
+        return age > STALE_SECONDS or (is_ours and not _is_running(int(match["process"])))
+    return age > STALE_SECONDS and _UNFINISHED_BEFORE.fullmatch(entry.name) is not None
+
+
+def _is_running(process: int) -> bool:
+    if os.name == "nt":
+        return True  # os.kill would end it; its file goes once it is stale
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+@cache
+def _host() -> str:
+    """Return what tells this computer from others that write to the same disk."""
+    return f"{zlib.crc32(socket.gethostname().encode('utf-8', 'replace')):08x}"
+
+
+def _names(path: Path) -> set[str]:
+    return {_plain(os.path.abspath(path)), _plain(os.path.realpath(path))}  # noqa: PTH100  (abspath follows no link)
+
+
+def _plain(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _inodes(path: Path) -> set[tuple[int, int]]:
+    """Return device and inode of what a path names, and of the link itself; none where the disk has no inodes."""
+    found = set()
+    for follow in (True, False):
+        with suppress(OSError):
+            status = os.stat(path, follow_symlinks=follow)  # noqa: PTH116
+            if status.st_ino:
+                found.add((status.st_dev, status.st_ino))
+    return found
 
 
 def _flush(path: Path) -> None:

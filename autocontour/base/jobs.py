@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Sized
 from threading import Event
 from typing import TypeVar
@@ -43,3 +44,9 @@ class Job:
         for done, item in enumerate(items, 1):
             yield item
             self.advance(stage, done / count if count else 1.0)
+
+
+def seconds_left(started: float, fraction: float) -> float:
+    """Return the seconds that a task begun at `started` (`time.monotonic`) still takes; below zero if not known."""
+    passed = time.monotonic() - started
+    return passed * (1 - fraction) / fraction if fraction > 0.05 else -1.0

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from autocontour.pipeline.request import Report
+    from autocontour.pipeline.report import Report
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -21,7 +21,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         required=True,
         help="the RTSTRUCT to write; a folder with --all, and for NIfTI or NRRD (one mask per structure)",
     )
-    parser.add_argument("--template", help="site template, by name or path; `autocontour info --templates` lists them")
+    parser.add_argument(
+        "--template", default="", help="site template, by name or path; `autocontour info --templates` lists them"
+    )
     parser.add_argument("--structures", nargs="+", default=[], metavar="NAME", help="only these (TG-263 names)")
     parser.add_argument(
         "--package",
@@ -53,9 +55,9 @@ def run(args: argparse.Namespace) -> int:
     request = Request(
         args.ct,
         args.output,
-        template=args.template,
+        template_name=args.template,
         names=tuple(args.structures),
-        package=args.package,
+        package_name=args.package,
         series=args.series,
         all_series=args.all,
         existing=next((mode for mode in ("append", "replace", "force") if getattr(args, mode)), "refuse"),

@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     from autocontour.rtstruct import read_structure_set
 
     if not 0 <= args.tau < math.inf:
-        raise UsageError("AC-US-050", "The tolerance must be a length in mm.", "Give --tau 0 or more.")
+        raise UsageError("AC-US-050")
     with progress_job(quiet=args.json) as job:
         ct = _read_ct(args, job)
         reference, judged = (read_structure_set(path, ct) for path in (args.reference, args.judged))
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _read_ct(args: argparse.Namespace, job: Job) -> CTVolume:
     from autocontour.dicom import planning_cts, read_ct, scan_folder
-    from autocontour.pipeline.request import choose_series
+    from autocontour.pipeline.sources import choose_series
 
     series = choose_series(planning_cts(scan_folder(args.ct, job)), args.series)
     return read_ct(series, job, frozenset(args.accept))

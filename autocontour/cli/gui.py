@@ -20,7 +20,5 @@ def run(args: argparse.Namespace) -> int:
     except ImportError as error:
         from autocontour.base.errors import UsageError
 
-        raise UsageError(
-            "AC-US-042", "The viewer's libraries are not installed.", "Install autocontour[gui]."
-        ) from error
+        raise UsageError("AC-US-042") from error
     return run_viewer(args.ct)

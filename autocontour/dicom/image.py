@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autocontour.base.errors import CTError
-from autocontour.base.files import replacing
+from autocontour.base.errors import CTError, OutputError
+from autocontour.base.files import cannot_write, replacing, shown_path
 from autocontour.base.findings import Finding, Severity
 from autocontour.dicom.field import find_outside_field
 from autocontour.dicom.wording import shown
@@ -71,6 +72,11 @@ def write_mask(mask: NDArray[np.bool_], source: Path, path: Path) -> None:
         The file that was read.
     path
         Ends in ``.nii.gz``; written whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        ``AC-OUT-001`` if it cannot be written, ``AC-OUT-005`` if it does not hold what it should.
     """
     import SimpleITK
 
@@ -78,7 +84,19 @@ def write_mask(mask: NDArray[np.bool_], source: Path, path: Path) -> None:
     turned = np.linalg.det(np.array(like.GetDirection()).reshape(3, 3)) < 0
     image: Any = SimpleITK.GetImageFromArray((mask[::-1] if turned else mask).astype(np.uint8))
     image.CopyInformation(like)
+    try:
+        # The library reports no full disk: what it wrote is read back, then copied by ourselves.
+        with tempfile.TemporaryDirectory() as folder:
+            draft = Path(folder, "mask.nii.gz")
+            SimpleITK.WriteImage(image, str(draft))
+            written: Any = SimpleITK.ReadImage(str(draft))
+            data = draft.read_bytes()
+    except RuntimeError as fault:
+        raise OutputError("AC-OUT-005", file=shown_path(path)) from fault
+    except OSError as fault:
+        raise cannot_write(path, fault) from fault
+    same_values = np.array_equal(SimpleITK.GetArrayViewFromImage(written), SimpleITK.GetArrayViewFromImage(image))
     with replacing(path) as temporary:
-        named = temporary.with_name(temporary.name + ".nii.gz")
-        SimpleITK.WriteImage(image, str(named))
-        named.replace(temporary)
+        temporary.write_bytes(data)
+        if not same_values or temporary.read_bytes() != data:
+            raise OutputError("AC-OUT-005", file=shown_path(path))

@@ -13,6 +13,7 @@ from pydicom import Dataset, config, dcmread
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from autocontour.base.errors import AutoContourError, CTError
+from autocontour.base.files import read_file
 from autocontour.dicom.wording import shown
 
 DAMAGED = "AC-CT-001"
@@ -90,7 +91,7 @@ def read_dataset(
 def read_bytes(path: Path, error: type[AutoContourError] = CTError, code: str = UNREADABLE) -> bytes:
     """Read a whole file; an `AutoContourError` of the type asked for if it cannot be opened."""
     try:
-        return path.read_bytes()
+        return read_file(path)
     except (OSError, MemoryError) as fault:
         raise unreadable(path, fault, error, code) from fault
 

@@ -16,6 +16,7 @@ from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, generate_ui
 
 from autocontour import __version__
 from autocontour.base.errors import OutputError
+from autocontour.base.files import cannot_write, shown_path
 from autocontour.base.jobs import Job
 from autocontour.patient.geometry import VolumeGeometry
 from autocontour.patient.volume import CTVolume, SeriesReference
@@ -86,11 +87,7 @@ def write_ct_series(
     try:
         _write_whole(folder, hu, geometry, header, uids, job)
     except OSError as error:
-        raise OutputError(
-            "AC-OUT-001",
-            f"The CT series could not be written: {error.strerror or type(error).__name__}.",
-            "Check that the folder can be written and that the disk is not full.",
-        ) from error
+        raise cannot_write(folder, error) from error
     reference = SeriesReference(
         str(header.StudyInstanceUID), str(header.SeriesInstanceUID), str(header.FrameOfReferenceUID),
         str(CTImageStorage), uids, header,
@@ -107,7 +104,7 @@ def check_new_folder(folder: Path) -> None:
         AC-OUT-002.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise OutputError("AC-OUT-002", f"{folder.name} is not an empty folder.", "Name a new folder.")
+        raise OutputError("AC-OUT-002", file=shown_path(folder))
 
 
 def _write_whole(

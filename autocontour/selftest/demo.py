@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autocontour.base.errors import OutputError
+from autocontour.base.files import shown_path
 from autocontour.base.jobs import Job
 from autocontour.contouring import contours_from_mask
 from autocontour.dicom.ct import read_ct
@@ -73,7 +74,7 @@ def run_demo(folder: Path, job: Job, patients: Sequence[str] = PATIENTS) -> tupl
         ``AC-OUT-002`` if the folder holds something.
     """
     if folder.exists() and any(folder.iterdir()):
-        raise OutputError("AC-OUT-002", f"The folder {folder.name} is not empty.", "Give another with -o.")
+        raise OutputError("AC-OUT-002", file=shown_path(folder))
     done = [contour_patient(name, folder / name, job) for name in patients]
     page = folder / "index.html"
     write_page(

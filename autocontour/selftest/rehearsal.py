@@ -12,7 +12,8 @@ from autocontour.dicom.series import SeriesDescription, write_ct_series
 from autocontour.patient.structures import StructureSet
 from autocontour.patient.volume import CTVolume
 from autocontour.phantom import Site, build_phantom, truth_structures
-from autocontour.pipeline.request import Report, Request, contour_path
+from autocontour.pipeline.report import Report
+from autocontour.pipeline.request import Request, contour_path
 from autocontour.qa.compare import ComparedStructure, compare_sets
 from autocontour.rtstruct import read_structure_set
 

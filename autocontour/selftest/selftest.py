@@ -10,7 +10,7 @@ from pathlib import Path
 
 from autocontour.base.jobs import Job
 from autocontour.phantom import Site
-from autocontour.pipeline.contour import RULES
+from autocontour.pipeline.plan import RULES
 from autocontour.selftest.rehearsal import Rehearsal, rehearse
 
 EXPECTED = Path(__file__).parent / "expected.json"

@@ -22,7 +22,7 @@ from autocontour.gui.look.phrases import as_sentence
 from autocontour.gui.state.tasks import ThreadTask
 from autocontour.patient.structures import StructureSet
 from autocontour.patient.volume import CTVolume
-from autocontour.pipeline.request import no_planning_ct
+from autocontour.pipeline.sources import no_planning_ct
 from autocontour.rtstruct import read_structure_set
 from autocontour.rtstruct.read.summary import StructureSetSummary, read_summary
 

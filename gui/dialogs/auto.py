@@ -23,7 +23,7 @@ from autocontour.gui.dialogs.frame import Dialog
 from autocontour.gui.look import theme
 from autocontour.gui.look.language import later, tr, tr_count
 from autocontour.models import ModelPackage, available_packages
-from autocontour.pipeline.contour import RULES, Drawable, list_drawable
+from autocontour.pipeline.plan import RULES, Drawable, list_drawable
 from autocontour.site.template import list_templates, read_template
 
 EVERYTHING = later("Everything that can be drawn")

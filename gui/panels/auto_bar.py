@@ -12,6 +12,7 @@ from autocontour.gui.panels.progress_strip import ProgressStrip
 from autocontour.gui.state.tasks import ContourTask
 from autocontour.gui.state.workspace import Workspace
 from autocontour.patient.structures import Structure
+from autocontour.pipeline.worker import Order
 
 NOT_FOUND = "AC-PL-001"
 
@@ -46,7 +47,7 @@ class AutoBar(ProgressStrip):
             return
         self._count, self._hands = 0, self.workspace.hands
         self._target, self._package = target, package
-        self.task = ContourTask(ct, template, names, package, self)
+        self.task = ContourTask(ct, Order(template, names, package), self)
         self.task.advanced.connect(self.show_progress)
         free = self.workspace.when_free  # a stroke under way comes first
         self.task.drawn.connect(lambda structure: free(partial(self._receive, structure)))

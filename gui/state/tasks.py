@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from multiprocessing.connection import Connection
 from typing import Any, ClassVar
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
@@ -17,9 +14,9 @@ from autocontour.base.errors import AutoContourError, Cancelled
 from autocontour.base.jobs import Job
 from autocontour.gui.look.language import tr
 from autocontour.patient.volume import CTVolume
+from autocontour.pipeline.worker import Advanced, ContourProcess, Done, Drawn, Order
 
 POLL_MS = 40
-STOP_SECONDS = 2.0
 
 
 class _SignalJob(Job):
@@ -104,96 +101,43 @@ class ContourTask(QObject):
     """The findings about the whole."""
     failed = Signal(object)
 
-    def __init__(
-        self, ct: CTVolume, template: str, names: tuple[str, ...], package: str = "", parent: QObject | None = None
-    ) -> None:
+    def __init__(self, ct: CTVolume, order: Order, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        # A fresh interpreter: a fork would inherit the window's X connection.
-        context = multiprocessing.get_context("spawn")
-        self._receiver, sender = context.Pipe(duplex=False)
-        arguments = (sender, ct, template, names, package)
-        self._process = context.Process(target=contour_in_process, args=arguments, daemon=True)
+        self._worker = ContourProcess(ct, order)
         self._timer = QTimer(self, interval=POLL_MS)
         self._timer.timeout.connect(self._poll)
-        self._sender = sender
-        self._started = 0.0
 
     def start(self) -> None:
         """Begin."""
-        self._started = time.monotonic()
-        self._process.start()
-        self._sender.close()
+        self._worker.start()
         self._timer.start()
 
     @property
     def is_running(self) -> bool:
         """Whether it still draws."""
-        return self._timer.isActive()
+        return self._worker.is_running
 
     @property
     def process_id(self) -> int | None:
         """Of the process, for those who watch it."""
-        return self._process.pid
+        return self._worker.process_id
 
     def cancel(self) -> None:
         """Stop at once; what was drawn so far stays."""
         if self.is_running:
-            self._stop()
+            self._timer.stop()
+            self._worker.stop()
             self.failed.emit(Cancelled())
 
     def _poll(self) -> None:
-        # A pipe whose other end has died is ready, and then has nothing but its end.
-        try:
-            while self.is_running and self._receiver.poll():
-                self._take(*self._receiver.recv())
-        except (EOFError, OSError):
-            self._stop()
-            message = tr("Auto-contouring stopped unexpectedly; your structures are as they were.")
-            self.failed.emit(AutoContourError("AC-GUI-002", message, tr("Try again.")))
-
-    def _take(self, kind: str, content: Any) -> None:  # noqa: ANN401  (what the process sent)
-        if kind == "progress":
-            stage, fraction = content
-            self.advanced.emit(stage, fraction, self._seconds_left(fraction))
-        elif kind == "structure":
-            self.drawn.emit(content)
-        else:
-            self._stop()
-            (self.done if kind == "done" else self.failed).emit(content)
-
-    def _seconds_left(self, fraction: float) -> float:
-        passed = time.monotonic() - self._started
-        return passed * (1 - fraction) / fraction if fraction > 0.05 else -1.0
-
-    def _stop(self) -> None:
-        self._timer.stop()
-        if self._process.is_alive():
-            self._process.terminate()
-            self._process.join(STOP_SECONDS)
-        if self._process.is_alive():
-            self._process.kill()
-        self._receiver.close()
-
-
-def contour_in_process(sender: Connection, ct: CTVolume, template: str, names: tuple[str, ...], package: str) -> None:
-    """Contour `ct` and send what happens: progress, structures, then done or failed."""
-    job = _SignalJob(lambda stage, fraction: sender.send(("progress", (stage, fraction))))
-    try:
-        from autocontour.pipeline.contour import contour_ct
-        from autocontour.site.template import read_template
-
-        chosen = read_template(template) if template else None
-        contoured = contour_ct(
-            ct,
-            template=chosen,
-            names=names,
-            package=package,
-            job=job,
-            on_structure=lambda s: sender.send(("structure", s)),
-        )
-        sender.send(("done", contoured.structure_set.findings))
-    except AutoContourError as error:
-        sender.send(("failed", error))
-    except Exception as error:  # noqa: BLE001  (the window shows it)
-        sender.send(("failed", AutoContourError("AC-GUI-003", f"Auto-contouring failed: {error}.")))
-    sender.close()
+        for event in self._worker.poll():
+            if not self.is_running:
+                self._timer.stop()
+            if isinstance(event, Advanced):
+                self.advanced.emit(event.stage, event.fraction, event.seconds_left)
+            elif isinstance(event, Drawn):
+                self.drawn.emit(event.structure)
+            elif isinstance(event, Done):
+                self.done.emit(event.findings)
+            else:
+                self.failed.emit(event.error)

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from autocontour.dicom.scan import planning_cts, scan_folder
 from autocontour.dicom.series import SeriesDescription, write_ct_series
 from autocontour.patient.structures import StructureSet
 from autocontour.phantom import build_phantom
-from autocontour.pipeline import request as batch
+from autocontour.pipeline import request, sources
 from autocontour.rtstruct import read_structure_set
 
 NAME = "PHANTOM^NEVERSHOWN"
@@ -229,17 +230,18 @@ def test_a_research_image_gives_masks_and_never_a_structure_set(
     assert middle[0] > 20  # and it lies on the patient's left
 
 
-@pytest.mark.parametrize("stage", ["read_ct", "contour_ct"])
-def test_ctrl_c_leaves_nothing_half_written(
-    ct_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize(("module", "stage"), [(sources, "read_ct"), (request, "contour_ct")])
+def test_a_signal_leaves_nothing_half_written(
+    ct_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: ModuleType, stage: str, number: int
 ) -> None:
-    work = getattr(batch, stage)
+    work = getattr(module, stage)
 
     def interrupted(*args: object, **options: object) -> object:
         done = work(*args, **options)
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), number)
         return done
 
-    monkeypatch.setattr(batch, stage, interrupted)
+    monkeypatch.setattr(module, stage, interrupted)
     assert main(["contour", str(ct_folder), "-o", str(tmp_path / "RS.dcm"), "--structures", "Lung_L"]) == 130
     assert list(tmp_path.iterdir()) == []

@@ -17,7 +17,8 @@ from autocontour.models.package.package import write_members
 from autocontour.patient.geometry import VolumeGeometry
 from autocontour.patient.structures import Drawing
 from autocontour.patient.volume import CTVolume
-from autocontour.pipeline.contour import RULES, contour_ct, list_drawable
+from autocontour.pipeline.contour import contour_ct
+from autocontour.pipeline.plan import RULES, build_plan, list_drawable, read_plan
 
 pytestmark = pytest.mark.skipif(not (BUNDLED / "head-and-neck").is_dir(), reason="no bundled package")
 SQUARE = {0: MultiPolygon([box(-9, -9, 9, 9)])}
@@ -100,19 +101,19 @@ def test_without_a_choice_the_rules_come_first(drawn):
 
 @pytest.mark.usefixtures("own_packages")
 def test_the_chosen_package_draws_what_it_knows_and_the_rules_the_rest(drawn):
-    by = provenance(contour_ct(ct(), package="our-thorax"))
+    by = provenance(contour_ct(ct(), read_plan(package_name="our-thorax")))
     assert by["Lung_L"] == "our-thorax"
     assert by["Lung_R"] == RULES
     assert "head-and-neck" not in drawn
     assert "Lung_L" not in drawn["rules"]
     with pytest.raises(UsageError, match="AC-US-012"):
-        contour_ct(ct(), package="our-thorax", names=("Brainstem",))
+        read_plan(names=("Brainstem",), package_name="our-thorax")
     with pytest.raises(ModelError, match="AC-MD-017"):
-        contour_ct(ct(), package="none such")
+        read_plan(package_name="none such")
 
 
 def test_what_is_withheld_is_drawn_when_asked_for_by_name(drawn):
-    assert provenance(contour_ct(ct(), names=("PTV_High",))) == {"PTV_High": "head-and-neck"}
+    assert provenance(contour_ct(ct(), build_plan(names=("PTV_High",)))) == {"PTV_High": "head-and-neck"}
     assert "rules" not in drawn
 
 

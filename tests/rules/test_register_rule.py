@@ -10,7 +10,8 @@ import pytest
 
 from autocontour.base.jobs import Job
 from autocontour.patient.volume import CTVolume
-from autocontour.pipeline.contour import contour_ct, list_drawable
+from autocontour.pipeline.contour import contour_ct
+from autocontour.pipeline.plan import build_plan, list_drawable
 from autocontour.rules import NAMES, RULES, draw_structures, forget_rule, register_rule
 
 
@@ -27,7 +28,7 @@ def crosshair():
 @pytest.mark.usefixtures("crosshair")
 def test_a_rule_from_outside_draws_through_the_pipeline(thorax):
     assert "Crosshair" in {one.name for one in list_drawable([])}
-    (structure,) = contour_ct(thorax.ct(), names=["Crosshair"]).structure_set.structures
+    (structure,) = contour_ct(thorax.ct(), build_plan(names=["Crosshair"])).structure_set.structures
     assert structure.name == "Crosshair"
     assert structure.contours[30].area == 400
     assert "AC-TOY-1" in {finding.code for finding in structure.findings}
@@ -40,7 +41,7 @@ def test_its_options_and_its_reasons_reach_it(thorax):
     with pytest.raises(TypeError, match="tiny"):
         draw_structures(thorax.ct(), ["Crosshair"], Job(), tiny=True)
     empty = CTVolume(np.full_like(thorax.hu, -1000), thorax.ct().geometry)
-    found = contour_ct(empty, names=["Crosshair"]).structure_set
+    found = contour_ct(empty, build_plan(names=["Crosshair"])).structure_set
     assert not found.structures
     assert [finding.code for finding in found.findings] == ["AC-TOY-2"]
 

@@ -1,0 +1,150 @@
+"""What is drawn on a CT, and by whom: settled before the CT is read."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from autocontour.base.errors import UsageError
+from autocontour.site.template import Template, TemplateStructure, read_template
+
+if TYPE_CHECKING:
+    from autocontour.models import ModelPackage
+
+RULES = "autocontour rules"
+
+
+@dataclass(frozen=True, slots=True)
+class Drawable:
+    """A structure that can be drawn.
+
+    Attributes
+    ----------
+    name
+        TG-263 name.
+    drawn_by
+        `RULES`, or a package's name and version; where several may draw it, all of them in the order they are tried.
+    by_default
+        Whether it is drawn unless asked otherwise; a package withholds what it is not accurate enough for.
+    """
+
+    name: str
+    drawn_by: tuple[str, ...]
+    by_default: bool = True
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is drawn, and by whom.
+
+    Attributes
+    ----------
+    structures
+        What is asked for and what that is grown from, in the order of the structure set.
+    by_rules
+        TG-263 names that rules may draw.
+    packages
+        The model packages, in the order they are tried for what no rule draws.
+    template_identity
+        Name and checksum of the template in force; empty if none.
+    """
+
+    structures: tuple[TemplateStructure, ...]
+    by_rules: frozenset[str]
+    packages: tuple[ModelPackage, ...] = ()
+    template_identity: str = ""
+
+    @property
+    def sources(self) -> frozenset[str]:
+        """TG-263 names of what is drawn on the CT itself, not grown from another structure."""
+        return frozenset(structure.tg263_name for structure in self.structures if structure.margin_of is None)
+
+
+def read_plan(template_name: str = "", names: Collection[str] = (), package_name: str = "") -> Plan:
+    """Read the template and the packages, each by name or path, and settle what is drawn (see `build_plan`).
+
+    Raises
+    ------
+    UsageError
+        If there is no such template, it is not sound, or a name is not known.
+    ModelError
+        ``AC-MD-017`` if there is no such package, or what reading it raises.
+    """
+    from autocontour.models import find_package
+
+    template = read_template(template_name) if template_name else None
+    return build_plan(template, names, find_package(package_name) if package_name else None)
+
+
+def build_plan(
+    template: Template | None = None, names: Collection[str] = (), package: ModelPackage | None = None
+) -> Plan:
+    """Settle what is drawn and by whom.
+
+    Parameters
+    ----------
+    template
+        Which structures to draw and what the clinic calls them; without one, `names`, and without those all there are.
+    names
+        TG-263 names; only these, of the template too.
+    package
+        The one that draws what it knows, rules the rest; without one the rules come first, then every package whose
+        body site is in the scan.
+
+    Raises
+    ------
+    UsageError
+        ``AC-US-012`` if a name is asked for that nothing here can draw.
+    """
+    from autocontour.models import available_packages
+
+    packages = (package,) if package else tuple(available_packages())
+    structures = _wanted(template, names, list_drawable(packages, is_chosen=package is not None))
+    sources = {structure.tg263_name for structure in structures if structure.margin_of is None}
+    by_rules = frozenset(sources - set(package.structures) if package else sources)
+    return Plan(structures, by_rules, packages, template.identity if template else "")
+
+
+def list_drawable(packages: Sequence[ModelPackage], *, is_chosen: bool = False) -> list[Drawable]:
+    """Return every structure that a rule or one of `packages` can draw, rules first.
+
+    Parameters
+    ----------
+    packages
+        In the order they are tried.
+    is_chosen
+        Whether the user chose the package: then what it knows is drawn by it alone.
+    """
+    from autocontour import rules
+
+    drawers: dict[str, list[str]] = {name: [RULES] for name in rules.RULES}
+    by_default = set(rules.RULES)
+    for package in packages:
+        for name in offered_by(package, packages):
+            if is_chosen:
+                drawers[name] = []
+                by_default.discard(name)
+            drawers.setdefault(name, []).append(f"{package.name} {package.version}")
+        by_default.update(package.drawn_names)
+    return [Drawable(name, tuple(by), name in by_default) for name, by in drawers.items()]
+
+
+def offered_by(package: ModelPackage, packages: Sequence[ModelPackage]) -> list[str]:
+    """Return what `package` draws among `packages`: not what it withholds and another draws by default."""
+    by_default = {name for other in packages for name in other.drawn_names}
+    return [name for name in package.structures if name in package.drawn_names or name not in by_default]
+
+
+def _wanted(
+    template: Template | None, names: Collection[str], drawable: Sequence[Drawable]
+) -> tuple[TemplateStructure, ...]:
+    """Resolve what is asked for; a structure grown from another brings that one with it."""
+    known = (one.name for one in drawable if names or one.by_default)
+    offered = template.structures if template else tuple(TemplateStructure(name, name) for name in known)
+    known_names = [structure.tg263_name for structure in offered]
+    if unknown := sorted(set(names) - set(known_names)):
+        raise UsageError("AC-US-012", names=", ".join(unknown), known=", ".join(known_names))
+    chosen = [structure for structure in offered if not names or structure.tg263_name in names]
+    needed = {structure.margin_of for structure in chosen}
+    return tuple(structure for structure in offered if structure in chosen or structure.name in needed)

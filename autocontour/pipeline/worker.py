@@ -1,0 +1,155 @@
+"""Contouring in a process of its own: it can be stopped at once, and if it crashes nothing is lost.
+
+Whoever starts a `ContourProcess` asks it what happened, from a window's timer (`poll`) or in a loop (`events`)::
+
+    for event in ContourProcess(ct, Order(template_name="thorax")).events():
+        if isinstance(event, Drawn):
+            case.apply(receive(case.state, event.structure))
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+
+from autocontour.base.errors import AutoContourError
+from autocontour.base.findings import Finding
+from autocontour.base.jobs import Job, seconds_left
+from autocontour.patient.structures import Structure
+from autocontour.patient.volume import CTVolume
+
+STOP_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to draw (see `autocontour.pipeline.plan.read_plan`) and on which device."""
+
+    template_name: str = ""
+    names: tuple[str, ...] = ()
+    package_name: str = ""
+    device: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Advanced:
+    """How far it is; seconds left are below zero while they are not known."""
+
+    stage: str
+    fraction: float
+    seconds_left: float = -1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A structure is ready."""
+
+    structure: Structure
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """All are drawn; the findings are about the whole."""
+
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """It ended without a result."""
+
+    error: AutoContourError
+
+
+Event = Advanced | Drawn | Done | Failed
+
+
+class ContourProcess:
+    """One run in a process of its own; `Done` or `Failed` is its last event."""
+
+    def __init__(self, ct: CTVolume, order: Order) -> None:
+        # A fresh interpreter: a fork would inherit the window's connection and the threads' locks.
+        context = multiprocessing.get_context("spawn")
+        self._receiver, self._sender = context.Pipe(duplex=False)
+        self._process = context.Process(target=_contour, args=(self._sender, ct, order), daemon=True)
+        self._started = 0.0
+        self.is_running = False
+
+    @property
+    def process_id(self) -> int | None:
+        """Of the process, for those who watch it."""
+        return self._process.pid
+
+    def start(self) -> None:
+        """Begin."""
+        self._started, self.is_running = time.monotonic(), True
+        self._process.start()
+        self._sender.close()
+
+    def poll(self, timeout_s: float = 0.0) -> Iterator[Event]:
+        """Yield what has happened since; wait up to `timeout_s` for something to happen."""
+        try:
+            while self.is_running and self._receiver.poll(timeout_s):
+                event: Event = self._receiver.recv()
+                if isinstance(event, Advanced):
+                    event = Advanced(event.stage, event.fraction, seconds_left(self._started, event.fraction))
+                elif not isinstance(event, Drawn):
+                    self.stop()
+                yield event
+                timeout_s = 0.0
+        except (EOFError, OSError):  # a pipe whose other end has died is ready, and then has nothing but its end
+            self.stop()
+            yield Failed(AutoContourError("AC-PL-010"))
+
+    def events(self) -> Iterator[Event]:
+        """Begin, and yield everything that happens until the end."""
+        self.start()
+        try:
+            while self.is_running:
+                yield from self.poll(timeout_s=1.0)
+        finally:
+            self.stop()
+
+    def stop(self) -> None:
+        """Stop at once; what was drawn so far was yielded."""
+        if not self.is_running:
+            return
+        self.is_running = False
+        if self._process.is_alive():
+            self._process.terminate()
+            self._process.join(STOP_SECONDS)
+        if self._process.is_alive():
+            self._process.kill()
+        self._receiver.close()
+
+
+class _SendingJob(Job):
+    """A job that sends how far it is."""
+
+    def __init__(self, sender: Connection) -> None:
+        super().__init__()
+        self._sender = sender
+
+    def advance(self, stage: str, fraction: float) -> None:
+        self._sender.send(Advanced(stage, fraction))
+        super().advance(stage, fraction)
+
+
+def _contour(sender: Connection, ct: CTVolume, order: Order) -> None:
+    """Contour `ct` and send what happens."""
+    try:
+        from autocontour.pipeline.contour import contour_ct
+        from autocontour.pipeline.plan import read_plan
+
+        plan = read_plan(order.template_name, order.names, order.package_name)
+        job = _SendingJob(sender)
+        drawn = contour_ct(ct, plan, device=order.device, job=job, on_structure=lambda s: sender.send(Drawn(s)))
+        sender.send(Done(drawn.structure_set.findings))
+    except AutoContourError as error:
+        sender.send(Failed(error))
+    except Exception as error:  # noqa: BLE001  (a process must not die in silence)
+        sender.send(Failed(AutoContourError("AC-PL-011", reason=f"{type(error).__name__}: {error}")))
+    sender.close()
