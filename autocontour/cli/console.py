@@ -25,6 +25,13 @@ def console() -> Console:
     return Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
 
+def plain(text: object) -> str:
+    """Return a foreign text for a terminal: one that a reader sees, neither a command to it nor rich's markup."""
+    from rich.markup import escape
+
+    return escape("".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(text)))
+
+
 def print_json(value: Any) -> None:  # noqa: ANN401
     """Print `value` as JSON on standard output."""
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")

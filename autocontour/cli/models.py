@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from autocontour.models import ModelPackage
+    from autocontour.models.package.library import Entry
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -27,7 +30,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
             sub.add_argument("package", nargs="*", help="name, folder or zip (default: every package here)")
         elif action == "install":
             sub.add_argument("path", type=Path, help="the package's folder or zip")
-            sub.add_argument("--replace", action="store_true", help="put it in the place of one of the same name")
+            sub.add_argument("--replace", action="store_true", help="replace an installed package of the same name")
         elif action != "list":
             sub.add_argument("package", help="name, folder or zip" if action == "show" else "name")
         sub.add_argument("--json", action="store_true", help="print JSON for scripts")
@@ -36,31 +39,33 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _list(args: argparse.Namespace) -> int:
     from rich.table import Table
 
-    from autocontour.base.errors import ModelError
-    from autocontour.cli.console import console, print_json
-    from autocontour.models.package.library import package_folders
-    from autocontour.models.package.package import read_package
+    from autocontour.cli.console import console, plain, print_json
+    from autocontour.models.package.library import read_library
 
-    rows: list[dict[str, Any]] = []
-    for folder, bundled in package_folders():
-        try:
-            rows.append(_summary(read_package(folder, bundled=bundled)))
-        except ModelError as error:
-            rows.append({"name": folder.name, "bundled": bundled, "damage": str(error)})
+    rows = [_row(entry) for entry in read_library()]
     if args.json:
         print_json(rows)
         return 0
     table = Table("package", "version", "body site", "structures", "from")
     for row in rows:
         source = "the program" if row["bundled"] else "installed"
-        drawn = ", ".join(row.get("drawn", [])) or f"[red]{row.get('damage', '')}[/red]"
-        table.add_row(row["name"], row.get("version", ""), row.get("body_site", ""), drawn, source)
+        drawn = plain(", ".join(row.get("drawn", []))) or f"[red]{plain(row.get('damage', ''))}[/red]"
+        if not row["used"]:
+            drawn = f"[red]not used: another package has the same name[/red] {drawn}"
+        table.add_row(*(plain(row.get(key, "")) for key in ("name", "version", "body_site")), drawn, source)
     console().print(table if rows else "No model packages here. Install one: autocontour models install PATH")
     return 0
 
 
+def _row(entry: Entry) -> dict[str, Any]:
+    used = {"used": entry.package is not None and entry.rival is None}
+    if entry.package is not None:
+        return _summary(entry.package) | used
+    return {"name": entry.name, "bundled": entry.bundled, "damage": str(entry.error)} | used
+
+
 def _show(args: argparse.Namespace) -> int:
-    from autocontour.cli.console import console, print_json
+    from autocontour.cli.console import console, plain, print_json
     from autocontour.models import find_package
 
     package = find_package(args.package)
@@ -68,14 +73,15 @@ def _show(args: argparse.Namespace) -> int:
         print_json(_summary(package) | {"metadata": package.metadata})
         return 0
     out = console()
-    out.print(f"[bold]{package.name} {package.version}[/bold]  {package.body_site}  {package.license}")
+    name, site, licence = plain(f"{package.name} {package.version}"), plain(package.body_site), plain(package.license)
+    out.print(f"[bold]{name}[/bold]  {site}  {licence}")
     for key in ("description", "intended_use", "data_source", "authors"):
         if text := package.metadata.get(key):
-            out.print(f"{key.replace('_', ' ')}: {text}", markup=False)
+            out.print(f"{key.replace('_', ' ')}: {plain(text)}")
     out.print(f"checksum: {package.checksum}")
     for role, stage in package.stages.items():
         spacing = "×".join(f"{mm:g}" for mm in stage.spacing_zyx_mm)
-        out.print(f"{role}: {stage.network['architecture']} on {spacing} mm (z, y, x)")
+        out.print(f"{role}: {plain(stage.network.get('architecture'))} on {spacing} mm (z, y, x)")
     out.print(_structures_table(package))
     return 0
 
@@ -84,38 +90,55 @@ def _structures_table(package: ModelPackage) -> Any:  # noqa: ANN401  (rich is i
     """Return a table of the structures, with the validation figures that the package states."""
     from rich.table import Table
 
+    from autocontour.cli.console import plain
+
     validation = package.metadata.get("validation", {})
     figures = validation.get("structures", {}) if isinstance(validation, dict) else {}
-    figures = {name: row for name, row in figures.items() if isinstance(row, dict)} if figures else {}
+    figures = figures if isinstance(figures, dict) else {}
+    figures = {name: row for name, row in figures.items() if isinstance(row, dict)}
     keys = list(dict.fromkeys(key for row in figures.values() for key in row))
-    table = Table("structure", "drawn", *(key.replace("_", " ") for key in keys))
+    table = Table("structure", "drawn", *(plain(key).replace("_", " ") for key in keys))
     for name, structure in package.structures.items():
         row = figures.get(name, {})
-        values = [f"{row[key]:.3g}" if isinstance(row.get(key), float) else str(row.get(key, "")) for key in keys]
-        table.add_row(name, "yes" if structure.drawn else "if asked", *values)
+        values = [f"{row[key]:.3g}" if isinstance(row.get(key), float) else plain(row.get(key, "")) for key in keys]
+        table.add_row(plain(name), "yes" if structure.drawn else "if asked", *values)
     return table
 
 
 def _verify(args: argparse.Namespace) -> int:
     from autocontour.base.errors import ModelError
-    from autocontour.cli.console import console, print_json
+    from autocontour.cli.console import console, plain, print_json
     from autocontour.models import find_package, read_package
-    from autocontour.models.package.library import package_folders
-    from autocontour.models.package.package import verify_package
+    from autocontour.models.package.library import read_library
 
-    results: dict[str, str] = {}
-    for name in args.package or [str(folder) for folder, _ in package_folders()]:
-        try:
-            verify_package(find_package(name) if args.package else read_package(Path(name)))
-            results[Path(name).name] = "sound"
-        except ModelError as error:
-            results[Path(name).name] = str(error)
+    if args.package:
+        results = {Path(name).name: _verdict(partial(find_package, name)) for name in args.package}
+    else:
+        results = {_label(entry): _verdict(partial(read_package, entry.folder)) for entry in read_library()}
     if args.json:
         print_json(results)
     else:
         for name, result in results.items():
-            console().print(f"{name}: {result}", markup=False)
+            console().print(f"{plain(name)}: {plain(result)}")
     return 0 if all(result == "sound" for result in results.values()) else ModelError.exit_code
+
+
+def _verdict(find: Callable[[], ModelPackage]) -> str:
+    from autocontour.base.errors import ModelError
+    from autocontour.models.package.package import verify_package
+
+    try:
+        verify_package(find())
+    except ModelError as error:
+        return str(error)
+    return "sound"
+
+
+def _label(entry: Entry) -> str:
+    """Return the folder's name, with where it lies if another package of the same name is used in its place."""
+    if entry.rival is None:
+        return entry.folder.name
+    return f"{entry.folder.name} ({'came with the program' if entry.bundled else 'installed'}, not used)"
 
 
 def _install(args: argparse.Namespace) -> int:

@@ -2,18 +2,57 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
+import unicodedata
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from platformdirs import user_data_path
 
 from autocontour.base.errors import ModelError
-from autocontour.models.package.members import read_members
+from autocontour.base.files import write_atomically
+from autocontour.base.findings import Finding
+from autocontour.base.limits import shown
+from autocontour.models.package.members import open_members
 from autocontour.models.package.package import ModelPackage, read_package, replace_folder, verify_package, write_members
 
 BUNDLED = Path(__file__).resolve().parents[1] / "bundled"
+REPLACED = "replaced.json"
+LONGEST_FOLDER_NAME = 60
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A package's folder and what was found there.
+
+    Attributes
+    ----------
+    folder
+        Where it lies.
+    bundled
+        Whether it came with the program.
+    package
+        The package; None if it is damaged.
+    error
+        Why it is damaged.
+    rival
+        Where the package of the same name lies that is used in its place; None if this one is used.
+    """
+
+    folder: Path
+    bundled: bool
+    package: ModelPackage | None = None
+    error: ModelError | None = None
+    rival: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """The package's name, or the folder's if the package is damaged."""
+        return self.package.name if self.package else self.folder.name
 
 
 def install_folder() -> Path:
@@ -21,68 +60,104 @@ def install_folder() -> Path:
     return user_data_path("autocontour") / "models"
 
 
-def package_folders() -> Iterator[tuple[Path, bool]]:
-    """Yield every package's folder and whether it came with the program, sound or not."""
-    for root, bundled in ((BUNDLED, True), (install_folder(), False)):
-        if root.is_dir():
-            for folder in sorted(root.iterdir()):
-                if folder.is_dir() and not folder.name.startswith((".", "_")):
-                    yield folder, bundled
+def read_library() -> list[Entry]:
+    """Return every package of this installation, sound or not, those that came with the program first.
+
+    Of packages with the same name one is used: the one that came with the program, unless the user decided to replace
+    exactly this one (`install_package`); among the user's own the first by its folder's name. An update of the program
+    that brings another package of that name ends the replacement.
+    """
+    bundled = [_read_entry(folder, bundled=True) for folder in _folders(BUNDLED)]
+    own = [_read_entry(folder, bundled=False) for folder in _folders(install_folder())]
+    used: dict[str, Path] = {}
+    for entry in _by_precedence(bundled, own):
+        used.setdefault(_key(entry.name), entry.folder)
+    return [_with_rival(entry, used[_key(entry.name)]) for entry in (*bundled, *own)]
 
 
 def available_packages() -> list[ModelPackage]:
-    """Return every sound package, the user's own first; damaged ones are left out (`models verify` names them)."""
-    found = []
-    for folder, bundled in package_folders():
-        try:
-            found.append(read_package(folder, bundled=bundled))
-        except ModelError:
-            continue
+    """Return every package that is used, the user's own first."""
+    found = [entry.package for entry in read_library() if entry.package and entry.rival is None]
     return sorted(found, key=lambda package: (package.bundled, package.name))
 
 
+def check_library() -> tuple[Finding, ...]:
+    """Return what keeps packages from being used.
+
+    Returns
+    -------
+    tuple[Finding, ...]
+        ``AC-MD-120`` for every damaged package; ``AC-MD-121`` if the folder of the user's own may not be read.
+    """
+    damaged = ((entry.folder.name, entry.error) for entry in read_library() if entry.error and entry.rival is None)
+    findings = [Finding.of("AC-MD-120", package=shown(name), reason=error.code) for name, error in damaged]
+    try:
+        list(install_folder().iterdir())
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        findings.append(Finding.of("AC-MD-121", reason=error.strerror or type(error).__name__))
+    return tuple(findings)
+
+
 def find_package(name: str) -> ModelPackage:
-    """Return the package called `name`, or the one at that path; the user's own comes before a bundled one.
+    """Return the package called `name` that is used, or the one at that path.
 
     Raises
     ------
     ModelError
         ``AC-MD-017`` if there is none, or what reading it raises.
     """
-    for folder, bundled in sorted(package_folders(), key=lambda found: found[1]):
-        if folder.name == name:
-            return read_package(folder, bundled=bundled)
-    for package in available_packages():
-        if package.name == name:
-            return package
-    if Path(name).exists():
+    entries = [entry for entry in read_library() if entry.rival is None]
+    for entry in sorted(entries, key=lambda one: one.package is None):
+        if name in (entry.name, entry.folder.name):
+            if entry.package is None:
+                return read_package(entry.folder, bundled=entry.bundled)  # raises
+            return entry.package
+    if _exists(Path(name)):
         return read_package(Path(name))
-    raise ModelError("AC-MD-017", f"There is no model package {name!r}.", "See: autocontour models list.")
+    raise ModelError("AC-MD-017", package=shown(name))
 
 
 def install_package(path: Path, *, replace: bool = False) -> ModelPackage:
     """Verify the package at `path` and copy it into the user's folder, whole or not at all.
 
+    Parameters
+    ----------
+    replace
+        Whether an installed package of the same name is replaced, and one that came with the program no longer used.
+
     Raises
     ------
     ModelError
-        ``AC-MD-018`` if one of that name is installed and `replace` is not set, or what verifying raises.
+        ``AC-MD-018`` if one of that name is installed, ``AC-MD-028`` if one came with the program, each unless
+        `replace` is set; or what verifying raises.
     """
     package = read_package(path)
     verify_package(package)
-    folder = install_folder() / _folder_name(package.name)
-    if folder.exists() and not replace:
-        raise ModelError("AC-MD-018", f"{package.name} is installed already.", "Use --replace to put it in its place.")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=".install-", dir=folder.parent))
-    try:
-        write_members(draft, read_members(path))
-        installed = read_package(draft)
-        if installed.checksum != package.checksum:
-            raise ModelError("AC-MD-007", "The package changed while it was installed.", "Install it again.")
-        replace_folder(draft, folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+    folder = install_folder() / folder_name(package.name)
+    rival = _bundled_rival(package.name)
+    if not replace and rival is not None:
+        raise ModelError("AC-MD-028", package=package.name, version=rival.package.version if rival.package else "–")
+    if not replace and folder.exists():
+        raise ModelError("AC-MD-018", package=package.name)
+    with _file_errors(package.name):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=".install-", dir=folder.parent))
+        try:
+            with open_members(path) as members:
+                write_members(draft, ((name, members.read(name)) for name in members.sizes))
+            if read_package(draft).checksum != package.checksum:
+                raise ModelError("AC-MD-029", package=package.name)
+            replace_folder(draft, folder)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+        decided = _read_replaced()
+        decided.pop(folder.name, None)
+        if rival is not None:
+            bundled = rival.package.checksum if rival.package else ""
+            decided[folder.name] = {"package": package.checksum, "bundled": bundled}
+        _write_replaced(decided)
     return read_package(folder)
 
 
@@ -94,15 +169,106 @@ def remove_package(name: str) -> Path:
     ModelError
         ``AC-MD-019`` for one that came with the program, ``AC-MD-017`` if there is none.
     """
-    own = [folder for folder, bundled in package_folders() if not bundled]
-    for folder in own:
-        if folder.name == _folder_name(name):
+    entries = read_library()
+    own = [entry for entry in entries if not entry.bundled and name in (entry.name, entry.folder.name)]
+    if own:
+        folder = own[0].folder
+        with _file_errors(name):
             shutil.rmtree(folder)
-            return folder
-    if any(package.name == name for package in available_packages()):
-        raise ModelError("AC-MD-019", f"{name} came with the program and stays.", "Only installed ones are removed.")
-    raise ModelError("AC-MD-017", f"There is no model package {name!r}.", "See: autocontour models list.")
+            _write_replaced({key: value for key, value in _read_replaced().items() if key != folder.name})
+        return folder
+    if any(name in (entry.name, entry.folder.name) for entry in entries):
+        raise ModelError("AC-MD-019", package=name)
+    raise ModelError("AC-MD-017", package=shown(name))
 
 
-def _folder_name(name: str) -> str:
-    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name).strip(".-_") or "package"
+def folder_name(name: str) -> str:
+    """Return the name of the folder that a package called `name` is installed in."""
+    letters = (letter if letter.isalnum() or letter in "-_." else "-" for letter in name)
+    return "".join(letters)[:LONGEST_FOLDER_NAME].strip(".-_") or "package"
+
+
+def _folders(root: Path) -> list[Path]:
+    """Return the folders of packages under `root`; none if it is not there or may not be read (`check_library`)."""
+    with suppress(OSError):
+        return [path for path in sorted(root.iterdir()) if not path.name.startswith((".", "_")) and _is_folder(path)]
+    return []
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return True  # reading it says what is wrong
+
+
+def _read_entry(folder: Path, *, bundled: bool) -> Entry:
+    try:
+        return Entry(folder, bundled, read_package(folder, bundled=bundled))
+    except ModelError as error:
+        return Entry(folder, bundled, error=error)
+
+
+def _by_precedence(bundled: list[Entry], own: list[Entry]) -> Iterator[Entry]:
+    decided = _read_replaced()
+    sums = {_key(entry.name): entry.package.checksum if entry.package else None for entry in bundled}
+    for entry in own:
+        decision = decided.get(entry.folder.name)
+        if decision is not None and _still_holds(decision, entry, sums.get(_key(entry.name))):
+            yield entry
+    yield from bundled
+    yield from (entry for entry in own if entry.package)
+    yield from own
+
+
+def _still_holds(decision: dict[str, str], entry: Entry, bundled: str | None) -> bool:
+    """Say whether the user's decision was about these two packages; what is damaged now counts as unchanged."""
+    replaced = bundled is None or decision.get("bundled") == bundled
+    return replaced and (entry.package is None or decision.get("package") == entry.package.checksum)
+
+
+def _with_rival(entry: Entry, used: Path) -> Entry:
+    rival = None if entry.folder == used else used
+    return Entry(entry.folder, entry.bundled, entry.package, entry.error, rival)
+
+
+def _key(name: str) -> str:
+    """Return what two names have in common that are the same to a reader or on a disk."""
+    return folder_name(unicodedata.normalize("NFKC", name)).casefold()
+
+
+def _bundled_rival(name: str) -> Entry | None:
+    return next((entry for entry in read_library() if entry.bundled and _key(entry.name) == _key(name)), None)
+
+
+def _read_replaced() -> dict[str, dict[str, str]]:
+    """Return which own packages replace one that came with the program: folder → checksums of both."""
+    try:
+        content = json.loads((install_folder() / REPLACED).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    plain = content if isinstance(content, dict) else {}
+    return {folder: decision for folder, decision in plain.items() if isinstance(decision, dict)}
+
+
+def _write_replaced(decided: dict[str, dict[str, str]]) -> None:
+    path = install_folder() / REPLACED
+    if decided:
+        write_atomically(path, json.dumps(decided, indent=1).encode())
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name that is too long, or holds a NUL
+        return False
+
+
+@contextmanager
+def _file_errors(name: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ModelError("AC-MD-027", name=shown(name), reason=error.strerror or type(error).__name__) from error

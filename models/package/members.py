@@ -6,9 +6,13 @@ import hashlib
 import stat
 import zipfile
 import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from autocontour.base.errors import ModelError
+from autocontour.base.limits import shown
 
 CHECKSUMS = "SHA256SUMS"
 METADATA = "metadata.json"
@@ -17,126 +21,186 @@ ALLOWED = frozenset({METADATA, CHECKSUMS, *WEIGHTS.values(), "LICENSE", "README.
 PICKLE_SUFFIXES = frozenset({".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".npy", ".joblib", ".py"})
 MAX_WEIGHT_BYTES = 1 << 30
 MAX_TEXT_BYTES = 4 << 20
+MAX_COMPRESSION = 50  # of a member over 1 MiB: trained weights compress to no less than half, texts to a tenth
+FREE_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 20
+MIB = 1 << 20
 
-_ASK_AGAIN = "Get the package again from where it came from."
+Open = Callable[[str], IO[bytes]]
 
 
-def read_members(path: Path) -> dict[str, bytes]:
-    """Read every file of the package at `path`, checked against the package's own checksums.
+class Members:
+    """The files of one package: listed, their sizes and checksums checked, then read one at a time.
+
+    Parameters
+    ----------
+    sizes
+        Name → size in bytes.
+    opener
+        Opens a file of the package.
+
+    Attributes
+    ----------
+    sizes
+        Name → size in bytes; only names in `ALLOWED`.
+    checksum
+        The SHA-256 that names the package: that of its list of checksums, which covers every other file.
+    """
+
+    def __init__(self, sizes: Mapping[str, int], opener: Open) -> None:
+        self.sizes = sizes
+        self._open = opener
+        if CHECKSUMS not in sizes:
+            raise ModelError("AC-MD-008")
+        listed = self._read(CHECKSUMS)
+        self.checksum = hashlib.sha256(listed).hexdigest()
+        self._digests = _parse_checksums(listed)
+        if set(self._digests) != set(sizes) - {CHECKSUMS}:
+            raise ModelError("AC-MD-008")
+
+    def check(self) -> None:
+        """Compare every file with its checksum, without keeping any in memory."""
+        for name, digest in self._digests.items():
+            found = hashlib.sha256()
+            for chunk in self._chunks(name):
+                found.update(chunk)
+            if found.hexdigest() != digest:
+                raise ModelError("AC-MD-007", file=name)
+
+    def read(self, name: str) -> bytes:
+        """Return the content of a file, compared with its checksum."""
+        data = self._read(name)
+        if name != CHECKSUMS and hashlib.sha256(data).hexdigest() != self._digests[name]:
+            raise ModelError("AC-MD-007", file=name)
+        return data
+
+    def _read(self, name: str) -> bytes:
+        return b"".join(self._chunks(name))
+
+    def _chunks(self, name: str) -> Iterator[bytes]:
+        left = self.sizes[name]
+        with self._open(name) as file:
+            while chunk := file.read(min(CHUNK_BYTES, left + 1)):
+                if left == self.sizes[name]:
+                    _check_beginning(name, chunk)
+                left -= len(chunk)
+                if left < 0:
+                    raise ModelError("AC-MD-007", file=name)  # longer than listed
+                yield chunk
+
+
+@contextmanager
+def open_members(path: Path) -> Iterator[Members]:
+    """Open the package at `path` for reading, its list of files checked.
 
     Parameters
     ----------
     path
         A folder, or a zip with the same files at its top.
 
-    Returns
-    -------
-    dict[str, bytes]
-        Member name → content; only names in `ALLOWED`.
-
     Raises
     ------
     ModelError
-        ``AC-MD-001`` no package there, ``002`` a foreign member, ``003`` something that could hold a pickle, ``004``
-        a name that leads out of the package, ``005`` a link, ``006`` too large, ``007`` content changed, ``008``
-        checksums missing or incomplete, ``009`` a damaged zip.
+        ``AC-MD-001`` no package there, ``002`` a foreign file, ``003`` something that could run code when it is
+        opened, ``004`` a name that leads out of the package, ``005`` a link, ``006`` too large, ``007`` content that
+        differs from its checksum, ``008`` checksums missing or incomplete, ``009`` a damaged zip, ``023`` a name with
+        characters that are not allowed, ``024`` a zip bomb, ``025`` something that is not a regular file, ``026`` a
+        file that is there twice, ``027`` an error of the file system.
     """
-    if path.is_dir():
-        members = _read_folder(path)
-    elif path.is_file():
-        members = _read_zip(path)
-    else:
-        raise ModelError("AC-MD-001", f"There is no model package at {path.name}.", "Check the path.")
-    if METADATA not in members:
-        raise ModelError("AC-MD-001", f"{path.name} is no model package: it has no {METADATA}.", "Check the path.")
-    check_checksums(members)
-    return members
+    try:
+        if path.is_dir():
+            yield _checked(path, _list_folder(path), lambda name: (path / name).open("rb"))
+        elif path.is_file():
+            with zipfile.ZipFile(path) as archive:
+                yield _checked(path, _list_zip(archive), archive.open)
+        else:
+            raise ModelError("AC-MD-001", name=shown(path.name))
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, zlib.error) as error:
+        raise ModelError("AC-MD-009", name=shown(path.name)) from error
+    except OSError as error:
+        raise ModelError("AC-MD-027", name=shown(path.name), reason=error.strerror or type(error).__name__) from error
 
 
-def package_checksum(members: dict[str, bytes]) -> str:
-    """Return the SHA-256 that names the package: that of its list of checksums, which covers every other file."""
-    return hashlib.sha256(members[CHECKSUMS]).hexdigest()
+def read_members(path: Path) -> dict[str, bytes]:
+    """Return the content of every file of the package at `path`, checked; raises as `open_members`."""
+    with open_members(path) as members:
+        return {name: members.read(name) for name in members.sizes}
 
 
-def checksums_of(members: dict[str, bytes]) -> bytes:
+def checksums_of(members: Mapping[str, bytes]) -> bytes:
     """Return the content of ``SHA256SUMS`` for `members`, as the tool sha256sum writes and checks it."""
     rows = (f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in sorted(members.items()))
     return "".join(row for row in rows if not row.endswith(f"  {CHECKSUMS}\n")).encode("ascii")
 
 
-def check_checksums(members: dict[str, bytes]) -> None:
-    """Compare every member with the checksum that the package states for it."""
-    if CHECKSUMS not in members:
-        raise ModelError("AC-MD-008", f"The package has no {CHECKSUMS}.", _ASK_AGAIN)
-    rows = [line.split("  ", 1) for line in members[CHECKSUMS].decode("ascii", "replace").splitlines()]
-    stated = {row[1]: row[0] for row in rows if len(row) == 2}
-    if len(stated) != len(rows) or set(stated) != set(members) - {CHECKSUMS}:
-        raise ModelError("AC-MD-008", "The package's checksums do not list exactly its files.", _ASK_AGAIN)
-    for name, digest in stated.items():
-        if hashlib.sha256(members[name]).hexdigest() != digest:
-            raise ModelError("AC-MD-007", f"{name} is not the file that the package was made with.", _ASK_AGAIN)
+def _checked(path: Path, sizes: Mapping[str, int], opener: Open) -> Members:
+    if METADATA not in sizes:
+        raise ModelError("AC-MD-001", name=shown(path.name))
+    return Members(sizes, opener)
 
 
-def _read_folder(folder: Path) -> dict[str, bytes]:
-    members = {}
+def _parse_checksums(listed: bytes) -> dict[str, str]:
+    rows = [line.split("  ", 1) for line in listed.decode("ascii", "replace").splitlines()]
+    digests = {row[1]: row[0] for row in rows if len(row) == 2}
+    if len(digests) != len(rows):
+        raise ModelError("AC-MD-008")
+    return digests
+
+
+def _list_folder(folder: Path) -> dict[str, int]:
     if folder.is_symlink():
-        raise _link(folder.name)
+        raise ModelError("AC-MD-005", file=shown(folder.name))
+    sizes: dict[str, int] = {}
     for path in sorted(folder.iterdir()):
-        if path.is_symlink():
-            raise _link(path.name)
-        if not path.is_file():
-            raise ModelError("AC-MD-002", f"The package holds {path.name}, which is no plain file.", _ASK_AGAIN)
+        status = path.lstat()
+        if stat.S_ISLNK(status.st_mode):
+            raise ModelError("AC-MD-005", file=shown(path.name))
+        if not stat.S_ISREG(status.st_mode):
+            raise ModelError("AC-MD-025", file=shown(path.name))
         _check_name(path.name)
-        _check_size(path.name, path.stat().st_size)
-        members[path.name] = _checked_content(path.name, path.read_bytes())
-    return members
+        _check_size(path.name, status.st_size)
+        sizes[path.name] = status.st_size
+    return sizes
 
 
-def _read_zip(path: Path) -> dict[str, bytes]:
-    members: dict[str, bytes] = {}
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for info in archive.infolist():
-                if stat.S_ISLNK(info.external_attr >> 16):
-                    raise _link(info.filename)
-                _check_name(info.filename)
-                if info.filename in members:
-                    raise ModelError("AC-MD-002", f"The package holds {info.filename} twice.", _ASK_AGAIN)
-                _check_size(info.filename, info.file_size)
-                with archive.open(info) as member:
-                    data = member.read(info.file_size + 1)
-                _check_size(info.filename, len(data))
-                members[info.filename] = _checked_content(info.filename, data)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError, zlib.error) as error:
-        raise ModelError("AC-MD-009", f"{path.name} is no zip that can be read.", _ASK_AGAIN) from error
-    return members
+def _list_zip(archive: zipfile.ZipFile) -> dict[str, int]:
+    sizes: dict[str, int] = {}
+    for info in archive.infolist():
+        name = info.filename
+        if stat.S_ISLNK(info.external_attr >> 16):
+            raise ModelError("AC-MD-005", file=shown(name))
+        if "\0" in info.orig_filename:  # zipfile cuts a name there
+            raise ModelError("AC-MD-023", file=shown(info.orig_filename))
+        _check_name(name)
+        if name in sizes:
+            raise ModelError("AC-MD-026", file=shown(name))
+        _check_size(name, info.file_size)
+        if info.file_size > FREE_BYTES + MAX_COMPRESSION * info.compress_size:
+            raise ModelError("AC-MD-024", file=name, size=info.file_size / MIB, stored=info.compress_size / MIB)
+        sizes[name] = info.file_size
+    return sizes
 
 
 def _check_name(name: str) -> None:
     pure = PurePosixPath(name.replace("\\", "/"))
+    if not name.isprintable():
+        raise ModelError("AC-MD-023", file=shown(name))
     if pure.is_absolute() or ".." in pure.parts or ":" in name:
-        raise ModelError("AC-MD-004", f"The package holds {name!r}, which leads out of it.", "Do not use it.")
+        raise ModelError("AC-MD-004", file=shown(name))
     if pure.suffix.lower() in PICKLE_SUFFIXES:
-        raise ModelError(
-            "AC-MD-003", f"The package holds {name!r}; such a file can run code when it is opened.", "Do not use it."
-        )
+        raise ModelError("AC-MD-003", file=shown(name))
     if name not in ALLOWED:
-        raise ModelError("AC-MD-002", f"The package holds {name!r}, which does not belong in one.", _ASK_AGAIN)
+        raise ModelError("AC-MD-002", file=shown(name))
 
 
 def _check_size(name: str, size: int) -> None:
     limit = MAX_WEIGHT_BYTES if name in WEIGHTS.values() else MAX_TEXT_BYTES
     if size > limit:
-        raise ModelError("AC-MD-006", f"{name} would take {size >> 20} MiB; {limit >> 20} MiB are allowed.", _ASK_AGAIN)
+        raise ModelError("AC-MD-006", file=name, size=size / MIB, limit=limit >> 20)
 
 
-def _checked_content(name: str, data: bytes) -> bytes:
+def _check_beginning(name: str, data: bytes) -> None:
     """Refuse weights that are a pickle or a torch archive under another name."""
     pickled = data[:1] == b"\x80" or data[:4] == b"PK\x03\x04"
     if name in WEIGHTS.values() and pickled and data[8:9] != b"{":
-        raise ModelError("AC-MD-003", f"{name} holds a pickle, not safetensors.", "Do not use it.")
-    return data
-
-
-def _link(name: str) -> ModelError:
-    return ModelError("AC-MD-005", f"{name!r} in the package is a link.", _ASK_AGAIN)
+        raise ModelError("AC-MD-003", file=name)

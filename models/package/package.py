@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,9 +31,9 @@ from autocontour.models.package.members import (
     METADATA,
     WEIGHTS,
     checksums_of,
-    package_checksum,
-    read_members,
+    open_members,
 )
+from autocontour.models.package.weights import check_file_size, check_fit, parse_weights, plan_stage
 
 if TYPE_CHECKING:
     import numpy as np
@@ -93,17 +93,25 @@ class ModelPackage:
         return list(self.structures).index(name)
 
     def read_weights(self, role: str) -> dict[str, NDArray[np.floating[Any]]]:
-        """Read one stage's weights, checked: see `autocontour.models.package.weights.parse_weights`."""
-        from autocontour.models.package.weights import parse_weights
+        """Read one stage's weights.
 
-        members = read_members(self.path)
-        if package_checksum(members) != self.checksum:
-            raise ModelError("AC-MD-007", f"The package {self.name} has changed since it was read.", "Start again.")
-        return parse_weights(WEIGHTS[role], members[WEIGHTS[role]])
+        Raises
+        ------
+        ModelError
+            ``AC-MD-029`` if the package has changed since it was read; ``AC-MD-014`` if the file is larger than the
+            network's weights can be; or as `autocontour.models.package.weights.parse_weights`.
+        """
+        name = WEIGHTS[role]
+        with open_members(self.path) as members:
+            if members.checksum != self.checksum:
+                raise ModelError("AC-MD-029", package=self.name)
+            check_file_size(self.stages[role], name, members.sizes[name])
+            data = members.read(name)
+        return parse_weights(name, data)
 
 
 def read_package(path: Path, *, bundled: bool = False) -> ModelPackage:
-    """Read and check a package without its networks.
+    """Read and check a package, except for the values of its weights (`verify_package`).
 
     Parameters
     ----------
@@ -115,16 +123,19 @@ def read_package(path: Path, *, bundled: bool = False) -> ModelPackage:
     Raises
     ------
     ModelError
-        As `autocontour.models.package.members.read_members`; ``AC-MD-010`` for metadata that do not describe a package,
-        ``AC-MD-011`` for a package of a later format.
+        As `autocontour.models.package.members.open_members`; ``AC-MD-010`` for metadata that do not describe a package,
+        ``AC-MD-011`` for a package of a later format, ``AC-MD-015`` and ``AC-MD-020`` to ``022`` for a network that
+        does not fit the package or this machine (see `autocontour.models.package.weights.plan_stage`).
     """
-    members = read_members(path)
-    package = parse_metadata(
-        read_metadata(members[METADATA]), path=path, checksum=package_checksum(members), bundled=bundled
-    )
-    missing = [role for role in package.stages if WEIGHTS[role] not in members]
+    with open_members(path) as members:
+        members.check()
+        metadata, checksum, sizes = read_metadata(members.read(METADATA)), members.checksum, members.sizes
+    package = parse_metadata(metadata, path=path, checksum=checksum, bundled=bundled)
+    missing = [role for role in package.stages if WEIGHTS[role] not in sizes]
     if missing:
         raise damaged([Finding.of("AC-CFG-028", f"stages.{role}", file=WEIGHTS[role]) for role in missing])
+    for role, stage in package.stages.items():
+        plan_stage(stage, len(package.structures), role)
     return package
 
 
@@ -134,11 +145,9 @@ def verify_package(package: ModelPackage) -> None:
     Raises
     ------
     ModelError
-        ``AC-MD-012`` to ``014`` for the weights, ``AC-MD-015`` and ``AC-MD-020`` to ``022`` for the network (see
-        `autocontour.models.package.weights`).
+        ``AC-MD-012`` to ``014`` for the weights (see `autocontour.models.package.weights`), ``AC-MD-021`` if the machine
+        does not have the memory.
     """
-    from autocontour.models.package.weights import check_fit, plan_stage
-
     for role, stage in package.stages.items():
         plan = plan_stage(stage, len(package.structures), role)
         check_fit(plan, package.read_weights(role))
@@ -183,7 +192,7 @@ def write_package(
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        write_members(draft, members)
+        write_members(draft, members.items())
         verify_package(read_package(draft))
         replace_folder(draft, folder)
     finally:
@@ -197,10 +206,10 @@ def _as_array(value: Any) -> NDArray[Any]:  # noqa: ANN401  (a tensor, without t
     return np.ascontiguousarray(value.detach().cpu().numpy() if hasattr(value, "detach") else value)
 
 
-def write_members(folder: Path, members: Mapping[str, bytes]) -> None:
-    """Write the members into an existing `folder` and have them on the disk."""
+def write_members(folder: Path, members: Iterable[tuple[str, bytes]]) -> None:
+    """Write files, each a name and its content, into an existing `folder` and flush them to the disk."""
     folder.chmod(0o755)
-    for name, data in members.items():
+    for name, data in members:
         with (folder / name).open("wb") as file:
             file.write(data)
             file.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from autocontour.models.networks import Plan
     from autocontour.models.package.description import Stage
 
+MOST_BYTES_PER_WEIGHT = 8
+HEADER_BYTES = 1 << 16  # of a safetensors file, and this many more for each weight's name and shape:
+HEADER_BYTES_PER_WEIGHT = 1 << 10
 Weights = Mapping[str, NDArray[np.floating[Any]]]
 
 
@@ -40,6 +44,20 @@ def parse_weights(name: str, data: bytes) -> dict[str, NDArray[np.floating[Any]]
         if not np.issubdtype(values.dtype, np.floating) or not np.isfinite(values).all():
             raise ModelError("AC-MD-013", file=name, weight=ascii(key)[1:61])
     return weights
+
+
+def check_file_size(stage: Stage, name: str, size: int) -> None:
+    """Check, before a file of weights is read into memory, that it is not larger than the network needs.
+
+    Raises
+    ------
+    ModelError
+        ``AC-MD-014`` if it is, or what `autocontour.models.networks.plan_network` raises.
+    """
+    shapes = plan_network(stage.network).weight_shapes().values()
+    most = MOST_BYTES_PER_WEIGHT * sum(math.prod(shape) for shape in shapes)
+    if size > most + HEADER_BYTES + HEADER_BYTES_PER_WEIGHT * len(shapes):
+        raise ModelError("AC-MD-014", weight=f"size of {name}")
 
 
 def plan_stage(stage: Stage, structures: int, role: str) -> Plan:

@@ -80,15 +80,15 @@ def test_foreign_member(folder):
 
 
 def test_folder_inside(folder):
-    (folder / "scripts").mkdir()
-    refused("AC-MD-002", folder)
+    (folder / "LICENSE").mkdir()
+    refused("AC-MD-025", folder)
 
 
 def test_member_twice(folder):
     path = zipped(folder)
     with pytest.warns(UserWarning, match="Duplicate"), zipfile.ZipFile(path, "a") as archive:
         archive.writestr(METADATA, "{}")
-    refused("AC-MD-002", path)
+    refused("AC-MD-026", path)
 
 
 @pytest.mark.parametrize("name", ["model.pt", "weights.pkl", "network.py", "last.ckpt"])
@@ -167,7 +167,7 @@ def test_tampered_byte(folder, name):
 def test_changed_between_reading_and_use(folder):
     package = read_package(folder)
     change(folder, version="9.9")
-    with pytest.raises(ModelError, match="AC-MD-007"):
+    with pytest.raises(ModelError, match="AC-MD-029"):
         package.read_weights("segmenter")
 
 

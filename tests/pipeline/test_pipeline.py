@@ -37,7 +37,7 @@ def install_copy(name, site="THORAX", first="Lung_L", withheld=()):
     members[CHECKSUMS] = checksums_of({key: value for key, value in members.items() if key != CHECKSUMS})
     folder = install_folder() / name
     folder.mkdir(parents=True)
-    write_members(folder, members)
+    write_members(folder, members.items())
 
 
 @pytest.fixture
