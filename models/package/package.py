@@ -145,8 +145,8 @@ def verify_package(package: ModelPackage) -> None:
     Raises
     ------
     ModelError
-        ``AC-MD-012`` to ``014`` for the weights (see `autocontour.models.package.weights`), ``AC-MD-021`` if the machine
-        does not have the memory.
+        ``AC-MD-012`` to ``014`` for the weights, ``AC-MD-021`` if the machine does not have the memory (see
+        `autocontour.models.package.weights`).
     """
     for role, stage in package.stages.items():
         plan = plan_stage(stage, len(package.structures), role)
