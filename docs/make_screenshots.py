@@ -168,7 +168,7 @@ def main() -> None:
     with_dialog(
         window,
         "preflight",
-        window.ask_export,
+        window.exporting.ask,
         lambda dialog: (
             dialog.profile_box.setCurrentIndex(dialog.profile_box.findData("eclipse")),
             dialog.path_edit.setText("RTSTRUCT.dcm"),

@@ -72,12 +72,18 @@ def import_structures(case: Case, structure_set: StructureSet) -> Edit:
     return Edit(f"Open {structure_set.label}", added=adopted(case.state, structure_set.structures))
 
 
-def receive(state: CaseState, structure: Structure) -> Edit:
-    """Take in a structure that was just drawn automatically: a new one, or in place of the one of its name."""
+def receive(state: CaseState, structure: Structure, run: str = "") -> Edit:
+    """Take in a structure that was just drawn automatically: a new one, or in place of the one of its name.
+
+    Parameters
+    ----------
+    run
+        What `Edit.run` is: structures of one run are undone together.
+    """
     label = f"Auto-contour {structure.name}"
     existing = state.find(structure.name)
     if existing is None:
-        return Edit(label, added=adopted(state, (replace(structure, imported={}),)))
+        return Edit(label, added=adopted(state, (replace(structure, imported={}),)), run=run)
     number = existing.structure.number
     slices = {**dict.fromkeys(existing.structure.contours), **structure.contours}
     values = {
@@ -88,7 +94,7 @@ def receive(state: CaseState, structure: Structure) -> Edit:
         "provenance": structure.provenance,
         "findings": structure.findings,
     }
-    return Edit(label, {number: slices}, {number: values})
+    return Edit(label, {number: slices}, {number: values}, run=run)
 
 
 def add(state: CaseState, *structures: Structure, label: str = "") -> Edit:

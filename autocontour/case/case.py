@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
 
@@ -95,12 +95,12 @@ class Case:
     @property
     def undo_label(self) -> str:
         """What `undo` would take back; empty if nothing."""
-        return self._steps[self._index].label if self._index else ""
+        return self._label(self._index) if self._index else ""
 
     @property
     def redo_label(self) -> str:
         """What `redo` would do again; empty if nothing."""
-        return self._steps[self._index + 1].label if self._index + 1 < len(self._steps) else ""
+        return self._label(self._index + 1) if self._index + 1 < len(self._steps) else ""
 
     def apply(self, edit: Edit, seconds: float = 0.0) -> CaseState:
         """Carry out `edit` as one step of undo.
@@ -120,7 +120,7 @@ class Case:
         state = self.state.after(edit)
         self._write("edit", edit, seconds)
         self.seen = still_seen(self.seen, self.state, state)
-        self._push(Step(edit.label, state))
+        self._push(Step(edit.label, state, run=edit.run))
         self._count(edit, seconds)
         if self.sequence % EDITS_PER_SNAPSHOT == 0:
             self.snapshot()
@@ -129,8 +129,13 @@ class Case:
         return state
 
     def undo(self) -> CaseState:
-        """Take the last step back; nothing happens at the start."""
-        return self._move(-1, "undo") if self.undo_label else self.state
+        """Take the last step back, or the last edits of one run; nothing happens at the start."""
+        run = self._steps[self._index].run
+        if self._index:
+            self._move(-1, "undo")
+        while run and self._index and self._steps[self._index].run == run:
+            self._move(-1, "undo")
+        return self.state
 
     def take_back_recovered(self) -> CaseState:
         """Return to the state before the recovered changes, as one step of undo."""
@@ -141,8 +146,14 @@ class Case:
         return before
 
     def redo(self) -> CaseState:
-        """Do the next step again; nothing happens at the end."""
-        return self._move(1, "redo") if self.redo_label else self.state
+        """Do the next step again, or the next edits of one run; nothing happens at the end."""
+        following = self._steps[self._index + 1 :]
+        run = following[0].run if following else ""
+        for step in following:
+            self._move(1, "redo")
+            if not run or step is following[-1] or self._steps[self._index + 1].run != run:
+                break
+        return self.state
 
     def to_structure_set(self, label: str, numbers: frozenset[int] | None = None) -> StructureSet:
         """Return the structures, or those of `numbers`, with their approvals as a set of their own."""
@@ -179,11 +190,17 @@ class Case:
 
     def _move(self, step: int, kind: str) -> CaseState:
         before, after = self.state, self._steps[self._index + step].state
-        label = self._steps[self._index + (step > 0)].label
-        self._write(kind, edit_between(label, before, after), 0.0)
+        done = self._steps[self._index + (step > 0)]
+        self._write(kind, replace(edit_between(done.label, before, after), run=done.run), 0.0)
         self.seen = still_seen(self.seen, before, after)
         self._index += step
         return after
+
+    def _label(self, index: int) -> str:
+        """Return what a step is called: the run's name where its neighbours belong to the same run."""
+        run = self._steps[index].run
+        beside = [step.run for step in (*self._steps[index - 1 : index], *self._steps[index + 1 : index + 2])]
+        return run.partition("#")[0] if run and run in beside else self._steps[index].label
 
     def _push(self, step: Step) -> None:
         del self._steps[self._index + 1 :]
@@ -207,11 +224,12 @@ class Case:
         if kind == "undo" and self._index:
             self._index -= 1
         elif kind == "undo":
-            self._steps = [Step("", before.patched(edit)), Step(edit.label, before), *self._steps[1:]]
+            first = Step(edit.label, before, run=edit.run)
+            self._steps = [Step("", before.patched(edit)), first, *self._steps[1:]]
         elif kind == "redo" and self.redo_label:
             self._index += 1
         else:
-            self._push(Step(edit.label, before.patched(edit)))
+            self._push(Step(edit.label, before.patched(edit), run=edit.run))
         self.seen = still_seen(self.seen, before, self.state)
         self._count(edit, content["seconds"])
         self.sequence = record.sequence

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from autocontour.case.records import decode_edit, encode_edit, pack, unpack
 from autocontour.case.state import CaseState, edit_between
@@ -21,11 +21,14 @@ class Step:
     ----------
     back
         The packed edit that takes it back; filled when it is first kept.
+    run
+        See `Edit`.
     """
 
     label: str
     state: CaseState
     back: bytes = field(default=b"", repr=False)
+    run: str = ""
 
 
 def kept_steps(steps: list[Step], index: int) -> Iterator[bytes]:
@@ -49,28 +52,29 @@ def restored_steps(state: CaseState, payloads: Iterable[bytes]) -> tuple[list[St
         record = unpack(payload)
         edit = decode_edit(record["edit"])
         if record["kind"] == "undo":
-            back.append(Step(edit.label, earlier, payload))
+            back.append(Step(edit.label, earlier, payload, edit.run))
             earlier = earlier.patched(edit)
         else:
             later = later.patched(edit)
-            forth.append(Step(edit.label, later))
+            forth.append(Step(edit.label, later, run=edit.run))
     return [Step("", earlier), *reversed(back), *forth], len(back)
 
 
 def _back(steps: list[Step], index: int) -> Iterator[bytes]:
     for step, before in zip(steps[index:0:-1], steps[index - 1 :: -1], strict=False):
         if not step.back:
-            step.back = _packed("undo", step.label, step.state, before.state)
+            step.back = _packed("undo", step, step.state, before.state)
         yield step.back
 
 
 def _forth(steps: list[Step], index: int) -> Iterator[bytes]:
     for before, step in zip(steps[index:], steps[index + 1 :], strict=False):
-        yield _packed("redo", step.label, before.state, step.state)
+        yield _packed("redo", step, before.state, step.state)
 
 
-def _packed(kind: str, label: str, before: CaseState, after: CaseState) -> bytes:
-    return pack({"kind": kind, "edit": encode_edit(edit_between(label, before, after))})
+def _packed(kind: str, step: Step, before: CaseState, after: CaseState) -> bytes:
+    edit = replace(edit_between(step.label, before, after), run=step.run)
+    return pack({"kind": kind, "edit": encode_edit(edit)})
 
 
 def _within(budget: int, payloads: Iterator[bytes]) -> Iterator[bytes]:

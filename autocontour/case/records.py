@@ -40,6 +40,7 @@ def encode_edit(edit: Edit) -> Json:
         "added": [encode_item(item) for item in edit.added],
         "removed": list(edit.removed),
         "order": list(edit.order),
+        "run": edit.run,
     }
 
 
@@ -52,6 +53,7 @@ def decode_edit(record: Json) -> Edit:
         tuple(decode_item(item) for item in record["added"]),
         tuple(record["removed"]),
         tuple(record["order"]),
+        record.get("run", ""),
     )
 
 

@@ -89,6 +89,9 @@ class Edit:
         Numbers of the structures that go.
     order
         Numbers in their new order; empty to leave the order as it is.
+    run
+        Edits of the same run that follow one another are undone and redone together; a name and something unique,
+        parted by ``#``. Empty for an edit of its own.
     """
 
     label: str
@@ -97,6 +100,7 @@ class Edit:
     added: tuple[CaseStructure, ...] = ()
     removed: tuple[int, ...] = ()
     order: tuple[int, ...] = ()
+    run: str = ""
 
     @property
     def numbers(self) -> frozenset[int]:

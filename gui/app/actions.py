@@ -93,7 +93,7 @@ ACTIONS: tuple[ActionRow, ...] = (
         "Export…",
         "Check and write the RTSTRUCT",
         "Ctrl+E",
-        lambda w: w.ask_export(),
+        lambda w: w.exporting.ask(),
         "export",
         needs="ct",
     ),

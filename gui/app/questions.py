@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QColorDialog, QFileDialog, QInputDialog, QMainWindow, QMessageBox
+from PySide6.QtWidgets import QColorDialog, QFileDialog, QInputDialog, QMainWindow
 
 from autocontour.base.errors import AutoContourError, Cancelled
 from autocontour.base.jobs import Job
@@ -15,10 +15,11 @@ from autocontour.case import actions
 from autocontour.case.effort import measure_effort
 from autocontour.case.need import open_places
 from autocontour.edits import combined, cropped, mapped, moved, replaced, rotated
-from autocontour.gui.dialogs.export import ExportDialog
+from autocontour.gui.dialogs.ask import ask
 from autocontour.gui.dialogs.review import ApprovalDialog
 from autocontour.gui.dialogs.shape import BooleanDialog, CropDialog, MarginDialog, MoveDialog, NameDialog
 from autocontour.gui.look.language import tr, tr_count
+from autocontour.gui.panels.structure_list import is_by_hand
 from autocontour.patient.structures import Contours, StructureSet
 from autocontour.site.preflight import INTERPRETED_TYPES
 
@@ -162,9 +163,19 @@ class Questions(QMainWindow):
         if space.ct is None or self.auto_bar.is_running:
             return
         dialog = AutoContourDialog(self, space.state, self.settings.template, self.settings.package)
-        if dialog.exec():
-            self.settings.template, self.settings.package = dialog.template_name, dialog.package_name
-            self.auto_bar.start(dialog.template_name, dialog.names, package=dialog.package_name)
+        if not dialog.exec():
+            return
+        template, package, names, replaced = dialog.answer
+        self.settings.template, self.settings.package = template, package
+        if self._may_redraw(replaced):
+            self.auto_bar.start(template, names, package=package)
+
+    def _may_redraw(self, names: Sequence[str]) -> bool:
+        """Ask whether structures that a person has drawn or edited may be replaced; nothing is asked for none."""
+        if not names:
+            return True
+        words = tr("These structures were edited by hand or come from a file. Replace their contours?")
+        return ask(self, tr("Auto-contour"), words, "\n".join(names), tr("Replace"))
 
     def rerun_current(self) -> None:
         """Draw the selected structure again."""
@@ -174,16 +185,21 @@ class Questions(QMainWindow):
         if current.is_protected:
             self.workspace.said.emit(tr("{name} is protected; unlock it first.", name=current.structure.name), True)
             return
+        if not self._may_redraw([current.structure.name] if is_by_hand(current) else []):
+            return
         self.auto_bar.rerun(current.structure)
 
     def ask_approval(self) -> None:
-        """Ask who approves the selected structure; an approved one is withdrawn."""
+        """Ask who approves the selected structure; of an approved one, ask whether that is withdrawn."""
         space = self.workspace
         current = space.current
         if current is None or space.ct is None:
             return
         if current.is_approved:
-            space.withdraw_approval(current.structure.number)
+            words = tr("Withdraw the approval of {name}?", name=current.structure.name)
+            by = tr("Approved by {name}", name=current.approved_by) if current.approved_by else ""
+            if ask(self, tr("Withdraw approval"), words, by, tr("Withdraw")):
+                space.withdraw_approval(current.structure.number)
             return
         details = self.panel.model.details(current)
         effort = measure_effort(current, space.case.seconds.get(current.structure.number, 0.0) if space.case else 0.0)
@@ -275,48 +291,6 @@ class Questions(QMainWindow):
         minutes = (space.case.seconds.get(structure.number, 0.0) if space.case else 0.0) / 60
         space.say(f"{words}   ·   {tr('{minutes:.1f} min of editing', minutes=minutes)}")
 
-    def ask_export(self) -> None:
-        """Check, ask and write the RTSTRUCT."""
-        space = self.workspace
-        if space.ct is None or space.case is None:
-            return
-        if space.ct.reference is None:
-            space.said.emit(
-                tr("A research volume has no DICOM series to refer to; no structure set can be written."), True
-            )
-            return
-        path = (space.folder or Path.home()).resolve().parent / "RTSTRUCT.dcm"
-        dialog = ExportDialog(self, space.ct, space.case, self.settings.profile, path, space.apply)
-        if dialog.exec():
-            self.settings.profile = dialog.profile.name
-            self.export(dialog)
-
-    def export(self, dialog: ExportDialog) -> None:
-        """Write what the dialog says."""
-        from autocontour.rtstruct import HoleStyle, WriteOptions, are_approved, write_structure_set
-
-        space, path = self.workspace, dialog.path
-        assert space.ct is not None  # ask_export has asked
-        if path.exists() and not self._may_replace(path):
-            return
-        chosen = dialog.structure_set
-        options = WriteOptions(HoleStyle(dialog.profile.holes))
-        try:
-            write_structure_set(chosen, space.ct, path, overwrite=True, options=options)
-        except AutoContourError as error:
-            space.say_error(error)
-            return
-        status = "APPROVED" if are_approved(chosen.structures) else "UNAPPROVED"
-        space.say(
-            tr_count(
-                len(chosen.structures),
-                "{count} structure written to {file}, {status}.",
-                "{count} structures written to {file}, {status}.",
-                file=path.name,
-                status=status,
-            )
-        )
-
     def _compute(
         self, label: str, numbers: set[int], target: int | None, name: str, compute: Callable[[Job], Contours]
     ) -> None:
@@ -333,10 +307,6 @@ class Questions(QMainWindow):
 
         assert self.workspace.ct is not None  # whoever asks has seen to it
         return margin_contours(contours, self.workspace.ct.geometry, margins_mm, job) if any(margins_mm) else contours
-
-    def _may_replace(self, path: Path) -> bool:
-        asked = QMessageBox.question(self, tr("Export"), tr("{name} exists. Replace it?", name=path.name))
-        return asked is QMessageBox.StandardButton.Yes
 
     def _ask_file(self) -> Path | None:
         start = str(self.workspace.folder or Path.home())

@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 from autocontour.case import actions
 from autocontour.gui.app.actions import ACTIONS, ActionRow
 from autocontour.gui.app.collecting import collect_on_gui_thread
+from autocontour.gui.app.exporting import Exporting
 from autocontour.gui.app.intake import Intake
 from autocontour.gui.look import theme
 from autocontour.gui.look.icons import SIZE, icon
@@ -95,6 +96,7 @@ class MainWindow(Intake):
         self.tools = {name: made(self.workspace) for name, made in TOOL_CLASSES.items()}
         for name, tool in self.tools.items():
             tool.radius_mm = self.settings.radius(name, tool.radius_mm)
+        self.exporting = Exporting(self)
         self._build_actions()
         self._listen()
         self.take_tool("navigate")

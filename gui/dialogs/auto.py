@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
@@ -22,13 +22,16 @@ from autocontour.case import CaseState
 from autocontour.gui.dialogs.frame import Dialog
 from autocontour.gui.look import theme
 from autocontour.gui.look.language import later, tr, tr_count
+from autocontour.gui.panels.structure_list import is_by_hand
 from autocontour.models import ModelPackage, available_packages
 from autocontour.pipeline.plan import RULES, Drawable, list_drawable
 from autocontour.site.template import list_templates, read_template
 
 EVERYTHING = later("Everything that can be drawn")
 AUTOMATIC = later("Automatic (matching site)")
-WITHHELD = later("Not drawn unasked: below the accuracy for it, or learnt for research. Look at every slice of it.")
+WITHHELD = later("Off by default: its accuracy is below the limit, or it is for research. Check every slice of it.")
+THERE = later("It is drawn already; tick it to draw it again.")
+EDITED = later("It was edited by hand or comes from a file; ticked, its contours are replaced.")
 UNKNOWN = later("No rule and no installed package draws it; draw it by hand.")
 USER = Qt.ItemDataRole.UserRole
 
@@ -57,7 +60,9 @@ class AutoContourDialog(Dialog):
     """
 
     def __init__(self, parent: QWidget, state: CaseState, template: str, package: str = "") -> None:
-        words = tr("Structures that are there are drawn anew; locked and approved ones stay as they are.")
+        words = tr(
+            "What is missing is ticked. A structure that is ticked again is replaced, except locked and approved ones."
+        )
         super().__init__(parent, tr("Auto-contour"), words, tr("Draw"), width=600)
         self._state = state
         self._packages = _by_name(available_packages())
@@ -108,6 +113,22 @@ class AutoContourDialog(Dialog):
     def names(self) -> tuple[str, ...]:
         """TG-263 names of what is to be drawn."""
         return tuple(i.data(0, USER) for i in self._items() if i.checkState(0) is Qt.CheckState.Checked)
+
+    @property
+    def replaced(self) -> tuple[str, ...]:
+        """The clinic's names of what is ticked although a person has drawn or edited it."""
+        return tuple(
+            item.text(0)
+            for item in self._items()
+            if item.checkState(0) is Qt.CheckState.Checked
+            and (existing := self._state.find(item.text(0))) is not None
+            and is_by_hand(existing)
+        )
+
+    def accept(self) -> None:
+        """Keep what is asked for: the fields are gone once the dialog is closed."""
+        self.answer = (self.template_name, self.package_name, self.names, self.replaced)
+        super().accept()
 
     def _build_list(self) -> QTreeWidget:
         found = QTreeWidget()
@@ -160,13 +181,25 @@ class AutoContourDialog(Dialog):
         existing = self._state.find(name)
         if existing is not None and existing.is_protected:
             return _Offer(name, tg263, tr("protected"), is_ticked=False, is_free=False)
+        offer = self._drawn(name, tg263, margin_of, drawable)
+        if existing is None:  # it may have been renamed; drawn again it would be a second one
+            existing = next((i for i in self._state.items if i.structure.tg263_name == tg263), None)
+        if existing is None or not existing.structure.contours or not offer.is_free:
+            return offer
+        is_edited = is_by_hand(existing)
+        there = tr("edited: {by}", by=offer.drawn_by) if is_edited else tr("there already: {by}", by=offer.drawn_by)
+        return replace(
+            offer, drawn_by=there, is_ticked=False, reason=offer.reason or tr(EDITED if is_edited else THERE)
+        )
+
+    def _drawn(self, name: str, tg263: str, margin_of: str, drawable: Drawable | None) -> _Offer:
         if margin_of:
             return _Offer(name, tg263, tr("margin of {name}", name=margin_of))
         if drawable is None:
             return _Offer(name, tg263, tr("by hand"), is_ticked=False, is_free=False, reason=tr(UNKNOWN))
         by = tr(" or ").join(tr("rules") if one == RULES else one for one in drawable.drawn_by)
         if not drawable.by_default:
-            return _Offer(name, tg263, tr("{by}, if asked", by=by), is_ticked=False, reason=tr(WITHHELD))
+            return _Offer(name, tg263, tr("{by}, off by default", by=by), is_ticked=False, reason=tr(WITHHELD))
         return _Offer(name, tg263, by)
 
     def _check_all(self, *, on: bool) -> None:

@@ -1,8 +1,9 @@
-"""Export with the check before it: what the planning system would refuse, and the mend at a click."""
+"""Export with the check before it: what the planning system would refuse, and how to fix it with a click."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from PySide6.QtWidgets import (
     QHeaderView,
     QLabel,
     QLineEdit,
+    QListWidget,
+    QListWidgetItem,
     QPushButton,
     QTableWidget,
     QTableWidgetItem,
@@ -32,20 +35,37 @@ from autocontour.patient.volume import CTVolume
 from autocontour.site import WHOLE_SET, Objection, Profile, check_export, list_profiles, read_profile
 
 LABEL = "AUTOCONTOUR"
-MEND_COLUMN = 3
-SIGNS = {Severity.BLOCK: later("●  refused"), Severity.WARN: later("▲  ask"), Severity.INFO: later("note")}
+FIX_COLUMN = 3
+SIGNS = {Severity.BLOCK: later("●  blocked"), Severity.WARN: later("▲  warning"), Severity.INFO: later("note")}
+NUMBER = Qt.ItemDataRole.UserRole
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """What the dialog was left with."""
+
+    profile: Profile
+    path: Path
+    structure_set: StructureSet
 
 
 class ExportDialog(Dialog):
-    """Profile, check, and file."""
+    """Profile, structures, check, and file.
+
+    Attributes
+    ----------
+    request
+        What was asked for; None until the dialog is accepted.
+    """
 
     def __init__(
         self, parent: QWidget, ct: CTVolume, case: Case, profile: str, path: Path, apply: Callable[[Edit], bool]
     ) -> None:
         words = tr("The file is checked, written, read back and compared before it takes its name.")
-        super().__init__(parent, tr("Export structure set"), words, tr("Export"), ct, width=860)
+        super().__init__(parent, tr("Export structure set"), words, tr("Export"), ct, width=980)
         self._case = case
         self._apply = apply
+        self.request: ExportRequest | None = None
         self.profile_box = QComboBox()
         self.profile_box.setAccessibleName(tr("Planning system"))
         for name in list_profiles():
@@ -53,13 +73,14 @@ class ExportDialog(Dialog):
         self.profile_box.setCurrentIndex(max(self.profile_box.findData(profile), 0))
         self.profile_box.currentIndexChanged.connect(self.check)
         self.leave_out = QCheckBox(tr("Leave out what is not approved"))
-        self.leave_out.toggled.connect(self.check)
+        self.leave_out.toggled.connect(self._tick)
+        self.structures = self._build_structures()
         self.table = _table()
-        self.table.cellClicked.connect(self._mend)
-        self.mend_all = QPushButton(tr("Mend all that can be mended"))
-        self.mend_all.clicked.connect(self._mend_all)
+        self.table.cellClicked.connect(self._fix)
+        self.fix_all = QPushButton(tr("Fix all fixable problems"))
+        self.fix_all.clicked.connect(self._fix_all)
         self.summary = QLabel(wordWrap=True)
-        self.sure = QCheckBox(tr("Export although there are questions"))
+        self.sure = QCheckBox(tr("Export anyway"))
         self.sure.toggled.connect(self._allow)
         self.label_edit = QLineEdit(LABEL)
         self.label_edit.setAccessibleName(tr("Structure set label"))
@@ -70,8 +91,11 @@ class ExportDialog(Dialog):
         self.body.addLayout(
             _row(QLabel(tr("For")), self.profile_box, QLabel(tr("Label")), self.label_edit, self.leave_out)
         )
-        self.body.addWidget(self.table)
-        self.body.addLayout(_row(self.summary, self.mend_all))
+        middle = QHBoxLayout()
+        middle.addWidget(self.structures)
+        middle.addWidget(self.table, 1)
+        self.body.addLayout(middle)
+        self.body.addLayout(_row(self.summary, self.fix_all))
         browse = QPushButton(tr("Browse…"))
         browse.clicked.connect(self._browse)
         self.body.addLayout(_row(QLabel(tr("File")), self.path_edit, browse))
@@ -92,15 +116,54 @@ class ExportDialog(Dialog):
 
     @property
     def structure_set(self) -> StructureSet:
-        """What is exported."""
-        items = self._case.state.items
-        chosen = [i.structure for i in items if i.is_approved or not self.leave_out.isChecked()]
-        return self._case.to_structure_set(
-            self.label_edit.text().strip(), frozenset(structure.number for structure in chosen)
-        )
+        """What is exported: the structures that are ticked."""
+        return self._case.to_structure_set(self.label_edit.text().strip(), self.numbers)
+
+    @property
+    def numbers(self) -> frozenset[int]:
+        """Numbers of the structures that are ticked."""
+        rows = (self.structures.item(row) for row in range(self.structures.count()))
+        return frozenset(row.data(NUMBER) for row in rows if row.checkState() is Qt.CheckState.Checked)
+
+    def accept(self) -> None:
+        """Keep what is asked for: the fields are gone once the dialog is closed."""
+        self.request = ExportRequest(self.profile, self.path, self.structure_set)
+        super().accept()
+
+    def _build_structures(self) -> QListWidget:
+        found = QListWidget()
+        found.setAccessibleName(tr("Structures to export"))
+        found.setFixedWidth(230)
+        for item in self._case.state.items:
+            row = QListWidgetItem(item.structure.name, found)
+            row.setData(NUMBER, item.structure.number)
+            row.setCheckState(Qt.CheckState.Checked)
+            row.setToolTip(tr("approved") if item.is_approved else tr("not approved"))
+            if not item.is_approved:
+                row.setForeground(QColor(theme.current.muted))
+        found.itemChanged.connect(self._follow_ticks)
+        return found
+
+    def _tick(self) -> None:
+        """Tick every structure, or only those that are approved."""
+        approved = {i.structure.number for i in self._case.state.items if i.is_approved}
+        self.structures.blockSignals(True)
+        for row in range(self.structures.count()):
+            item = self.structures.item(row)
+            on = not self.leave_out.isChecked() or item.data(NUMBER) in approved
+            item.setCheckState(Qt.CheckState.Checked if on else Qt.CheckState.Unchecked)
+        self.structures.blockSignals(False)
+        self.check()
+
+    def _follow_ticks(self) -> None:
+        unapproved = {i.structure.number for i in self._case.state.items if not i.is_approved}
+        self.leave_out.blockSignals(True)
+        self.leave_out.setChecked(bool(unapproved) and not unapproved & self.numbers)
+        self.leave_out.blockSignals(False)
+        self.check()
 
     def check(self) -> None:
-        """List what stands against the export."""
+        """List the problems of the export."""
         self.objections = check_export(self.structure_set, self.profile)
         self.table.setRowCount(len(self.objections))
         for row, objection in enumerate(self.objections):
@@ -108,8 +171,8 @@ class ExportDialog(Dialog):
         self.table.resizeRowsToContents()
         refused = sum(o.finding.severity is Severity.BLOCK for o in self.objections)
         asked = len(self.objections) - refused
-        self.summary.setText(_told(len(self.structure_set.structures), refused, asked))
-        self.mend_all.setVisible(any(o.mend for o in self.objections))
+        self.summary.setText(_summary(len(self.structure_set.structures), refused, asked))
+        self.fix_all.setVisible(any(o.mend for o in self.objections))
         self.sure.setVisible(asked > 0 and not refused)
         self._allow()
 
@@ -118,33 +181,37 @@ class ExportDialog(Dialog):
         sign = QTableWidgetItem(tr(SIGNS[finding.severity]))
         blocked = finding.severity is Severity.BLOCK
         sign.setForeground(QColor(theme.current.bad if blocked else theme.current.warn))
-        mend = QTableWidgetItem(finding.remedy)
+        fix = QTableWidgetItem(finding.remedy)
         if objection.mend:
-            mend.setForeground(QColor(theme.current.accent))
-        cells = (sign, QTableWidgetItem(finding.message), QTableWidgetItem(objection.source), mend)
+            fix.setForeground(QColor(theme.current.accent))
+        cells = (sign, QTableWidgetItem(finding.message), QTableWidgetItem(objection.source), fix)
         for column, cell in enumerate(cells):
             cell.setFlags(Qt.ItemFlag.ItemIsEnabled)
             cell.setToolTip(f"{finding.message} {finding.remedy}\n{objection.source}")
             self.table.setItem(row, column, cell)
 
-    def _mend(self, row: int, column: int) -> None:
+    def _fix(self, row: int, column: int) -> None:
         objection = self.objections[row]
-        if column == MEND_COLUMN and objection.mend:
-            self._settle([objection], f"Mend {objection.finding.where}")
+        if column == FIX_COLUMN and objection.mend:
+            self._settle([objection], f"Fix {objection.finding.where}")
 
-    def _mend_all(self) -> None:
-        self._settle(self.objections, "Mend for export")
+    def _fix_all(self) -> None:
+        self._settle(self.objections, "Fix for export")
 
     def _settle(self, objections: list[Objection], label: str) -> None:
-        """Carry out mends: those of structures as one step of undo, that of the label in its field."""
+        """Fix problems: those of structures as one step of undo, that of the label in its field."""
         fields: dict[int, dict[str, Any]] = {}
         for objection in objections:
             if objection.mend:
                 fields.setdefault(objection.number, {}).update(objection.mend)
         for_set = fields.pop(WHOLE_SET, {})
         self.label_edit.setText(str(for_set.get("label", self.label_edit.text())))
-        if fields:
-            self._apply(Edit(label, fields=fields))
+        if fields and self._apply(Edit(label, fields=fields)):
+            self.structures.blockSignals(True)
+            for row in range(self.structures.count()):
+                item = self.structures.item(row)
+                item.setText(self._case.state[item.data(NUMBER)].structure.name)
+            self.structures.blockSignals(False)
         self.check()
 
     def _allow(self) -> None:
@@ -160,13 +227,13 @@ class ExportDialog(Dialog):
 
 def _table() -> QTableWidget:
     table = QTableWidget(0, 4)
-    table.setHorizontalHeaderLabels(["", tr("What"), tr("Why"), tr("Mend")])
+    table.setHorizontalHeaderLabels(["", tr("Problem"), tr("Why"), tr("Fix")])
     table.verticalHeader().hide()
     table.setShowGrid(False)
     table.verticalHeader().setMinimumSectionSize(40)
     table.setWordWrap(True)
     table.setMinimumHeight(230)
-    table.setAccessibleName(tr("What stands against the export"))
+    table.setAccessibleName(tr("Export problems"))
     header = table.horizontalHeader()
     header.setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
     header.setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
@@ -185,14 +252,12 @@ def _row(*widgets: QWidget) -> QHBoxLayout:
     return row
 
 
-def _told(count: int, refused: int, asked: int) -> str:
+def _summary(count: int, errors: int, warnings: int) -> str:
     structures = tr_count(count, "{count} structure", "{count} structures")
-    if refused:
-        return tr(
-            "{structures}; {refused} would be refused there and must be mended first.",
-            structures=structures,
-            refused=refused,
-        )
-    if asked:
-        return tr("{structures}; nothing would be refused, {asked} to think about.", structures=structures, asked=asked)
-    return tr("{structures}; nothing stands against the export.", structures=structures)
+    if errors:
+        blocked = tr_count(errors, "{count} error must be fixed first", "{count} errors must be fixed first")
+        return tr("{structures}: {problems}.", structures=structures, problems=blocked)
+    if warnings:
+        asked = tr_count(warnings, "no errors, {count} warning", "no errors, {count} warnings")
+        return tr("{structures}: {problems}.", structures=structures, problems=asked)
+    return tr("{structures}: no problems.", structures=structures)

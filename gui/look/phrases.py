@@ -20,7 +20,7 @@ PHRASES = (
     later("Move"),
     later("Colour"),
     later("Threshold"),
-    later("Mend for export"),
+    later("Fix for export"),
     later("Take back what was recovered"),
     later("Delete {name}"),
     later("Add structures of {name}"),
@@ -32,7 +32,7 @@ PHRASES = (
     later("Approve {name}"),
     later("Withdraw approval of {name}"),
     later("Auto-contour {name}"),
-    later("Mend {name}"),
+    later("Fix {name}"),
     later("Open {name}"),
     later("Open structure set"),
     # what needs a look

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from uuid import uuid4
 
 from autocontour.base.errors import AutoContourError, Cancelled
 from autocontour.base.findings import Finding
@@ -24,6 +25,8 @@ class AutoBar(ProgressStrip):
         super().__init__(tr("Auto-contouring"))
         self.workspace = workspace
         self.task: ContourTask | None = None
+        self._count = self._hands = 0
+        self._target = self._package = self._run = ""
         self.cancel.clicked.connect(self.stop)
         workspace.ct_changed.connect(self.stop)
 
@@ -45,7 +48,7 @@ class AutoBar(ProgressStrip):
         ct = self.workspace.ct
         if ct is None or self.is_running:
             return
-        self._count, self._hands = 0, self.workspace.hands
+        self._count, self._hands, self._run = 0, self.workspace.hands, f"Auto-contour#{uuid4().hex[:8]}"
         self._target, self._package = target, package
         self.task = ContourTask(ct, Order(template, names, package), self)
         self.task.advanced.connect(self.show_progress)
@@ -75,7 +78,7 @@ class AutoBar(ProgressStrip):
     def _receive(self, structure: Structure) -> None:
         self._count += 1
         named = replace(structure, name=self._target) if self._target else structure
-        self.workspace.receive(named, hands=self._hands)
+        self.workspace.receive(named, run=self._run, hands=self._hands)
 
     def _finish(self, findings: tuple[Finding, ...]) -> None:
         self.hide()

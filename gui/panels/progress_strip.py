@@ -47,7 +47,7 @@ class WorkStrip(ProgressStrip):
 
     def __init__(self, background: Background) -> None:
         super().__init__(tr("Progress of the computation"))
-        self._label = ""
+        self._label, self._background = "", background
         self._timer = QTimer(self, singleShot=True, interval=PATIENCE_MS)
         self._timer.timeout.connect(self.show)
         background.begun.connect(self._begin)
@@ -58,6 +58,7 @@ class WorkStrip(ProgressStrip):
     def _begin(self, label: str) -> None:
         self._label = tr(label)
         self.show_progress(self._label, 0.0)
+        self.cancel.setVisible(self._background.can_stop)
         self._timer.start()
 
     def _advance(self, stage: str, fraction: float, seconds_left: float) -> None:

@@ -140,6 +140,12 @@ class StructureList(QAbstractListModel):
             self.dataChanged.emit(self.index(0), self.index(len(self._items) - 1))
 
 
+def is_by_hand(item: CaseStructure) -> bool:
+    """Whether a structure has contours that drawing it again would not bring back: edited, drawn, or from a file."""
+    is_changed = item.structure.contours != item.automatic or item.structure.provenance is None
+    return bool(item.structure.contours) and is_changed
+
+
 class RowDelegate(QStyledItemDelegate):
     """Draws a row: colour, eye, name, status and volume, findings, lock; eye and lock answer a click."""
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from autocontour.gui.state.workspace import Workspace
     from autocontour.patient.structures import Contours
 
-BLINK_S = 0.1
+BLINK_S = 0.05
 """How long the window waits for a result before it goes on without."""
 POLL_MS = 40
 """How often the progress is looked at."""
@@ -64,6 +64,7 @@ class Background(QObject):
         super().__init__(workspace)
         self._workspace = workspace
         self._label = ""
+        self.can_stop = True
         self._future: Future[Any] | None = None
         self._timer = QTimer(self, interval=POLL_MS)
         self._timer.timeout.connect(self._poll)
@@ -79,6 +80,8 @@ class Background(QObject):
         numbers: Iterable[int],
         compute: Callable[[Job], Result],
         apply: Callable[[Result], object],
+        *,
+        can_stop: bool = True,
     ) -> None:
         """Compute something of structures, and apply it if they are then still what they are now.
 
@@ -92,6 +95,8 @@ class Background(QObject):
             Runs in a thread; knows nothing of the window.
         apply
             Runs in the window's thread: takes the result into the case as one step.
+        can_stop
+            Whether it may be stopped; what writes a file is finished once it has begun.
         """
         if self.is_running:
             self._workspace.said.emit(
@@ -99,7 +104,7 @@ class Background(QObject):
             )
             return
         state = self._workspace.state
-        self._label, self._apply = label, apply
+        self._label, self._apply, self.can_stop = label, apply, can_stop
         self._inputs = {number: state[number].structure.contours for number in numbers}
         self._job, self._started = _WatchedJob(), time.monotonic()
         self._future = self._pool.submit(compute, self._job)
@@ -112,13 +117,18 @@ class Background(QObject):
             self._workspace.when_free(partial(self._finish, self._future))
 
     def stop(self) -> None:
-        """Stop; nothing is applied."""
-        if self.is_running:
+        """Stop; nothing is applied. What cannot be stopped is waited for."""
+        if self._future is None:
+            return
+        if self.can_stop:
             self._end()
+        else:
+            self._future.exception()
+            self._finish(self._future)
 
     def cancel(self) -> None:
         """Stop because the user asks for it, and say so."""
-        if self.is_running:
+        if self.is_running and self.can_stop:
             label = self._label
             self.stop()
             self._workspace.say(tr("{what} was stopped; nothing has changed.", what=tr(label)))

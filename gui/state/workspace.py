@@ -374,17 +374,22 @@ class Workspace(QObject):
         """Tell the user something that needs no answer."""
         self.said.emit(sentence, False)
 
+    def refuse(self, sentence: str) -> None:
+        """Tell the user why something was not done."""
+        self.said.emit(sentence, True)
+
     def say_error(self, error: AutoContourError) -> None:
         """Tell the user why something was refused."""
         self.said.emit(f"{error.message} {error.remedy}".strip(), True)
 
-    def receive(self, structure: Structure, *, hands: int | None = None) -> None:
+    def receive(self, structure: Structure, *, run: str = "", hands: int | None = None) -> None:
         """Take in a structure that was just drawn: a new one, or in place of the unprotected one of its name.
 
-        Where nothing is selected the first structure is, unless the user has done something since `hands`.
+        Structures of one `run` are undone together. Where nothing is selected the first structure is, unless the user
+        has done something since `hands`.
         """
         if self.case is not None:
-            self.apply(actions.receive(self.state, structure), by_hand=False)
+            self.apply(actions.receive(self.state, structure, run), by_hand=False)
         if hands is None or hands == self.hands:
             self._select_first()
 
@@ -394,11 +399,15 @@ class Workspace(QObject):
         self.say(sentence)
 
     def _keep_selection(self) -> None:
-        """Where the selected structure is gone, go back to the one that was selected before it; else to none."""
-        self._chosen_before = [number for number in self._chosen_before if number in self.state]
-        if self.selected is not None and self.selected not in self.state:
-            # Nobody chose it, so nobody has looked at it.
-            self.selected = self._chosen_before.pop() if self._chosen_before else None
+        """Where the selected structure is gone, select the one before it; redo may bring it back."""
+        if self.selected is not None and self.selected in self.state:
+            return
+        if self.selected is not None:
+            self._chosen_before.append(self.selected)
+        # Nobody chose it now, so nobody has looked at it.
+        found = next((number for number in reversed(self._chosen_before) if number in self.state), None)
+        if found != self.selected:
+            self.selected = found
             self.selection_changed.emit()
 
     def _select_first(self) -> None:

@@ -128,6 +128,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>승인자</translation>
     </message>
     <message>
+      <source>Approved by {name}</source>
+      <translation>승인자: {name}</translation>
+    </message>
+    <message>
       <source>Approve…</source>
       <translation>승인…</translation>
     </message>
@@ -448,8 +452,12 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>내보내기</translation>
     </message>
     <message>
-      <source>Export although there are questions</source>
-      <translation>확인할 사항이 있어도 내보내기</translation>
+      <source>Export anyway</source>
+      <translation>그래도 내보내기</translation>
+    </message>
+    <message>
+      <source>Export problems</source>
+      <translation>내보내기 문제</translation>
     </message>
     <message>
       <source>Export structure set</source>
@@ -498,6 +506,22 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Fit views</source>
       <translation>화면에 맞추기</translation>
+    </message>
+    <message>
+      <source>Fix</source>
+      <translation>수정</translation>
+    </message>
+    <message>
+      <source>Fix all fixable problems</source>
+      <translation>고칠 수 있는 문제 모두 수정</translation>
+    </message>
+    <message>
+      <source>Fix for export</source>
+      <translation>내보내기용 수정</translation>
+    </message>
+    <message>
+      <source>Fix {name}</source>
+      <translation>{name} 수정</translation>
     </message>
     <message>
       <source>Flood</source>
@@ -590,6 +614,26 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Interpolate</source>
       <translation>보간</translation>
+    </message>
+    <message>
+      <source>It belongs to another patient or series: {patient}</source>
+      <translation>다른 환자 또는 다른 시리즈의 파일입니다: {patient}</translation>
+    </message>
+    <message>
+      <source>It belongs to this patient and series: {patient}</source>
+      <translation>이 환자와 시리즈의 파일입니다: {patient}</translation>
+    </message>
+    <message>
+      <source>It is drawn already; tick it to draw it again.</source>
+      <translation>이미 그려져 있습니다. 다시 그리려면 선택하세요.</translation>
+    </message>
+    <message>
+      <source>It is not a structure set that can be read.</source>
+      <translation>읽을 수 있는 구조물 세트가 아닙니다.</translation>
+    </message>
+    <message>
+      <source>It was edited by hand or comes from a file; ticked, its contours are replaced.</source>
+      <translation>직접 편집했거나 파일에서 가져온 구조물입니다. 선택하면 윤곽이 바뀝니다.</translation>
     </message>
     <message>
       <source>Join two structures, slice by slice.</source>
@@ -700,22 +744,6 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>종격동</translation>
     </message>
     <message>
-      <source>Mend</source>
-      <translation>수정</translation>
-    </message>
-    <message>
-      <source>Mend all that can be mended</source>
-      <translation>수정 가능한 항목 모두 수정</translation>
-    </message>
-    <message>
-      <source>Mend for export</source>
-      <translation>내보내기용 수정</translation>
-    </message>
-    <message>
-      <source>Mend {name}</source>
-      <translation>{name} 수정</translation>
-    </message>
-    <message>
       <source>Message</source>
       <translation>알림</translation>
     </message>
@@ -804,10 +832,6 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>모두 해제</translation>
     </message>
     <message>
-      <source>Not drawn unasked: below the accuracy for it, or learnt for research. Look at every slice of it.</source>
-      <translation>정확도가 기준에 못 미치거나 연구용이므로 선택할 때만 그립니다. 모든 슬라이스를 확인하세요.</translation>
-    </message>
-    <message>
       <source>Not found: {names}.</source>
       <translation>찾지 못함: {names}.</translation>
     </message>
@@ -838,6 +862,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Nudge the outline like clay</source>
       <translation>윤곽을 찰흙처럼 밀어 고칩니다</translation>
+    </message>
+    <message>
+      <source>Off by default: its accuracy is below the limit, or it is for research. Check every slice of it.</source>
+      <translation>기본으로 꺼져 있습니다. 정확도가 기준보다 낮거나 연구용입니다. 모든 슬라이스를 확인하세요.</translation>
     </message>
     <message>
       <source>On</source>
@@ -936,6 +964,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>이전 표시 슬라이스</translation>
     </message>
     <message>
+      <source>Problem</source>
+      <translation>문제</translation>
+    </message>
+    <message>
       <source>Progress of the computation</source>
       <translation>계산 진행률</translation>
     </message>
@@ -990,6 +1022,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Rename {name}</source>
       <translation>{name} 이름 바꾸기</translation>
+    </message>
+    <message>
+      <source>Replace</source>
+      <translation>바꾸기</translation>
     </message>
     <message>
       <source>Replace {name}</source>
@@ -1176,12 +1212,12 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>부위별 구조물</translation>
     </message>
     <message>
-      <source>Structures that are there are drawn anew; locked and approved ones stay as they are.</source>
-      <translation>이미 있는 구조물은 새로 그립니다. 잠겼거나 승인된 구조물은 그대로 둡니다.</translation>
-    </message>
-    <message>
       <source>Structures to draw</source>
       <translation>그릴 구조물</translation>
+    </message>
+    <message>
+      <source>Structures to export</source>
+      <translation>내보낼 구조물</translation>
     </message>
     <message>
       <source>Study</source>
@@ -1270,6 +1306,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>There is nothing to review yet.</source>
       <translation>아직 검토할 것이 없습니다.</translation>
+    </message>
+    <message>
+      <source>These structures were edited by hand or come from a file. Replace their contours?</source>
+      <translation>다음 구조물은 직접 편집했거나 파일에서 가져왔습니다. 윤곽을 바꾸시겠습니까?</translation>
     </message>
     <message>
       <source>Thickness</source>
@@ -1368,12 +1408,8 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>비교 구조물의 부피와, 작업 중인 구조물보다 큰 정도</translation>
     </message>
     <message>
-      <source>What</source>
-      <translation>내용</translation>
-    </message>
-    <message>
-      <source>What stands against the export</source>
-      <translation>내보내기 전 확인 사항</translation>
+      <source>What is missing is ticked. A structure that is ticked again is replaced, except locked and approved ones.</source>
+      <translation>없는 구조물만 선택되어 있습니다. 이미 있는 구조물을 선택하면 바뀝니다. 잠긴 구조물과 승인된 구조물은 그대로입니다.</translation>
     </message>
     <message>
       <source>What was drawn outside the image was left out.</source>
@@ -1408,12 +1444,20 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>지웁니다. Shift: 더하기</translation>
     </message>
     <message>
+      <source>Withdraw</source>
+      <translation>취소하기</translation>
+    </message>
+    <message>
       <source>Withdraw approval</source>
       <translation>승인 취소</translation>
     </message>
     <message>
       <source>Withdraw approval of {name}</source>
       <translation>{name} 승인 취소</translation>
+    </message>
+    <message>
+      <source>Withdraw the approval of {name}?</source>
+      <translation>{name} 구조물의 승인을 취소하시겠습니까?</translation>
     </message>
     <message>
       <source>You accept {name} as it stands. It is protected from changes until that is withdrawn.</source>
@@ -1552,6 +1596,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>수정됨</translation>
     </message>
     <message>
+      <source>edited: {by}</source>
+      <translation>편집됨: {by}</translation>
+    </message>
+    <message>
       <source>empty</source>
       <translation>비어 있음</translation>
     </message>
@@ -1632,6 +1680,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>설명 없음</translation>
     </message>
     <message>
+      <source>no errors, {count} warning</source>
+      <translation>오류 없음, 경고 {count}건</translation>
+    </message>
+    <message>
+      <source>no errors, {count} warnings</source>
+      <translation>오류 없음, 경고 {count}건</translation>
+    </message>
+    <message>
       <source>no limit</source>
       <translation>제한 없음</translation>
     </message>
@@ -1642,6 +1698,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>no structure selected</source>
       <translation>선택한 구조물 없음</translation>
+    </message>
+    <message>
+      <source>not approved</source>
+      <translation>미승인</translation>
     </message>
     <message>
       <source>not in this set</source>
@@ -1724,6 +1784,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>복셀보다 작음</translation>
     </message>
     <message>
+      <source>there already: {by}</source>
+      <translation>이미 있음: {by}</translation>
+    </message>
+    <message>
       <source>to</source>
       <translation>상한</translation>
     </message>
@@ -1744,8 +1808,8 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>{approved}/{count} 승인</translation>
     </message>
     <message>
-      <source>{by}, if asked</source>
-      <translation>{by}, 선택 시</translation>
+      <source>{by}, off by default</source>
+      <translation>{by}, 기본 꺼짐</translation>
     </message>
     <message>
       <source>{count} change recovered after the program had ended unexpectedly: {steps}.</source>
@@ -1762,6 +1826,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>{count} changes, the last on {date} at {time}</source>
       <translation>변경 {count}건, 마지막 {date} {time}</translation>
+    </message>
+    <message>
+      <source>{count} error must be fixed first</source>
+      <translation>먼저 오류 {count}건을 수정해야 합니다</translation>
+    </message>
+    <message>
+      <source>{count} errors must be fixed first</source>
+      <translation>먼저 오류 {count}건을 수정해야 합니다</translation>
     </message>
     <message>
       <source>{count} patient</source>
@@ -1948,16 +2020,12 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>{seconds}초</translation>
     </message>
     <message>
-      <source>{structures}; nothing stands against the export.</source>
-      <translation>{structures}: 내보내기에 문제가 없습니다.</translation>
+      <source>{structures}: no problems.</source>
+      <translation>{structures}: 문제 없음.</translation>
     </message>
     <message>
-      <source>{structures}; nothing would be refused, {asked} to think about.</source>
-      <translation>{structures}: 거부될 항목은 없으며, 확인할 사항이 {asked}건 있습니다.</translation>
-    </message>
-    <message>
-      <source>{structures}; {refused} would be refused there and must be mended first.</source>
-      <translation>{structures}: {refused}건은 거부될 수 있어 먼저 수정해야 합니다.</translation>
+      <source>{structures}: {problems}.</source>
+      <translation>{structures}: {problems}.</translation>
     </message>
     <message>
       <source>{what} failed: {why}.</source>
@@ -1976,12 +2044,12 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>{what}: 중단했습니다. 바뀐 것은 없습니다.</translation>
     </message>
     <message>
-      <source>▲  ask</source>
-      <translation>▲  확인</translation>
+      <source>▲  warning</source>
+      <translation>▲  경고</translation>
     </message>
     <message>
-      <source>●  refused</source>
-      <translation>●  거부</translation>
+      <source>●  blocked</source>
+      <translation>●  차단</translation>
     </message>
   </context>
 </TS>

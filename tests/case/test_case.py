@@ -9,7 +9,7 @@ from shapely import MultiPolygon, Point
 
 from autocontour.base.errors import CaseError
 from autocontour.base.findings import Finding, Severity
-from autocontour.case import Case, CaseKey, CaseStructure, Edit
+from autocontour.case import Case, CaseKey, CaseStructure, Edit, actions
 from autocontour.case.actions import import_structures
 from autocontour.patient.provenance import Provenance
 from autocontour.patient.structures import GenerationAlgorithm, ImportedContour, ReviewStatus, Structure, StructureSet
@@ -215,3 +215,34 @@ def test_a_case_is_for_its_own_ct(case, tmp_path):
     folder = killed_copy(case, tmp_path / "copy")
     with pytest.raises(CaseError, match="AC-CASE-002"):
         Case(folder, replace(KEY, series_instance_uid="8.8"))
+
+
+def test_edits_of_one_run_are_one_step_of_undo_also_after_a_restart(tmp_path):
+    with Case(tmp_path, KEY) as case:
+        start = case.state
+        for name in ("Heart", "Lung_L", "Lung_R"):
+            case.apply(actions.receive(case.state, Structure(name, 1, {0: disc()}), "Auto-contour#1"))
+        drawn = case.state
+        assert case.undo_label == "Auto-contour"
+    with Case(tmp_path, KEY) as case:
+        assert case.undo() is not drawn
+        assert case.state == start
+        assert (case.undo_label, case.redo_label) == ("", "Auto-contour")
+        assert case.redo() == drawn
+        case.apply(Edit("Brush", {1: {1: disc()}}))
+        case.apply(actions.receive(case.state, Structure("Liver", 1, {0: disc()}), "Auto-contour#1"))
+        assert case.undo_label == "Auto-contour Liver"  # what was drawn by hand meanwhile parts the run
+        case.undo()
+        case.undo()
+        assert case.state == drawn
+
+
+def test_two_runs_are_two_steps(tmp_path):
+    with Case(tmp_path, KEY) as case:
+        for run, names in (("Auto-contour#1", ("A", "B")), ("Auto-contour#2", ("C", "D"))):
+            for name in names:
+                case.apply(actions.receive(case.state, Structure(name, 1, {0: disc()}), run))
+        case.undo()
+        assert [s.name for s in case.state.structures] == ["A", "B"]
+        case.redo()
+        assert len(case.state.structures) == 4

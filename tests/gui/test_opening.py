@@ -230,7 +230,7 @@ def test_she_chooses_the_package_and_it_is_remembered(opened, qtbot, answer):
         assert "Brainstem" not in after
         withheld = after["Larynx"]
         assert withheld.checkState(0) is Qt.CheckState.Unchecked
-        assert "below the accuracy" in withheld.toolTip(0)
+        assert "accuracy is below the limit" in withheld.toolTip(0)
         assert "Larynx" not in dialog.names
         assert "Trachea" not in dialog.names
         seen.append(dialog.names)

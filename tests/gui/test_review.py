@@ -67,7 +67,7 @@ def test_the_banner_names_the_patient_everywhere(patient, answer):
         dialog.reject()
 
     answer(ExportDialog, act)
-    patient.ask_export()
+    patient.exporting.ask()
     assert seen == [words]
 
 
@@ -89,6 +89,7 @@ def test_auto_contour_review_approve_export_reopen(patient, qtbot, tmp_path, ans
     answer(ExportDialog, lambda dialog: (dialog.path_edit.setText(str(path)), dialog.ok.click()))
     activate(patient, qtbot)
     QTest.keyClick(patient, KEY.Key_E, CONTROL)
+    qtbot.waitUntil(lambda: not space.background.is_running)
     assert path.exists(), patient.toast.text()
     back = read_structure_set(path, space.ct)
     for item in space.state.items:
@@ -112,7 +113,8 @@ def test_what_is_not_approved_is_asked_about_and_never_called_approved(patient, 
         dialog.ok.click()
 
     answer(ExportDialog, act)
-    patient.ask_export()
+    patient.exporting.ask()
+    qtbot.waitUntil(lambda: not patient.workspace.background.is_running)
     import pydicom
 
     assert pydicom.dcmread(path).ApprovalStatus == "UNAPPROVED"
@@ -126,12 +128,12 @@ def test_the_check_before_export_mends_long_names(patient, qtbot, answer):
     def act(dialog):
         dialog.profile_box.setCurrentIndex(dialog.profile_box.findData("eclipse"))
         assert not dialog.ok.isEnabled()
-        dialog.mend_all.click()
+        dialog.fix_all.click()
         dialog.leave_out.setChecked(True)
         dialog.reject()
 
     answer(ExportDialog, act)
-    patient.ask_export()
+    patient.exporting.ask()
     name = patient.workspace.state.structures[0].name
     assert len(name) <= 16
     patient.workspace.undo()
@@ -147,12 +149,13 @@ def test_a_label_that_is_too_long_is_mended_in_its_field(patient, qtbot, tmp_pat
         dialog.label_edit.setText("Planning CT of the second course")
         dialog.check()
         assert not dialog.ok.isEnabled()
-        dialog.mend_all.click()
+        dialog.fix_all.click()
         dialog.path_edit.setText(str(path))
         dialog.ok.click()
 
     answer(ExportDialog, act)
-    patient.ask_export()
+    patient.exporting.ask()
+    qtbot.waitUntil(lambda: not patient.workspace.background.is_running)
     assert read_structure_set(path, patient.workspace.ct).label == "Planning CT of t"
 
 
@@ -231,13 +234,14 @@ def test_real_ct_opens_and_its_structure_set_comes_back_unchanged(window, qtbot,
     path = tmp_path / "out.dcm"
 
     def act(dialog):
-        dialog.mend_all.click()
+        dialog.fix_all.click()
         dialog.sure.setChecked(True)
         dialog.path_edit.setText(str(path))
         dialog.ok.click()
 
     answer(ExportDialog, act)
-    window.ask_export()
+    window.exporting.ask()
+    qtbot.waitUntil(lambda: not window.workspace.background.is_running)
     assert path.exists(), window.toast.text()
     back = read_structure_set(path, ct)
     for structure in state.structures:

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QMessageBox
 from autocontour.case import Edit
 from autocontour.gui.views.planes import Plane
 from autocontour.patient.structures import Structure
-from tests.gui.conftest import disc
+from tests.gui.conftest import disc, small_ct
 from tests.gui.test_editing import press, wheel
 from tests.gui.test_tools import side_stroke
 
@@ -122,7 +122,7 @@ def test_b2_a_result_waits_for_the_end_of_the_stroke_and_selects_nothing(two, qt
     space.background.run("Margin", (2,), lambda job: go_on.wait(20), lambda _: space.add_structure(grown, hands=hands))
     stroke = Stroke(two, plane, key, points)
     go_on.set()
-    two.auto_bar._count, two.auto_bar._hands, two.auto_bar._target = 0, hands, ""
+    two.auto_bar._hands = hands
     space.when_free(lambda: two.auto_bar._receive(Structure("Heart", 1, {12: disc(0, 0, 3)}, tg263_name="Heart")))
     QTest.qWait(150)
     assert [s.name for s in space.state.structures] == ["Heart", "Liver"]
@@ -156,6 +156,15 @@ def test_b6_undo_keeps_the_structure_being_drawn(two, hand):
     hand.stroke([(0, 0), (4, 0)])
     assert space.state[1] is heart
     assert space.case.undo_label == "Brush"
+
+
+def test_b6_a_structure_that_redo_brings_back_is_selected_again(window):
+    window.show_ct(small_ct())
+    window.workspace.add_structure(Structure("Liver", 9, {12: disc(0, 0, 50)}))
+    press(window, KEY.Key_Z, CONTROL)
+    assert window.workspace.selected is None
+    press(window, KEY.Key_Y, CONTROL)
+    assert window.workspace.current.structure.name == "Liver"
 
 
 def test_b6_nothing_is_selected_where_no_choice_is_left(opened, hand):

@@ -1,0 +1,162 @@
+"""Writing the structure set: checked, asked about, written beside the window."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtWidgets import QMessageBox
+
+from autocontour.base.errors import AutoContourError
+from autocontour.base.jobs import Job
+from autocontour.gui.dialogs.ask import ask
+from autocontour.gui.dialogs.export import ExportDialog, ExportRequest
+from autocontour.gui.look.language import tr, tr_count
+from autocontour.patient.identity import PatientFacts, iso_date
+from autocontour.patient.volume import CTVolume
+
+if TYPE_CHECKING:
+    from autocontour.gui.app.window import MainWindow
+
+LABEL = "Export"
+
+
+@dataclass(frozen=True)
+class OldFile:
+    """What is known of a file that an export would replace.
+
+    Attributes
+    ----------
+    patient
+        Name and ID; empty where it is not a structure set that can be read.
+    details
+        Its label, date and number of structures.
+    is_ours
+        Whether it is a structure set of the series that is open, of the same patient.
+    """
+
+    patient: str
+    details: str
+    is_ours: bool
+
+
+class Exporting:
+    """Asks what to export and where to, and writes it."""
+
+    def __init__(self, window: MainWindow) -> None:
+        self._window = window
+
+    def ask(self) -> None:
+        """Check, ask and write the RTSTRUCT."""
+        space = self._window.workspace
+        if space.ct is None or space.case is None:
+            return
+        if space.ct.reference is None:
+            space.refuse(tr("A research volume has no DICOM series to refer to; no structure set can be written."))
+            return
+        ct, path = space.ct, (space.folder or Path.home()).resolve().parent / default_name(space.ct)
+        if path.exists():
+            space.background.run(LABEL, (), lambda _: free_path(path, ct), lambda free: self._ask(free, ct))
+        else:
+            self._ask(path, ct)
+
+    def _ask(self, path: Path, ct: CTVolume) -> None:
+        window, case = self._window, self._window.workspace.case
+        assert case is not None  # `ask` has looked
+        dialog = ExportDialog(window, ct, case, window.settings.profile, path, window.workspace.apply)
+        if dialog.exec():
+            assert dialog.request is not None  # what was accepted
+            window.settings.profile = dialog.request.profile.name
+            self._look(dialog.request, ct)
+
+    def _look(self, request: ExportRequest, ct: CTVolume) -> None:
+        """Look beside the window whose file would be replaced, ask, and write."""
+        background = self._window.workspace.background
+        if not request.path.exists():
+            self._write(request, ct)
+            return
+
+        def answer(old: OldFile) -> None:
+            if self._may_replace(request.path, old):
+                self._write(request, ct)
+
+        background.run(LABEL, (), lambda _: read_old_file(request.path, ct), answer)
+
+    def _write(self, request: ExportRequest, ct: CTVolume) -> None:
+        from autocontour.rtstruct import HoleStyle, WriteOptions, are_approved, write_structure_set
+
+        chosen, space = request.structure_set, self._window.workspace
+        options = WriteOptions(HoleStyle(request.profile.holes))
+
+        def write(job: Job) -> str:
+            job.advance("writing the structure set", 0.0)
+            write_structure_set(chosen, ct, request.path, overwrite=True, options=options)
+            return "APPROVED" if are_approved(chosen.structures) else "UNAPPROVED"
+
+        def tell(status: str) -> None:
+            space.say(
+                tr_count(
+                    len(chosen.structures),
+                    "{count} structure written to {file}, {status}.",
+                    "{count} structures written to {file}, {status}.",
+                    file=request.path.name,
+                    status=status,
+                )
+            )
+
+        space.background.run(LABEL, (), write, tell, can_stop=False)
+
+    def _may_replace(self, path: Path, old: OldFile) -> bool:
+        """Ask whether a file may be replaced; where it is not of this patient's series, no is the answer of Enter."""
+        if not old.patient:
+            told = tr("It is not a structure set that can be read.")
+        elif old.is_ours:
+            told = tr("It belongs to this patient and series: {patient}", patient=old.patient)
+        else:
+            told = tr("It belongs to another patient or series: {patient}", patient=old.patient)
+        icon = QMessageBox.Icon.Question if old.is_ours else QMessageBox.Icon.Warning
+        question, details = tr("{name} exists. Replace it?", name=path.name), f"{told}\n{old.details}".strip()
+        return ask(self._window, tr("Export"), question, details, tr("Replace"), icon=icon, is_default=old.is_ours)
+
+
+def default_name(ct: CTVolume) -> str:
+    """Return a file name that tells one patient's structure set from another's: patient ID and date of the scan."""
+    facts = PatientFacts.of(ct)
+    parts = ["RTSTRUCT", facts.patient_id, facts.scan_date]
+    plain = ["".join(c if c.isalnum() or c in "-+." else "_" for c in part).strip("._") for part in parts]
+    return "_".join(part for part in plain if part) + ".dcm"
+
+
+def free_path(path: Path, ct: CTVolume) -> Path:
+    """Return `path`, or the first numbered one after it, that does not exist or is a structure set of this series."""
+    count, candidate = 1, path
+    while candidate.exists() and not read_old_file(candidate, ct).is_ours:
+        count += 1
+        candidate = path.with_stem(f"{path.stem}_{count}")
+    return candidate
+
+
+def read_old_file(path: Path, ct: CTVolume) -> OldFile:
+    """Read whose structure set lies at `path`."""
+    from autocontour.dicom import guarded, read_dataset
+    from autocontour.rtstruct.read.summary import read_summary
+
+    try:
+        summary = read_summary(path)
+        tags = [0x00080005, 0x00100010, 0x00100020]
+        dataset = read_dataset(path, specific_tags=tags)
+        with guarded():
+            name, patient_id = str(dataset.get("PatientName") or ""), str(dataset.get("PatientID") or "").strip()
+    except AutoContourError:
+        return OldFile("", "", is_ours=False)
+    facts = [name.replace("^", " ").strip() or tr("No name"), f"ID {patient_id}" if patient_id else ""]
+    count = tr_count(summary.structures, "{count} structure", "{count} structures")
+    details = [summary.label, iso_date(summary.date), count, tr("approved") if summary.is_approved else ""]
+    reference = ct.reference
+    is_ours = (
+        reference is not None
+        and summary.belongs_to(reference.series_instance_uid, reference.frame_of_reference_uid)
+        and patient_id == PatientFacts.of(ct).patient_id
+    )
+    return OldFile("   ·   ".join(f for f in facts if f), "   ·   ".join(d for d in details if d), is_ours)
