@@ -96,7 +96,7 @@ class MainWindow(Intake):
         self.tools = {name: made(self.workspace) for name, made in TOOL_CLASSES.items()}
         for name, tool in self.tools.items():
             tool.radius_mm = self.settings.radius(name, tool.radius_mm)
-        self.exporting = Exporting(self)
+        self.exporting: Exporting = Exporting(self)
         self._build_actions()
         self._listen()
         self.take_tool("navigate")
