@@ -112,7 +112,7 @@ def _verify(args: argparse.Namespace) -> int:
     from autocontour.models.package.library import read_library
 
     if args.package:
-        results = {Path(name).name: _verdict(partial(find_package, name)) for name in args.package}
+        results = {name: _verdict(partial(find_package, name)) for name in args.package}
     else:
         results = {_label(entry): _verdict(partial(read_package, entry.folder)) for entry in read_library()}
     if args.json:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from autocontour import __version__
+from autocontour.base.errors import ModelError
 from autocontour.base.findings import Finding
 from autocontour.base.jobs import Job
 from autocontour.contouring import margin_contours
@@ -90,7 +91,7 @@ def contour_ct(
             structures,
             series_instance_uid=reference.series_instance_uid if reference else "",
             frame_of_reference_uid=reference.frame_of_reference_uid if reference else "",
-            findings=(*ct.findings, *run.findings),
+            findings=(*ct.findings, *run.plan.findings, *run.findings),
         ),
         run.seconds,
     )
@@ -110,15 +111,21 @@ def _draw_by_rules(run: _Run) -> None:
 
 
 def _draw_by_networks(run: _Run) -> None:
-    from autocontour.models import segment_structures
+    from autocontour.models import is_about_package, segment_structures
 
     names, packages = run.plan.sources, run.plan.packages
     for package in packages:
         mine = [name for name in offered_by(package, packages) if name in names and name not in run.drawn]
         if not mine:
             continue
-        with run.timed(f"network {package.name}"):
-            segmentation = segment_structures(run.ct, package, mine, run.job, device=run.device)
+        try:
+            with run.timed(f"network {package.name}"):
+                segmentation = segment_structures(run.ct, package, mine, run.job, device=run.device)
+        except ModelError as error:
+            if run.plan.package_is_chosen or not is_about_package(error):
+                raise
+            run.findings.append(Finding.of("AC-MD-120", package=package.name, reason=error.code))
+            continue
         run.findings.extend(segmentation.findings)
         identity = run.plan.template_identity
         provenance = Provenance(package.name, package.version, package.checksum, segmentation.device, identity)

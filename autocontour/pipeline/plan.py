@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from autocontour.base.errors import UsageError
+from autocontour.base.findings import Finding
 from autocontour.site.template import Template, TemplateStructure, read_template
 
 if TYPE_CHECKING:
@@ -48,12 +49,18 @@ class Plan:
         The model packages, in the order they are tried for what no rule draws.
     template_identity
         Name and checksum of the template in force; empty if none.
+    package_is_chosen
+        Whether the user chose the package: then what is wrong with it is an error, not a finding.
+    findings
+        Why other model packages are not used.
     """
 
     structures: tuple[TemplateStructure, ...]
     by_rules: frozenset[str]
     packages: tuple[ModelPackage, ...] = ()
     template_identity: str = ""
+    package_is_chosen: bool = False
+    findings: tuple[Finding, ...] = ()
 
     @property
     def sources(self) -> frozenset[str]:
@@ -97,13 +104,15 @@ def build_plan(
     UsageError
         ``AC-US-012`` if a name is asked for that nothing here can draw.
     """
-    from autocontour.models import available_packages
+    from autocontour.models import available_packages, check_library
 
     packages = (package,) if package else tuple(available_packages())
     structures = _wanted(template, names, list_drawable(packages, is_chosen=package is not None))
     sources = {structure.tg263_name for structure in structures if structure.margin_of is None}
     by_rules = frozenset(sources - set(package.structures) if package else sources)
-    return Plan(structures, by_rules, packages, template.identity if template else "")
+    identity = template.identity if template else ""
+    findings = () if package else check_library()
+    return Plan(structures, by_rules, packages, identity, package is not None, findings)
 
 
 def list_drawable(packages: Sequence[ModelPackage], *, is_chosen: bool = False) -> list[Drawable]:

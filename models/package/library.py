@@ -100,6 +100,11 @@ def check_library() -> tuple[Finding, ...]:
     return tuple(findings)
 
 
+def is_about_package(error: ModelError) -> bool:
+    """Return whether an error is a fault of the package, as codes up to ``AC-MD-029`` are, not of the scan or machine."""
+    return error.code < "AC-MD-030"
+
+
 def find_package(name: str) -> ModelPackage:
     """Return the package called `name` that is used, or the one at that path.
 

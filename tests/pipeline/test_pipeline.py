@@ -1,6 +1,7 @@
 """Who draws what: the rules, the packages that fit, or the one that was chosen."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -125,3 +126,45 @@ def test_the_command_takes_the_choice_by_the_same_word(tmp_path, capsys):
     code = main(["contour", str(path), "-o", str(tmp_path / "out"), "--package", "none such"])
     assert code == ModelError.exit_code
     assert "AC-MD-017" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("own_packages")
+def test_a_damaged_package_leaves_the_others_at_work(drawn):
+    """silent.md D: one damaged package broke ``contour`` for all others; now a finding of the set names it."""
+    (install_folder() / "our-thorax" / METADATA).write_text('{"site": {"anchors": null}}')
+    contoured = contour_ct(ct())
+    assert provenance(contoured)["SpinalCord"] == "head-and-neck"
+    (finding,) = (one for one in contoured.structure_set.findings if one.code == "AC-MD-120")
+    assert "our-thorax" in finding.message
+    assert "AC-MD-007" in finding.message
+
+
+@pytest.mark.usefixtures("own_packages")
+def test_a_package_whose_weights_are_damaged_leaves_the_others_at_work(drawn, monkeypatch):
+    def by_network(ct, package, names, job, device):
+        if package.name == "our-thorax":
+            raise ModelError("AC-MD-013", file="segmenter.safetensors", weight="head.bias")
+        return Segmentation({name: Drawing(SQUARE) for name in names}, dict.fromkeys(names, 0.9))
+
+    monkeypatch.setattr(models, "segment_structures", by_network)
+    contoured = contour_ct(ct())
+    assert provenance(contoured)["SpinalCord"] == "head-and-neck"
+    assert [one.code for one in contoured.structure_set.findings if one.code.startswith("AC-MD")] == ["AC-MD-120"]
+    with pytest.raises(ModelError, match="AC-MD-013"):
+        contour_ct(ct(), read_plan(package_name="our-thorax"))
+
+
+@pytest.mark.usefixtures("own_packages")
+def test_a_closed_folder_of_packages_is_a_finding(drawn, monkeypatch):
+    """silent.md D: a closed data folder broke even the rules."""
+
+    def closed(folder):
+        if folder == install_folder():
+            raise PermissionError(13, "Permission denied")
+        return iterdir(folder)
+
+    iterdir = Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", closed)
+    contoured = contour_ct(ct())
+    assert provenance(contoured)["SpinalCord"] == "head-and-neck"
+    assert "AC-MD-121" in {one.code for one in contoured.structure_set.findings}
