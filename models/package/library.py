@@ -101,7 +101,7 @@ def check_library() -> tuple[Finding, ...]:
 
 
 def is_about_package(error: ModelError) -> bool:
-    """Return whether an error is a fault of the package, as codes up to ``AC-MD-029`` are, not of the scan or machine."""
+    """Return whether an error is a fault of the package (codes up to ``AC-MD-029``), not of the scan or machine."""
     return error.code < "AC-MD-030"
 
 
