@@ -81,6 +81,8 @@ class PatientFacts:
         Number and description.
     is_patient
         Whether there is a DICOM header; a research volume has none.
+    position
+        Patient Position as it stands, such as ``HFS`` (PS3.3 C.7.3.1.1.2).
     """
 
     name: str = ""
@@ -89,6 +91,7 @@ class PatientFacts:
     scan_date: str = ""
     series: str = ""
     is_patient: bool = True
+    position: str = ""
 
     @classmethod
     def of(cls, ct: CTVolume) -> PatientFacts:
@@ -104,7 +107,8 @@ class PatientFacts:
         series = " ".join(part for part in (value("SeriesNumber"), value("SeriesDescription")) if part)
         # PS3.5 6.2.1.1: components of a person's name are parted by carets.
         name = value("PatientName").replace("^", " ").strip()
-        return cls(name, value("PatientID"), iso_date(value("PatientBirthDate")), iso_date(date), series)
+        birth_date, position = iso_date(value("PatientBirthDate")), value("PatientPosition").strip()
+        return cls(name, value("PatientID"), birth_date, iso_date(date), series, position=position)
 
 
 def iso_date(dicom_date: str) -> str:

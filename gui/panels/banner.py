@@ -5,9 +5,21 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QWidget
 
-from autocontour.gui.look.language import tr
+from autocontour.gui.look.language import later, tr
 from autocontour.patient.identity import PatientFacts
 from autocontour.patient.volume import CTVolume
+
+POSITIONS = {
+    "HFS": later("head first, supine"),
+    "HFP": later("head first, prone"),
+    "HFDL": later("head first, on the left side"),
+    "HFDR": later("head first, on the right side"),
+    "FFS": later("feet first, supine"),
+    "FFP": later("feet first, prone"),
+    "FFDL": later("feet first, on the left side"),
+    "FFDR": later("feet first, on the right side"),
+}
+"""Patient Position (PS3.3 C.7.3.1.1.2) in words."""
 
 
 def facts_line(facts: PatientFacts) -> str:
@@ -18,6 +30,7 @@ def facts_line(facts: PatientFacts) -> str:
         (tr("born"), facts.birth_date),
         ("CT", facts.scan_date),
         (tr("series"), facts.series),
+        (tr("position"), facts.position),
     ):
         if value:
             shown.append(f"{label} {value}")
@@ -56,7 +69,11 @@ class Banner(QFrame):
         """Show the facts of `ct`."""
         facts = PatientFacts.of(ct) if ct else PatientFacts(name=tr("No patient open"))
         self._name.setText(shown_name(facts))
-        parts = [("ID", facts.patient_id), (tr("born"), facts.birth_date), ("CT", facts.scan_date), ("", facts.series)]
+        position = f"{facts.position}  {tr(POSITIONS.get(facts.position, ''))}".strip()
+        parts = [
+            *(("ID", facts.patient_id), (tr("born"), facts.birth_date), ("CT", facts.scan_date)),
+            *(("", facts.series), ("", position)),
+        ]
         self._facts.setText("     ".join(f"{label} {value}".strip() for label, value in parts if value))
         self.setAccessibleDescription(facts_line(facts))
 

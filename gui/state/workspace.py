@@ -39,6 +39,8 @@ class Workspace(QObject):
         Structures were edited, added or removed.
     selection_changed, position_changed, window_changed, display_changed
         What is selected, where the crosshair stands, the grey scale, and how outlines are shown.
+    focus_asked
+        The views are to be centred on a structure and zoomed to it.
     said
         A sentence for the user, and whether it is a refusal.
     """
@@ -47,6 +49,7 @@ class Workspace(QObject):
     structures_changed = Signal()
     selection_changed = Signal()
     position_changed = Signal()
+    focus_asked = Signal(int)
     window_changed = Signal()
     display_changed = Signal()
     said = Signal(str, bool)
@@ -302,6 +305,18 @@ class Workspace(QObject):
             z = sorted(contours)[len(contours) // 2]
             centre = contours[z].representative_point()
             self.go_to(self.grids[Plane.AXIAL].to_voxel(centre.x, centre.y, z))
+            self.focus_asked.emit(number)
+
+    def voxels_of(self, number: int) -> tuple[tuple[int, int, int], tuple[int, int, int]] | None:
+        """Return the lowest and the highest voxel of a structure; None where it is empty or there is none."""
+        contours = self.state[number].structure.contours if number in self.state else {}
+        if not contours or self.ct is None:
+            return None
+        left, top, right, bottom = shapely.total_bounds(list(contours.values()))
+        grid, first, last = self.grids[Plane.AXIAL], min(contours), max(contours)
+        (_, y0, x0), (_, y1, x1) = grid.to_voxel(left, top, first), grid.to_voxel(right, bottom, last)
+        top_slice = self.ct.geometry.shape_zyx[0] - 1
+        return (max(first, 0), y0, x0), (min(last, top_slice), y1, x1)
 
     def go_to_place(self, place: range) -> None:
         """Show the middle of a run of slices, with the selected structure in the crosshair where it is drawn there."""
@@ -312,6 +327,8 @@ class Workspace(QObject):
         else:
             point = outline.representative_point()
             self.go_to(self.grids[Plane.AXIAL].to_voxel(point.x, point.y, z))
+        if self.selected is not None:
+            self.focus_asked.emit(self.selected)
 
     def look(self) -> None:
         """Note that the selected structure is looked at on this slice."""

@@ -1608,6 +1608,22 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>모든 변경이 저장됩니다</translation>
     </message>
     <message>
+      <source>feet first, on the left side</source>
+      <translation>발 먼저, 왼쪽으로 누움</translation>
+    </message>
+    <message>
+      <source>feet first, on the right side</source>
+      <translation>발 먼저, 오른쪽으로 누움</translation>
+    </message>
+    <message>
+      <source>feet first, prone</source>
+      <translation>발 먼저, 엎드림</translation>
+    </message>
+    <message>
+      <source>feet first, supine</source>
+      <translation>발 먼저, 바로 누움</translation>
+    </message>
+    <message>
       <source>first margin</source>
       <translation>첫째 마진</translation>
     </message>
@@ -1630,6 +1646,22 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>grown by</source>
       <translation>마진</translation>
+    </message>
+    <message>
+      <source>head first, on the left side</source>
+      <translation>머리 먼저, 왼쪽으로 누움</translation>
+    </message>
+    <message>
+      <source>head first, on the right side</source>
+      <translation>머리 먼저, 오른쪽으로 누움</translation>
+    </message>
+    <message>
+      <source>head first, prone</source>
+      <translation>머리 먼저, 엎드림</translation>
+    </message>
+    <message>
+      <source>head first, supine</source>
+      <translation>머리 먼저, 바로 누움</translation>
     </message>
     <message>
       <source>in work</source>
@@ -1722,6 +1754,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>or  (union)</source>
       <translation>or  (합집합)</translation>
+    </message>
+    <message>
+      <source>position</source>
+      <translation>자세</translation>
     </message>
     <message>
       <source>preparing the networks (slow only the first time)</source>

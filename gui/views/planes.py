@@ -1,7 +1,8 @@
 """The three planes a CT is looked at in, and what of the volume each shows.
 
-Display coordinates are mm on the screen's axes: h to the right, d downwards. Axial shows (u, v); sagittal shows
-(v, −w); coronal shows (u, −w). Nothing is turned: the letters at the edges say where the patient lies.
+Display coordinates are mm: axial shows (u, v), sagittal (v, −w), coronal (u, −w). On the screen the axial plane lies as
+it was scanned; the coronal one is mirrored where needed so that the head is up and the patient's right at the left, the
+sagittal one so that the head is up and the front at the left. The letters at the edges follow the mirrored axes.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from autocontour.patient.geometry import VolumeGeometry
 from autocontour.patient.volume import CTVolume
 
 STRAIGHT = 1 - 1e-9  # of an axis: a turn that shifts no slice visibly
-TISSUE_HU, SHARE = -300, 0.08
+TISSUE_HU, SHARE = -300, 0.04
+COARSE_MM, EROSION = 5.0, 2
 LETTERS = (("R", "L"), ("A", "P"), ("I", "S"))
 TITLES = (later("Axial"), later("Coronal"), later("Sagittal"))
 
@@ -149,20 +151,45 @@ class PlaneGrid:
         return {Plane.AXIAL: (u, v), Plane.CORONAL: (u, -w), Plane.SAGITTAL: (v, -w)}[self.plane]
 
     def letters(self) -> tuple[str, str, str, str]:
-        """Return the patient's side at the left, right, top and bottom edge."""
+        """Return the patient's side at the left, right, top and bottom edge of the screen."""
+        sign_h, sign_d = self.signs
+        across, down = self._axes()
+        right, bottom = sign_h * across, sign_d * down
+        return letter(-right), letter(right), letter(-bottom), letter(bottom)
+
+    @property
+    def signs(self) -> tuple[int, int]:
+        """For h and d: 1 where they run to the right and downwards on the screen, −1 where they are mirrored."""
+        if self.plane is Plane.AXIAL:
+            return 1, 1
+        across, down = self._axes()
+        return -1 if letter(across) in "RA" else 1, -1 if letter(down) == "S" else 1
+
+    def _axes(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the directions of h and d in the patient (LPS)."""
         axes = {Plane.AXIAL: (0, 1, 1), Plane.CORONAL: (0, 2, -1), Plane.SAGITTAL: (1, 2, -1)}[self.plane]
-        across = self.geometry.direction[:, axes[0]]
-        down = axes[2] * self.geometry.direction[:, axes[1]]
-        return letter(-across), letter(across), letter(-down), letter(down)
+        return self.geometry.direction[:, axes[0]], axes[2] * self.geometry.direction[:, axes[1]]
 
     def _nearest_slice(self, w_mm: float) -> int:
         return int(np.abs(self.geometry.slice_positions_mm - w_mm).argmin())
 
 
 def body_voxels(ct: CTVolume) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
-    """Return the first and last voxel of the patient, roughly: where a fair share of rows and columns is tissue."""
-    step = (max(1, ct.hu.shape[0] // 24), 4, 4)
+    """Return the first and last voxel of the patient, roughly: of the largest thing of tissue, without the couch.
+
+    A couch top is a shell a few millimetres thick: on voxels of some 5 mm it is gone after an erosion of two, while the
+    patient keeps together.
+    """
+    from scipy import ndimage
+
+    step_v, step_u = (max(1, round(COARSE_MM / mm)) for mm in ct.geometry.pixel_spacing_vu_mm)
+    step = (max(1, ct.hu.shape[0] // 24), step_v, step_u)
     tissue = ct.hu[:: step[0], :: step[1], :: step[2]] > TISSUE_HU
+    inside = ndimage.binary_erosion(tissue, np.ones((1, 2 * EROSION + 1, 2 * EROSION + 1), bool))
+    pieces, count = ndimage.label(inside)
+    if count:
+        largest = pieces == 1 + int(np.bincount(pieces.ravel())[1:].argmax())
+        tissue = tissue & ndimage.binary_dilation(largest, np.ones((1, 2 * EROSION + 3, 2 * EROSION + 3), bool))
     low, high = [0, 0, 0], [n - 1 for n in ct.hu.shape]
     for axis in (1, 2):
         profile = tissue.mean(axis=tuple(a for a in range(3) if a != axis))

@@ -38,6 +38,10 @@ NARROW_PX = 560
 NAME_OFFSET = QPointF(14, 14)
 """From the pointer to the name of the structure that is drawn, in pixels."""
 ZOOM_STEP = 1.2
+LEAST_ZOOM, MOST_ZOOM = 0.5, 40.0
+ROOM, NEAREST_MM = 1.8, 120.0
+"""A structure is shown with this much of its own size, but no nearer than so many millimetres across."""
+Voxel = tuple[int, int, int]
 WHEEL_NOTCH = 120
 SCALE_BARS_MM = (200, 100, 50, 20, 10, 5, 2, 1)
 
@@ -52,6 +56,8 @@ class SliceView(QWidget):
     hovered = Signal(object)
     """(z, y, x) under the pointer, or None when it leaves."""
     enlarge_asked = Signal()
+    zoomed = Signal(float)
+    """It was zoomed by a factor; the other views follow."""
     resized = Signal()
     """The tool in hand may have another size."""
     frame_drawn = Signal()
@@ -109,6 +115,21 @@ class SliceView(QWidget):
             self.zoom = max(0.94 * room / min(self.width() / whole.width, self.height() / whole.height), 1.0)
         self.refresh()
 
+    def focus(self, low_zyx: Voxel, high_zyx: Voxel) -> None:
+        """Centre what lies between two voxels, and show it as large as leaves room round it."""
+        if self.scene.grid is None:
+            return
+        box = self.scene.grid.extent_of(low_zyx, high_zyx)
+        self.centre = QPointF(box.left + box.width / 2, box.top + box.height / 2)
+        wanted = [max(ROOM * length, NEAREST_MM) for length in (box.width, box.height)]
+        self._set_scale(min(self.width() / wanted[0], self.height() / wanted[1]))
+        self.refresh()
+
+    def _set_scale(self, scale: float) -> None:
+        e = self.scene.grid.extent if self.scene.grid else None
+        if e is not None:
+            self.zoom = min(max(scale / min(self.width() / e.width, self.height() / e.height), LEAST_ZOOM), MOST_ZOOM)
+
     def propose(self, outline: Outline, color_rgb: tuple[int, int, int] = (255, 255, 255)) -> None:
         """Show an outline that is only asked about; None shows none."""
         self._proposal = (outline, QColor(*color_rgb))
@@ -127,10 +148,15 @@ class SliceView(QWidget):
         e = self.scene.grid.extent
         return self.zoom * min(self.width() / e.width, self.height() / e.height)
 
+    @property
+    def _signs(self) -> tuple[int, int]:
+        return self.scene.grid.signs if self.scene.grid else (1, 1)
+
     def transform(self) -> QTransform:
         """Return the way from mm to pixels."""
         t = QTransform.fromTranslate(self.width() / 2, self.height() / 2)
-        t.scale(self.scale, self.scale)
+        sign_h, sign_d = self._signs
+        t.scale(sign_h * self.scale, sign_d * self.scale)
         return t.translate(-self.centre.x(), -self.centre.y())
 
     def to_mm(self, position: QPointF) -> QPointF:
@@ -292,7 +318,8 @@ class SliceView(QWidget):
             step = event.position() - self._drag_from
             self._drag_from = event.position()
             if event.buttons() & Qt.MouseButton.MiddleButton:
-                self.centre -= step / self.scale
+                sign_h, sign_d = self._signs
+                self.centre -= QPointF(sign_h * step.x(), sign_d * step.y()) / self.scale
             else:
                 self.workspace.set_window(self.workspace.window.dragged(2 * step.x(), 2 * step.y()))
         elif self.tool.busy:
@@ -351,9 +378,19 @@ class SliceView(QWidget):
         self._base = None
 
     def zoom_at(self, position: QPointF, factor: float) -> None:
-        """Zoom and keep the point under `position` where it is."""
+        """Zoom and keep the point under `position` where it is; the other views zoom along."""
+        self._zoom_at(position, factor)
+        self.zoomed.emit(factor)
+
+    def zoom_along(self, factor: float) -> None:
+        """Zoom as another view has been zoomed, and keep the crosshair where it is."""
+        if self.scene.grid is not None:
+            at = self.scene.grid.to_display(self.workspace.position_zyx)
+            self._zoom_at(self.to_pixels(*at), factor)
+
+    def _zoom_at(self, position: QPointF, factor: float) -> None:
         before = self.to_mm(position)
-        self.zoom = min(max(self.zoom * factor, 0.5), 40.0)
+        self.zoom = min(max(self.zoom * factor, LEAST_ZOOM), MOST_ZOOM)
         self.centre += before - self.to_mm(position)
         self.update()
 

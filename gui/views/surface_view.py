@@ -33,6 +33,7 @@ from autocontour.patient.geometry import Box, VolumeGeometry
 from autocontour.patient.structures import Contours, Structure
 
 REST_MS = 150
+CLOSER, ROOM, NEAREST_MM = 1.25, 1.5, 120.0
 DEGREES_PER_PX = 0.5
 BODY_OPACITY, OTHERS_OPACITY = 0.15, 0.5
 LARGEST_STEP_MM, FEWEST_PIXELS = 3.0, 24
@@ -48,6 +49,8 @@ class SurfaceView(QWidget):
         self.workspace = workspace
         self._scene: SurfaceScene | None = None
         self._image: QImage | None = None
+        self._is_by_hand = False
+        """Whether the camera stands where a person has put it."""
         self._drag_from: QPointF | None = None
         self.setAccessibleName(tr("3D view"))
         self.setMinimumSize(120, 100)
@@ -69,12 +72,28 @@ class SurfaceView(QWidget):
             self._scene = SurfaceScene()
         shown = [s for s in self.workspace.state.structures if s.number not in self.workspace.hidden and s.contours]
         self._scene.show(shown, self.workspace.ct.geometry, self.workspace.selected)
+        if not self._is_by_hand:
+            self._scene.fit()  # what came in since may be larger than what was there
         self._render()
 
     def turn(self, azimuth_deg: float, elevation_deg: float) -> None:
         """Turn the camera about the patient."""
         if self._scene:
             self._scene.turn(azimuth_deg, elevation_deg)
+            self._render()
+
+    def fit(self) -> None:
+        """Show every surface, from where the camera looks."""
+        self._is_by_hand = False
+        if self._scene:
+            self._scene.fit()
+            self._render()
+
+    def focus(self, number: int) -> None:
+        """Show a structure with what is round it."""
+        if self._scene and self.isVisible():
+            self._is_by_hand = True
+            self._scene.focus(number)
             self._render()
 
     def close_scene(self) -> None:
@@ -122,6 +141,7 @@ class SurfaceView(QWidget):
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Come closer or go away."""
         if self._scene:
+            self._is_by_hand = True
             self._scene.zoom(1.1 ** (event.angleDelta().y() / 120))
             self._render()
 
@@ -138,7 +158,7 @@ class SurfaceView(QWidget):
         self._rest.stop()
 
     def _start_anew(self) -> None:
-        self._image = None
+        self._image, self._is_by_hand = None, False
         if self._scene:
             self._scene.clear()
         self._rest.start()
@@ -212,6 +232,22 @@ class SurfaceScene:
         """Come closer by `factor`."""
         self._renderer.GetActiveCamera().Dolly(factor)
 
+    def fit(self) -> None:
+        """Move the camera so that every surface is in sight."""
+        if self._actors:
+            self._renderer.ResetCamera()
+            self._renderer.GetActiveCamera().Dolly(CLOSER)
+
+    def focus(self, number: int) -> None:
+        """Move the camera to one surface."""
+        if number in self._actors:
+            low_high = self._actors[number][1].GetBounds()
+            middle = [(a + b) / 2 for a, b in zip(low_high[::2], low_high[1::2], strict=True)]
+            half = [max(ROOM * (b - a) / 2, NEAREST_MM / 2) for a, b in zip(low_high[::2], low_high[1::2], strict=True)]
+            wide = [edge for m, h in zip(middle, half, strict=True) for edge in (m - h, m + h)]
+            self._renderer.ResetCamera(wide)
+            self._renderer.GetActiveCamera().Dolly(CLOSER)
+
     def screen_axes(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Return the patient directions that point right and up on the screen."""
         camera = self._renderer.GetActiveCamera()
@@ -249,9 +285,8 @@ class SurfaceScene:
         camera.SetFocalPoint(0, 0, 0)
         camera.SetPosition(0, -1, 0)
         camera.SetViewUp(0, 0, 1)
-        self._renderer.ResetCamera()
-        camera.Dolly(1.25)
         self._placed = True
+        self.fit()
 
 
 def build_actor(contours: Contours, geometry: VolumeGeometry) -> Any:  # noqa: ANN401  (VTK has no types)

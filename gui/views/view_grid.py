@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QSplitter, QWidget
@@ -41,6 +43,8 @@ class ViewGrid(QSplitter):
         self.surfaces.enlarge_asked.connect(lambda: self.enlarge(self.surfaces))
         for plane, view in self.slices.items():
             view.enlarge_asked.connect(lambda p=plane: self.enlarge(self._holder(p)))
+            view.zoomed.connect(partial(self._zoom_others, view))
+        workspace.focus_asked.connect(self.focus)
 
     def showEvent(self, event: QShowEvent) -> None:
         """Give the large view two thirds at least, also on a small screen; afterwards the handle is hers."""
@@ -90,9 +94,23 @@ class ViewGrid(QSplitter):
         self._side.setSizes(side_sizes)
 
     def fit(self) -> None:
-        """Show whole images."""
+        """Show the whole patient in every view."""
         for view in self.slices.values():
             view.fit()
+        self.surfaces.fit()
+
+    def focus(self, number: int) -> None:
+        """Centre and zoom every view to a structure."""
+        box = self._workspace.voxels_of(number)
+        if box is not None:
+            for view in self.slices.values():
+                view.focus(*box)
+            self.surfaces.focus(number)
+
+    def _zoom_others(self, source: SliceView, factor: float) -> None:
+        for view in self.slices.values():
+            if view is not source:
+                view.zoom_along(factor)
 
     def _holder(self, plane: Plane) -> QWidget:
         return self._axial if plane is Plane.AXIAL else self.slices[plane]

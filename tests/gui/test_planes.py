@@ -47,14 +47,16 @@ def test_images_show_each_voxel_at_its_position(plane, geometry):
     ("direction", "axial", "sagittal"),
     [
         (np.eye(3), ("R", "L", "A", "P"), ("A", "P", "S", "I")),
-        (np.diag([-1.0, -1.0, 1.0]), ("L", "R", "P", "A"), ("P", "A", "S", "I")),
-        (np.diag([-1.0, 1.0, -1.0]), ("L", "R", "A", "P"), ("A", "P", "I", "S")),
+        (np.diag([-1.0, -1.0, 1.0]), ("L", "R", "P", "A"), ("A", "P", "S", "I")),
+        (np.diag([-1.0, 1.0, -1.0]), ("L", "R", "A", "P"), ("A", "P", "S", "I")),
+        (np.diag([1.0, -1.0, -1.0]), ("R", "L", "P", "A"), ("A", "P", "S", "I")),
     ],
 )
 def test_letters_follow_the_patient(direction, axial, sagittal):
     geometry = VolumeGeometry.regular((3, 4, 5), (3.0, 1.0, 1.0), direction=direction)
     assert PlaneGrid.of(Plane.AXIAL, geometry).letters() == axial
     assert PlaneGrid.of(Plane.SAGITTAL, geometry).letters() == sagittal
+    assert PlaneGrid.of(Plane.CORONAL, geometry).letters() == ("R", "L", "S", "I")
 
 
 def test_slices_are_told_by_the_patient_s_own_axes():
