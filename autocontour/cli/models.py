@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from autocontour.cli.commissioning import add_actions
+
 if TYPE_CHECKING:
     from autocontour.models import ModelPackage
     from autocontour.models.package.library import Entry
@@ -15,8 +17,9 @@ if TYPE_CHECKING:
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("models", help="list, show, verify, install or remove model packages")
+    parser = commands.add_parser("models", help="list, show, verify, install, remove or measure model packages")
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    add_actions(actions)
     for action, run, help_text in (
         ("list", _list, "list the packages that came with the program and those installed"),
         ("show", _show, "show what a package draws, how it was trained and how well it does"),

@@ -32,6 +32,7 @@ from autocontour.models.package.members import (
     WEIGHTS,
     checksums_of,
     open_members,
+    read_members,
 )
 from autocontour.models.package.weights import check_file_size, check_fit, parse_weights, plan_stage
 
@@ -184,7 +185,7 @@ def write_package(
     """
     from safetensors.numpy import save
 
-    members = {METADATA: json.dumps(metadata, indent=1, ensure_ascii=False, allow_nan=False).encode()}
+    members = {METADATA: _encode(metadata)}
     members |= {name: text.encode() for name, text in (extra or {}).items()}
     for role, state in weights.items():
         members[WEIGHTS[role]] = save({key: _as_array(value) for key, value in state.items()})
@@ -204,6 +205,30 @@ def _as_array(value: Any) -> NDArray[Any]:  # noqa: ANN401  (a tensor, without t
     import numpy as np
 
     return np.ascontiguousarray(value.detach().cpu().numpy() if hasattr(value, "detach") else value)
+
+
+def rewrite_metadata(package: ModelPackage, metadata: Mapping[str, Any]) -> ModelPackage:
+    """Replace the metadata of a package folder, whole or not at all; every other file stays as it is.
+
+    Raises
+    ------
+    ModelError
+        ``AC-MD-010`` if the metadata do not describe a package, or as `read_members`.
+    """
+    members = {**read_members(package.path), METADATA: _encode(metadata)}
+    members[CHECKSUMS] = checksums_of(members)
+    draft = Path(tempfile.mkdtemp(prefix=f".{package.path.name}-", dir=package.path.parent))
+    try:
+        write_members(draft, members.items())
+        read_package(draft)
+        replace_folder(draft, package.path)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return read_package(package.path, bundled=package.bundled)
+
+
+def _encode(metadata: Mapping[str, Any]) -> bytes:
+    return json.dumps(metadata, indent=1, ensure_ascii=False, allow_nan=False).encode()
 
 
 def write_members(folder: Path, members: Iterable[tuple[str, bytes]]) -> None:

@@ -1,0 +1,209 @@
+"""A package measured on patients with references, and its card."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from autocontour.base.errors import UsageError
+from autocontour.cli import main
+from autocontour.models import read_package, write_package
+from autocontour.models.networks import build_network
+from autocontour.models.training.calibrate import compute_power
+from autocontour.qa.commissioning import MeasuredStructure, read_cases, read_measured, write_card, write_measured
+from autocontour.qa.commissioning.card import compare_with, summarize_structures
+from autocontour.qa.metrics import compute_metrics
+
+STRUCTURES = ["Parotid_R", "Parotid_L", "Bone_Mandible"]
+
+
+@pytest.fixture(scope="module")
+def toy_package(tmp_path_factory):
+    """A package whose networks are never run."""
+    import torch
+
+    network = {
+        "architecture": "fc_densenet", "in_channels": 1, "out_channels": 3, "growth": 4, "block_layers": [1],
+        "bottleneck_layers": 1, "strides_zyx": [[2, 2, 2]], "stem_channels": 8, "refine_channels": 8,
+    }  # fmt: skip
+    stage = {
+        "network": network,
+        "spacing_zyx_mm": [4, 4, 4],
+        "window_zyx": [8, 8, 8],
+        "intensity_windows_hu": [[-160, 240]],
+    }
+    metadata = {
+        "format": 1,
+        "name": "toy",
+        "version": "1",
+        "body_site": "HEAD AND NECK",
+        "license": "MIT",
+        "structures": [{"name": name} for name in STRUCTURES],
+        "stages": {"segmenter": stage},
+    }
+    torch.manual_seed(0)
+    weights = {"segmenter": build_network(network).state_dict()}
+    return write_package(tmp_path_factory.mktemp("package") / "toy", metadata, weights)
+
+
+@pytest.fixture(scope="module")
+def patients(tmp_path_factory):
+    """Two made-up patients, the second without a left gland."""
+    folder = tmp_path_factory.mktemp("cohort")
+    (folder / "val").mkdir()
+    entries = []
+    for number in range(2):
+        hu = np.full((20, 24, 28), -1024, np.int16)
+        hu[2:18, 4:20, 4:24] = 40
+        labels = np.zeros(hu.shape, np.uint16)
+        labels[6:12, 8:14, 6:10] |= 2
+        labels[6:12, 8:14, 18:22] |= 4
+        labels[6:10, 6:8, 10:18] |= 8
+        np.savez(folder / "val" / f"p{number}.npz", hu=hu, labels=labels, spacing_zyx_mm=np.float32([5, 4, 4]))
+        names = [name for name in STRUCTURES if number == 0 or name != "Parotid_L"]
+        entries.append(
+            {
+                "patient": f"p{number}",
+                "split": "validation",
+                "voxels": dict.fromkeys(names, 100),
+                "solid_slices": [[2, 18]],
+                "fraction_inside_ct": dict.fromkeys(names, 1.0),
+            }
+        )
+    index = {"structures_by_bit": ["PTV", *STRUCTURES], "patients": entries}
+    (folder / "index.json").write_text(json.dumps(index))
+    return folder
+
+
+@pytest.fixture
+def painter(monkeypatch):
+    """A package that draws the right gland exactly, and finds nothing else."""
+    from autocontour.contouring import contours_from_mask
+    from autocontour.models import Segmentation
+    from autocontour.patient.structures import Drawing
+    from autocontour.qa.commissioning import measure
+
+    def segment(ct, package, names, **_):
+        mask = np.zeros(ct.hu.shape, bool)
+        mask[4:10, 8:14, 6:10] = True
+        return Segmentation({"Parotid_R": Drawing(contours_from_mask(mask, ct.geometry), ())})
+
+    monkeypatch.setattr(measure, "segment_structures", segment)
+
+
+def row(patient, structure, dsc, findings=(), warnings=None):
+    metrics = compute_metrics(np.ones((2, 2, 2), bool), np.ones((2, 2, 2), bool), (1.0, 1.0, 1.0))
+    values = metrics.to_json() | {"dsc": dsc, "volume_b_cc": 1.0}
+    shown = findings if warnings is None else warnings
+    fields = {"patient": patient, "structure": structure, "findings": findings, "warnings": shown}
+    return MeasuredStructure.from_json({**values, **fields})
+
+
+def test_cases_are_the_patients_as_scanned(patients, toy_package):
+    first, second = read_cases(patients, "validation", toy_package)
+    assert first.ct.hu.shape == (16, 24, 28)
+    assert list(second.references) == ["Parotid_R", "Bone_Mandible"]
+    assert first.references["Parotid_L"].sum() == 6 * 6 * 4
+    assert first.references["Parotid_L"][4:10, 8:14, 18:22].all()
+
+
+def test_a_split_without_patients_is_refused(patients, toy_package):
+    with pytest.raises(UsageError, match="AC-QA-010"):
+        list(read_cases(patients, "test", toy_package))
+
+
+def test_an_unreadable_patient_is_no_smaller_cohort(patients, toy_package, tmp_path):
+    (tmp_path / "val").mkdir()
+    (tmp_path / "index.json").write_bytes((patients / "index.json").read_bytes())
+    (tmp_path / "val" / "p0.npz").write_bytes((patients / "val" / "p0.npz").read_bytes()[:500])
+    with pytest.raises(UsageError, match="AC-QA-011"):
+        list(read_cases(tmp_path, "validation", toy_package))
+
+
+def test_a_structure_that_is_not_drawn_counts_as_zero(patients, toy_package, painter, tmp_path):
+    rows = tmp_path / "rows.json"
+    path = str(toy_package.path)
+    assert main(["models", "validate", path, "--data", str(patients), "-o", str(rows), "--json"]) == 0
+    measured = read_measured(rows)
+    assert [(one.patient, one.structure) for one in measured] == [
+        ("p0", "Parotid_R"), ("p0", "Parotid_L"), ("p0", "Bone_Mandible"), ("p1", "Parotid_R"), ("p1", "Bone_Mandible"),
+    ]  # fmt: skip
+    assert [one.metrics.dsc for one in measured] == [1.0, 0.0, 0.0, 1.0, 0.0]
+    assert [one.is_drawn for one in measured] == [True, False, False, True, False]
+    summary = summarize_structures(toy_package, measured)
+    assert summary["Parotid_L"] == {
+        "n": 1, "not_drawn": 1, "dsc_mean": 0.0, "dsc_sd": None, "dsc_median": 0.0, "hd95_mm_mean": None,
+        "hd95_mm_sd": None, "hd95_mm_median": None, "surface_dsc_mean": 0.0, "surface_dsc_sd": None,
+        "surface_dsc_median": 0.0, "added_path_length_mm_mean": summary["Parotid_L"]["added_path_length_mm_mean"],
+        "added_path_length_mm_sd": None,
+        "added_path_length_mm_median": summary["Parotid_L"]["added_path_length_mm_median"],
+    }  # fmt: skip
+
+
+def test_the_card_of_a_package(patients, toy_package, painter, tmp_path):
+    path, card = str(toy_package.path), tmp_path / "card.md"
+    notes = tmp_path / "notes.md"
+    notes.write_text("## Limits\n\n- Made up.")
+    command = ["models", "card", path, "--data", str(patients), "-o", str(card), "--notes", str(notes)]
+    assert main([*command, "--failures", "2"]) == 0
+    text = card.read_text()
+    assert "| Parotid_R | 2 | 0 | 1.000 ± 0.000 | **1.000**" in text
+    assert "| Bone_Mandible | 2 | 2 | 0.000 ± 0.000 | **0.000**" in text
+    assert text.endswith("## Limits\n\n- Made up.\n")
+    assert len(read_measured(tmp_path / "card.json")) == 5
+    assert len(list((tmp_path / "failure-cases").glob("*.png"))) == 2
+    again = tmp_path / "again.md"
+    rows = ["--rows", str(tmp_path / "card.json"), "--baseline", str(tmp_path / "card.json")]
+    assert main(["models", "card", path, "--data", str(patients), "-o", str(again), *rows]) == 0
+    assert "| Parotid_R | 2 | 1.000 | 1.000 | +0.0000 | 1.000 |" in again.read_text()
+
+
+def test_the_card_can_be_recorded_in_the_package(patients, toy_package, painter, tmp_path):
+    folder = tmp_path / "package"
+    shutil.copytree(toy_package.path, folder)
+    before = read_package(folder)
+    command = ["models", "card", str(folder), "--data", str(patients), "-o", str(tmp_path / "card.md"), "--record"]
+    assert main(command) == 0
+    after = read_package(folder)
+    assert after.metadata["validation"]["structures"]["Parotid_R"]["dsc_median"] == 1.0
+    assert after.checksum != before.checksum
+    assert {**after.metadata, "validation": None} == {**before.metadata, "validation": None}
+    for path in before.path.glob("*.safetensors"):
+        assert path.read_bytes() == (toy_package.path / path.name).read_bytes()
+
+
+def test_measurements_survive_the_file(tmp_path):
+    rows = [row("p0", "Heart", 0.5, ("AC-MD-107",)), row("p1", "Heart", 0.0)]
+    write_measured(tmp_path / "rows.json", rows)
+    assert read_measured(tmp_path / "rows.json") == rows
+    (tmp_path / "other.json").write_text("{}x")
+    with pytest.raises(UsageError, match="AC-QA-012"):
+        read_measured(tmp_path / "other.json")
+
+
+def test_power_of_a_finding_is_that_of_its_decision():
+    raised, nothing = frozenset({"A"}), frozenset()
+    rows = [(0.2, raised), (0.5, nothing), (0.7, nothing), (0.8, raised), (0.9, nothing)]
+    power = compute_power(rows, "A")
+    assert (power["structures"], power["bad"], power["raised"]) == (5, 2, 2)
+    assert power["sensitivity"] == 0.5
+    assert power["specificity"] == pytest.approx(2 / 3, abs=1e-3)
+    assert power["auroc"] == pytest.approx((0.5 + 2 / 3) / 2, abs=1e-3)
+    nothing_bad = compute_power([(0.9, frozenset())], "A")
+    assert nothing_bad["sensitivity"] is None
+    assert nothing_bad["auroc"] is None
+
+
+def test_the_card_states_what_findings_are_worth(toy_package):
+    rows = [row(f"p{n}", "Parotid_R", 0.3 + 0.1 * n, ("AC-MD-107",) if n < 2 else ()) for n in range(6)]
+    text = write_card(toy_package, rows, "validation")
+    assert "| AC-MD-107 | split `validation` | 6 | 3 | 2 | 0.67 | 1.00 | 0.83 | yes |" in text
+
+
+def test_comparison_is_paired_by_patient():
+    before = [row(f"p{n}", "Parotid_R", 0.5 + 0.01 * n) for n in range(8)]
+    now = [row(f"p{n}", "Parotid_R", 0.6 + 0.011 * n) for n in reversed(range(8))]
+    assert "| Parotid_R | 8 | 0.535 | 0.639 | +0.1035 | 0.008 |" in compare_with(now, before, ["Parotid_R"])
