@@ -1,4 +1,4 @@
-"""What a planning system would refuse, found before the file is written, each with its mend."""
+"""What a planning system would refuse, found before the file is written, each with the change that fixes it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from autocontour.base.findings import Finding, Severity
+from autocontour.base.register import Value
 from autocontour.patient.nomenclature import find_term
 from autocontour.patient.structures import ImportedContour, ReviewStatus, Structure, StructureSet
 from autocontour.site.profile import Profile, Rule
@@ -26,8 +27,8 @@ WHOLE_SET = 0
 
 
 @dataclass(frozen=True)
-class Objection:
-    """One thing that stands against the export.
+class ExportProblem:
+    """One problem of an export.
 
     Attributes
     ----------
@@ -37,64 +38,62 @@ class Objection:
         Where the rule is documented.
     number
         The structure it is about; `WHOLE_SET` for the set.
-    mend
-        Attributes of the structure, or of the set, that would settle it; empty if only the user can.
+    fix
+        Attributes of the structure, or of the set, that would solve it; empty if only the user can.
+    suggestion
+        What `fix` sets, in short, such as a new name; empty without one.
     """
 
     finding: Finding
     source: str
     number: int
-    mend: Mapping[str, Any] = field(default_factory=dict)
+    fix: Mapping[str, Any] = field(default_factory=dict)
+    suggestion: str = ""
 
 
-def check_export(structure_set: StructureSet, profile: Profile) -> list[Objection]:
+def check_export(structure_set: StructureSet, profile: Profile) -> list[ExportProblem]:
     """Return everything the system of `profile` would refuse or the user should be asked about, worst first."""
-    found = [objection for rule in profile.rules for objection in _CHECKS[rule.check](structure_set, rule)]
-    return sorted(found, key=lambda objection: -objection.finding.severity)
+    found = [problem for rule in profile.rules for problem in _CHECKS[rule.check](structure_set, rule)]
+    return sorted(found, key=lambda problem: -problem.finding.severity)
 
 
-def _check_name_length(structure_set: StructureSet, rule: Rule) -> Iterator[Objection]:
+def _check_name_length(structure_set: StructureSet, rule: Rule) -> Iterator[ExportProblem]:
     taken = {structure.name.casefold() for structure in structure_set.structures}
     for structure in structure_set.structures:
         if len(structure.name) > rule.limit:
             short = _shortened(structure.name, rule.limit, taken)
             taken.add(short.casefold())
-            words = f"{structure.name} has {len(structure.name)} characters; {rule.limit} are taken."
-            yield _objection("AC-EX-001", rule, structure, words, f"Call it {short}.", {"name": short})
+            values = {"length": len(structure.name), "limit": rule.limit}
+            yield _problem("AC-EX-001", rule, structure, {"name": short}, short, **values)
 
 
-def _check_name_characters(structure_set: StructureSet, rule: Rule) -> Iterator[Objection]:
+def _check_name_characters(structure_set: StructureSet, rule: Rule) -> Iterator[ExportProblem]:
     taken = {structure.name.casefold() for structure in structure_set.structures}
     for structure in structure_set.structures:
         plain = "".join(letter if letter.isprintable() and letter != "\\" else "_" for letter in structure.name)
         if plain != structure.name:
             free = _shortened(plain, len(plain) + 2, taken)
             taken.add(free.casefold())
-            words = f"{structure.name} has a character that a name may not have."
-            yield _objection("AC-EX-006", rule, structure, words, f"Call it {free}.", {"name": free})
+            yield _problem("AC-EX-006", rule, structure, {"name": free}, free)
 
 
-def _check_label_length(structure_set: StructureSet, rule: Rule) -> Iterator[Objection]:
+def _check_label_length(structure_set: StructureSet, rule: Rule) -> Iterator[ExportProblem]:
     label = structure_set.label.strip()
     if label and len(label) <= rule.limit:
         return
-    words = f"The label has {len(label)} characters; 1 to {rule.limit} are taken."
     short = label[: rule.limit].rstrip() or "AUTOCONTOUR"
-    finding = Finding("AC-EX-007", rule.severity, words, "label", f"Call it {short}.")
-    yield Objection(finding, rule.source, WHOLE_SET, {"label": short})
+    finding = Finding.of("AC-EX-007", "label", severity=rule.severity, length=len(label), limit=rule.limit)
+    yield ExportProblem(finding, rule.source, WHOLE_SET, {"label": short}, short)
 
 
-def _check_decimal_strings(structure_set: StructureSet, rule: Rule) -> Iterator[Objection]:
+def _check_decimal_strings(structure_set: StructureSet, rule: Rule) -> Iterator[ExportProblem]:
     for structure in structure_set.structures:
         slices = [z for z, items in structure.imported.items() if any(_longest(i) > rule.limit for i in items)]
         if slices:
-            words = f"{structure.name} came with values of more than {rule.limit} characters on {len(slices)} slices."
-            mend = {"imported": {z: items for z, items in structure.imported.items() if z not in slices}}
-            remedy = "Write its points anew, to 0.001 mm."
-            yield _objection("AC-EX-008", rule, structure, words, remedy, mend)
+            fix = {"imported": {z: items for z, items in structure.imported.items() if z not in slices}}
+            yield _problem("AC-EX-008", rule, structure, fix, limit=rule.limit, count=len(slices))
         if any(_longest(item) > rule.limit for item in structure.carried):
-            words = f"{structure.name} carries points or lines with values of more than {rule.limit} characters."
-            yield _objection("AC-EX-008", rule, structure, words, "Leave it out, or correct it where it was made.")
+            yield _problem("AC-EX-010", rule, structure, limit=rule.limit)
 
 
 def _longest(contour: ImportedContour) -> int:
@@ -102,40 +101,37 @@ def _longest(contour: ImportedContour) -> int:
     return max(len(value.strip()) for value in contour.data.split("\\"))
 
 
-def _check_unique_names(structure_set: StructureSet, rule: Rule) -> Iterator[Objection]:
+def _check_unique_names(structure_set: StructureSet, rule: Rule) -> Iterator[ExportProblem]:
     seen: set[str] = set()
     for structure in structure_set.structures:
         name = structure.name.casefold()
         if name in seen:
-            yield _objection("AC-EX-002", rule, structure, f"{structure.name} is there twice.", "Rename one of them.")
+            yield _problem("AC-EX-002", rule, structure)
         seen.add(name)
 
 
-def _check_interpreted_type(structure_set: StructureSet, rule: Rule) -> Iterator[Objection]:
+def _check_interpreted_type(structure_set: StructureSet, rule: Rule) -> Iterator[ExportProblem]:
     for structure in structure_set.structures:
         if structure.interpreted_type not in INTERPRETED_TYPES:
             kind = find_term(structure.tg263_name or structure.name).interpreted_type
-            words = f"{structure.name} has no type that the standard knows."
-            mend = {"interpreted_type": kind}
-            yield _objection("AC-EX-003", rule, structure, words, f"Make it {kind}.", mend)
+            yield _problem("AC-EX-003", rule, structure, {"interpreted_type": kind}, kind)
 
 
-def _check_empty(structure_set: StructureSet, rule: Rule) -> Iterator[Objection]:
+def _check_empty(structure_set: StructureSet, rule: Rule) -> Iterator[ExportProblem]:
     for structure in structure_set.structures:
         if not structure.contours and not structure.carried:
-            yield _objection("AC-EX-004", rule, structure, f"{structure.name} is empty.", "Draw it or leave it out.")
+            yield _problem("AC-EX-004", rule, structure)
 
 
-def _check_unapproved(structure_set: StructureSet, rule: Rule) -> Iterator[Objection]:
+def _check_unapproved(structure_set: StructureSet, rule: Rule) -> Iterator[ExportProblem]:
     waiting = [s.name for s in structure_set.structures if s.contours and s.status is not ReviewStatus.APPROVED]
     if waiting:
         names = ", ".join(waiting[:NAMED]) + (f" and {len(waiting) - NAMED} more" if len(waiting) > NAMED else "")
-        words = f"Not approved: {names}."
-        finding = Finding("AC-EX-005", rule.severity, words, names, "Look at them first, or leave them out.")
-        yield Objection(finding, rule.source, WHOLE_SET)
+        finding = Finding.of("AC-EX-005", names, severity=rule.severity, structures=names)
+        yield ExportProblem(finding, rule.source, WHOLE_SET)
 
 
-_CHECKS: dict[str, Callable[[StructureSet, Rule], Iterator[Objection]]] = {
+_CHECKS: dict[str, Callable[[StructureSet, Rule], Iterator[ExportProblem]]] = {
     "name_length": _check_name_length,
     "name_characters": _check_name_characters,
     "label_length": _check_label_length,
@@ -147,11 +143,17 @@ _CHECKS: dict[str, Callable[[StructureSet, Rule], Iterator[Objection]]] = {
 }
 
 
-def _objection(
-    code: str, rule: Rule, structure: Structure, words: str, remedy: str, mend: Mapping[str, Any] | None = None
-) -> Objection:
-    finding = Finding(code, Severity(rule.severity), words, structure.name, remedy)
-    return Objection(finding, rule.source, structure.number, mend or {})
+def _problem(
+    code: str,
+    rule: Rule,
+    structure: Structure,
+    fix: Mapping[str, Any] | None = None,
+    suggestion: str = "",
+    **values: Value,
+) -> ExportProblem:
+    named = {"structure": structure.name, **values}
+    finding = Finding.of(code, structure.name, (), Severity(rule.severity), **named)
+    return ExportProblem(finding, rule.source, structure.number, fix or {}, suggestion)
 
 
 def _shortened(name: str, limit: int, taken: set[str]) -> str:

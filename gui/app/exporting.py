@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QMessageBox
 
 from autocontour.base.errors import AutoContourError
 from autocontour.base.jobs import Job
+from autocontour.case.export import choose_for_export, write_export
 from autocontour.gui.dialogs.ask import ask
 from autocontour.gui.dialogs.export import ExportDialog, ExportRequest
 from autocontour.gui.look.language import tr, tr_count
@@ -67,7 +68,7 @@ class Exporting:
         dialog = ExportDialog(window, ct, case, window.settings.profile, path, window.workspace.apply)
         if dialog.exec():
             assert dialog.request is not None  # what was accepted
-            window.settings.profile = dialog.request.profile.name
+            window.settings.profile = dialog.request.options.profile_name
             self._look(dialog.request, ct)
 
     def _look(self, request: ExportRequest, ct: CTVolume) -> None:
@@ -84,14 +85,18 @@ class Exporting:
         background.run(LABEL, (), lambda _: read_old_file(request.path, ct), answer)
 
     def _write(self, request: ExportRequest, ct: CTVolume) -> None:
-        from autocontour.rtstruct import HoleStyle, WriteOptions, are_approved, write_structure_set
+        from autocontour.rtstruct import are_approved
 
-        chosen, space = request.structure_set, self._window.workspace
-        options = WriteOptions(HoleStyle(request.profile.holes))
+        space = self._window.workspace
+        assert space.case is not None  # `ask` has looked
+        try:
+            chosen = choose_for_export(space.case, ct, request.options, request.accepted)
+        except AutoContourError as error:
+            space.say_error(error)
+            return
 
         def write(job: Job) -> str:
-            job.advance("writing the structure set", 0.0)
-            write_structure_set(chosen, ct, request.path, overwrite=True, options=options)
+            write_export(chosen, ct, request.path, request.options, overwrite=True, job=job)
             return "APPROVED" if are_approved(chosen.structures) else "UNAPPROVED"
 
         def tell(status: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
@@ -27,14 +26,14 @@ from PySide6.QtWidgets import (
 
 from autocontour.base.findings import Severity
 from autocontour.case import Case, Edit
+from autocontour.case.export import LABEL, ExportOptions, check_case, exported_set, fix_problems
 from autocontour.gui.dialogs.frame import Dialog
 from autocontour.gui.look import theme
 from autocontour.gui.look.language import later, tr, tr_count
 from autocontour.patient.structures import StructureSet
 from autocontour.patient.volume import CTVolume
-from autocontour.site import WHOLE_SET, Objection, Profile, check_export, list_profiles, read_profile
+from autocontour.site import ExportProblem, Profile, list_profiles, read_profile
 
-LABEL = "AUTOCONTOUR"
 FIX_COLUMN = 3
 SIGNS = {Severity.BLOCK: later("●  blocked"), Severity.WARN: later("▲  warning"), Severity.INFO: later("note")}
 NUMBER = Qt.ItemDataRole.UserRole
@@ -44,9 +43,9 @@ NUMBER = Qt.ItemDataRole.UserRole
 class ExportRequest:
     """What the dialog was left with."""
 
-    profile: Profile
+    options: ExportOptions
     path: Path
-    structure_set: StructureSet
+    accepted: frozenset[str]
 
 
 class ExportDialog(Dialog):
@@ -100,7 +99,7 @@ class ExportDialog(Dialog):
         browse.clicked.connect(self._browse)
         self.body.addLayout(_row(QLabel(tr("File")), self.path_edit, browse))
         self.body.addWidget(self.sure)
-        self.objections: list[Objection] = []
+        self.problems: list[ExportProblem] = []
         self.check()
         self.finish()
 
@@ -117,7 +116,18 @@ class ExportDialog(Dialog):
     @property
     def structure_set(self) -> StructureSet:
         """What is exported: the structures that are ticked."""
-        return self._case.to_structure_set(self.label_edit.text().strip(), self.numbers)
+        return exported_set(self._case, self.options)
+
+    @property
+    def options(self) -> ExportOptions:
+        """How it is exported."""
+        return ExportOptions(str(self.profile_box.currentData()), self.label_edit.text().strip(), self.numbers)
+
+    @property
+    def accepted_codes(self) -> frozenset[str]:
+        """Codes of the warnings the user accepts."""
+        codes = (problem.finding.code for problem in self.problems)
+        return frozenset(codes) if self.sure.isChecked() else frozenset()
 
     @property
     def numbers(self) -> frozenset[int]:
@@ -127,7 +137,7 @@ class ExportDialog(Dialog):
 
     def accept(self) -> None:
         """Keep what is asked for: the fields are gone once the dialog is closed."""
-        self.request = ExportRequest(self.profile, self.path, self.structure_set)
+        self.request = ExportRequest(self.options, self.path, self.accepted_codes)
         super().accept()
 
     def _build_structures(self) -> QListWidget:
@@ -164,49 +174,45 @@ class ExportDialog(Dialog):
 
     def check(self) -> None:
         """List the problems of the export."""
-        self.objections = check_export(self.structure_set, self.profile)
-        self.table.setRowCount(len(self.objections))
-        for row, objection in enumerate(self.objections):
-            self._show(row, objection)
+        self.problems = check_case(self._case, self.options)
+        self.table.setRowCount(len(self.problems))
+        for row, problem in enumerate(self.problems):
+            self._show(row, problem)
         self.table.resizeRowsToContents()
-        refused = sum(o.finding.severity is Severity.BLOCK for o in self.objections)
-        asked = len(self.objections) - refused
+        refused = sum(o.finding.severity is Severity.BLOCK for o in self.problems)
+        asked = len(self.problems) - refused
         self.summary.setText(_summary(len(self.structure_set.structures), refused, asked))
-        self.fix_all.setVisible(any(o.mend for o in self.objections))
+        self.fix_all.setVisible(any(o.fix for o in self.problems))
         self.sure.setVisible(asked > 0 and not refused)
         self._allow()
 
-    def _show(self, row: int, objection: Objection) -> None:
-        finding = objection.finding
+    def _show(self, row: int, problem: ExportProblem) -> None:
+        finding = problem.finding
         sign = QTableWidgetItem(tr(SIGNS[finding.severity]))
         blocked = finding.severity is Severity.BLOCK
         sign.setForeground(QColor(theme.current.bad if blocked else theme.current.warn))
-        fix = QTableWidgetItem(finding.remedy)
-        if objection.mend:
+        fix = QTableWidgetItem(problem.suggestion or finding.remedy)
+        if problem.fix:
             fix.setForeground(QColor(theme.current.accent))
-        cells = (sign, QTableWidgetItem(finding.message), QTableWidgetItem(objection.source), fix)
+        cells = (sign, QTableWidgetItem(finding.message), QTableWidgetItem(problem.source), fix)
         for column, cell in enumerate(cells):
             cell.setFlags(Qt.ItemFlag.ItemIsEnabled)
-            cell.setToolTip(f"{finding.message} {finding.remedy}\n{objection.source}")
+            cell.setToolTip(f"{finding.message} {finding.remedy}\n{problem.source}")
             self.table.setItem(row, column, cell)
 
     def _fix(self, row: int, column: int) -> None:
-        objection = self.objections[row]
-        if column == FIX_COLUMN and objection.mend:
-            self._settle([objection], f"Fix {objection.finding.where}")
+        problem = self.problems[row]
+        if column == FIX_COLUMN and problem.fix:
+            self._settle([problem], f"Fix {problem.finding.where}")
 
     def _fix_all(self) -> None:
-        self._settle(self.objections, "Fix for export")
+        self._settle(self.problems, "Fix for export")
 
-    def _settle(self, objections: list[Objection], label: str) -> None:
+    def _settle(self, problems: list[ExportProblem], label: str) -> None:
         """Fix problems: those of structures as one step of undo, that of the label in its field."""
-        fields: dict[int, dict[str, Any]] = {}
-        for objection in objections:
-            if objection.mend:
-                fields.setdefault(objection.number, {}).update(objection.mend)
-        for_set = fields.pop(WHOLE_SET, {})
-        self.label_edit.setText(str(for_set.get("label", self.label_edit.text())))
-        if fields and self._apply(Edit(label, fields=fields)):
+        edit, new_label = fix_problems(problems, label)
+        self.label_edit.setText(new_label or self.label_edit.text())
+        if edit and self._apply(edit):
             self.structures.blockSignals(True)
             for row in range(self.structures.count()):
                 item = self.structures.item(row)
@@ -215,8 +221,8 @@ class ExportDialog(Dialog):
         self.check()
 
     def _allow(self) -> None:
-        refused = any(o.finding.severity is Severity.BLOCK for o in self.objections)
-        asked = bool(self.objections) and not self.sure.isChecked()
+        refused = any(o.finding.severity is Severity.BLOCK for o in self.problems)
+        asked = bool(self.problems) and not self.sure.isChecked()
         self.ok.setEnabled(not refused and not asked and bool(self.structure_set.structures))
 
     def _browse(self) -> None:

@@ -1,4 +1,4 @@
-"""Export profiles: every rule has a source, every mend settles its objection."""
+"""Export profiles: every rule has a source, every fix solves its problem."""
 
 from dataclasses import replace
 
@@ -37,18 +37,18 @@ names = st.lists(
 
 @given(names)
 @settings(max_examples=60, deadline=None)
-def test_mended_names_are_short_and_unique(names):
+def test_fixed_names_are_short_and_unique(names):
     profile = read_profile("eclipse")
     structures = tuple(approved(name, number) for number, name in enumerate(names, 1))
-    mends = {o.number: o.mend for o in check_export(StructureSet("S", structures), profile)}
-    mended = tuple(replace(s, **mends.get(s.number, {})) for s in structures)
-    assert check_export(StructureSet("S", mended), profile) == []
+    fixes = {o.number: o.fix for o in check_export(StructureSet("S", structures), profile)}
+    fixed = tuple(replace(s, **fixes.get(s.number, {})) for s in structures)
+    assert check_export(StructureSet("S", fixed), profile) == []
 
 
 def test_the_side_survives_a_short_name():
-    (objection,) = check_export(StructureSet("S", (approved("Submandibular_gland_L"),)), read_profile("eclipse"))
-    assert objection.mend["name"].endswith("_L")
-    assert objection.finding.severity is Severity.BLOCK
+    (problem,) = check_export(StructureSet("S", (approved("Submandibular_gland_L"),)), read_profile("eclipse"))
+    assert problem.fix["name"].endswith("_L")
+    assert problem.finding.severity is Severity.BLOCK
 
 
 def test_what_stands_against_an_export_comes_worst_first():
@@ -64,11 +64,11 @@ def test_what_stands_against_an_export_comes_worst_first():
 
 @pytest.mark.parametrize("name", list_profiles())
 @pytest.mark.parametrize("label", ["", " ", "A label that is far too long"])
-def test_a_label_is_mended_for_every_system(name, label):
+def test_a_label_is_fixed_for_every_system(name, label):
     profile = read_profile(name)
-    (objection,) = check_export(StructureSet(label, (approved("Heart"),)), profile)
-    assert (objection.finding.code, objection.number) == ("AC-EX-007", WHOLE_SET)
-    assert check_export(StructureSet(objection.mend["label"], (approved("Heart"),)), profile) == []
+    (problem,) = check_export(StructureSet(label, (approved("Heart"),)), profile)
+    assert (problem.finding.code, problem.number) == ("AC-EX-007", WHOLE_SET)
+    assert check_export(StructureSet(problem.fix["label"], (approved("Heart"),)), profile) == []
 
 
 @pytest.mark.parametrize("name", list_profiles())
@@ -76,9 +76,9 @@ def test_a_backslash_would_part_a_name_in_two(name):
     structures = (approved("Lens\\L"), approved("Lens_L", 2), approved("Cord\n", 3))
     found = check_export(StructureSet("S", structures), read_profile(name))
     assert {o.number: o.finding.code for o in found} == {1: "AC-EX-006", 3: "AC-EX-006"}
-    mended = tuple(replace(s, **{o.number: o.mend for o in found}.get(s.number, {})) for s in structures)
-    assert check_export(StructureSet("S", mended), read_profile(name)) == []
-    assert len({s.name.casefold() for s in mended}) == 3
+    fixed = tuple(replace(s, **{o.number: o.fix for o in found}.get(s.number, {})) for s in structures)
+    assert check_export(StructureSet("S", fixed), read_profile(name)) == []
+    assert len({s.name.casefold() for s in fixed}) == 3
 
 
 @pytest.mark.parametrize(("name", "severity"), [("eclipse", Severity.BLOCK), ("generic", Severity.WARN)])
@@ -86,20 +86,20 @@ def test_long_values_of_an_imported_contour_are_written_anew(name, severity):
     long = ImportedContour("CLOSED_PLANAR", "1.00000000000000001\\0\\0\\1\\1\\0\\0\\1\\0")
     short = ImportedContour("CLOSED_PLANAR", "1.0 \\0\\0\\1\\1\\0\\0\\1\\0")
     structure = approved("Heart", imported={3: (long,), 4: (short,)})
-    (objection,) = check_export(StructureSet("S", (structure,)), read_profile(name))
-    assert (objection.finding.code, objection.finding.severity) == ("AC-EX-008", severity)
-    mended = replace(structure, **objection.mend)
-    assert mended.imported == {4: (short,)}
-    assert check_export(StructureSet("S", (mended,)), read_profile(name)) == []
+    (problem,) = check_export(StructureSet("S", (structure,)), read_profile(name))
+    assert (problem.finding.code, problem.finding.severity) == ("AC-EX-008", severity)
+    fixed = replace(structure, **problem.fix)
+    assert fixed.imported == {4: (short,)}
+    assert check_export(StructureSet("S", (fixed,)), read_profile(name)) == []
     (carried,) = check_export(StructureSet("S", (approved("Iso", carried=(long,)),)), read_profile(name))
-    assert (carried.finding.code, carried.mend) == ("AC-EX-008", {})
+    assert (carried.finding.code, carried.fix) == ("AC-EX-010", {})
 
 
 def test_what_is_not_approved_is_asked_about_once():
     structures = tuple(Structure(f"LN_{n}", n, SQUARE) for n in range(1, 10))
-    (objection,) = check_export(StructureSet("S", structures), read_profile("generic"))
-    assert objection.number == WHOLE_SET
-    assert objection.finding.message == "Not approved: LN_1, LN_2, LN_3, LN_4, LN_5, LN_6 and 3 more."
+    (problem,) = check_export(StructureSet("S", structures), read_profile("generic"))
+    assert problem.number == WHOLE_SET
+    assert problem.finding.message == "Not approved: LN_1, LN_2, LN_3, LN_4, LN_5, LN_6 and 3 more."
 
 
 RULE = 'title = "x"\n[[rules]]\ncheck = "{}"\nseverity = "{}"\nsource = "{}"\n'

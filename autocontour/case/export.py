@@ -1,0 +1,178 @@
+"""A case into a structure set: checked for the planning system, then written with the approvals as stored.
+
+export_case(case, ct, path, ExportOptions(profile_name="eclipse"), accepted={"AC-EX-005"})
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from autocontour.base.errors import CaseError, CTError, OutputError
+from autocontour.base.files import refuse_inputs, shown_path
+from autocontour.base.findings import Finding, Severity
+from autocontour.base.jobs import Job
+from autocontour.case.case import Case
+from autocontour.case.state import Edit
+from autocontour.patient.identity import case_key
+from autocontour.patient.structures import ReviewStatus, StructureSet
+from autocontour.patient.volume import CTVolume
+from autocontour.site import WHOLE_SET, ExportProblem, check_export, read_profile
+
+LABEL = "AUTOCONTOUR"
+
+
+@dataclass(frozen=True, slots=True)
+class ExportOptions:
+    """What is exported of a case and for which system.
+
+    Attributes
+    ----------
+    profile_name
+        Name or path of the export profile.
+    label
+        Structure Set Label.
+    numbers
+        Numbers of the structures; every one if None.
+    approved_only
+        Leave out what is not approved.
+    """
+
+    profile_name: str = "generic"
+    label: str = LABEL
+    numbers: frozenset[int] | None = None
+    approved_only: bool = False
+
+
+def exported_set(case: Case, options: ExportOptions) -> StructureSet:
+    """Return what is exported, each structure with who approved it and when."""
+    numbers = frozenset(
+        item.structure.number
+        for item in case.state.items
+        if (options.numbers is None or item.structure.number in options.numbers)
+        and (item.is_approved or not options.approved_only)
+    )
+    return case.to_structure_set(options.label.strip(), numbers)
+
+
+def check_case(case: Case, options: ExportOptions) -> list[ExportProblem]:
+    """Return every problem of the export, worst first: what the system would refuse, and what a person must know."""
+    structure_set = exported_set(case, options)
+    problems = [*check_export(structure_set, read_profile(options.profile_name)), *_check_approvers(structure_set)]
+    return sorted(problems, key=lambda problem: -problem.finding.severity)
+
+
+def fix_problems(problems: Iterable[ExportProblem], label: str = "Fix for export") -> tuple[Edit | None, str]:
+    """Return the edit that solves all that can be solved (None if nothing can), and the set's new label or ``""``."""
+    fields: dict[int, dict[str, Any]] = {}
+    for problem in problems:
+        if problem.fix:
+            fields.setdefault(problem.number, {}).update(problem.fix)
+    for_set: Mapping[str, Any] = fields.pop(WHOLE_SET, {})
+    return Edit(label, fields=fields) if fields else None, str(for_set.get("label", ""))
+
+
+def export_case(
+    case: Case,
+    ct: CTVolume,
+    path: Path,
+    options: ExportOptions | None = None,
+    *,
+    accepted: Collection[str] = (),
+    overwrite: bool = False,
+) -> StructureSet:
+    """Check a case and write it as an RTSTRUCT; return what was written.
+
+    Parameters
+    ----------
+    ct
+        The CT of the case.
+    accepted
+        Codes of the warnings that a person accepts.
+    overwrite
+        Replace an existing structure set.
+
+    Raises
+    ------
+    CaseError, OutputError
+        As `choose_for_export` and `write_export`.
+    """
+    options = options or ExportOptions()
+    structure_set = choose_for_export(case, ct, options, accepted)
+    write_export(structure_set, ct, path, options, overwrite=overwrite)
+    return structure_set
+
+
+def choose_for_export(case: Case, ct: CTVolume, options: ExportOptions, accepted: Collection[str] = ()) -> StructureSet:
+    """Return what is to be exported, once nothing is in its way.
+
+    Raises
+    ------
+    CaseError
+        ``AC-CASE-002`` if `ct` is not the case's.
+    OutputError
+        With the code of what the system would refuse; ``AC-EX-020`` if warnings are not accepted.
+    """
+    if case_key(ct) != case.key:
+        raise CaseError("AC-CASE-002")
+    _refuse_problems(check_case(case, options), accepted)
+    return exported_set(case, options)
+
+
+def write_export(
+    structure_set: StructureSet,
+    ct: CTVolume,
+    path: Path,
+    options: ExportOptions,
+    *,
+    overwrite: bool = False,
+    job: Job | None = None,
+) -> None:
+    """Write what `choose_for_export` returned; it needs the case no longer, and may run in a thread.
+
+    Raises
+    ------
+    OutputError
+        ``AC-OUT-004`` if `path` is an image, and as `autocontour.rtstruct.write_structure_set`.
+    """
+    from autocontour.rtstruct import HoleStyle, WriteOptions, write_structure_set
+
+    _refuse_image(path)
+    style = WriteOptions(HoleStyle(read_profile(options.profile_name).holes))
+    write_structure_set(structure_set, ct, path, overwrite=overwrite, options=style, job=job)
+
+
+def _refuse_problems(problems: Iterable[ExportProblem], accepted: Collection[str]) -> None:
+    findings = [problem.finding for problem in problems]
+    for finding in findings:
+        if finding.severity is Severity.BLOCK:
+            raise OutputError(finding.code, "", "", (), **dict(finding.values))
+    open_codes = [f.code for f in findings if f.severity is Severity.WARN and f.code not in accepted]
+    if open_codes:
+        raise OutputError("AC-EX-020", count=len(open_codes), codes=", ".join(dict.fromkeys(open_codes)))
+
+
+def _refuse_image(path: Path) -> None:
+    """Refuse to replace a DICOM object that is not a structure set, such as a slice of the CT."""
+    from autocontour.dicom.header import read_header
+
+    try:
+        modality = read_header(path).modality if path.is_file() else "RTSTRUCT"
+    except CTError:
+        return  # not DICOM, or damaged: whether it is replaced is the user's choice
+    except OSError as error:
+        raise OutputError("AC-OUT-001", file=shown_path(path), reason=error.strerror or "") from error
+    if modality != "RTSTRUCT":
+        refuse_inputs(path, [path])
+
+
+def _check_approvers(structure_set: StructureSet) -> Iterator[ExportProblem]:
+    from autocontour.rtstruct import are_approved
+
+    drawn = [structure for structure in structure_set.structures if structure.contours]
+    is_reviewed = drawn and all(structure.status is ReviewStatus.APPROVED for structure in structure_set.structures)
+    if is_reviewed and not are_approved(structure_set.structures):
+        count = len({structure.reviewer for structure in structure_set.structures})
+        yield ExportProblem(Finding.of("AC-EX-009", count=count), "PS3.3 C.8.8.16", WHOLE_SET)

@@ -1,0 +1,129 @@
+"""A whole case without a window: opened, drawn, edited, approved, reverted and exported by a script."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from pydicom import dcmread
+from shapely import MultiPolygon, Point
+
+from autocontour.base.errors import CaseError, OutputError
+from autocontour.base.jobs import Job
+from autocontour.case import Edit, actions
+from autocontour.case.export import ExportOptions, check_case, export_case, fix_problems
+from autocontour.dicom import planning_cts, read_ct, scan_folder
+from autocontour.dicom.series import write_ct_series
+from autocontour.patient.structures import GenerationAlgorithm, Structure, StructureSet
+from autocontour.phantom import build_phantom
+from autocontour.rtstruct import read_structure_set
+
+NOON = datetime(2026, 3, 4, 12, 0, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def ct_folder(tmp_path_factory):
+    phantom = build_phantom("thorax", 1, spacing_zyx_mm=(5.0, 4.0, 4.0), shape_zyx=(30, 100, 100))
+    folder = tmp_path_factory.mktemp("export") / "CT"
+    write_ct_series(phantom.hu, phantom.geometry, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ct(ct_folder):
+    return read_ct(planning_cts(scan_folder(ct_folder, Job()))[0], Job())
+
+
+@pytest.fixture
+def case(ct, tmp_path):
+    with actions.open_case(ct, tmp_path / "cases") as case:
+        yield case
+
+
+def organ(name, number=1, r=30.0, **values):
+    contours = {z: MultiPolygon([Point(40, 40).buffer(r)]) for z in (10, 11, 12)}
+    return Structure(name, number, contours, tg263_name=name, **values)
+
+
+def whole_case(case):
+    """What a person does, step by step."""
+    case.apply(actions.receive(case.state, organ("Heart")))
+    hand = organ("Esophagus", generation=GenerationAlgorithm.MANUAL, color_rgb=(1, 2, 3))
+    case.apply(actions.import_structures(case, StructureSet("S", (hand,))))
+    for number in (1, 2):
+        case.apply(Edit("Brush", {number: {11: MultiPolygon([Point(45, 40).buffer(20)])}}), seconds=2)
+    case.apply(actions.revert(case.state, 2))
+    case.apply(actions.set_color(1, (9, 8, 7)))
+    case.apply(actions.approve(case.state, 1, "A. Physicist", NOON))
+    case.apply(actions.approve(case.state, 2, "A. Physicist", NOON + timedelta(hours=1)))
+
+
+def test_a_whole_case_is_written_with_what_the_case_holds(case, ct, tmp_path):
+    whole_case(case)
+    path = tmp_path / "RS.dcm"
+    written = export_case(case, ct, path)
+    again = read_structure_set(path, ct)
+    assert [(s.name, s.color_rgb, s.interpreted_type) for s in again.structures] == [
+        ("Heart", (9, 8, 7), "ORGAN"),
+        ("Esophagus", (1, 2, 3), "ORGAN"),
+    ]
+    assert [s.generation for s in again.structures] == [GenerationAlgorithm.SEMIAUTOMATIC, GenerationAlgorithm.MANUAL]
+    for one, other in zip(written.structures, again.structures, strict=True):
+        assert one.contours.keys() == other.contours.keys()
+        assert all(p.symmetric_difference(other.contours[z]).area < 0.5 for z, p in one.contours.items())
+    dataset = dcmread(path)
+    assert (dataset.ApprovalStatus, dataset.ReviewerName) == ("APPROVED", "A. Physicist")
+    observations = dataset.RTROIObservationsSequence
+    moments = [observation.ROIObservationDateTime for observation in observations]
+    assert [str(observation.ROIInterpreter) for observation in observations] == ["A. Physicist"] * 2
+    offset = datetime.now().astimezone().utcoffset()
+    assert [str(m)[:14] for m in moments] == [
+        (NOON + offset + timedelta(hours=h)).strftime("%Y%m%d%H%M%S") for h in (0, 1)
+    ]
+    assert dataset.ReviewTime == (NOON + offset + timedelta(hours=1)).strftime("%H%M%S")
+
+
+def test_two_approvers_do_not_approve_a_set_and_each_is_named(case, ct, tmp_path):
+    whole_case(case)
+    case.apply(actions.approve(case.state, 2, "B. Doctor", NOON))
+    assert [problem.finding.code for problem in check_case(case, ExportOptions())] == ["AC-EX-009"]
+    path = tmp_path / "RS.dcm"
+    with pytest.raises(OutputError, match=r"AC-EX-020.*AC-EX-009"):
+        export_case(case, ct, path)
+    assert not path.exists()
+    export_case(case, ct, path, accepted={"AC-EX-009"})
+    dataset = dcmread(path)
+    assert dataset.ApprovalStatus == "UNAPPROVED"
+    assert "ReviewerName" not in dataset
+    assert [str(o.ROIInterpreter) for o in dataset.RTROIObservationsSequence] == ["A. Physicist", "B. Doctor"]
+
+
+def test_what_the_system_would_refuse_is_refused_and_can_be_fixed(case, ct, tmp_path):
+    case.apply(actions.add(case.state, replace(organ("Lung_L"), name="Lung_L_as_seen_by_the_clinic")))
+    options = ExportOptions("eclipse", label="A label that is too long")
+    with pytest.raises(OutputError, match=r"AC-EX-00[17]"):
+        export_case(case, ct, tmp_path / "RS.dcm", options)
+    edit, label = fix_problems(check_case(case, options))
+    case.apply(edit)
+    options = replace(options, label=label)
+    problems = check_case(case, options)
+    assert {problem.finding.code for problem in problems} == {"AC-EX-005"}
+    export_case(case, ct, tmp_path / "RS.dcm", options, accepted={"AC-EX-005"})
+    assert len(read_structure_set(tmp_path / "RS.dcm", ct).structures[0].name) <= 16
+
+
+def test_a_slice_of_the_ct_is_never_overwritten(case, ct, ct_folder, tmp_path):
+    whole_case(case)
+    slice_path = sorted(ct_folder.iterdir())[3]
+    before = slice_path.read_bytes()
+    link = tmp_path / "RS.dcm"
+    link.symlink_to(slice_path)
+    for path in (slice_path, link):
+        with pytest.raises(OutputError, match="AC-OUT-004"):
+            export_case(case, ct, path, overwrite=True)
+    assert slice_path.read_bytes() == before
+
+
+def test_another_ct_is_refused(case, ct, tmp_path):
+    other = replace(ct, reference=replace(ct.reference, series_instance_uid="1.2"))
+    with pytest.raises(CaseError, match="AC-CASE-002"):
+        export_case(case, other, tmp_path / "RS.dcm")
