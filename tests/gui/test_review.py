@@ -171,7 +171,7 @@ def test_a_killed_worker_loses_nothing_and_is_said(patient, qtbot):
 
 def test_auto_contouring_can_be_stopped_at_once(patient, qtbot):
     patient.auto_bar.start("", ("External",))
-    process = patient.auto_bar.task._process
+    process = patient.auto_bar.task._worker._process
     patient.auto_bar.cancel.click()
     assert not process.is_alive()
     assert not patient.auto_bar.isVisible()
