@@ -113,7 +113,7 @@ def test_real_scan_of_another_site(package, dicom_data, series):
 
 def test_whole_ct_of_a_patient_kept_out_of_training(package, shared_data):
     """A repacked patient brought back to 512 × 512 voxels on a couch."""
-    path = Path(__file__).resolve().parents[2] / "benchmarks" / "whole_ct.py"
+    path = Path(__file__).resolve().parents[3] / "benchmarks" / "whole_ct.py"
     spec = importlib.util.spec_from_file_location("whole_ct", path)
     whole_ct = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(whole_ct)

@@ -18,7 +18,7 @@ from autocontour.models.training.config import read_config
 from autocontour.models.training.initial import initial_weights
 from autocontour.models.training.run import DATA, begun_with, train_run
 
-CONFIG = Path(__file__).parents[2] / "models/training/configs/head_and_neck.toml"
+CONFIG = Path(__file__).parents[3] / "models/training/configs/head_and_neck.toml"
 STRUCTURES = ["Larynx", "PTV_Elsewhere", "Brainstem"]
 
 
