@@ -8,6 +8,9 @@ from scipy import ndimage
 
 from autocontour.patient.geometry import VolumeGeometry
 from autocontour.patient.volume import CTVolume
+from tests.models.toy_patients import toy, toy_config, toy_data
+
+__all__ = ["toy", "toy_config", "toy_data"]  # fixtures
 
 GLAND_MM = {"Parotid_L": (10.0, 0.0, 50.0), "Parotid_R": (10.0, 0.0, -50.0)}
 GLAND_RADIUS_MM = 16.0
