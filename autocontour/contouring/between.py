@@ -1,9 +1,10 @@
 """Contours on the slices between those that were drawn.
 
 Shape-based interpolation (Raya and Udupa 1990, IEEE Trans. Med. Imaging 9:32): on each slice between two drawn ones
-the distance to the outline is the mean of the drawn ones' distances, weighted by where the slice lies. Outlines that
-fit one another better when moved to a common centre are interpolated there, so that an oblique vessel is followed and
-does not fade away between the slices.
+the distance to the outline is the mean of the drawn ones' distances, weighted by where the slice lies. Pieces that do
+not belong together (see `autocontour.contouring.pairing`) are interpolated apart from one another; outlines that fit
+better when moved to a common centre are interpolated there, so that an oblique vessel is followed and does not fade
+away between the slices.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from shapely.affinity import translate
 from autocontour.base.jobs import Job
 from autocontour.contouring.distance import distances_to_outline
 from autocontour.contouring.march import trace_planes
-from autocontour.contouring.ragged import Rings, contours_of, drop_small, join_rings
+from autocontour.contouring.pairing import Neighbour, Pair, pair_pieces
+from autocontour.contouring.ragged import Rings, contours_of, drop_small, join_rings, polygons_of, rings_of
 from autocontour.contouring.simplify import simplify_rings
 from autocontour.patient.geometry import Floats, VolumeGeometry
 from autocontour.patient.structures import Contours
@@ -49,21 +51,50 @@ def interpolate_contours(
     Returns
     -------
     Contours
-        The same and, between any two of its slices, the slices left out. Where two neighbouring outlines are too
-        unlike (one piece here, two far from it there) slices between them may stay empty.
+        The same and, between any two neighbouring ones of its slices, what lies between pieces that belong together:
+        those that overlap, and those that can be sections of one oblique piece (see `pair_pieces`). Between pieces
+        that do not, nothing is drawn: each ends on its own slice.
     """
-    gaps = [(low, high) for low, high in pairwise(sorted(contours)) if high - low > 1]
+    drawn = sorted(contours)
+    gaps = [number for number, (low, high) in enumerate(pairwise(drawn)) if high - low > 1]
     parts = [
-        _between(contours[low], contours[high], low, geometry.slice_positions_mm[low : high + 1])
-        for low, high in (job or Job()).track(gaps, "interpolating")
+        _fill_gap(contours, drawn, number, geometry.slice_positions_mm)
+        for number in (job or Job()).track(gaps, "interpolating")
     ]
     rings = simplify_rings(drop_small(join_rings(parts), SMALLEST_MM2), TOLERANCE_MM)
     return dict(sorted((contours_of(rings) | dict(contours)).items()))
 
 
 def section_midway(low: MultiPolygon, high: MultiPolygon) -> MultiPolygon | None:
-    """Return the outline half way between two slices, as interpolation would draw it; None if it is empty."""
-    return contours_of(_between(low, high, 0, np.array([0.0, 1.0, 2.0]))).get(1)
+    """Return the outline half way between two slices; only of pieces that overlap. None if it is empty."""
+    return contours_of(_between_pairs(pair_pieces(low, high, 0.0), 0, np.array([0.0, 1.0, 2.0]))).get(1)
+
+
+def _fill_gap(contours: Contours, drawn: list[int], number: int, positions_mm: Floats) -> Rings:
+    """Draw the slices between the drawn ones `number` and `number` + 1."""
+    low, high = drawn[number], drawn[number + 1]
+    before = after = None
+    if number > 0:
+        k = drawn[number - 1]
+        before = Neighbour(contours[k], float(positions_mm[low] - positions_mm[k]))
+    if number + 2 < len(drawn):
+        k = drawn[number + 2]
+        after = Neighbour(contours[k], float(positions_mm[k] - positions_mm[high]))
+    gap_mm = float(positions_mm[high] - positions_mm[low])
+    pairs = pair_pieces(contours[low], contours[high], gap_mm, before, after)
+    return _between_pairs(pairs, low, positions_mm[low : high + 1])
+
+
+def _between_pairs(pairs: list[Pair], number: int, positions_mm: Floats) -> Rings:
+    """Trace what lies between each pair; where two meet on their way they become one."""
+    parts = [_between(low, high, number, positions_mm) for low, high in pairs]
+    if len(parts) < 2:
+        return join_rings(parts)
+    shapes: dict[int, list[MultiPolygon]] = {}
+    for part in parts:
+        for k, shape in contours_of(part).items():
+            shapes.setdefault(k, []).append(shape)
+    return rings_of({k: polygons_of(shapely.union_all(found)) for k, found in shapes.items()})
 
 
 def _between(low: MultiPolygon, high: MultiPolygon, number: int, positions_mm: Floats) -> Rings:

@@ -4,10 +4,11 @@ The structure is grown by an ellipsoid whose six half axes are the margins (betw
 ellipsoid): what a slice adds to another is its own contour grown by the ellipsoid's section at their distance. It is
 done on the polygons, nothing is rasterised.
 
-Along the slices nothing is rounded. A piece of a structure ends flat, half a slice beyond its last contour, as its
-volume is counted; a slice belongs to the result where the grown surface reaches its plane, and holds the section of the
-grown body in that plane: a box at 3 mm slices with 2 mm margin gains one slice at each end, grown by √(2² − 1.5²) mm.
-Where a margin hardly reaches the next slice, the slope between two slices counts too, as a contour half way.
+Along the slices nothing is rounded. A piece of a structure ends flat, half way to the slice after its last contour, as
+its volume is counted, and so does a cavity within it; a slice belongs to the result where the grown surface reaches its
+plane, and holds the section of the grown body in that plane: a box at 3 mm slices with 2 mm margin gains one slice at
+each end, grown by √(2² − 1.5²) mm. Where a margin hardly reaches the next slice, the slope between two slices counts
+too, as a contour half way.
 
 Tolerance: circles are polygons of 32 points on them, so the result lies inside the true one by up to 0.5 % of the
 margin; leaving out needless points moves the line by about 0.05 mm at most.
@@ -19,7 +20,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import shapely
-from shapely import MultiPolygon
+from numpy.typing import NDArray
+from shapely import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
 from autocontour.base.jobs import Job
@@ -33,6 +35,8 @@ Margins = tuple[float, float, float, float, float, float]
 TOLERANCE_MM = 0.05
 QUARTER_POINTS = 8
 STEPS_PER_MARGIN = 4  # closer slices add less than 1 % of the margin
+SMALLEST_MM = 1e-3
+"""A margin below this is none: it is less than what a file keeps of a coordinate."""
 SMALLEST_MM2 = 0.05
 STEEP_MM = 1.0
 """How far neighbouring contours lie apart on average where the structure has a slope, not an upright wall."""
@@ -62,8 +66,18 @@ def margin_contours(
     -------
     Contours
         The structure with its margin; empty where nothing is left of it.
+
+    Raises
+    ------
+    ValueError
+        If a margin is NaN or infinite.
+    Cancelled
+        If `job` was cancelled.
     """
+    if not np.isfinite(margins_mm).all():
+        raise ValueError(f"margins must be finite numbers, not {margins_mm}")
     margins = _to_plane_axes(margins_mm, geometry)
+    margins[np.abs(margins) < SMALLEST_MM] = 0.0
     job = job or Job()
     grown = dict(contours)
     if (margins > 0).any():
@@ -159,17 +173,39 @@ def _sections(contours: Contours, geometry: VolumeGeometry, reach: _Reach) -> li
 
 
 def _caps(contours: Contours, geometry: VolumeGeometry) -> list[tuple[float, MultiPolygon]]:
-    """Return the contours of the pieces that end, half a slice beyond the last slice of each."""
-    positions, half = geometry.slice_positions_mm, geometry.slice_thicknesses_mm / 2
+    """Return where pieces and cavities end: half way to the next slice, with the contours that end there.
+
+    The structure has an upright face there, of a piece towards the outside, of a cavity towards the structure. A piece
+    ends where the next slice holds nothing that it touches, a cavity where the next slice covers it.
+    """
+    ends = _halfway_positions(geometry)
     caps = []
     for k in sorted(contours):
         pieces = np.asarray(contours[k].geoms, dtype=object)
-        for side in (-1, 1):
+        cavities = _cavities(contours[k])
+        for side, position in zip((-1, 1), ends[k], strict=True):
             beyond = contours.get(k + side)
-            ending = pieces if beyond is None else pieces[~shapely.intersects(pieces, beyond)]
-            if len(ending):
-                caps.append((positions[k] + side * half[k], MultiPolygon(list(ending))))
+            ended = pieces if beyond is None else pieces[~shapely.intersects(pieces, beyond)]
+            filled = cavities[:0] if beyond is None else cavities[shapely.contains_properly(beyond, cavities)]
+            caps += [(float(position), MultiPolygon(list(some))) for some in (ended, filled) if len(some)]
     return caps
+
+
+def _halfway_positions(geometry: VolumeGeometry) -> Floats:
+    """(slices, 2) half way from each slice to the one before and to the one after; beyond the ends as within."""
+    positions = geometry.slice_positions_mm
+    steps = np.diff(positions) if len(positions) > 1 else geometry.slice_thicknesses_mm
+    count = len(positions)
+    below, above = np.append(steps[:1], steps)[:count], np.append(steps, steps[-1:])[-count:]
+    return np.column_stack((positions - below / 2, positions + above / 2))
+
+
+def _cavities(shape: MultiPolygon) -> NDArray[np.object_]:
+    """Return the holes of a slice as polygons, without what lies in them."""
+    holes = [Polygon(ring) for part in shape.geoms for ring in part.interiors]
+    if not holes or len(shape.geoms) == 1:
+        return np.array(holes, dtype=object)
+    return shapely.get_parts(shapely.difference(np.array(holes, dtype=object), shape))
 
 
 def _spread(steps: list[tuple[float, MultiPolygon]], reach: _Reach) -> list[tuple[float, MultiPolygon]]:
@@ -186,7 +222,7 @@ def _spread(steps: list[tuple[float, MultiPolygon]], reach: _Reach) -> list[tupl
 
 def _offset(shape: MultiPolygon, reach_uv: Floats, *, outwards: bool) -> BaseGeometry:
     """Grow a polygon by (or shrink it by) an ellipse that reaches (2, 2) mm along u and v, low and high."""
-    if not reach_uv.any() or shape.is_empty:
+    if reach_uv.max() < SMALLEST_MM or shape.is_empty:
         return shape
     low, high = reach_uv.T
     if reach_uv.all() and np.allclose(low, high):

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
 
 from autocontour.patient.geometry import Floats, VolumeGeometry
 from autocontour.patient.structures import Contours
 
 Ints = NDArray[np.intp]
+_LAST_SIMPLE_TYPE = shapely.GeometryType.POLYGON
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +90,14 @@ def contours_of(rings: Rings) -> dict[int, shapely.MultiPolygon]:
     offsets = (rings.starts, polygons, np.append(multis, len(polygons) - 1))
     shapes = shapely.from_ragged_array(shapely.GeometryType.MULTIPOLYGON, rings.points_uv_mm, offsets)
     return dict(zip(slices.tolist(), shapes, strict=True))
+
+
+def polygons_of(shape: BaseGeometry) -> shapely.MultiPolygon:
+    """Return the polygons in a shape of any kind, however nested; points and lines are left out."""
+    parts = shapely.get_parts(shape)
+    while np.any(shapely.get_type_id(parts) > _LAST_SIMPLE_TYPE):
+        parts = shapely.get_parts(parts)
+    return shapely.MultiPolygon([part for part in parts if part.geom_type == "Polygon" and not part.is_empty])
 
 
 def voxel_edges(rings: Rings, geometry: VolumeGeometry) -> Edges:
