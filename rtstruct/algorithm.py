@@ -8,6 +8,7 @@ from pydicom import Dataset
 from pydicom.sr.codedict import codes
 
 from autocontour.patient.provenance import Provenance
+from autocontour.rtstruct.text import Encodings, shown_text
 from autocontour.rtstruct.write.modules import PRODUCT, build_code
 
 
@@ -26,12 +27,12 @@ def build_algorithm(provenance: Provenance) -> Dataset:
     return item
 
 
-def read_algorithm(roi: Dataset) -> Provenance | None:
+def read_algorithm(roi: Dataset, encodings: Encodings = ("utf_8",)) -> Provenance | None:
     """Read a Structure Set ROI Sequence item's algorithm, another program's too; None if it names none."""
     items = roi.get("ROIDerivationAlgorithmIdentificationSequence")
     if not items:
         return None
-    texts = (str(items[0].get(f"Algorithm{part}", "") or "") for part in ("Name", "Version", "Parameters"))
+    texts = (shown_text(items[0], f"Algorithm{part}", encodings) for part in ("Name", "Version", "Parameters"))
     name, version, parameters = texts
     values = dict(pair.split("=", 1) for pair in parameters.split("; ") if "=" in pair)
     sha256, device, template = (values.get(key, "") for key in ("sha256", "device", "template"))

@@ -48,7 +48,7 @@ def format_contour_data(points_lps_mm: Floats, starts: Ints) -> list[bytes]:
     if not len(starts):
         return []
     if not np.all(np.abs(points_lps_mm) < 10**_INTEGER_DIGITS):
-        raise OutputError("AC-OUT-101", "A contour lies more than 100 m from the origin.", "Check the geometry.")
+        raise OutputError("AC-OUT-101")
     lengths = np.diff(starts, append=len(points_lps_mm))
     lowest, highest = np.minimum.reduceat(points_lps_mm, starts), np.maximum.reduceat(points_lps_mm, starts)
     constant = np.all(lowest == highest, axis=0)

@@ -6,29 +6,29 @@ Contours are written as ready-made items; what another system wrote is carried a
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, MutableSequence
 from functools import cache
 from io import BytesIO
 from typing import Any
 
 from pydicom import Dataset
-from pydicom.charset import convert_encodings, default_encoding
+from pydicom.charset import default_encoding
 from pydicom.datadict import dictionary_VR
-from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.dataelem import DataElement, RawDataElement, convert_raw_data_element
 from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import read_dataset
 from pydicom.filewriter import write_dataset
 from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag, Tag
 
-CharacterSet = str | list[str] | None
-"""Specific Character Set (0008,0005); None means the default."""
-UTF_8 = "ISO_IR 192"
+from autocontour.rtstruct.text import TEXT_VRS, CharacterSet, Encodings, encodings_of, own_encodings, to_utf_8
+
 LONG_LENGTH = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"})
 """Value representations whose length takes four bytes in Explicit VR (PS3.5 7.1.2)."""
 MAX_SHORT_LENGTH = 0xFFFE
 """Longest value that the other representations can hold in Explicit VR."""
 _ITEM = b"\xfe\xff\x00\xe0"
+_WITHOUT_BYTE_ORDER = TEXT_VRS | {"AE", "AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI", "UR"}
 
 
 def encode_element(keyword: str, value: bytes, *, implicit: bool) -> bytes:
@@ -49,22 +49,22 @@ def encode_item(content: bytes) -> bytes:
 def encode_dataset(dataset: Dataset, *, implicit: bool, character_set: CharacterSet = None) -> bytes:
     """Encode a part of a file in that file's character set, little endian; raw values stay as they are."""
     buffer = _buffer(implicit=implicit)
-    encodings = convert_encodings(character_set) if character_set else default_encoding
-    write_dataset(buffer, with_raw_values(dataset, implicit=implicit), parent_encoding=encodings)
+    write_dataset(buffer, with_raw_values(dataset, implicit=implicit), parent_encoding=encodings_of(character_set))
     return buffer.getvalue()
 
 
-def encode_in_utf_8(dataset: Dataset, character_set: CharacterSet) -> bytes:
-    """Encode a part of a file in Explicit VR Little Endian with its text turned into UTF-8."""
-    encoded = encode_dataset(dataset, implicit=False, character_set=character_set)
-    if encoded.isascii() or character_set == UTF_8:
-        return encoded
-    buffer = _buffer(implicit=False)
-    if character_set:
-        dataset.SpecificCharacterSet = character_set
-    dataset.decode()
-    dataset.pop("SpecificCharacterSet", None)
-    write_dataset(buffer, dataset, parent_encoding="utf_8")
+def encode_in_utf_8(
+    dataset: Dataset, encodings: Encodings, *, implicit: bool = False, leave_out: Collection[BaseTag] = ()
+) -> bytes:
+    """Encode a part of a file in Explicit VR Little Endian, or in Implicit VR, with its text turned into UTF-8.
+
+    Text that is not in the declared character set stays as it is, byte for byte.
+    """
+    copy = _copy(dataset, encodings, "utf_8", implicit=implicit, leave_out=leave_out)
+    if not len(copy):
+        return b""
+    buffer = _buffer(implicit=implicit)
+    write_dataset(buffer, copy, parent_encoding="utf_8")
     return buffer.getvalue()
 
 
@@ -79,27 +79,53 @@ def with_raw_values(dataset: Dataset, *, implicit: bool = False, leave_out: Coll
     pydicom re-formats every raw value when the encoding changes; here each only gets its VR, sequences apart.
     """
     encodings = dataset.original_character_set or default_encoding
-    copy = Dataset(parent_encoding=encodings)
+    return _copy(dataset, None, encodings, implicit=implicit, leave_out=leave_out)
+
+
+def in_utf_8(dataset: Dataset, encodings: Encodings, *, implicit: bool) -> Dataset:
+    """Return a copy as `with_raw_values`, its text in UTF-8 unless it is not in the declared character set."""
+    return _copy(dataset, encodings, "utf_8", implicit=implicit)
+
+
+def _copy(
+    dataset: Dataset,
+    source: Encodings | None,
+    target: str | MutableSequence[str],
+    *,
+    implicit: bool,
+    leave_out: Collection[BaseTag] = (),
+) -> Dataset:
+    """Copy a dataset and its sequences; text is converted from the codecs `source` to UTF-8 if they are given."""
+    copy = Dataset(parent_encoding=target)
+    if source is not None and "SpecificCharacterSet" in dataset:
+        source, leave_out = encodings_of(dataset.SpecificCharacterSet), (*leave_out, Tag("SpecificCharacterSet"))
     for tag in dataset.keys():  # noqa: SIM118  (iterating a Dataset would convert every value)
         if tag not in leave_out:
-            element: Any = _raw_copy(dataset, tag, implicit=implicit)
+            element: Any = _element_copy(dataset, tag, source, target, implicit=implicit)
             copy[tag] = element
-    copy.set_original_encoding(implicit, True, encodings)
+    copy.set_original_encoding(implicit, True, target)
     return copy
 
 
 def preserve_raw(dataset: Dataset, *, implicit: bool) -> Dataset:
     """Mark a dataset as being in the encoding in which it will be written, so that pydicom keeps its raw values."""
-    character_set = dataset.get("SpecificCharacterSet")
-    encodings = convert_encodings(character_set) if character_set else default_encoding
-    dataset.set_original_encoding(implicit, True, encodings)
+    dataset.set_original_encoding(implicit, True, encodings_of(dataset.get("SpecificCharacterSet") or None))
     return dataset
 
 
 def raw_element(dataset: Dataset, tag: BaseTag) -> RawDataElement | None:
     """Return an attribute as it stands in a little endian file; None if pydicom has converted it or must."""
     element: object = dataset.get_item(tag)
-    return element if isinstance(element, RawDataElement) and element.is_little_endian else None
+    if not isinstance(element, RawDataElement):
+        return None
+    if not element.is_little_endian and (element.VR or _vr(tag)) in _WITHOUT_BYTE_ORDER:
+        return element._replace(is_little_endian=True)
+    return element if element.is_little_endian else None
+
+
+def converted(element: RawDataElement, dataset: Dataset) -> DataElement:
+    """Return a raw element's value as pydicom understands it, without changing the dataset."""
+    return convert_raw_data_element(element, encoding=own_encodings(dataset), ds=dataset)
 
 
 def raw_attribute(dataset: Dataset, keyword: str) -> DataElement | RawDataElement:
@@ -109,6 +135,19 @@ def raw_attribute(dataset: Dataset, keyword: str) -> DataElement | RawDataElemen
     if element is None or (vr := element.VR or _vr(tag)) == "SQ":
         return dataset[tag]
     return element._replace(VR=vr, value=element.value or b"")
+
+
+def sequence_items(dataset: Dataset, keyword: str) -> list[Dataset]:
+    """Return a sequence's items, none where it is missing; also of a sequence of representation UN (PS3.5 6.2.2).
+
+    The value of UN is in Implicit VR; pydicom leaves one of 64 kB and more as bytes.
+    """
+    tag = Tag(keyword)
+    element: object = dataset.get_item(tag) if tag in dataset else None
+    if isinstance(element, RawDataElement) and element.VR == "UN":
+        known: Any = element._replace(VR="SQ", is_implicit_VR=True, is_little_endian=True)
+        dataset[tag] = known
+    return [] if element is None else list(dataset[tag].value or [])
 
 
 def set_raw_sequence(dataset: Dataset, keyword: str, items: Iterable[bytes], *, implicit: bool) -> None:
@@ -130,15 +169,20 @@ def _tag_and_vr(keyword: str) -> tuple[bytes, str]:
     return struct.pack("<HH", tag.group, tag.element), dictionary_VR(tag)
 
 
-def _raw_copy(dataset: Dataset, tag: BaseTag, *, implicit: bool) -> DataElement | RawDataElement:
+def _element_copy(
+    dataset: Dataset, tag: BaseTag, source: Encodings | None, target: str | MutableSequence[str], *, implicit: bool
+) -> DataElement | RawDataElement:
     element = raw_element(dataset, tag)
     vr = (dataset[tag].VR if element is None else element.VR) or _vr(tag)
     if vr == "SQ":
-        items = Sequence(with_raw_values(item, implicit=implicit) for item in dataset[tag].value)
-        return DataElement(tag, "SQ", items)
-    if element is not None:
-        return element._replace(VR=vr, value=element.value or b"", is_implicit_VR=implicit)
-    return dataset[tag]
+        items = (_copy(item, source, target, implicit=implicit) for item in dataset[tag].value)
+        return DataElement(tag, "SQ", Sequence(items))
+    if element is None:
+        return dataset[tag]
+    value = element.value or b""
+    if source is not None and vr in TEXT_VRS:
+        value = to_utf_8(value, source)
+    return element._replace(VR=vr, value=value, length=len(value), is_implicit_VR=implicit)
 
 
 def _vr(tag: BaseTag) -> str:

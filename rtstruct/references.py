@@ -8,6 +8,7 @@ from pydicom import Dataset
 from pydicom.sequence import Sequence
 
 from autocontour.patient.volume import SeriesReference
+from autocontour.rtstruct.encoding import sequence_items
 
 DETACHED_STUDY = "1.2.840.10008.3.1.2.3.1"
 """Detached Study Management SOP Class (retired): the class by which structure sets still name a study."""
@@ -50,37 +51,33 @@ def add_missing_references(dataset: Dataset, ct: SeriesReference) -> None:
     """Make an existing structure set name every image of the CT; what it names stays."""
     series = next((s for s in referenced_series(dataset) if s.get("SeriesInstanceUID") == ct.series_instance_uid), None)
     if series is None:
-        frames = [*_items(dataset, "ReferencedFrameOfReferenceSequence"), build_frame_of_reference_item(ct)]
+        frames = [*sequence_items(dataset, "ReferencedFrameOfReferenceSequence"), build_frame_of_reference_item(ct)]
         dataset.ReferencedFrameOfReferenceSequence = Sequence(frames)
         return
     named = set(referenced_images([series]))
     missing = [build_image_item(ct, uid) for uid in ct.sop_instance_uids if uid not in named]
     if missing:
-        series.ContourImageSequence = Sequence([*_items(series, "ContourImageSequence"), *missing])
+        series.ContourImageSequence = Sequence([*sequence_items(series, "ContourImageSequence"), *missing])
 
 
 def frames_of_reference(dataset: Dataset) -> set[str]:
     """Return every Frame of Reference UID a structure set names."""
-    items = [*_items(dataset, "ReferencedFrameOfReferenceSequence"), dataset]
+    items = [*sequence_items(dataset, "ReferencedFrameOfReferenceSequence"), dataset]
     named = {str(item.get("FrameOfReferenceUID", "") or "") for item in items}
-    rois = _items(dataset, "StructureSetROISequence")
+    rois = sequence_items(dataset, "StructureSetROISequence")
     named |= {str(roi.get("ReferencedFrameOfReferenceUID", "") or "") for roi in rois}
     return named - {""}
 
 
 def referenced_series(dataset: Dataset) -> Iterator[Dataset]:
     """Yield the RT Referenced Series Sequence items."""
-    for frame in _items(dataset, "ReferencedFrameOfReferenceSequence"):
-        for study in _items(frame, "RTReferencedStudySequence"):
-            yield from _items(study, "RTReferencedSeriesSequence")
+    for frame in sequence_items(dataset, "ReferencedFrameOfReferenceSequence"):
+        for study in sequence_items(frame, "RTReferencedStudySequence"):
+            yield from sequence_items(study, "RTReferencedSeriesSequence")
 
 
 def referenced_images(items: Iterable[Dataset]) -> Iterator[str]:
     """Yield the SOP Instance UIDs that items with a Contour Image Sequence reference."""
     for item in items:
-        for image in _items(item, "ContourImageSequence"):
+        for image in sequence_items(item, "ContourImageSequence"):
             yield str(image.get("ReferencedSOPInstanceUID", "") or "")
-
-
-def _items(dataset: Dataset, keyword: str) -> list[Dataset]:
-    return list(dataset.get(keyword) or [])

@@ -101,7 +101,8 @@ class DicomSource(Source):
         from autocontour.rtstruct import append_structures, write_structure_set
 
         if self.existing in {"append", "replace"}:
-            append_structures(self.output, structure_set, ct, replace=self.existing == "replace", job=job)
+            may_replace = self.existing == "replace"
+            append_structures(self.output, structure_set, ct, replace=may_replace, accepted=self.accepted, job=job)
         else:
             write_structure_set(structure_set, ct, self.output, overwrite=self.existing == "force", job=job)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from pydicom import Dataset
@@ -13,13 +14,17 @@ from pydicom.dataelem import DataElement
 
 from autocontour.base.errors import OutputError
 from autocontour.base.findings import Finding, Severity
+from autocontour.base.register import Value
 from autocontour.patient.geometry import Floats
 from autocontour.patient.volume import CTVolume, SeriesReference
 from autocontour.rtstruct.check.iod import MAX_CHARACTERS, REQUIRED
 from autocontour.rtstruct.contour_data import MAX_DECIMAL_STRING, longest_value
+from autocontour.rtstruct.encoding import converted, raw_element, sequence_items
+from autocontour.rtstruct.planes import half_step_mm
 from autocontour.rtstruct.read.parse import FileContour, FileRoi, concatenate_points, parse_rois
 from autocontour.rtstruct.references import frames_of_reference, referenced_images, referenced_series
-from autocontour.rtstruct.write.contours import CLOSED, GEOMETRIC_TYPES, XOR, half_step_mm
+from autocontour.rtstruct.text import own_encodings, shown_text
+from autocontour.rtstruct.write.contours import CLOSED, GEOMETRIC_TYPES, XOR
 from autocontour.rtstruct.write.modules import COPIED
 
 ON_SLICE_MM = 0.0005
@@ -31,21 +36,31 @@ _OWN = {"ROIName", "ROINumber", "ReferencedFrameOfReferenceUID", "ReferencedROIN
 """What the program always writes itself; the rest of an imported ROI is as another system wrote it."""
 
 
-def validate_structure_set(dataset: Dataset, ct: CTVolume, *, rois: Sequence[FileRoi] | None = None) -> None:
-    """Refuse a structure set that a planning system might not accept.
+def validate_structure_set(
+    dataset: Dataset, ct: CTVolume, *, rois: Sequence[FileRoi] | None = None, imported: Collection[int] = ()
+) -> None:
+    """Refuse a structure set that a planning system might not accept; the parameters are those of the check.
 
     Raises
     ------
     OutputError
         ``AC-OUT-111`` with everything that `check_structure_set` finds blocking.
     """
-    faults = [f for f in check_structure_set(dataset, ct, rois=rois) if f.severity is Severity.BLOCK]
+    findings = check_structure_set(dataset, ct, rois=rois, imported=imported)
+    faults = [finding for finding in findings if finding.severity is Severity.BLOCK]
     if faults:
-        listed = " ".join(dict.fromkeys(f"{fault.message}" for fault in faults[:5]))
-        raise OutputError("AC-OUT-111", f"The structure set is not valid and was not written. {listed}", _REPORT)
+        raise OutputError("AC-OUT-111", faults=list_faults(faults))
 
 
-def check_structure_set(dataset: Dataset, ct: CTVolume, *, rois: Sequence[FileRoi] | None = None) -> list[Finding]:
+def list_faults(faults: Iterable[Finding]) -> str:
+    """Return the first faults' codes and what they are about, for a message."""
+    listed = list(dict.fromkeys(f"{fault.code} {fault.where}".strip() for fault in faults))
+    return ", ".join(listed[:5]) + (" …" if len(listed) > 5 else "")
+
+
+def check_structure_set(
+    dataset: Dataset, ct: CTVolume, *, rois: Sequence[FileRoi] | None = None, imported: Collection[int] = ()
+) -> list[Finding]:
     """Check a structure set against PS3.3 and against its CT.
 
     Required attributes, lengths of values, UIDs, numbers that refer to one another, references to images, approval,
@@ -59,24 +74,27 @@ def check_structure_set(dataset: Dataset, ct: CTVolume, *, rois: Sequence[FileRo
         The CT it is drawn on.
     rois
         Its parsed ROIs, if they are at hand.
+    imported
+        ROI Numbers of structures of another system's file, whose contours and attributes are as they came.
 
     Returns
     -------
     list of Finding
         BLOCK for what breaks a rule; WARN for what does so in a value that is kept as the CT or another system has it,
-        and for imported contours that lie between slices.
+        in an imported structure, and for contours that lie between slices.
     """
     rois = parse_rois(dataset) if rois is None else rois
     faults = [
         *_check_required(dataset),
-        *_check_values(dataset),
+        *_check_values(dataset, imported),
         *_check_numbers(dataset, rois),
         *_check_approval(dataset),
     ]
     if ct.reference is not None:
         faults += _check_references(dataset, ct.reference)
     for roi in rois:
-        faults += _check_contours(roi, ct)
+        found = _check_contours(roi, ct)
+        faults += map(_kept, found) if roi.number in imported else found
     return faults
 
 
@@ -86,16 +104,16 @@ def _check_required(dataset: Dataset) -> Iterator[Finding]:
         for item in _items_at(dataset, [part for part in path.split(".") if part]):
             for keyword, kind in attributes.items():
                 if keyword not in item:
-                    yield _fault("AC-RS-101", f"{keyword} is missing.", path)
+                    yield _fault("AC-RS-101", path, keyword=keyword)
                 elif kind == 1 and _is_empty(item[keyword]):
-                    yield _fault("AC-RS-102", f"{keyword} has no value.", path)
+                    yield _fault("AC-RS-102", path, keyword=keyword)
 
 
 def _items_at(dataset: Dataset, path: Sequence[str]) -> Iterator[Dataset]:
     if not path:
         yield dataset
         return
-    for item in dataset.get(path[0]) or []:
+    for item in sequence_items(dataset, path[0]):
         yield from _items_at(item, path[1:])
 
 
@@ -103,23 +121,28 @@ def _is_empty(element: DataElement) -> bool:
     return not len(element.value) if element.VR == "SQ" else element.is_empty or str(element.value) == ""
 
 
-def _check_values(dataset: Dataset) -> Iterator[Finding]:
+def _check_values(dataset: Dataset, imported: Collection[int]) -> Iterator[Finding]:
     """Length and form of values, the contours and the list of images apart, which have checks of their own."""
     for element, in_roi in _elements(dataset):
         keyword = keyword_for_tag(element.tag)
-        build = _copied if keyword in COPIED else _imported if in_roi and keyword not in _OWN else _fault
+        is_own = not in_roi or (keyword in _OWN and (keyword != "ROIName" or not imported))
+        keep = keyword in COPIED or not is_own
         for value in _texts(element):
             limit = MAX_CHARACTERS.get(element.VR, len(value))
             if len(value) > limit:
-                yield build("AC-RS-103", f"{keyword} is longer than the {limit} characters of its kind.", keyword)
+                fault = _fault("AC-RS-103", keyword, keyword=keyword, limit=limit)
+                yield _kept(fault) if keep else fault
             if (form := _FORMS.get(element.VR)) and value and not form.fullmatch(value):
-                yield build("AC-RS-104", f"{keyword} is not of the form that DICOM wants.", keyword)
+                fault = _fault("AC-RS-104", keyword, keyword=keyword)
+                yield _kept(fault) if keep else fault
 
 
 def _elements(dataset: Dataset, *, in_roi: bool = False) -> Iterator[tuple[DataElement, bool]]:
-    """Yield every element, and whether it describes an ROI."""
-    for element in dataset:
-        keyword = keyword_for_tag(element.tag)
+    """Yield every element, and whether it describes an ROI; raw values stay raw in `dataset`."""
+    for tag in sorted(dataset.keys()):
+        keyword = keyword_for_tag(tag)
+        raw = raw_element(dataset, tag)
+        element = dataset[tag] if raw is None or raw.VR in {None, "SQ", "UN"} else converted(raw, dataset)
         if element.VR != "SQ":
             yield element, in_roi
         elif keyword not in _BULK:
@@ -139,58 +162,57 @@ def _texts(element: DataElement) -> list[str]:
 def _check_numbers(dataset: Dataset, rois: Sequence[FileRoi]) -> Iterator[Finding]:
     """ROI Numbers and Observation Numbers are unique, and every ROI has its contours' and observations' items."""
     for roi in rois:
-        where = str(roi.number)
         if not roi.roi or roi.number < 0:
-            yield _fault("AC-RS-105", "Contours refer to an ROI that does not exist.", where)
+            yield _fault("AC-RS-105", str(roi.number), number=roi.number)
         elif len(roi.contour_items) != 1 or not roi.observations:
-            yield _fault("AC-RS-106", "An ROI lacks its contour or observation item, or has several.", where)
+            yield _fault("AC-RS-106", str(roi.number), number=roi.number)
     numbers = Counter(roi.number for roi in rois)
-    observations = [str(item.get("ObservationNumber", "")) for item in dataset.get("RTROIObservationsSequence") or []]
-    referred = {str(item.get("ReferencedROINumber", "")) for item in dataset.get("RTROIObservationsSequence") or []}
+    items = sequence_items(dataset, "RTROIObservationsSequence")
+    observations = [str(item.get("ObservationNumber", "")) for item in items]
+    referred = {str(item.get("ReferencedROINumber", "")) for item in items}
     if max(numbers.values(), default=0) > 1 or len(set(observations)) < len(observations):
-        yield _fault("AC-RS-107", "ROI or observation numbers are not unique.", "")
-    if referred - {str(number) for number in numbers}:
-        yield _fault("AC-RS-105", "An observation refers to an ROI that does not exist.", "")
+        yield _fault("AC-RS-107")
+    for number in sorted(referred - {str(number) for number in numbers}):
+        yield _fault("AC-RS-122", number, number=number)
 
 
 def _check_approval(dataset: Dataset) -> Iterator[Finding]:
     """Review Date, Time and Reviewer Name are 2C: there if and only if the status is not UNAPPROVED (C.8.8.16)."""
     status = str(dataset.get("ApprovalStatus", ""))
     if status not in {"APPROVED", "UNAPPROVED", "REJECTED"}:
-        yield _fault("AC-RS-108", "The approval status is none that DICOM knows.", "ApprovalStatus")
+        yield _fault("AC-RS-108", "ApprovalStatus")
     for keyword in ("ReviewDate", "ReviewTime", "ReviewerName"):
         if status == "APPROVED" and not str(dataset.get(keyword, "") or ""):
-            yield _fault("AC-RS-109", f"The set is approved but {keyword} is missing.", keyword)
+            yield _fault("AC-RS-109", keyword, keyword=keyword)
 
 
 def _check_references(dataset: Dataset, ct: SeriesReference) -> Iterator[Finding]:
     """Every reference leads to the CT's study, series, frame and images, and every image is named."""
-    listed = {str(f.get("FrameOfReferenceUID")) for f in dataset.get("ReferencedFrameOfReferenceSequence") or []}
+    frames = sequence_items(dataset, "ReferencedFrameOfReferenceSequence")
+    listed = {str(item.get("FrameOfReferenceUID")) for item in frames}
     if ct.frame_of_reference_uid not in listed or frames_of_reference(dataset) - listed:
-        yield _fault(
-            "AC-RS-110", "It does not list the CT's frame of reference, or not all that it uses.", "FrameOfReferenceUID"
-        )
+        yield _fault("AC-RS-110", "FrameOfReferenceUID")
     if str(dataset.get("StudyInstanceUID", "")) != ct.study_instance_uid:
-        yield _fault("AC-RS-111", "It belongs to another study than the CT.", "StudyInstanceUID")
+        yield _fault("AC-RS-111", "StudyInstanceUID")
     series = list(referenced_series(dataset))
     if [str(item.get("SeriesInstanceUID", "")) for item in series] != [ct.series_instance_uid]:
-        yield _fault("AC-RS-112", "It does not reference the CT's series alone.", "RTReferencedSeriesSequence")
+        yield _fault("AC-RS-112", "RTReferencedSeriesSequence")
     if sorted(referenced_images(series)) != sorted(ct.sop_instance_uids):
-        yield _fault("AC-RS-113", "It does not list the images of the CT, each once.", "ContourImageSequence")
+        yield _fault("AC-RS-113", "ContourImageSequence")
 
 
 def _check_contours(roi: FileRoi, ct: CTVolume) -> Iterator[Finding]:
-    name = str(roi.roi.get("ROIName", roi.number))
+    name = shown_text(roi.roi, "ROIName", own_encodings(roi.roi)) or str(roi.number)
     tests: dict[str, Callable[[FileContour], bool]] = {
-        "has contours of a type that DICOM does not know": lambda c: c.geometric_type not in GEOMETRIC_TYPES,
-        "has contours whose data are damaged": lambda c: c.points is None,
-        "has contours that state a wrong number of points": lambda c: c.stated_points != _count(c),
-        "has contours with too few points": lambda c: _count(c) < (3 if c.geometric_type in {CLOSED, XOR} else 1),
-        "has values longer than 16 characters": lambda c: longest_value(c.data) > MAX_DECIMAL_STRING,
+        "AC-RS-114": lambda c: c.geometric_type not in GEOMETRIC_TYPES,
+        "AC-RS-118": lambda c: c.points is None,
+        "AC-RS-119": lambda c: c.points is not None and c.stated_points != len(c.points),
+        "AC-RS-120": lambda c: _count(c) < (3 if c.geometric_type in {CLOSED, XOR} else 1),
+        "AC-RS-121": lambda c: longest_value(c.data) > MAX_DECIMAL_STRING,
     }
-    for message, test in tests.items():
+    for code, test in tests.items():
         if any(test(contour) for contour in roi.contours):
-            yield _fault("AC-RS-114", f"{name} {message}.", name)
+            yield _fault(code, name, name=name)
     if ct.reference is not None:
         yield from _check_images(name, roi.contours, ct, ct.reference)
 
@@ -201,7 +223,7 @@ def _check_images(
     """Every area references the one image in whose plane it lies."""
     slices = {uid: index for index, uid in enumerate(reference.sop_instance_uids)}
     if any(uid not in slices for contour in contours for uid in contour.images or ()):
-        yield _fault("AC-RS-115", f"{name} references images that are not in the CT.", name)
+        yield _fault("AC-RS-115", name, name=name)
         return
     sound = [c for c in contours if c.points is not None and len(c.points) and c.images]
     points, starts = concatenate_points(sound)
@@ -210,10 +232,9 @@ def _check_images(
     index = np.array([slices[contour.images[0]] for contour in sound if contour.images])
     distance = _distance_from(points, starts, ct.geometry.slice_positions_mm[index], ct)
     if (distance > half_step_mm(ct.geometry)[index] + ON_SLICE_MM).any():
-        yield _fault("AC-RS-116", f"{name} has contours that do not lie on the image they reference.", name)
+        yield _fault("AC-RS-116", name, name=name)
     elif (distance > ON_SLICE_MM).any():
-        message = f"{name} has contours up to {distance.max():.3f} mm off the image they reference."
-        yield Finding("AC-RS-117", Severity.WARN, message, name)
+        yield _fault("AC-RS-117", name, name=name, mm=float(distance.max()))
 
 
 def _distance_from(points: Floats, starts: np.ndarray, positions_mm: Floats, ct: CTVolume) -> Floats:
@@ -228,16 +249,10 @@ def _count(contour: FileContour) -> int:
     return 0 if contour.points is None else len(contour.points)
 
 
-def _fault(code: str, message: str, where: str) -> Finding:
-    return Finding(code, Severity.BLOCK, message, where)
+def _fault(code: str, where: str = "", **values: Value) -> Finding:
+    return Finding.of(code, where, (), None, **values)
 
 
-def _imported(code: str, message: str, where: str) -> Finding:
-    return Finding(code, Severity.WARN, f"{message} It is kept as another system wrote it.", where)
-
-
-def _copied(code: str, message: str, where: str) -> Finding:
-    return Finding(code, Severity.WARN, f"{message} It is copied from the CT as it is.", where)
-
-
-_REPORT = "Report this: the program must not make such a file."
+def _kept(finding: Finding) -> Finding:
+    """Return a fault as a warning: the value is kept as the CT or another system wrote it."""
+    return replace(finding, severity=min(finding.severity, Severity.WARN))

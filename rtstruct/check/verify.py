@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import shapely
+from pydicom import Dataset
 from shapely import MultiPolygon
 
 from autocontour.base.errors import OutputError
@@ -15,9 +16,14 @@ from autocontour.patient.geometry import VolumeGeometry
 from autocontour.patient.structures import Structure, StructureSet
 from autocontour.patient.volume import CTVolume
 from autocontour.rtstruct.check.validate import validate_structure_set
-from autocontour.rtstruct.read.import_contours import Notes, place_contours
+from autocontour.rtstruct.encoding import decode_dataset, sequence_items
+from autocontour.rtstruct.read.import_contours import place_contours
+from autocontour.rtstruct.read.import_roi import read_color, read_type
+from autocontour.rtstruct.read.notes import Notes
 from autocontour.rtstruct.read.parse import FileContour, FileRoi, concatenate_points, parse_rois
+from autocontour.rtstruct.text import own_encodings, raw_text, shown_text
 from autocontour.rtstruct.write.contours import SMALLEST_AREA_MM2, ContourRecord, signed_areas
+from autocontour.rtstruct.write.roi import Shown
 
 Records = Mapping[int, Sequence[ContourRecord]]
 """ROI Number → the contours that the file is to hold."""
@@ -31,15 +37,21 @@ def verify_file(path: Path, records: Records, structure_set: StructureSet, ct: C
     Raises
     ------
     OutputError
-        ``AC-OUT-110`` if it cannot be read back, ``AC-OUT-111`` if it is not valid, ``AC-OUT-112`` if it differs.
+        ``AC-OUT-110`` if it cannot be read back, ``AC-OUT-111`` if it is not valid, ``AC-OUT-112`` or ``AC-OUT-115``
+        if it differs.
     """
     dataset = read_dataset(path, error=OutputError, code="AC-OUT-110")
     with guarded(OutputError, "AC-OUT-110"):
         rois = parse_rois(dataset)
-        validate_structure_set(dataset, ct, rois=rois)
+        validate_structure_set(dataset, ct, rois=rois, imported=imported_numbers(structure_set.structures))
         if len(rois) != len(structure_set.structures):
-            raise _difference("the number of structures")
+            raise OutputError("AC-OUT-115", read=len(rois), count=len(structure_set.structures))
         compare_structures(rois, records, structure_set.structures, ct.geometry)
+
+
+def imported_numbers(structures: Sequence[Structure]) -> frozenset[int]:
+    """Return the numbers of the structures that came from a file."""
+    return frozenset(structure.number for structure in structures if structure.attributes)
 
 
 def compare_structures(
@@ -59,10 +71,17 @@ def compare_structures(
 
 
 def _compare_labels(roi: FileRoi, structure: Structure) -> None:
-    color = tuple(int(value) for value in roi.contour_items[0].get("ROIDisplayColor", ()))
-    kind = str(roi.observations[0].get("RTROIInterpretedType", "") or "")
-    read = (str(roi.roi.get("ROIName", "")).strip(), color, kind)
-    if read != (structure.name.strip(), tuple(structure.color_rgb), structure.interpreted_type):
+    """Refuse another name, colour or type than the structure's, or than the file's where it is as it came."""
+    kept = decode_dataset(structure.attributes) if structure.attributes else Dataset()
+    shown, came = Shown.of(kept), sequence_items(kept, "StructureSetROISequence")
+    name = raw_text(roi.roi, "ROIName")
+    same_name = bool(came) and structure.name == shown.name and name == raw_text(came[0], "ROIName")
+    color = read_color(roi.contour_items)
+    same_color = color == structure.color_rgb or (color is None and structure.color_rgb == shown.color_rgb)
+    kind = read_type(roi.observations)
+    if not (same_name or shown_text(roi.roi, "ROIName", own_encodings(roi.roi)) == structure.name.strip()):
+        raise _difference(structure.name)
+    if not same_color or kind != structure.interpreted_type:
         raise _difference(structure.name)
 
 
@@ -107,8 +126,4 @@ def _compare_imported(contours: Sequence[FileContour], structure: Structure, geo
 
 
 def _difference(what: str) -> OutputError:
-    return OutputError(
-        "AC-OUT-112",
-        f"Read back, the file differs in {what}; it was not kept.",
-        "Try again, and report this if it stays.",
-    )
+    return OutputError("AC-OUT-112", name=what)

@@ -3,52 +3,32 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from autocontour.base.findings import Finding, Severity
-from autocontour.contouring.rings import areas_of_rings, combine_areas
+from autocontour.contouring.rings import RingsArea, areas_of_rings, combine_areas
 from autocontour.patient.geometry import Floats, VolumeGeometry
 from autocontour.patient.structures import Contours
-from autocontour.rtstruct.contour_data import MAX_DECIMAL_STRING, Ints, longest_value
-from autocontour.rtstruct.read.parse import FileContour, concatenate_points
-from autocontour.rtstruct.write.contours import (
-    AREAS,
-    GEOMETRIC_TYPES,
-    INTERPOLATED,
+from autocontour.rtstruct.contour_data import MAX_DECIMAL_STRING, longest_value
+from autocontour.rtstruct.planes import (
     ON_PLANE_MM,
-    POINT,
-    XOR,
+    SAME_PLANE_MM,
+    group_planes,
     half_step_mm,
     nearest_slices,
+    plane_positions_mm,
 )
+from autocontour.rtstruct.read.notes import Notes
+from autocontour.rtstruct.read.parse import FileContour, concatenate_points
+from autocontour.rtstruct.write.contours import AREAS, GEOMETRIC_TYPES, INTERPOLATED, POINT, XOR
 
 if TYPE_CHECKING:
-    from shapely import MultiPolygon, Polygon
-
-SAME_PLANE_MM = 0.01
-"""Contours whose planes differ by more are not on one plane."""
-
-
-@dataclass
-class Notes:
-    """Gathers what is noticed about one structure."""
-
-    where: str
-    findings: list[Finding] = field(default_factory=list)
-
-    def warn(self, code: str, message: str, remedy: str = "", slices: Iterable[int] = ()) -> None:
-        """Note something the user should know, on `slices` if it concerns some more than others."""
-        self.findings.append(Finding(code, Severity.WARN, message, self.where, remedy, tuple(sorted({*slices}))))
-
-    def tell(self, code: str, message: str) -> None:
-        """Note something that is sound but worth knowing."""
-        self.findings.append(Finding(code, Severity.INFO, message, self.where))
+    from shapely import MultiPolygon
 
 
 @dataclass(frozen=True)
@@ -70,47 +50,66 @@ class Placed:
     carried: Sequence[FileContour]
 
 
+@dataclass(frozen=True, eq=False)
+class _Plane:
+    """The closed contours of one plane parallel to the slices.
+
+    Attributes
+    ----------
+    slice_index, distance_mm, position_mm
+        The slice it belongs to, how far it is from it, and its own position along the normal.
+    contours, found
+        The contours that enclose an area, and what they enclose together.
+    """
+
+    slice_index: int
+    distance_mm: float
+    position_mm: float
+    contours: Sequence[FileContour]
+    found: RingsArea
+
+    @property
+    def is_xor(self) -> bool:
+        return any(contour.geometric_type == XOR for contour in self.contours)
+
+
 def place_contours(contours: Sequence[FileContour], geometry: VolumeGeometry, notes: Notes) -> Placed:
-    """Lay an ROI's contours on the slices and say what is odd."""
-    carried: list[FileContour] = []
-    closed = _choose_closed(contours, carried, notes)
-    on_slices = _lay_on_slices(closed, geometry, carried, notes)
-    areas: dict[int, MultiPolygon] = {}
-    kept: dict[int, Sequence[FileContour]] = {}
-    doubtful: list[int] = []
-    nested: list[int] = []
-    for index, mine in sorted(on_slices.items()):
-        is_xor = any(contour.geometric_type == XOR for contour, _ in mine)
-        found = combine_areas(np.array([area for _, area in mine], dtype=object), xor=is_xor)
-        if found.area.is_empty:  # exclusive-or of equal rings
-            carried.extend(contour for contour, _ in mine)
-            continue
-        areas[index], kept[index] = found.area, [contour for contour, _ in mine]
-        if found.overlapping:
-            doubtful.append(index)
-        if found.nested and not is_xor:
-            nested.append(index)
-    _tell_of_areas(areas, geometry, doubtful, nested, notes)
-    order = {id(contour): place for place, contour in enumerate(contours)}
-    return Placed(areas, kept, sorted(carried, key=lambda contour: order[id(contour)]))
+    """Lay an ROI's contours on the slices and note what is odd.
+
+    Contours within `ON_PLANE_MM` of each other are one plane. A plane belongs to the slice nearest to it; of several at
+    one slice the nearest is shown, the lower one if two are equally near, and the others are carried.
+    """
+    closed = _choose_closed(contours, notes)
+    planes = _find_planes(closed, geometry, notes)
+    shown = _choose_planes(planes)
+    second = [plane for plane in planes if shown[plane.slice_index] is not plane]
+    if second:
+        count = sum(len(plane.contours) for plane in second)
+        notes.warn("AC-RS-031", [plane.slice_index for plane in second], count=count)
+    on_slices = [shown[index] for index in sorted(shown)]
+    areas = {plane.slice_index: plane.found.area for plane in on_slices}
+    _note_planes(on_slices, notes)
+    _note_areas(areas, geometry, notes)
+    kept = {plane.slice_index: plane.contours for plane in on_slices}
+    placed = {id(contour) for mine in kept.values() for contour in mine}
+    return Placed(areas, kept, [contour for contour in contours if id(contour) not in placed])
 
 
-def _choose_closed(contours: Sequence[FileContour], carried: list[FileContour], notes: Notes) -> list[FileContour]:
-    """Tell the contours that enclose an area from points, lines and damaged ones, which are carried."""
+def _choose_closed(contours: Sequence[FileContour], notes: Notes) -> list[FileContour]:
+    """Return the contours that enclose an area; points, lines and damaged ones are carried."""
     counts: defaultdict[str, int] = defaultdict(int)
     closed: list[FileContour] = []
     for contour in contours:
         kind = _oddity(contour)
         counts[kind] += 1
-        (closed if kind in {"", INTERPOLATED, "untyped"} else carried).append(contour)
+        if kind in {"", "interpolated", "untyped"}:
+            closed.append(contour)
         counts["miscounted"] += contour.points is not None and contour.stated_points != len(contour.points)
         counts["long"] += longest_value(contour.data) > MAX_DECIMAL_STRING
         counts["xor"] += contour.geometric_type == XOR
-    for kind, (code, message) in _ODDITIES.items():
+    for kind, code in _ODDITIES.items():
         if counts[kind]:
-            notes.warn(code, message.format(counts[kind]), _KEPT)
-    if counts["xor"]:
-        notes.tell("AC-RS-025", f"Its holes are {counts['xor']} contours of type {XOR}.")
+            notes.warn(code, count=counts[kind])
     return closed
 
 
@@ -125,79 +124,84 @@ def _oddity(contour: FileContour) -> str:
         return "short"
     if not contour.geometric_type:
         return "untyped"
-    return INTERPOLATED if contour.geometric_type == INTERPOLATED else ""
+    return "interpolated" if contour.geometric_type == INTERPOLATED else ""
 
 
-def _lay_on_slices(
-    closed: Sequence[FileContour], geometry: VolumeGeometry, carried: list[FileContour], notes: Notes
-) -> dict[int, list[tuple[FileContour, MultiPolygon | Polygon]]]:
-    """Return slice index → its contours and what each encloses; the others are carried."""
+def _find_planes(closed: Sequence[FileContour], geometry: VolumeGeometry, notes: Notes) -> list[_Plane]:
+    """Gather the contours that lie on slices by plane, from the lowest; the others are noted."""
     points, starts = concatenate_points(closed)
     if not len(starts):
-        return {}
-    plane = geometry.to_plane(points)
-    lowest, highest = (extreme.reduceat(plane[:, 2], starts) for extreme in (np.minimum, np.maximum))
-    position = (lowest + highest) / 2
-    index, distance = nearest_slices(position, geometry)
-    tilted = highest - lowest > ON_PLANE_MM
-    outside = ~tilted & (distance > half_step_mm(geometry)[index])
-    placed = ~tilted & ~outside
-    second = _on_second_plane(index, position, distance, placed)
-    _warn_of(notes, tilted, "AC-RS-030", "{} contours do not lie in a plane parallel to the slices.")
-    _warn_of(notes, outside, "AC-RS-028", "{} contours lie on no slice of the CT.")
-    _warn_of(notes, second, "AC-RS-031", "{} contours lie on a second plane at the same slice.", index)
-    between = placed & ~second & (distance > SAME_PLANE_MM)
-    if between.any():
-        far = float(distance[between].max())
-        message = f"{np.count_nonzero(between)} contours lie between slices, up to {far:.2f} mm off; they are shown on"
-        notes.warn("AC-RS-029", f"{message} the nearest slice.", _UNCHANGED, index[between].tolist())
-    inside = areas_of_rings(plane[:, :2], starts)
-    empty = placed & ~second & shapely.is_empty(inside)
-    _warn_of(notes, empty, "AC-RS-027", "{} contours enclose nothing.")
-    result: defaultdict[int, list[tuple[FileContour, MultiPolygon | Polygon]]] = defaultdict(list)
-    on_slice = placed & ~second & ~empty
-    for contour, slice_index, area, on in zip(closed, index.tolist(), inside, on_slice.tolist(), strict=True):
-        if on:
-            result[slice_index].append((contour, area))
-        else:
-            carried.append(contour)
-    return result
+        return []
+    uvw = geometry.to_plane(points)
+    lowest, highest = (extreme.reduceat(uvw[:, 2], starts) for extreme in (np.minimum, np.maximum))
+    areas = areas_of_rings(uvw[:, :2], starts)
+    level = highest - lowest <= ON_PLANE_MM
+    _note_some(~level, "AC-RS-030", notes)
+    empty = level & shapely.is_empty(areas)
+    members = np.flatnonzero(level & ~empty)
+    planes: list[_Plane] = []
+    if len(members):
+        middle = (lowest[members] + highest[members]) / 2
+        numbers = group_planes(middle)
+        positions = plane_positions_mm(middle, numbers)
+        index, distance = nearest_slices(positions, geometry)
+        outside = distance > half_step_mm(geometry)[index]
+        _note_some(outside[numbers], "AC-RS-028", notes)
+        of_plane: list[list[int]] = [[] for _ in positions]
+        for member, number in zip(members.tolist(), numbers.tolist(), strict=True):
+            of_plane[number].append(member)
+        for number in np.flatnonzero(~outside).tolist():
+            mine = of_plane[number]
+            contours = [closed[member] for member in mine]
+            is_xor = any(contour.geometric_type == XOR for contour in contours)
+            found = combine_areas(areas[mine], xor=is_xor)
+            plane = _Plane(int(index[number]), float(distance[number]), float(positions[number]), contours, found)
+            if found.area.is_empty:  # exclusive-or of equal rings
+                empty[mine] = True
+            else:
+                planes.append(plane)
+    _note_some(empty, "AC-RS-027", notes)
+    return planes
 
 
-def _on_second_plane(index: Ints, position: Floats, distance: Floats, placed: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Find the contours of a slice that are not on the plane nearest to it: united, they would make false areas."""
-    nearest = np.full(int(index.max()) + 1, np.inf)
-    np.minimum.at(nearest, index[placed], distance[placed])
-    at = np.zeros(len(nearest))
-    first = placed & (distance == nearest[index])
-    at[index[first]] = position[first]
-    second: NDArray[np.bool_] = placed & (np.abs(position - at[index]) > ON_PLANE_MM)
-    return second
+def _choose_planes(planes: Sequence[_Plane]) -> dict[int, _Plane]:
+    """Return slice index → the plane nearest to it; `planes` are in rising order, and the lower of two wins."""
+    chosen: dict[int, _Plane] = {}
+    for plane in planes:
+        rival = chosen.get(plane.slice_index)
+        if rival is None or plane.distance_mm < rival.distance_mm - SAME_PLANE_MM:
+            chosen[plane.slice_index] = plane
+    return chosen
 
 
-def _warn_of(notes: Notes, which: NDArray[np.bool_], code: str, message: str, slices: Ints | None = None) -> None:
+def _note_some(which: NDArray[np.bool_], code: str, notes: Notes) -> None:
     if count := int(np.count_nonzero(which)):
-        notes.warn(code, message.format(count), _UNCHANGED, () if slices is None else slices[which].tolist())
+        notes.warn(code, count=count)
 
 
-def _tell_of_areas(
-    areas: Contours, geometry: VolumeGeometry, doubtful: Sequence[int], nested: Sequence[int], notes: Notes
-) -> None:
-    if doubtful:
-        message = f"Contours overlap on {len(doubtful)} slices; they were united, other systems may do otherwise."
-        notes.warn("AC-RS-033", message, "Look at those slices.", doubtful)
+def _note_planes(planes: Sequence[_Plane], notes: Notes) -> None:
+    between = [plane for plane in planes if plane.distance_mm > SAME_PLANE_MM]
+    if between:
+        slices = [plane.slice_index for plane in between]
+        far, count = max(plane.distance_mm for plane in between), sum(len(plane.contours) for plane in between)
+        notes.warn("AC-RS-029", slices, count=count, mm=far)
+    overlapping = [plane.slice_index for plane in planes if plane.found.overlapping]
+    if overlapping:
+        notes.warn("AC-RS-033", overlapping, count=len(overlapping))
+    nested = [plane.slice_index for plane in planes if plane.found.nested and not plane.is_xor]
     if nested:
-        message = f"Contours lie inside others on {len(nested)} slices and were read as holes;"
-        notes.warn("AC-RS-034", f"{message} other systems may fill them.", "Look at those slices.", nested)
+        notes.warn("AC-RS-034", nested, count=len(nested))
+
+
+def _note_areas(areas: Mapping[int, MultiPolygon], geometry: VolumeGeometry, notes: Notes) -> None:
     if not areas:
         return
     bounds = shapely.bounds(np.array(list(areas.values()), dtype=object))
     if _leaves_image(bounds, list(areas), geometry):
-        notes.warn("AC-RS-032", "Its contours reach beyond the image.")
+        notes.warn("AC-RS-032")
     size = np.maximum(bounds[:, 2] - bounds[:, 0], bounds[:, 3] - bounds[:, 1])
     if small := [k for k, mm in zip(areas, size.tolist(), strict=True) if mm < min(geometry.pixel_spacing_vu_mm)]:
-        message = f"It is smaller than a voxel on {len(small)} slices."
-        notes.warn("AC-RS-042", message, "A mask may not show it there.", small)
+        notes.warn("AC-RS-042", small, count=len(small))
 
 
 def _leaves_image(bounds: Floats, slices: Sequence[int], geometry: VolumeGeometry) -> bool:
@@ -207,23 +211,15 @@ def _leaves_image(bounds: Floats, slices: Sequence[int], geometry: VolumeGeometr
     return bool((bounds[:, :2] < first - SAME_PLANE_MM).any() or (bounds[:, 2:] > last + SAME_PLANE_MM).any())
 
 
-def _count(contours: Mapping[int, Sequence[FileContour]]) -> int:
-    return sum(map(len, contours.values()))
-
-
-_KEPT = "Their points are kept and written back."
-_UNCHANGED = "They are kept and written back unchanged."
 _ODDITIES = {
-    "damaged": ("AC-RS-035", "{} contours have damaged data."),
-    "point": ("AC-RS-022", "It has {} points, such as an isocentre, and they enclose nothing."),
-    "open": ("AC-RS-023", "{} contours are open lines and enclose nothing."),
-    "unknown": ("AC-RS-046", "{} contours are of a kind that DICOM does not know; they are kept as lines."),
-    "short": ("AC-RS-021", "{} contours have fewer than 3 points; they are kept as points and lines."),
-    "untyped": ("AC-RS-040", "{} contours do not say what kind they are; they were taken for closed ones."),
-    INTERPOLATED: (
-        "AC-RS-024",
-        "{} contours were interpolated by another system; they are taken for closed ones.",
-    ),
-    "miscounted": ("AC-RS-036", "{} contours state another number of points than they have."),
-    "long": ("AC-RS-041", "{} contours have values longer than 16 characters, which some systems refuse."),
+    "damaged": "AC-RS-035",
+    "point": "AC-RS-022",
+    "open": "AC-RS-023",
+    "unknown": "AC-RS-046",
+    "short": "AC-RS-021",
+    "untyped": "AC-RS-040",
+    "interpolated": "AC-RS-024",
+    "miscounted": "AC-RS-036",
+    "long": "AC-RS-041",
+    "xor": "AC-RS-025",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,12 +15,13 @@ from pydicom.tag import BaseTag, Tag
 
 from autocontour.patient.geometry import Floats
 from autocontour.rtstruct.contour_data import Ints, parse_many
-from autocontour.rtstruct.encoding import raw_element
+from autocontour.rtstruct.encoding import raw_element, sequence_items
 
 _IMAGES, _TYPE = Tag("ContourImageSequence"), Tag("ContourGeometricType")
 _COUNT, _DATA = Tag("NumberOfContourPoints"), Tag("ContourData")
 _INSTANCE_TAG = b"\x08\x00\x55\x11"
 _UNDEFINED = 0xFFFFFFFF
+_INTEGER = re.compile(r"[+-]?[0-9]{1,12}")
 KNOWN_TAGS = frozenset({_IMAGES, _TYPE, _COUNT, _DATA})
 """The attributes of a contour that the program rewrites; all others are kept as they are."""
 
@@ -75,9 +77,9 @@ class FileRoi:
 
 def parse_rois(dataset: Dataset) -> list[FileRoi]:
     """Return the ROIs of a structure set in the order of the file; ROIs that share a number are paired in order."""
-    items = list(dataset.get("StructureSetROISequence") or [])
-    contours = _by_number(dataset.get("ROIContourSequence") or [])
-    observations = _by_number(dataset.get("RTROIObservationsSequence") or [])
+    items = sequence_items(dataset, "StructureSetROISequence")
+    contours = _by_number(sequence_items(dataset, "ROIContourSequence"))
+    observations = _by_number(sequence_items(dataset, "RTROIObservationsSequence"))
     numbers = [_integer(item, "ROINumber") for item in items]
     rois = []
     for index, (item, number) in enumerate(zip(items, numbers, strict=True)):
@@ -130,7 +132,7 @@ def _file_roi(number: int, roi: Dataset, contour_items: Iterable[Dataset], obser
 
 
 def _parse_contours(item: Dataset) -> Iterator[FileContour]:
-    contours = list(item.get("ContourSequence") or [])
+    contours = sequence_items(item, "ContourSequence")
     data = [_raw(contour, _DATA) for contour in contours]
     for contour, value, points in zip(contours, data, parse_many(data), strict=True):
         yield FileContour(
@@ -162,7 +164,7 @@ def _image_uids(contour: Dataset) -> tuple[str, ...] | None:
         return None
     element = raw_element(contour, _IMAGES)
     if element is not None and element.value:
-        return tuple(_find_uids(element.value, implicit=element.is_implicit_VR))
+        return tuple(_find_uids(element.value, implicit=element.is_implicit_VR or element.VR == "UN"))
     return tuple(str(image.get("ReferencedSOPInstanceUID", "") or "") for image in contour[_IMAGES].value)
 
 
@@ -183,7 +185,5 @@ def _integer(item: Dataset, keyword: str) -> int:
 
 def _to_integer(text: str) -> int:
     """Return a value of VR IS; -1 if it is none."""
-    try:
-        return int(text.strip(" \0"))
-    except ValueError:
-        return -1
+    found = _INTEGER.fullmatch(text.strip(" \0"))
+    return int(found[0]) if found else -1

@@ -8,14 +8,16 @@ from pathlib import Path
 from pydicom.tag import Tag
 
 from autocontour.base.errors import StructureSetError
-from autocontour.dicom.read import guarded, read_dataset
+from autocontour.dicom.read import guarded, read_bytes, read_dataset
+from autocontour.rtstruct.read.nesting import DAMAGED, check_nesting
 from autocontour.rtstruct.references import frames_of_reference, referenced_series
+from autocontour.rtstruct.text import as_line, encodings_of, shown_text
 
-DAMAGED = "AC-RS-001"
 _KEYWORDS = (
     *("SpecificCharacterSet", "StructureSetLabel", "StructureSetName", "StructureSetDate", "ApprovalStatus"),
     *("FrameOfReferenceUID", "ReferencedFrameOfReferenceSequence", "StructureSetROISequence"),
 )
+MAX_NAME = 64
 _TAGS = [int(Tag(keyword)) for keyword in _KEYWORDS]
 
 
@@ -54,17 +56,19 @@ def read_summary(path: Path) -> StructureSetSummary:
     Raises
     ------
     StructureSetError
-        ``AC-RS-001`` if the file is damaged.
+        ``AC-RS-001``, ``AC-RS-006`` or ``AC-RS-007`` if the file is damaged.
     """
-    dataset = read_dataset(path, error=StructureSetError, code=DAMAGED, specific_tags=_TAGS)
+    data = read_bytes(path, StructureSetError)
     with guarded(StructureSetError, DAMAGED, path.name):
-        said = {name: str(dataset.get(name, "") or "").strip(" \0") for name in _KEYWORDS[1:5]}
+        dataset = read_dataset(check_nesting(data), error=StructureSetError, code=DAMAGED, specific_tags=_TAGS)
+        encodings = encodings_of(dataset.get("SpecificCharacterSet") or None)
+        stated = {name: as_line(shown_text(dataset, name, encodings), MAX_NAME) for name in _KEYWORDS[1:5]}
         return StructureSetSummary(
             path,
-            said["StructureSetLabel"] or said["StructureSetName"],
-            said["StructureSetDate"],
+            stated["StructureSetLabel"] or stated["StructureSetName"],
+            stated["StructureSetDate"],
             len(dataset.get("StructureSetROISequence") or ()),
-            said["ApprovalStatus"] == "APPROVED",
+            stated["ApprovalStatus"] == "APPROVED",
             frozenset(frames_of_reference(dataset)),
             frozenset(str(item.get("SeriesInstanceUID", "") or "") for item in referenced_series(dataset)) - {""},
         )

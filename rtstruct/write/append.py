@@ -20,16 +20,30 @@ from autocontour.patient.structures import Structure, StructureSet
 from autocontour.patient.volume import CTVolume, SeriesReference
 from autocontour.rtstruct.check.validate import check_structure_set
 from autocontour.rtstruct.check.verify import Records, compare_structures
-from autocontour.rtstruct.encoding import encode_dataset, preserve_raw
+from autocontour.rtstruct.encoding import (
+    encode_dataset,
+    encode_in_utf_8,
+    in_utf_8,
+    preserve_raw,
+    sequence_items,
+    with_raw_values,
+)
+from autocontour.rtstruct.read.import_roi import shown_name
+from autocontour.rtstruct.read.nesting import DAMAGED
 from autocontour.rtstruct.read.parse import FileRoi, parse_rois
-from autocontour.rtstruct.read.reader import DAMAGED, check_frame_of_reference, open_structure_set
+from autocontour.rtstruct.read.patient import differing_attributes
+from autocontour.rtstruct.read.reader import check_frame_of_reference, open_structure_set
 from autocontour.rtstruct.references import add_missing_references, referenced_series
+from autocontour.rtstruct.text import encodings_of, own_encodings
 from autocontour.rtstruct.write import modules
 from autocontour.rtstruct.write.contours import build_contour_records
 from autocontour.rtstruct.write.options import WriteOptions
 from autocontour.rtstruct.write.roi import RoiItems, build_roi_items
 from autocontour.rtstruct.write.text import choose_character_set
 from autocontour.rtstruct.write.writer import check_structures, needs_implicit, own_texts, save
+
+OTHER_PATIENT = "AC-RS-008"
+Fingerprint = tuple[bytes, bytes]
 
 
 def append_structures(
@@ -38,6 +52,7 @@ def append_structures(
     ct: CTVolume,
     *,
     replace: bool = False,
+    accepted: Collection[str] = (),
     output: Path | None = None,
     options: WriteOptions | None = None,
     job: Job | None = None,
@@ -55,21 +70,26 @@ def append_structures(
         The structures to add, and the CT.
     replace
         Let a structure take the place, and keep the number, of an ROI of the same name; without it that is refused.
+    accepted
+        Codes of blocking findings that the user accepts: ``AC-RS-008``, another patient.
     output
         Where to write the result; without it, `path` is replaced.
 
     Raises
     ------
     StructureSetError
-        If `path` is no structure set of this frame of reference and series (``AC-RS-001`` to ``AC-RS-005``).
+        If `path` is not a sound structure set of this frame of reference, series and patient (``AC-RS-001`` to
+        ``AC-RS-008``).
     OutputError
-        ``AC-OUT-105`` if a name is taken, and as `write_structure_set`; the file then stays as it was.
+        ``AC-OUT-105`` or ``AC-OUT-116`` if a name is taken, and as `write_structure_set`; the file then stays as it
+        was.
     """
     job, target, options = job or Job(), output or path, options or WriteOptions()
     dataset = open_structure_set(path)
     with guarded(StructureSetError, DAMAGED, path.name):
         reference = check_frame_of_reference(dataset, ct)
         _check_series(dataset, reference)
+        other_patient = _check_patient(dataset, reference, accepted)
         before = parse_rois(dataset)
         faults = _faults(dataset, before, ct)
         fingerprints = [(roi.number, _fingerprint(roi)) for roi in before]
@@ -77,7 +97,7 @@ def append_structures(
     structures = _numbered(structure_set.structures, before, may_replace=replace)
     records = {s.number: build_contour_records(s, ct, options.holes) for s in structures}
     with guarded(StructureSetError, DAMAGED, path.name):
-        dataset = _extend(dataset, structures, records, reference, options)
+        dataset = _extend(dataset, structures, records, reference, options, other_patient)
     job.advance("writing the structure set", 0.3)
     with replacing(target) as temporary:
         save(dataset, temporary)
@@ -89,11 +109,15 @@ def append_structures(
 def _check_series(dataset: Dataset, reference: SeriesReference) -> None:
     series = {str(item.get("SeriesInstanceUID", "")) for item in referenced_series(dataset)}
     if series and reference.series_instance_uid not in series:
-        raise StructureSetError(
-            "AC-RS-005",
-            "The structure set was drawn on another series than this CT; nothing was added to it.",
-            "Choose the structure set of this series, or write a new one.",
-        )
+        raise StructureSetError("AC-RS-005")
+
+
+def _check_patient(dataset: Dataset, reference: SeriesReference, accepted: Collection[str]) -> str:
+    """Refuse the set of another patient unless that is accepted; then return what differs."""
+    differing = ", ".join(differing_attributes(dataset, reference.header))
+    if differing and OTHER_PATIENT not in accepted:
+        raise StructureSetError(OTHER_PATIENT, attributes=differing)
+    return differing
 
 
 def _numbered(structures: Sequence[Structure], existing: Sequence[FileRoi], *, may_replace: bool) -> list[Structure]:
@@ -106,18 +130,14 @@ def _numbered(structures: Sequence[Structure], existing: Sequence[FileRoi], *, m
     for structure in structures:
         taken = named.get(structure.name.strip().casefold(), [])
         if taken and (not may_replace or len(taken) > 1 or taken[0] < 0):
-            raise OutputError(
-                "AC-OUT-105",
-                f"The structure set already has {structure.name}.",
-                "Rename it, or use --replace." if len(taken) == 1 else "Rename it: more than one has this name.",
-            )
+            raise OutputError("AC-OUT-105" if len(taken) == 1 else "AC-OUT-116", name=structure.name)
         number, free = (taken[0], free) if taken else (free, free + 1)
         numbered.append(dataclasses.replace(structure, number=number))
     return numbered
 
 
 def _name(roi: FileRoi) -> str:
-    return str(roi.roi.get("ROIName", "") or "").strip().casefold()
+    return shown_name(roi, own_encodings(roi.roi)).casefold()
 
 
 def _extend(
@@ -126,26 +146,28 @@ def _extend(
     records: Records,
     reference: SeriesReference,
     options: WriteOptions,
+    other_patient: str,
 ) -> Dataset:
-    """Put the structures into `dataset` and make it a new instance."""
+    """Put the structures into `dataset` and make it a new instance; what it holds stays raw."""
     character_set = dataset.get("SpecificCharacterSet") or None
     needed = choose_character_set(character_set, own_texts(structures, options), structures)
-    if needed != character_set:
-        dataset.decode()
-        dataset.SpecificCharacterSet = needed
     implicit = bool(dataset.original_encoding[0]) or needs_implicit(records)
-    same_encoding = dataset.original_encoding == (implicit, True) and needed == character_set
+    if needed != character_set:
+        dataset = in_utf_8(dataset, encodings_of(character_set), implicit=implicit)
+        dataset.SpecificCharacterSet = needed
+    elif dataset.original_encoding != (implicit, True):
+        dataset = with_raw_values(dataset, implicit=implicit)
     for structure in structures:
         items = build_roi_items(structure, records[structure.number], reference, implicit=implicit)
         _put(dataset, items, structure.number)
     add_missing_references(dataset, reference)
-    _renew(dataset, implicit=implicit)
-    return preserve_raw(dataset, implicit=implicit) if same_encoding else dataset
+    _renew(dataset, other_patient, implicit=implicit)
+    return preserve_raw(dataset, implicit=implicit)
 
 
 def _put(dataset: Dataset, items: RoiItems, number: int) -> None:
     """Replace the items of the ROI of this number, or add new ones; a density stays with its ROI."""
-    observations = dataset.get("RTROIObservationsSequence") or []
+    observations = sequence_items(dataset, "RTROIObservationsSequence")
     old = [item for item in observations if _refers_to(item, number)]
     if old and "ROIPhysicalPropertiesSequence" in old[0]:
         items.observations[0].ROIPhysicalPropertiesSequence = old[0].ROIPhysicalPropertiesSequence
@@ -159,7 +181,7 @@ def _put(dataset: Dataset, items: RoiItems, number: int) -> None:
 
 def _replace_items(dataset: Dataset, keyword: str, key: str, number: int, items: Sequence[Dataset]) -> None:
     """Put `items` where the first of the same number was, or at the end."""
-    existing = list(dataset.get(keyword) or [])
+    existing = sequence_items(dataset, keyword)
     kept = [item for item in existing if not _refers_to(item, number, key)]
     at = next((i for i, item in enumerate(existing) if _refers_to(item, number, key)), len(kept))
     setattr(dataset, keyword, DicomSequence([*kept[:at], *items, *kept[at:]]))
@@ -169,8 +191,8 @@ def _refers_to(item: Dataset, number: int, key: str = "ReferencedROINumber") -> 
     return str(item.get(key, "")) == str(number)
 
 
-def _renew(dataset: Dataset, *, implicit: bool) -> None:
-    """Make it a new, unapproved instance that names its predecessor and this program."""
+def _renew(dataset: Dataset, other_patient: str, *, implicit: bool) -> None:
+    """Make it a new, unapproved instance that names its predecessor, this program, and what the user accepted."""
     predecessor = Dataset()
     predecessor.ReferencedSOPClassUID = RTStructureSetStorage
     predecessor.ReferencedSOPInstanceUID = dataset.get("SOPInstanceUID")
@@ -181,17 +203,19 @@ def _renew(dataset: Dataset, *, implicit: bool) -> None:
     dataset.InstanceCreationDate, dataset.InstanceCreationTime = modules.date_and_time(now)
     dataset.StructureSetDate, dataset.StructureSetTime = modules.date_and_time(now)
     modules.withdraw_approval(dataset)
-    modules.add_contributing_equipment(dataset, modules.MODIFYING, "Structures added or replaced", now)
+    accepted = f"; accepted: {OTHER_PATIENT} ({other_patient} differ)" if other_patient else ""
+    modules.add_contributing_equipment(dataset, modules.MODIFYING, f"Structures added or replaced{accepted}", now)
     dataset.file_meta = modules.build_file_meta(dataset.SOPInstanceUID, implicit=implicit)
 
 
 def _faults(dataset: Dataset, rois: Sequence[FileRoi], ct: CTVolume) -> set[str]:
-    return {f.code + f.message for f in check_structure_set(dataset, ct, rois=rois) if f.severity is Severity.BLOCK}
+    findings = check_structure_set(dataset, ct, rois=rois)
+    return {f"{f.code} {f.where}".strip() for f in findings if f.severity is Severity.BLOCK}
 
 
 def _verify(
     path: Path,
-    before: Sequence[tuple[int, bytes]],
+    before: Sequence[tuple[int, Fingerprint]],
     structures: Sequence[Structure],
     records: Records,
     ct: CTVolume,
@@ -201,21 +225,20 @@ def _verify(
     dataset = read_dataset(path, error=OutputError, code="AC-OUT-110")
     with guarded(OutputError, "AC-OUT-110"):
         after = parse_rois(dataset)
-        if _faults(dataset, after, ct) - set(known_faults):
-            raise OutputError("AC-OUT-113", "The structures cannot be added so that the file stays valid.", _KEPT)
+        if new := _faults(dataset, after, ct) - set(known_faults):
+            raise OutputError("AC-OUT-113", faults=", ".join(sorted(new)[:5]))
         compare_structures(after, records, structures, ct.geometry)
         numbers = {structure.number for structure in structures}
         untouched = [fingerprint for number, fingerprint in before if number not in numbers]
-        if untouched != [_fingerprint(roi) for roi in after if roi.number not in numbers]:
-            raise OutputError("AC-OUT-114", "Other structures of the file would have changed.", _KEPT)
+        found = [_fingerprint(roi) for roi in after if roi.number not in numbers]
+        if len(found) != len(untouched) or any(not {*a} & {*b} for a, b in zip(untouched, found, strict=True)):
+            raise OutputError("AC-OUT-114")
 
 
-def _fingerprint(roi: FileRoi) -> bytes:
-    """Return a digest of all that a file says of an ROI."""
-    digest = sha256()
+def _fingerprint(roi: FileRoi) -> Fingerprint:
+    """Return digests of all that a file states of an ROI: as it stands, and with its text in UTF-8."""
+    as_it_is, in_unicode = sha256(), sha256()
     for item in (roi.roi, *roi.contour_items, *roi.observations):
-        digest.update(encode_dataset(item, implicit=True))
-    return digest.digest()
-
-
-_KEPT = "The file was left as it was; write a new structure set instead."
+        as_it_is.update(encode_dataset(item, implicit=True))
+        in_unicode.update(encode_in_utf_8(item, own_encodings(item), implicit=True))
+    return as_it_is.digest(), in_unicode.digest()

@@ -9,7 +9,7 @@ import numpy as np
 from pydicom import Dataset
 
 from autocontour.base.errors import OutputError
-from autocontour.contouring.rings import keyhole_rings, nested_rings
+from autocontour.contouring.rings import keyhole_rings, nested_rings, polygon_from_ring
 from autocontour.patient.geometry import Floats, VolumeGeometry
 from autocontour.patient.structures import ImportedContour, Structure
 from autocontour.patient.volume import CTVolume, SeriesReference
@@ -22,6 +22,7 @@ from autocontour.rtstruct.contour_data import (
     shorten_values,
 )
 from autocontour.rtstruct.encoding import decode_dataset, encode_dataset, encode_element, encode_item
+from autocontour.rtstruct.planes import ON_PLANE_MM, half_step_mm, nearest_slices
 from autocontour.rtstruct.write.options import HoleStyle
 
 CLOSED, XOR = "CLOSED_PLANAR", "CLOSEDPLANAR_XOR"
@@ -34,8 +35,6 @@ AREAS = frozenset({CLOSED, XOR, INTERPOLATED, ""})
 """The types whose contours enclose an area; a missing type is taken for one."""
 SMALLEST_AREA_MM2 = 1e-4
 """Slivers below this are not written: they have no area left at the file's precision."""
-ON_PLANE_MM = 0.1
-"""A contour whose points lie within this of one plane parallel to the slices is planar."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +78,22 @@ def build_contour_records(structure: Structure, ct: CTVolume, holes: HoleStyle) 
     records = [_imported_record(item, index) for index, items in kept.items() for item in items]
     records.extend(_drawn_records(structure, drawn, geometry, style))
     records.sort(key=lambda record: record.slice_index or 0)
-    records.extend(_imported_record(item, find_slice(item, geometry)) for item in structure.carried)
+    for item in structure.carried:
+        index = find_slice(item, geometry)
+        if index is None or index in kept or not _encloses_area(item, geometry):
+            records.append(_imported_record(item, index))
     return records
+
+
+def _encloses_area(contour: ImportedContour, geometry: VolumeGeometry) -> bool:
+    """Whether a carried contour is an area on a second plane of its slice: it goes when the slice is edited.
+
+    Exclusive-or contours are carried where equal ones cancel each other, too; they enclose nothing.
+    """
+    points = parse_contour_data(contour.data.encode("latin-1"))
+    if points is None or contour.geometric_type not in AREAS - {XOR}:
+        return False
+    return not polygon_from_ring(geometry.to_plane(points)[:, :2]).is_empty
 
 
 def other_frame_of_reference(structure: Structure, ct: SeriesReference) -> str:
@@ -96,8 +109,7 @@ def other_frame_of_reference(structure: Structure, ct: SeriesReference) -> str:
     if frame in {"", ct.frame_of_reference_uid} or not structure.carried:
         return ""
     if structure.contours:
-        message = f"{structure.name} came with contours in another frame of reference and cannot be drawn on this CT."
-        raise OutputError("AC-OUT-108", message, "Draw a structure of another name.")
+        raise OutputError("AC-OUT-108", name=structure.name)
     return frame
 
 
@@ -135,23 +147,6 @@ def find_slice(contour: ImportedContour, geometry: VolumeGeometry) -> int | None
     return int(index[0]) if distance[0] <= half_step_mm(geometry)[index[0]] else None
 
 
-def nearest_slices(positions_mm: Floats, geometry: VolumeGeometry) -> tuple[Ints, Floats]:
-    """Return the slice nearest to each position along the normal, and its distance in mm."""
-    slices = geometry.slice_positions_mm
-    above = np.clip(np.searchsorted(slices, positions_mm), 1, max(len(slices) - 1, 1))
-    below = above - 1
-    above = np.minimum(above, len(slices) - 1)
-    nearer_above = np.abs(slices[above] - positions_mm) < np.abs(slices[below] - positions_mm)
-    index = np.where(nearer_above, above, below)
-    return index, np.abs(slices[index] - positions_mm)
-
-
-def half_step_mm(geometry: VolumeGeometry) -> Floats:
-    """Return how far from each slice a contour may lie and still belong to it."""
-    half: Floats = geometry.slice_thicknesses_mm / 2 + 1e-6
-    return half
-
-
 def signed_areas(points_uv_mm: Floats, starts: Ints) -> Floats:
     """Return every closed ring's area by the shoelace formula, positive where it runs counter-clockwise in u, v."""
     if not len(starts):
@@ -173,12 +168,12 @@ def _style_beside(imported_types: set[str], holes: HoleStyle) -> HoleStyle:
 
 
 def _imported_record(contour: ImportedContour, slice_index: int | None) -> ContourRecord:
+    """Return a contour as it came; damaged coordinates, too, are written back as they are."""
     data = contour.data.encode("latin-1")
     points = parse_contour_data(data)
     if points is None:
-        raise OutputError(
-            "AC-OUT-107", "A contour's data came damaged and cannot be written.", "Delete the structure it belongs to."
-        )
+        kind = contour.geometric_type if contour.geometric_type in GEOMETRIC_TYPES else OPEN_ANYWHERE
+        return ContourRecord(kind, pad(data), None, contour.item)
     return ContourRecord(_sound_type(contour, len(points)), pad(shorten_values(data)), slice_index, contour.item)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,8 @@ from autocontour import __version__
 from autocontour.base.errors import OutputError
 from autocontour.base.findings import Finding
 from autocontour.patient.structures import ReviewStatus, Structure, StructureSet
-from autocontour.rtstruct.encoding import CharacterSet, raw_attribute
+from autocontour.rtstruct.encoding import raw_attribute
+from autocontour.rtstruct.text import CharacterSet
 from autocontour.rtstruct.write.options import WriteOptions
 
 if TYPE_CHECKING:
@@ -111,11 +113,19 @@ def add_contributing_equipment(dataset: Dataset, purpose: Code, description: str
 def build_structure_set(dataset: Dataset, structure_set: StructureSet, now: datetime) -> None:
     """Structure Set (C.8.8.5) without its sequences."""
     if not 0 < len(structure_set.label) <= 16:
-        raise OutputError("AC-OUT-102", "The structure set's label must have 1 to 16 characters.", "Shorten the label.")
+        raise OutputError("AC-OUT-102")
     dataset.StructureSetLabel = structure_set.label
-    if findings := describe_findings(structure_set.findings):
+    if findings := describe_findings(_all_findings(structure_set)):
         dataset.StructureSetDescription = findings
     dataset.StructureSetDate, dataset.StructureSetTime = date_and_time(now)
+
+
+def _all_findings(structure_set: StructureSet) -> Iterator[Finding]:
+    """Yield the set's Findings, and those of imported structures, whose observations stay as they came."""
+    yield from structure_set.findings
+    for structure in structure_set.structures:
+        if structure.attributes:
+            yield from (replace(f, message=f"{structure.name}: {f.message}") for f in structure.findings if f.severity)
 
 
 def build_approval(dataset: Dataset, structures: Sequence[Structure], now: datetime) -> None:

@@ -17,6 +17,8 @@ from autocontour.patient.structures import Structure
 from autocontour.patient.volume import SeriesReference
 from autocontour.rtstruct.algorithm import build_algorithm, read_algorithm
 from autocontour.rtstruct.encoding import decode_dataset, set_raw_sequence, with_raw_values
+from autocontour.rtstruct.read.import_roi import read_color
+from autocontour.rtstruct.text import raw_text
 from autocontour.rtstruct.write.contours import ContourRecord, count_points, encode_contours, other_frame_of_reference
 from autocontour.rtstruct.write.modules import MAX_TEXT, build_code, describe_findings, is_approved, local_now
 
@@ -46,35 +48,63 @@ def build_roi_items(
     Raises
     ------
     OutputError
-        ``AC-OUT-103`` if its name, type or description does not fit DICOM's rules.
+        ``AC-OUT-103``, ``AC-OUT-117`` or ``AC-OUT-118`` if its name, type or description does not fit DICOM's rules.
     """
-    _check_text(structure)
     kept = decode_dataset(structure.attributes) if structure.attributes else Dataset()
+    _check_text(structure, Shown.of(kept))
     redrawn = kept.get("NumberOfContourPoints") != count_points(records)
-    renamed = str(_first(kept, "StructureSetROISequence").get("ROIName", "")).strip() != structure.name
-    roi = _build_roi(_first(kept, "StructureSetROISequence"), structure, ct, redrawn=redrawn)
-    contour = _build_contour(_first(kept, "ROIContourSequence"), structure, records, ct, implicit=implicit)
+    shown = Shown.of(kept)
+    roi = _build_roi(_first(kept, "StructureSetROISequence"), structure, ct, shown, redrawn=redrawn)
+    contour = _build_contour(_first(kept, "ROIContourSequence"), structure, records, ct, shown, implicit=implicit)
     observations = tuple(kept.get("RTROIObservationsSequence") or [Dataset()])
     for observation in observations:
         observation.ReferencedROINumber = structure.number
         _record_approval(observation, structure, local_now(ct.header), redrawn=redrawn)
-    _build_observation(observations[0], structure, same=bool(structure.attributes) and not renamed)
+    _build_observation(observations[0], structure, shown)
     return RoiItems(roi, contour, observations)
 
 
-def _check_text(structure: Structure) -> None:
-    """Refuse text that does not fit its VR: LO, CS and ST; of an imported structure only the name can be new."""
-    sound = {
-        "name": _is_line(structure.name, MAX_NAME),
-        "type": structure.attributes or _CODE_STRING.fullmatch(structure.interpreted_type),
-        "description": structure.attributes or len(structure.description) <= MAX_TEXT,
-    }
-    for what, is_sound in sound.items():
-        if not is_sound:
-            message = (
-                f"The {what} of {structure.name[:MAX_NAME]!r} is empty, too long, or has characters DICOM forbids."
-            )
-            raise OutputError("AC-OUT-103", message, f"Change its {what}.")
+@dataclass(frozen=True)
+class Shown:
+    """What an imported structure was shown with; where it is still so, the file's own bytes are kept.
+
+    Attributes
+    ----------
+    name, description, interpreted_type, color_rgb
+        As the attributes of `Structure`; None for a structure that was not imported.
+    """
+
+    name: str | None = None
+    description: str | None = None
+    interpreted_type: str | None = None
+    color_rgb: tuple[int, ...] | None = None
+
+    @classmethod
+    def of(cls, kept: Dataset) -> Shown:
+        """Read what `Structure.attributes` holds of it; nothing if an older version made them."""
+        if "ROIName" not in kept:
+            return cls()
+        name, description, kind = (
+            raw_text(kept, keyword).decode("utf_8", "replace")
+            for keyword in ("ROIName", "ROIDescription", "RTROIInterpretedType")
+        )
+        return cls(name, description, kind, read_color([kept]))
+
+
+def keeps_color(item: Dataset, shown: Shown) -> bool:
+    """Whether a contour item has a colour of its own: the one shown, or one that could not be shown."""
+    return "ROIDisplayColor" in item and read_color([item]) in {None, shown.color_rgb}
+
+
+def _check_text(structure: Structure, shown: Shown) -> None:
+    """Refuse new text that does not fit its VR: LO, CS and ST."""
+    if structure.name != shown.name and not _is_line(structure.name, MAX_NAME):
+        raise OutputError("AC-OUT-103", name=repr(structure.name[:MAX_NAME]))
+    kind = structure.interpreted_type
+    if kind != shown.interpreted_type and not _CODE_STRING.fullmatch(kind):
+        raise OutputError("AC-OUT-117", name=structure.name)
+    if structure.description != shown.description and len(structure.description) > MAX_TEXT:
+        raise OutputError("AC-OUT-118", name=structure.name, limit=MAX_TEXT)
 
 
 def _is_line(text: str, longest: int) -> bool:
@@ -88,14 +118,15 @@ def _first(kept: Dataset, keyword: str) -> Dataset:
     return items[0] if items else Dataset()
 
 
-def _build_roi(item: Dataset, structure: Structure, ct: SeriesReference, *, redrawn: bool) -> Dataset:
+def _build_roi(item: Dataset, structure: Structure, ct: SeriesReference, shown: Shown, *, redrawn: bool) -> Dataset:
     """Structure Set ROI Sequence item (C.8.8.5)."""
     item.ROINumber = structure.number
     item.ReferencedFrameOfReferenceUID = other_frame_of_reference(structure, ct) or ct.frame_of_reference_uid
-    item.ROIName = structure.name
+    if structure.name != shown.name or not raw_text(item, "ROIName"):
+        item.ROIName = structure.name
     if redrawn or "ROIGenerationAlgorithm" not in item:
         item.ROIGenerationAlgorithm = structure.generation.value
-    if structure.description or "ROIDescription" in item:
+    if structure.description != (shown.description or ""):
         item.ROIDescription = structure.description
     if redrawn and "ROIVolume" in item:
         del item.ROIVolume
@@ -106,12 +137,19 @@ def _build_roi(item: Dataset, structure: Structure, ct: SeriesReference, *, redr
 
 
 def _build_contour(
-    item: Dataset, structure: Structure, records: Sequence[ContourRecord], ct: SeriesReference, *, implicit: bool
+    item: Dataset,
+    structure: Structure,
+    records: Sequence[ContourRecord],
+    ct: SeriesReference,
+    shown: Shown,
+    *,
+    implicit: bool,
 ) -> Dataset:
     """ROI Contour Sequence item (C.8.8.6)."""
     item = with_raw_values(item, implicit=implicit)
     item.ReferencedROINumber = structure.number
-    item.ROIDisplayColor = list(structure.color_rgb)
+    if not (structure.color_rgb == shown.color_rgb and keeps_color(item, shown)):
+        item.ROIDisplayColor = list(structure.color_rgb)
     if records:
         contours = encode_contours(records, ct, implicit=implicit)
         set_raw_sequence(item, "ContourSequence", contours, implicit=implicit)
@@ -131,11 +169,12 @@ def _record_approval(item: Dataset, structure: Structure, now: datetime, *, redr
         item.ROIObservationDateTime = structure.reviewed_at.astimezone(now.tzinfo).strftime("%Y%m%d%H%M%S%z")
 
 
-def _build_observation(item: Dataset, structure: Structure, *, same: bool) -> None:
-    """RT ROI Observations Sequence item (C.8.8.8), without its number; `same` if it already describes it."""
-    item.RTROIInterpretedType = structure.interpreted_type
+def _build_observation(item: Dataset, structure: Structure, shown: Shown) -> None:
+    """RT ROI Observations Sequence item (C.8.8.8), without its number; what it says of an imported name stays."""
+    if structure.interpreted_type != shown.interpreted_type or "RTROIInterpretedType" not in item:
+        item.RTROIInterpretedType = structure.interpreted_type
     item.setdefault("ROIInterpreter", "")
-    if same:
+    if structure.name == shown.name:
         return
     for keyword in _IDENTITY:
         item.pop(keyword, None)

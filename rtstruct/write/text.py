@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from copy import deepcopy
 
 from pydicom import Dataset
 from pydicom.charset import convert_encodings
 
 from autocontour.patient.structures import Structure
-from autocontour.rtstruct.encoding import UTF_8, CharacterSet
+from autocontour.rtstruct.encoding import in_utf_8
+from autocontour.rtstruct.text import UTF_8, CharacterSet, encodings_of
 
 
 def choose_character_set(current: CharacterSet, texts: Iterable[str], structures: Iterable[Structure]) -> CharacterSet:
@@ -26,12 +26,9 @@ def choose_character_set(current: CharacterSet, texts: Iterable[str], structures
 
 
 def in_character_set(dataset: Dataset, character_set: CharacterSet) -> Dataset:
-    """Return `dataset` with its text decoded if it will be written in another character set than it came in."""
-    if (dataset.get("SpecificCharacterSet") or None) == character_set:
-        return dataset
-    decoded = deepcopy(dataset)
-    decoded.decode()
-    return decoded
+    """Return `dataset` with its text in UTF-8 if it will be written in another character set than it came in."""
+    own = dataset.get("SpecificCharacterSet") or None
+    return dataset if own == character_set else in_utf_8(dataset, encodings_of(own), implicit=False)
 
 
 def _holds_utf_8(structure: Structure) -> bool:

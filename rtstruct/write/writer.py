@@ -14,8 +14,9 @@ from autocontour.base.jobs import Job
 from autocontour.patient.structures import Structure, StructureSet
 from autocontour.patient.volume import CTVolume, SeriesReference
 from autocontour.rtstruct.check.verify import Records, verify_file
-from autocontour.rtstruct.encoding import MAX_SHORT_LENGTH, CharacterSet, preserve_raw
+from autocontour.rtstruct.encoding import MAX_SHORT_LENGTH, preserve_raw
 from autocontour.rtstruct.references import build_frame_of_reference_items
+from autocontour.rtstruct.text import CharacterSet
 from autocontour.rtstruct.write import modules
 from autocontour.rtstruct.write.contours import build_contour_records, other_frame_of_reference
 from autocontour.rtstruct.write.options import WriteOptions
@@ -58,7 +59,7 @@ def write_structure_set(
 def refuse_existing(path: Path, *, overwrite: bool) -> None:
     """Refuse a path that is taken."""
     if path.exists() and not overwrite:
-        raise OutputError("AC-OUT-002", f"{path.name} exists.", "Choose another name, or allow it to be replaced.")
+        raise OutputError("AC-OUT-002", name=path.name)
 
 
 def build_dataset(structure_set: StructureSet, ct: CTVolume, options: WriteOptions) -> tuple[Dataset, Records]:
@@ -104,20 +105,21 @@ def save(dataset: Dataset, path: Path) -> None:
 def dicom_reference(ct: CTVolume) -> SeriesReference:
     """Return the CT's DICOM series."""
     if ct.reference is None:
-        raise UsageError(
-            "AC-US-101", "A structure set needs a CT of DICOM files.", "Open the DICOM series the CT was made from."
-        )
+        raise UsageError("AC-US-101")
     return ct.reference
 
 
 def check_structures(structures: Sequence[Structure]) -> None:
     """Refuse an empty set, and structures that share a name or a number."""
     if not structures:
-        raise OutputError("AC-OUT-106", "There is no structure to write.", "Draw one first.")
-    names = [structure.name.strip().casefold() for structure in structures]
-    numbers = [structure.number for structure in structures]
-    if len(set(names)) < len(names) or len(set(numbers)) < len(numbers):
-        raise OutputError("AC-OUT-104", "Two structures share a name or a number.", "Rename one of them.")
+        raise OutputError("AC-OUT-106")
+    names, numbers = set[str](), set[int]()
+    for structure in structures:
+        name = structure.name.strip().casefold()
+        if name in names or structure.number in numbers:
+            raise OutputError("AC-OUT-104", name=structure.name)
+        names.add(name)
+        numbers.add(structure.number)
 
 
 def needs_implicit(records: Records) -> bool:

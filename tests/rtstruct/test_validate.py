@@ -45,7 +45,7 @@ FAULTS = {
     "label too long": ("AC-RS-103", lambda d: setattr(d, "StructureSetLabel", "x" * 17)),
     "name too long": ("AC-RS-103", lambda d: setattr(d.StructureSetROISequence[0], "ROIName", "x" * 65)),
     "no UID": ("AC-RS-104", lambda d: setattr(d, "SeriesInstanceUID", "1.02.3")),
-    "observation of no ROI": ("AC-RS-105", lambda d: setattr(d.RTROIObservationsSequence[0], "ReferencedROINumber", 9)),
+    "observation of no ROI": ("AC-RS-122", lambda d: setattr(d.RTROIObservationsSequence[0], "ReferencedROINumber", 9)),
     "contours of no ROI": ("AC-RS-105", lambda d: setattr(d.ROIContourSequence[0], "ReferencedROINumber", 9)),
     "ROI without contour item": ("AC-RS-106", lambda d: d.ROIContourSequence.pop()),
     "numbers not unique": ("AC-RS-107", lambda d: setattr(d.StructureSetROISequence[0], "ROINumber", 2)),
@@ -56,9 +56,10 @@ FAULTS = {
     "another study": ("AC-RS-111", lambda d: setattr(d, "StudyInstanceUID", "1.2.3")),
     "another series": ("AC-RS-112", lambda d: setattr(series(d), "SeriesInstanceUID", "1.2.3")),
     "an image not listed": ("AC-RS-113", lambda d: series(d).ContourImageSequence.pop()),
-    "wrong number of points": ("AC-RS-114", lambda d: setattr(contour(d), "NumberOfContourPoints", 5)),
+    "wrong number of points": ("AC-RS-119", lambda d: setattr(contour(d), "NumberOfContourPoints", 5)),
+    "unknown type": ("AC-RS-114", lambda d: setattr(contour(d), "ContourGeometricType", "CLOSED")),
     "two points": (
-        "AC-RS-114",
+        "AC-RS-120",
         lambda d: contour(d).update({"ContourData": [1, 2, 3] * 2, "NumberOfContourPoints": 2}),
     ),
     "image not in the CT": (

@@ -308,9 +308,9 @@ def test_what_cannot_be_written_is_refused(make, ct, path):
         "AC-OUT-106": StructureSet("SET", ()),
         "AC-OUT-102": StructureSet("A LABEL THAT IS TOO LONG", (one,)),
     }
-    unfit = [{"name": name} for name in ("x" * 65, "", "  ", "a\\b", "a\nb")]
-    unfit += [{"interpreted_type": "organ"}, {"description": "x" * 1025}]
-    unwritable = [("AC-OUT-103", StructureSet("SET", (dataclasses.replace(one, **fields),))) for fields in unfit]
+    named = [("AC-OUT-103", {"name": name}) for name in ("x" * 65, "", "  ", "a\\b", "a\nb")]
+    unfit = [*named, ("AC-OUT-117", {"interpreted_type": "organ"}), ("AC-OUT-118", {"description": "x" * 1025})]
+    unwritable = [(code, StructureSet("SET", (dataclasses.replace(one, **fields),))) for code, fields in unfit]
     for code, structure_set in [*cases.items(), *unwritable]:
         with pytest.raises(OutputError, match=code):
             write_structure_set(structure_set, ct, path)

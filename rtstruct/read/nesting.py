@@ -1,0 +1,217 @@
+"""Whether the lengths of a file's sequences and items add up (PS3.5 section 7.5), before pydicom is believed.
+
+pydicom reads on from wherever a wrong length leads it and returns what it found on the way: a structure set then opens
+with fewer contours than it has. Here every element must lie inside its item, the elements of an item must fill it, the
+items of a sequence must fill that, and the elements of the dataset the file.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from functools import cache
+from struct import Struct
+from typing import NoReturn
+
+from pydicom._dicom_dict import DicomDictionary
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
+
+from autocontour.base.errors import StructureSetError
+
+DAMAGED, LENGTHS, TOO_DEEP = "AC-RS-001", "AC-RS-006", "AC-RS-007"
+MAX_DEPTH = 16
+"""Sequences within sequences; the standard's own need five. pydicom takes exponentially more memory for an error in
+deeper ones."""
+INFLATED_LIMIT = 1 << 28
+_UNDEFINED = 0xFFFFFFFF
+_DELIMITERS, _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFE, 0xE000, 0xE00D, 0xE0DD
+_SHORT = {b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FD", b"FL", b"IS", b"LO", b"LT", b"PN", b"SH", b"SL"}
+_SHORT |= {b"SS", b"ST", b"TM", b"UI", b"UL", b"US"}
+_LONG = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
+_PLAIN = {b"AE", b"AS", b"CS", b"DA", b"DS", b"DT", b"IS", b"TM", b"UI"}
+"""Value representations of a few ASCII characters: a NUL can only be padding at the end."""
+_TEXT = {b"LO", b"LT", b"PN", b"SH", b"ST", b"UC", b"UT"}
+_HEADER_IN_TEXT = re.compile(rb"[\x00-\x30][\x00\x30]..(?:[A-Z]{2}|..\x00\x00)", re.DOTALL)
+"""What a data element's tag and length look like in the middle of a text."""
+_CONTOUR_SEQUENCE_ITEMS = {"<": b"\xfe\xff\x00\xe0", ">": b"\xff\xfe\xe0\x00"}
+
+
+def check_nesting(data: bytes) -> bytes:
+    """Refuse a DICOM file whose lengths do not add up.
+
+    Parameters
+    ----------
+    data
+        The file.
+
+    Returns
+    -------
+    bytes
+        The file without zeros that pad its end.
+
+    Raises
+    ------
+    StructureSetError
+        ``AC-RS-001`` if it is cut off, ``AC-RS-006`` if a length contradicts another or an attribute stands twice in
+        one item, ``AC-RS-007`` if its sequences are nested too deeply.
+    """
+    start, syntax = _read_meta(data)
+    if syntax == DeflatedExplicitVRLittleEndian:
+        _walk(_inflated(data[start:]), 0, implicit=False, order="<")
+        return data
+    implicit, order = _guess_encoding(data, start) if syntax is None else _encoding(syntax)
+    return data[: _walk(data, start, implicit=implicit, order=order)]
+
+
+def _read_meta(data: bytes) -> tuple[int, str | None]:
+    """Return where the dataset starts, and the Transfer Syntax UID of the File Meta Information (PS3.10 7.1)."""
+    place, syntax = (132 if data[128:132] == b"DICM" else 0), None
+    while data[place : place + 2] == b"\x02\x00":
+        vr = data[place + 4 : place + 6]
+        if vr in _LONG:
+            start, length = place + 12, int.from_bytes(data[place + 8 : place + 12], "little")
+        elif vr in _SHORT:
+            start, length = place + 8, int.from_bytes(data[place + 6 : place + 8], "little")
+        else:
+            _refuse(LENGTHS, place)
+        if start + length > len(data):
+            _refuse(DAMAGED, place)
+        if data[place : place + 4] == b"\x02\x00\x10\x00":
+            syntax = data[start : start + length].decode("latin-1").strip(" \0")
+        place = start + length
+    return place, syntax
+
+
+def _encoding(syntax: str) -> tuple[bool, str]:
+    """Return whether a transfer syntax is Implicit VR, and its byte order; unknown ones are Explicit VR."""
+    return syntax == ImplicitVRLittleEndian, ">" if syntax == ExplicitVRBigEndian else "<"
+
+
+def _guess_encoding(data: bytes, start: int) -> tuple[bool, str]:
+    """Return how a dataset without File Meta Information is encoded: as pydicom takes it."""
+    if data[start + 4 : start + 6] not in _SHORT | _LONG:
+        return _encoding(ImplicitVRLittleEndian)
+    is_big = int.from_bytes(data[start : start + 2], "little") >= 0x0400
+    return _encoding(ExplicitVRBigEndian if is_big else ExplicitVRLittleEndian)
+
+
+def _inflated(data: bytes) -> bytes:
+    inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        found = inflate.decompress(data, INFLATED_LIMIT)
+    except zlib.error as fault:
+        raise _fault(DAMAGED, 0) from fault
+    if not inflate.eof:
+        _refuse(DAMAGED, 0)
+    return found
+
+
+def _walk(data: bytes, start: int, *, implicit: bool, order: str) -> int:
+    """Go through every element of the dataset once; return where it ends.
+
+    The open sequences and items lie on a stack. Each has its end, whether a delimiter must close it, whether it holds
+    items or elements, whether its elements are Implicit VR, and the tags met in it.
+    """
+    short_header, long_length = Struct(f"{order}HHI").unpack_from, Struct(f"{order}I").unpack_from
+    short_length, item_tag = Struct(f"{order}H").unpack_from, _CONTOUR_SEQUENCE_ITEMS[order]
+    kinds = _kinds()
+    stack: list[tuple[int, bool, bool, bool, set[int]]] = []
+    place, end, delimited, items, seen = start, len(data), False, False, set[int]()
+    implicit = not _has_letters(data, place)
+    while True:
+        if place == end and not delimited:
+            if not stack:
+                return place
+            end, delimited, items, implicit, seen = stack.pop()
+            continue
+        if not stack and not data[place : place + 4].strip(b"\0") and not data[place:].strip(b"\0"):
+            return place
+        if place + 8 > end:
+            _refuse(DAMAGED if end == len(data) else LENGTHS, place)
+        group, element, length = short_header(data, place)
+        if group == _DELIMITERS:
+            if items and element == _ITEM:
+                stack.append((end, delimited, items, implicit, seen))
+                place, items, seen = place + 8, False, set()
+                delimited = length == _UNDEFINED
+                if not delimited:
+                    end = _end(place, length, end, data)
+                implicit = implicit or not _has_letters(data, place)
+                continue
+            if delimited and not length and element == (_SEQUENCE_END if items else _ITEM_END):
+                place += 8
+                end, delimited, items, implicit, seen = stack.pop()
+                continue
+            _refuse(LENGTHS, place)
+        if items:
+            _refuse(LENGTHS, place)
+        tag = group << 16 | element
+        if tag in seen:
+            _refuse(LENGTHS, place)
+        seen.add(tag)
+        if implicit:
+            vr, place = kinds.get(tag, b"UN"), place + 8
+        else:
+            vr = data[place + 4 : place + 6]
+            if vr in _SHORT:
+                (length,), place = short_length(data, place + 6), place + 8
+            elif vr in _LONG and place + 12 <= end:
+                (length,), place = long_length(data, place + 8), place + 12
+            else:
+                _refuse(LENGTHS, place)
+        if length == _UNDEFINED:
+            if vr not in {b"SQ", b"UN"}:
+                _refuse(LENGTHS, place)
+            inside, is_sequence = end, True
+        else:
+            inside = _end(place, length, end, data)
+            is_sequence = vr == b"SQ" or (vr == b"UN" and _holds_items(data, place, length, tag, item_tag, kinds))
+        if is_sequence:
+            if len(stack) >= 2 * MAX_DEPTH:
+                _refuse(TOO_DEEP, place)
+            stack.append((end, delimited, items, implicit, seen))
+            end, delimited, items, seen = inside, length == _UNDEFINED, True, set()
+            continue
+        if length and (vr in _PLAIN or vr in _TEXT):
+            value = data[place:inside].rstrip(b"\0 ")
+            if b"\0" in value and (vr in _PLAIN or _HEADER_IN_TEXT.search(value)):
+                _refuse(LENGTHS, place)
+        place = inside
+
+
+def _has_letters(data: bytes, place: int) -> bool:
+    """Whether an element has a value representation: pydicom looks at the first one to tell implicit from explicit."""
+    first, second = data[place + 4 : place + 5], data[place + 5 : place + 6]
+    return b"A" <= first <= b"Z" and b"A" <= second <= b"Z"
+
+
+def _holds_items(data: bytes, place: int, length: int, tag: int, item_tag: bytes, kinds: dict[int, bytes]) -> bool:
+    """Whether a value of unknown representation is a sequence: by its tag, or by how it begins."""
+    return length > 0 and (kinds.get(tag) == b"SQ" or (length >= 8 and data[place : place + 4] == item_tag))
+
+
+def _end(place: int, length: int, end: int, data: bytes) -> int:
+    """Return where a value ends, which must be within what it lies in."""
+    if place + length > end:
+        _refuse(DAMAGED if end == len(data) else LENGTHS, place)
+    return place + length
+
+
+@cache
+def _kinds() -> dict[int, bytes]:
+    """Return the value representation of every tag of the standard's dictionary."""
+    return {tag: entry[0].encode()[:2] for tag, entry in DicomDictionary.items()}
+
+
+def _refuse(code: str, place: int) -> NoReturn:
+    raise _fault(code, place)
+
+
+def _fault(code: str, place: int) -> StructureSetError:
+    values = {LENGTHS: {"place": place}, TOO_DEEP: {"limit": MAX_DEPTH}}.get(code, {})
+    return StructureSetError(code, "", "", **values)
