@@ -9,7 +9,7 @@ from pydicom import Dataset, dcmwrite
 from pydicom import Sequence as DicomSequence
 
 from autocontour.base.errors import OutputError, UsageError
-from autocontour.base.files import replacing
+from autocontour.base.files import replacing, shown_path
 from autocontour.base.jobs import Job
 from autocontour.patient.structures import Structure, StructureSet
 from autocontour.patient.volume import CTVolume, SeriesReference
@@ -59,7 +59,7 @@ def write_structure_set(
 def refuse_existing(path: Path, *, overwrite: bool) -> None:
     """Refuse a path that is taken."""
     if path.exists() and not overwrite:
-        raise OutputError("AC-OUT-002", name=path.name)
+        raise OutputError("AC-OUT-002", file=shown_path(path))
 
 
 def build_dataset(structure_set: StructureSet, ct: CTVolume, options: WriteOptions) -> tuple[Dataset, Records]:
