@@ -213,5 +213,4 @@ def _refuse(code: str, place: int) -> NoReturn:
 
 
 def _fault(code: str, place: int) -> StructureSetError:
-    values = {LENGTHS: {"place": place}, TOO_DEEP: {"limit": MAX_DEPTH}}.get(code, {})
-    return StructureSetError(code, "", "", **values)
+    return StructureSetError(code, place=place, limit=MAX_DEPTH)
