@@ -3,7 +3,7 @@
 nnU-Net plans its default 3D network (``3d_fullres``, 8 GB) for a dataset of the segmenter's spacing and a neck's size,
 and predicts with random weights: speed does not depend on them. Needs an environment of its own:
 
-    python -m venv nnunet && nnunet/bin/pip install nnunetv2 -e ".[models]"
+    python -m venv nnunet && nnunet/bin/pip install nnunetv2 -e ".[train]"
     nnunet/bin/python benchmarks/nnunet.py [--package NAME] [--mirroring]
 
 ``--mirroring`` is nnU-Net's default test-time augmentation, eight passes; without it nnU-Net does one. Besides the

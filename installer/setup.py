@@ -44,7 +44,7 @@ def main() -> int:
         subprocess.run([sys.executable, "-m", "venv", VENV], check=True)
     install_torch()
     say("installing the program and the packages it needs")
-    extras = "models,gui" if runtime_only else "models,gui,dev"
+    extras = "gui,train" if runtime_only else "gui,train,dev"
     pip("install", "--quiet", "-c", "requirements.lock", "-e", f".[{extras}]")
     return 0
 

@@ -18,6 +18,7 @@ from platformdirs import user_cache_path
 
 from autocontour.base.errors import ModelError, OutputError
 from autocontour.base.files import write_atomically
+from autocontour.models.networks.as_openvino import build_model, import_openvino
 from autocontour.models.networks.limits import STREAMS
 from autocontour.models.package.weights import check_fit, load_network, plan_stage
 
@@ -120,8 +121,7 @@ class OpenVinoRunner:
     def __init__(self, package: ModelPackage, role: str) -> None:
         plan = plan_stage(package.stages[role], len(package.structures), role)
         with _openvino_errors():
-            import openvino
-
+            openvino = import_openvino()
             core = openvino.Core()
             capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
             precision = "bf16" if "BF16" in capabilities else "f32"
@@ -185,8 +185,6 @@ def _network(package: ModelPackage, role: str) -> nn.Module:
 
 
 def _model(package: ModelPackage, role: str, plan: Plan) -> Any:  # noqa: ANN401  (openvino has no types)
-    from autocontour.models.networks.as_openvino import build_model
-
     weights = package.read_weights(role)
     check_fit(plan, weights)
     return build_model(plan, weights)

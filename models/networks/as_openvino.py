@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,13 @@ from autocontour.models.networks.plan import IMAGE, Plan, Step
 
 EPSILON = 1e-5  # of torch's norms
 SPATIAL = (1, 1, 1)
+
+
+def import_openvino() -> Any:  # noqa: ANN401  (openvino has no types)
+    """Return the module openvino, imported without its telemetry: that would report each import over the network."""
+    if "openvino" not in sys.modules:
+        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # so that importing it fails
+    return import_module("openvino")
 
 
 def build_model(plan: Plan, weights: Mapping[str, NDArray[np.floating[Any]]]) -> Any:  # noqa: ANN401  (openvino has no types)
@@ -29,7 +38,7 @@ def build_model(plan: Plan, weights: Mapping[str, NDArray[np.floating[Any]]]) ->
     openvino.Model
         Maps a float32 (1, channels, z, y, x) image to probabilities (1, structures, z, y, x).
     """
-    import openvino
+    openvino = import_openvino()
     from openvino import opset13
 
     image = opset13.parameter([1, *plan.shape(IMAGE)], np.float32, name="image")

@@ -35,7 +35,6 @@ def run(runner, window):
 
 @pytest.mark.parametrize("role", ["localizer", "segmenter"])
 def test_openvino_gives_torchs_probabilities(toy_package, window, role):
-    pytest.importorskip("openvino")
     reference = run(open_runner(toy_package, role, "torch-cpu"), window)
     runner = open_runner(toy_package, role, "cpu")
     found = run(runner, window)
@@ -46,7 +45,6 @@ def test_openvino_gives_torchs_probabilities(toy_package, window, role):
 
 
 def test_several_windows_at_once_come_in_their_order(toy_package, window):
-    pytest.importorskip("openvino")
     windows = [np.ascontiguousarray(np.roll(window, k, axis=1)) for k in range(5)]
     runner = open_runner(toy_package, "segmenter", "cpu")
     together = [found.copy() for found in runner(iter(windows))]
@@ -57,7 +55,6 @@ def test_several_windows_at_once_come_in_their_order(toy_package, window):
 
 def test_windows_nobody_waits_for_are_left_in_peace(toy_package, window):
     """A cancelled run stops asking while two windows are being computed; the next run is not touched by them."""
-    pytest.importorskip("openvino")
     runner = open_runner(toy_package, "segmenter", "cpu")
     expected = run(runner, window)
     abandoned = runner(np.random.default_rng(k).uniform(-1, 1, window.shape).astype(np.float32) for k in range(5))
@@ -67,7 +64,6 @@ def test_windows_nobody_waits_for_are_left_in_peace(toy_package, window):
 
 
 def test_compiled_once(toy_package, window, monkeypatch):
-    pytest.importorskip("openvino")
     from autocontour.models.inference import runtime
 
     first = run(open_runner(toy_package, "segmenter", "cpu"), window)
@@ -76,7 +72,6 @@ def test_compiled_once(toy_package, window, monkeypatch):
 
 
 def test_damaged_cache_is_made_again(toy_package, window, tmp_path, monkeypatch):
-    pytest.importorskip("openvino")
     from autocontour.models.inference import runtime
 
     monkeypatch.setattr(runtime, "user_cache_path", lambda _: tmp_path)
@@ -90,7 +85,6 @@ def test_damaged_cache_is_made_again(toy_package, window, tmp_path, monkeypatch)
 
 
 def test_a_folder_that_cannot_be_written_is_no_obstacle(toy_package, window, tmp_path, monkeypatch):
-    pytest.importorskip("openvino")
     from autocontour.models.inference import runtime
 
     (tmp_path / "file").write_text("in the way")
@@ -125,7 +119,6 @@ def test_same_input_same_contours(neck, loose):
 
 
 def test_openvino_gives_torchs_contours(neck, loose):
-    pytest.importorskip("openvino")
     reference = segment_structures(neck, loose, device="torch-cpu").drawings
     found = segment_structures(neck, loose, device="cpu").drawings
     assert set(found) == set(reference)
@@ -146,11 +139,13 @@ def test_unknown_device_and_no_cuda(toy_package):
 
 
 def test_the_cpu_needs_no_torch(toy_package, window, tmp_path):
-    """With torch and monai barred, a package is verified, prepared and run."""
-    pytest.importorskip("openvino")
+    """With torch and monai barred, a package is verified, prepared and run; nothing is sent over the network."""
     code = (
         "import sys, pathlib\n"
+        "import socket\n"
         "sys.modules['torch'] = sys.modules['monai'] = None\n"
+        "def refuse(*_): print('a connection was tried')\n"
+        "socket.getaddrinfo = socket.create_connection = socket.socket.connect = refuse\n"
         "from autocontour.models import read_package\n"
         "from autocontour.models.inference import runtime\n"
         "from autocontour.models.package.package import verify_package\n"
@@ -162,11 +157,14 @@ def test_the_cpu_needs_no_torch(toy_package, window, tmp_path):
         "next(runner([np.zeros((2, 24, 24, 24), np.float32)]))\n"
         "try: runtime.open_runner(package, 'segmenter', 'torch-cpu')\n"
         "except runtime.ModelError as error: print(runner.device, error.code)\n"
+        "print('telemetry loaded', sys.modules.get('openvino_telemetry') is not None)\n"
     )
     command = [sys.executable, "-c", code, str(toy_package.path), str(tmp_path)]
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert "OpenVINO" in printed
     assert "AC-MD-016" in printed
+    assert "telemetry loaded False" in printed
+    assert "connection" not in printed
 
 
 def test_a_network_that_needs_more_memory_is_neither_sound_nor_run(toy_package, monkeypatch):
@@ -183,7 +181,6 @@ def test_a_network_that_needs_more_memory_is_neither_sound_nor_run(toy_package, 
 
 
 def test_a_failure_of_openvino_has_a_code(toy_package, monkeypatch):
-    pytest.importorskip("openvino")
     from autocontour.models.inference import runtime
 
     def fail(*_):

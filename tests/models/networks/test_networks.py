@@ -19,7 +19,7 @@ from autocontour.models.networks import (
     window_multiple_zyx,
 )
 from autocontour.models.networks import limits as memory
-from autocontour.models.networks.as_openvino import build_model
+from autocontour.models.networks.as_openvino import build_model, import_openvino
 from autocontour.models.networks.plan import IMAGE
 
 SMALL = {
@@ -109,12 +109,11 @@ def test_the_plan_states_the_weights_of_the_torch_module(config):
 
 @pytest.mark.parametrize("config", NETWORKS)
 def test_openvino_computes_what_torch_computes(config):
-    openvino = pytest.importorskip("openvino")
     torch.manual_seed(2)
     network = spread(build_network(config))
     size = [2 * step for step in window_multiple_zyx(config)]
     model = build_model(plan_network(config, size), {k: v.numpy() for k, v in network.state_dict().items()})
-    compiled = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = import_openvino().Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     image = torch.randn(1, 2, *size)
     with torch.inference_mode():
         expected = torch.sigmoid(network(image)).numpy()
@@ -132,7 +131,6 @@ def test_no_torch_is_needed_for_openvino():
         f"plan = plan_network({SMALL!r}, (8, 8, 8))\n"
         "build_model(plan, {name: np.zeros(shape) for name, shape in plan.weight_shapes().items()})\n"
     )
-    pytest.importorskip("openvino")
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
