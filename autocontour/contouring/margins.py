@@ -26,8 +26,9 @@ from shapely.geometry.base import BaseGeometry
 
 from autocontour.base.jobs import Job
 from autocontour.contouring.between import section_midway
-from autocontour.contouring.ragged import contours_of, drop_small, rings_of
+from autocontour.contouring.ragged import contours_of, drop_small, polygons_of, rings_of
 from autocontour.contouring.simplify import simplify_rings
+from autocontour.contouring.slivers import wide_polygons
 from autocontour.patient.geometry import Floats, VolumeGeometry
 from autocontour.patient.structures import Contours
 
@@ -125,7 +126,7 @@ def _grow(contours: Contours, geometry: VolumeGeometry, margins: Floats, job: Jo
             if (share := reach.share_at(step)) is not None
         ]
         if parts:
-            grown[k] = _multi(shapely.union_all(parts))
+            grown[k] = polygons_of(shapely.union_all(parts))
     return _tidy(grown)
 
 
@@ -147,7 +148,7 @@ def _shrink(contours: Contours, geometry: VolumeGeometry, margins: Floats, job: 
             share = reach.share_at(step)
             if step and share is not None and not rest.is_empty:
                 rest = rest.intersection(_offset(_pieces_near(shape, rest), reach.mm[:2] * share, outwards=False))
-        shrunk[k] = _multi(rest)
+        shrunk[k] = wide_polygons(rest)
     return _tidy(shrunk)
 
 
@@ -248,11 +249,6 @@ def _swept(shape: MultiPolygon, points: Floats) -> BaseGeometry:
     at = np.flatnonzero(start)
     ends = [rings.points_uv_mm[index][:, None] + points for index in (at, at + 1)]
     return shapely.union_all(shapely.convex_hull(shapely.linestrings(np.concatenate(ends, axis=1))))
-
-
-def _multi(shape: BaseGeometry) -> MultiPolygon:
-    parts = [part for part in shapely.get_parts(shape) if part.geom_type == "Polygon"]
-    return MultiPolygon(parts)
 
 
 def _tidy(contours: Contours) -> dict[int, MultiPolygon]:

@@ -12,6 +12,9 @@ import shapely
 from shapely import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
+from autocontour.contouring.ragged import polygons_of
+from autocontour.contouring.slivers import is_sliver, without_gaps, without_strips
+
 SMALLEST_MM2 = 0.05
 """Pieces and holes below this area are slips of the hand, not anatomy."""
 TOLERANCE_MM = 0.02
@@ -21,12 +24,16 @@ Outline = MultiPolygon | None
 
 
 def clean(geometry: BaseGeometry | None, smallest_mm2: float = SMALLEST_MM2) -> Outline:
-    """Return the areas of `geometry` as a valid MultiPolygon without slivers; None if no area is left."""
+    """Return the areas of `geometry` as a valid MultiPolygon; None if no area is left.
+
+    Pieces and holes of less than `smallest_mm2`, or narrower than 0.02 mm on average, are left out.
+    """
     if geometry is None or geometry.is_empty:
         return None
     if not geometry.is_valid:
         geometry = shapely.make_valid(geometry)
-    kept = [_without_pinholes(part, smallest_mm2) for part in pieces(geometry) if part.area >= smallest_mm2]
+    large = [part for part in pieces(geometry) if part.area >= smallest_mm2 and not is_sliver(part)]
+    kept = [_without_pinholes(part, smallest_mm2) for part in large]
     if not kept:
         return None
     whole = MultiPolygon(kept)
@@ -35,7 +42,7 @@ def clean(geometry: BaseGeometry | None, smallest_mm2: float = SMALLEST_MM2) -> 
 
 def pieces(geometry: BaseGeometry) -> list[Polygon]:
     """Return every polygon in `geometry`."""
-    return [part for part in shapely.get_parts(_flat(geometry)) if isinstance(part, Polygon) and not part.is_empty]
+    return list(polygons_of(geometry).geoms)
 
 
 def thinned(outline: Outline, tolerance_mm: float = TOLERANCE_MM) -> Outline:
@@ -44,19 +51,19 @@ def thinned(outline: Outline, tolerance_mm: float = TOLERANCE_MM) -> Outline:
 
 
 def union(*outlines: BaseGeometry | None) -> Outline:
-    """Return all that any outline covers."""
-    return clean(shapely.union_all([outline for outline in outlines if outline is not None]))
+    """Return all that any outline covers; gaps narrower than 0.02 mm are filled."""
+    return clean(without_gaps(shapely.union_all([outline for outline in outlines if outline is not None])))
 
 
 def difference(outline: Outline, *others: BaseGeometry | None) -> Outline:
-    """Return what of `outline` no other covers."""
+    """Return what of `outline` no other covers, without strips narrower than 0.02 mm."""
     cut = [other for other in others if other is not None]
-    return clean(outline.difference(shapely.union_all(cut))) if outline and cut else outline
+    return clean(without_strips(outline.difference(shapely.union_all(cut)))) if outline and cut else outline
 
 
 def intersection(outline: Outline, other: BaseGeometry | None) -> Outline:
-    """Return what both cover."""
-    return clean(outline.intersection(other)) if outline and other else None
+    """Return what both cover, without strips narrower than 0.02 mm."""
+    return clean(without_strips(outline.intersection(other))) if outline and other else None
 
 
 def from_polygons(polygons: Iterable[Polygon]) -> Outline:
@@ -64,12 +71,7 @@ def from_polygons(polygons: Iterable[Polygon]) -> Outline:
     return union(*polygons)
 
 
-def _flat(geometry: BaseGeometry) -> BaseGeometry:
-    parts = shapely.get_parts(geometry)
-    nested = any(part.geom_type in ("MultiPolygon", "GeometryCollection") for part in parts)
-    return shapely.GeometryCollection([p for part in parts for p in shapely.get_parts(part)]) if nested else geometry
-
-
 def _without_pinholes(polygon: Polygon, smallest_mm2: float) -> Polygon:
-    kept = [ring for ring in polygon.interiors if Polygon(ring).area >= smallest_mm2]
-    return Polygon(polygon.exterior, kept) if len(kept) < len(polygon.interiors) else polygon
+    holes = [Polygon(ring) for ring in polygon.interiors]
+    kept = [hole.exterior for hole in holes if hole.area >= smallest_mm2 and not is_sliver(hole)]
+    return Polygon(polygon.exterior, kept) if len(kept) < len(holes) else polygon
