@@ -21,6 +21,7 @@ from autocontour.base import folders
 from autocontour.base.errors import CaseError
 from autocontour.case.case import Case
 from autocontour.case.left import ScanFacts, mark_open
+from autocontour.case.source import check_content, keep_source
 from autocontour.case.state import CaseState, CaseStructure, Edit
 from autocontour.edits import replaced
 from autocontour.patient.identity import CaseKey, PatientFacts, case_key
@@ -48,13 +49,23 @@ def open_case(ct: CTVolume, root: Path | None = None, source: Path | None = None
     Raises
     ------
     CaseError
-        If the case is open elsewhere (``AC-CASE-001``) or its folder cannot be used (``AC-CASE-004``).
+        If the case is open elsewhere (``AC-CASE-001``), its folder cannot be used (``AC-CASE-004``), or the CT holds
+        other values than when the case was begun (``AC-CASE-030``).
+    OutputError
+        If the disk is full.
     """
-    case = Case(case_folder(case_key(ct), root), case_key(ct))
-    if source is not None:
-        facts = PatientFacts.of(ct)
-        scan = ScanFacts(source.resolve(), case.key.series_instance_uid, facts.scan_date, facts.series)
-        mark_open(case.folder, scan, case.sequence)
+    folder = case_folder(case_key(ct), root)
+    check_content(folder, ct)
+    case = Case(folder, case_key(ct))
+    try:
+        keep_source(folder, ct, source)
+        if source is not None:
+            facts = PatientFacts.of(ct)
+            scan = ScanFacts(source.resolve(), case.key.series_instance_uid, facts.scan_date, facts.series)
+            mark_open(folder, scan, case.sequence)
+    except BaseException:
+        case.close()
+        raise
     return case
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
 
-from autocontour.base.errors import CaseError
+from autocontour.base.errors import CaseError, OutputError
 from autocontour.base.files import write_atomically
-from autocontour.base.findings import Finding, Severity
+from autocontour.base.findings import Severity
+from autocontour.case.damage import find_damage, without_clashes
 from autocontour.case.effort import write_efforts
 from autocontour.case.history import Step, kept_steps
 from autocontour.case.journal import Journal, Record
@@ -18,7 +18,8 @@ from autocontour.case.left import clear_mark
 from autocontour.case.lock import CaseLock
 from autocontour.case.need import still_seen
 from autocontour.case.records import decode_edit, encode_edit, pack, unpack
-from autocontour.case.snapshots import Snapshot, read_newest, remove_older, write_snapshot
+from autocontour.case.snapshots import read_newest, remove_older, write_snapshot
+from autocontour.case.source import KEY
 from autocontour.case.state import CaseState, Edit, edit_between
 from autocontour.patient.identity import CaseKey
 from autocontour.patient.structures import ReviewStatus, StructureSet
@@ -55,15 +56,20 @@ class Case:
     """
 
     def __init__(self, folder: Path, key: CaseKey) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.key = key
-        self._lock = CaseLock(folder)
         try:
-            _check_key(folder / "case.json", key)
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = CaseLock(folder)
+        except OSError as error:
+            raise _unusable(error) from error
+        try:
+            _check_key(folder / KEY, key)
             self._open()
-        except BaseException:
+        except BaseException as error:
             self._lock.release()
+            if isinstance(error, OSError):
+                raise _unusable(error) from error
             raise
 
     def _open(self) -> None:
@@ -73,14 +79,17 @@ class Case:
         self.seen: dict[int, set[int]] = dict(snapshot.seen)
         self._steps, self._index = snapshot.steps, snapshot.index
         self._before_replay, self._packed = self.state, snapshot.packed
-        self.sequence = snapshot.sequence
+        self.sequence = self._sequence_kept = snapshot.sequence
+        self._lost = 0
         self.recovered: tuple[str, ...] = tuple(self._replay(record) for record in self._journal.records)
-        self.findings = tuple(_damage(snapshot, self._journal, self.sequence))
+        damage = find_damage(self.folder, snapshot, self._journal, self.sequence, self._lost)
+        self.findings = tuple(damage)
         self._journal.records.clear()
-        if self.recovered or self.findings:
-            self.snapshot()
         if self._journal.is_renewed:
-            remove_older(self.folder)  # they belong to the journal that was set aside
+            self.snapshot()  # the older ones belong to the journal that was set aside
+            remove_older(self.folder, self.sequence)
+        elif self.recovered or any(finding.severity > Severity.INFO for finding in self.findings):
+            self._try_snapshot()
 
     @property
     def state(self) -> CaseState:
@@ -115,15 +124,16 @@ class Case:
         Raises
         ------
         CaseError
-            If it may not change what it would; nothing is changed then.
+            If it may not change what it would, or the disk does not take it (``AC-CASE-005``); nothing is changed
+            then, neither here nor on the disk.
         """
         state = self.state.after(edit)
         self._write("edit", edit, seconds)
         self.seen = still_seen(self.seen, self.state, state)
         self._push(Step(edit.label, state, run=edit.run))
         self._count(edit, seconds)
-        if self.sequence % EDITS_PER_SNAPSHOT == 0:
-            self.snapshot()
+        if self.sequence - self._sequence_kept >= EDITS_PER_SNAPSHOT:
+            self._try_snapshot()
         if any(values.get("status") is ReviewStatus.APPROVED for values in edit.fields.values()):
             write_efforts(self.folder, state, self.seconds)
         return state
@@ -171,6 +181,15 @@ class Case:
         write_snapshot(
             self.folder, self.sequence, self._journal.end, self.state.numbers, self.seconds, self.seen, payloads
         )
+        self._sequence_kept = self.sequence
+
+    def _try_snapshot(self) -> bool:
+        """Write a snapshot if the disk takes it: all that it would hold is in the journal as well."""
+        try:
+            self.snapshot()
+        except OutputError:
+            return False
+        return True
 
     def __enter__(self) -> Case:
         return self
@@ -179,11 +198,14 @@ class Case:
         self.close()
 
     def close(self) -> None:
-        """Write a snapshot and let go of the case."""
+        """Write a snapshot and let go of the case.
+
+        On a full disk the journal alone holds the last changes; the case is then offered as one that was left.
+        """
         try:
-            self.snapshot()
-            write_efforts(self.folder, self.state, self.seconds)
-            clear_mark(self.folder)
+            if self._try_snapshot():
+                write_efforts(self.folder, self.state, self.seconds)
+                clear_mark(self.folder)
         finally:
             self._journal.close()
             self._lock.release()
@@ -221,7 +243,12 @@ class Case:
         content = unpack(record.payload)
         edit, kind = decode_edit(content["edit"]), content["kind"]
         before = self.state
-        if kind == "undo" and self._index:
+        self._lost += record.lost
+        if self._lost:  # the steps no longer follow one another: each is replayed as the change it made
+            twice = {item.structure.number for item in edit.added} & set(before.numbers)
+            changed = before.patched(replace(edit, removed=(*edit.removed, *twice)))
+            self._push(Step(edit.label, without_clashes(changed)))
+        elif kind == "undo" and self._index:
             self._index -= 1
         elif kind == "undo":
             first = Step(edit.label, before, run=edit.run)
@@ -254,19 +281,5 @@ def _check_key(path: Path, key: CaseKey) -> None:
         raise CaseError("AC-CASE-002")
 
 
-def _damage(snapshot: Snapshot, journal: Journal, sequence: int) -> Iterator[Finding]:
-    """Say what was damaged on the disk and what is lost by it."""
-    lost = snapshot.newest - sequence
-    if snapshot.sequence < snapshot.newest:
-        changes = "change is" if lost == 1 else f"{lost} changes are"
-        what = "Nothing is lost." if lost <= 0 else f"The last {changes} lost."
-        message = (
-            f"The newest copy of this case was damaged; it was rebuilt from the one before and the journal. {what}"
-        )
-        yield Finding("AC-CASE-020", Severity.WARN, message)
-    elif journal.is_renewed:
-        message = "The journal of this case was damaged; the structures are as in its newest copy."
-        yield Finding("AC-CASE-021", Severity.WARN, message, remedy="Look at what you did last.")
-    if journal.bytes_lost and not journal.is_renewed:
-        message = "The last change was not finished when the program ended; it could not be kept."
-        yield Finding("AC-CASE-022", Severity.WARN, message, remedy="Look at what you did last.")
+def _unusable(error: OSError) -> CaseError:
+    return CaseError("AC-CASE-004", reason=error.strerror or type(error).__name__)

@@ -1,7 +1,8 @@
 """Append-only files of checked records: what was written and synced is read back, whatever happened since.
 
 A record is a magic word, its length, its sequence number and the CRC-32 of both number and payload, then the payload.
-Reading stops at the first record that is not whole, which is where the power went.
+In a journal, reading goes on at the next sound record behind a damaged one; what follows the last sound record was
+being written when the power went.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import count
 from pathlib import Path
 
 from autocontour.base.errors import CaseError
@@ -22,18 +24,26 @@ MAGIC = b"ACJ1"
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record: its sequence number, its payload and where it ends in the file."""
+    """One record: its sequence number, its payload and where it ends in the file.
+
+    Attributes
+    ----------
+    lost
+        How many records before it could not be read.
+    """
 
     sequence: int
     payload: bytes
     end: int
+    lost: int = 0
 
 
 class Journal:
     """The append-only journal of a case.
 
-    A torn or damaged tail behind byte `start` is cut off when the journal is opened; what was cut is kept beside it
-    as ``*.damaged``. So is the whole of a journal that ends before `start`: it has lost what was written to it.
+    A torn or damaged tail behind the last sound record is cut off when the journal is opened; what was cut is kept
+    beside it as ``*.damaged``. So is the whole of a journal that ends before `start`: it has lost what was written to
+    it. Damage in the middle stays where it is, and the sound records behind it are read.
 
     Parameters
     ----------
@@ -42,7 +52,7 @@ class Journal:
     start
         The byte to read on from.
     after
-        Sequence number of the record before `start`; each record must follow the one before it.
+        Sequence number of the record before `start`.
 
     Attributes
     ----------
@@ -58,7 +68,7 @@ class Journal:
         self.path = path
         self.is_renewed = _size(path) < start
         self.end = 0 if self.is_renewed else start
-        self.records = [] if self.is_renewed else _in_sequence(read_records(path, start), after)
+        self.records = [] if self.is_renewed else list(read_journal(path, start, after))
         if self.records:
             self.end = self.records[-1].end
         self.bytes_lost = _cut_tail(path, self.end)
@@ -73,15 +83,16 @@ class Journal:
             If the disk does not take it whole (``AC-CASE-005``); the journal is as before then.
         """
         try:
-            self._file.write(frame(sequence, payload))
+            if _size(self.path) > self.end:  # what an earlier failure left and could not take back
+                self._file.truncate(self.end)
+            rest = memoryview(frame(sequence, payload))
+            while rest:  # a disk that is nearly full takes a part without an error
+                rest = rest[self._file.write(rest) :]
             os.fsync(self._file.fileno())
         except OSError as error:
-            self._file.truncate(self.end)
-            raise CaseError(
-                "AC-CASE-005",
-                f"The change could not be saved: {error.strerror}.",
-                "Make room on the disk that holds your cases, then do it again.",
-            ) from error
+            with suppress(OSError):
+                self._file.truncate(self.end)
+            raise CaseError("AC-CASE-005", reason=error.strerror or type(error).__name__) from error
         self.end += HEADER.size + len(payload)
 
     def close(self) -> None:
@@ -110,13 +121,42 @@ def read_records(path: Path, start: int = 0) -> Iterator[Record]:
             yield Record(sequence, payload, file.tell())
 
 
+def read_journal(path: Path, start: int = 0, after: int = 0) -> Iterator[Record]:
+    """Yield the records behind byte `start` that follow record `after`; damaged ones are passed over and counted."""
+    last, end = after, start
+    while True:
+        for record in read_records(path, end):
+            end = record.end
+            if record.sequence > last:
+                yield Record(record.sequence, record.payload, record.end, record.sequence - last - 1)
+                last = record.sequence
+        sound = _next_sound(path, end, last)
+        if sound is None:
+            return
+        end = sound
+
+
+def _next_sound(path: Path, start: int, last: int) -> int | None:
+    """Return where the next sound record behind damage begins that follows record `last`; None if there is none."""
+    if _size(path) <= start:
+        return None
+    with path.open("rb") as file:
+        file.seek(start)
+        data = file.read()
+    at = data.find(MAGIC, 1)
+    while at >= 0:
+        header = data[at : at + HEADER.size]
+        if len(header) == HEADER.size:
+            _, length, sequence, checksum = HEADER.unpack(header)
+            payload = data[at + HEADER.size : at + HEADER.size + length]
+            if sequence > last and len(payload) == length and _checksum(sequence, payload) == checksum:
+                return start + at
+        at = data.find(MAGIC, at + 1)
+    return None
+
+
 def _checksum(sequence: int, payload: bytes) -> int:
     return zlib.crc32(payload, zlib.crc32(sequence.to_bytes(8, "little")))
-
-
-def _in_sequence(records: Iterator[Record], after: int) -> list[Record]:
-    """Return the records up to the first that does not follow the one before it."""
-    return [record for _, record in takewhile(lambda pair: pair[0] == pair[1].sequence, enumerate(records, after + 1))]
 
 
 def _size(path: Path) -> int:
@@ -124,11 +164,26 @@ def _size(path: Path) -> int:
 
 
 def _cut_tail(path: Path, end: int) -> int:
+    """Cut off what lies behind byte `end`, once it is set aside; return how many bytes."""
     size = _size(path)
     if size <= end:
         return 0
     with path.open("r+b") as file:
         file.seek(end)
-        path.with_suffix(".damaged").write_bytes(file.read())
+        _set_aside(path, file.read())
         file.truncate(end)
     return size - end
+
+
+def _set_aside(path: Path, data: bytes) -> None:
+    """Keep `data` beside `path`, under a name that nothing was kept under before."""
+    names = (path.with_suffix(".damaged" if number == 1 else f".{number}.damaged") for number in count(1))
+    free = next(name for name in names if not name.exists())
+    try:
+        with free.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        free.unlink(missing_ok=True)
+        raise

@@ -11,7 +11,7 @@ from typing import Any
 
 from autocontour.base.errors import CaseError
 from autocontour.base.files import write_atomically
-from autocontour.case.journal import read_records
+from autocontour.case.journal import read_journal
 from autocontour.case.lock import CaseLock
 from autocontour.case.records import unpack
 from autocontour.case.snapshots import peek_newest
@@ -99,7 +99,7 @@ def _counted(folder: Path, scan: ScanFacts, begun: int) -> LeftCase | None:
     sequence, offset, listed = peek_newest(folder)
     numbers = set(listed)
     journal = folder / "journal.bin"
-    for record in read_records(journal, offset):
+    for record in read_journal(journal, offset, sequence):
         _follow(numbers, unpack(record.payload)["edit"])
         sequence = record.sequence
     if sequence <= begun:

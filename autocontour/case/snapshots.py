@@ -5,6 +5,7 @@ The first record says what follows: the structures, a record each, then the step
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -17,6 +18,7 @@ from autocontour.case.records import decode_item, encode_item, pack, unpack
 from autocontour.case.state import CaseState, CaseStructure
 
 SNAPSHOTS_KEPT = 2
+_NAME = re.compile(r"snapshot-\d{8,19}\.bin")
 
 
 class PackedStructures:
@@ -50,8 +52,8 @@ class Snapshot:
         Structure number → slices that were looked at.
     packed
         The structures of the state as they were read.
-    newest
-        Sequence of the newest snapshot file, sound or not: larger than `sequence` if that one could not be read.
+    unreadable
+        Sequences that the names of newer snapshot files claim that could not be read.
     """
 
     sequence: int = 0
@@ -61,7 +63,7 @@ class Snapshot:
     seconds: Mapping[int, float] = field(default_factory=dict)
     seen: Mapping[int, set[int]] = field(default_factory=dict)
     packed: PackedStructures = field(default_factory=PackedStructures)
-    newest: int = 0
+    unreadable: tuple[int, ...] = ()
 
 
 def write_snapshot(
@@ -92,37 +94,45 @@ def write_snapshot(
     }
     content = b"".join(frame(sequence, payload) for payload in (pack(record), *payloads))
     write_atomically(_path(folder, sequence), content)
-    for old in _files(folder)[SNAPSHOTS_KEPT:]:
+    for old in [path for path in _files(folder) if _sequence(path) <= sequence][SNAPSHOTS_KEPT:]:
         old.unlink()
 
 
 def read_newest(folder: Path) -> Snapshot:
     """Return the newest snapshot that is whole; without any the case starts empty and its whole journal is replayed."""
-    files = _files(folder)
-    newest = _sequence(files[0]) if files else 0
-    for path in files:
-        if snapshot := _read(path, newest):
+    unreadable: list[int] = []
+    for path in _files(folder):
+        if snapshot := _read(path, tuple(unreadable)):
             return snapshot
-    return Snapshot(newest=newest)
+        unreadable.append(_sequence(path))
+    return Snapshot(unreadable=tuple(unreadable))
 
 
 def peek_newest(folder: Path) -> tuple[int, int, list[int]]:
     """Return sequence, journal offset and structure numbers of the newest snapshot that can be read."""
     for path in _files(folder):
         for record in islice(read_records(path), 1):
+            if record.sequence != _sequence(path):
+                break
             content = unpack(record.payload)
             return record.sequence, content["offset"], content["structures"]
     return 0, 0, []
 
 
-def remove_older(folder: Path) -> None:
-    """Remove every snapshot but the newest."""
-    for old in _files(folder)[1:]:
-        old.unlink()
+def remove_older(folder: Path, sequence: int) -> None:
+    """Remove every snapshot older than that of `sequence`."""
+    for old in _files(folder):
+        if _sequence(old) < sequence:
+            old.unlink()
 
 
-def _read(path: Path, newest: int) -> Snapshot | None:
-    payloads = [record.payload for record in read_records(path)]
+def is_snapshot(name: str) -> bool:
+    """Whether a file's name is that of a snapshot."""
+    return _NAME.fullmatch(name) is not None
+
+
+def _read(path: Path, unreadable: tuple[int, ...]) -> Snapshot | None:
+    payloads = [record.payload for record in read_records(path) if record.sequence == _sequence(path)]
     content = unpack(payloads[0]) if payloads else {}
     end = 1 + len(content.get("structures", ()))
     if "structures" not in content or len(payloads) < end:
@@ -131,11 +141,13 @@ def _read(path: Path, newest: int) -> Snapshot | None:
     steps, index = restored_steps(CaseState(tuple(known.values())), payloads[end:])
     seconds = {int(number): value for number, value in content["seconds"].items()}
     seen = {int(number): set(slices) for number, slices in content.get("seen", {}).items()}
-    return Snapshot(_sequence(path), content["offset"], steps, index, seconds, seen, PackedStructures(known), newest)
+    return Snapshot(
+        _sequence(path), content["offset"], steps, index, seconds, seen, PackedStructures(known), unreadable
+    )
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(folder.glob("snapshot-*.bin"), key=_sequence, reverse=True)
+    return sorted((path for path in folder.iterdir() if is_snapshot(path.name)), key=_sequence, reverse=True)
 
 
 def _path(folder: Path, sequence: int) -> Path:

@@ -1,0 +1,141 @@
+"""The CT a case was drawn on: where it lies, and by what it is known, so that a closed case can be used again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from autocontour.base.errors import CaseError, CTError
+from autocontour.base.files import write_atomically
+from autocontour.base.jobs import Job
+from autocontour.patient.identity import CaseKey, case_key, series_key
+from autocontour.patient.volume import CTVolume
+
+if TYPE_CHECKING:
+    from autocontour.dicom import Series
+
+SOURCE = "ct.json"
+KEY = "case.json"
+
+
+@dataclass(frozen=True)
+class CTSource:
+    """Where the CT of a case lies.
+
+    Attributes
+    ----------
+    path
+        Folder of its files, or a NIfTI or NRRD file; None if it was never known.
+    content_checksum
+        See `CTVolume`; empty for a research file, whose voxels are part of the case's key.
+    """
+
+    path: Path | None
+    content_checksum: str
+
+
+def read_source(folder: Path) -> CTSource | None:
+    """Return where the CT of the case in `folder` lies; None for a case of an older version."""
+    try:
+        content = json.loads((folder / SOURCE).read_bytes())
+        return CTSource(Path(content["path"]) if content["path"] else None, str(content["content_checksum"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def read_key(folder: Path) -> CaseKey | None:
+    """Return the CT that the case in `folder` belongs to; None if there is no case."""
+    try:
+        return CaseKey(**json.loads((folder / KEY).read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def check_content(folder: Path, ct: CTVolume) -> None:
+    """Refuse a CT whose slices hold other values than when the case in `folder` was begun.
+
+    Raises
+    ------
+    CaseError
+        ``AC-CASE-030``.
+    """
+    known = read_source(folder)
+    if known and known.content_checksum and ct.content_checksum not in ("", known.content_checksum):
+        raise CaseError("AC-CASE-030", file=folder.name)
+
+
+def keep_source(folder: Path, ct: CTVolume, path: Path | None) -> None:
+    """Keep with the case where its CT lies and what it holds; what is known already stays where nothing new is given.
+
+    Raises
+    ------
+    OutputError
+        If the disk is full.
+    """
+    known = read_source(folder)
+    found = CTSource(path.resolve() if path else None, ct.content_checksum)
+    if known and found.path is None:
+        found = replace(found, path=known.path)
+    if known and not found.content_checksum:
+        found = replace(found, content_checksum=known.content_checksum)
+    if found != known:
+        content = {"path": str(found.path or ""), "content_checksum": found.content_checksum}
+        write_atomically(folder / SOURCE, json.dumps(content).encode())
+
+
+def read_case_ct(
+    folder: Path, roots: Sequence[Path] = (), job: Job | None = None, accepted: frozenset[str] = frozenset()
+) -> CTVolume:
+    """Read the CT of the case in `folder`: from where it lay, else from where it is found by its UIDs.
+
+    Parameters
+    ----------
+    roots
+        Folders that are searched, with all below them, if the CT is no longer where it was.
+    accepted
+        Codes of blocking findings that the user accepts.
+
+    Raises
+    ------
+    CaseError
+        ``AC-CASE-030`` if the CT has changed since, ``AC-CASE-031`` if it was not found, ``AC-CASE-032`` if there is no
+        case or one that never knew its CT's place and no `roots` are given.
+    CTError
+        If the CT cannot be read.
+    """
+    source, key, job = read_source(folder), read_key(folder), job or Job()
+    if key is None or (source is None and not roots):
+        raise CaseError("AC-CASE-032")
+    for place in ([source.path] if source and source.path else []) + list(roots):
+        for ct in _read_matching(place, key, job, accepted):
+            check_content(folder, ct)
+            keep_source(folder, ct, place)
+            return ct
+    raise CaseError("AC-CASE-031")
+
+
+def _read_matching(place: Path, key: CaseKey, job: Job, accepted: frozenset[str]) -> Iterator[CTVolume]:
+    """Yield the CT of `key` if it lies at a folder or file, read only when asked for."""
+    from autocontour.dicom import read_ct, read_image
+
+    if not key.series_instance_uid:
+        with suppress(CTError):
+            ct = read_image(place)
+            if case_key(ct) == key:
+                yield ct
+        return
+    for series in _series_at(place, job):
+        if series_key(series, series.geometry) == key:
+            yield read_ct(series, job, accepted)
+
+
+def _series_at(folder: Path, job: Job) -> list[Series]:
+    from autocontour.dicom import planning_cts, scan_folder
+
+    with suppress(CTError):
+        return planning_cts(scan_folder(folder, job))
+    return []
