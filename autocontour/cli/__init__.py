@@ -9,7 +9,7 @@ from importlib import import_module
 from autocontour import __version__
 from autocontour.base.errors import AutoContourError
 
-COMMANDS = ("contour", "gui", "info", "evaluate", "models", "train", "phantom", "demo", "selftest")
+COMMANDS = ("contour", "gui", "info", "evaluate", "check", "models", "train", "phantom", "demo", "selftest")
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -7,11 +7,11 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from autocontour.cli.inputs import add_ct_arguments, read_chosen_ct
+
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from autocontour.base.jobs import Job
-    from autocontour.patient.volume import CTVolume
     from autocontour.qa import Comparison
 
 
@@ -23,9 +23,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser("evaluate", help="compare two structure sets drawn on one CT")
     parser.add_argument("reference", type=Path, metavar="RS_A", help="the RTSTRUCT that counts as the reference")
     parser.add_argument("judged", type=Path, metavar="RS_B", help="the RTSTRUCT that is judged")
-    parser.add_argument("--ct", type=Path, required=True, metavar="FOLDER", help="folder of their CT series")
-    parser.add_argument("--series", metavar="UID", help="the CT series where the folder holds several")
-    parser.add_argument("--accept", nargs="+", default=[], metavar="CODE", help="use the CT in spite of these findings")
+    add_ct_arguments(parser)
     parser.add_argument("--structures", nargs="+", metavar="NAME", help="only these, by own or TG-263 name")
     parser.add_argument("--tau", type=float, default=3.0, metavar="MM", help="tolerance of the surface DSC (default 3)")
     parser.add_argument(
@@ -45,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     if not 0 <= args.tau < math.inf:
         raise UsageError("AC-US-050")
     with progress_job(quiet=args.json) as job:
-        ct = _read_ct(args, job)
+        ct = read_chosen_ct(args, job)
         reference, judged = (read_structure_set(path, ct) for path in (args.reference, args.judged))
         compared = compare_sets(
             reference,
@@ -65,14 +63,6 @@ def run(args: argparse.Namespace) -> int:
     for line in _remarks(compared):
         out.print(line, markup=False, soft_wrap=True)
     return 0
-
-
-def _read_ct(args: argparse.Namespace, job: Job) -> CTVolume:
-    from autocontour.dicom import planning_cts, read_ct, scan_folder
-    from autocontour.pipeline.sources import choose_series
-
-    series = choose_series(planning_cts(scan_folder(args.ct, job)), args.series)
-    return read_ct(series, job, frozenset(args.accept))
 
 
 def _table(compared: Comparison, tau_mm: float) -> Table:

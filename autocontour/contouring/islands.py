@@ -29,7 +29,7 @@ def drop_islands(contours: Contours, geometry: VolumeGeometry, smallest_cc: floa
     slices = np.repeat(list(contours), [len(multi.geoms) for multi in contours.values()])
     polygons = np.array([polygon for multi in contours.values() for polygon in multi.geoms], dtype=object)
     volumes_cc = shapely.area(polygons) * geometry.slice_thicknesses_mm[slices] / 1000.0
-    piece_of = _label_pieces(slices, polygons)
+    piece_of = label_pieces(slices, polygons)
     kept = np.bincount(piece_of, weights=volumes_cc)[piece_of] >= smallest_cc
     return {
         int(k): shapely.MultiPolygon(list(polygons[kept & (slices == k)]))
@@ -38,7 +38,7 @@ def drop_islands(contours: Contours, geometry: VolumeGeometry, smallest_cc: floa
     }
 
 
-def _label_pieces(slices: NDArray[np.int64], polygons: NDArray[np.object_]) -> NDArray[np.int32]:
+def label_pieces(slices: NDArray[np.int64], polygons: NDArray[np.object_]) -> NDArray[np.int32]:
     """Give each polygon its piece's number: polygons on neighbouring slices are joined where they intersect.
 
     Only neighbouring slices are compared, so that the work grows with the number of polygons, not with its square.

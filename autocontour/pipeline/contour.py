@@ -18,6 +18,7 @@ from autocontour.patient.provenance import Provenance
 from autocontour.patient.structures import Drawing, Structure, StructureSet
 from autocontour.patient.volume import CTVolume
 from autocontour.pipeline.plan import RULES, Plan, build_plan, offered_by
+from autocontour.qa.checks.check import ANATOMY, check_set, with_findings
 from autocontour.site.template import TemplateStructure
 
 LABEL = "AUTOCONTOUR"
@@ -85,16 +86,16 @@ def contour_ct(
     _draw_by_networks(run)
     structures = tuple(_finish(run, on_structure))
     reference = ct.reference
-    return Contoured(
-        StructureSet(
-            LABEL,
-            structures,
-            series_instance_uid=reference.series_instance_uid if reference else "",
-            frame_of_reference_uid=reference.frame_of_reference_uid if reference else "",
-            findings=(*ct.findings, *run.plan.findings, *run.findings),
-        ),
-        run.seconds,
+    structure_set = StructureSet(
+        LABEL,
+        structures,
+        series_instance_uid=reference.series_instance_uid if reference else "",
+        frame_of_reference_uid=reference.frame_of_reference_uid if reference else "",
+        findings=(*ct.findings, *run.plan.findings, *run.findings),
     )
+    with run.timed("checks"):
+        structure_set = with_findings(structure_set, check_set(ct, structure_set, checks=ANATOMY))
+    return Contoured(structure_set, run.seconds)
 
 
 def _draw_by_rules(run: _Run) -> None:

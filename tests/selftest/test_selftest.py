@@ -35,7 +35,7 @@ def test_contours_a_pixel_off_fail_the_selftest(monkeypatch: pytest.MonkeyPatch)
         )
         return CTVolume(ct.hu, geometry, ct.reference, ct.findings)
 
-    monkeypatch.setattr("autocontour.pipeline.request.read_ct", shifted)
+    monkeypatch.setattr("autocontour.pipeline.sources.read_ct", shifted)
     monkeypatch.setattr(selftest, "SITES", ("thorax",))
     assert main(["selftest"]) != 0
 

@@ -1,0 +1,44 @@
+"""A structure set against what the program draws on the same CT: the second look that a department takes by eye."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import shapely
+
+from autocontour.base.findings import Finding
+from autocontour.patient.matching import match_structures
+from autocontour.patient.structures import Contours, StructureSet
+from autocontour.patient.volume import CTVolume
+from autocontour.qa.compare import compare_contours
+
+LEAST_DSC = {"External": 0.97, "Lung_L": 0.90, "Lung_R": 0.90, "Lungs": 0.90, "SpinalCanal": 0.75}
+OTHERS_DSC = 0.60
+"""Below these a person should look. Of the organs that networks draw, clinical contours of the validation split differ
+by more in the cases that the model card lists."""
+SLICE_AREA = 0.5
+"""A slice is listed where the part that only one of them holds is more than this of their union."""
+
+
+def check_against(ct: CTVolume, structure_set: StructureSet, drawn: StructureSet) -> Iterator[Finding]:
+    """Yield a finding for each structure that differs much from the program's own contour, with the slices."""
+    for mine, own in match_structures(structure_set, drawn):
+        if not mine.contours or not own.contours:
+            continue
+        dsc = compare_contours(mine.contours, own.contours, ct.geometry).dsc
+        if dsc < LEAST_DSC.get(own.tg263_name, OTHERS_DSC):
+            by = own.provenance.algorithm if own.provenance else ""
+            slices = differing_slices(mine.contours, own.contours)
+            yield Finding.of(
+                "AC-QA-111", mine.name, slices, structure=mine.name, drawn_by=by, dsc=round(dsc, 2), count=len(slices)
+            )
+
+
+def differing_slices(one: Contours, other: Contours) -> list[int]:
+    """Return the slices on which two contours differ much, or on which only one is drawn."""
+    slices = sorted(one.keys() | other.keys())
+    a, b = (np.array([c.get(k, shapely.MultiPolygon()) for k in slices], dtype=object) for c in (one, other))
+    union = shapely.area(shapely.union(a, b))
+    apart = shapely.area(shapely.symmetric_difference(a, b))
+    return [k for k, part in zip(slices, apart / np.maximum(union, 1e-9), strict=True) if part > SLICE_AREA]

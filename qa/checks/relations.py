@@ -1,0 +1,123 @@
+"""Structures among one another: overlaps, targets in one another, all of them in the body."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from autocontour.base.findings import Finding
+from autocontour.contouring import volume_cc
+from autocontour.patient.matching import tg263_name
+from autocontour.patient.nomenclature import find_term
+from autocontour.patient.structures import Contours, Structure
+from autocontour.patient.volume import CTVolume
+from autocontour.qa.checks.anatomy import read_anatomy, split_side
+
+LEAST_OVERLAP_CC, LEAST_OVERLAP = 0.3, 0.05
+"""What two organs may share, in cm³ and of the smaller one, before it is reported."""
+LEAST_OUTSIDE_CC, LEAST_OUTSIDE = 0.1, 0.01
+"""What of a target may lie outside the larger one, in cm³ and of its volume: hand drawing is no better."""
+BODY_TOLERANCE_MM = 2.0
+"""How far a structure may reach beyond External: about a voxel."""
+TARGETS = ("GTV", "CTV", "PTV")
+
+
+def check_overlaps(ct: CTVolume, structures: Sequence[Structure]) -> Iterator[Finding]:
+    """Yield a finding for each pair of known organs that overlap although anatomy excludes it."""
+    anatomy = read_anatomy()
+    organs = [s for s in structures if s.interpreted_type in ("ORGAN", "AVOIDANCE") and _is_known(s)]
+    for one, other in combinations(organs, 2):
+        (base, side), (base_other, side_other) = split_side(one), split_side(other)
+        if anatomy.may_share(base, base_other) or (base == base_other and side == side_other):
+            continue
+        shared = _shared(one.contours, other.contours)
+        cc = volume_cc(shared, ct.geometry)
+        smaller = min(volume_cc(s.contours, ct.geometry) for s in (one, other))
+        if cc > LEAST_OVERLAP_CC and cc > LEAST_OVERLAP * smaller:
+            where = f"{one.name}, {other.name}"
+            yield Finding.of("AC-QA-104", where, shared, one=one.name, other=other.name, cc=round(cc, 1))
+
+
+def check_targets(ct: CTVolume, structures: Sequence[Structure]) -> Iterator[Finding]:
+    """Yield a finding for each target that is not inside the next larger one of the same name (GTV, CTV, PTV)."""
+    by_family: dict[str, dict[str, Structure]] = {family: {} for family in TARGETS}
+    for structure in structures:
+        name = structure.name.strip()
+        family = next((f for f in TARGETS if name.upper().startswith(f)), None)
+        if family:
+            by_family[family][name[3:].strip(" _-").casefold()] = structure
+    for small, large in (("GTV", "CTV"), ("CTV", "PTV"), ("GTV", "PTV")):
+        if (small, large) == ("GTV", "PTV") and by_family["CTV"]:
+            continue
+        for inner, outer in _partners(by_family[small], by_family[large]):
+            yield from _check_inside(ct, inner, outer)
+
+
+def check_external(ct: CTVolume, structures: Sequence[Structure]) -> Iterator[Finding]:
+    """Yield a finding for each structure that reaches outside the body's outline."""
+    outlines = [s for s in structures if s.interpreted_type == "EXTERNAL" or tg263_name(s) == "External"]
+    if len(outlines) != 1:
+        return
+    body = {k: _filled(shape) for k, shape in outlines[0].contours.items()}
+    for structure in structures:
+        if structure is outlines[0] or structure.interpreted_type in ("SUPPORT", "BOLUS", "FIXATION", "MARKER"):
+            continue
+        outside = _outside(structure.contours, body)
+        cc, whole = (volume_cc(c, ct.geometry) for c in (outside, structure.contours))
+        if cc > LEAST_OVERLAP_CC and cc > LEAST_OUTSIDE * whole:
+            where = structure.name
+            yield Finding.of("AC-QA-101", where, outside, structure=structure.name, cc=round(cc, 1))
+
+
+def _filled(outline: shapely.MultiPolygon) -> shapely.Geometry:
+    """Return the body on one slice with its airways, a little larger."""
+    solid = shapely.MultiPolygon([shapely.Polygon(part.exterior) for part in outline.geoms])
+    return shapely.buffer(solid, BODY_TOLERANCE_MM, quad_segs=4)
+
+
+def _is_known(structure: Structure) -> bool:
+    name = tg263_name(structure)
+    return bool(name) and find_term(name).known
+
+
+def _partners(small: dict[str, Structure], large: dict[str, Structure]) -> Iterator[tuple[Structure, Structure]]:
+    """Pair targets with the same rest of the name; a single one of each is a pair whatever it is called."""
+    if len(small) == len(large) == 1:
+        yield next(iter(small.values())), next(iter(large.values()))
+        return
+    yield from ((structure, large[rest]) for rest, structure in small.items() if rest in large)
+
+
+def _check_inside(ct: CTVolume, inner: Structure, outer: Structure) -> Iterator[Finding]:
+    outside = _outside(inner.contours, outer.contours)
+    cc, whole = (volume_cc(contours, ct.geometry) for contours in (outside, inner.contours))
+    if cc > LEAST_OUTSIDE_CC and cc > LEAST_OUTSIDE * whole:
+        where = f"{inner.name}, {outer.name}"
+        yield Finding.of("AC-QA-105", where, outside, inner=inner.name, outer=outer.name, cc=round(cc, 1))
+
+
+def _shared(one: Contours, other: Contours) -> Contours:
+    slices = sorted(one.keys() & other.keys())
+    a, b = (np.array([contours[k] for k in slices], dtype=object) for contours in (one, other))
+    return _areas(slices, shapely.intersection(a, b)) if slices else {}
+
+
+def _outside(inner: Contours, outer: Mapping[int, shapely.Geometry]) -> Contours:
+    slices = sorted(inner)
+    a = np.array([inner[k] for k in slices], dtype=object)
+    b = np.array([outer.get(k, shapely.MultiPolygon()) for k in slices], dtype=object)
+    return _areas(slices, shapely.difference(a, b))
+
+
+def _areas(slices: Sequence[int], shapes: NDArray[np.object_]) -> Contours:
+    """Return what has an area, as contours."""
+    found = {}
+    for index, shape in zip(slices, shapes, strict=True):
+        parts = [part for part in shapely.get_parts(shape) if part.geom_type == "Polygon" and part.area > 0]
+        if parts:
+            found[index] = shapely.MultiPolygon(parts)
+    return found
