@@ -49,10 +49,10 @@ def run(args: argparse.Namespace) -> int:
     if args.reviews is not None:
         return _show_reviews(args.reviews, as_json=args.json)
     from autocontour.cli.console import print_json, progress_job
-    from autocontour.dicom import scan_folder
+    from autocontour.dicom import scan_folder, with_value_findings
 
     with progress_job(quiet=args.json) as job:
-        found = scan_folder(args.folder, job)
+        found = [with_value_findings(series) for series in scan_folder(args.folder, job)]
     if args.json:
         print_json([_to_json(series, patients=args.patients) for series in found])
     else:
@@ -142,10 +142,10 @@ def _describe(series: Series, common: set[Finding]) -> Iterator[str]:
         yield f"{shape} voxels of {spacing} mm (z × y × x), slices from {first:.1f} to {last:.1f} mm"
     if series.is_planning_ct:
         yield f"{'sound' if series.is_sound else 'blocked'}, --series {series.series_instance_uid}"
-    # That an RTSTRUCT is no CT needs no saying.
+    # It is clear that an RTSTRUCT is not a CT.
     yield from (_line(f) for f in series.findings if f not in common and (f.code != NOT_CT or series.modality == "CT"))
 
 
 def _line(finding: Finding) -> str:
-    where = f" [{finding.where}]" if finding.where else ""
+    where = f" [{finding.where}]" if finding.where and finding.where not in finding.message else ""
     return f"{finding.severity.name} {finding.code} {finding.message}{where} {finding.remedy}".rstrip()

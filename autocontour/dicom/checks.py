@@ -1,4 +1,4 @@
-"""What can be wrong with a CT series, told from its headers alone.
+"""What can be wrong with a CT series, by its headers alone.
 
 Every case becomes a `Finding` with a stable code. A BLOCK stops the reading of that series; the few in `ACCEPTABLE`
 a user may accept explicitly, and the volume then carries them.
@@ -8,12 +8,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
+from pydicom.uid import UID
 
+from autocontour.base.errors import CTError
 from autocontour.base.findings import Finding, Severity
 from autocontour.dicom import elements
+from autocontour.dicom.acquisitions import INTERLEAVED, check_acquisitions, check_order
+from autocontour.dicom.extent import WRONG_SIZE, check_extent
 from autocontour.dicom.header import SliceHeader
+from autocontour.dicom.lut import check_luts
 from autocontour.dicom.placement import (
     Floats,
     angle_to_axial_deg,
@@ -22,7 +28,8 @@ from autocontour.dicom.placement import (
     normal_positions,
     stray_from_normal_mm,
 )
-from autocontour.dicom.wording import counted, shown
+from autocontour.dicom.values import NO_NEGATIVE_VALUES, NOT_HU_VALUES
+from autocontour.dicom.wording import shown
 from autocontour.patient.geometry import SPACING_TOLERANCE, SPACING_TOLERANCE_MM
 
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
@@ -34,6 +41,7 @@ LOCALIZER = "AC-CT-012"
 MULTI_FRAME = "AC-CT-013"
 NOT_HU = "AC-CT-014"
 NO_RESCALE = "AC-CT-015"
+RESCALE_ABSENT = "AC-CT-039"
 MIXED_RESCALE = "AC-CT-016"
 PIXEL_FORMAT = "AC-CT-017"
 LOSSY = "AC-CT-018"
@@ -55,9 +63,15 @@ UNEVEN_SPACING = "AC-CT-033"
 ONE_SLICE = "AC-CT-034"
 TILT_IN_HEADER = "AC-CT-035"
 EXCESS = "AC-CT-036"
+PADDED = "AC-CT-048"
 TRUNCATED = "AC-CT-040"
 
-ACCEPTABLE = frozenset({NOT_HU, MIXED_RESCALE, MISSING_SLICES, UNEVEN_SPACING, TILT_IN_HEADER})
+ACCEPTABLE = frozenset(
+    {
+        *(NOT_HU, MIXED_RESCALE, MISSING_SLICES, UNEVEN_SPACING, TILT_IN_HEADER),
+        *(INTERLEAVED, WRONG_SIZE, NO_NEGATIVE_VALUES, NOT_HU_VALUES),
+    }
+)
 """Blocking findings that a user may accept explicitly; the rest would need guessing."""
 
 OBLIQUE_LIMIT_DEG = 5.0
@@ -68,8 +82,6 @@ _COSINE_TOLERANCE = 1e-4
 _RELATIVE_TOLERANCE = 1e-4
 _LARGEST_MATRIX = 8192
 _SYNTAXES = elements.NATIVE | elements.LOSSLESS | elements.LOSSY
-_EXPORT_AGAIN = "Export the series again from the scanner or archive."
-_ACCEPT = "Export the series again, or accept the finding explicitly: true slice positions are kept."
 
 
 def check_series(slices: Sequence[SliceHeader]) -> tuple[Finding, ...]:
@@ -89,30 +101,25 @@ def _check_kind(slices: Sequence[SliceHeader]) -> Iterator[Finding]:
     first = slices[0]
     kinds = Counter((s.modality, s.sop_class_uid) for s in slices)
     if not any(s.modality == "CT" for s in slices):
-        what = first.modality or "something without a modality"
-        yield _block(NOT_CT, f"The series is {what}, not CT.", remedy="Choose the planning CT.")
+        yield _not_ct(first)
         return
     if any(s.sop_class_uid in ENHANCED_CT or s.number_of_frames != 1 for s in slices):
-        yield _block(
-            MULTI_FRAME,
-            "The series is an enhanced multi-frame CT, which is not supported.",
-            remedy="Export it as classic CT images, one slice a file.",
-        )
+        yield Finding.of(MULTI_FRAME)
     elif len(kinds) > 1 or first.sop_class_uid != CT_IMAGE:
         others = [s for s in slices if (s.modality, s.sop_class_uid) != ("CT", CT_IMAGE)]
-        code = MIXED_KINDS if len(others) < len(slices) else NOT_CT
-        yield _block(
-            code,
-            f"Not CT images (secondary capture, MR, PET …): {_share(others, slices)}.",
-            others[0],
-            "Export the series without them.",
-        )
+        if len(others) < len(slices):
+            yield _share(MIXED_KINDS, others, slices)
+        else:
+            yield _not_ct(first)
     localizers = [s for s in slices if is_localizer(s)]
     if localizers:
-        message = f"Localizers (scouts): {_share(localizers, slices)}."
-        yield _block(LOCALIZER, message, localizers[0], "Export the series without the localizer.")
+        yield _share(LOCALIZER, localizers, slices)
     if any(s.lossy or s.transfer_syntax in elements.LOSSY for s in slices):
-        yield Finding(LOSSY, Severity.WARN, "The pixels were compressed with loss before they came here.")
+        yield Finding.of(LOSSY)
+
+
+def _not_ct(first: SliceHeader) -> Finding:
+    return Finding.of(NOT_CT, modality=first.modality[:16] or "-", sop_class=UID(first.sop_class_uid).name[:64])
 
 
 def is_localizer(header: SliceHeader) -> bool:
@@ -122,41 +129,56 @@ def is_localizer(header: SliceHeader) -> bool:
 
 def _check_presence(slices: Sequence[SliceHeader]) -> Iterator[Finding]:
     required = (
-        (NO_FRAME_OF_REFERENCE, "Frame of Reference UID", lambda s: s.frame_of_reference_uid),
-        (NO_POSITION, "Image Position (Patient)", lambda s: s.position_lps_mm is not None),
-        (NO_ORIENTATION, "Image Orientation (Patient)", lambda s: direction_of(s.orientation) is not None),
-        (NO_PIXEL_SPACING, "Pixel Spacing", lambda s: s.pixel_spacing_vu_mm is not None),
+        (NO_FRAME_OF_REFERENCE, lambda s: s.frame_of_reference_uid),
+        (NO_POSITION, lambda s: s.position_lps_mm is not None),
+        (NO_ORIENTATION, lambda s: direction_of(s.orientation) is not None),
+        (NO_PIXEL_SPACING, lambda s: s.pixel_spacing_vu_mm is not None),
     )
-    for code, name, is_there in required:
+    for code, is_there in required:
         without = [s for s in slices if not is_there(s)]
         if without:
-            yield _block(code, f"No valid {name} in {_share(without, slices)}.", without[0])
+            yield _share(code, without, slices)
     yield from _check_pixel_format(slices)
+    yield from _check_rescale(slices)
 
 
 def _check_pixel_format(slices: Sequence[SliceHeader]) -> Iterator[Finding]:
     foreign = [s for s in slices if s.transfer_syntax not in _SYNTAXES]
     if foreign:
-        message = f"The pixels are encoded in a way that is not supported in {_share(foreign, slices)}."
-        yield _block(TRANSFER_SYNTAX, message, foreign[0], "Export the series uncompressed.")
+        yield _share(TRANSFER_SYNTAX, foreign, slices)
     odd = [s for s in slices if not _is_grey(s)]
     if odd:
-        message = f"No greyscale image of a size and depth that CT has: {_share(odd, slices)}."
-        yield _block(PIXEL_FORMAT, message, odd[0])
-    long = [s for s in slices if _excess_bytes(s) > 1]
+        yield _share(PIXEL_FORMAT, odd, slices)
+        return
+    excess = [_excess_bytes(s) for s in slices]
+    long = [s for s, size in zip(slices, excess, strict=True) if size > 1 and _is_of_another_matrix(s, size)]
     if long:
-        yield _block(EXCESS, f"More pixel data than rows and columns in {_share(long, slices)}.", long[0])
-    short = [s for s in slices if _excess_bytes(s) < 0]
+        yield _share(EXCESS, long, slices)
+    padded = [s for s, size in zip(slices, excess, strict=True) if size > 1 and not _is_of_another_matrix(s, size)]
+    if padded:
+        yield Finding.of(PADDED, shown(padded[0].path), count=len(padded), total=len(slices), size=max(excess))
+    short = [s for s, size in zip(slices, excess, strict=True) if size < 0]
     if short:
-        message = f"The pixel data are cut short in {_share(short, slices)}."
-        yield _block(TRUNCATED, message, short[0], "Copy the files again, whole.")
-    bare = [s for s in slices if s.rescale_slope is None or s.rescale_intercept is None or s.rescale_slope <= 0]
-    if bare:
-        yield _rescale_missing(slices, bare)
+        yield Finding.of(TRUNCATED, count=len(short), total=len(slices), file=shown(short[0].path))
+
+
+def _check_rescale(slices: Sequence[SliceHeader]) -> Iterator[Finding]:
+    with_lut = [s for s in slices if s.has_modality_lut]
+    if with_lut:
+        yield from check_luts(slices, with_lut)
+    else:
+        bare = [s for s in slices if not _is_rescaled(s)]
+        if bare and not any(s.has_rescale for s in slices) and all(s.pixel_representation == 1 for s in slices):
+            yield Finding.of(RESCALE_ABSENT)
+        elif bare:
+            yield _share(NO_RESCALE, bare, slices)
     units = {s.rescale_type for s in slices} - {"", "HU", "US"}
     if units:
-        message = "The voxels are not Hounsfield units: Rescale Type is " + ", ".join(sorted(units))[:32] + "."
-        yield _block(NOT_HU, message, remedy="Choose the planning CT in Hounsfield units.")
+        yield Finding.of(NOT_HU, types=", ".join(sorted(units))[:32])
+
+
+def _is_rescaled(header: SliceHeader) -> bool:
+    return header.rescale_slope is not None and header.rescale_intercept is not None and header.rescale_slope > 0
 
 
 def _is_grey(header: SliceHeader) -> bool:
@@ -165,7 +187,9 @@ def _is_grey(header: SliceHeader) -> bool:
         and 0 < header.rows <= _LARGEST_MATRIX
         and 0 < header.columns <= _LARGEST_MATRIX
         and header.bits_allocated in (8, 16, 32)
-        and 0 < header.bits_stored <= header.bits_allocated
+        and 0 < header.bits_stored <= header.high_bit + 1 <= header.bits_allocated
+        and header.pixel_representation in (0, 1)
+        and (header.high_bit == header.bits_stored - 1 or header.transfer_syntax in elements.NATIVE)
         and (header.pixel_length != elements.UNDEFINED or header.transfer_syntax not in elements.NATIVE)
     )
 
@@ -178,12 +202,11 @@ def _excess_bytes(header: SliceHeader) -> int:
     return min(header.pixel_length, header.size - header.pixel_offset) - needed
 
 
-def _rescale_missing(slices: Sequence[SliceHeader], bare: Sequence[SliceHeader]) -> Finding:
-    """Signed stored values can be HU as they are; unsigned ones cannot hold air."""
-    message = f"No valid rescale slope or intercept in {_share(bare, slices)}"
-    if all(rescale_of(s) == (None, None) and s.pixel_representation == 1 for s in slices):
-        return Finding(NO_RESCALE, Severity.WARN, f"{message}; the stored values are taken as Hounsfield units.")
-    return _block(NO_RESCALE, f"{message}, and the stored values cannot be Hounsfield units.", bare[0])
+def _is_of_another_matrix(header: SliceHeader, excess: int) -> bool:
+    """Whether excess bytes can be rows, columns or frames; padding at the end (PS3.5 8.1.1) is none of these."""
+    size = header.bits_allocated // 8
+    frame = header.rows * header.columns * size
+    return excess >= frame or excess % (header.rows * size) == 0 or excess % (header.columns * size) == 0
 
 
 def _check_sameness(slices: Sequence[SliceHeader]) -> Iterator[Finding]:
@@ -196,14 +219,14 @@ def _check_sameness(slices: Sequence[SliceHeader]) -> Iterator[Finding]:
     off_orientation = (np.abs(orientations - orientations[0]) > _COSINE_TOLERANCE).any(axis=1)
     spacing = [s for s, off in zip(slices, off_spacing, strict=True) if off]
     orientation = [s for s, off in zip(slices, off_orientation, strict=True) if off]
-    for code, name, others in (
-        (MIXED_MATRIX, "numbers of rows and columns", matrix),
-        (MIXED_PIXEL_SPACING, "pixel spacing", spacing),
-        (MIXED_ORIENTATION, "orientation", orientation),
-        (MIXED_RESCALE, "rescale slope or intercept", rescale),
+    for code, others in (
+        (MIXED_MATRIX, matrix),
+        (MIXED_PIXEL_SPACING, spacing),
+        (MIXED_ORIENTATION, orientation),
+        (MIXED_RESCALE, rescale),
     ):
         if others:
-            yield _block(code, f"The slices differ in their {name}.", others[0])
+            yield Finding.of(code, shown(others[0].path))
 
 
 def rescale_of(header: SliceHeader) -> tuple[float | None, float | None]:
@@ -221,21 +244,19 @@ def _check_placement(slices: Sequence[SliceHeader]) -> Iterator[Finding]:
     if (steps >= _SAME_POSITION_MM).all():
         yield from _check_tilt(slices, origins, direction)
     yield from _check_obliquity(direction)
+    yield from check_acquisitions(slices)
+    yield from check_order(slices, positions, direction)
+    yield from check_extent(slices, positions)
 
 
 def _check_steps(slices: Sequence[SliceHeader], steps: Floats) -> Iterator[Finding]:
     """Slice steps are sound when all are equal within 1 % and 0.1 mm."""
     if not len(steps):
-        yield Finding(ONE_SLICE, Severity.WARN, "The series is a single slice; volumes assume a spacing of 1 mm.")
+        yield Finding.of(ONE_SLICE)
         return
     same = steps < _SAME_POSITION_MM
     if same.any():
-        message = (
-            f"{counted(int(same.sum()), 'slice')} at the position of another: two acquisitions or phases in one series."
-        )
-        yield _block(
-            SAME_POSITION, message, slices[int(same.argmax()) + 1], "Export one acquisition or phase as its own series."
-        )
+        yield Finding.of(SAME_POSITION, shown(slices[int(same.argmax()) + 1].path), count=int(same.sum()))
         return
     usual = float(np.median(steps))
     off = np.abs(steps - usual) > min(SPACING_TOLERANCE * usual, SPACING_TOLERANCE_MM)
@@ -243,17 +264,15 @@ def _check_steps(slices: Sequence[SliceHeader], steps: Floats) -> Iterator[Findi
         return
     gaps = np.rint(steps[off] / usual)
     first = int(off.argmax())
-    where = slices[first]
-    at = f"after the slice {steps[:first].sum():.1f} mm into the stack"
+    where, at_mm = shown(slices[first].path), float(steps[:first].sum())
     beside = np.flatnonzero(off)
     about = tuple(np.union1d(beside, beside + 1).tolist())
     whole = (gaps >= 2) & (np.abs(steps[off] - gaps * usual) <= SPACING_TOLERANCE_MM * gaps)
     if whole.all():
-        missing = int((gaps - 1).sum())
-        yield _block(MISSING_SLICES, f"{counted(missing, 'slice')} missing, the first {at}.", where, _ACCEPT, about)
+        yield Finding.of(MISSING_SLICES, where, about, count=int((gaps - 1).sum()), at_mm=at_mm)
     else:
-        message = f"The slice spacing changes between {steps.min():.2f} and {steps.max():.2f} mm, first {at}."
-        yield _block(UNEVEN_SPACING, message, where, _ACCEPT, about)
+        least, most = float(steps.min()), float(steps.max())
+        yield Finding.of(UNEVEN_SPACING, where, about, least_mm=least, most_mm=most, at_mm=at_mm)
 
 
 def _check_tilt(slices: Sequence[SliceHeader], origins: Floats, direction: Floats) -> Iterator[Finding]:
@@ -264,8 +283,7 @@ def _check_tilt(slices: Sequence[SliceHeader], origins: Floats, direction: Float
     if off.any():
         yield _stray_finding(slices, stray, length, int(np.flatnonzero(off)[0]))
     elif max(abs(s.gantry_tilt_deg) for s in slices) > _TILT_DEG:
-        message = "The header speaks of a tilted gantry, the slice positions do not."
-        yield _block(TILT_IN_HEADER, message, remedy="Check the scan; if the slices are upright, accept the finding.")
+        yield Finding.of(TILT_IN_HEADER)
 
 
 def _stray_finding(slices: Sequence[SliceHeader], stray: Floats, length: Floats, first: int) -> Finding:
@@ -273,20 +291,17 @@ def _stray_finding(slices: Sequence[SliceHeader], stray: Floats, length: Floats,
     is_linear = bool(np.abs(stray - length[:, None] * shear).max() <= SPACING_TOLERANCE_MM + length[-1] * 1e-3)
     if is_linear:
         angle = float(np.degrees(np.arctan(np.linalg.norm(shear))))
-        message = f"The gantry was tilted: the stack of slices leans by {angle:.1f}° from their normal."
-        return _block(GANTRY_TILT, message, remedy="Plan on a scan without gantry tilt.")
-    message = f"Slices are shifted sideways by up to {np.linalg.norm(stray, axis=1).max():.1f} mm."
-    return _block(SHIFTED_SLICES, message, slices[first], "Export slices of one reconstruction.")
+        return Finding.of(GANTRY_TILT, angle_deg=angle)
+    shift = float(np.linalg.norm(stray, axis=1).max())
+    return Finding.of(SHIFTED_SLICES, shown(slices[first].path), shift_mm=shift)
 
 
 def _check_obliquity(direction: Floats) -> Iterator[Finding]:
     angle = angle_to_axial_deg(direction)
     if not is_axial(direction) or angle > OBLIQUE_LIMIT_DEG:
-        message = f"The slices are oblique: {angle:.0f}° from the nearest axial orientation."
-        yield _block(OBLIQUE, message, remedy="Plan on axial slices.")
+        yield Finding.of(OBLIQUE, angle_deg=angle)
     elif angle > _AXIAL_DEG:
-        message = f"The slices are oblique by {angle:.1f}°; contours lie in the slices' own planes."
-        yield Finding(SLIGHTLY_OBLIQUE, Severity.INFO, message)
+        yield Finding.of(SLIGHTLY_OBLIQUE, angle_deg=angle)
 
 
 _STAGES = (
@@ -297,21 +312,30 @@ _STAGES = (
 )
 
 
-def _share(some: Sequence[SliceHeader], slices: Sequence[SliceHeader]) -> str:
-    return f"{len(some)} of {counted(len(slices), 'file')}"
-
-
-def _block(
-    code: str,
-    message: str,
-    header: SliceHeader | None = None,
-    remedy: str = _EXPORT_AGAIN,
-    slices: tuple[int, ...] = (),
-) -> Finding:
-    return Finding(code, Severity.BLOCK, message, shown(header.path) if header else "", remedy, slices)
+def _share(code: str, some: Sequence[SliceHeader], slices: Sequence[SliceHeader]) -> Finding:
+    """Make the Finding that `some` of the `slices` share, pointing at the first."""
+    return Finding.of(code, shown(some[0].path), count=len(some), total=len(slices))
 
 
 def blocking(findings: Sequence[Finding], accepted: frozenset[str] = frozenset()) -> list[Finding]:
     """Return the findings that still stop the work once the acceptable ones among `accepted` are let through."""
     allowed = accepted & ACCEPTABLE
     return [f for f in findings if f.severity is Severity.BLOCK and f.code not in allowed]
+
+
+def refuse_blocked(findings: Sequence[Finding], accepted: frozenset[str] = frozenset()) -> None:
+    """Raise a `CTError` for the first finding that blocks, naming the others."""
+    blocks = blocking(findings, accepted)
+    if not blocks:
+        return
+    first, others = blocks[0], [f.code for f in blocks[1:]]
+    also = f" (also {', '.join(others)})" if others else ""
+    where = f" [{first.where}]" if first.where else ""
+    raise CTError(first.code, f"{first.message}{where}{also}", first.remedy, **dict(first.values))
+
+
+def downgraded(finding: Finding) -> Finding:
+    """Turn a blocking finding that the user accepted into a warning that says so."""
+    if finding.severity is not Severity.BLOCK:
+        return finding
+    return replace(finding, severity=Severity.WARN, message=f"Accepted by the user: {finding.message}", remedy="")

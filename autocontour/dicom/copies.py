@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from autocontour.base.errors import CTError
-from autocontour.base.findings import Finding, Severity
+from autocontour.base.findings import Finding
 from autocontour.dicom.header import SliceHeader
 from autocontour.dicom.read import dataset_start, read_bytes
-from autocontour.dicom.wording import counted, shown
+from autocontour.dicom.wording import shown
 
 COPIES = "AC-CT-004"
 CONFLICTING_COPIES = "AC-CT-005"
@@ -52,16 +52,10 @@ def _have_same_content(a: SliceHeader, b: SliceHeader) -> bool:
 def _say_dropped(files: Sequence[SliceHeader]) -> list[Finding]:
     if not files:
         return []
-    return [
-        Finding(
-            COPIES, Severity.INFO, f"{counted(len(files), 'file')} ignored: copies of others.", shown(files[0].path)
-        )
-    ]
+    return [Finding.of(COPIES, shown(files[0].path), count=len(files))]
 
 
 def _say_conflicting(files: Sequence[SliceHeader]) -> list[Finding]:
     if not files:
         return []
-    message = f"{counted(len(files), 'file')} with the SOP Instance UID of another file but other content."
-    remedy = "Find out which files are right and export the series again."
-    return [Finding(CONFLICTING_COPIES, Severity.BLOCK, message, shown(files[0].path), remedy)]
+    return [Finding.of(CONFLICTING_COPIES, shown(files[0].path), count=len(files))]

@@ -13,15 +13,17 @@ from pydicom import Dataset
 from pydicom.tag import Tag
 
 from autocontour.base.errors import CTError
-from autocontour.base.findings import Finding, Severity
+from autocontour.base.findings import Finding
 from autocontour.base.jobs import Job
-from autocontour.dicom.checks import blocking
+from autocontour.dicom.checks import ACCEPTABLE, blocking, downgraded, refuse_blocked
 from autocontour.dicom.field import find_outside_field
 from autocontour.dicom.header import SliceHeader
+from autocontour.dicom.padding import TISSUE_PADDING, is_like_tissue, padding_hu
 from autocontour.dicom.pixels import CHANGED, SliceRead, check_unchanged, read_slice
 from autocontour.dicom.read import guarded, read_dataset, unreadable
 from autocontour.dicom.scan import Series, find_late_files
-from autocontour.dicom.wording import counted, shown
+from autocontour.dicom.values import check_values, sample_slices
+from autocontour.dicom.wording import shown
 from autocontour.patient.volume import CTVolume, SeriesReference
 
 CLIPPED = "AC-CT-042"
@@ -63,39 +65,81 @@ def read_ct(series: Series, job: Job, accepted: frozenset[str] = frozenset()) ->
     Returns
     -------
     CTVolume
-        Slices ascend along the normal given by the orientation; values as stored after rescaling, padding included.
+        Slices ascend along the normal given by the orientation; values as stored after rescaling. Padding that reads as
+        tissue is replaced by air, other padding kept; `outside_field` holds where it is.
 
     Raises
     ------
     CTError
         If a finding blocks the series, a file changed since the scan, or pixels are cut short or cannot be decoded.
     """
-    refuse_blocked(series, accepted)
+    refuse_blocked(series.findings, accepted)
     geometry = series.geometry
     assert geometry is not None  # the checks blocked everything else
     header = _read_reference_header(series.slices[0])
     hu, slices = _read_voxels(series, job)
     _refuse_growth(series)
-    findings = [_downgraded(f) for f in series.findings]
+    indices = sample_slices(len(hu))
+    planes = [hu[index] for index in indices]
+    outside = _outside_field(planes, slices)
+    findings = series.findings
+    if not series.has_checked_values:
+        looked_at = outside if outside is None or len(outside) == 1 else outside[indices]
+        findings = (*findings, *_check_values(series, indices, planes, [slices[i] for i in indices], looked_at))
+        refuse_blocked(findings, accepted)
     return CTVolume(
         hu,
         geometry,
         _reference(series, header),
-        (*findings, *_clipped(slices)),
+        (*map(downgraded, findings), *_clipped(slices)),
         _content_checksum(series, slices),
-        find_outside_field(hu),
+        outside,
     )
 
 
-def refuse_blocked(series: Series, accepted: frozenset[str] = frozenset()) -> None:
-    """Raise a `CTError` for the first finding that blocks the series, naming the others."""
-    blocks = blocking(series.findings, accepted)
-    if not blocks:
-        return
-    first, others = blocks[0], [f.code for f in blocks[1:]]
-    also = f" (also {', '.join(others)})" if others else ""
-    where = f" [{first.where}]" if first.where else ""
-    raise CTError(first.code, f"{first.message}{where}{also}", first.remedy)
+def with_value_findings(series: Series) -> Series:
+    """Add to a planning CT what a look at the voxels of some slices finds.
+
+    `read_ct` does the same and needs no such look before. A series that cannot be read is returned as it is.
+    """
+    blocks = {finding.code for finding in blocking(series.findings)}
+    if series.has_checked_values or not series.is_planning_ct or not blocks <= ACCEPTABLE:
+        return series
+    indices = sample_slices(len(series))
+    chosen = [series.slices[index] for index in indices]
+    try:
+        planes = list(np.empty((len(chosen), chosen[0].rows, chosen[0].columns), np.int16))
+        with ThreadPoolExecutor(_THREADS) as pool:
+            slices = list(pool.map(read_slice, chosen, planes))
+    except (CTError, MemoryError):
+        return series
+    outside = _outside_field(planes, slices)
+    findings = (*series.findings, *_check_values(series, indices, planes, slices, outside))
+    return replace(series, findings=findings, has_checked_values=True)
+
+
+def _check_values(
+    series: Series,
+    indices: Sequence[int],
+    planes: Sequence[NDArray[np.int16]],
+    slices: Sequence[SliceRead],
+    outside: NDArray[np.bool_] | None,
+) -> Iterator[Finding]:
+    first = series.slices[0]
+    if is_like_tissue(first) and any(one.padding is not None for one in slices):
+        yield Finding.of(TISSUE_PADDING, padding_hu=padding_hu(first))
+    is_rescaled = any(s.has_rescale or s.has_modality_lut for s in series.slices)
+    yield from check_values(indices, planes, outside, is_rescaled=is_rescaled)
+
+
+def _outside_field(planes: Sequence[NDArray[np.int16]], slices: Sequence[SliceRead]) -> NDArray[np.bool_] | None:
+    """Return the padding that the files declare, (1 or slices, rows, columns); without it, what the voxels show."""
+    padded = next((one.padding for one in slices if one.padding is not None), None)
+    if padded is None:
+        return find_outside_field(planes)
+    if all(one.padding is not None and np.array_equal(one.padding, padded) for one in slices):
+        return padded[None]
+    return np.stack([np.zeros_like(padded) if one.padding is None else one.padding for one in slices])
 
 
 def _refuse_growth(series: Series) -> None:
@@ -104,15 +148,7 @@ def _refuse_growth(series: Series) -> None:
     except OSError as fault:
         raise unreadable(series.folder, fault) from fault
     if late:
-        message = f"{counted(len(late), 'file')} of the series came into the folder while it was read."
-        raise CTError(CHANGED, message, "Wait until the series is complete, then start again.")
-
-
-def _downgraded(finding: Finding) -> Finding:
-    """Turn a blocking finding that the user accepted into a warning that says so."""
-    if finding.severity is not Severity.BLOCK:
-        return finding
-    return replace(finding, severity=Severity.WARN, message=f"Accepted by the user: {finding.message}", remedy="")
+        raise CTError(CHANGED, files=", ".join(shown(path) for path in late[:3]))
 
 
 def _read_voxels(series: Series, job: Job) -> tuple[NDArray[np.int16], list[SliceRead]]:
@@ -120,7 +156,7 @@ def _read_voxels(series: Series, job: Job) -> tuple[NDArray[np.int16], list[Slic
     try:
         hu = np.empty((len(series), first.rows, first.columns), np.int16)
     except MemoryError as fault:
-        raise CTError("AC-CT-043", "The series does not fit into memory.", "Close other programs.") from fault
+        raise CTError("AC-CT-043") from fault
     with ThreadPoolExecutor(_THREADS) as pool:
         try:
             return hu, list(job.track(pool.map(read_slice, series.slices, hu), "reading the CT", len(series)))
@@ -131,8 +167,7 @@ def _read_voxels(series: Series, job: Job) -> tuple[NDArray[np.int16], list[Slic
 def _clipped(slices: Sequence[SliceRead]) -> Iterator[Finding]:
     indices = tuple(index for index, one in enumerate(slices) if one.was_clipped)
     if indices:
-        message = f"Values beyond ±32768 HU were clipped in {len(indices)} slices."
-        yield Finding(CLIPPED, Severity.WARN, message, slices=indices)
+        yield Finding.of(CLIPPED, slices=indices, count=len(indices))
 
 
 def _content_checksum(series: Series, slices: Sequence[SliceRead]) -> str:

@@ -13,7 +13,10 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 PIXEL_DATA = 0x7FE00010
+MODALITY_LUT = 0x00283000
 UNDEFINED = 0xFFFFFFFF
+PRESENT = b"present"
+"""Stands for a sequence's value."""
 MEDIA_SOP_CLASS = 0x00020002
 TRANSFER_SYNTAX = 0x00020010
 DICOMDIR = b"1.2.840.10008.1.3.10"
@@ -157,11 +160,13 @@ def _walk(
                 return value, length
             if group in _RADIOTHERAPY_GROUPS or (group > _IMAGE_GROUP and _ROWS not in values):
                 return 0, 0
+            if tag == MODALITY_LUT:
+                values[tag] = PRESENT
         if length == UNDEFINED:
             depth += 1
             position = value
             continue
-        if depth == 0 and tag in wanted:
+        if depth == 0 and tag in wanted and tag != MODALITY_LUT:
             if value + length > end:
                 raise _NeedsMoreError(value + length)
             values[tag] = data[value : value + length]

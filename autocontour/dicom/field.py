@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,7 +21,7 @@ _SMALLEST_RADIUS = 0.45
 _TOUCHED = 0.03
 
 
-def find_outside_field(hu: NDArray[np.int16]) -> Mask | None:
+def find_outside_field(planes: Sequence[NDArray[np.int16]]) -> Mask | None:
     """Find the part of the image that no slice measured.
 
     A value below that of any air, the same in every slice and up to a corner, is padding. The value of air may stand
@@ -28,15 +30,16 @@ def find_outside_field(hu: NDArray[np.int16]) -> Mask | None:
 
     Parameters
     ----------
-    hu
-        (slices, rows, columns); a few slices are looked at.
+    planes
+        Slices of a volume, (rows, columns) each; a few of them are looked at.
 
     Returns
     -------
     (1, rows, columns) bool or None
         True outside the field of view; None where the field is the whole image.
     """
-    sample = hu[np.unique(np.linspace(0, len(hu) - 1, _SAMPLED).round().astype(int))]
+    chosen = np.unique(np.linspace(0, len(planes) - 1, _SAMPLED).round().astype(int))
+    sample = np.stack([planes[index] for index in chosen])
     corners = {int(sample[0, row, column]) for row in (0, -1) for column in (0, -1)}
     first = sample[0]
     same = (sample == first).all(axis=0)

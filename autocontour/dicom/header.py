@@ -17,6 +17,8 @@ from autocontour.dicom.elements import (
     DICOMDIR,
     EXPLICIT_BIG,
     MEDIA_SOP_CLASS,
+    MODALITY_LUT,
+    PRESENT,
     Elements,
     UnusualEncodingError,
     read_elements,
@@ -34,7 +36,10 @@ _TAGS: Final = {
     "description": 0x0008103E,
     "patient_name": 0x00100010,
     "patient_id": 0x00100020,
+    "slice_thickness_mm": 0x00180050,
+    "reconstruction_diameter_mm": 0x00181100,
     "gantry_tilt_deg": 0x00181120,
+    "patient_position": 0x00185100,
     "study_instance_uid": 0x0020000D,
     "series_instance_uid": 0x0020000E,
     "series_number": 0x00200011,
@@ -42,6 +47,7 @@ _TAGS: Final = {
     "position_lps_mm": 0x00200032,
     "orientation": 0x00200037,
     "frame_of_reference_uid": 0x00200052,
+    "slice_location_mm": 0x00201041,
     "samples_per_pixel": 0x00280002,
     "number_of_frames": 0x00280008,
     "rows": 0x00280010,
@@ -51,15 +57,46 @@ _TAGS: Final = {
     "bits_stored": 0x00280101,
     "high_bit": 0x00280102,
     "pixel_representation": 0x00280103,
+    "padding": 0x00280120,
+    "padding_limit": 0x00280121,
     "rescale_intercept": 0x00281052,
     "rescale_slope": 0x00281053,
     "rescale_type": 0x00281054,
     "lossy": 0x00282110,
+    "modality_lut": MODALITY_LUT,
 }
+ACQUISITION: Final = {
+    "Acquisition Number": 0x00200012,
+    "Temporal Position Identifier": 0x00200100,
+    "Temporal Position Index": 0x00209128,
+    "Nominal Percentage of Cardiac Phase": 0x00209241,
+    "Trigger Time": 0x00181060,
+    "Irradiation Event UID": 0x00083010,
+    "Convolution Kernel": 0x00181210,
+    "Filter Type": 0x00181160,
+    "Slice Thickness": 0x00180050,
+    "Reconstruction Diameter": 0x00181100,
+    "KVP": 0x00180060,
+    "Contrast/Bolus Agent": 0x00180010,
+    "Scan Options": 0x00180022,
+    "Patient Position": 0x00185100,
+    "Image Type": 0x00080008,
+    "Series Description": 0x0008103E,
+    "Series Number": 0x00200011,
+    "Protocol Name": 0x00181030,
+    "Image Comments": 0x00204000,
+    "Acquisition Date": 0x00080022,
+}
+"""What all slices of one acquisition and reconstruction have in common, by name."""
+TIMES: Final = {"Acquisition Time": 0x00080032, "Acquisition DateTime": 0x0008002A, "Series Time": 0x00080031}
 NOT_DICOM = "AC-CT-003"
+ABORTED = "AC-CT-008"
+PREAMBLE_BYTES: Final = 132
+_DATASET_STARTS: Final = (b"\x02\0", b"\x08\0")
+_SUFFIXES: Final = ("", ".dcm", ".dicom", ".ima", ".img", ".dc3", ".ct")
 _FARTHEST_MM: Final = 1e5
 _COARSEST_MM: Final = 100.0
-_WANTED: Final = frozenset(_TAGS.values())
+_WANTED: Final = frozenset((*_TAGS.values(), *ACQUISITION.values(), *TIMES.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +115,16 @@ class SliceHeader:
         Image Position and Orientation (Patient), PS3.3 C.7.6.2.1.1.
     pixel_spacing_vu_mm
         Distance between rows, then between columns.
+    acquisition, times
+        Raw values of the attributes in `ACQUISITION` and `TIMES`, in their order.
+    slice_location_mm, slice_thickness_mm, reconstruction_diameter_mm
+        As they stand; nothing is placed by them.
+    high_bit, pixel_representation
+        -1 where absent.
+    padding, padding_limit
+        Pixel Padding Value and Range Limit as stored values, signed as Pixel Representation says.
+    has_rescale
+        Whether there is a Rescale Slope or Intercept, valid or not.
     pixel_offset, pixel_length
         Where the Pixel Data's value starts in the file and its stated length; offset 0 means the full reader has to
         find it.
@@ -103,6 +150,12 @@ class SliceHeader:
     position_lps_mm: tuple[float, ...] | None
     orientation: tuple[float, ...] | None
     pixel_spacing_vu_mm: tuple[float, ...] | None
+    patient_position: str
+    acquisition: tuple[bytes, ...] = field(repr=False)
+    times: tuple[bytes, ...]
+    slice_location_mm: float | None
+    slice_thickness_mm: float | None
+    reconstruction_diameter_mm: float | None
     gantry_tilt_deg: float
     rows: int
     columns: int
@@ -112,6 +165,10 @@ class SliceHeader:
     bits_stored: int
     high_bit: int
     pixel_representation: int
+    padding: int | None
+    padding_limit: int | None
+    has_rescale: bool
+    has_modality_lut: bool
     rescale_slope: float | None
     rescale_intercept: float | None
     rescale_type: str
@@ -133,7 +190,7 @@ def read_header(path: Path) -> SliceHeader:
             status = os.fstat(file.fileno())
             head = file.read(256)
             if not starts_like_dicom(head):
-                raise CTError(NOT_DICOM, f"{shown(path)} is no DICOM file.")
+                raise CTError(ABORTED if _is_aborted(path, head) else NOT_DICOM, count=1, files=shown(path))
             file.seek(0)
             elements = read_elements(file, _WANTED)
     except OSError as fault:
@@ -142,14 +199,25 @@ def read_header(path: Path) -> SliceHeader:
         elements = _read_elements_fully(path)
     header = _header(path, status, elements)
     if elements.values.get(MEDIA_SOP_CLASS, b"").rstrip(b"\0 ") == DICOMDIR:
-        raise CTError(NOT_DICOM, f"{shown(path)} is a directory of DICOM files.")
+        raise CTError(NOT_DICOM, count=1, files=shown(path))
     if not (header.sop_class_uid and header.sop_instance_uid and header.series_instance_uid and header.modality):
-        raise CTError(DAMAGED, f"The DICOM file {shown(path)} names no object.", "Export or copy it again.")
+        raise CTError(DAMAGED, count=1, files=shown(path))
     return header
+
+
+def _is_aborted(path: Path, head: bytes) -> bool:
+    """Whether a file that is not DICOM looks as an aborted transfer leaves one: empty, zeroed or cut short."""
+    if path.name.startswith("."):
+        return False
+    if head:
+        is_short = len(head) <= PREAMBLE_BYTES and (head[:2] in _DATASET_STARTS or path.suffix.lower() in _SUFFIXES)
+        return not any(head) or is_short
+    return path.suffix.lower() in _SUFFIXES or path.suffix[1:].isdigit()
 
 
 def _header(path: Path, status: os.stat_result, elements: Elements) -> SliceHeader:
     raw = elements.values
+    representation = _unsigned(raw, "pixel_representation", absent=-1)
     spacing, position = _numbers(raw, "pixel_spacing_vu_mm", 2), _numbers(raw, "position_lps_mm", 3)
     return SliceHeader(
         path=path,
@@ -172,6 +240,12 @@ def _header(path: Path, status: os.stat_result, elements: Elements) -> SliceHead
         position_lps_mm=position if position and max(map(abs, position)) < _FARTHEST_MM else None,
         orientation=_numbers(raw, "orientation", 6),
         pixel_spacing_vu_mm=spacing if spacing and 0 < min(spacing) <= max(spacing) < _COARSEST_MM else None,
+        patient_position=_text(raw, "patient_position").upper(),
+        acquisition=tuple(raw.get(tag, b"").strip(b" \0") for tag in ACQUISITION.values()),
+        times=tuple(raw.get(tag, b"").strip(b" \0") for tag in TIMES.values()),
+        slice_location_mm=_number(raw, "slice_location_mm"),
+        slice_thickness_mm=_number(raw, "slice_thickness_mm"),
+        reconstruction_diameter_mm=_number(raw, "reconstruction_diameter_mm"),
         gantry_tilt_deg=(_numbers(raw, "gantry_tilt_deg", 1) or (0.0,))[0],
         rows=_unsigned(raw, "rows"),
         columns=_unsigned(raw, "columns"),
@@ -179,10 +253,14 @@ def _header(path: Path, status: os.stat_result, elements: Elements) -> SliceHead
         number_of_frames=int((_numbers(raw, "number_of_frames", 1) or (1,))[0]),
         bits_allocated=_unsigned(raw, "bits_allocated"),
         bits_stored=_unsigned(raw, "bits_stored"),
-        high_bit=_unsigned(raw, "high_bit"),
-        pixel_representation=_unsigned(raw, "pixel_representation"),
-        rescale_slope=(_numbers(raw, "rescale_slope", 1) or (None,))[0],
-        rescale_intercept=(_numbers(raw, "rescale_intercept", 1) or (None,))[0],
+        high_bit=_unsigned(raw, "high_bit", absent=-1),
+        pixel_representation=representation,
+        padding=_stored(raw, "padding", representation),
+        padding_limit=_stored(raw, "padding_limit", representation),
+        has_rescale=bool(_bytes(raw, "rescale_slope") or _bytes(raw, "rescale_intercept")),
+        has_modality_lut=MODALITY_LUT in raw,
+        rescale_slope=_number(raw, "rescale_slope"),
+        rescale_intercept=_number(raw, "rescale_intercept"),
         rescale_type=_text(raw, "rescale_type").upper(),
         lossy=_text(raw, "lossy") == "01",
         pixel_offset=elements.pixel_offset,
@@ -210,9 +288,20 @@ def _numbers(raw: dict[int, bytes], name: str, count: int) -> tuple[float, ...] 
     return numbers if len(numbers) == count and all(map(math.isfinite, numbers)) else None
 
 
-def _unsigned(raw: dict[int, bytes], name: str) -> int:
+def _number(raw: dict[int, bytes], name: str) -> float | None:
+    numbers = _numbers(raw, name, 1)
+    return numbers[0] if numbers else None
+
+
+def _unsigned(raw: dict[int, bytes], name: str, absent: int = 0) -> int:
     value = raw.get(_TAGS[name], b"")
-    return int(struct.unpack("<H", value)[0]) if len(value) == 2 else 0
+    return int(struct.unpack("<H", value)[0]) if len(value) == 2 else absent
+
+
+def _stored(raw: dict[int, bytes], name: str, representation: int) -> int | None:
+    """Return a stored pixel value, which is signed if the pixels are (PS3.3 C.7.5.1.1.2)."""
+    value = raw.get(_TAGS[name], b"")
+    return int(struct.unpack("<h" if representation == 1 else "<H", value)[0]) if len(value) == 2 else None
 
 
 def _read_elements_fully(path: Path) -> Elements:
@@ -226,6 +315,8 @@ def _read_elements_fully(path: Path) -> Elements:
 
 def _raw(dataset: Dataset, tag: int, syntax: str) -> bytes:
     element: object = dataset.get_item(tag)
+    if tag == MODALITY_LUT:
+        return PRESENT
     if not isinstance(element, RawDataElement) or element.value is None:
         return b""
-    return element.value[::-1] if syntax == EXPLICIT_BIG and element.VR == "US" else element.value
+    return element.value[::-1] if syntax == EXPLICIT_BIG and element.VR in ("US", "SS") else element.value

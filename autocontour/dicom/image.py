@@ -11,39 +11,51 @@ from numpy.typing import NDArray
 
 from autocontour.base.errors import CTError, OutputError
 from autocontour.base.files import cannot_write, replacing, shown_path
-from autocontour.base.findings import Finding, Severity
+from autocontour.base.findings import Finding
+from autocontour.dicom.checks import downgraded, refuse_blocked
 from autocontour.dicom.field import find_outside_field
+from autocontour.dicom.values import check_values, sample_slices
 from autocontour.dicom.wording import shown
 from autocontour.patient.geometry import VolumeGeometry
 from autocontour.patient.volume import CTVolume
 
 BAD_IMAGE = "AC-CT-060"
+NO_IMAGE = "AC-CT-064"
+NOT_A_VOLUME = "AC-CT-065"
+NOT_HU = "AC-CT-066"
 NO_REFERENCE = "AC-CT-061"
 SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 _INT16 = np.iinfo(np.int16)
 
 
-def read_image(path: Path) -> CTVolume:
+def read_image(path: Path, accepted: frozenset[str] = frozenset()) -> CTVolume:
     """Read a CT in Hounsfield units from NIfTI or NRRD.
 
     SimpleITK turns NIfTI's RAS into LPS; array and geometry follow the file's own axes (the last one reversed
     if they are left-handed).
 
+    Parameters
+    ----------
+    path
+        The file.
+    accepted
+        Codes of blocking findings that the user accepts.
+
     Raises
     ------
     CTError
-        If the file cannot be read, is no volume, or its values cannot be Hounsfield units.
+        If the file cannot be read, is not one volume, or its values cannot be Hounsfield units.
     """
     import SimpleITK
 
     if not path.is_file():
-        raise CTError(BAD_IMAGE, f"There is no file {shown(path)}.", "Check the path.")
+        raise CTError(NO_IMAGE, file=shown(path))
     try:
         image: Any = SimpleITK.ReadImage(str(path))
     except RuntimeError as fault:
-        raise CTError(BAD_IMAGE, f"The image {shown(path)} cannot be read.", "Convert it again.") from fault
+        raise CTError(BAD_IMAGE, file=shown(path)) from fault
     if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
-        raise CTError(BAD_IMAGE, f"The image {shown(path)} is no volume of grey values.", "Give one 3D volume.")
+        raise CTError(NOT_A_VOLUME, file=shown(path))
     x, y, z = image.GetSpacing()
     columns, rows, slices = image.GetSize()
     direction = np.array(image.GetDirection()).reshape(3, 3)
@@ -54,11 +66,14 @@ def read_image(path: Path) -> CTVolume:
         direction = direction * [1, 1, -1]
     geometry = VolumeGeometry.regular((slices, rows, columns), (z, y, x), origin, direction)
     if not np.isfinite(values).all() or values.min() < _INT16.min or values.max() > _INT16.max:
-        raise CTError(BAD_IMAGE, f"The values of {shown(path)} are no Hounsfield units.", "Give a CT.")
+        raise CTError(NOT_HU, file=shown(path))
     hu = np.rint(values).astype(np.int16)
-    message = "The CT is no DICOM series; no structure set can be written for it."
-    findings = (Finding(NO_REFERENCE, Severity.INFO, message),)
-    return CTVolume(hu, geometry, None, findings, outside_field=find_outside_field(hu))
+    indices = sample_slices(len(hu))
+    outside = find_outside_field([hu[index] for index in indices])
+    doubts = tuple(check_values(indices, [hu[index] for index in indices], outside))
+    refuse_blocked(doubts, accepted)
+    findings = (Finding.of(NO_REFERENCE), *map(downgraded, doubts))
+    return CTVolume(hu, geometry, None, findings, outside_field=outside)
 
 
 def write_mask(mask: NDArray[np.bool_], source: Path, path: Path) -> None:

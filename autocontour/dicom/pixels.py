@@ -12,9 +12,12 @@ from pydicom import Dataset
 from pydicom.encaps import get_frame
 
 from autocontour.base.errors import CTError
+from autocontour.dicom import elements
 from autocontour.dicom.elements import EXPLICIT_LITTLE, IMPLICIT_LITTLE, JPEG_FAMILY
 from autocontour.dicom.header import SliceHeader
 from autocontour.dicom.jpeg import decode_frame, is_whole
+from autocontour.dicom.lut import read_lut
+from autocontour.dicom.padding import AIR_HU, find_padding, is_replaced
 from autocontour.dicom.read import guarded, read_bytes, read_dataset, unreadable
 from autocontour.dicom.wording import shown
 
@@ -33,11 +36,15 @@ class SliceRead(NamedTuple):
     was_clipped
         Whether values beyond the range of int16 were clipped.
     checksum
-        CRC-32 of the stored values as 16-bit numbers, before the rescale: the same for every lossless transfer syntax.
+        CRC-32 of the stored values as 16-bit numbers, before the rescale (of the Hounsfield units that a Modality LUT
+        gives): the same for every lossless transfer syntax.
+    padding
+        (rows, columns), what the file declares as padding and air cannot be; None without it.
     """
 
     was_clipped: bool
     checksum: int
+    padding: NDArray[np.bool_] | None = None
 
 
 def read_slice(header: SliceHeader, hu: NDArray[np.int16]) -> SliceRead:
@@ -50,12 +57,27 @@ def read_slice(header: SliceHeader, hu: NDArray[np.int16]) -> SliceRead:
     """
     if _is_plain(header):
         _read_plain(header, hu)
-        stored = hu if header.pixel_representation else hu.view(np.uint16)
-        return SliceRead(checksum=_checksum(stored), was_clipped=_rescale(stored, header, hu))
-    values = _decode(header)
-    if values.shape != hu.shape:
-        raise CTError(UNDECODABLE, f"The pixels of {shown(header.path)} do not fit its header.", "Export it again.")
-    return SliceRead(checksum=_checksum(values), was_clipped=_rescale(values, header, hu))
+        raw = hu if header.pixel_representation else hu.view(np.uint16)
+    else:
+        raw = _decode(header)
+        if raw.shape != hu.shape:
+            raise CTError(UNDECODABLE, file=shown(header.path), kind=f"{raw.shape[0]} × {raw.shape[1]} pixels")
+    spare = header.bits_allocated - header.bits_stored
+    if header.padding is None:
+        stored, padding = _stored(raw, header, raw if spare else None), None
+    else:
+        stored = _stored(raw, header)
+        padding = find_padding(raw, stored, header)
+    if header.has_modality_lut:
+        hu[...] = read_lut(header).apply(stored)
+        return SliceRead(was_clipped=False, checksum=_checksum(hu), padding=padding)
+    checksum = _checksum(stored)
+    if padding is None or not is_replaced(header):
+        return SliceRead(_rescale(stored, header, hu), checksum, padding)
+    stored = np.where(padding, stored[~padding].min(initial=stored.max()), stored)
+    was_clipped = _rescale(stored, header, hu)
+    hu[padding] = AIR_HU
+    return SliceRead(was_clipped, checksum, padding)
 
 
 def _checksum(stored: NDArray[Any]) -> int:
@@ -65,16 +87,11 @@ def _checksum(stored: NDArray[Any]) -> int:
 
 def _is_plain(header: SliceHeader) -> bool:
     """Whether the voxels stand in the file as 16-bit numbers, little endian."""
-    return (
-        header.transfer_syntax in _NATIVE
-        and header.pixel_offset > 0
-        and header.bits_allocated == 16
-        and header.high_bit == header.bits_stored - 1
-    )
+    return header.transfer_syntax in _NATIVE and header.pixel_offset > 0 and header.bits_allocated == 16
 
 
 def _read_plain(header: SliceHeader, hu: NDArray[np.int16]) -> None:
-    """Read the Pixel Data straight into place, then extend the sign or clear the bits above those stored."""
+    """Read the Pixel Data straight into place."""
     try:
         with header.path.open("rb", buffering=0) as file:
             check_unchanged(header, os.fstat(file.fileno()))
@@ -86,11 +103,17 @@ def _read_plain(header: SliceHeader, hu: NDArray[np.int16]) -> None:
         raise unreadable(header.path, fault) from fault
     if missing:
         raise _cut_short(header)
-    spare = 16 - header.bits_stored
-    if spare:
-        bits = hu if header.pixel_representation else hu.view(np.uint16)
-        np.left_shift(bits, spare, out=bits)
-        np.right_shift(bits, spare, out=bits)
+
+
+def _stored(raw: NDArray[Any], header: SliceHeader, out: NDArray[Any] | None = None) -> NDArray[Any]:
+    """Return the values of the bits stored, which end at High Bit (PS3.5 8.1.1), with their sign extended."""
+    size = 8 * raw.dtype.itemsize
+    above, spare = size - 1 - header.high_bit, size - header.bits_stored
+    if header.transfer_syntax not in elements.NATIVE or not spare:
+        return raw  # decoders give the value itself
+    shifted: NDArray[Any] = np.left_shift(raw, above, out=out)
+    values: NDArray[Any] = np.right_shift(shifted, spare, out=out)
+    return values
 
 
 def check_unchanged(header: SliceHeader, status: os.stat_result | None = None) -> None:
@@ -100,8 +123,7 @@ def check_unchanged(header: SliceHeader, status: os.stat_result | None = None) -
     except OSError as fault:
         raise unreadable(header.path, fault) from fault
     if (status.st_size, status.st_mtime_ns) != (header.size, header.modified_ns):
-        message = f"The file {shown(header.path)} changed while it was in use."
-        raise CTError(CHANGED, message, "Wait until nothing writes into the folder, then start again.")
+        raise CTError(CHANGED, files=shown(header.path))
 
 
 def _decode(header: SliceHeader) -> NDArray[Any]:
@@ -124,7 +146,7 @@ def _read_whole(header: SliceHeader) -> Dataset:
 
 
 def _cut_short(header: SliceHeader) -> CTError:
-    return CTError(TRUNCATED, f"The pixel data of {shown(header.path)} are cut short.", "Copy the file again, whole.")
+    return CTError(TRUNCATED, count=1, total=1, file=shown(header.path))
 
 
 def _rescale(stored: NDArray[Any], header: SliceHeader, hu: NDArray[np.int16]) -> bool:

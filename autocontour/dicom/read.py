@@ -20,7 +20,6 @@ DAMAGED = "AC-CT-001"
 UNREADABLE = "AC-CT-007"
 INFLATED_LIMIT = 1 << 26
 _PREAMBLE = 128
-_AGAIN = "Export or copy it again from the system it came from."
 
 # Values that bend the standard are common and are carried as they are; judging them is the checks' task.
 config.settings.reading_validation_mode = config.IGNORE
@@ -37,7 +36,7 @@ def guarded(error: type[AutoContourError] = CTError, code: str = DAMAGED, where:
     Parameters
     ----------
     error, code
-        What to raise instead, and its code.
+        What to raise instead, and its code, whose sentence may use ``count``, ``files``, ``file`` and ``kind``.
     where
         The file's name, for the message.
     """
@@ -47,7 +46,7 @@ def guarded(error: type[AutoContourError] = CTError, code: str = DAMAGED, where:
         raise
     except Exception as fault:  # pydicom raises over ten types, RecursionError and MemoryError too
         kind = type(fault).__name__
-        raise error(code, f"The DICOM file {where or 'given'} is damaged ({kind}).", _AGAIN) from fault
+        raise error(code, count=1, files=f"{where} ({kind})".lstrip(), file=where, kind=kind) from fault
 
 
 def read_dataset(
@@ -101,7 +100,7 @@ def unreadable(
 ) -> AutoContourError:
     """Return the error for a file that the system does not let us read."""
     reason = getattr(fault, "strerror", None) or type(fault).__name__
-    return error(code, f"The file {shown(path)} cannot be read ({reason}).", "Check that it is there and may be read.")
+    return error(code, count=1, files=f"{shown(path)} ({reason})")
 
 
 def starts_like_dicom(data: bytes) -> bool:

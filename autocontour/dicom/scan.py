@@ -15,17 +15,19 @@ from pydicom.charset import convert_encodings
 from pydicom.valuerep import PersonName
 
 from autocontour.base.errors import CTError
-from autocontour.base.findings import Finding, Severity
+from autocontour.base.findings import Finding
 from autocontour.base.jobs import Job
 from autocontour.dicom.checks import CT_IMAGE, ENHANCED_CT, blocking, check_series, is_localizer
 from autocontour.dicom.copies import drop_copies
 from autocontour.dicom.header import NOT_DICOM, SliceHeader, read_header
 from autocontour.dicom.placement import direction_of, normal_positions
-from autocontour.dicom.read import DAMAGED, UNREADABLE, guarded
-from autocontour.dicom.wording import counted, shown
+from autocontour.dicom.read import guarded
+from autocontour.dicom.wording import shown
 from autocontour.patient.geometry import VolumeGeometry
 
 NOTHING_FOUND = "AC-CT-002"
+NO_FOLDER = "AC-CT-063"
+CLOSED_FOLDER = "AC-CT-009"
 SHARED_UID = "AC-CT-050"
 _THREADS = 4
 
@@ -44,12 +46,15 @@ class Series:
         What the checks noticed about the series and the files around it.
     known
         Every file in the folder that was read as DICOM.
+    has_checked_values
+        Whether the findings are also of the voxels (`ct.with_value_findings`).
     """
 
     slices: tuple[SliceHeader, ...] = field(repr=False)
     folder: Path
     findings: tuple[Finding, ...] = ()
     known: frozenset[Path] = field(default=frozenset(), repr=False)
+    has_checked_values: bool = False
 
     def __len__(self) -> int:
         return len(self.slices)
@@ -138,7 +143,7 @@ def scan_folder(folder: Path, job: Job) -> list[Series]:
     Parameters
     ----------
     folder
-        Searched with all its subfolders; what is no DICOM file is ignored and said.
+        Searched with all its subfolders; files that are not DICOM are ignored and listed in a Finding.
     job
         For progress and cancel.
 
@@ -153,15 +158,14 @@ def scan_folder(folder: Path, job: Job) -> list[Series]:
         If there is no such folder, or nothing in it is a DICOM image or object.
     """
     if not folder.is_dir():
-        raise CTError(NOTHING_FOUND, "The folder does not exist.", "Check the path.")
+        raise CTError(NO_FOLDER, folder=shown(folder))
     closed: list[OSError] = []
     files = sorted(_walk_files(folder, closed))
     headers, findings = _read_headers(files, folder, job)
     closed_folders = [Path(str(fault.filename)) for fault in closed]
-    findings += _say(UNREADABLE, Severity.WARN, "folder", "that cannot be opened", closed_folders, folder)
+    findings += _report(CLOSED_FOLDER, closed_folders, folder)
     if not headers:
-        seen = " ".join(finding.message for finding in findings)
-        raise CTError(NOTHING_FOUND, f"The folder holds no DICOM series. {seen}".rstrip(), "Check the path.")
+        raise CTError(NOTHING_FOUND, count=len(files))
     groups: dict[tuple[object, ...], list[SliceHeader]] = defaultdict(list)
     for header in headers:
         key = header.series_instance_uid, header.study_instance_uid, header.frame_of_reference_uid, header.patient
@@ -214,10 +218,7 @@ def _read_headers(files: Sequence[Path], folder: Path, job: Job) -> tuple[list[S
                     headers.append(result)
         finally:
             pool.shutdown(cancel_futures=True)
-    findings = _say(NOT_DICOM, Severity.INFO, "file", "ignored: no DICOM", faults[NOT_DICOM], folder)
-    findings += _say(DAMAGED, Severity.WARN, "damaged DICOM file", "left out", faults[DAMAGED], folder)
-    findings += _say(UNREADABLE, Severity.WARN, "file", "that cannot be opened", faults[UNREADABLE], folder)
-    return headers, findings
+    return headers, [finding for code, paths in faults.items() for finding in _report(code, paths, folder)]
 
 
 def _try_header(path: Path) -> SliceHeader | str:
@@ -228,11 +229,11 @@ def _try_header(path: Path) -> SliceHeader | str:
         return error.code
 
 
-def _say(code: str, severity: Severity, noun: str, what: str, files: Sequence[Path], folder: Path) -> list[Finding]:
+def _report(code: str, files: Sequence[Path], folder: Path) -> list[Finding]:
     if not files:
         return []
-    where = ", ".join(shown(file, folder) for file in files[:3]) + (" …" if len(files) > 3 else "")
-    return [Finding(code, severity, f"{counted(len(files), noun)} {what}.", where)]
+    names = ", ".join(shown(file, folder) for file in files[:3]) + (" …" if len(files) > 3 else "")
+    return [Finding.of(code, names, count=len(files), files=names)]
 
 
 def _count_uids(groups: dict[tuple[object, ...], list[SliceHeader]]) -> dict[str, int]:
@@ -253,8 +254,7 @@ def _build_series(
     slices = _in_spatial_order(kept)
     findings += check_series(slices)
     if shared[slices[0].series_instance_uid] > 1:
-        message = "Its Series Instance UID also names images of another patient, study or frame of reference."
-        findings.append(Finding(SHARED_UID, Severity.WARN, message, remedy="Check that the right images were chosen."))
+        findings.append(Finding.of(SHARED_UID))
     return Series(slices, folder, findings=(*findings, *around), known=known)
 
 

@@ -71,7 +71,7 @@ def contour_path(request: Request, job: Job) -> list[Report]:
 
 def _find_sources(request: Request, job: Job) -> Sequence[Source]:
     if request.source.is_file():
-        return [ImageSource(request.source, request.output, request.existing)]
+        return [ImageSource(request.source, request.output, request.existing, request.accepted)]
     if request.all_series:
         return find_all_series(request.source, request.output, request.existing, request.accepted, job)
     return find_series(request.source, request.output, request.existing, request.accepted, job, request.series)
@@ -105,11 +105,7 @@ def _contour_source(source: Source, plan: Plan, inputs: Iterable[Path], device: 
     contoured = contour_ct(ct, plan, device=device, job=job)
     structure_set = contoured.structure_set
     if not structure_set.structures:
-        raise CTError(
-            "AC-CT-101",
-            "Nothing that was asked for is in this scan; no structure set was written.",
-            "Check that this is the CT and the site you mean.",
-        )
+        raise CTError("AC-CT-101")
     drawn = time.perf_counter()
     source.write(structure_set, ct, job)
     seconds = {"reading": read - start, **contoured.seconds, "writing": time.perf_counter() - drawn}

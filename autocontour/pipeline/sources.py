@@ -114,6 +114,7 @@ class ImageSource(Source):
     path: Path
     output: Path
     existing: Existing
+    accepted: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -133,7 +134,7 @@ class ImageSource(Source):
     def read(self, job: Job) -> CTVolume:
         """Return the volume."""
         job.advance("reading the CT", 0.0)
-        return read_image(self.path)
+        return read_image(self.path, self.accepted)
 
     def write(self, structure_set: StructureSet, ct: CTVolume, job: Job) -> None:
         """Write a mask of every structure."""
@@ -208,7 +209,7 @@ def find_all_series(
 
 def no_planning_ct() -> CTError:
     """Return the error for a folder in which nothing is a planning CT."""
-    return CTError("AC-CT-100", "The folder holds no planning CT.", "See what it holds with `autocontour info`.")
+    return CTError("AC-CT-100")
 
 
 def choose_series(found: list[Series], uid: str | None) -> Series:

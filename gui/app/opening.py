@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QProgressDialog, QWidget
 
 from autocontour.base.errors import AutoContourError, Cancelled, StructureSetError
 from autocontour.base.jobs import Job
-from autocontour.dicom import Series, planning_cts, read_ct, read_image, scan_folder
+from autocontour.dicom import Series, planning_cts, read_ct, read_image, scan_folder, with_value_findings
 from autocontour.gui.dialogs.previews import PreviewReader
 from autocontour.gui.dialogs.series import SeriesDialog
 from autocontour.gui.look.language import tr
@@ -183,7 +183,7 @@ def _look(folder: Path, job: Job) -> _Found:
     for path in job.track(files, "reading the structure sets", len(files)) if files else ():
         with suppress(StructureSetError):  # a damaged one cannot be opened with any series
             summaries.append(read_summary(path))
-    sets = {series: _drawn_on(series, summaries) for series in planning_cts(found)}
+    sets = {series: _drawn_on(series, summaries) for series in map(with_value_findings, planning_cts(found))}
     return _Found(list(sets), {series: several for series, several in sets.items() if several})
 
 

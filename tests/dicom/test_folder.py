@@ -89,7 +89,7 @@ def test_names_that_are_no_unicode(ct, write, slices):
 
 
 def test_no_folder_and_empty_folder(tmp_path):
-    assert code_of(lambda: scan_folder(tmp_path / "none", Job())) == "AC-CT-002"
+    assert code_of(lambda: scan_folder(tmp_path / "none", Job())) == "AC-CT-063"
     assert code_of(lambda: scan_folder(tmp_path, Job())) == "AC-CT-002"
     (tmp_path / "a.txt").write_text("no image")
     assert code_of(lambda: scan_folder(tmp_path, Job())) == "AC-CT-002"

@@ -82,7 +82,7 @@ def test_damaged(tmp_path, content):
 
 
 def test_missing(tmp_path):
-    with pytest.raises(CTError, match="AC-CT-060"):
+    with pytest.raises(CTError, match="AC-CT-064"):
         read_image(tmp_path / "none.nii")
 
 
@@ -90,12 +90,12 @@ def test_no_hounsfield_units(ct, tmp_path):
     for value in (1e6, np.nan):
         image = SimpleITK.GetImageFromArray(np.full((3, 4, 5), value, np.float32))
         SimpleITK.WriteImage(image, str(tmp_path / "a.nrrd"))
-        with pytest.raises(CTError, match="AC-CT-060"):
+        with pytest.raises(CTError, match="AC-CT-066"):
             read_image(tmp_path / "a.nrrd")
 
 
 def test_two_dimensions_and_colours_are_no_volume(tmp_path):
     for array, vector in ((np.zeros((4, 5), np.int16), False), (np.zeros((3, 4, 5, 3), np.int16), True)):
         SimpleITK.WriteImage(SimpleITK.GetImageFromArray(array, isVector=vector), str(tmp_path / "a.nrrd"))
-        with pytest.raises(CTError, match="AC-CT-060"):
+        with pytest.raises(CTError, match="AC-CT-065"):
             read_image(tmp_path / "a.nrrd")

@@ -37,7 +37,7 @@ def test_a_blocked_series_says_why(ct, write, slices, capsys):
     main(["info", str(write(slices[:3] + slices[4:]))])
     shown = capsys.readouterr().out
     assert "blocked" in shown
-    assert "BLOCK AC-CT-032 1 slice missing" in shown
+    assert "BLOCK AC-CT-032 1 slice is missing" in shown
 
 
 def test_markup_in_a_description_is_shown_as_it_is(ct, write, slices, capsys):
@@ -54,7 +54,7 @@ def test_templates(capsys):
 
 def test_no_folder(tmp_path, capsys):
     assert main(["info", str(tmp_path / "none")]) == 3
-    assert "AC-CT-002" in capsys.readouterr().err
+    assert "AC-CT-063" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", [["info"]])

@@ -1,0 +1,238 @@
+"""Whether voxels can be Hounsfield units: air near -1000, tissue near 0, and nothing much elsewhere.
+
+A histogram of a few slices decides. Its peaks are sought with a window that is as wide as the peaks of air, fat and
+muscle, so that lungs, bone and contrast medium, which spread over hundreds of units, make none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autocontour.base.findings import Finding
+
+NO_NEGATIVE_VALUES = "AC-CT-044"
+NOT_HU_VALUES = "AC-CT-045"
+DOUBTFUL_VALUES = "AC-CT-046"
+UNCHECKED_SCALE = "AC-CT-047"
+ALTERNATING = "AC-CT-059"
+
+AIR_HU = (-1040, -955)
+"""Where the peak of air lies in a sound CT; scanners clip it at -1024 or -1000."""
+DOUBTFUL_AIR_HU = (-1100, -880)
+"""Where it lies in cone-beam CT."""
+LUNG_HU = -740
+"""Up to where a lung of one density, as in phantoms, has its peak."""
+TISSUE_HU = (-150, 130)
+"""Where the most frequent tissue lies: fat, marrow, brain, muscle, with contrast medium liver."""
+DOUBTFUL_TISSUE_HU = (-200, 170)
+
+_GAS_HU = -300
+_DENSE_HU = 2000
+_COLDEST_HU = -1300
+_MOST_COLD = 0.05
+_BIN_HU = 10
+_PEAK_BINS = 7
+_HALF_PEAK_HU = _BIN_HU * _PEAK_BINS // 2
+_OFFSET = 1 << 15
+_GROUPS = 8
+_GROUP = 3
+_GRID = 160
+_FEWEST = 10_000
+_FILL_SHARE = 0.1
+_FLAT_SHARE = 0.2
+_EDGE_SHARE = 0.3
+_LEAST_GAS = 0.003
+_LEAST_AIR = 0.005
+_LEAST_TISSUE = 0.01
+_MOST_DENSE = 0.05
+_PEAK_SHARE = 0.02
+_LARGE_SHARE = 0.1
+_PEAK_RISE = 3.0
+_NARROW = 0.6
+_ALTERNATING = 0.9
+
+Floats = NDArray[np.float64]
+Plane = NDArray[np.int16]
+
+
+def sample_slices(count: int) -> list[int]:
+    """Return the indices of the slices to look at: groups of neighbours, evenly spread."""
+    if count <= _GROUPS * _GROUP:
+        return list(range(count))
+    starts = np.linspace(0, count - _GROUP, _GROUPS).round().astype(int)
+    return sorted({int(start) + k for start in starts for k in range(_GROUP)})
+
+
+def check_values(
+    indices: Sequence[int], planes: Sequence[Plane], outside: NDArray[np.bool_] | None, *, is_rescaled: bool = True
+) -> Iterator[Finding]:
+    """Check the Hounsfield units of some slices.
+
+    Parameters
+    ----------
+    indices, planes
+        Which slices, and their voxels (rows, columns).
+    outside
+        (1 or planes, rows, columns), what is outside the field of view.
+    is_rescaled
+        False if the values are taken as stored because the files have no rescale.
+    """
+    step = -(-max(planes[0].shape) // _GRID)
+    sample = np.stack([plane[::step, ::step] for plane in planes])
+    measured = sample
+    if outside is not None:
+        measured = sample[np.broadcast_to(~outside[:, ::step, ::step], sample.shape)]
+    if not is_rescaled and int(sample.min()) >= 0:
+        yield Finding.of(NO_NEGATIVE_VALUES)
+    if measured.size >= _FEWEST:
+        yield from _check_histogram(sample, measured)
+        yield from _check_alternation(indices, sample)
+
+
+def _check_histogram(sample: Plane, measured: Plane) -> Iterator[Finding]:
+    exact = _count(measured) / measured.size
+    low, high = (int(hu) - _OFFSET for hu in np.searchsorted(exact.cumsum(), (0.001, 0.999)))
+    if low == high:
+        yield Finding.of(UNCHECKED_SCALE, low_hu=low, high_hu=high)
+        return
+    edge = _edge_share(sample) if measured is sample else np.ones(2 * _OFFSET)
+    verdict = _judge(exact, _background(sample), edge)
+    if verdict == UNCHECKED_SCALE:
+        yield Finding.of(UNCHECKED_SCALE, low_hu=low, high_hu=high)
+    elif verdict:
+        tissue = _highest(_windows(exact), _GAS_HU, _OFFSET)[0]
+        dense = 100 * float(exact[_OFFSET + _DENSE_HU :].sum())
+        yield Finding.of(verdict, low_hu=low, tissue_hu=tissue, high_percent=dense)
+
+
+def _background(sample: Plane) -> int | None:
+    """Return the one value of all corners of all slices; None if they differ."""
+    corners = sample[:, [0, 0, -1, -1], [0, -1, 0, -1]]
+    return int(corners[0, 0]) if (corners == corners[0, 0]).all() else None
+
+
+def _edge_share(sample: Plane) -> Floats:
+    """(65536,) share of the voxels at the image's edge at each unit from -32768."""
+    edge = np.concatenate([sample[:, [0, -1]].ravel(), sample[:, :, [0, -1]].ravel()])
+    return _count(edge) / edge.size
+
+
+def _count(values: Plane) -> NDArray[np.int64]:
+    return np.bincount(values.ravel().view(np.uint16) ^ np.uint16(_OFFSET), minlength=2 * _OFFSET)
+
+
+def _judge(exact: Floats, background: int | None, edge: Floats) -> str:
+    """Return the code of what is wrong with a histogram of single Hounsfield units, empty if nothing is.
+
+    Parameters
+    ----------
+    exact
+        (65536,) share of the voxels at each unit from -32768.
+    background
+        The value of all corners.
+    edge
+        (65536,) the same of the voxels at the image's edge; ones where that is outside the field of view.
+    """
+    if background is not None and background > DOUBTFUL_AIR_HU[1] and exact[background + _OFFSET] >= _FILL_SHARE:
+        return NOT_HU_VALUES  # what lies round the patient is not air
+    inner = exact.copy()
+    if background is not None:
+        inner[background + _OFFSET] = 0  # air that was cut out, or cut off at one value
+    tissue_verdict = _judge_tissue(inner, exact)
+    gas_verdict = _judge_gas(inner, background, edge)
+    if gas_verdict == UNCHECKED_SCALE and exact[_OFFSET + _GAS_HU :].max() >= _FLAT_SHARE:
+        return NOT_HU_VALUES  # air was cut off at a value of tissue
+    if NOT_HU_VALUES in (tissue_verdict, gas_verdict):
+        return NOT_HU_VALUES
+    if tissue_verdict:
+        return NOT_HU_VALUES if gas_verdict else tissue_verdict
+    return gas_verdict
+
+
+def _judge_tissue(inner: Floats, exact: Floats) -> str:
+    """Judge what is denser than gas."""
+    windows = _windows(inner)
+    tissue = inner[_OFFSET + _GAS_HU :].sum()
+    if exact[_OFFSET + _DENSE_HU :].sum() > _MOST_DENSE:
+        return NOT_HU_VALUES
+    if tissue < _LEAST_TISSUE:
+        return DOUBTFUL_VALUES
+    peak, _ = _highest(windows, _GAS_HU, _OFFSET)
+    if not DOUBTFUL_TISSUE_HU[0] <= peak <= DOUBTFUL_TISSUE_HU[1]:
+        return NOT_HU_VALUES
+    beyond, share = _highest(windows, DOUBTFUL_TISSUE_HU[1] + _BIN_HU * _PEAK_BINS, _OFFSET)
+    if _rise(windows, beyond) >= _PEAK_RISE and share >= _PEAK_SHARE * inner.sum():
+        return NOT_HU_VALUES if share >= _LARGE_SHARE * inner.sum() else DOUBTFUL_VALUES
+    return "" if TISSUE_HU[0] <= peak <= TISSUE_HU[1] else DOUBTFUL_VALUES
+
+
+def _judge_gas(inner: Floats, background: int | None, edge: Floats) -> str:
+    """Judge air, and the gas in the patient where the air round it was cut off at one value."""
+    gas = float(inner[: _OFFSET + _GAS_HU].sum())
+    if gas < _LEAST_GAS * inner.sum():
+        is_air = background is not None and AIR_HU[0] <= background <= AIR_HU[1]
+        return "" if is_air else UNCHECKED_SCALE
+    cold = inner[: _OFFSET + _COLDEST_HU]
+    if cold.sum() - cold.max() >= _MOST_COLD * gas:  # one value alone is padding
+        return NOT_HU_VALUES
+    peak, share = _highest(_windows(inner), -_OFFSET, _GAS_HU)
+    peak = _centre(inner, peak)
+    if AIR_HU[0] <= peak <= AIR_HU[1]:
+        return ""
+    if peak < DOUBTFUL_AIR_HU[0]:
+        return NOT_HU_VALUES
+    is_narrow = share >= _NARROW * _share(inner, peak - 150, peak + 150)
+    if peak > AIR_HU[1] and not is_narrow and _share(inner, *AIR_HU) >= _LEAST_AIR * gas:
+        return ""  # lung, which spreads, and air in the airways
+    if is_narrow and peak > LUNG_HU and _share(edge, peak - _HALF_PEAK_HU, peak + _HALF_PEAK_HU) >= _EDGE_SHARE:
+        return NOT_HU_VALUES  # air round the patient, at another value
+    return DOUBTFUL_VALUES
+
+
+def _share(exact: Floats, low_hu: int, high_hu: int) -> float:
+    return float(exact[_OFFSET + low_hu : _OFFSET + high_hu + 1].sum())
+
+
+def _centre(exact: Floats, peak_hu: int) -> int:
+    """Return the mean unit in the window of a peak."""
+    units = np.arange(peak_hu - _HALF_PEAK_HU, peak_hu + _HALF_PEAK_HU + 1)
+    return round(float(np.average(units, weights=exact[_OFFSET + units])))
+
+
+def _windows(exact: Floats) -> Floats:
+    """Share of the voxels in a window of `_PEAK_BINS` bins of `_BIN_HU` about each bin."""
+    whole = len(exact) // _BIN_HU * _BIN_HU
+    bins = exact[:whole].reshape(-1, _BIN_HU).sum(axis=1)
+    windows: Floats = np.convolve(bins, np.ones(_PEAK_BINS), "same")
+    return windows
+
+
+def _highest(windows: Floats, low_hu: int, high_hu: int) -> tuple[int, float]:
+    """Return the unit in the middle of the fullest window whose middle lies in a range, and its share."""
+    low, high = ((hu + _OFFSET) // _BIN_HU for hu in (low_hu, high_hu))
+    at = low + int(windows[low:high].argmax())
+    return at * _BIN_HU + _BIN_HU // 2 - _OFFSET, float(windows[at])
+
+
+def _rise(windows: Floats, peak_hu: int) -> float:
+    """How much fuller a window is than the emptiest on either side of it, of which the fuller counts."""
+    at = (peak_hu + _OFFSET) // _BIN_HU
+    below = windows[max(at - 4 * _PEAK_BINS, 0) : max(at - _PEAK_BINS, 1)].min()
+    above = windows[at + _PEAK_BINS : at + 4 * _PEAK_BINS].min(initial=0.0)
+    return float(windows[at] / max(below, above, 1e-9))
+
+
+def _check_alternation(indices: Sequence[int], sample: Plane) -> Iterator[Finding]:
+    """Compare each slice with its direct and its second neighbour: in one acquisition the direct one is more alike."""
+    near = far = 0.0
+    for k in range(len(indices) - 2):
+        if indices[k + 2] - indices[k] != 2:
+            continue
+        first, second, third = (np.clip(sample[k + n], -1024, 1024).astype(np.int32) for n in range(3))
+        near += float(np.abs(first - second).mean() + np.abs(second - third).mean()) / 2
+        far += float(np.abs(first - third).mean())
+    if far < _ALTERNATING * near:
+        yield Finding.of(ALTERNATING)
