@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from pydicom.uid import UID
@@ -331,7 +332,8 @@ def refuse_blocked(findings: Sequence[Finding], accepted: frozenset[str] = froze
     first, others = blocks[0], [f.code for f in blocks[1:]]
     also = f" (also {', '.join(others)})" if others else ""
     where = f" [{first.where}]" if first.where else ""
-    raise CTError(first.code, f"{first.message}{where}{also}", first.remedy, **dict(first.values))
+    values: dict[str, Any] = dict(first.values)
+    raise CTError(first.code, f"{first.message}{where}{also}", first.remedy, **values)
 
 
 def downgraded(finding: Finding) -> Finding:
