@@ -14,14 +14,14 @@ from typing import Any
 from pydicom import Dataset
 from pydicom.charset import default_encoding
 from pydicom.datadict import dictionary_VR
-from pydicom.dataelem import DataElement, RawDataElement, convert_raw_data_element
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import read_dataset
 from pydicom.filewriter import write_dataset
 from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag, Tag
 
-from autocontour.rtstruct.text import TEXT_VRS, CharacterSet, Encodings, encodings_of, own_encodings, to_utf_8
+from autocontour.rtstruct.text import TEXT_VRS, CharacterSet, Encodings, encodings_of, to_utf_8
 
 LONG_LENGTH = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"})
 """Value representations whose length takes four bytes in Explicit VR (PS3.5 7.1.2)."""
@@ -123,9 +123,10 @@ def raw_element(dataset: Dataset, tag: BaseTag) -> RawDataElement | None:
     return element if element.is_little_endian else None
 
 
-def converted(element: RawDataElement, dataset: Dataset) -> DataElement:
-    """Return a raw element's value as pydicom understands it, without changing the dataset."""
-    return convert_raw_data_element(element, encoding=own_encodings(dataset), ds=dataset)
+def vr_of(dataset: Dataset, tag: BaseTag) -> str:
+    """Return an attribute's value representation, from the dictionary where the file does not state it."""
+    stated = dataset.get_item(tag).VR
+    return _vr(tag) if stated in {None, "UN"} else str(stated)
 
 
 def raw_attribute(dataset: Dataset, keyword: str) -> DataElement | RawDataElement:

@@ -9,8 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 from pydicom import Dataset
-from pydicom.datadict import keyword_for_tag
-from pydicom.dataelem import DataElement
+from pydicom.datadict import dictionary_VR, keyword_for_tag
 
 from autocontour.base.errors import OutputError
 from autocontour.base.findings import Finding, Severity
@@ -19,11 +18,11 @@ from autocontour.patient.geometry import Floats
 from autocontour.patient.volume import CTVolume, SeriesReference
 from autocontour.rtstruct.check.iod import MAX_CHARACTERS, REQUIRED
 from autocontour.rtstruct.contour_data import MAX_DECIMAL_STRING, longest_value
-from autocontour.rtstruct.encoding import converted, raw_element, sequence_items
+from autocontour.rtstruct.encoding import sequence_items, vr_of
 from autocontour.rtstruct.planes import half_step_mm
-from autocontour.rtstruct.read.parse import FileContour, FileRoi, concatenate_points, parse_rois
+from autocontour.rtstruct.read.parse import FileContour, FileRoi, concatenate_points, integer_of, parse_rois
 from autocontour.rtstruct.references import frames_of_reference, referenced_images, referenced_series
-from autocontour.rtstruct.text import own_encodings, shown_text
+from autocontour.rtstruct.text import own_encodings, raw_text, shown_text
 from autocontour.rtstruct.write.contours import CLOSED, GEOMETRIC_TYPES, XOR
 from autocontour.rtstruct.write.modules import COPIED
 
@@ -105,7 +104,7 @@ def _check_required(dataset: Dataset) -> Iterator[Finding]:
             for keyword, kind in attributes.items():
                 if keyword not in item:
                     yield _fault("AC-RS-101", path, keyword=keyword)
-                elif kind == 1 and _is_empty(item[keyword]):
+                elif kind == 1 and _is_empty(item, keyword):
                     yield _fault("AC-RS-102", path, keyword=keyword)
 
 
@@ -117,46 +116,40 @@ def _items_at(dataset: Dataset, path: Sequence[str]) -> Iterator[Dataset]:
         yield from _items_at(item, path[1:])
 
 
-def _is_empty(element: DataElement) -> bool:
-    return not len(element.value) if element.VR == "SQ" else element.is_empty or str(element.value) == ""
+def _is_empty(item: Dataset, keyword: str) -> bool:
+    is_sequence = dictionary_VR(keyword) == "SQ"
+    return not (sequence_items(item, keyword) if is_sequence else raw_text(item, keyword))
 
 
 def _check_values(dataset: Dataset, imported: Collection[int]) -> Iterator[Finding]:
     """Length and form of values, the contours and the list of images apart, which have checks of their own."""
-    for element, in_roi in _elements(dataset):
-        keyword = keyword_for_tag(element.tag)
+    for keyword, vr, values, in_roi in _texts(dataset):
         is_own = not in_roi or (keyword in _OWN and (keyword != "ROIName" or not imported))
         keep = keyword in COPIED or not is_own
-        for value in _texts(element):
-            limit = MAX_CHARACTERS.get(element.VR, len(value))
+        for value in values:
+            limit = MAX_CHARACTERS.get(vr, len(value))
             if len(value) > limit:
                 fault = _fault("AC-RS-103", keyword, keyword=keyword, limit=limit)
                 yield _kept(fault) if keep else fault
-            if (form := _FORMS.get(element.VR)) and value and not form.fullmatch(value):
+            if (form := _FORMS.get(vr)) and value and not form.fullmatch(value):
                 fault = _fault("AC-RS-104", keyword, keyword=keyword)
                 yield _kept(fault) if keep else fault
 
 
-def _elements(dataset: Dataset, *, in_roi: bool = False) -> Iterator[tuple[DataElement, bool]]:
-    """Yield every element, and whether it describes an ROI; raw values stay raw in `dataset`."""
+def _texts(dataset: Dataset, *, in_roi: bool = False) -> Iterator[tuple[str, str, list[str], bool]]:
+    """Yield every attribute of text: keyword, VR, what counts against the VR's limit, and whether it is of an ROI.
+
+    That is each value; of a person's name each component group. Raw values stay raw in `dataset`.
+    """
     for tag in sorted(dataset.keys()):
-        keyword = keyword_for_tag(tag)
-        raw = raw_element(dataset, tag)
-        element = dataset[tag] if raw is None or raw.VR in {None, "SQ", "UN"} else converted(raw, dataset)
-        if element.VR != "SQ":
-            yield element, in_roi
-        elif keyword not in _BULK:
-            for item in element.value:
-                yield from _elements(item, in_roi=in_roi or keyword in _ROI)
-
-
-def _texts(element: DataElement) -> list[str]:
-    """Return what counts against the VR's limit: each value; of a person's name each component group."""
-    if element.VR not in MAX_CHARACTERS or element.value is None:
-        return []
-    values = element.value if element.VM > 1 else [element.value]
-    texts = [str(getattr(value, "original_string", value)) for value in values]
-    return [part for text in texts for part in text.split("=")] if element.VR == "PN" else texts
+        keyword, vr = keyword_for_tag(tag), vr_of(dataset, tag)
+        if vr == "SQ" and keyword and keyword not in _BULK:
+            for item in sequence_items(dataset, keyword):
+                yield from _texts(item, in_roi=in_roi or keyword in _ROI)
+        elif vr in MAX_CHARACTERS and keyword:
+            text = shown_text(dataset, keyword, own_encodings(dataset))
+            parts = [text] if vr in {"LT", "ST"} else text.split("\\")
+            yield keyword, vr, [g for part in parts for g in part.split("=")] if vr == "PN" else parts, in_roi
 
 
 def _check_numbers(dataset: Dataset, rois: Sequence[FileRoi]) -> Iterator[Finding]:
@@ -168,12 +161,12 @@ def _check_numbers(dataset: Dataset, rois: Sequence[FileRoi]) -> Iterator[Findin
             yield _fault("AC-RS-106", str(roi.number), number=roi.number)
     numbers = Counter(roi.number for roi in rois)
     items = sequence_items(dataset, "RTROIObservationsSequence")
-    observations = [str(item.get("ObservationNumber", "")) for item in items]
-    referred = {str(item.get("ReferencedROINumber", "")) for item in items}
+    observations = [integer_of(item, "ObservationNumber") for item in items]
+    referred = {integer_of(item, "ReferencedROINumber") for item in items}
     if max(numbers.values(), default=0) > 1 or len(set(observations)) < len(observations):
         yield _fault("AC-RS-107")
-    for number in sorted(referred - {str(number) for number in numbers}):
-        yield _fault("AC-RS-122", number, number=number)
+    for number in sorted(referred - set(numbers)):
+        yield _fault("AC-RS-122", str(number), number=number)
 
 
 def _check_approval(dataset: Dataset) -> Iterator[Finding]:

@@ -42,7 +42,7 @@ def import_roi(
         placed = place_contours(file_roi.contours, geometry, notes)
         check_image_references(file_roi.contours, reference, geometry, notes)
     color = read_color(file_roi.contour_items)
-    if color is None and any("ROIDisplayColor" in item for item in file_roi.contour_items):
+    if color is None and any(raw_text(item, "ROIDisplayColor") for item in file_roi.contour_items):
         notes.warn("AC-RS-048")
     generation = _generation(file_roi.roi)
     structure = Structure(

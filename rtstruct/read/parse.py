@@ -80,7 +80,7 @@ def parse_rois(dataset: Dataset) -> list[FileRoi]:
     items = sequence_items(dataset, "StructureSetROISequence")
     contours = _by_number(sequence_items(dataset, "ROIContourSequence"))
     observations = _by_number(sequence_items(dataset, "RTROIObservationsSequence"))
-    numbers = [_integer(item, "ROINumber") for item in items]
+    numbers = [integer_of(item, "ROINumber") for item in items]
     rois = []
     for index, (item, number) in enumerate(zip(items, numbers, strict=True)):
         is_last = number not in numbers[index + 1 :]
@@ -113,7 +113,7 @@ def concatenate_points(contours: Iterable[FileContour]) -> tuple[Floats, Ints]:
 def _by_number(items: Iterable[Dataset]) -> defaultdict[int, list[Dataset]]:
     found: defaultdict[int, list[Dataset]] = defaultdict(list)
     for item in items:
-        found[_integer(item, "ReferencedROINumber")].append(item)
+        found[integer_of(item, "ReferencedROINumber")].append(item)
     return found
 
 
@@ -179,7 +179,8 @@ def _find_uids(sequence: bytes, *, implicit: bool) -> Iterator[str]:
         start = sequence.find(_INSTANCE_TAG, start + 8 + length)
 
 
-def _integer(item: Dataset, keyword: str) -> int:
+def integer_of(item: Dataset, keyword: str) -> int:
+    """Return an attribute of VR IS; -1 if it is missing or not a number."""
     return _to_integer(_raw(item, Tag(keyword)).decode("latin-1"))
 
 

@@ -30,7 +30,7 @@ from autocontour.rtstruct.encoding import (
 )
 from autocontour.rtstruct.read.import_roi import shown_name
 from autocontour.rtstruct.read.nesting import DAMAGED
-from autocontour.rtstruct.read.parse import FileRoi, parse_rois
+from autocontour.rtstruct.read.parse import FileRoi, integer_of, parse_rois
 from autocontour.rtstruct.read.patient import differing_attributes
 from autocontour.rtstruct.read.reader import check_frame_of_reference, open_structure_set
 from autocontour.rtstruct.references import add_missing_references, referenced_series
@@ -171,9 +171,10 @@ def _put(dataset: Dataset, items: RoiItems, number: int) -> None:
     old = [item for item in observations if _refers_to(item, number)]
     if old and "ROIPhysicalPropertiesSequence" in old[0]:
         items.observations[0].ROIPhysicalPropertiesSequence = old[0].ROIPhysicalPropertiesSequence
-    free = max((int(item.get("ObservationNumber") or 0) for item in observations), default=0) + 1
+    free = max((integer_of(item, "ObservationNumber") for item in observations), default=0) + 1
     for offset, item in enumerate(items.observations):
-        item.ObservationNumber = old[0].ObservationNumber if old and not offset else free + offset
+        known = integer_of(old[0], "ObservationNumber") if old and not offset else -1
+        item.ObservationNumber = known if known >= 0 else free + offset
     _replace_items(dataset, "StructureSetROISequence", "ROINumber", number, [items.roi])
     _replace_items(dataset, "ROIContourSequence", "ReferencedROINumber", number, [items.contour])
     _replace_items(dataset, "RTROIObservationsSequence", "ReferencedROINumber", number, items.observations)
@@ -188,7 +189,7 @@ def _replace_items(dataset: Dataset, keyword: str, key: str, number: int, items:
 
 
 def _refers_to(item: Dataset, number: int, key: str = "ReferencedROINumber") -> bool:
-    return str(item.get(key, "")) == str(number)
+    return integer_of(item, key) == number
 
 
 def _renew(dataset: Dataset, other_patient: str, *, implicit: bool) -> None:
