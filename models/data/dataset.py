@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -135,8 +135,21 @@ def read_index(folder: Path) -> dict[str, Any]:
     return index
 
 
-def read_sample(path: Path, entry: dict[str, Any], index: dict[str, Any], structures: Sequence[str]) -> Sample:
+def read_sample(
+    path: Path, entry: dict[str, Any], index: dict[str, Any], structures: Sequence[str], *, cut: bool = True
+) -> Sample:
     """Read one patient and cut it to the body.
+
+    Parameters
+    ----------
+    path
+        Its ``.npz`` file.
+    entry, index
+        Its entry of ``index.json``, and the whole.
+    structures
+        Those of the index to read, in the order of the labels' bits.
+    cut
+        False keeps all rows and columns, and so labels outside the body.
 
     Raises
     ------
@@ -156,7 +169,7 @@ def read_sample(path: Path, entry: dict[str, Any], index: dict[str, Any], struct
     if not len(scanned):
         raise ValueError("no slice is solid")
     z = slice(scanned[0], scanned[-1] + 1)
-    body = Box.around(hu[z] > BODY_HU)
+    body = Box.around((hu[z] > BODY_HU) | (not cut))
     if body is None:
         raise ValueError("no body in the image")
     labels = np.zeros(bits.shape, dtype=np.uint16)
@@ -192,15 +205,3 @@ def _stated_bytes(file: IO[bytes]) -> int:
     if dtype.hasobject:
         raise ValueError("the array holds Python objects")
     return math.prod(shape) * dtype.itemsize
-
-
-def iterate_samples(
-    folder: Path, entries: Sequence[dict[str, Any]], index: dict[str, Any], structures: Sequence[str]
-) -> Iterator[tuple[dict[str, Any], Sample]]:
-    """Yield each entry of the index with its patient, read one at a time; raises as `read_sample`."""
-    for entry in entries:
-        name = entry["patient"]
-        path = next(folder.glob(f"*/{name}.npz"), None)
-        if path is None:
-            raise FileNotFoundError(f"{name}.npz")
-        yield entry, read_sample(path, entry, index, structures)

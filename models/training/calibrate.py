@@ -1,8 +1,8 @@
 """Limits of a package from patients that its networks are not trained on, and what its findings are worth.
 
 Thresholds and limits come from the validation patients alone. Whether a finding tells a bad contour (DSC below
-`BAD_DSC`) from a good one is measured on every patient, with limits that do not know the patient: those of the training
-from all validation patients, each fifth of these from the other four fifths.
+`BAD_DSC`) from a good one is measured on the same patients by cross-validation: each fifth of them with limits from the
+other four fifths.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from autocontour.models.training.validate import dice
 THRESHOLDS = tuple(round(0.3 + 0.05 * k, 2) for k in range(9))
 NEAR_BEST = 0.003
 UNCERTAIN_SHARE = 0.15
-"""Of the structures in the validation patients, how many count as uncertain."""
+"""Of the contoured structures of the validation patients, how many count as uncertain."""
 GROUPS = 5
 BAD_DSC = 0.6
 LEAST_AUROC = 0.6
@@ -83,17 +83,11 @@ def calibrate(
         for name, structure in package.structures.items()
     }
     package = replace(package, structures=structures, quiet_findings=frozenset(), uncertainty=None)
-    validation, training = (
-        [grade_sample(package, sample, organs, device) for sample in job.track(samples, label, len(samples))]
-        for samples, label in (
-            (dataset.validation, "measuring the validation patients"),
-            (dataset.training, "measuring the training patients"),
-        )
-    )
-    uncertainty = calibrate_uncertainty(validation)
-    findings = grade_findings(package, uncertainty, validation, training)
+    samples = job.track(dataset.validation, "measuring the findings", len(dataset.validation))
+    graded = [grade_sample(package, sample, organs, device) for sample in samples]
+    uncertainty = calibrate_uncertainty(graded)
     plain = None if uncertainty is None else {"predictors": dict(uncertainty.predictors), "limit": uncertainty.limit}
-    return Calibration(chosen, statistics, plain, findings)
+    return Calibration(chosen, statistics, plain, grade_findings(package, graded))
 
 
 def choose_thresholds(
@@ -163,8 +157,8 @@ def grade_sample(package: ModelPackage, sample: Sample, organs: Sequence[str], d
 
 
 def calibrate_uncertainty(graded: Sequence[Graded]) -> Uncertainty | None:
-    """Return when a structure counts as uncertain; None from fewer than ten structures. No reference is needed."""
-    measures = [measure for one in graded for measure in one.measures.values()]
+    """Return when a structure counts as uncertain; None from fewer than ten structures. The DSC are not used."""
+    measures = [one.measures[name] for one in graded for name in one.dsc]
     if len(measures) < LEAST_CASES:
         return None
     table = np.array([[predictors_of(measure)[name] for name in PREDICTORS] for measure in measures])
@@ -179,24 +173,18 @@ def calibrate_uncertainty(graded: Sequence[Graded]) -> Uncertainty | None:
     return replace(uncertainty, limit=round(float(np.quantile(scores, 1 - UNCERTAIN_SHARE)), 3))
 
 
-def grade_findings(
-    package: ModelPackage, uncertainty: Uncertainty | None, validation: Sequence[Graded], training: Sequence[Graded]
-) -> dict[str, dict[str, Any]]:
-    """Return for every graded finding whether it is shown as a warning, and how well it tells bad contours."""
-    raised = []
+def grade_findings(package: ModelPackage, graded: Sequence[Graded]) -> dict[str, dict[str, Any]]:
+    """Return for every graded finding whether it is ``shown`` as a warning, and its power (see `compute_power`)."""
+    rows: list[tuple[float, frozenset[str]]] = []
     for group in range(GROUPS):
-        others = [one for index, one in enumerate(validation) if index % GROUPS != group]
+        others = [one for index, one in enumerate(graded) if index % GROUPS != group]
         limits = replace(package, uncertainty=calibrate_uncertainty(others))
-        raised += [_raised(limits, one) for one in validation[group::GROUPS]]
-    kept_out = [row for rows in raised for row in rows]
-    limits = replace(package, uncertainty=uncertainty)
-    every = kept_out + [row for one in training for row in _raised(limits, one)]
-    findings: dict[str, dict[str, Any]] = {}
-    for code in GRADED:
-        power = {"validation": compute_power(kept_out, code), "all": compute_power(every, code)}
-        auroc = power["all"]["auroc"]
-        findings[code] = {"shown": auroc is None or auroc >= LEAST_AUROC, **power}
-    return findings
+        rows += [row for one in graded[group::GROUPS] for row in _raised(limits, one)]
+    powers = {code: compute_power(rows, code) for code in GRADED}
+    return {
+        code: {"shown": power["auroc"] is None or power["auroc"] >= LEAST_AUROC, **power}
+        for code, power in powers.items()
+    }
 
 
 def _raised(package: ModelPackage, graded: Graded) -> list[tuple[float, frozenset[str]]]:

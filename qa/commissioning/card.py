@@ -126,14 +126,15 @@ def compare_with(rows: Sequence[MeasuredStructure], baseline: Sequence[MeasuredS
 
 
 def findings_of(package: ModelPackage, rows: Sequence[MeasuredStructure], names: Sequence[str], split: str) -> str:
-    """Return what the findings are worth: on the patients of the calibration, and on these."""
+    """Return the power of the findings on the patients of the calibration, and on these."""
     drawn = [row for row in rows if row.structure in names and row.is_drawn]
     powers = package.metadata.get("findings", {})
     lines = [
         f"How well a finding tells a bad contour (DSC below {BAD_DSC}) from a good one, for structures "
         "that were drawn. AUROC is the area under the curve of this one decision: the mean of sensitivity and "
-        f"specificity; 0.5 is chance. A finding under {LEAST_AUROC} on all patients of the calibration is kept in the "
-        f"record and not shown as a warning. The patients of the split `{split}` had no part in that choice.",
+        f"specificity; 0.5 is chance. A finding under {LEAST_AUROC} on the patients of the calibration (they chose "
+        "the thresholds; limits are cross-validated) is kept in the record and not shown as a warning. The patients of "
+        f"the split `{split}` had no part in that choice.",
         "",
         "| finding | patients | structures | bad | raised | sensitivity | specificity | AUROC | shown as a warning |",
         "|---|---|---|---|---|---|---|---|---|",
@@ -141,7 +142,7 @@ def findings_of(package: ModelPackage, rows: Sequence[MeasuredStructure], names:
     codes = [*GRADED, *sorted({code for row in drawn for code in row.findings} - {*GRADED})]
     for code in codes:
         entry = powers.get(code, {}) if isinstance(powers, dict) else {}
-        groups = {CALIBRATION_GROUPS[key]: entry[key] for key in CALIBRATION_GROUPS if isinstance(entry.get(key), dict)}
+        groups = {"calibration": entry} if entry else {}
         quiet = code in package.quiet_findings
         seen = [(row.metrics.dsc, frozenset(row.findings if quiet else row.warnings)) for row in drawn]
         shown = "no" if quiet else "yes"
@@ -153,12 +154,6 @@ def findings_of(package: ModelPackage, rows: Sequence[MeasuredStructure], names:
     if codes_without:
         lines += ["", f"Not graded, always shown: {', '.join(codes_without)} (a fault of a contour or of its side)."]
     return "\n".join(lines)
-
-
-CALIBRATION_GROUPS = {
-    "validation": "calibration: kept out of the training, cross-validated",
-    "all": "calibration: all, training included",
-}
 
 
 def _head(package: ModelPackage) -> str:

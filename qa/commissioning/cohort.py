@@ -85,7 +85,7 @@ def read_cases(data: Path, split: str, package: ModelPackage) -> Iterator[Case]:
     for entry in entries:
         try:
             path = next(data.glob(f"*/{entry['patient']}.npz"))
-            sample = read_sample(path, entry, index, names)
+            sample = read_sample(path, entry, index, names, cut=False)
         except (StopIteration, *UNUSABLE) as error:
             reason = str(error) or type(error).__name__
             raise UsageError("AC-QA-011", patient=str(entry["patient"]), reason=reason) from error
