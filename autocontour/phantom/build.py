@@ -118,9 +118,9 @@ def build_phantom(
 def _check(site: str, position: str, spacing_zyx_mm: tuple[float, ...], shape_zyx: tuple[int, ...]) -> None:
     for value, known, what in ((site, tuple(SITES), "site"), (position, PATIENT_POSITIONS, "patient position")):
         if value not in known:
-            raise UsageError("AC-US-020", f"There is no {what} {value!r}.", f"Choose one of {', '.join(known)}.")
+            raise UsageError("AC-US-020", what=what, value=str(value), known=", ".join(known))
     if min(spacing_zyx_mm) < 0.2 or max(spacing_zyx_mm) > 20 or min(shape_zyx[1:]) < 2 or shape_zyx[0] < 1:
-        raise UsageError("AC-US-021", "The phantom's grid is not sensible.", "Choose spacings from 0.2 to 20 mm.")
+        raise UsageError("AC-US-021")
 
 
 def _geometry(
