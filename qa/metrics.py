@@ -88,11 +88,12 @@ def compute_metrics(
 
 
 def added_path_length_mm(a: Mask, b: Mask, spacing_zyx_mm: tuple[float, float, float]) -> float:
-    """Return the added path length: how much of the reference's outline would have to be drawn anew.
+    """Return the added path length: how much of the reference's outline does not lie on the outline of `b`.
 
     The outline's pixels of `a`, slice by slice, that are not outline pixels of `b`, times the pixel's size (Vaassen et
     al., Phys Imaging Radiat Oncol 2020;13:1). An outline pixel is inside and has one of its four neighbours in the
-    slice outside; beyond the array is outside. Not symmetric.
+    slice outside; beyond the array is outside. Not symmetric. `autocontour.edits.added_path_length_mm` is the same on
+    polygons.
     """
     added = np.count_nonzero(_outline(a) & ~_outline(b))
     return float(added * math.sqrt(spacing_zyx_mm[1] * spacing_zyx_mm[2]))

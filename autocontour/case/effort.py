@@ -70,7 +70,7 @@ class Effort:
 
 def measure_effort(item: CaseStructure, editing_seconds: float) -> Effort:
     """Return what the review of a structure took, from its contours as they stand and as they first came."""
-    from autocontour.edits import added_path_mm
+    from autocontour.edits import added_path_length_mm
 
     structure, first, now = item.structure, item.automatic, item.structure.contours
     edited = [z for z in {*first, *now} if _differ(first.get(z), now.get(z))]
@@ -80,7 +80,7 @@ def measure_effort(item: CaseStructure, editing_seconds: float) -> Effort:
         tg263_name=structure.tg263_name,
         status=str(structure.status),
         editing_seconds=round(editing_seconds, 1),
-        new_outline_mm=round(sum(added_path_mm(first.get(z), now.get(z)) for z in edited), 1),
+        new_outline_mm=round(sum(added_path_length_mm(first.get(z), now.get(z)) for z in edited), 1),
         edited_slices=len(edited),
         drawn_slices=len(now),
         drawn_by=f"{source.algorithm} {source.version}" if source else "",

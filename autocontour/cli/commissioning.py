@@ -109,7 +109,7 @@ def _write_failures(
     worst = worst_of(rows, package, args.failures)
     folder = args.output.parent / "failure-cases"
     table = write_failures(package, args.data, args.split, worst, folder, job, device=args.device)
-    page = Path(args.output).with_name("failure-cases-table.md")
+    page = Path(args.output).with_name("failure-cases.md")
     heading = f"# The {len(worst)} worst structures of {package.name} {package.version}\n\n"
     write_atomically(page, (heading + table).encode())
     return page.name

@@ -3,7 +3,7 @@
 from autocontour.edits.polygons import Outline, clean, difference, intersection, thinned, union
 from autocontour.edits.region import HURange, ball_region, disc_region, flood, flood_slice, learn_range
 from autocontour.edits.shapes import (
-    added_path_mm,
+    added_path_length_mm,
     filled,
     largest,
     moved,
@@ -19,7 +19,7 @@ __all__ = [
     "Boolean",
     "HURange",
     "Outline",
-    "added_path_mm",
+    "added_path_length_mm",
     "ball_region",
     "brushed",
     "clean",

@@ -53,11 +53,12 @@ def rotated(outline: Outline, degrees: float, centre_uv_mm: tuple[float, float])
     return affinity.rotate(outline, degrees, origin=centre_uv_mm) if outline else None
 
 
-def added_path_mm(before: Outline, after: Outline, tolerance_mm: float = 0.5) -> float:
-    """Return the length of `after` that does not lie on `before`: what a hand would have had to draw.
+def added_path_length_mm(before: Outline, after: Outline, tolerance_mm: float = 0.5) -> float:
+    """Return the added path length of an edit on one slice: the outline of `after` that does not lie on `before`.
 
-    Added path length after Vaassen et al., Phys Imaging Radiat Oncol 2020;13:1-6, on polygons: outline further than
-    `tolerance_mm` from the old outline counts.
+    The definition of Vaassen et al., Phys Imaging Radiat Oncol 2020;13:1-6, as in
+    `autocontour.qa.added_path_length_mm`, on polygons instead of pixels: outline further than `tolerance_mm` from the
+    old outline counts.
     """
     if after is None or after is before:
         return 0.0

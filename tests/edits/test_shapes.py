@@ -9,7 +9,7 @@ from shapely import MultiPolygon, Point, box
 
 from autocontour.edits import (
     Boolean,
-    added_path_mm,
+    added_path_length_mm,
     combined,
     copied,
     cropped,
@@ -116,6 +116,6 @@ def test_cropping_keeps_the_gap():
 def test_added_path_counts_what_was_drawn_anew():
     before = MultiPolygon([box(0, 0, 20, 20)])
     after = MultiPolygon([box(0, 0, 30, 20)])
-    assert added_path_mm(before, before) == 0
-    assert added_path_mm(None, before) == pytest.approx(80)
-    assert added_path_mm(before, after) == pytest.approx(40, abs=1.5)
+    assert added_path_length_mm(before, before) == 0
+    assert added_path_length_mm(None, before) == pytest.approx(80)
+    assert added_path_length_mm(before, after) == pytest.approx(40, abs=1.5)
