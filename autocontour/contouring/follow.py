@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components, depth_first_order
 
-from autocontour.contouring.ragged import Ints, Rings
+from autocontour.contouring.ragged import Ints, Rings, signed_areas
 from autocontour.patient.geometry import Floats
 
 
@@ -57,7 +57,7 @@ def nest_rings(points: Floats, starts: Ints, slices: Ints) -> Rings:
     starts, slices
         (rings + 1,) and (rings,) where each ring starts and the slice it lies on.
     """
-    is_hole = _doubled_areas(points, starts) < 0
+    is_hole = signed_areas(points, starts) < 0
     exterior = _exterior_of(points, starts, slices, is_hole)
     order = np.lexsort((is_hole, exterior, slices))
     lengths = np.diff(starts)[order] + 1
@@ -65,16 +65,6 @@ def nest_rings(points: Floats, starts: Ints, slices: Ints) -> Rings:
     position = np.arange(closed[-1]) + np.repeat(starts[:-1][order] - closed[:-1], lengths)
     position[closed[1:] - 1] = starts[:-1][order]
     return Rings(points[position], closed, slices[order], is_hole[order])
-
-
-def _doubled_areas(points: Floats, starts: Ints) -> Floats:
-    if len(starts) == 1:
-        return np.zeros(0)
-    following = np.arange(1, len(points) + 1)
-    following[starts[1:] - 1] = starts[:-1]
-    u, v = (points - np.repeat(points[starts[:-1]], np.diff(starts), axis=0)).T
-    areas: Floats = np.add.reduceat(u * v[following] - u[following] * v, starts[:-1])
-    return areas
 
 
 def _exterior_of(points: Floats, starts: Ints, slices: Ints, is_hole: NDArray[np.bool_]) -> Ints:

@@ -113,11 +113,9 @@ def _to_plane_axes(margins_mm: Margins, geometry: VolumeGeometry) -> Floats:
 
 def _grow(contours: Contours, geometry: VolumeGeometry, margins: Floats, job: Job) -> dict[int, MultiPolygon]:
     reach = _Reach(margins)
-    positions = geometry.slice_positions_mm
-    sources = _sections(contours, geometry, reach)
-    caps = _caps(contours, geometry)
+    sources, caps = _sections(contours, geometry, reach), _caps(contours, geometry)
     grown = {}
-    for k, position in enumerate(job.track(positions.tolist(), "growing")):
+    for k, position in enumerate(job.track(geometry.slice_positions_mm.tolist(), "growing")):
         near = _spread([(position - w, shape) for w, shape in sources], reach)
         near += [(position - w, shape) for w, shape in caps]
         parts = [

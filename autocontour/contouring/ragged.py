@@ -44,16 +44,11 @@ class Rings:
 
     def doubled_areas(self) -> Floats:
         """(rings,) twice the signed area, positive where u turns towards v (mm²)."""
-        return np.add.reduceat(self.cross_products(), self.starts[:-1]) if len(self.slices) else np.zeros(0)
+        return 2 * signed_areas(self.points_uv_mm, self.starts)
 
     def cross_products(self) -> Floats:
-        """(n,) cross product of each point and its successor, from the ring's first point; 0 at a ring's end."""
-        local = self.points_uv_mm - self.points_uv_mm[self.starts[:-1]][self.ring_of_point]
-        u, v = local.T
-        crossed = np.zeros(len(u))
-        crossed[:-1] = u[:-1] * v[1:] - u[1:] * v[:-1]
-        crossed[self.starts[1:] - 1] = 0.0
-        return crossed
+        """(n,) as `cross_products`; 0 at a ring's end."""
+        return cross_products(self.points_uv_mm, self.starts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +61,36 @@ class Edges:
     y1: Floats
     x1: Floats
     ring: Ints
+
+
+def cross_products(points_uv_mm: Floats, starts: Ints) -> Floats:
+    """Return the cross product of each point and its successor in its ring, seen from the ring's first point (n,).
+
+    From there the products are small, and exact where the points are whole.
+
+    Parameters
+    ----------
+    points_uv_mm
+        (n, 2) ring after ring, closed or not.
+    starts
+        (rings + 1,) where each ring begins in the points.
+    """
+    following = np.arange(1, len(points_uv_mm) + 1)
+    following[starts[1:] - 1] = starts[:-1]
+    u, v = (points_uv_mm - np.repeat(points_uv_mm[starts[:-1]], np.diff(starts), axis=0)).T
+    products: Floats = u * v[following] - u[following] * v
+    return products
+
+
+def signed_areas(points_uv_mm: Floats, starts: Ints) -> Floats:
+    """Return the area of every ring by the shoelace formula, positive where u turns towards v (rings,).
+
+    Parameters are those of `cross_products`.
+    """
+    if len(starts) == 1:
+        return np.zeros(0)
+    areas: Floats = np.add.reduceat(cross_products(points_uv_mm, starts), starts[:-1]) / 2
+    return areas
 
 
 def rings_of(contours: Contours) -> Rings:
@@ -92,12 +117,12 @@ def contours_of(rings: Rings) -> dict[int, shapely.MultiPolygon]:
     return dict(zip(slices.tolist(), shapes, strict=True))
 
 
-def polygons_of(shape: BaseGeometry) -> shapely.MultiPolygon:
-    """Return the polygons in a shape of any kind, however nested; points and lines are left out."""
+def polygons_of(shape: BaseGeometry | NDArray[np.object_]) -> shapely.MultiPolygon:
+    """Return the polygons in a shape of any kind or in several; points, lines and what is empty are left out."""
     parts = shapely.get_parts(shape)
     while np.any(shapely.get_type_id(parts) > _LAST_SIMPLE_TYPE):
         parts = shapely.get_parts(parts)
-    return shapely.MultiPolygon([part for part in parts if part.geom_type == "Polygon" and not part.is_empty])
+    return shapely.MultiPolygon([part for part in parts if isinstance(part, shapely.Polygon) and not part.is_empty])
 
 
 def voxel_edges(rings: Rings, geometry: VolumeGeometry) -> Edges:

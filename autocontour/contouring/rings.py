@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from shapely import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
+from autocontour.contouring.ragged import polygons_of
 from autocontour.patient.geometry import Floats
 
 DECIMALS = 6
@@ -85,7 +86,7 @@ def combine_areas(areas: NDArray[np.object_], *, xor: bool = False) -> RingsArea
     """Combine the insides of the rings of one plane (see `polygon_from_rings`)."""
     parts = areas[~shapely.is_empty(areas)]
     if len(parts) < 2:
-        return RingsArea(_multipolygon(MultiPolygon() if not len(parts) else parts[0]))
+        return RingsArea(polygons_of(MultiPolygon() if not len(parts) else parts[0]))
     return _nested_area(parts[np.argsort(-shapely.area(parts), kind="stable")], xor=xor)
 
 
@@ -119,7 +120,7 @@ def _nested_area(parts: NDArray[np.object_], *, xor: bool) -> RingsArea:
     small, large = shapely.STRtree(parts).query(parts, predicate="intersects")
     small, large = small[small > large], large[small > large]
     if not len(small):
-        return RingsArea(_multipolygon(parts))
+        return RingsArea(polygons_of(parts))
     share = _share_inside(parts[small], parts[large])
     inside = share >= 1.0 - SAME_SHARE
     area = shapely.area(parts)
@@ -134,7 +135,7 @@ def _nested_area(parts: NDArray[np.object_], *, xor: bool) -> RingsArea:
     for level in range(1, int(depth.max()) + 1):
         layer = shapely.union_all(parts[depth == level])
         result = result.difference(layer) if level % 2 else result.union(layer)
-    return RingsArea(_multipolygon(result), overlapping, nested=bool(depth.max() > 0))
+    return RingsArea(polygons_of(result), overlapping, nested=bool(depth.max() > 0))
 
 
 def _share_inside(small: NDArray[np.object_], large: NDArray[np.object_]) -> Floats:
@@ -150,13 +151,7 @@ def _xor(areas: Iterable[BaseGeometry]) -> MultiPolygon:
     result: BaseGeometry = Polygon()
     for area in areas:
         result = result.symmetric_difference(area)
-    return _multipolygon(result)
-
-
-def _multipolygon(geometry: BaseGeometry | NDArray[np.object_]) -> MultiPolygon:
-    """Keep what has area."""
-    parts = shapely.get_parts(shapely.get_parts(geometry))
-    return MultiPolygon([part for part in parts if isinstance(part, Polygon) and not part.is_empty])
+    return polygons_of(result)
 
 
 def _area_of_odd_ring(points: Floats) -> MultiPolygon:
@@ -167,7 +162,7 @@ def _area_of_odd_ring(points: Floats) -> MultiPolygon:
     loops = sorted((Polygon(loop) for loop in _split_at_repeats(points)), key=lambda loop: -loop.area)
     whole = Polygon(loops[0].exterior, [loop.exterior for loop in loops[1:]]) if loops else Polygon()
     if whole.is_valid:
-        return _multipolygon(whole)
+        return polygons_of(whole)
     return _xor(loops) if all(loop.is_valid for loop in loops) else _even_odd_faces(points)
 
 
@@ -208,7 +203,7 @@ def _even_odd_faces(points: Floats) -> MultiPolygon:
     faces = shapely.get_parts(shapely.polygonize([shapely.union_all(edges)]))
     inside = shapely.get_coordinates(shapely.point_on_surface(faces))
     odd = [_crossings(points, point) % 2 == 1 for point in inside]
-    return _multipolygon(shapely.union_all(faces[np.array(odd, dtype=bool)]))
+    return polygons_of(shapely.union_all(faces[np.array(odd, dtype=bool)]))
 
 
 def _crossings(points: Floats, point: Floats) -> int:

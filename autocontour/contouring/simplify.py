@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import shapely
 
-from autocontour.contouring.ragged import Ints, Rings, contours_of, rings_of
+from autocontour.contouring.ragged import Ints, Rings, contours_of, rings_of, signed_areas
 from autocontour.patient.geometry import Floats
 
 BLUNTEST = -0.5  # cosine: sharper corners than this are moved no further
@@ -59,9 +59,7 @@ def _keep_area(rings: Rings, kept: Ints, starts: Ints) -> Floats:
     points = rings.points_uv_mm[here]
     moved = _shift_chords(points, following, _areas_cut_off(rings, here, here[following]) / _chords(points, following))
     # Where two chords meet both give way a little; what that costs is spread over the ring.
-    local = moved - np.repeat(moved[begins], lengths, axis=0)
-    crossed = local[:, 0] * local[following, 1] - local[following, 0] * local[:, 1]
-    missing = (rings.doubled_areas() - np.add.reduceat(crossed, begins)) / 2
+    missing = rings.doubled_areas() / 2 - signed_areas(moved, np.append(begins, len(moved)))
     shifts = missing / np.add.reduceat(_chords(moved, following), begins)
     moved = _shift_chords(moved, following, np.repeat(shifts, lengths))
 

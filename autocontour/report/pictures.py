@@ -10,6 +10,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from autocontour.contouring.ragged import polygons_of
 from autocontour.patient.geometry import VolumeGeometry
 from autocontour.patient.structures import Contours, Structure
 from autocontour.patient.volume import CTVolume
@@ -204,8 +205,8 @@ def _cut(contours: Contours, geometry: VolumeGeometry, view: _View, at_mm: float
     middle = geometry.slice_positions_mm[slices[owner]]
     below, above = middle - steps[slices[owner]], middle + steps[slices[owner] + 1]
     shape = shapely.union_all(shapely.box(bounds[:, view.across], below, bounds[:, view.across + 2], above))
-    parts = [part for part in shapely.get_parts(shape) if part.geom_type == "Polygon"]
-    return shapely.MultiPolygon(parts) if parts else None
+    cut = polygons_of(shape)
+    return None if cut.is_empty else cut
 
 
 def _show_names(figure: Figure, structures: Sequence[Structure], height: float) -> None:

@@ -11,6 +11,7 @@ from pydicom import Dataset
 from shapely import MultiPolygon
 
 from autocontour.base.errors import OutputError
+from autocontour.contouring.ragged import signed_areas
 from autocontour.dicom.read import guarded, read_dataset
 from autocontour.patient.geometry import VolumeGeometry
 from autocontour.patient.structures import Structure, StructureSet
@@ -22,7 +23,7 @@ from autocontour.rtstruct.read.import_roi import read_color, read_type
 from autocontour.rtstruct.read.notes import Notes
 from autocontour.rtstruct.read.parse import FileContour, FileRoi, concatenate_points, parse_rois
 from autocontour.rtstruct.text import own_encodings, raw_text, shown_text
-from autocontour.rtstruct.write.contours import SMALLEST_AREA_MM2, ContourRecord, signed_areas
+from autocontour.rtstruct.write.contours import SMALLEST_AREA_MM2, ContourRecord
 from autocontour.rtstruct.write.roi import Shown
 
 Records = Mapping[int, Sequence[ContourRecord]]
@@ -104,7 +105,7 @@ def _compare_drawn(
     slices, place = np.unique(np.array([index for _, index in pairs], dtype=np.int64), return_inverse=True)
     polygons = np.array([structure.contours[index] for index in slices.tolist()], dtype=object)
     of_point = place[np.repeat(np.arange(len(starts)), np.diff(starts, append=len(plane)))]
-    areas = np.bincount(place, weights=signed_areas(plane[:, :2], starts), minlength=len(slices))
+    areas = np.bincount(place, weights=signed_areas(plane[:, :2], np.append(starts, len(plane))), minlength=len(slices))
     slack = PRECISION_MM * shapely.length(polygons) + SMALLEST_AREA_MM2 * (1 + shapely.get_num_geometries(polygons))
     bounds = shapely.bounds(polygons)[of_point] + np.array([-1, -1, 1, 1]) * PRECISION_MM
     inside = (plane[:, :2] >= bounds[:, :2]) & (plane[:, :2] <= bounds[:, 2:])

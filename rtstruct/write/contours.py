@@ -9,6 +9,7 @@ import numpy as np
 from pydicom import Dataset
 
 from autocontour.base.errors import OutputError
+from autocontour.contouring.ragged import signed_areas
 from autocontour.contouring.rings import keyhole_rings, nested_rings, polygon_from_ring
 from autocontour.patient.geometry import Floats, VolumeGeometry
 from autocontour.patient.structures import ImportedContour, Structure
@@ -147,19 +148,6 @@ def find_slice(contour: ImportedContour, geometry: VolumeGeometry) -> int | None
     return int(index[0]) if distance[0] <= half_step_mm(geometry)[index[0]] else None
 
 
-def signed_areas(points_uv_mm: Floats, starts: Ints) -> Floats:
-    """Return every closed ring's area by the shoelace formula, positive where it runs counter-clockwise in u, v."""
-    if not len(starts):
-        return np.zeros(0)
-    following = np.arange(1, len(points_uv_mm) + 1)
-    following[np.append(starts[1:], len(points_uv_mm)) - 1] = starts
-    # About each ring's own first point, where the products are small and exact.
-    origins = np.repeat(points_uv_mm[starts], np.diff(starts, append=len(points_uv_mm)), axis=0)
-    (u, v), (next_u, next_v) = (points_uv_mm - origins).T, (points_uv_mm[following] - origins).T
-    areas: Floats = np.add.reduceat(u * next_v - next_u * v, starts) / 2
-    return areas
-
-
 def _style_beside(imported_types: set[str], holes: HoleStyle) -> HoleStyle:
     """Return how to write edited slices: an ROI's contours are XOR all or none (PS3.3 C.8.8.6.3)."""
     if XOR in imported_types:
@@ -223,7 +211,8 @@ def _clean_rings(points_uv_mm: Floats, lengths: Ints) -> tuple[Floats, Ints, Int
     distinct = np.any(rounded != before, axis=1)
     points_uv_mm, ring = points_uv_mm[distinct], ring[distinct]
     present, starts, counts = np.unique(ring, return_index=True, return_counts=True)
-    sound = (counts >= 3) & (np.abs(signed_areas(points_uv_mm, starts)) >= SMALLEST_AREA_MM2)
+    areas = signed_areas(points_uv_mm, np.append(starts, len(points_uv_mm)))
+    sound = (counts >= 3) & (np.abs(areas) >= SMALLEST_AREA_MM2)
     inside = np.repeat(sound, counts)
     counts = counts[sound]
     return points_uv_mm[inside], np.cumsum(counts) - counts, present[sound]
