@@ -278,7 +278,7 @@ def main() -> None:
     window = MainWindow(ViewerSettings(folder / "s.ini"), folder)
     window.resize(1600, 1000)
     window.show()
-    window.prepare_to_open()  # as the program does
+    window.intake.prepare_to_open()  # as the program does
     app.processEvents()
     ct = build_ct()
     told("open a CT that is in memory, first slice", *timed(lambda _: (window.show_ct(ct), app.processEvents()), [0]))

@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QPoint, Qt, QTimer
@@ -22,6 +23,8 @@ from autocontour.base.findings import Finding, Severity
 from autocontour.case import Edit
 from autocontour.case.actions import adopted
 from autocontour.dicom.series import write_ct_series
+from autocontour.gui.app.exporting import ask_export
+from autocontour.gui.app.reviewing import ask_approval
 from autocontour.gui.app.window import MainWindow
 from autocontour.gui.look import theme
 from autocontour.gui.state.settings import ViewerSettings
@@ -155,20 +158,20 @@ def main() -> None:
     window.take_tool("navigate")
     compare_with_observers(window)
     save(window, "comparison")
-    window.toggle_comparison()
+    window.act("compare")
     find_fault(window, "Brainstem")
     for name in ("External", "SpinalCanal", "Brain"):
         space.approve(space.state.find(name).structure.number, "A. Physicist")
     window.settings.reviewer = "A. Physicist"
     select(window, "Brainstem", 1.6)
     window.panel.sort.click()
-    with_dialog(window, "review", window.ask_approval, lambda _: None)
+    with_dialog(window, "review", partial(ask_approval, window), lambda _: None)
     number = space.state.find("Glnd_Submand_L").structure.number
     space.apply(Edit("Rename", fields={number: {"name": "Submandibular_gland_L"}}))
     with_dialog(
         window,
         "preflight",
-        window.exporting.ask,
+        partial(ask_export, window),
         lambda dialog: (
             dialog.profile_box.setCurrentIndex(dialog.profile_box.findData("eclipse")),
             dialog.path_edit.setText("RTSTRUCT.dcm"),

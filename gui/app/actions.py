@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from autocontour.gui.app import commands, reviewing
+from autocontour.gui.app import commands, drawing, exporting, reviewing, shaping, structure_sets, structures
 from autocontour.gui.app.thresholding import ask_threshold
 from autocontour.gui.look.language import later
 from autocontour.gui.state.workspace import Workspace
@@ -67,14 +67,16 @@ FILE, EDIT, TOOLS, SLICES, STRUCTURE, VIEW, REVIEW, HELP = (
 )  # fmt: skip
 
 ACTIONS: tuple[ActionRow, ...] = (
-    ActionRow("open", FILE, "Open…", "Open a folder with a CT", "Ctrl+O", lambda w: w.ask_folder(), "open", needs=""),
+    ActionRow(
+        "open", FILE, "Open…", "Open a folder with a CT", "Ctrl+O", lambda w: w.intake.ask_folder(), "open", needs=""
+    ),
     ActionRow(
         "open_set",
         FILE,
         "Open structure set…",
         "Add the structures of an RTSTRUCT of this scan",
         "Ctrl+Shift+O",
-        lambda w: w.ask_structure_set(),
+        structure_sets.ask_structure_set,
         needs="ct",
     ),
     ActionRow(
@@ -83,7 +85,7 @@ ACTIONS: tuple[ActionRow, ...] = (
         "Auto-contour",
         "Draw the organs automatically",
         "F5",
-        lambda w: w.ask_auto_contour(),
+        drawing.ask_auto_contour,
         "auto",
         needs="ct",
     ),
@@ -93,7 +95,7 @@ ACTIONS: tuple[ActionRow, ...] = (
         "Export…",
         "Check and write the RTSTRUCT",
         "Ctrl+E",
-        lambda w: w.exporting.ask(),
+        exporting.ask_export,
         "export",
         needs="ct",
     ),
@@ -233,15 +235,15 @@ ACTIONS: tuple[ActionRow, ...] = (
         "L",
         _on(commands.keep_largest),
     ),
-    ActionRow("move", SLICES, "Move or rotate…", "Shift or turn the structure", "T", lambda w: w.ask_move()),
-    ActionRow("add", STRUCTURE, "Add…", "Add an empty structure", "A", lambda w: w.ask_structure(), "add", needs="ct"),
+    ActionRow("move", SLICES, "Move or rotate…", "Shift or turn the structure", "T", shaping.ask_move),
+    ActionRow("add", STRUCTURE, "Add…", "Add an empty structure", "A", structures.ask_structure, "add", needs="ct"),
     ActionRow(
         "add_site",
         STRUCTURE,
         "Add structures of a site…",
         "Add the empty structures of a template",
         "Shift+A",
-        lambda w: w.ask_template(),
+        structures.ask_template,
         needs="ct",
     ),
     ActionRow(
@@ -252,23 +254,21 @@ ACTIONS: tuple[ActionRow, ...] = (
         "F2",
         lambda w: w.panel.rename_current(),
     ),
-    ActionRow("color", STRUCTURE, "Colour…", "Change its colour", "", lambda w: w.ask_color()),
-    ActionRow("type", STRUCTURE, "Type…", "Change its RT ROI Interpreted Type", "", lambda w: w.ask_type()),
+    ActionRow("color", STRUCTURE, "Colour…", "Change its colour", "", structures.ask_color),
+    ActionRow("type", STRUCTURE, "Type…", "Change its RT ROI Interpreted Type", "", structures.ask_type),
     ActionRow("duplicate", STRUCTURE, "Duplicate", "Add a copy of it", "Ctrl+D", _on(commands.duplicate_structure)),
-    ActionRow("lock", STRUCTURE, "Lock or unlock", "Protect it from changes", "K", lambda w: w.toggle_lock()),
-    ActionRow(
-        "margin", STRUCTURE, "Margin…", "Grow or shrink it in six directions", "M", lambda w: w.ask_margin(), "margin"
-    ),
+    ActionRow("lock", STRUCTURE, "Lock or unlock", "Protect it from changes", "K", structures.toggle_lock),
+    ActionRow("margin", STRUCTURE, "Margin…", "Grow or shrink it in six directions", "M", shaping.ask_margin, "margin"),
     ActionRow(
         "boolean",
         STRUCTURE,
         "Boolean…",
         "Join, intersect or subtract structures",
         "O",
-        lambda w: w.ask_boolean(),
+        shaping.ask_boolean,
         "boolean",
     ),
-    ActionRow("crop", STRUCTURE, "Crop…", "Keep it inside or away from another structure", "X", lambda w: w.ask_crop()),
+    ActionRow("crop", STRUCTURE, "Crop…", "Keep it inside or away from another structure", "X", shaping.ask_crop),
     ActionRow(
         "smooth_all", STRUCTURE, "Smooth all slices", "Smooth every outline", "Ctrl+Shift+S", _on(commands.smooth_all)
     ),
@@ -296,7 +296,7 @@ ACTIONS: tuple[ActionRow, ...] = (
         "Draw again automatically",
         "Auto-contour this structure alone",
         "Ctrl+R",
-        lambda w: w.rerun_current(),
+        drawing.rerun_current,
     ),
     ActionRow(
         "revert",
@@ -343,7 +343,7 @@ ACTIONS: tuple[ActionRow, ...] = (
         "Approve…",
         "Accept the structure as it stands, or withdraw that",
         "Ctrl+Return",
-        lambda w: w.ask_approval(),
+        reviewing.ask_approval,
         "approve",
     ),
     ActionRow(
@@ -352,7 +352,7 @@ ACTIONS: tuple[ActionRow, ...] = (
         "Compare",
         "Show the automatic contours against the edited ones",
         "C",
-        lambda w: w.toggle_comparison(),
+        lambda w: w.comparison.show(shown=not w.comparison.is_shown),
         "compare",
         needs="ct",
     ),
@@ -362,11 +362,11 @@ ACTIONS: tuple[ActionRow, ...] = (
         "Compare with files…",
         "Show other observers' RTSTRUCTs against this one",
         "Ctrl+Shift+C",
-        lambda w: w.ask_comparison(),
+        structure_sets.ask_comparison,
         needs="ct",
     ),
     ActionRow(
-        "statistics", REVIEW, "Statistics", "Volume and HU of the structure", "Ctrl+I", lambda w: w.show_statistics()
+        "statistics", REVIEW, "Statistics", "Volume and HU of the structure", "Ctrl+I", structures.show_statistics
     ),
     ActionRow("up", VIEW, "Slice up", "One slice towards the head", "Up PgUp", lambda w: w.step(1), needs="ct"),
     ActionRow(

@@ -38,7 +38,7 @@ def run_viewer(path: Path | None = None) -> int:
     window = MainWindow(settings)
     sys.excepthook = partial(say_failure, window)
     window.show()
-    window.prepare_to_open()
+    window.intake.prepare_to_open()
     if path is not None:
         window.open_path(path)
     return app.exec()

@@ -42,87 +42,84 @@ class OldFile:
     is_ours: bool
 
 
-class Exporting:
-    """Asks what to export and where to, and writes it."""
+def ask_export(window: MainWindow) -> None:
+    """Check, ask and write the RTSTRUCT."""
+    space = window.workspace
+    if space.ct is None or space.case is None:
+        return
+    if space.ct.reference is None:
+        space.refuse(tr("A research volume has no DICOM series to refer to; no structure set can be written."))
+        return
+    ct, path = space.ct, (space.folder or Path.home()).resolve().parent / default_name(space.ct)
+    if path.exists():
+        space.background.run(LABEL, (), lambda _: free_path(path, ct), lambda free: _ask(window, free, ct))
+    else:
+        _ask(window, path, ct)
 
-    def __init__(self, window: MainWindow) -> None:
-        self._window = window
 
-    def ask(self) -> None:
-        """Check, ask and write the RTSTRUCT."""
-        space = self._window.workspace
-        if space.ct is None or space.case is None:
-            return
-        if space.ct.reference is None:
-            space.refuse(tr("A research volume has no DICOM series to refer to; no structure set can be written."))
-            return
-        ct, path = space.ct, (space.folder or Path.home()).resolve().parent / default_name(space.ct)
-        if path.exists():
-            space.background.run(LABEL, (), lambda _: free_path(path, ct), lambda free: self._ask(free, ct))
-        else:
-            self._ask(path, ct)
+def _ask(window: MainWindow, path: Path, ct: CTVolume) -> None:
+    case = window.workspace.case
+    assert case is not None  # ask_export has looked
+    dialog = ExportDialog(window, ct, case, window.settings.profile, path, window.workspace.apply)
+    if dialog.exec():
+        assert dialog.request is not None  # what was accepted
+        window.settings.profile = dialog.request.options.profile_name
+        _look(window, dialog.request, ct)
 
-    def _ask(self, path: Path, ct: CTVolume) -> None:
-        window, case = self._window, self._window.workspace.case
-        assert case is not None  # `ask` has looked
-        dialog = ExportDialog(window, ct, case, window.settings.profile, path, window.workspace.apply)
-        if dialog.exec():
-            assert dialog.request is not None  # what was accepted
-            window.settings.profile = dialog.request.options.profile_name
-            self._look(dialog.request, ct)
 
-    def _look(self, request: ExportRequest, ct: CTVolume) -> None:
-        """Look beside the window whose file would be replaced, ask, and write."""
-        background = self._window.workspace.background
-        if not request.path.exists():
-            self._write(request, ct)
-            return
+def _look(window: MainWindow, request: ExportRequest, ct: CTVolume) -> None:
+    """Look beside the window whose file would be replaced, ask, and write."""
+    if not request.path.exists():
+        _write(window, request, ct)
+        return
 
-        def answer(old: OldFile) -> None:
-            if self._may_replace(request.path, old):
-                self._write(request, ct)
+    def answer(old: OldFile) -> None:
+        if _may_replace(window, request.path, old):
+            _write(window, request, ct)
 
-        background.run(LABEL, (), lambda _: read_old_file(request.path, ct), answer)
+    window.workspace.background.run(LABEL, (), lambda _: read_old_file(request.path, ct), answer)
 
-    def _write(self, request: ExportRequest, ct: CTVolume) -> None:
-        from autocontour.rtstruct import are_approved
 
-        space = self._window.workspace
-        assert space.case is not None  # `ask` has looked
-        try:
-            chosen = choose_for_export(space.case, ct, request.options, request.accepted)
-        except AutoContourError as error:
-            space.say_error(error)
-            return
+def _write(window: MainWindow, request: ExportRequest, ct: CTVolume) -> None:
+    from autocontour.rtstruct import are_approved
 
-        def write(job: Job) -> str:
-            write_export(chosen, ct, request.path, request.options, overwrite=True, job=job)
-            return "APPROVED" if are_approved(chosen.structures) else "UNAPPROVED"
+    space = window.workspace
+    assert space.case is not None  # ask_export has looked
+    try:
+        chosen = choose_for_export(space.case, ct, request.options, request.accepted)
+    except AutoContourError as error:
+        space.say_error(error)
+        return
 
-        def tell(status: str) -> None:
-            space.say(
-                tr_count(
-                    len(chosen.structures),
-                    "{count} structure written to {file}, {status}.",
-                    "{count} structures written to {file}, {status}.",
-                    file=request.path.name,
-                    status=status,
-                )
+    def write(job: Job) -> str:
+        write_export(chosen, ct, request.path, request.options, overwrite=True, job=job)
+        return "APPROVED" if are_approved(chosen.structures) else "UNAPPROVED"
+
+    def tell(status: str) -> None:
+        space.say(
+            tr_count(
+                len(chosen.structures),
+                "{count} structure written to {file}, {status}.",
+                "{count} structures written to {file}, {status}.",
+                file=request.path.name,
+                status=status,
             )
+        )
 
-        space.background.run(LABEL, (), write, tell, can_stop=False)
+    space.background.run(LABEL, (), write, tell, can_stop=False)
 
-    def _may_replace(self, path: Path, old: OldFile) -> bool:
-        """Ask whether a file may be replaced; where it is not of this patient's series, no is the answer of Enter."""
-        if not old.patient:
-            told = tr("It is not a structure set that can be read.")
-        elif old.is_ours:
-            told = tr("It belongs to this patient and series: {patient}", patient=old.patient)
-        else:
-            told = tr("It belongs to another patient or series: {patient}", patient=old.patient)
-        icon = QMessageBox.Icon.Question if old.is_ours else QMessageBox.Icon.Warning
-        question, details = tr("{name} exists. Replace it?", name=path.name), f"{told}\n{old.details}".strip()
-        return ask(self._window, tr("Export"), question, details, tr("Replace"), icon=icon, is_default=old.is_ours)
+
+def _may_replace(window: MainWindow, path: Path, old: OldFile) -> bool:
+    """Ask whether a file may be replaced; where it is not of this patient's series, no is the answer of Enter."""
+    if not old.patient:
+        told = tr("It is not a structure set that can be read.")
+    elif old.is_ours:
+        told = tr("It belongs to this patient and series: {patient}", patient=old.patient)
+    else:
+        told = tr("It belongs to another patient or series: {patient}", patient=old.patient)
+    icon = QMessageBox.Icon.Question if old.is_ours else QMessageBox.Icon.Warning
+    question, details = tr("{name} exists. Replace it?", name=path.name), f"{told}\n{old.details}".strip()
+    return ask(window, tr("Export"), question, details, tr("Replace"), icon=icon, is_default=old.is_ours)
 
 
 def default_name(ct: CTVolume) -> str:

@@ -1,38 +1,49 @@
-"""The main window's way in: folders and files are opened, dropped or gone on with, and become a case."""
+"""How scans and cases come in: folders and files are opened, dropped or gone on with, and become a case."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtCore import QObject, QUrl
 from PySide6.QtWidgets import QFileDialog
 
 from autocontour.base import folders
 from autocontour.base.errors import AutoContourError
 from autocontour.base.findings import Severity
 from autocontour.case import MARK, LeftCase, actions, clear_mark, left_cases
-from autocontour.gui.app.questions import Questions
-from autocontour.gui.look.language import tr, tr_count
+from autocontour.gui.app.structure_sets import open_structure_set
+from autocontour.gui.look.language import in_window, tr, tr_count
 from autocontour.gui.state.tasks import ThreadTask
 from autocontour.patient.volume import CTVolume
 
 if TYPE_CHECKING:
     from autocontour.dicom import Series
     from autocontour.gui.app.opening import Opened, Opening
-    from autocontour.gui.panels.welcome import WelcomePage
+    from autocontour.gui.app.window import MainWindow
 
 SURFACE_MODULES = ("vtkmodules.vtkRenderingOpenGL2", "vtkmodules.vtkFiltersCore", "vtkmodules.util.numpy_support")
 
 
-class Intake(Questions):
-    """How scans and cases come in; a part of the main window."""
+class Intake(QObject):
+    """Opens scans and their cases in a window.
 
-    case_root: Path | None
-    welcome: WelcomePage
-    _opening: Opening | None = None
+    Parameters
+    ----------
+    window
+        Where they are shown.
+    case_root
+        Folder of all cases; the user's own place if None.
+    """
+
+    def __init__(self, window: MainWindow, case_root: Path | None) -> None:
+        super().__init__(window)
+        self.case_root = case_root
+        self._window, self.workspace = window, window.workspace
+        self._opening: Opening | None = None
 
     def prepare_to_open(self) -> None:
         """Import beside the window what reads DICOM and draws in 3D, so that the first scan opens as fast as the next.
@@ -57,7 +68,7 @@ class Intake(Questions):
             free(partial(self._take_in, found, source=path))
 
         self.stop_opening()
-        self._opening = Opening(self, path, opened, self.workspace.say_error, self._is_begun, series_uid)
+        self._opening = Opening(self._window, path, opened, self.workspace.say_error, self._is_begun, series_uid)
         self._opening.start()
 
     def stop_opening(self) -> None:
@@ -89,7 +100,7 @@ class Intake(Questions):
                     )
                 )
         for count, structure_set in enumerate(opened.structure_sets[1:], 2):
-            self.comparison.add(structure_set, tr("set {count}", count=count))
+            self._window.comparison.add(structure_set, tr("set {count}", count=count))
         for error in opened.refusals:
             self.workspace.say_error(error)
 
@@ -101,42 +112,37 @@ class Intake(Questions):
             self.workspace.say_error(error)
             return
         if source is not None:
-            self.settings.remember(source)
+            self._window.settings.remember(source)
         noticed = [finding for finding in ct.findings if finding.severity >= Severity.WARN]
         if noticed:
-            self.workspace.say(" ".join(f"{finding.message} {finding.remedy}".strip() for finding in noticed[:3]))
+            self.workspace.say(" ".join(in_window(finding) for finding in noticed[:3]))
 
-    def _look_for_left_cases(self) -> None:
+    def look_for_left_cases(self) -> None:
         """Offer what a killed program left, as soon as it is found."""
         root = self.case_root or folders.cases_folder()
         if next(root.glob(f"*/{MARK}"), None) is not None:
             self._looking = ThreadTask(lambda _: left_cases(root), self)
-            self._looking.done.connect(self.welcome.offer)
+            self._looking.done.connect(self._window.welcome.offer)
             self._looking.start()
 
     def go_on_with(self, left: LeftCase) -> None:
         """Open the scan of a case that was left."""
         self.open_path(left.scan.source, left.scan.series_instance_uid)
 
-    def _dismiss(self, left: LeftCase) -> None:
+    def dismiss(self, left: LeftCase) -> None:
+        """Offer a case that was left no more; nothing of it is lost."""
         clear_mark(left.folder)
-        self.welcome.offer([case for case in self.welcome.offered if case is not left])
+        self._window.welcome.offer([case for case in self._window.welcome.offered if case is not left])
 
     def ask_folder(self) -> None:
         """Ask for a folder and open it."""
-        start = self.settings.recent[0] if self.settings.recent else str(Path.home())
-        folder = QFileDialog.getExistingDirectory(self, tr("Open a CT folder"), start)
+        start = self._window.settings.recent[0] if self._window.settings.recent else str(Path.home())
+        folder = QFileDialog.getExistingDirectory(self._window, tr("Open a CT folder"), start)
         if folder:
             self.open_path(Path(folder))
 
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """Take folders and files."""
-        if event.mimeData().hasUrls():
-            event.acceptProposedAction()
-
-    def dropEvent(self, event: QDropEvent) -> None:
+    def open_dropped(self, urls: Sequence[QUrl]) -> None:
         """Open a folder, or the structure set that was dropped on its scan."""
-        paths = [Path(url.toLocalFile()) for url in event.mimeData().urls()]
-        for path in paths[:1]:
+        for path in [Path(url.toLocalFile()) for url in urls][:1]:
             is_set = path.is_file() and path.suffix.lower() == ".dcm" and self.workspace.ct is not None
-            self.open_structure_set(path) if is_set else self.open_path(path)
+            open_structure_set(self._window, path) if is_set else self.open_path(path)

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from autocontour.case.need import choose_next, runs
+from typing import TYPE_CHECKING
+
+from autocontour.case.effort import measure_effort
+from autocontour.case.need import choose_next, open_places, runs
+from autocontour.gui.dialogs.ask import ask
+from autocontour.gui.dialogs.review import ApprovalDialog
 from autocontour.gui.look.language import tr
 from autocontour.gui.look.phrases import in_words
 from autocontour.gui.state.workspace import Workspace
+
+if TYPE_CHECKING:
+    from autocontour.gui.app.window import MainWindow
 
 
 def review_next(space: Workspace) -> None:
@@ -36,3 +44,25 @@ def next_mark(space: Workspace, by: int) -> None:
     place = beyond[0] if beyond else places[0 if by > 0 else -1]
     space.go_to_place(place)
     space.say(" ".join(dict.fromkeys(finding.message for z in place for finding in marked[z])))
+
+
+def ask_approval(window: MainWindow) -> None:
+    """Ask who approves the selected structure; of an approved one, ask whether that is withdrawn."""
+    space = window.workspace
+    current = space.current
+    if current is None or space.ct is None:
+        return
+    number = current.structure.number
+    if current.is_approved:
+        words = tr("Withdraw the approval of {name}?", name=current.structure.name)
+        by = tr("Approved by {name}", name=current.approved_by) if current.approved_by else ""
+        if ask(window, tr("Withdraw approval"), words, by, tr("Withdraw")):
+            space.withdraw_approval(number)
+        return
+    details = window.panel.model.details(current)
+    effort = measure_effort(current, space.case.seconds.get(number, 0.0) if space.case else 0.0)
+    unseen = open_places(current, space.seen)
+    dialog = ApprovalDialog(window, space.ct, current, details, effort, unseen, window.settings.reviewer)
+    if dialog.exec():
+        window.settings.reviewer = dialog.reviewer
+        space.approve(number, dialog.reviewer)

@@ -7,11 +7,21 @@ from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QSize, Qt
-from PySide6.QtGui import QAction, QCloseEvent, QKeyEvent, QKeySequence, QResizeEvent, QShortcut
+from PySide6.QtGui import (
+    QAction,
+    QCloseEvent,
+    QDragEnterEvent,
+    QDropEvent,
+    QKeyEvent,
+    QKeySequence,
+    QResizeEvent,
+    QShortcut,
+)
 from PySide6.QtWidgets import (
     QApplication,
     QHBoxLayout,
     QLabel,
+    QMainWindow,
     QMenu,
     QSplitter,
     QStackedWidget,
@@ -20,10 +30,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from autocontour.case import actions
 from autocontour.gui.app.actions import ACTIONS, ActionRow
 from autocontour.gui.app.collecting import collect_on_gui_thread
-from autocontour.gui.app.exporting import Exporting
 from autocontour.gui.app.intake import Intake
 from autocontour.gui.look import theme
 from autocontour.gui.look.icons import SIZE, icon
@@ -46,6 +54,7 @@ from autocontour.gui.tools import Brush, Eraser, Flood, Freehand, Navigate, Poin
 from autocontour.gui.views.planes import Plane
 from autocontour.gui.views.view_grid import ViewGrid
 from autocontour.gui.views.windowing import AUTO, PRESETS, fit_window
+from autocontour.patient.volume import CTVolume
 
 TOOL_CLASSES: dict[str, type[Tool]] = {
     "navigate": Navigate,
@@ -72,7 +81,7 @@ SIDE_BAR = (
 )
 
 
-class MainWindow(Intake):
+class MainWindow(QMainWindow):
     """The program's one window.
 
     Parameters
@@ -83,11 +92,15 @@ class MainWindow(Intake):
         Where cases are kept; the user's own place by default.
     """
 
+    workspace: Workspace
+    intake: Intake
+    panel: StructuresPanel
+    comparison: Comparison
+
     def __init__(self, settings: ViewerSettings | None = None, case_root: Path | None = None) -> None:
         super().__init__()
         collect_on_gui_thread()
         self.settings = settings or ViewerSettings()
-        self.case_root = case_root
         self.workspace = Workspace()
         self.actions_by_name: dict[str, QAction] = {}
         self.setWindowTitle("autocontour")
@@ -96,7 +109,7 @@ class MainWindow(Intake):
         self.tools = {name: made(self.workspace) for name, made in TOOL_CLASSES.items()}
         for name, tool in self.tools.items():
             tool.radius_mm = self.settings.radius(name, tool.radius_mm)
-        self.exporting: Exporting = Exporting(self)
+        self.intake = Intake(self, case_root)
         self._build_actions()
         self._listen()
         self.take_tool("navigate")
@@ -104,7 +117,7 @@ class MainWindow(Intake):
         self._follow_undo()
         if not self.restoreGeometry(self.settings.geometry):
             self.resize(1500, 940)
-        self._look_for_left_cases()
+        self.intake.look_for_left_cases()
 
     # Building -------------------------------------------------------------------------------------------------------
 
@@ -140,7 +153,7 @@ class MainWindow(Intake):
             column.addWidget(widget)
         column.addLayout(middle, 1)
         self.setCentralWidget(holder)
-        self.toast = Toast(self.pages)
+        self.toast = Toast(holder, over=self.pages)
         self._hover_label, self._tool_label = QLabel(), QLabel()
         self.statusBar().addWidget(self._hover_label)
         self.statusBar().addPermanentWidget(self._tool_label)
@@ -201,15 +214,23 @@ class MainWindow(Intake):
             view.resized.connect(self._show_tool)
         self.views.axial.compared = lambda: [(drawn, dashed(style)) for drawn, style in self.comparison.drawn]
         self.comparison.changed.connect(self._follow_comparison)
-        self.comparison_strip.add_asked.connect(self.ask_comparison)
+        self.comparison_strip.add_asked.connect(partial(self.act, "compare_with"))
         self.panel.menu_asked.connect(self._show_structure_menu)
         self.panel.add_asked.connect(partial(self.act, "add"))
         self.panel.approve_asked.connect(partial(self.act, "approve"))
         self.panel.next_asked.connect(partial(self.act, "next"))
-        self.welcome.open_asked.connect(self.ask_folder)
+        self.welcome.open_asked.connect(partial(self.act, "open"))
         self.welcome.folder_chosen.connect(lambda folder: self.open_path(Path(folder)))
-        self.welcome.left_case_chosen.connect(self.go_on_with)
-        self.welcome.left_case_dismissed.connect(self._dismiss)
+        self.welcome.left_case_chosen.connect(self.intake.go_on_with)
+        self.welcome.left_case_dismissed.connect(self.intake.dismiss)
+
+    def open_path(self, path: Path, series_uid: str = "") -> None:
+        """Open a CT folder, or a NIfTI or NRRD file (see `Intake.open_path`)."""
+        self.intake.open_path(path, series_uid)
+
+    def show_ct(self, ct: CTVolume, source: Path | None = None) -> None:
+        """Show a CT and take up its case."""
+        self.intake.show_ct(ct, source)
 
     # Following the workspace ----------------------------------------------------------------------------------------
 
@@ -217,6 +238,8 @@ class MainWindow(Intake):
         ct = self.workspace.ct
         self.banner.show_ct(ct)
         self.pages.setCurrentIndex(int(ct is not None))
+        if ct is not None:
+            self.views.axial.setFocus()
         self.side_bar.setVisible(ct is not None)
         self.statusBar().setVisible(ct is not None)
         self.welcome.show_recent(self.settings.recent)
@@ -280,6 +303,7 @@ class MainWindow(Intake):
             self._check_tool()
         else:
             self.take_tool("navigate")
+            self.views.axial.setFocus()
 
     def size_tool(self, factor: float) -> None:
         """Change the size of the tool in hand."""
@@ -318,13 +342,6 @@ class MainWindow(Intake):
         if number is not None:
             self.workspace.show(number, shown=number in self.workspace.hidden)
 
-    def toggle_lock(self) -> None:
-        """Lock or unlock the selected structure."""
-        current = self.workspace.current
-        if current:
-            state, number = self.workspace.state, current.structure.number
-            self.workspace.apply(actions.set_locked(state, number, locked=not current.locked))
-
     def toggle_theme(self) -> None:
         """Change between dark and light."""
         chosen = theme.LIGHT if theme.current is theme.DARK else theme.DARK
@@ -359,6 +376,15 @@ class MainWindow(Intake):
         for view in self.views.slices.values():
             view.hold(event.modifiers())
 
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Take folders and files."""
+        if event.mimeData().hasUrls():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Open what is dropped."""
+        self.intake.open_dropped(event.mimeData().urls())
+
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Keep every tool in sight on a laptop's screen."""
         super().resizeEvent(event)
@@ -375,7 +401,7 @@ class MainWindow(Intake):
         """Save what is remembered and let go of everything."""
         self.views.finish_stroke()
         self.auto_bar.stop()
-        self.stop_opening()
+        self.intake.stop_opening()
         self.settings.geometry = self.saveGeometry()
         for name, tool in self.tools.items():
             self.settings.set_radius(name, tool.radius_mm)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -12,6 +13,7 @@ from PySide6.QtWidgets import (
     QGridLayout,
     QLabel,
     QLineEdit,
+    QListView,
     QWidget,
 )
 
@@ -78,7 +80,8 @@ class BooleanDialog(Dialog):
     def __init__(self, parent: QWidget, state: CaseState, selected: int | None) -> None:
         super().__init__(parent, tr("Boolean"), tr("Join two structures, slice by slice."), tr("Apply"))
         form = QFormLayout()
-        self.first, self.second = _structures(state, selected), _structures(state, None)
+        other = next((number for number in state.numbers if number != selected), None)
+        self.first, self.second = _structures(state, selected), _structures(state, other)
         self.first_margin, self.second_margin = _millimetres(tr("first margin")), _millimetres(tr("second margin"))
         self.how = QComboBox()
         for how, words in SYMBOLS.items():
@@ -152,10 +155,29 @@ class NameDialog(Dialog):
         completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
         completer.setFilterMode(Qt.MatchFlag.MatchContains)
         self.edit.setCompleter(completer)
+        popup = completer.popup()
+        assert popup is not None  # a completer of names has one
+        popup.installEventFilter(self)
         self.edit.textChanged.connect(lambda text: self.ok.setEnabled(bool(text.strip())))
         self.ok.setEnabled(bool(suggestion))
         self.body.addWidget(self.edit)
         self.finish()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Let one Return do: it takes the name that is marked, or what was typed, and answers the dialog."""
+        is_return = (
+            event.type() == QEvent.Type.KeyPress
+            and isinstance(event, QKeyEvent)
+            and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+        )
+        if is_return and isinstance(watched, QListView) and watched.isVisible():
+            marked = watched.currentIndex()
+            if marked.isValid():
+                self.edit.setText(str(marked.data()))
+            watched.hide()
+            self.ok.click()
+            return True
+        return super().eventFilter(watched, event)
 
     @property
     def name(self) -> str:

@@ -1,6 +1,6 @@
 """The language of the window: English in the code, other languages by Qt's translations.
 
-Sentences of findings and errors come from the core, which knows no Qt, and stay English.
+Sentences of findings and errors come from the register of codes (`autocontour.base.register`) in every language.
 """
 
 from __future__ import annotations
@@ -9,10 +9,14 @@ from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication, QLibraryInfo, QLocale, QTranslator
 
+from autocontour.base.errors import AutoContourError
+from autocontour.base.findings import Finding
+
 CONTEXT = "autocontour"
 FOLDER = Path(__file__).parents[1] / "translations"
 NAMES = {"en": "English", "ko": "한국어"}
 """Languages there are, each by its own name; every one but English has its file in `FOLDER`."""
+_shown = "en"
 
 
 def tr(text: str, **values: object) -> str:
@@ -34,6 +38,21 @@ def later(text: str) -> str:
     return text
 
 
+def in_window(said: Finding | AutoContourError) -> str:
+    """Return the sentence and the remedy of a finding or an error in the language of the window."""
+    return " ".join(part for part in said.in_language(_shown) if part)
+
+
+def sentence_of(said: Finding | AutoContourError) -> str:
+    """Return the sentence alone in the language of the window."""
+    return said.in_language(_shown)[0]
+
+
+def remedy_of(said: Finding | AutoContourError) -> str:
+    """Return the remedy alone in the language of the window; empty where there is none."""
+    return said.in_language(_shown)[1]
+
+
 def language_of(chosen: str, wanted: list[str] | None = None) -> str:
     """Return the language to show: the one chosen, or else the first of the system's that there is.
 
@@ -52,6 +71,8 @@ def language_of(chosen: str, wanted: list[str] | None = None) -> str:
 
 def use_language(app: QCoreApplication, language: str) -> None:
     """Show what is built from now on in `language`, standard buttons of Qt too."""
+    global _shown
+    _shown = language
     for old in app.findChildren(QTranslator):
         app.removeTranslator(old)
         old.deleteLater()

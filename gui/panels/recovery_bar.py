@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import groupby
 
+from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy
 
 from autocontour.gui.look.language import tr, tr_count
@@ -26,7 +27,6 @@ class RecoveryBar(QFrame):
         row.setContentsMargins(16, 6, 16, 6)
         row.setSpacing(14)
         self.words = QLabel(wordWrap=True)
-        self.words.setAccessibleName(tr("Recovered"))
         self.words.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.keep = QPushButton(tr("Keep"))
         self.keep.setToolTip(tr("Go on with what was recovered"))
@@ -49,6 +49,8 @@ class RecoveryBar(QFrame):
         self._sequence = case.sequence
         damage = [f"{finding.message} {finding.remedy}".strip() for finding in case.findings]
         self.words.setText(" ".join([recovered_in_words(case.recovered), *damage]).strip())
+        self.words.setAccessibleName(self.words.text())
+        QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self.words, self.words.text()))
         self.words.setToolTip("<br>".join(map(step_in_words, case.recovered)))
         self.take_back.setVisible(bool(case.recovered))
         self.show()

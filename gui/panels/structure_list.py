@@ -30,6 +30,8 @@ from autocontour.patient.nomenclature import known_names
 from autocontour.patient.structures import ReviewStatus, Structure
 
 ROW_PX = 46
+DERIVED = "derived: "
+"""How the ROI Description of a structure that was computed from others begins; what it comes from follows."""
 STATUS_WORDS = {
     ReviewStatus.AUTO: later("automatic"),
     ReviewStatus.EDITED: later("edited"),
@@ -114,6 +116,12 @@ class StructureList(QAbstractListModel):
             return tr("empty")
         if item.is_approved and item.approved_by:
             words = tr("approved by {name}", name=item.approved_by)
+        elif item.structure.description.startswith(DERIVED):
+            source = item.structure.description.removeprefix(DERIVED)
+            is_edited = item.structure.contours != item.automatic
+            words = (
+                tr("derived: {source}, edited", source=source) if is_edited else tr("derived: {source}", source=source)
+            )
         elif item.structure.contours == item.automatic and item.structure.provenance is None:
             words = tr("from a file")
         elif item.structure.status is ReviewStatus.EDITED and not item.automatic:

@@ -10,7 +10,6 @@ from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QLabel,
-    QLineEdit,
     QListView,
     QPushButton,
     QSlider,
@@ -25,6 +24,7 @@ from autocontour.case.need import assess_need, runs
 from autocontour.gui.look import theme
 from autocontour.gui.look.language import tr
 from autocontour.gui.look.phrases import as_sentence
+from autocontour.gui.panels.inputs import KeyList, SearchBox
 from autocontour.gui.panels.structure_list import RowDelegate, StructureList
 from autocontour.gui.state.workspace import Workspace
 
@@ -77,7 +77,7 @@ class StructuresPanel(QFrame):
         self.sort.toggled.connect(self._sort_by_need)
         add = QToolButton()
         add.setText(tr("+ Add"))
-        add.setToolTip(tr("Add a structure"))
+        add.setToolTip(tr("Add a structure") + "  (A)")
         add.clicked.connect(self.add_asked)
         row.addWidget(self._count)
         row.addStretch()
@@ -89,14 +89,14 @@ class StructuresPanel(QFrame):
         holder = QWidget()
         row = QHBoxLayout(holder)
         row.setContentsMargins(12, 0, 12, 0)
-        self.search = QLineEdit(placeholderText=tr("Find a structure"), clearButtonEnabled=True)
+        self.search = SearchBox(placeholderText=tr("Find a structure"), clearButtonEnabled=True)
         self.search.setAccessibleName(tr("Find a structure"))
         self.search.textChanged.connect(self._filter)
         row.addWidget(self.search)
         return holder
 
     def _list(self) -> QListView:
-        self.list = QListView()
+        self.list = KeyList()
         self.list.setModel(self.model)
         self.list.setItemDelegate(RowDelegate(self.workspace, self.model, self.list))
         self.list.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
@@ -143,6 +143,7 @@ class StructuresPanel(QFrame):
         self.facts.linkActivated.connect(self._go_to_finding)
         self.approve = QPushButton(tr("Approve"))
         self.approve.setObjectName("good")
+        self.approve.setToolTip(tr("Accept the structure as it stands, or withdraw that") + "  (Ctrl+Return)")
         self.approve.clicked.connect(self.approve_asked)
         self.next = QPushButton(tr("Next to review"))
         self.next.setToolTip(tr("Go to the structure that most needs a look") + "  (N)")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import QPoint, Qt, QTimer
+from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent
 from PySide6.QtWidgets import QLabel, QWidget
 
 from autocontour.gui.look import theme
@@ -12,15 +13,22 @@ SHOWN_MS, REFUSAL_MS = 3500, 6000
 
 
 class Toast(QLabel):
-    """Says what happened, or why something was refused."""
+    """Says what happened, or why something was refused; screen readers announce it.
 
-    def __init__(self, parent: QWidget) -> None:
+    Parameters
+    ----------
+    parent
+        A plain widget: a stack of pages would show screen readers its pages alone.
+    over
+        Where it appears.
+    """
+
+    def __init__(self, parent: QWidget, over: QWidget) -> None:
         super().__init__(parent)
-        self._over = parent
+        self._parent, self._over = parent, over
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.setWordWrap(True)
-        self.setAccessibleName(tr("Message"))
         self._timer = QTimer(self, singleShot=True)
         self._timer.timeout.connect(self.hide)
         self.hide()
@@ -33,9 +41,12 @@ class Toast(QLabel):
             f"border-left: 4px solid {edge}; border-radius: 7px; padding: 9px 14px;"
         )
         self.setText(sentence)
+        self.setAccessibleName(sentence)
+        self.setAccessibleDescription(tr("Refusal") if refused else tr("Message"))
         self.setFixedWidth(min(self.fontMetrics().horizontalAdvance(sentence) + 50, 560, self._over.width() - 40))
         self.adjustSize()
-        self.move((self._over.width() - self.width()) // 2, 54)
+        self.move(self._over.mapTo(self._parent, QPoint((self._over.width() - self.width()) // 2, 54)))
         self.show()
         self.raise_()
+        QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self, sentence))
         self._timer.start(REFUSAL_MS if refused else SHOWN_MS)

@@ -271,6 +271,13 @@ class Workspace(QObject):
             self.look()
             self.selection_changed.emit()
 
+    def select_beside(self, by: int) -> None:
+        """Select the next structure of the list (1), or the one before (−1)."""
+        numbers = self.state.numbers
+        if numbers:
+            at = numbers.index(self.selected) if self.selected in numbers else -1 if by > 0 else 0
+            self.select(numbers[(at + by) % len(numbers)])
+
     def go_to(self, voxel_zyx: tuple[int, int, int]) -> None:
         """Put the crosshair on a voxel, clipped to the volume; not while a stroke is under way."""
         self.note_hand()

@@ -39,14 +39,6 @@ class Ball(Brush):
         """Whether a stroke begun now takes away."""
         return self.axial.takes(pointer)
 
-    def press(self, pointer: Pointer) -> None:
-        """Begin a stroke; with Ctrl held put the crosshair there instead."""
-        if pointer.through:
-            index = self.workspace.position_zyx[self.plane.value]
-            self.workspace.go_to(self.workspace.grids[self.plane].to_voxel(*pointer.at, index))
-        else:
-            super().press(pointer)
-
     def begin(self, pointer: Pointer) -> None:
         """Dab."""
         self.changes = {}

@@ -11,11 +11,12 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QGuiApplication, QPainter, QPen
 from shapely import MultiPolygon, Polygon
 
-from autocontour.edits import Outline, difference, thinned
+from autocontour.edits import Outline, difference, intersection, thinned, union
 from autocontour.edits.polygons import SMALLEST_MM2
 from autocontour.edits.strokes import Point2
 from autocontour.gui.look.language import tr
 from autocontour.gui.views.paths import path_of
+from autocontour.gui.views.planes import Plane
 
 if TYPE_CHECKING:
     from autocontour.gui.state.workspace import Workspace
@@ -99,12 +100,17 @@ class Tool:
     has_size = False
     draws = True
     """Whether it changes the selected structure."""
+    uses_control = False
+    """Whether Ctrl means something to its strokes; else a click with Ctrl moves the crosshair."""
+    plane = Plane.AXIAL
+    """The plane it works in."""
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         self.radius_mm = 8.0
         self.working: Outline = None
         self.stroke: Stroke | None = None
+        self._at: Point2 = (0.0, 0.0)
 
     @property
     def busy(self) -> bool:
@@ -112,19 +118,25 @@ class Tool:
         return self.stroke is not None
 
     def press(self, pointer: Pointer) -> None:
-        """Begin a stroke, unless the structure may not change or another tool is busy."""
+        """Begin a stroke, unless the structure may not change or another tool is busy; Ctrl moves the crosshair."""
         if self.busy:
             self.release(pointer)  # the release of the stroke before was lost
+        if pointer.through and self.draws and not self.uses_control:
+            index = self.workspace.position_zyx[self.plane.value]
+            self.workspace.go_to(self.workspace.grids[self.plane].to_voxel(*pointer.at, index))
+            return
         if self.workspace.is_held or (self.draws and not self.workspace.may_draw()):
             return
         self.stroke = Stroke.of(self.workspace)
         self.workspace.hold(is_drawing=self.draws)
         self.working = self.outline()
+        self._at = pointer.at
         self.begin(pointer)
 
     def move(self, pointer: Pointer) -> None:
         """Go on with the stroke."""
         if self.busy:
+            self._at = pointer.at
             self.drag(pointer)
 
     def release(self, pointer: Pointer) -> None:
@@ -133,6 +145,8 @@ class Tool:
         if stroke is None:
             return
         try:
+            if pointer.at != self._at:
+                self.drag(pointer)  # the last movement may have been left out
             self.end(pointer)
             working = self.working
         finally:
@@ -209,7 +223,9 @@ def within_image(before: Outline, after: Outline, image: Polygon) -> Outline:
         return after
     outside = difference(after, MultiPolygon([image]))
     gained = outside if before is None else difference(outside, before)
-    return after if gained is None or gained.area < SMALLEST_MM2 else difference(after, gained)
+    if gained is None or gained.area < SMALLEST_MM2:
+        return after
+    return union(intersection(after, image), intersection(outside, before))
 
 
 def settled(before: Contours, changes: Mapping[int, Outline]) -> dict[int, Outline]:

@@ -44,6 +44,7 @@ class Flood(Tool):
     name = "Flood"
     cursor = Qt.CursorShape.CrossCursor
     has_size = True
+    uses_control = True
 
     def __init__(self, *args: object) -> None:
         super().__init__(*args)  # type: ignore[arg-type]  # as Tool takes them

@@ -160,10 +160,6 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>자동 컨투어링</translation>
     </message>
     <message>
-      <source>Auto-contouring stopped unexpectedly; your structures are as they were.</source>
-      <translation>자동 컨투어링이 예기치 않게 중단되었습니다. 구조물은 그대로입니다.</translation>
-    </message>
-    <message>
       <source>Auto-contouring was stopped; what was drawn so far is there.</source>
       <translation>자동 컨투어링을 중단했습니다. 지금까지 그린 구조물은 남아 있습니다.</translation>
     </message>
@@ -1000,16 +996,16 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>최근 폴더</translation>
     </message>
     <message>
-      <source>Recovered</source>
-      <translation>복구됨</translation>
-    </message>
-    <message>
       <source>Redo</source>
       <translation>다시 실행</translation>
     </message>
     <message>
       <source>Redo {step}</source>
       <translation>다시 실행({step})</translation>
+    </message>
+    <message>
+      <source>Refusal</source>
+      <translation>거부</translation>
     </message>
     <message>
       <source>Remove it from the case</source>
@@ -1360,10 +1356,6 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>도구</translation>
     </message>
     <message>
-      <source>Try again.</source>
-      <translation>다시 시도하세요.</translation>
-    </message>
-    <message>
       <source>Type</source>
       <translation>유형</translation>
     </message>
@@ -1570,6 +1562,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>cropping</source>
       <translation>자르는 중</translation>
+    </message>
+    <message>
+      <source>derived: {source}</source>
+      <translation>파생: {source}</translation>
+    </message>
+    <message>
+      <source>derived: {source}, edited</source>
+      <translation>파생: {source}, 편집됨</translation>
     </message>
     <message>
       <source>down the screen</source>

@@ -56,6 +56,8 @@ class SliceView(QWidget):
     hovered = Signal(object)
     """(z, y, x) under the pointer, or None when it leaves."""
     enlarge_asked = Signal()
+    stepped = Signal(int)
+    """Tab (1) or Shift+Tab (−1) was pressed: the next structure is wanted."""
     zoomed = Signal(float)
     """It was zoomed by a factor; the other views follow."""
     resized = Signal()
@@ -81,6 +83,7 @@ class SliceView(QWidget):
         self._proposal: tuple[Outline, QColor] = (None, TEXT_COLOR)
         self.setAccessibleName(tr("{plane} view", plane=plane.title))
         self.setMouseTracking(True)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumSize(120, 100)
@@ -360,6 +363,11 @@ class SliceView(QWidget):
                 self.workspace.step(self.plane, notches)
                 self._hover(event.position())
         event.accept()
+
+    def focusNextPrevChild(self, forward: bool) -> bool:
+        """Let Tab and Shift+Tab step through the structures while a view has the focus."""
+        self.stepped.emit(1 if forward else -1)
+        return True
 
     def enterEvent(self, event: QEnterEvent) -> None:
         """Show the tool."""

@@ -44,6 +44,7 @@ class ViewGrid(QSplitter):
         for plane, view in self.slices.items():
             view.enlarge_asked.connect(lambda p=plane: self.enlarge(self._holder(p)))
             view.zoomed.connect(partial(self._zoom_others, view))
+            view.stepped.connect(workspace.select_beside)
         workspace.focus_asked.connect(self.focus)
 
     def showEvent(self, event: QShowEvent) -> None:

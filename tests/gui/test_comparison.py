@@ -128,7 +128,8 @@ def test_files_of_observers_are_taken_and_those_of_another_scan_refused(window, 
     qtbot.waitUntil(lambda: window.workspace.ct is not None, timeout=20_000)
     window.workspace.receive(ball())
     monkeypatch.setattr(
-        "autocontour.gui.app.questions.QFileDialog.getOpenFileNames", lambda *_: ([str(path) for path in paths], "")
+        "autocontour.gui.app.structure_sets.QFileDialog.getOpenFileNames",
+        lambda *_: ([str(path) for path in paths], ""),
     )
     QTest.keyClick(window, KEY.Key_C, CONTROL | Qt.KeyboardModifier.ShiftModifier)
     assert [one.label for one in window.comparison.sets] == ["as it first came", "Observer", "Observer (b.dcm)"]

@@ -125,12 +125,12 @@ def test_steps_of_undo_are_kept_in_english_and_said_in_korean(korean_window):
     assert "이 슬라이스에서 삭제" in window.actions_by_name["undo"].toolTip()
     window.actions_by_name["undo"].trigger()
     assert window.toast.text() == "실행 취소: 이 슬라이스에서 삭제"
-    window.toggle_lock()
+    window.act("lock")
     assert "Heart 잠금" in window.actions_by_name["undo"].toolTip()
 
 
 def test_a_refusal_is_korean_and_names_the_structure(korean_window):
-    korean_window.toggle_lock()
+    korean_window.act("lock")
     assert not korean_window.workspace.may_change()
     assert korean_window.toast.text() == "Heart: 잠겨 있습니다. 변경하려면 잠금을 해제하세요."
 

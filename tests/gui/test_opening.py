@@ -16,7 +16,9 @@ from autocontour.case import Edit
 from autocontour.dicom import planning_cts, read_ct, scan_folder
 from autocontour.dicom.pixels import read_slice
 from autocontour.dicom.series import SeriesDescription, write_ct_series
+from autocontour.gui.app.drawing import ask_auto_contour
 from autocontour.gui.app.opening import SeriesDialog
+from autocontour.gui.app.structure_sets import compare_with
 from autocontour.gui.app.window import MainWindow
 from autocontour.gui.dialogs import previews
 from autocontour.gui.dialogs.auto import AutoContourDialog
@@ -192,7 +194,7 @@ def test_files_to_compare_with_are_read_beside_the_window(another_window, qtbot,
     qtbot.waitUntil(lambda: window.workspace.ct is not None, timeout=20_000)
     damaged = tmp_path / "RS_DAMAGED.dcm"
     damaged.write_bytes((department / "RS_TWO.dcm").read_bytes()[:-300])
-    window.compare_with([department / "RS_ONE.dcm", damaged, department / "RS_TWO.dcm"])
+    compare_with(window, [department / "RS_ONE.dcm", damaged, department / "RS_TWO.dcm"])
     qtbot.waitUntil(lambda: len(window.comparison.sets) >= 2, timeout=20_000)
     assert [one.label for one in window.comparison.sets][-2:] == ["ONE", "TWO"]
     assert "damaged" in window.toast.text()
@@ -244,11 +246,11 @@ def test_she_chooses_the_package_and_it_is_remembered(opened, qtbot, answer):
     started = []
     opened.auto_bar.start = lambda *values, **named: started.append((values, named))
     answer(AutoContourDialog, choose)
-    opened.ask_auto_contour()
+    ask_auto_contour(opened)
     assert started == [(("", ("Larynx",)), {"package": "our-thorax"})]
     assert "Lung_L" in seen[0]
     answer(AutoContourDialog, lambda dialog: (seen.append(dialog.package_name), dialog.reject()))
-    opened.ask_auto_contour()
+    ask_auto_contour(opened)
     assert seen[-1] == "our-thorax"
 
 
@@ -272,7 +274,7 @@ def test_a_slice_dropped_in_opens_its_folder(another_window, qtbot, phantom_fold
 def test_a_window_closed_while_it_opens_is_gone(qtbot, tmp_path, department, pause_ms, answer):
     window = MainWindow(ViewerSettings(tmp_path / "viewer.ini"), tmp_path / "cases")
     window.show()
-    window.prepare_to_open()
+    window.intake.prepare_to_open()
     window.open_path(department)
     answer(SeriesDialog, lambda dialog: dialog.reject())
     QTest.qWait(pause_ms)

@@ -16,7 +16,10 @@ from autocontour.case.actions import case_folder
 from autocontour.dicom import planning_cts, read_ct, scan_folder
 from autocontour.dicom.series import write_ct_series
 from autocontour.gui.app.app import say_failure
+from autocontour.gui.app.drawing import rerun_current
+from autocontour.gui.app.exporting import ask_export
 from autocontour.gui.app.opening import SeriesDialog
+from autocontour.gui.app.structure_sets import open_structure_set
 from autocontour.gui.dialogs.export import ExportDialog
 from autocontour.gui.dialogs.review import ApprovalDialog
 from autocontour.gui.dialogs.shape import MarginDialog
@@ -67,7 +70,7 @@ def test_the_banner_names_the_patient_everywhere(patient, answer):
         dialog.reject()
 
     answer(ExportDialog, act)
-    patient.exporting.ask()
+    ask_export(patient)
     assert seen == [words]
 
 
@@ -113,7 +116,7 @@ def test_what_is_not_approved_is_asked_about_and_never_called_approved(patient, 
         dialog.ok.click()
 
     answer(ExportDialog, act)
-    patient.exporting.ask()
+    ask_export(patient)
     qtbot.waitUntil(lambda: not patient.workspace.background.is_running)
     import pydicom
 
@@ -133,7 +136,7 @@ def test_the_check_before_export_mends_long_names(patient, qtbot, answer):
         dialog.reject()
 
     answer(ExportDialog, act)
-    patient.exporting.ask()
+    ask_export(patient)
     name = patient.workspace.state.structures[0].name
     assert len(name) <= 16
     patient.workspace.undo()
@@ -154,7 +157,7 @@ def test_a_label_that_is_too_long_is_mended_in_its_field(patient, qtbot, tmp_pat
         dialog.ok.click()
 
     answer(ExportDialog, act)
-    patient.exporting.ask()
+    ask_export(patient)
     qtbot.waitUntil(lambda: not patient.workspace.background.is_running)
     assert read_structure_set(path, patient.workspace.ct).label == "Planning CT of t"
 
@@ -227,7 +230,7 @@ def test_real_ct_opens_and_its_structure_set_comes_back_unchanged(window, qtbot,
     ct = read_ct(series, Job())
     window.show_ct(ct)
     files = [p for p in sorted(root.rglob("*.dcm")) if b"RTSTRUCT" in p.read_bytes()[:4000]]
-    window.open_structure_set(files[0])
+    open_structure_set(window, files[0])
     qtbot.waitUntil(lambda: bool(window.workspace.state.items), timeout=20_000)
     state = window.workspace.state
     assert len(state.items) >= 3
@@ -240,7 +243,7 @@ def test_real_ct_opens_and_its_structure_set_comes_back_unchanged(window, qtbot,
         dialog.ok.click()
 
     answer(ExportDialog, act)
-    window.exporting.ask()
+    ask_export(window)
     qtbot.waitUntil(lambda: not window.workspace.background.is_running)
     assert path.exists(), window.toast.text()
     back = read_structure_set(path, ct)
@@ -258,7 +261,7 @@ def test_a_structure_is_drawn_again_under_its_own_name(patient, qtbot):
     patient.panel.model.setData(patient.panel.model.index(0), "Lunge links")
     space.apply(Edit("Delete", {1: dict.fromkeys(automatic)}))
     space.apply(Edit("Name", fields={1: {"tg263_name": "Lung_L"}}))
-    patient.rerun_current()
+    rerun_current(patient)
     qtbot.waitUntil(lambda: not patient.auto_bar.is_running, timeout=90_000)
     (item,) = space.state.items
     assert item.structure.name == "Lunge links"
@@ -288,7 +291,7 @@ def test_a_series_with_a_missing_slice_opens_only_when_that_is_accepted(
     assert words
     assert window.workspace.ct.hu.shape[0] == SHAPE[0] - 1
     assert window.workspace.ct.findings
-    assert window.workspace.case.folder != case_folder(case_key(read_whole(phantom_folder)), window.case_root)
+    assert window.workspace.case.folder != case_folder(case_key(read_whole(phantom_folder)), window.intake.case_root)
 
 
 def read_whole(folder):

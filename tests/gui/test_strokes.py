@@ -278,6 +278,16 @@ def test_b17_what_is_drawn_outside_the_image_is_left_out_and_said(two, hand, edg
     assert "outside the image" in two.toast.text()
 
 
+def test_the_last_point_of_a_stroke_is_where_the_button_was_let_go(two, hand):
+    """A movement that the system left out is not lost."""
+    press(two, KEY.Key_B)
+    two.views.axial.tool.radius_mm = 5
+    QTest.mouseMove(hand.view, hand.pixel(40, 0))
+    QTest.mousePress(hand.view, LEFT, NONE, hand.pixel(40, 0))
+    QTest.mouseRelease(hand.view, LEFT, NONE, hand.pixel(70, 0))
+    assert two.workspace.current.structure.contours[12].bounds[2] == pytest.approx(75, abs=0.6)
+
+
 def test_b17_what_was_imported_outside_the_image_stays(two, hand):
     space = two.workspace
     space.apply(Edit("Import", {1: {12: shapely.MultiPolygon([shapely.box(-200, -10, 0, 10)])}}))

@@ -9,6 +9,7 @@ from pydicom import dcmread
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
+from autocontour.gui.app.structure_sets import open_structure_set
 from autocontour.gui.dialogs.auto import AutoContourDialog
 from autocontour.gui.dialogs.export import ExportDialog
 from autocontour.gui.dialogs.review import ApprovalDialog
@@ -133,14 +134,14 @@ def test_a_whole_case_on_a_real_scan(window, qtbot, dicom_data, tmp_path, answer
     (again,) = read_structure_set(path, space.ct).structures
     assert_same(contours, again.contours)
     left = space.state
-    for case_root, file in ((window.case_root, None), (tmp_path / "other cases", path)):
+    for case_root, file in ((window.intake.case_root, None), (tmp_path / "other cases", path)):
         space.close()
-        window.case_root = case_root
+        window.intake.case_root = case_root
         window.open_path(folder)
         qtbot.waitUntil(lambda: space.case is not None, timeout=60_000)
         if file is None:
             assert space.state == left
         else:
-            window.open_structure_set(file)
+            open_structure_set(window, file)
             qtbot.waitUntil(lambda: bool(space.state.items), timeout=20_000)
             assert_same(contours, space.state.find(ORGAN).structure.contours)
