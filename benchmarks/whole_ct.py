@@ -36,6 +36,8 @@ def build_whole_ct(
         Slice spacing of the result; None keeps the data's own.
     couch
         Whether a couch and a head board lie below the patient.
+    seed
+        Of the noise.
 
     Returns
     -------

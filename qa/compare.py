@@ -92,11 +92,21 @@ def compare_sets(
 
     Parameters
     ----------
+    a
+        One structure set.
+    b
+        The other one.
+    geometry
+        Of the CT.
+    tau_mm
+        Tolerance of the surface DSC.
     names
         Only structures with one of these names (own or TG-263); all if None.
     where_a_is_drawn
         Judge only from the first to the last slice on which the reference is drawn, for references that were
         not drawn over the whole scan.
+    job
+        Reports progress; may cancel.
     """
     pairs = match_structures(a, b)
     wanted = [pair for pair in pairs if _is_asked(pair[0], names)]

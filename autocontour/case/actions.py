@@ -41,6 +41,8 @@ def open_case(ct: CTVolume, root: Path | None = None, source: Path | None = None
 
     Parameters
     ----------
+    ct
+        The CT that the case is about.
     root
         Folder of all cases; the user's own place by default.
     source
@@ -88,6 +90,10 @@ def receive(state: CaseState, structure: Structure, run: str = "") -> Edit:
 
     Parameters
     ----------
+    state
+        The case.
+    structure
+        What was drawn.
     run
         What `Edit.run` is: structures of one run are undone together.
     """

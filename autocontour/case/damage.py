@@ -29,6 +29,8 @@ def find_damage(folder: Path, snapshot: Snapshot, journal: Journal, sequence: in
 
     Parameters
     ----------
+    folder
+        The case's.
     snapshot, journal
         As they were read.
     sequence

@@ -87,8 +87,14 @@ def export_case(
 
     Parameters
     ----------
+    case
+        What is written.
     ct
         The CT of the case.
+    path
+        The file.
+    options
+        How it is written.
     accepted
         Codes of the warnings that a person accepts.
     overwrite

@@ -79,6 +79,8 @@ def write_snapshot(
 
     Parameters
     ----------
+    folder
+        The case's.
     sequence, offset, seconds, seen
         As in `Snapshot`.
     numbers

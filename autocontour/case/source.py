@@ -94,8 +94,12 @@ def read_case_ct(
 
     Parameters
     ----------
+    folder
+        Where the CT lies.
     roots
         Folders that are searched, with all below them, if the CT is no longer where it was.
+    job
+        Reports progress; may cancel.
     accepted
         Codes of blocking findings that the user accepts.
 

@@ -21,6 +21,8 @@ def drop_islands(contours: Contours, geometry: VolumeGeometry, smallest_cc: floa
     ----------
     contours
         Slice index → MultiPolygon in plane coordinates (mm).
+    geometry
+        Of the CT.
     smallest_cc
         Smallest volume in cm³ that is kept; a piece of just that volume is.
     """

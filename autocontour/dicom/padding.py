@@ -27,6 +27,8 @@ def find_padding(raw: NDArray[Any], stored: NDArray[Any], header: SliceHeader) -
         (rows, columns), as they stand in the file, with the bits around those stored.
     stored
         The values within them.
+    header
+        Of one slice.
 
     Returns
     -------

@@ -69,6 +69,10 @@ def write_ct_series(
         Any position, oblique and unevenly spaced slices too.
     folder
         Must not exist, or be empty.
+    description
+        Series Description.
+    job
+        Reports progress; may cancel.
 
     Returns
     -------

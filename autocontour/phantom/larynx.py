@@ -14,6 +14,8 @@ def draw_larynx(sketch: Sketch, cricoid_z: float, y: float) -> tuple[Shape, Loft
 
     Parameters
     ----------
+    sketch
+        What it is drawn into.
     cricoid_z, y
         Lower edge of the cricoid, where the trachea begins, and the airway's centre there (nominal mm).
 

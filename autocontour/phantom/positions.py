@@ -27,6 +27,8 @@ def direction_of(position: str, oblique_deg: float = 0.0) -> NDArray[np.float64]
 
     Parameters
     ----------
+    position
+        Patient Position, such as ``HFS``.
     oblique_deg
         Turn of the slices about their rows.
     """

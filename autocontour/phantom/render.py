@@ -32,8 +32,12 @@ def render_plane(anatomy: Anatomy, props: Painting, plane: Plane, edge_mm: float
 
     Parameters
     ----------
+    anatomy
+        What is rendered.
     props
         What is not the patient: couch, headrest, mask.
+    plane
+        Where.
     edge_mm
         The stretch over which a surface fades, as partial volume and the scanner's blur make it.
 

@@ -63,6 +63,10 @@ def draw_spine(sketch: Sketch, curve: Curve, *, canal_mm: tuple[float, float], c
 
     Parameters
     ----------
+    sketch
+        What it is drawn into.
+    curve
+        Where the spine runs.
     canal_mm, cord_mm
         Half width and half depth.
     """

@@ -78,6 +78,8 @@ def contour_ct(
         What is drawn and by whom; everything that is drawn by default if None.
     device
         ``auto``, ``cpu`` or ``cuda``, for the networks.
+    job
+        Reports progress; may cancel.
     on_structure
         Called with each structure as soon as it is ready.
     """

@@ -48,12 +48,16 @@ def _part_lungs(
 
     Parameters
     ----------
+    aerated
+        Cells that may be lung.
     apex
         Top slice of the thick part of the lungs, above which airways go on.
     airway_wall
         Trachea and main bronchi with their walls.
     midline
         (slices,) where the middle of the patient lies, in cells to the left.
+    cell_mm
+        Size of a cell along z, y, x.
     """
     aerated = aerated & ~airway_wall
     if apex is not None:

@@ -66,8 +66,16 @@ def trace(ct: CTVolume, box: Box, paint: Callable[[Box], Field], job: Job, stage
 
     Parameters
     ----------
+    ct
+        The scan.
+    box
+        Where the field is painted.
     paint
         Returns the field (0 to 1) on the CT's voxels of the box it is given.
+    job
+        Reports progress; may cancel.
+    stage
+        What the job shows.
 
     Returns
     -------

@@ -74,8 +74,14 @@ def _find_airway(hu: NDArray[np.int16], body: Mask, apex: int | None, cell_mm: C
 
     Parameters
     ----------
+    hu
+        Of the cells.
+    body
+        Cells of the body.
     apex
         Top slice of the lungs; None if there are none in the scan.
+    cell_mm
+        Size of a cell along z, y, x.
 
     Returns
     -------

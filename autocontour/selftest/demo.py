@@ -60,6 +60,8 @@ def run_demo(folder: Path, job: Job, patients: Sequence[str] = PATIENTS) -> tupl
     ----------
     folder
         New or empty; receives for each patient ``CT/``, ``RS.dcm`` (drawn) and ``RS.clinical.dcm``, and ``index.html``.
+    job
+        Reports progress; may cancel.
     patients
         Which of `PATIENTS`.
 

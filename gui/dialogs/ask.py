@@ -21,10 +21,16 @@ def ask(
 
     Parameters
     ----------
+    parent
+        Window that the question belongs to.
+    title
+        Of the message box.
     question, details
         A sentence, and what it is about.
     answer
         What the button says that changes something.
+    icon
+        Of the message box.
     is_default
         Whether Enter gives that answer; Enter changes nothing otherwise.
     """

@@ -194,6 +194,10 @@ def redraw_beside(
 
     Parameters
     ----------
+    space
+        The workspace.
+    label
+        Name of the change in the history.
     compute
         Takes the structure's contours and a job.
     apply

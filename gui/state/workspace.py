@@ -369,6 +369,8 @@ class Workspace(QObject):
 
         Parameters
         ----------
+        structure
+            The new structure.
         hands
             `hands` when a computation of it began: it is selected only if the user has done nothing since.
         """

@@ -81,6 +81,8 @@ def segment_structures(
         A package that was read and so checked.
     names
         Which structures; None for all that the package draws unless asked otherwise. One name reruns one structure.
+    job
+        Reports progress; may cancel.
     device
         ``auto``, ``cpu`` or ``cuda``; see `autocontour.models.inference.runtime.open_runner`.
 

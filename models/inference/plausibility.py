@@ -130,6 +130,8 @@ def matches_site(package: ModelPackage, found: Mapping[str, Measure], slack: flo
 
     Parameters
     ----------
+    package
+        Whose body site is looked for.
     found
         What the localizer found.
     slack

@@ -28,6 +28,8 @@ def apply_rules(
         Probability at which the contour runs.
     rules
         What is kept.
+    grid
+        Of the probabilities.
     midline_x_mm
         The body's middle along the patient's x.
 

@@ -64,6 +64,8 @@ def open_runner(package: ModelPackage, role: str, device: str = "auto") -> Runne
 
     Parameters
     ----------
+    package
+        Whose network is run.
     role
         ``localizer`` or ``segmenter``.
     device

@@ -63,8 +63,16 @@ def segment_boxes(
 
     Parameters
     ----------
+    patient
+        The scan on the package's axes.
+    package
+        Whose segmenter is run.
+    runner
+        Runs the network.
     boxes_mm
         Structure → lower and upper edges of its box along the patient's z, y, x.
+    job
+        Reports progress; may cancel.
 
     Returns
     -------

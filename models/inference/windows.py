@@ -40,6 +40,8 @@ def predict_boxes(
         Gives the HU of any box of the stage's grid.
     boxes
         Output channel → its box in the grid.
+    job
+        Reports progress; may cancel.
     label
         What the job is told.
 

@@ -129,6 +129,8 @@ def install_package(path: Path, *, replace: bool = False) -> ModelPackage:
 
     Parameters
     ----------
+    path
+        The package's folder or zip.
     replace
         Whether an installed package of the same name is replaced, and one that came with the program no longer used.
 

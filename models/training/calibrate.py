@@ -71,8 +71,12 @@ def calibrate(
     ----------
     package
         With its weights; thresholds and limits in it are not used.
+    dataset
+        Patients for training and for validation.
     organs
         Structures whose contours the findings are judged by.
+    job
+        Reports progress; may cancel.
     device
         As of `autocontour.models.inference.infer.segment_structures`.
     """

@@ -40,9 +40,13 @@ def package_run(
 
     Parameters
     ----------
+    config
+        The run's configuration.
     run
         Folder that `autocontour.models.training.run.train_run` filled. Of each stage's folder only ``best.pt`` is
         needed (``average``, a state dict; ``step``; ``score``) and, if it is there, ``log.jsonl``.
+    job
+        Reports progress; may cancel.
     data
         Folder of the data, in place of the configuration's.
     source

@@ -32,9 +32,13 @@ def train_run(
 
     Parameters
     ----------
+    config
+        What is trained.
     folder
         The run's; each stage has a folder in it, and ``data.json`` lists the patients for training, those for
         validation, and those set aside with the reasons.
+    job
+        Reports progress; may cancel.
     data
         Folder of the data, in place of the configuration's.
     stages

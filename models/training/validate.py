@@ -48,11 +48,15 @@ def validate(
     ----------
     network
         On `device`.
+    samples
+        Patients that it was not trained on.
     package
         Describes the stages and structures; its weights are not read.
     role
         ``localizer`` or ``segmenter``. The segmenter is given a box around each reference, as large as a localizer
         without error would give it.
+    device
+        Where the network runs.
     """
     runner = TrainingRunner(network.eval(), device)
     rows = [dice_of_sample(predict_sample(runner, sample, package, role), sample, package) for sample in samples]

@@ -42,6 +42,8 @@ def check_set(
         What the program draws on the same CT; each structure of the same name is compared with it.
     checks
         By default all.
+    job
+        Reports progress; may cancel.
 
     Returns
     -------

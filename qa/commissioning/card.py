@@ -35,6 +35,8 @@ def write_card(
 
     Parameters
     ----------
+    package
+        That was measured.
     rows
         Measurements of the package (see `autocontour.qa.commissioning.measure.measure_package`).
     split
@@ -45,6 +47,8 @@ def write_card(
         Path of a page about the worst cases, relative to the card.
     baseline
         Measurements of another package on the same patients, to compare with.
+    baseline_name
+        What the package is compared with.
     """
     research = [name for name, one in package.structures.items() if not one.drawn]
     organs = [name for name in package.structures if name not in research]

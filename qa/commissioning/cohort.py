@@ -53,6 +53,8 @@ def list_patients(data: Path, split: str, package: ModelPackage) -> tuple[dict[s
         Folder with ``index.json``; see docs/training.md.
     split
         A split of the index, or `CALIBRATION`.
+    package
+        Whose training data are looked at.
 
     Raises
     ------

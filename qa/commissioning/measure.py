@@ -113,8 +113,14 @@ def measure_package(
 
     Parameters
     ----------
+    package
+        That is measured.
+    data
+        Folder of the patients.
     split
         A split of the index of `data`, or `autocontour.qa.commissioning.cohort.CALIBRATION`.
+    job
+        Reports progress; may cancel.
     device
         As of `autocontour.models.segment_structures`.
     patients

@@ -74,6 +74,10 @@ def append_structures(
         Codes of blocking findings that the user accepts: ``AC-RS-008``, another patient.
     output
         Where to write the result; without it, `path` is replaced.
+    options
+        How it is written.
+    job
+        Reports progress; may cancel.
 
     Raises
     ------

@@ -41,8 +41,14 @@ def write_structure_set(
     ----------
     structure_set, ct
         The structures, and the CT they are drawn on.
+    path
+        The file.
     overwrite
         Replace an existing file; without it one is refused.
+    options
+        How it is written.
+    job
+        Reports progress; may cancel.
 
     Raises
     ------
