@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -77,3 +79,60 @@ def test_help_loads_no_heavy_package(arguments: str) -> None:
         "assert not loaded, loaded\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def bare(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel installed with what it asks for, and nothing else, in an environment of its own; return its folder."""
+    folder = tmp_path_factory.mktemp("bare")
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    pip = [folder / "bin" / "python", "-m", "pip"]
+    installed = subprocess.run([*pip, "install", "--quiet", wheel], check=False, capture_output=True, text=True)
+    if installed.returncode:
+        reachable = [*pip, "download", "--quiet", "--no-cache-dir", "--no-deps", "-d", folder, "platformdirs"]
+        if subprocess.run(reachable, check=False, capture_output=True).returncode:
+            pytest.skip("no package index can be reached")
+        pytest.fail(installed.stderr)
+    return folder
+
+
+def run_bare(bare: Path, *arguments: str | Path) -> str:
+    """Run the installed program outside the checkout with a home folder of its own, and return what it prints."""
+    home = bare / "home"
+    home.mkdir(exist_ok=True)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "XDG_"))}
+    command = [bare / "bin" / arguments[0], *arguments[1:]]
+    result = subprocess.run(
+        command, check=False, capture_output=True, text=True, cwd=home, env=kept | {"HOME": str(home)}
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+@pytest.mark.slow
+def test_the_plain_installation_contours_with_the_networks_and_without_torch(bare: Path, tmp_path: Path) -> None:
+    code = "from importlib.util import find_spec; print([find_spec(n) for n in ('torch', 'monai', 'PySide6', 'vtk')])"
+    assert run_bare(bare, "python", "-c", code).split() == ["[None,", "None,", "None,", "None]"]
+    size = ("--spacing", "3", "2", "2", "--shape", "90", "256", "256")
+    run_bare(bare, "autocontour", "phantom", "-o", tmp_path / "phantom", *size)
+    ct, output = tmp_path / "phantom" / "CT", tmp_path / "RS.dcm"
+    (report,) = json.loads(run_bare(bare, "autocontour", "contour", ct, "-o", output, "--json"))
+    drawn_by = {structure["name"]: structure["drawn_by"] for structure in report["structures"]}
+    assert output.is_file()
+    assert drawn_by["Parotid_L"] == drawn_by["Brainstem"] == "head-and-neck"
+    assert not [finding for finding in report["findings"] if finding["severity"] == "BLOCK"]
+
+
+@pytest.mark.slow
+def test_the_plain_installation_passes_its_selftest(bare: Path) -> None:
+    assert "FAIL" not in run_bare(bare, "autocontour", "selftest")
+    assert set(json.loads(run_bare(bare, "autocontour", "models", "verify", "--json")).values()) == {"sound"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arguments", [("train", "no.toml", "-o", "run"), ("gui",)])
+def test_what_the_plain_installation_lacks_is_named(bare: Path, arguments: tuple[str, ...]) -> None:
+    command = [bare / "bin" / "autocontour", *arguments]
+    result = subprocess.run(command, check=False, capture_output=True, text=True, cwd=bare)
+    assert "pip install" in result.stderr or "Install autocontour[gui]" in result.stderr
+    assert "Traceback" not in result.stderr

@@ -30,6 +30,9 @@ def run(args: argparse.Namespace) -> int:
     """Train, draw the curves and, once every stage has weights, write the package."""
     from autocontour.cli.console import console, print_json, progress_job
     from autocontour.models.package.library import find_package
+    from autocontour.models.training import check_installation
+
+    check_installation()
     from autocontour.models.training.config import read_config
     from autocontour.models.training.curves import draw_curves
     from autocontour.models.training.packaging import package_run
