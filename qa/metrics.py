@@ -65,6 +65,15 @@ def compute_metrics(
     ------
     ValueError
         If the shapes differ.
+
+    Examples
+    --------
+    >>> a = np.zeros((10, 40, 40), dtype=bool)
+    >>> a[2:8, 10:30, 10:30] = True
+    >>> b = np.roll(a, 2, axis=2)  # 2 voxels to the left of the patient
+    >>> metrics = compute_metrics(a, b, (3.0, 1.0, 1.0))
+    >>> round(metrics.dsc, 3), metrics.surface_dsc, metrics.hausdorff_mm, metrics.centroid_distance_mm
+    (0.9, 1.0, 2.0, 2.0)
     """
     if a.shape != b.shape:
         raise ValueError(f"masks of {a.shape} and {b.shape} voxels cannot be compared")
@@ -94,6 +103,15 @@ def added_path_length_mm(a: Mask, b: Mask, spacing_zyx_mm: tuple[float, float, f
     al., Phys Imaging Radiat Oncol 2020;13:1). An outline pixel is inside and has one of its four neighbours in the
     slice outside; beyond the array is outside. Not symmetric. `autocontour.edits.added_path_length_mm` is the same on
     polygons.
+
+    Examples
+    --------
+    >>> a = np.zeros((1, 20, 20), dtype=bool)
+    >>> a[0, 5:15, 5:15] = True
+    >>> b = a.copy()
+    >>> b[0, :, 14] = False
+    >>> added_path_length_mm(a, b, (3.0, 1.0, 1.0))
+    10.0
     """
     added = np.count_nonzero(_outline(a) & ~_outline(b))
     return float(added * math.sqrt(spacing_zyx_mm[1] * spacing_zyx_mm[2]))

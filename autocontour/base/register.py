@@ -74,7 +74,15 @@ def read_register() -> Mapping[str, Code]:
 
 
 def sentence(code: str, values: Mapping[str, Value], language: str = "en") -> str:
-    """Return the sentence of `code`, filled with `values`."""
+    """Return the sentence of `code`, filled with `values`.
+
+    Examples
+    --------
+    >>> sentence("AC-CFG-022", {"found": "9", "wanted": 1})
+    'The network has 9 output channels, but there is 1 structure.'
+    >>> sentence("AC-CFG-022", {"found": "9", "wanted": 10}, "ko")
+    '네트워크의 출력 채널은 9개이지만 구조는 10개입니다.'
+    """
     return _filled(read_register()[code].sentence, values, language)
 
 
@@ -89,7 +97,13 @@ def parse(template: str) -> list[tuple[str, str, str, str]]:
 
 
 def fields_of(template: str) -> set[str]:
-    """Return the names of the fields in a template."""
+    """Return the names of the fields in a template.
+
+    Examples
+    --------
+    >>> sorted(fields_of("{count:# slice is|# slices are} missing after slice {first}."))
+    ['count', 'first']
+    """
     return {name for _, name, _, _ in parse(template) if name}
 
 

@@ -102,6 +102,17 @@ def build(kind: type[Kind], content: Any) -> Kind:  # noqa: ANN401
     ------
     SettingsError
         With every problem found.
+
+    Examples
+    --------
+    >>> from typing import Annotated
+    >>> from autocontour.base.limits import Range
+    >>> Stage = dataclasses.make_dataclass("Stage", [("batch", Annotated[int, Range(1, 64)])])
+    >>> build(Stage, {"batch": 2})
+    Stage(batch=2)
+    >>> build(Stage, {"batch": 0, "bath": 1})
+    Traceback (most recent call last):
+    autocontour.base.typed.SettingsError: batch: Expected a number from 1 to 64, got 0.; bath: Unknown setting. ...
     """
     try:
         built: Kind = _converter().structure(content, kind)

@@ -54,6 +54,20 @@ def interpolate_contours(
         The same and, between any two neighbouring ones of its slices, what lies between pieces that belong together:
         those that overlap, and those that can be sections of one oblique piece (see `pair_pieces`). Between pieces
         that do not, nothing is drawn: each ends on its own slice.
+
+    Examples
+    --------
+    >>> grid = VolumeGeometry.regular((10, 100, 100), (3.0, 1.0, 1.0))
+    >>> small, large = (MultiPolygon([shapely.Point(50, 50).buffer(radius)]) for radius in (10, 20))
+    >>> filled = interpolate_contours({2: small, 4: large}, grid)
+    >>> {k: round(float(shape.area / np.pi) ** 0.5) for k, shape in filled.items()}
+    {2: 10, 3: 15, 4: 20}
+
+    Pieces that do not meet are not joined:
+
+    >>> apart = MultiPolygon([shapely.Point(90, 50).buffer(5)])
+    >>> list(interpolate_contours({2: small, 4: apart}, grid))
+    [2, 4]
     """
     drawn = sorted(contours)
     gaps = [number for number, (low, high) in enumerate(pairwise(drawn)) if high - low > 1]

@@ -33,6 +33,14 @@ def coverage_from_contours(contours: Contours, geometry: VolumeGeometry, box: Bo
     -------
     coverage
         (z, y, x) float32 of the box, 0 to 1.
+
+    Examples
+    --------
+    >>> import shapely
+    >>> grid = VolumeGeometry.regular((1, 2, 3), (3.0, 1.0, 1.0))
+    >>> square = shapely.MultiPolygon([shapely.box(0.0, -0.5, 1.5, 0.5)])
+    >>> coverage_from_contours({0: square}, grid)[0].tolist()
+    [[0.5, 1.0, 0.0], [0.0, 0.0, 0.0]]
     """
     wanted = box or Box((0, 0, 0), geometry.shape_zyx)
     coverage = np.zeros(wanted.shape_zyx, np.float32)

@@ -25,6 +25,14 @@ def drop_islands(contours: Contours, geometry: VolumeGeometry, smallest_cc: floa
         Of the CT.
     smallest_cc
         Smallest volume in cm³ that is kept; a piece of just that volume is.
+
+    Examples
+    --------
+    >>> grid = VolumeGeometry.regular((5, 100, 100), (2.0, 1.0, 1.0))
+    >>> two = shapely.MultiPolygon([shapely.box(0, 0, 30, 30), shapely.box(50, 50, 52, 52)])
+    >>> kept = drop_islands({2: two}, grid, 0.1)
+    >>> len(kept[2].geoms)
+    1
     """
     if smallest_cc <= 0 or not contours:
         return contours

@@ -59,6 +59,15 @@ def contours_from_probability(
     ------
     ValueError
         If a probability is not a number, `level` is not above 0, or the probabilities do not fit their grid.
+
+    Examples
+    --------
+    >>> grid = VolumeGeometry.regular((1, 40, 40), (3.0, 1.0, 1.0))
+    >>> v, u = np.mgrid[:40, :40]
+    >>> probability = 1 / (1 + np.exp(np.hypot(u - 20, v - 20) - 10))  # 0.5 at a radius of 10 mm
+    >>> outline = contours_from_probability(probability[None], grid, grid)[0]
+    >>> round(float(outline.area / np.pi) ** 0.5, 1)
+    10.0
     """
     if probability.shape != grid.shape_zyx:
         raise ValueError(f"probabilities {probability.shape} do not fit their grid {grid.shape_zyx}")

@@ -74,6 +74,14 @@ def margin_contours(
         If a margin is NaN or infinite.
     Cancelled
         If `job` was cancelled.
+
+    Examples
+    --------
+    >>> grid = VolumeGeometry.regular((20, 100, 100), (3.0, 1.0, 1.0))
+    >>> box = {k: MultiPolygon([shapely.box(40, 40, 60, 60)]) for k in range(8, 12)}
+    >>> grown = margin_contours(box, grid, (5.0, 3.0, 2.0, 1.0, 4.0, 0.0))
+    >>> [round(float(end), 1) for end in grown[9].bounds], max(grown)
+    ([37.0, 38.0, 65.0, 61.0], 12)
     """
     if not np.isfinite(margins_mm).all():
         raise ValueError(f"margins must be finite numbers, not {margins_mm}")

@@ -13,14 +13,29 @@ MM3_PER_CC = 1000.0
 
 
 def volume_cc(contours: Contours, geometry: VolumeGeometry) -> float:
-    """Volume in cm³: the polygons' areas times the stretch of w that each slice stands for."""
+    """Volume in cm³: the polygons' areas times the stretch of w that each slice stands for.
+
+    Examples
+    --------
+    >>> grid = VolumeGeometry.regular((10, 50, 50), (3.0, 1.0, 1.0))
+    >>> square = shapely.MultiPolygon([shapely.box(0, 0, 20, 10)])
+    >>> volume_cc({4: square, 5: square}, grid)
+    1.2
+    """
     slices = sorted(contours)
     areas_mm2 = shapely.area([contours[k] for k in slices])
     return float(areas_mm2 @ geometry.slice_thicknesses_mm[slices]) / MM3_PER_CC if slices else 0.0
 
 
 def box_of(contours: Contours, geometry: VolumeGeometry) -> Box | None:
-    """Return the box of voxels that the contours' extent touches, cut at the volume's border; None if it is empty."""
+    """Return the box of voxels that the contours' extent touches, cut at the volume's border; None if it is empty.
+
+    Examples
+    --------
+    >>> grid = VolumeGeometry.regular((10, 50, 50), (3.0, 1.0, 1.0))
+    >>> box_of({4: shapely.MultiPolygon([shapely.box(2, 3, 5, 9)])}, grid)
+    Box(start_zyx=(4, 3, 2), stop_zyx=(5, 10, 6))
+    """
     return touched_box(voxel_edges(rings_of(contours), geometry), Box((0, 0, 0), geometry.shape_zyx))
 
 

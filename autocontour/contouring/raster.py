@@ -34,6 +34,14 @@ def mask_from_contours(contours: Contours, geometry: VolumeGeometry, box: Box | 
     -------
     mask
         (z, y, x) bool of the box.
+
+    Examples
+    --------
+    >>> import shapely
+    >>> grid = VolumeGeometry.regular((2, 4, 4), (3.0, 1.0, 1.0))
+    >>> square = shapely.MultiPolygon([shapely.box(0.5, 0.5, 2.5, 2.5)])
+    >>> mask_from_contours({1: square}, grid)[1].astype(int).tolist()
+    [[0, 0, 0, 0], [0, 1, 1, 0], [0, 1, 1, 0], [0, 0, 0, 0]]
     """
     wanted = box or Box((0, 0, 0), geometry.shape_zyx)
     mask = np.zeros(wanted.shape_zyx, np.bool_)

@@ -70,6 +70,14 @@ def contours_from_mask(
     ------
     ValueError
         If the mask reaches out of the volume.
+
+    Examples
+    --------
+    >>> grid = VolumeGeometry.regular((2, 5, 5), (3.0, 1.0, 1.0))
+    >>> mask = np.zeros((2, 5, 5), dtype=bool)
+    >>> mask[1, 2, 3] = True
+    >>> {k: shape.wkt for k, shape in contours_from_mask(mask, grid).items()}
+    {1: 'MULTIPOLYGON (((2.5 1.5, 3.5 1.5, 3.5 2.5, 2.5 2.5, 2.5 1.5)))'}
     """
     spans = zip(start_zyx, mask.shape, geometry.shape_zyx, strict=True)
     if any(start < 0 or start + count > size for start, count, size in spans):

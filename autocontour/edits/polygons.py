@@ -56,7 +56,16 @@ def union(*outlines: BaseGeometry | None) -> Outline:
 
 
 def difference(outline: Outline, *others: BaseGeometry | None) -> Outline:
-    """Return what of `outline` no other covers, without strips narrower than 0.02 mm."""
+    """Return what of `outline` no other covers, without strips narrower than 0.02 mm.
+
+    Examples
+    --------
+    >>> whole, part = (MultiPolygon([shapely.box(0, 0, 10, height)]) for height in (10, 4))
+    >>> difference(whole, part).area
+    60.0
+    >>> difference(part, whole) is None
+    True
+    """
     cut = [other for other in others if other is not None]
     return clean(without_strips(outline.difference(shapely.union_all(cut)))) if outline and cut else outline
 

@@ -46,7 +46,15 @@ class Box:
 
     @classmethod
     def around(cls, mask: NDArray[np.bool_]) -> Box | None:
-        """Return the smallest box that holds every true voxel of a z, y, x `mask`; None if there is none."""
+        """Return the smallest box that holds every true voxel of a z, y, x `mask`; None if there is none.
+
+        Examples
+        --------
+        >>> mask = np.zeros((3, 10, 10), dtype=bool)
+        >>> mask[1, 4:7, 2] = True
+        >>> Box.around(mask)
+        Box(start_zyx=(1, 4, 2), stop_zyx=(2, 7, 3))
+        """
         spans = [np.flatnonzero(mask.any(axis=(1, 2)))]
         if not len(spans[0]):
             return None
@@ -92,7 +100,16 @@ class VolumeGeometry:
         origin_lps_mm: ArrayLike = (0.0, 0.0, 0.0),
         direction: ArrayLike | None = None,
     ) -> VolumeGeometry:
-        """Build the geometry of evenly spaced slices that are not sheared."""
+        """Build the geometry of evenly spaced slices that are not sheared.
+
+        Examples
+        --------
+        >>> grid = VolumeGeometry.regular((4, 512, 512), (3.0, 0.9, 0.9), (-230.0, -230.0, 100.0))
+        >>> grid.slice_positions_mm.tolist()
+        [100.0, 103.0, 106.0, 109.0]
+        >>> grid.spacing_zyx_mm
+        (3.0, 0.9, 0.9)
+        """
         axes = np.eye(3) if direction is None else np.asarray(direction, dtype=np.float64)
         steps = np.arange(shape_zyx[0], dtype=np.float64)[:, None] * spacing_zyx_mm[0]
         origins = np.asarray(origin_lps_mm, dtype=np.float64) + steps * axes[:, 2]
@@ -157,7 +174,14 @@ class VolumeGeometry:
         return bool(len(steps) == 0 or np.abs(steps - self.slice_spacing_mm).max() <= allowed)
 
     def to_plane(self, points_lps_mm: ArrayLike) -> Floats:
-        """Turn (n, 3) patient points into (n, 3) plane coordinates u, v, w."""
+        """Turn (n, 3) patient points into (n, 3) plane coordinates u, v, w.
+
+        Examples
+        --------
+        >>> feet_first = VolumeGeometry.regular((2, 9, 9), (3.0, 1.0, 1.0), direction=np.diag([-1.0, 1.0, -1.0]))
+        >>> feet_first.to_plane([[10.0, 20.0, 30.0]]).tolist()
+        [[-10.0, 20.0, -30.0]]
+        """
         turned: Floats = np.asarray(points_lps_mm, dtype=np.float64) @ self.direction
         return turned
 
@@ -167,7 +191,15 @@ class VolumeGeometry:
         return turned
 
     def cropped(self, box: Box) -> VolumeGeometry:
-        """Return the geometry of the voxels inside `box`."""
+        """Return the geometry of the voxels inside `box`.
+
+        Examples
+        --------
+        >>> grid = VolumeGeometry.regular((4, 10, 10), (3.0, 1.0, 1.0))
+        >>> part = grid.cropped(Box((1, 2, 5), (3, 6, 9)))
+        >>> part.shape_zyx, part.slice_origins_lps_mm[0].tolist()
+        ((2, 4, 4), [5.0, 2.0, 3.0])
+        """
         z, y, x = box.start_zyx
         shift = self.direction[:, 0] * x * self.pixel_spacing_vu_mm[1]
         shift = shift + self.direction[:, 1] * y * self.pixel_spacing_vu_mm[0]

@@ -46,6 +46,25 @@ def read_structure_set(source: Path | bytes, ct: CTVolume) -> StructureSet:
     StructureSetError
         ``AC-RS-001`` and ``AC-RS-006`` damaged, ``AC-RS-002`` not a structure set, ``AC-RS-003`` of another frame of
         reference, ``AC-RS-004`` the CT is not a DICOM series, ``AC-RS-007`` nested too deeply.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import shapely
+    >>> from autocontour.dicom.series import write_ct_series
+    >>> from autocontour.patient.geometry import VolumeGeometry
+    >>> from autocontour.patient.structures import Structure
+    >>> from autocontour.rtstruct import write_structure_set
+    >>> square = shapely.MultiPolygon([shapely.box(10, 10, 30, 20)])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     grid = VolumeGeometry.regular((3, 64, 64), (3.0, 1.0, 1.0))
+    ...     ct = write_ct_series(np.zeros((3, 64, 64), np.int16), grid, Path(folder, "CT"))
+    ...     drawn = StructureSet("PLAN", (Structure("Heart", 1, {1: square}),))
+    ...     write_structure_set(drawn, ct, Path(folder, "RS.dcm"))
+    ...     read = read_structure_set(Path(folder, "RS.dcm"), ct)
+    >>> read.structures[0].name, read.structures[0].contours[1].area
+    ('Heart', 200.0)
     """
     dataset = open_structure_set(source)
     with guarded(StructureSetError, DAMAGED, _name(source)):
