@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +75,7 @@ class Scan:
     hu: Voxels
     geometry: VolumeGeometry
     truth: Mapping[str, Contours]
+    site: Site = "thorax"
     position: str = "HFS"
     damage: tuple[Callable[[Path], None], ...] = ()
 
@@ -113,6 +114,7 @@ class Bench:
     """The phantoms, each built once, and how good the plain ones come out."""
 
     built: dict[tuple[object, ...], Scan] = field(default_factory=dict)
+    plain: dict[Site, dict[str, float]] = field(default_factory=dict)
 
     def scan(
         self,
@@ -130,15 +132,13 @@ class Bench:
             )
         return self.built[key]
 
-    @cached_property
-    def plain_dsc(self) -> dict[str, float]:
-        """DSC of each structure on the plain phantoms; one that both have counts as on the thorax."""
-        found: dict[str, float] = {}
-        for site in ("head-neck", "thorax"):
+    def plain_dsc(self, site: Site) -> dict[str, float]:
+        """Return the DSC of each structure that is drawn on a site's plain phantom."""
+        if site not in self.plain:
             with tempfile.TemporaryDirectory(prefix="autocontour-stress-") as folder:
                 drawn = _contour(self.scan(site), Path(folder))
-            found |= {name: dsc for name, dsc in drawn.dsc.items() if dsc >= UNPLACED_DSC}
-        return found
+            self.plain[site] = {name: dsc for name, dsc in drawn.dsc.items() if dsc >= UNPLACED_DSC}
+        return self.plain[site]
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ def judge(trial: Trial, bench: Bench) -> Result:
             if error.exit_code == 130:
                 raise
             return Result(trial.group, trial.name, Outcome.REFUSED, error.code)
-    return _judge_drawn(trial, scan, drawn, bench.plain_dsc)
+    return _judge_drawn(trial, scan, drawn, bench.plain_dsc(scan.site))
 
 
 def _judge_drawn(trial: Trial, scan: Scan, drawn: Drawn, plain: Mapping[str, float]) -> Result:
@@ -232,7 +232,8 @@ def _on_slices_of(ct: CTVolume, geometry: VolumeGeometry, contours: Contours) ->
 
 
 def _scan_of(phantom: Phantom) -> Scan:
-    return Scan(phantom.hu, phantom.geometry, _with_both_lungs(phantom.truth), phantom.position)
+    site: Site = "thorax" if phantom.site == "thorax" else "head-neck"
+    return Scan(phantom.hu, phantom.geometry, _with_both_lungs(phantom.truth), site, phantom.position)
 
 
 def _with_both_lungs(truth: Mapping[str, Contours]) -> Mapping[str, Contours]:

@@ -53,7 +53,7 @@ def test_a_series_that_lacks_a_slice_is_refused(bench, plain):
 
 def test_a_scan_whose_truth_is_moved_is_silent(bench, plain, monkeypatch):
     """The suite can fail: with the true lungs exchanged nothing is where it should be, and no finding says so."""
-    monkeypatch.setattr(Bench, "plain_dsc", {"Lung_L": 0.98, "Lung_R": 0.98})
+    monkeypatch.setattr(Bench, "plain_dsc", lambda _, site: {"Lung_L": 0.98, "Lung_R": 0.98})
     exchanged = replace(plain, truth={"Lung_L": plain.truth["Lung_R"], "Lung_R": plain.truth["Lung_L"]})
     result = stress.judge(trial(exchanged), bench)
     assert result.outcome is Outcome.SILENT
