@@ -23,6 +23,7 @@ from autocontour.gui.state.tasks import ThreadTask
 from autocontour.patient.structures import StructureSet
 from autocontour.patient.volume import CTVolume
 from autocontour.pipeline.sources import no_planning_ct
+from autocontour.qa.checks import checked
 from autocontour.rtstruct import read_structure_set
 from autocontour.rtstruct.read.summary import StructureSetSummary, read_summary
 
@@ -199,7 +200,7 @@ def _read(series: Series, job: Job, accepted: frozenset[str], sets: Sequence[Pat
     read, refusals = [], []
     for path in job.track(sets, "reading the structure sets", len(sets)) if sets else ():
         try:
-            read.append(read_structure_set(path, ct))
+            read.append(checked(ct, read_structure_set(path, ct), job))
         except StructureSetError as error:
             refusals.append(error)
     return Opened(ct, tuple(read), tuple(refusals))

@@ -69,6 +69,7 @@ def _import(space: Workspace, found: StructureSet) -> None:
 
 def _read_sets(space: Workspace, label: str, paths: Sequence[Path], take: Callable[[Path, StructureSet], None]) -> None:
     """Read structure sets of this scan beside the window and take in each; one of another scan is refused."""
+    from autocontour.qa.checks import checked
     from autocontour.rtstruct import read_structure_set
 
     ct = space.ct
@@ -79,7 +80,7 @@ def _read_sets(space: Workspace, label: str, paths: Sequence[Path], take: Callab
         found: list[tuple[Path, StructureSet | AutoContourError]] = []
         for path in job.track(paths, "reading the structure sets", len(paths)):
             try:
-                found.append((path, read_structure_set(path, ct)))
+                found.append((path, checked(ct, read_structure_set(path, ct), job)))
             except Cancelled:
                 raise
             except AutoContourError as error:

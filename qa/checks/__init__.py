@@ -1,5 +1,5 @@
 """Checks of any structure set, drawn by a program or a person: volumes, places, sides, overlaps, pieces, names."""
 
-from autocontour.qa.checks.check import check_set, with_findings
+from autocontour.qa.checks.check import check_set, checked, with_findings
 
-__all__ = ["check_set", "with_findings"]
+__all__ = ["check_set", "checked", "with_findings"]

@@ -63,6 +63,11 @@ def check_set(
     return found
 
 
+def checked(ct: CTVolume, structure_set: StructureSet, job: Job | None = None) -> StructureSet:
+    """Return a set that was read with the findings of every check on its structures, as a person opens it."""
+    return with_findings(structure_set, check_set(ct, structure_set, job=job))
+
+
 def with_findings(structure_set: StructureSet, found: Iterable[Finding]) -> StructureSet:
     """Return the set with each finding on the structures it names, and those that name none on the set."""
     remaining = list(found)

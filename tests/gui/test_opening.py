@@ -1,6 +1,7 @@
 """She opens scans: chooses a series with a picture, brings structure sets along, chooses who draws."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ from autocontour.models import find_package
 from autocontour.models.package import library
 from autocontour.patient.identity import PatientFacts, case_key, series_key
 from autocontour.patient.structures import StructureSet
-from autocontour.phantom import build_phantom
+from autocontour.phantom import build_phantom, truth_structures
 from autocontour.rtstruct import write_structure_set
 from autocontour.rtstruct.read.summary import read_summary
 from tests.gui.conftest import ball
@@ -157,6 +158,20 @@ def test_a_single_scan_offers_its_structure_set_once(another_window, qtbot, depa
     window.open_path(folder)  # begun: nobody is asked again
     qtbot.waitUntil(lambda: window.workspace.ct is not None, timeout=20_000)
     assert window.workspace.state == before
+
+
+def test_a_set_with_exchanged_sides_is_opened_with_a_finding(another_window, qtbot, tmp_path, answer):
+    phantom = build_phantom("thorax", 4, spacing_zyx_mm=(12.0, 7.0, 7.0), shape_zyx=SHAPE)
+    ct = write_ct_series(phantom.hu, phantom.geometry, tmp_path / "CT")
+    truth, names = truth_structures(phantom, ct), {"Lung_L": "Lung_R", "Lung_R": "Lung_L"}
+    lungs = tuple(replace(truth[a], name=b, tg263_name=b) for a, b in names.items())
+    write_structure_set(replace(truth, structures=lungs), ct, tmp_path / "RS.dcm")
+    window = another_window()
+    answer(SeriesDialog, lambda dialog: dialog.ok.click())
+    window.open_path(tmp_path)
+    qtbot.waitUntil(lambda: bool(window.workspace.state.numbers), timeout=20_000)
+    for item in window.workspace.state.structures:
+        assert "AC-QA-103" in {finding.code for finding in item.findings}
 
 
 def test_a_structure_set_says_what_it_is_drawn_on(department):
