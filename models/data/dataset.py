@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import zipfile
 from collections.abc import Sequence
@@ -15,6 +14,8 @@ from numpy.typing import NDArray
 
 from autocontour.base.errors import TrainingError
 from autocontour.base.jobs import Job
+from autocontour.base.typed import SettingsError, build, read_json
+from autocontour.models.data.entry import Index, read_entry
 from autocontour.models.training.config import DataConfig
 from autocontour.patient.geometry import Box, VolumeGeometry
 from autocontour.patient.volume import CTVolume
@@ -124,11 +125,13 @@ def read_index(folder: Path) -> dict[str, Any]:
         ``AC-TR-002`` if it cannot be used, ``AC-TR-010`` if it lists no patient or no structure.
     """
     try:
-        index: dict[str, Any] = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+        index: dict[str, Any] = read_json((folder / "index.json").read_bytes())
         listed = len(index["patients"]), len(index["structures_by_bit"])
         for entry in index["patients"]:
             str(entry["patient"]), str(entry["split"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        if all(listed):
+            build(Index, index)
+    except (OSError, SettingsError, KeyError, TypeError) as error:
         raise TrainingError("AC-TR-002", reason=str(error) or type(error).__name__) from error
     if not all(listed):
         raise TrainingError("AC-TR-010")
@@ -156,14 +159,14 @@ def read_sample(
     ValueError, KeyError, OSError
         With the reason why it cannot be used (see `UNUSABLE`).
     """
+    listed = read_entry(entry)
     arrays = _read_arrays(path, ("hu", "labels", "spacing_zyx_mm"))
     hu, bits, spacing = arrays["hu"], arrays["labels"], np.asarray(arrays["spacing_zyx_mm"], dtype=np.float64)
-    if hu.ndim != 3 or hu.shape != bits.shape:
-        raise ValueError(f"image {hu.shape} and labels {bits.shape} differ")
-    if spacing.shape != (3,) or not np.isfinite(spacing).all() or spacing.min() <= 0:
-        raise ValueError("the spacing is not three positive numbers")
+    _check_arrays(hu, bits, spacing)
     solid = np.zeros(len(hu), dtype=bool)
-    for start, stop in entry["solid_slices"]:
+    for start, stop in listed.solid_slices:
+        if stop > len(hu):
+            raise ValueError(f"solid_slices go to {stop}, but there are {len(hu)} slices")
         solid[start:stop] = True
     scanned = np.flatnonzero(solid)
     if not len(scanned):
@@ -174,14 +177,29 @@ def read_sample(
         raise ValueError("no body in the image")
     labels = np.zeros(bits.shape, dtype=np.uint16)
     for bit, name in enumerate(structures):
-        labels |= ((bits >> index["structures_by_bit"].index(name)) & 1) << bit
+        mask = (bits >> index["structures_by_bit"].index(name)) & 1
+        if listed.voxels.get(name, 0) and not mask.any():
+            raise ValueError(f"the index lists {listed.voxels[name]} voxels of {name}, but none is labelled")
+        labels |= mask.astype(np.uint16) << bit
     labels[~solid] = 0
-    known = np.array([name in entry["voxels"] for name in structures])
+    known = np.array([name in listed.voxels for name in structures])
     if not labels.any():
         raise ValueError("no structure is contoured on a solid slice")
     _, y, x = body.slices
     margins = (y.start, hu.shape[1] - y.stop), (x.start, hu.shape[2] - x.stop)
     return Sample(path.stem, hu[z, y, x].astype(np.int16), labels[z, y, x].copy(), known, solid[z], spacing, margins)
+
+
+def _check_arrays(hu: NDArray[Any], bits: NDArray[Any], spacing: NDArray[np.float64]) -> None:
+    """Raise ValueError for arrays that would be misread: HU that are not whole numbers, or that 16 bits cannot hold."""
+    if hu.ndim != 3 or hu.shape != bits.shape:
+        raise ValueError(f"image {hu.shape} and labels {bits.shape} differ")
+    if not np.issubdtype(hu.dtype, np.integer) or not np.issubdtype(bits.dtype, np.integer):
+        raise ValueError(f"image and labels are {hu.dtype} and {bits.dtype}, not whole numbers")
+    if hu.size and not -(1 << 15) <= int(hu.min()) <= int(hu.max()) < 1 << 15:
+        raise ValueError(f"HU go from {hu.min()} to {hu.max()}")
+    if spacing.shape != (3,) or not np.isfinite(spacing).all() or not 0.05 <= spacing.min() <= spacing.max() <= 50:
+        raise ValueError("the spacing is not three numbers from 0.05 to 50 mm")
 
 
 def _read_arrays(path: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:

@@ -6,6 +6,7 @@ import zipfile
 import numpy as np
 import pytest
 
+from autocontour.base.errors import TrainingError
 from autocontour.base.jobs import Job
 from autocontour.models.data.dataset import read_dataset, read_index, read_sample
 from autocontour.models.training.config import read_config
@@ -92,3 +93,55 @@ def test_a_patient_as_a_ct_is_the_array_of_the_file(toy_data, cut):
                 np.testing.assert_array_equal(reference, labels >> (k + 1) & 1 == 1)
             else:
                 assert reference is None
+
+
+def sound_arrays():
+    hu = np.full((6, 8, 8), -1024, np.int16)
+    hu[:, 2:6, 2:6] = 40
+    labels = np.zeros(hu.shape, np.uint16)
+    labels[2:4, 3:5, 3:5] = 1
+    return {"hu": hu, "labels": labels, "spacing_zyx_mm": np.float32([3, 1, 1])}
+
+
+SOUND_ENTRY = {"patient": "p", "split": "train", "voxels": {"Larynx": 8}, "solid_slices": [[0, 6]]}
+
+
+@pytest.mark.parametrize(
+    ("arrays", "entry", "reason"),
+    [
+        ({"hu": sound_arrays()["hu"].astype(np.float32)}, {}, "whole numbers"),
+        ({"hu": np.where(sound_arrays()["hu"] > 0, np.nan, 0.0)}, {}, "whole numbers"),
+        ({"hu": sound_arrays()["hu"].astype(np.int32) * 1000}, {}, "HU go from"),
+        ({"labels": sound_arrays()["labels"].astype(np.float64)}, {}, "whole numbers"),
+        ({"labels": sound_arrays()["labels"] << 1}, {}, "none is labelled"),
+        ({"spacing_zyx_mm": np.float32([3000, 1, 1])}, {}, "spacing"),
+        ({"spacing_zyx_mm": np.float32([3, np.nan, 1])}, {}, "spacing"),
+        ({}, {"solid_slices": [[-2, 4]]}, r"solid_slices\[0\]\[0\]"),
+        ({}, {"solid_slices": [[4, 2]]}, "solid_slices"),
+        ({}, {"solid_slices": []}, "solid_slices"),
+        ({}, {"solid_slices": [[0, 7]]}, "there are 6 slices"),
+        ({}, {"solid_slices": "0-6"}, "solid_slices"),
+        ({}, {"voxels": ["Larynx"]}, "voxels"),
+        ({}, {"voxels": {"Larynx": "many"}}, "voxels.Larynx"),
+        ({}, {"patient": "../p"}, "patient"),
+    ],
+)
+def test_a_patient_that_would_be_misread_is_refused_with_the_reason(tmp_path, arrays, entry, reason):
+    np.savez(tmp_path / "p.npz", **sound_arrays() | arrays)
+    with pytest.raises(ValueError, match=reason):
+        read_sample(tmp_path / "p.npz", SOUND_ENTRY | entry, {"structures_by_bit": ["Larynx"]}, ["Larynx"])
+
+
+def test_the_sound_patient_of_these_tests_is_read(tmp_path):
+    np.savez(tmp_path / "p.npz", **sound_arrays())
+    sample = read_sample(tmp_path / "p.npz", SOUND_ENTRY, {"structures_by_bit": ["Larynx"]}, ["Larynx"])
+    assert np.count_nonzero(sample.mask(0)) == 8
+
+
+@pytest.mark.parametrize(
+    "structures", [["Larynx", "larynx"], "Larynx", ["Larynx", 3], [""], [f"S{k}" for k in range(65)]]
+)
+def test_an_index_whose_structures_are_unclear_is_refused(tmp_path, structures):
+    (tmp_path / "index.json").write_text(json.dumps({"structures_by_bit": structures, "patients": [SOUND_ENTRY]}))
+    with pytest.raises(TrainingError, match="AC-TR-002"):
+        read_index(tmp_path)
