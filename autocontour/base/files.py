@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import stat
 import tempfile
 import time
@@ -140,7 +139,11 @@ def _is_running(process: int) -> bool:
 @cache
 def _host() -> str:
     """Return what tells this computer from others that write to the same disk."""
-    return f"{zlib.crc32(socket.gethostname().encode('utf-8', 'replace')):08x}"
+    return f"{zlib.crc32(_host_name().encode('utf-8', 'replace')):08x}"
+
+
+def _host_name() -> str:
+    return os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")
 
 
 def _names(path: Path) -> set[str]:

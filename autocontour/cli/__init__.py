@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import io
+import os
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
 
 from autocontour import __version__
-from autocontour.base.errors import AutoContourError
+from autocontour.base.errors import AutoContourError, UsageError
 
 COMMANDS = ("contour", "gui", "info", "evaluate", "check", "models", "train", "phantom", "demo", "selftest")
 
@@ -26,9 +33,11 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code; each error family has its own (see `autocontour.base.errors`)."""
+    _print_any_character()
     args = build_parser().parse_args(argv)
     try:
-        code: int = args.run(args)
+        with _ended_by_sigterm():
+            code: int = args.run(args)
     except AutoContourError as error:
         _report(error, as_json=getattr(args, "json", False))
         return error.exit_code
@@ -37,7 +46,42 @@ def main(argv: list[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         return 141
+    except OSError as error:  # what no command turned into a code of its own: a closed folder, a name that is too long
+        unusable = _unusable(error)
+        _report(unusable, as_json=getattr(args, "json", False))
+        return unusable.exit_code
     return code
+
+
+def _unusable(error: OSError) -> UsageError:
+    from autocontour.base.files import shown_path
+
+    name = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else Path()
+    return UsageError("AC-US-003", file=shown_path(name), reason=error.strerror or type(error).__name__)
+
+
+def _print_any_character() -> None:
+    """Let a terminal that cannot show a character show its code instead of ending the program."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Turn SIGTERM into an exit that cleans up behind itself, as Ctrl-C does; commands with a job cancel it instead."""
+
+    def end(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _report(error: AutoContourError, *, as_json: bool) -> None:

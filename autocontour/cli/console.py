@@ -33,8 +33,11 @@ def plain(text: object) -> str:
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401
-    """Print `value` as JSON on standard output."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    """Print `value` as JSON on standard output, with escapes for what its encoding lacks."""
+    is_unicode = (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
+    text = json.dumps(value, indent=2, ensure_ascii=not is_unicode)
+    # A lone surrogate, as in a path that is not UTF-8, is written as JSON's own escape.
+    sys.stdout.write(text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n")
 
 
 @contextmanager

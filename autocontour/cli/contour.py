@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from autocontour.base.findings import Finding
     from autocontour.pipeline.report import Report
 
 
@@ -77,19 +79,33 @@ def run(args: argparse.Namespace) -> int:
 def _show(report: Report) -> None:
     """Print one contoured series for a person."""
     from rich.table import Table
+    from rich.text import Text
 
     from autocontour.cli.console import console
 
     if report.error:
-        console().print(f"{report.series}: {report.error}", soft_wrap=True)
+        console().print(f"{report.series}: {report.error}", soft_wrap=True, markup=False)
         return
-    table = Table("structure", "volume cc", "slices", "drawn by", "look at", title=f"{report.output}")
+    table = Table("structure", "volume cc", "slices", "drawn by", "look at", title=Text(str(report.output)))
     for structure in report.structures:
         notes = "\n".join(finding.message for finding in structure.findings)
-        table.add_row(structure.name, f"{structure.volume_cc:.1f}", str(structure.slices), structure.drawn_by, notes)
+        cells = (structure.name, f"{structure.volume_cc:.1f}", str(structure.slices), structure.drawn_by, notes)
+        table.add_row(*map(Text, cells))
     out = console()
     out.print(table)
-    for finding in report.findings:
-        out.print(f"{finding.severity.name.lower()}  {finding.code}  {finding.message} {finding.remedy}".rstrip())
+    for finding in _grouped(report.findings):
+        line = f"{finding.severity.name.lower()}  {finding.code}  {finding.message} {finding.remedy}".rstrip()
+        out.print(line, markup=False, soft_wrap=True)
     stages = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in report.seconds.items())
     out.print(f"[dim]{stages}[/dim]")
+
+
+def _grouped(findings: Sequence[Finding]) -> Iterator[Finding]:
+    """Yield the findings, what was not found as one."""
+    from autocontour.base.findings import Finding
+    from autocontour.pipeline.plan import NOT_FOUND
+
+    missing = [finding.where for finding in findings if finding.code == NOT_FOUND]
+    yield from (finding for finding in findings if finding.code != NOT_FOUND)
+    if missing:
+        yield Finding.of(NOT_FOUND, structure=", ".join(missing))

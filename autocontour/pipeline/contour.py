@@ -17,7 +17,7 @@ from autocontour.patient.nomenclature import find_term
 from autocontour.patient.provenance import Provenance
 from autocontour.patient.structures import Drawing, Structure, StructureSet
 from autocontour.patient.volume import CTVolume
-from autocontour.pipeline.plan import RULES, Plan, build_plan, offered_by
+from autocontour.pipeline.plan import NOT_FOUND, RULES, Plan, build_plan, offered_by
 from autocontour.qa.checks.check import ANATOMY, check_set, with_findings
 from autocontour.site.template import TemplateStructure
 
@@ -145,7 +145,7 @@ def _finish(run: _Run, on_structure: Callable[[Structure], None]) -> Iterator[St
         contours = drop_islands(drawn[0].contours, run.ct.geometry, entry.smallest_island_cc) if drawn else {}
         if drawn is None or not contours:
             reasons = [reason for reason in run.reasons if reason.where == entry.tg263_name]
-            run.findings += reasons or [Finding.of("AC-PL-001", entry.name, structure=entry.name)]
+            run.findings += reasons or [Finding.of(NOT_FOUND, entry.name, structure=entry.name)]
             continue
         structure = _build_structure(number, entry, replace(drawn[0], contours=contours), drawn[1])
         finished[entry.name] = structure

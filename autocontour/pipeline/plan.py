@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from autocontour.models import ModelPackage
 
 RULES = "autocontour rules"
+NOT_FOUND = "AC-PL-001"
 
 
 @dataclass(frozen=True, slots=True)
