@@ -34,10 +34,12 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises
     ------
     OutputError
-        ``AC-OUT-001`` if the folder cannot be written or the disk is full.
+        ``AC-OUT-001`` if the folder cannot be written or the disk is full, ``AC-OUT-007`` if `path` is no regular file.
     """
     temporary: Path | None = None
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise OutputError("AC-OUT-007", file=shown_path(path))
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_unfinished(path.parent)
         handle, name = tempfile.mkstemp(prefix=f".autocontour-{_host()}-{os.getpid()}-", suffix=PART, dir=path.parent)

@@ -100,8 +100,14 @@ def read_efforts(root: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the folder name of every case under `root` with each of its structures; damaged files are left out.
 
     The rows are as `Effort` was written, by this program or an older one.
+
+    Raises
+    ------
+    OSError
+        If the folder is there and may not be read.
     """
-    for path in sorted(root.glob(f"*/{FILE}")):
+    folders = sorted(root.iterdir()) if root.exists() else []
+    for path in (folder / FILE for folder in folders):
         try:
             rows = json.loads(path.read_bytes())["structures"]
         except (OSError, ValueError, KeyError, TypeError):
