@@ -31,8 +31,9 @@ ON_SLICE_MM = 0.0005
 _FORMS = {"UI": re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*))+"), "CS": re.compile(r"[A-Z0-9_ ]*")}
 _BULK = {"ROIContourSequence", "ReferencedFrameOfReferenceSequence"}
 _ROI = {"StructureSetROISequence", "RTROIObservationsSequence"}
-_OWN = {"ROIName", "ROINumber", "ReferencedFrameOfReferenceUID", "ReferencedROINumber", "ObservationNumber"}
-"""What the program always writes itself; the rest of an imported ROI is as another system wrote it."""
+_NUMBERS = {"ROINumber", "ReferencedROINumber", "ObservationNumber"}
+_OWN = {*_NUMBERS, "ROIName", "ReferencedFrameOfReferenceUID"}
+"""What the program writes of its own structures; of imported ones, only the numbers."""
 
 
 def validate_structure_set(
@@ -124,7 +125,7 @@ def _is_empty(item: Dataset, keyword: str) -> bool:
 def _check_values(dataset: Dataset, imported: Collection[int]) -> Iterator[Finding]:
     """Length and form of values, the contours and the list of images apart, which have checks of their own."""
     for keyword, vr, values, in_roi in _texts(dataset):
-        is_own = not in_roi or (keyword in _OWN and (keyword != "ROIName" or not imported))
+        is_own = not in_roi or keyword in (_NUMBERS if imported else _OWN)
         keep = keyword in COPIED or not is_own
         for value in values:
             limit = MAX_CHARACTERS.get(vr, len(value))
