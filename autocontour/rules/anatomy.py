@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar, cast
@@ -27,7 +27,7 @@ class Anatomy:
 
     ct: CTVolume
     options: frozenset[str] = frozenset()
-    _found: dict[Callable[..., Any], object] = field(default_factory=dict)
+    _found: dict[Hashable, Any] = field(default_factory=dict)
 
     @cached_property
     def grid(self) -> Grid:
@@ -36,6 +36,10 @@ class Anatomy:
 
     def find(self, finder: Callable[[Anatomy], Found]) -> Found:
         """Return what `finder` finds in this CT; it is called once."""
-        if finder not in self._found:
-            self._found[finder] = finder(self)
-        return cast("Found", self._found[finder])
+        return self.keep(finder, lambda: finder(self))
+
+    def keep(self, key: Hashable, make: Callable[[], Found]) -> Found:
+        """Return what `make` makes under `key`; it is called once."""
+        if key not in self._found:
+            self._found[key] = make()
+        return cast("Found", self._found[key])

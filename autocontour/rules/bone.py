@@ -6,11 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from autocontour.base.findings import Finding
 from autocontour.base.jobs import Job
 from autocontour.patient.geometry import Box
 from autocontour.patient.structures import Contours
 from autocontour.rules.anatomy import Anatomy
 from autocontour.rules.canal import draw_canal, find_canal_cells
+from autocontour.rules.ends import find_cut_sides
 from autocontour.rules.external import find_body
 from autocontour.rules.grid import Field
 from autocontour.rules.marrow import find_marrow
@@ -99,4 +101,8 @@ def _draw(anatomy: Anatomy, name: str, job: Job) -> Contours:
     return subtract(contours, draw_canal(anatomy, "SpinalCanal", job))
 
 
-RULE = Rule(("Bone",), _draw)
+def _doubts(anatomy: Anatomy, name: str, contours: Contours) -> list[Finding]:
+    return find_cut_sides(anatomy, name, anatomy.find(find_bone)[0]) if contours else []
+
+
+RULE = Rule(("Bone",), _draw, _doubts)

@@ -33,6 +33,14 @@ COUCH_BAND_MM = 25.0
 COUCH_STRIP_MM = 3.0  # half of the thickest strip that is cut off at the couch's side
 MASK_STRIP_MM = 1.8  # elsewhere; an ear is thicker than twice this
 EDGE_CELLS = 20
+OPEN_LUNG_HU, OPEN_LUNG_CC = (-915, -500), 50.0  # median deep inside lung; foam has -954 to -935
+OPEN_LUNG_BORDER = 0.6  # of its border is tissue; 0.75 and more in lungs
+OPEN_LUNG_MM = 12.0  # air between clothes and skin is thinner than twice this
+ROOM_AIR_HU = -990  # emphysema lies above
+LARGEST_LITRES = 250.0
+BOARD_CC = 10.0
+SUPINE = (1, 1)  # where the couch is, if none is seen
+LEAST_AIR = 0.005  # of the field of view around a patient
 SOLID_HU = -350  # cells above it hold tissue or couch; between lung, foam or mattress and fat (-100)
 BONE_HU = 200
 LUNG_HU, LUNG_MM = -955, 6.0  # gas under a mask is darker and thinner
@@ -40,6 +48,7 @@ SHELL_MM = 5.0  # couch tops, boards and masks are thinner than twice this
 BOARD_MM = 8.0  # what sticks to the body and is thinner than twice this is a board
 OPEN_AIR_MM = 12.0  # a ball of this radius does not come into nose, mouth or windpipe
 NOSTRIL_MM = 8.0
+SINUS_CC = 30.0  # a narrow cavity behind an opening; the gap between arm and trunk is larger
 PROTRUSION_MM = 60.0  # ears, nose and fingers are shorter; boards and masks are longer
 SHELL_HU = -700  # cells above it hold some plastic
 SKIN_MM = 4.5
@@ -52,23 +61,94 @@ LIMB_BONE_FRACTION = 0.01
 
 
 def find_body(anatomy: Anatomy) -> Mask:
-    """Return the cells of the patient with cavities, without couch."""
-    return _find_body(anatomy.grid.hu, anatomy.grid.cell_mm)
+    """Return the cells of the patient with cavities, without couch; none where they are more than any patient has."""
+    body = anatomy.find(_find_any_body)
+    return body if _is_possible(anatomy) else np.zeros_like(body)
 
 
-def _find_body(hu: NDArray[np.int16], cell_mm: CellSize) -> Mask:
-    """Find the cells of the patient, cavities filled.
+def _is_possible(anatomy: Anatomy) -> bool:
+    litres = np.count_nonzero(anatomy.find(_find_any_body)) * anatomy.grid.cell_cc / 1000
+    return bool(litres <= LARGEST_LITRES)
+
+
+def _find_any_body(anatomy: Anatomy) -> Mask:
+    """Return the cells of what may be a patient.
 
     Opening drops shells; the largest piece left is the trunk or the head, and other large pieces that hold bone are
-    limbs. What is thin comes back where it is short (ears, fingers), not where it is a board.
+    limbs. What is thin comes back where it is short (ears, fingers), not where it is a board. What lies outside the
+    field of view is taken to go on as what is beside it.
     """
-    solid = hu > SOLID_HU
-    core = _trunk_and_limbs(open_by(solid, SHELL_MM, cell_mm), hu, cell_mm)
-    solid |= _find_lung(solid, hu, core, cell_mm)
-    core = _trunk_and_limbs(open_by(solid, SHELL_MM, cell_mm), hu, cell_mm)
-    body = open_by(fill_slices(core), BOARD_MM, cell_mm) & (core | ~_open_air(core, cell_mm))
+    hu, cell_mm, outside = anatomy.grid.hu, anatomy.grid.cell_mm, anatomy.grid.outside
+    solid = (hu > SOLID_HU) & ~outside
+    core = _trunk_and_limbs(open_by(solid | outside, SHELL_MM, cell_mm) & solid, hu, cell_mm)
+    solid |= _find_lung(solid, hu, core, cell_mm) | _find_open_lung(solid, core, anatomy)
+    core = _trunk_and_limbs(open_by(solid | outside, SHELL_MM, cell_mm) & solid, hu, cell_mm)
+    couch = _find_couch(hu, core, cell_mm) or SUPINE
+    core &= ~_find_boards(core, hu, couch, cell_mm)
+    filled = fill_slices(core) & (core | ~_open_air(core, cell_mm))
+    opened = _trunk_and_limbs(open_by(filled | outside, BOARD_MM, cell_mm) & filled, hu, cell_mm)
+    body = opened | _find_attached(filled & ~_on_half(opened, couch), opened, cell_mm)
     body |= _find_protrusions(hu, body, cell_mm)
-    return body | _find_cavities(body, cell_mm)
+    return (body | _find_cavities(body, cell_mm)) & ~outside
+
+
+def _find_boards(core: Mask, hu: NDArray[np.int16], couch: tuple[int, int], cell_mm: CellSize) -> Mask:
+    """Find boards, head rests and cushions at the couch's side: large pieces without bone that hardly hang together."""
+    parts = open_by(core, BOARD_MM, cell_mm)
+    patient = _trunk_and_limbs(parts, hu, cell_mm)
+    labels, sizes = label_pieces(parts & ~patient)
+    beyond = np.bincount(labels[_on_half(patient, couch)], minlength=len(sizes))
+    is_board = (sizes * np.prod(cell_mm) / 1000 >= BOARD_CC) & (beyond > sizes / 2)
+    is_board[0] = False
+    boards = np.asarray(is_board[labels])
+    return grow(boards, BOARD_MM, cell_mm) & core & ~grow(patient, 1.1 * max(cell_mm), cell_mm) | boards
+
+
+def _on_half(body: Mask, couch: tuple[int, int]) -> Mask:
+    """Return the cells nearer the couch than the middle of the body, slice by slice."""
+    axis, sign = couch
+    at = np.arange(body.shape[axis]).reshape((-1, 1) if axis == 1 else (1, -1))
+    cells = body.sum(axis=(1, 2), keepdims=True)
+    middle = (body * at).sum(axis=(1, 2), keepdims=True) / np.maximum(cells, 1)
+    return np.broadcast_to(sign * (at - middle) > 0, body.shape)
+
+
+def _find_attached(parts: Mask, body: Mask, cell_mm: CellSize) -> Mask:
+    """Find what is narrow, such as a nose, and attached to the body, where no board can lie."""
+    labels, sizes = label_pieces(parts & ~body)
+    touching = np.zeros(len(sizes), np.bool_)
+    touching[np.unique(labels[grow(body, 1.1 * max(cell_mm), cell_mm)])] = True
+    touching[0] = False
+    return np.asarray(touching[labels])
+
+
+def _find_open_lung(solid: Mask, core: Mask, anatomy: Anatomy) -> Mask:
+    """Find lung that reaches the edge of the field of view, where no chest wall encloses it; none beside room air."""
+    hu, cell_mm, edge = anatomy.grid.hu, anatomy.grid.cell_mm, anatomy.grid.edge
+    if np.count_nonzero(core & edge) < EDGE_CELLS:
+        return np.zeros_like(solid)
+    aerated = (hu > ROOM_AIR_HU) & ~solid & ~anatomy.grid.outside & ~_on_couch_side(hu, core, cell_mm)
+    deep = open_by(aerated, OPEN_LUNG_MM, cell_mm)
+    labels, sizes = label_pieces(grow(deep, OPEN_LUNG_MM, cell_mm) & aerated)
+    is_lung = sizes * anatomy.grid.cell_cc >= OPEN_LUNG_CC
+    at_edge = np.zeros(len(sizes), np.bool_)
+    at_edge[labels[edge]] = True
+    for piece in np.flatnonzero(is_lung & at_edge):
+        is_lung[piece] = _looks_like_lung(labels == piece, solid, anatomy)
+    is_lung &= at_edge
+    is_lung[0] = False
+    return grow(np.asarray(is_lung[labels]), 2 * OPEN_LUNG_MM, cell_mm) & aerated
+
+
+def _looks_like_lung(piece: Mask, solid: Mask, anatomy: Anatomy) -> bool:
+    """Return whether air at the edge is lung: as dense deep inside, and bordered by tissue; foam is neither."""
+    hu, cell_mm = anatomy.grid.hu, anatomy.grid.cell_mm
+    inside = hu[shrink(piece, OPEN_LUNG_MM, cell_mm)]
+    border = grow(piece, max(cell_mm), cell_mm) & ~piece & ~anatomy.grid.outside
+    if not len(inside) or not border.any():
+        return False
+    is_dense = OPEN_LUNG_HU[0] < np.median(inside) < OPEN_LUNG_HU[1]
+    return bool(is_dense and np.mean(solid[border]) >= OPEN_LUNG_BORDER)
 
 
 def _find_lung(solid: Mask, hu: NDArray[np.int16], core: Mask, cell_mm: CellSize) -> Mask:
@@ -92,7 +172,13 @@ def _open_air(body: Mask, cell_mm: CellSize) -> Mask:
 def _find_cavities(body: Mask, cell_mm: CellSize) -> Mask:
     """Find what the body encloses in a slice, and what opens to the outside by no more than a nostril."""
     closed = close_by(body, NOSTRIL_MM, cell_mm)
-    holes = fill_slices(closed) & ~closed
+    whole = fill_slices(closed)
+    deep = whole & ~body & ~grow(~whole, NOSTRIL_MM, cell_mm)
+    labels, sizes = label_pieces(deep & closed)
+    is_sinus = sizes * np.prod(cell_mm) / 1000 <= SINUS_CC
+    is_sinus[labels[[0, -1]]] = False  # its size is not known
+    small = is_sinus[labels] & deep
+    holes = (whole & ~closed) | (small & closed)
     behind_openings = grow(holes, NOSTRIL_MM, cell_mm) & closed
     return (fill_slices(body) | holes | behind_openings) & ~_open_air(body, cell_mm)
 
@@ -178,13 +264,14 @@ def _draw(anatomy: Anatomy, name: str, job: Job) -> Contours:
     body, with_mask = anatomy.find(find_body), WITH_MASK in anatomy.options
     outside = _find_mask(grid.hu, body, grid.cell_mm) if with_mask else body
     around = grow(outside, AROUND_CELLS * max(grid.cell_mm), grid.cell_mm)
-    within = shrink(outside, WITHIN_MM, grid.cell_mm)
+    within = shrink(outside | grid.outside, WITHIN_MM, grid.cell_mm)
     sure = outside if with_mask else _find_sure(outside, grid.cell_mm)
 
     def paint(slab: Box) -> Field:
         field = ramp(ct.hu[slab.slices], SKIN_HU, SKIN_WIDTH_HU)
         np.minimum(field, grid.spread(around, slab), out=field)
         np.maximum(field, grid.spread(within, slab), out=field)
+        grid.erase_outside(field, slab)
         return keep_touching(field, grid.spread(sure, slab) > SURE)
 
     couch = _find_couch(grid.hu, body, grid.cell_mm)
@@ -201,20 +288,18 @@ def _shave(multi: shapely.MultiPolygon, couch: tuple[int, int] | None, *, with_m
 
 
 def _doubts(anatomy: Anatomy, name: str, contours: Contours) -> list[Finding]:
-    slices = _slices_at_edge(anatomy)
-    return [Finding.of("AC-RU-002", name, slices)] if slices and contours else []
-
-
-def _slices_at_edge(anatomy: Anatomy) -> tuple[int, ...]:
-    """Return the CT's slices on which the patient reaches the edge of the image; none where it hardly does."""
     body, grid = anatomy.find(find_body), anatomy.grid
-    at_edge = np.zeros_like(body)
-    sides = (np.s_[:, 0], np.s_[:, -1], np.s_[:, :, 0], np.s_[:, :, -1])
-    for edge in sides:
-        at_edge[edge] = body[edge]
-    if max(np.count_nonzero(body[edge]) for edge in sides) < EDGE_CELLS:
-        return ()
-    return grid.slices_of(at_edge)
+    if not contours:
+        litres = np.count_nonzero(anatomy.find(_find_any_body)) * grid.cell_cc / 1000
+        return [] if _is_possible(anatomy) else [Finding.of("AC-RU-012", name, litres=round(litres))]
+    found = []
+    at_edge = body & grid.edge
+    if np.count_nonzero(at_edge) >= EDGE_CELLS:
+        found.append(Finding.of("AC-RU-002", name, grid.slices_of(at_edge)))
+    measured = body.any(axis=(1, 2), keepdims=True) & ~grid.outside
+    if np.count_nonzero(measured & ~body) < LEAST_AIR * np.count_nonzero(measured):
+        found.append(Finding.of("AC-RU-013", name))
+    return found
 
 
 RULE = Rule(("External",), _draw, _doubts, options=(WITH_MASK,))

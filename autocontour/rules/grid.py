@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from autocontour.dicom.field import find_outside_field
 from autocontour.patient.geometry import Box
 from autocontour.patient.volume import CTVolume
 
@@ -86,10 +87,54 @@ class Grid:
         parts = [_shrink(self.ct.hu[z : z + rows], step) for z in range(0, len(self.ct.hu), rows)]
         return np.ascontiguousarray(self.to_patient_order(np.concatenate(parts)))
 
+    @cached_property
+    def _outside_field(self) -> Mask | None:
+        """(1 or slices, rows, columns) voxels outside the field of view; of a volume that does not state it, seen."""
+        field = self.ct.outside_field
+        return find_outside_field(list(self.ct.hu)) if field is None else field
+
+    @cached_property
+    def outside(self) -> Mask:
+        """Cells, in patient order, that hold anything outside the field of view."""
+        field = self._outside_field
+        if field is None:
+            return np.zeros(self.hu.shape, np.bool_)
+        step = (self.step_zyx[0] if len(field) > 1 else 1, *self.step_zyx[1:])
+        starts = [np.arange(0, n, s) for n, s in zip(field.shape, step, strict=True)]
+        cells = field
+        for axis, at in enumerate(starts):
+            cells = np.logical_or.reduceat(cells, at, axis=axis)
+        shape = self.to_ct_order(self.hu).shape
+        return np.ascontiguousarray(self.to_patient_order(np.broadcast_to(cells, shape)))
+
+    @cached_property
+    def edge(self) -> Mask:
+        """Cells, in patient order, at the edge of the field of view: of the image, or of what was measured in it."""
+        field = ~self.to_ct_order(self.outside)
+        inner = np.zeros_like(field)
+        inner[:, 1:-1, 1:-1] = (
+            field[:, 1:-1, 1:-1] & field[:, :-2, 1:-1] & field[:, 2:, 1:-1] & field[:, 1:-1, :-2] & field[:, 1:-1, 2:]
+        )
+        return np.ascontiguousarray(self.to_patient_order(field & ~inner))
+
+    def erase_outside(self, field: Field, box: Box) -> Field:
+        """Set a field on the voxels of `box` to 0 outside the field of view."""
+        outside = self._outside_field
+        if outside is not None:
+            slices = box.slices if len(outside) > 1 else (slice(None), *box.slices[1:])
+            field[np.broadcast_to(outside[slices], field.shape)] = 0
+        return field
+
     def slices_of(self, cells: Mask) -> tuple[int, ...]:
         """Return the CT's slices on which `cells` (patient order) holds anything."""
         rows = self.to_ct_order(cells).any(axis=(1, 2))
         return tuple(np.flatnonzero(np.repeat(rows, self.step_zyx[0])[: len(self.ct.hu)]).tolist())
+
+    def slices_along(self, first: int, last: int) -> tuple[int, ...]:
+        """Return the CT's slices on slices `first` to `last` of cells; for slices across the patient's axis: all."""
+        cells = np.zeros(self.hu.shape, np.bool_)
+        cells[first : last + 1] = True
+        return self.slices_of(cells)
 
     def box_of(self, cells: Mask) -> Box | None:
         """Return the voxels of the CT under `cells` (patient order) and one cell around them."""

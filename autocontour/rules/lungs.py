@@ -13,8 +13,9 @@ from autocontour.patient.geometry import Box
 from autocontour.patient.structures import Contours
 from autocontour.rules.air import LEAST_CC, find_aerated, find_apex
 from autocontour.rules.anatomy import Anatomy
-from autocontour.rules.canal import find_midline
-from autocontour.rules.ends import find_cut_ends
+from autocontour.rules.canal import find_canal, find_midline
+from autocontour.rules.ends import find_cut_ends, find_cut_sides
+from autocontour.rules.external import find_body
 from autocontour.rules.grid import Field
 from autocontour.rules.rule import Rule
 from autocontour.rules.shapes import CellSize, Mask, close_by, grow, label_pieces, shrink
@@ -43,8 +44,8 @@ BRIDGES_MM = (0.0, 3.0, 6.0, 9.0, 12.0)  # where lungs touch, they part when shr
 
 def _part_lungs(
     aerated: Mask, apex: int | None, airway_wall: Mask, midline: NDArray[np.float64], cell_mm: CellSize
-) -> tuple[Mask, Mask]:
-    """Return the cells of the left and of the right lung, small vessels filled.
+) -> tuple[Mask, Mask, bool]:
+    """Return the cells of the left and of the right lung, small vessels filled, and whether they were not separable.
 
     Parameters
     ----------
@@ -64,42 +65,63 @@ def _part_lungs(
         aerated[apex + 1 + round(CUPOLA_MM / cell_mm[0]) :] = False
     labels, sizes = label_pieces(aerated)
     lungs = (sizes * np.prod(cell_mm) / 1000 >= LEAST_CC)[labels]
-    is_left = _side_of(lungs, midline, cell_mm)
+    is_left, are_joined = _side_of(lungs, midline, cell_mm)
     left, right = (close_by(lungs & side, VESSEL_MM, cell_mm) for side in (is_left, ~is_left))
-    return left & ~airway_wall & ~(lungs & ~is_left), right & ~airway_wall & ~(lungs & is_left)
+    return left & ~airway_wall & ~(lungs & ~is_left), right & ~airway_wall & ~(lungs & is_left), are_joined
 
 
-def _side_of(lungs: Mask, midline: NDArray[np.float64], cell_mm: CellSize) -> Mask:
-    """Say for every cell whether it belongs to the left lung, also where the lungs touch."""
+def _side_of(lungs: Mask, midline: NDArray[np.float64], cell_mm: CellSize) -> tuple[Mask, bool]:
+    """Return for every cell whether it belongs to the left lung, also where lungs touch; and if they are joined."""
     is_left = np.zeros_like(lungs)
     box = Box.around(lungs)
     if box is None:
-        return is_left
+        return is_left, False
     across = np.arange(box.start_zyx[2], box.stop_zyx[2])
     beyond = np.broadcast_to(across > midline[box.slices[0], None, None], box.shape_zyx)
-    left, right = _find_markers(lungs[box.slices], beyond, cell_mm)
+    left, right, are_joined = _find_markers(lungs[box.slices], beyond, cell_mm)
     if left.any() and right.any():
         nearest = ndimage.distance_transform_edt(~(left | right), cell_mm, return_distances=False, return_indices=True)
         is_left[box.slices] = left[tuple(nearest)]
     else:
         is_left[box.slices] = left.any()
-    return is_left
+    return is_left, are_joined
 
 
-def _find_markers(lungs: Mask, beyond: Mask, cell_mm: CellSize) -> tuple[Mask, Mask]:
-    """Return cells that surely belong to the left and to the right lung: shrunk until no large piece straddles."""
+def _find_markers(lungs: Mask, beyond: Mask, cell_mm: CellSize) -> tuple[Mask, Mask, bool]:
+    """Return cells that surely belong to the left and to the right lung: shrunk until no large piece straddles.
+
+    A piece that still straddles is divided at the midline; the third value states whether there is one.
+    """
     for bridge_mm in BRIDGES_MM:
         labels, sizes = label_pieces(shrink(lungs, bridge_mm, cell_mm))
         share = np.bincount(labels[beyond], minlength=len(sizes)) / np.maximum(sizes, 1)
         large = sizes >= LARGE * sizes.sum()
         large[0] = False
-        if not (large & (np.minimum(share, 1 - share) > STRADDLING)).any():
+        straddling = large & (np.minimum(share, 1 - share) > STRADDLING)
+        if not straddling.any():
             break
-    return np.asarray((large & (share > 0.5))[labels]), np.asarray((large & (share <= 0.5))[labels])
+    left, right = (large & (share > 0.5) & ~straddling)[labels], (large & (share <= 0.5) & ~straddling)[labels]
+    divided = straddling[labels]
+    return left | (divided & beyond), right | (divided & ~beyond), bool(straddling.any())
 
 
 def find_lungs(anatomy: Anatomy) -> tuple[Mask, Mask]:
     """Return the cells of the left and of the right lung."""
+    return anatomy.find(_look_for_lungs)[:2]
+
+
+def _are_joined(anatomy: Anatomy) -> bool:
+    return anatomy.find(_look_for_lungs)[2]
+
+
+def _are_sides_known(anatomy: Anatomy) -> bool:
+    """Return whether the spine, or else both sides of the patient, show which lung is which."""
+    body = anatomy.find(find_body)
+    is_cut = (body & anatomy.grid.edge).any()
+    return anatomy.find(find_canal) is not None or not bool(is_cut)
+
+
+def _look_for_lungs(anatomy: Anatomy) -> tuple[Mask, Mask, bool]:
     return _part_lungs(
         anatomy.find(find_aerated),
         anatomy.find(find_apex),
@@ -111,10 +133,14 @@ def find_lungs(anatomy: Anatomy) -> tuple[Mask, Mask]:
 
 def _draw(anatomy: Anatomy, name: str, job: Job) -> Contours:
     if name in SIDES:
-        return _draw_side(anatomy, name, job)
-    left, right = (_draw_side(anatomy, side, job) for side in SIDES)
+        return _draw_once(anatomy, name, job) if anatomy.find(_are_sides_known) else {}
+    left, right = (_draw_once(anatomy, side, job) for side in SIDES)
     both = {k: [lung[k] for lung in (left, right) if k in lung] for k in sorted({*left, *right})}
     return {k: as_multipolygon(shapely.union_all(parts)) for k, parts in both.items()}
+
+
+def _draw_once(anatomy: Anatomy, name: str, job: Job) -> Contours:
+    return anatomy.keep(name, lambda: _draw_side(anatomy, name, job))
 
 
 def _draw_side(anatomy: Anatomy, name: str, job: Job) -> Contours:
@@ -122,21 +148,31 @@ def _draw_side(anatomy: Anatomy, name: str, job: Job) -> Contours:
     lungs, wall = anatomy.find(find_lungs), anatomy.find(find_airway_wall)
     lung = lungs[side]
     around = grow(lung, AROUND_CELLS * max(grid.cell_mm), grid.cell_mm) & ~lungs[1 - side] & ~wall
-    within = shrink(lung, WITHIN_MM, grid.cell_mm)
+    within = shrink(lung | grid.outside, WITHIN_MM, grid.cell_mm)
 
     def paint(slab: Box) -> Field:
         field = ramp(ct.hu[slab.slices], LUNG_HU, -LUNG_WIDTH_HU)
         np.maximum(field, grid.spread(within, slab), out=field)
         np.minimum(field, grid.spread(around, slab), out=field)
+        grid.erase_outside(field, slab)
         return keep_touching(field, grid.spread(lung, slab) > SURE)
 
     return fill_holes(trace_cells(grid, around, paint, job, name), VESSEL_HOLE_MM2)
 
 
 def _doubts(anatomy: Anatomy, name: str, contours: Contours) -> list[Finding]:
+    lungs = anatomy.find(find_lungs)
     if not contours:
-        return []
-    return [*find_cut_ends(anatomy, name, contours), *_doubt_sides(anatomy, name)]
+        return (
+            [Finding.of("AC-RU-015", name, name=name)]
+            if (lungs[0] | lungs[1]).any() and not _are_sides_known(anatomy)
+            else []
+        )
+    cells = lungs[SIDES.index(name)] if name in SIDES else lungs[0] | lungs[1]
+    found = [*find_cut_ends(anatomy, name, contours), *find_cut_sides(anatomy, name, cells)]
+    if anatomy.find(_are_joined):
+        found.append(Finding.of("AC-RU-014", name))
+    return [*found, *_doubt_sides(anatomy, name)]
 
 
 def _doubt_sides(anatomy: Anatomy, name: str) -> list[Finding]:

@@ -11,6 +11,10 @@ from autocontour.rules.shapes import IN_PLANE, CellSize, Mask, fill_slices, labe
 MARROW_MM2 = 2500.0  # a vertebral body or a femoral head encloses less; a skull, thorax and pelvis more
 MARROW_HU = -200  # sinuses and airways are not marrow
 BRAIN_HU = 55
+SKULL_HU = 150
+SKULL_STEP_MM = 9.0
+BRAIN_MM2 = 4000.0  # a foramen magnum has 800 mm², a brain more than 10000 mm²
+FLUID_HU, BRIGHT_HU, BRAIN_SHARE = -30, 100, 0.7  # brain and its fluid, without fat, gas and calcium
 
 
 def find_marrow(bone: Mask, hu: NDArray[np.int16], cell_mm: CellSize) -> Mask:
@@ -31,3 +35,21 @@ def find_marrow(bone: Mask, hu: NDArray[np.int16], cell_mm: CellSize) -> Mask:
     is_marrow = (cells < limit) & ((largest[owner] < limit) | (mean_hu > BRAIN_HU))
     is_marrow[0] = False
     return np.asarray(is_marrow[spots])
+
+
+def find_brain(plane: NDArray[np.int16], cell_mm: CellSize, least_mm2: float) -> Mask | None:
+    """Return what bone encloses on a transverse slice of cells, if it is as large as that and looks like brain."""
+    bone = ndimage.binary_closing(plane > SKULL_HU, np.ones((3, 3), np.bool_))
+    enclosed = ndimage.binary_fill_holes(bone) & ~bone
+    brain = plane[enclosed]
+    is_large = len(brain) * cell_mm[1] * cell_mm[2] >= least_mm2
+    if is_large and np.mean((brain > FLUID_HU) & (brain < BRIGHT_HU)) >= BRAIN_SHARE:
+        return np.asarray(enclosed)
+    return None
+
+
+def find_skull(hu: NDArray[np.int16], cell_mm: CellSize) -> int | None:
+    """Return a slice of cells on which bone encloses as much as a skull does, the highest found; None without one."""
+    step = max(1, round(SKULL_STEP_MM / cell_mm[0]))
+    slices = range(len(hu) - 1, -1, -step)
+    return next((k for k in slices if find_brain(hu[k], cell_mm, BRAIN_MM2) is not None), None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import contourpy
 import numpy as np
@@ -100,22 +100,50 @@ def trace_cells(grid: Grid, cells: Mask, paint: Callable[[Box], Field], job: Job
 
 def _trace_slab(field: Field, slab: Box, geometry: VolumeGeometry) -> Rings:
     """Follow the line in every slice."""
-    padded = np.pad(field, ((0, 0), (1, 1), (1, 1)))
-    padded[np.abs(padded - LEVEL) < NUDGE] = LEVEL + NUDGE
     (row_mm, column_mm), (_, y0, x0) = geometry.pixel_spacing_vu_mm, slab.start_zyx
     points, lengths, slices, is_hole = [np.empty((0, 2))], [], [], []
-    for k, plane in enumerate(padded, slab.start_zyx[0]):
-        u0, v0 = geometry.plane_origins_uv_mm[k]
-        u = u0 + (np.arange(plane.shape[1]) + (x0 - 1)) * column_mm
-        v = v0 + (np.arange(plane.shape[0]) + (y0 - 1)) * row_mm
-        generator = contourpy.contour_generator(u, v, plane, name="serial", fill_type=contourpy.FillType.OuterOffset)
-        for polygon, offsets in zip(*generator.filled(LEVEL, np.inf), strict=True):
-            points.append(polygon)
+    for k, plane in enumerate(field, slab.start_zyx[0]):
+        polygons, starts, (row, column) = _trace_plane(plane)
+        corner_uv = geometry.plane_origins_uv_mm[k] + ((x0 + column) * column_mm, (y0 + row) * row_mm)
+        for polygon, offsets in zip(polygons, starts, strict=True):
+            points.append(polygon * (column_mm, row_mm) + corner_uv)
             lengths.append(np.diff(offsets.astype(np.intp)))
             slices += [k] * (len(offsets) - 1)
             is_hole += [False] + [True] * (len(offsets) - 2)
-    starts = np.cumsum(np.concatenate([[0], *lengths]), dtype=np.intp)
-    return Rings(np.concatenate(points), starts, np.array(slices, np.intp), np.array(is_hole, np.bool_))
+    first = np.cumsum(np.concatenate([[0], *lengths]), dtype=np.intp)
+    return Rings(np.concatenate(points), first, np.array(slices, np.intp), np.array(is_hole, np.bool_))
+
+
+def _trace_plane(
+    plane: NDArray[np.float32],
+) -> tuple[list[NDArray[np.float64]], list[NDArray[np.uint32]], tuple[int, int]]:
+    """Return outlines in pixels, where their rings start, and the row and column of the outlines' origin."""
+    inside = plane > LEVEL
+    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+    if not len(rows):
+        return [], [], (0, 0)
+    top, left = int(rows[0]) - 1, int(columns[0]) - 1
+    bottom, right = int(rows[-1]) + 2, int(columns[-1]) + 2
+    around = np.zeros((bottom - top, right - left))
+    part = plane[max(top, 0) : bottom, max(left, 0) : right]
+    around[max(-top, 0) :][: len(part), max(-left, 0) :][:, : part.shape[1]] = part
+    around[np.abs(around - LEVEL) < NUDGE] = LEVEL + NUDGE
+    x, y = np.meshgrid(*(np.arange(n, dtype=np.float64) for n in around.shape[::-1]))
+    generator = contourpy.SerialContourGenerator(
+        x,
+        y,
+        around,
+        np.zeros(around.shape, np.bool_),
+        corner_mask=False,
+        line_type=contourpy.LineType.Separate,
+        fill_type=contourpy.FillType.OuterOffset,
+        quad_as_tri=False,
+        z_interp=contourpy.ZInterp.Linear,
+        x_chunk_size=0,
+        y_chunk_size=0,
+    )
+    filled: Any = generator.filled(LEVEL, np.inf)
+    return filled[0], filled[1], (top, left)
 
 
 def fill_holes(contours: dict[int, MultiPolygon], below_mm2: float = np.inf) -> dict[int, MultiPolygon]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum, auto
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,8 @@ from autocontour.patient.geometry import Box
 from autocontour.patient.structures import Contours
 from autocontour.rules.air import find_apex
 from autocontour.rules.anatomy import Anatomy
-from autocontour.rules.ends import find_cut_ends
+from autocontour.rules.canal import find_foramen_magnum, find_midline
+from autocontour.rules.ends import find_cut_ends, find_cut_sides
 from autocontour.rules.external import find_body
 from autocontour.rules.grid import Field
 from autocontour.rules.rule import Rule
@@ -33,9 +35,15 @@ GAP_MM = 10.0  # the walk steps over a slice or two without gas
 REACH_MM = 4.0  # from a spot to the next slice's
 WIDENING = 2.5  # over the median lumen: no longer the airway
 BRANCH_MM2 = 30.0
-BELOW_APEX_MM = 40.0  # the trachea comes up at least to this far under the top of the lungs
-SKULL_HU = 200
-BRAIN_MM2 = 6000.0
+ASIDE_MM = 20.0  # median distance of a trachea from the midline; lobar bronchi lie 30 mm and more aside
+ABOVE_APEX_MM = 0.0  # the trachea goes up at least to the top of the lungs, a bronchus ends below
+FAR_ABOVE_APEX_MM = 20.0  # what goes up to here is a trachea even if its lower end is filled
+END_MM = 10.0  # as near to an end of the scan counts as reaching it
+SKULL_TO_CRICOID_MM = 90.0  # from the foramen magnum down to the cricoid
+BRANCH_ASIDE_MM = (6.0, 32.0)  # of a main bronchus from the axis of the trachea
+BRANCH_BACK_MM = 20.0
+WIDEST_BRANCH = 1.2  # of the trachea's lumen
+FORK_LOOK_MM = 30.0  # of the way over which the trachea's axis is taken
 BRONCHI_MM = 50.0  # the main bronchi end within this of the carina
 BRONCHUS_RADIUS_MM = 8.0
 BRONCHUS_HU = (GAS_HU, -920, -960)
@@ -69,57 +77,85 @@ class Airway:
     has_cricoid: bool
 
 
-def _find_airway(hu: NDArray[np.int16], body: Mask, apex: int | None, cell_mm: CellSize) -> Airway | None:
-    """Walk along spots of gas, slice by slice, from the tallest round column near the midline.
+@dataclass(frozen=True, eq=False)
+class _Places:
+    """Where anatomy around the airway lies, in cells.
 
-    Parameters
+    Attributes
     ----------
-    hu
-        Of the cells.
-    body
-        Cells of the body.
+    midline
+        (slices,) the middle of the patient, to the left.
     apex
         Top slice of the lungs; None if there are none in the scan.
-    cell_mm
-        Size of a cell along z, y, x.
+    skull
+        Lowest slice of the skull; None if it is not in the scan.
+    """
+
+    midline: NDArray[np.float64]
+    apex: int | None
+    skull: int | None
+
+
+def _find_airway(hu: NDArray[np.int16], body: Mask, places: _Places, cell_mm: CellSize) -> tuple[Airway | None, bool]:
+    """Walk along spots of gas, slice by slice, from round columns near the midline, the tallest first.
 
     Returns
     -------
     Airway or None
-        None where nothing proves that a column of gas is the airway: it must belong to lungs or lie under a skull.
+        None where what is around a column of gas does not prove that it is the airway.
+    bool
+        Whether there was any such column.
     """
     spots = label(body & (hu < GAS_HU), IN_PLANE)
-    seed = _tallest_column(spots, body, cell_mm)
-    if seed is None:
-        return None
-    path = _walk(spots, seed, -1, cell_mm)[::-1] + _walk(spots, seed, 1, cell_mm)[1:]
-    if not _is_plausible(path[-1][0], hu, apex, cell_mm):
-        return None
-    column = np.isin(spots, [spot for _, spot in path])
-    bottom = path[0][0]
-    bronchi = _find_bronchi(hu, body, column, bottom, cell_mm)
-    has_carina = bottom > 0 and bool(bronchi.any())
-    top = _find_cricoid(path, np.bincount(spots.ravel()), has_carina, cell_mm)
-    trachea = column.copy()
-    trachea[:bottom] = False
-    if top is not None:
-        trachea[top + 1 :] = False
-    return Airway(column, bronchi, trachea, has_carina, top is not None)
+    seeds = _tall_columns(spots, places.midline, cell_mm)
+    for seed in seeds:
+        path, low, high = _walk_both_ways(spots, seed, cell_mm)
+        if not _is_airway(path, spots, places, cell_mm, is_forked=low is _End.FORKS):
+            continue
+        column = np.isin(spots, [spot for _, spot in path])
+        bottom = path[0][0]
+        bronchi = _find_bronchi(hu, body, column, bottom, cell_mm)
+        has_carina = bottom > 0 and bool(bronchi.any())
+        skull = places.skull if high is _End.WIDENS else None
+        top = _find_cricoid(path, np.bincount(spots.ravel()), skull, cell_mm, has_carina=has_carina)
+        trachea = column.copy()
+        trachea[:bottom] = False
+        if top is not None:
+            trachea[top + 1 :] = False
+        return Airway(column, bronchi, trachea, has_carina, top is not None), True
+    return None, bool(seeds)
 
 
-def _tallest_column(spots: Labels, body: Mask, cell_mm: CellSize) -> tuple[int, int] | None:
-    """Return slice and number of a spot half way up the tallest column of round spots; None if none is tall enough."""
-    round_spots = _find_round(spots, cell_mm)
-    columns = label(round_spots[spots])
-    best, tallest_mm = None, LEAST_HEIGHT_MM
+def _tall_columns(spots: Labels, midline: NDArray[np.float64], cell_mm: CellSize) -> list[tuple[int, int]]:
+    """Return slice and number of a spot half way up each tall column of round spots, the tallest first."""
+    columns = label(_find_round(spots, cell_mm)[spots])
+    found = []
     for number, box in enumerate(ndimage.find_objects(columns), 1):
         height_mm = (box[0].stop - box[0].start) * cell_mm[0]
+        if height_mm < LEAST_HEIGHT_MM:
+            continue
         middle = (box[0].start + box[0].stop - 1) // 2
         across = np.flatnonzero((columns[middle] == number).any(axis=0)).mean()
-        midline = np.nonzero(body[middle])[1].mean()
-        if height_mm >= tallest_mm and abs(across - midline) * cell_mm[2] <= OFF_MIDLINE_MM:
-            best, tallest_mm = (middle, int(spots[middle][columns[middle] == number][0])), height_mm
-    return best
+        if abs(across - midline[middle]) * cell_mm[2] <= OFF_MIDLINE_MM:
+            found.append((height_mm, middle, int(spots[middle][columns[middle] == number][0])))
+    return [(middle, spot) for _, middle, spot in sorted(found, reverse=True)]
+
+
+class _End(Enum):
+    """How a walk along the airway ends: it forks, it widens, or there is no more gas."""
+
+    FORKS = auto()
+    WIDENS = auto()
+    STOPS = auto()
+
+
+def _walk_both_ways(
+    spots: Labels, seed: tuple[int, int], cell_mm: CellSize
+) -> tuple[list[tuple[int, int]], _End, _End]:
+    """Return the path of spots upwards, and how it ends below and above."""
+    down, low = _walk(spots, seed, -1, cell_mm)
+    up, high = _walk(spots, seed, 1, cell_mm)
+    return down[::-1] + up[1:], low, high
 
 
 def _find_round(spots: Labels, cell_mm: CellSize) -> Mask:
@@ -134,21 +170,45 @@ def _find_round(spots: Labels, cell_mm: CellSize) -> Mask:
     return np.concatenate(([False], is_round))
 
 
-def _is_plausible(top: int, hu: NDArray[np.int16], apex: int | None, cell_mm: CellSize) -> bool:
-    """Say whether a column that ends at slice `top` may be the airway: above lungs or, without them, under a skull."""
-    if apex is not None:
-        return top >= apex - BELOW_APEX_MM / cell_mm[0]
-    return any(_holds_brain(plane > SKULL_HU, cell_mm) for plane in hu[top::3])
+def _is_airway(
+    path: list[tuple[int, int]], spots: Labels, places: _Places, cell_mm: CellSize, *, is_forked: bool
+) -> bool:
+    """Return whether what is around a column of gas is what surrounds a trachea.
+
+    It lies in the midline. Where lungs are in the scan it goes on above them or to the scan's top, and down to a fork
+    or to the scan's bottom; without lungs it begins at the scan's bottom, far below the skull. A bronchus lies aside
+    and ends below the top of the lungs; sinuses, mouth and pharynx are near the skull.
+    """
+    bottom, top, last = path[0][0], path[-1][0], len(spots) - 1
+    aside_mm = [abs(_middle_of(spots, k, spot)[1] - places.midline[k]) * cell_mm[2] for k, spot in path]
+    if np.median(aside_mm) > ASIDE_MM:
+        return False
+    at_bottom = bottom * cell_mm[0] <= END_MM
+    is_far_below_skull = places.skull is None or (places.skull - bottom) * cell_mm[0] >= SKULL_TO_CRICOID_MM
+    if places.apex is None:
+        return at_bottom and places.skull is not None and is_far_below_skull
+    above_apex_mm = (top - places.apex) * cell_mm[0]
+    reaches_up = above_apex_mm >= ABOVE_APEX_MM or (last - top) * cell_mm[0] <= END_MM
+    reaches_down = at_bottom or is_forked or above_apex_mm >= FAR_ABOVE_APEX_MM
+    return reaches_up and reaches_down and is_far_below_skull
 
 
-def _holds_brain(bone: Mask, cell_mm: CellSize) -> bool:
-    """Say whether a slice of bone encloses as much as a skull does."""
-    enclosed = ndimage.binary_fill_holes(bone) & ~bone
-    return bool(enclosed.sum() * cell_mm[1] * cell_mm[2] >= BRAIN_MM2)
+def _middle_of(spots: Labels, k: int, spot: int) -> NDArray[np.float64]:
+    """Return the middle of a spot, to the back and to the left, in cells."""
+    middle: NDArray[np.float64] = np.argwhere(spots[k] == spot).mean(axis=0)
+    return middle
 
 
-def _walk(spots: Labels, seed: tuple[int, int], step: int, cell_mm: CellSize) -> list[tuple[int, int]]:
-    """Follow the airway from slice to slice, up (1) or down (-1), to where it forks, opens or ends."""
+def _walk(spots: Labels, seed: tuple[int, int], step: int, cell_mm: CellSize) -> tuple[list[tuple[int, int]], _End]:
+    """Follow the airway from slice to slice, up (1) or down (-1), to where it forks, opens or ends.
+
+    Returns
+    -------
+    list
+        Slice and number of every spot on the way.
+    _End
+        How the walk ends.
+    """
     k, spot = seed
     path = [seed]
     plane_mm2 = cell_mm[1] * cell_mm[2]
@@ -159,17 +219,49 @@ def _walk(spots: Labels, seed: tuple[int, int], step: int, cell_mm: CellSize) ->
         if abs(k - path[-1][0]) * cell_mm[0] > GAP_MM:
             break
         numbers, counts = np.unique(spots[k][near & (spots[k] > 0)], return_counts=True)
+        if step < 0 and (fork := _find_fork(spots, path, k, cell_mm)):
+            return path[:fork], _End.FORKS
         if not len(numbers):
             continue
         if step < 0 and np.count_nonzero(counts * plane_mm2 >= BRANCH_MM2) > 1:
-            break
+            return path, _End.FORKS
         spot = int(numbers[counts.argmax()])
         area = np.count_nonzero(spots[k] == spot)
         if area > WIDENING * np.median(areas):
-            break
+            return path, _End.WIDENS
         areas.append(area)
         path.append((k, spot))
-    return path
+    return path, _End.STOPS
+
+
+def _find_fork(spots: Labels, path: list[tuple[int, int]], k: int, cell_mm: CellSize) -> int:
+    """Return how much of a way down is still undivided if slice `k` has a main bronchus on each side of it; else 0.
+
+    On thick slices the walk has gone on into one of them for a while, so the way ends where it left its axis.
+    """
+    middles = np.array([_middle_of(spots, *one) for one in path[-_slices(FORK_LOOK_MM, cell_mm) :]])
+    axis = middles[: max(1, len(middles) // 2)].mean(axis=0)
+    numbers, cells = np.unique(spots[k][spots[k] > 0], return_counts=True)
+    mm2 = cells * cell_mm[1] * cell_mm[2]
+    lumen_mm2 = np.median([np.count_nonzero(spots[j] == spot) for j, spot in path]) * cell_mm[1] * cell_mm[2]
+    back, left = np.rint(axis).astype(int)
+    if spots[k, back - 1 : back + 2, left - 1 : left + 2].any():
+        return 0  # it goes on
+    sides = {-1: False, 1: False}
+    for number in numbers[(mm2 >= BRANCH_MM2) & (mm2 <= WIDEST_BRANCH * lumen_mm2)]:
+        back_mm, left_mm = (_middle_of(spots, k, int(number)) - axis) * cell_mm[1:]
+        if BRANCH_ASIDE_MM[0] <= abs(left_mm) <= BRANCH_ASIDE_MM[1] and abs(back_mm) <= BRANCH_BACK_MM:
+            sides[1 if left_mm > 0 else -1] = True
+    if not all(sides.values()):
+        return 0
+    aside_mm = np.abs((middles - axis)[:, 1]) * cell_mm[2]
+    strayed = aside_mm > BRANCH_ASIDE_MM[0]
+    kept = int(strayed.argmax()) if strayed.any() else len(middles)
+    return len(path) - len(middles) + max(kept, 1)
+
+
+def _slices(mm: float, cell_mm: CellSize) -> int:
+    return max(2, round(mm / cell_mm[0]))
 
 
 def _near(spot: Mask, cell_mm: CellSize) -> Mask:
@@ -194,7 +286,12 @@ def _find_bronchi(hu: NDArray[np.int16], body: Mask, column: Mask, bottom: int, 
 
 
 def _find_cricoid(
-    path: list[tuple[int, int]], spot_cells: NDArray[np.int64], has_carina: bool, cell_mm: CellSize
+    path: list[tuple[int, int]],
+    spot_cells: NDArray[np.int64],
+    skull: int | None,
+    cell_mm: CellSize,
+    *,
+    has_carina: bool,
 ) -> int | None:
     """Return the trachea's top slice: under the vocal cords, at most a trachea's length above the carina."""
     slices = np.array([k for k, _ in path])
@@ -204,12 +301,19 @@ def _find_cricoid(
     tops = [slices[narrow][0] - CORDS_TO_CRICOID_MM / cell_mm[0]] if narrow.any() else []
     if has_carina and above_mm[-1] > LENGTH_MM:
         tops.append(slices[0] + LENGTH_MM / cell_mm[0])
+    if skull is not None and skull - slices[-1] < SKULL_TO_CRICOID_MM / cell_mm[0]:
+        tops.append(skull - SKULL_TO_CRICOID_MM / cell_mm[0])
     return int(min(tops)) if tops else None
 
 
 def find_airway(anatomy: Anatomy) -> Airway | None:
     """Return trachea and main bronchi; None where nothing proves that a column of gas is the airway."""
-    return _find_airway(anatomy.grid.hu, anatomy.find(find_body), anatomy.find(find_apex), anatomy.grid.cell_mm)
+    return anatomy.find(_look_for_airway)[0]
+
+
+def _look_for_airway(anatomy: Anatomy) -> tuple[Airway | None, bool]:
+    places = _Places(anatomy.find(find_midline), anatomy.find(find_apex), anatomy.find(find_foramen_magnum))
+    return _find_airway(anatomy.grid.hu, anatomy.find(find_body), places, anatomy.grid.cell_mm)
 
 
 def find_airway_wall(anatomy: Anatomy) -> Mask:
@@ -236,10 +340,10 @@ def _draw(anatomy: Anatomy, name: str, job: Job) -> Contours:
 
 
 def _doubts(anatomy: Anatomy, name: str, contours: Contours) -> list[Finding]:
-    airway = anatomy.find(find_airway)
+    airway, is_gas = anatomy.find(_look_for_airway)
     if airway is None or not contours:
-        return []
-    found = find_cut_ends(anatomy, name, contours)
+        return [Finding.of("AC-RU-010", name)] if is_gas else []
+    found = [*find_cut_ends(anatomy, name, contours), *find_cut_sides(anatomy, name, airway.trachea)]
     to_head = anatomy.ct.geometry.direction[2, 2] > 0
     bottom, top = (min(contours), max(contours)) if to_head else (max(contours), min(contours))
     if airway.has_cricoid:
