@@ -27,13 +27,13 @@ tree:
 translations: $(VENV)/ready
 	$(BIN)/python installer/translations.py
 
-$(VENV)/ready: pyproject.toml requirements.lock installer/setup.py
+$(VENV)/ready: pyproject.toml requirements.lock requirements-dev.lock installer/setup.py
 	$(PYTHON) installer/setup.py
 	touch $@
 
-# Pin what is installed now; torch is pinned in pyproject.toml, its build depends on the machine.
-lock:
-	$(BIN)/pip freeze --exclude-editable | grep -v '^torch==' > requirements.lock
+# Pin every version with its hashes; torch is pinned in pyproject.toml, its build depends on the machine.
+lock: $(VENV)/ready
+	$(BIN)/python installer/lock.py
 
 clean:
 	rm -rf build dist $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

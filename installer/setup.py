@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 TORCH = "torch==2.13.0"
+LOCKS = ("requirements.lock", "requirements-dev.lock")  # complete, each version with its hashes
 
 # Shared libraries that Qt and VTK open at run time → the Debian package that holds them.
 LIBRARIES = {
@@ -44,8 +45,10 @@ def main() -> int:
         subprocess.run([sys.executable, "-m", "venv", VENV], check=True)
     install_torch()
     say("installing the program and the packages it needs")
-    extras = "gui,train" if runtime_only else "gui,train,dev"
-    pip("install", "--quiet", "-c", "requirements.lock", "-e", f".[{extras}]")
+    for lock in LOCKS[:1] if runtime_only else LOCKS:
+        pip("install", "--quiet", "--no-deps", "--require-hashes", "-r", lock)
+    pip("install", "--quiet", "--no-deps", "--no-build-isolation", "-e", ".")
+    pip("check", stdout=subprocess.DEVNULL)
     return 0
 
 
@@ -93,9 +96,9 @@ def install_torch() -> None:
     shutil.rmtree(VENV / "wheels", ignore_errors=True)
 
 
-def pip(*arguments: str) -> None:
+def pip(*arguments: str, stdout: int | None = None) -> None:
     """Run pip of the virtual environment in the checkout."""
-    subprocess.run([PYTHON, "-m", "pip", *arguments], check=True, cwd=ROOT)
+    subprocess.run([PYTHON, "-m", "pip", *arguments], check=True, cwd=ROOT, stdout=stdout)
 
 
 def say(text: str) -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = (
@@ -136,3 +141,36 @@ def test_what_the_plain_installation_lacks_is_named(bare: Path, arguments: tuple
     result = subprocess.run(command, check=False, capture_output=True, text=True, cwd=bare)
     assert "pip install" in result.stderr or "Install autocontour[gui]" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def read_lock(name: str) -> dict[str, tuple[str, int]]:
+    """Return package → its pinned version and how many hashes it has."""
+    entries = re.split(r"^(?=\w)", (ROOT / name).read_text(), flags=re.MULTILINE)[1:]
+    heads = [entry.splitlines()[0].removesuffix(" \\").split("==") for entry in entries]
+    return {head[0]: (head[1], entry.count("--hash=sha256:")) for head, entry in zip(heads, entries, strict=True)}
+
+
+def test_the_locks_pin_what_the_program_asks_for_with_hashes() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    extras = project["project"]["optional-dependencies"]
+    asked = {
+        "requirements.lock": [
+            *project["build-system"]["requires"],
+            *project["project"]["dependencies"],
+            *extras["gui"],
+            *extras["train"],
+        ],
+        "requirements-dev.lock": extras["dev"],
+    }
+    runtime, development = (read_lock(name) for name in asked)
+    assert not set(runtime) & set(development)
+    assert not {"torch", "pytest", "ruff"} & set(runtime)
+    for requirement in map(Requirement, itertools.chain(*asked.values())):
+        if requirement.name != "torch":  # its build depends on the machine
+            version, hashes = (runtime | development)[canonicalize_name(requirement.name)]
+            assert hashes, requirement
+            assert requirement.specifier.contains(version), requirement
+    developer_tools = {canonicalize_name(Requirement(line).name) for line in asked["requirements-dev.lock"]}
+    assert developer_tools - {"hatchling"} <= set(development)
+    for name in asked:
+        assert not re.search(r"https?:|file:|index|nvidia|cuda", (ROOT / name).read_text())
