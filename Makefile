@@ -2,6 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Statements that the tests must run, in %: outside the viewer, and within it.
+FLOOR := 97
+GUI_FLOOR := 85
 
 .PHONY: demo test check tree translations lock clean
 
@@ -9,8 +12,11 @@ demo: $(VENV)/ready
 	$(BIN)/autocontour demo
 
 test: $(VENV)/ready check
-	$(BIN)/pytest -q -n 2 --dist loadscope -m "not gui"
-	xvfb-run -a -s "-screen 0 1280x1024x24" $(BIN)/pytest -q -m gui
+	rm -f .coverage .coverage.*
+	$(BIN)/pytest -q -n 2 --dist loadscope -m "not gui" --cov --cov-report=
+	xvfb-run -a -s "-screen 0 1280x1024x24" $(BIN)/pytest -q -m gui --cov --cov-append --cov-report=
+	$(BIN)/coverage report --omit "gui/*" --fail-under $(FLOOR)
+	$(BIN)/coverage report --include "gui/*" --fail-under $(GUI_FLOOR)
 
 check: $(VENV)/ready tree
 	$(BIN)/ruff check .
