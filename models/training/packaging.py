@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -91,7 +92,9 @@ def _read_stage(config: TrainingConfig, run: Path, name: str, source: ModelPacka
     logs = json.loads(read_members(source.path).get(LOG, b"{}"))
     before = source.metadata.get("training", {}).get("stages", {}).get(name, {})
     summary = {key.replace("fold_", "validation_"): value for key, value in before.items()}
-    return {"weights": _halved(weights), "log": logs.get(name, []), "summary": summary | {"from": _name(source)}}
+    if all(value.dtype == np.float16 for value in source.read_weights(name).values()):
+        weights = _halved(weights)
+    return {"weights": weights, "log": logs.get(name, []), "summary": summary | {"from": _name(source)}}
 
 
 def _name(package: ModelPackage | None) -> str:

@@ -57,6 +57,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(toy, tmp_path):
     assert_same_state(states(tmp_path / "broken"), states(tmp_path / "straight"))
 
 
+@pytest.mark.slow
 def test_kill_9_leaves_a_checkpoint_that_continues(toy, toy_config, tmp_path):
     trainer(toy, tmp_path / "straight", steps=40).run(Job())
     config, run = toy_config(40), tmp_path / "run"

@@ -17,6 +17,7 @@ from autocontour.models.training.curves import draw_curves, read_log
 from tests.models.toy_patients import STRUCTURES, config_text
 
 
+@pytest.mark.slow
 def test_it_learns_and_becomes_a_package(toy_config, tmp_path, capsys):
     path, run = toy_config(120), tmp_path / "run"
     assert main(["train", str(path), "-o", str(run), "--json"]) == 0
