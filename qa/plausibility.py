@@ -11,8 +11,8 @@ import shapely
 from autocontour.base.findings import Finding
 from autocontour.patient.structures import Contours
 
-LEAST_OVERLAP = 0.5  # of the smaller outline: the same piece goes on beyond the gap
-ALIKE_AREA = 0.75  # the smaller of two slices, of the larger: the structure goes on as it was
+LEAST_OVERLAP = 0.5  # of the smaller outline: the same piece continues beyond the gap
+ALIKE_AREA = 0.75  # the smaller of two slices, of the larger: the structure continues unchanged
 ALIKE_SHIFT = 0.25  # between the centres of two slices that are alike, in radii of a disc of their area
 JUMP_AREA = 0.5  # a slice with less than this of both neighbours, or they of it, stands out
 JUMP_SHIFT = 0.75  # a slice whose centre is further from both neighbours' stands out
@@ -23,7 +23,7 @@ def check_contours(name: str, contours: Contours) -> tuple[Finding, ...]:
 
     A gap is a stretch of slices without it while the same piece is drawn above and below. A jump is a slice that is
     unlike both its neighbours, in area or place, while these are alike: anatomy changes from slice to slice, but does
-    not change back at once.
+    not change back on the next slice.
 
     Parameters
     ----------
@@ -38,13 +38,13 @@ def check_contours(name: str, contours: Contours) -> tuple[Finding, ...]:
 def _gaps(name: str, contours: Contours) -> Iterator[Finding]:
     slices: list[int] = []
     for below, above in pairwise(sorted(contours)):
-        if above > below + 1 and _goes_on(contours, below, above):
+        if above > below + 1 and _continues(contours, below, above):
             slices += range(below + 1, above)
     if slices:
         yield Finding.of("AC-QA-005", name, slices, structure=name, count=len(slices))
 
 
-def _goes_on(contours: Contours, below: int, above: int) -> bool:
+def _continues(contours: Contours, below: int, above: int) -> bool:
     one, other = contours[below], contours[above]
     return bool(one.intersection(other).area >= LEAST_OVERLAP * min(one.area, other.area))
 

@@ -15,7 +15,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--stage", action="append", metavar="NAME", help="train only this stage (may be given again)")
     parser.add_argument(
         "--from",
-        dest="begin_with",
+        dest="source",
         metavar="PACKAGE",
         help="start from the weights of this model package; with --package, take those of stages not in the run",
     )
@@ -41,9 +41,9 @@ def run(args: argparse.Namespace) -> int:
     config = read_config(args.config)
     report: dict[str, object] = {}
     with progress_job(quiet=args.json) as job:
-        source = find_package(args.begin_with) if args.begin_with else None
+        source = find_package(args.source) if args.source else None
         if not args.curves and not args.package:
-            report |= train_run(config, args.output, job, data=args.data, stages=args.stage, begin_with=source)
+            report |= train_run(config, args.output, job, data=args.data, stages=args.stage, source=source)
         if not args.curves and (args.package or not args.stage):
             report["package"] = str(package_run(config, args.output, job, data=args.data, source=source).path)
     if not args.package or any(args.output.glob("*/log.jsonl")):

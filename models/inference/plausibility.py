@@ -1,7 +1,7 @@
 """Whether a structure drawn by a network is plausible: its volume, its position, how sure the networks are of it.
 
-A finding that does not tell good contours from bad ones on patients kept out of the training is not shown as a warning:
-see `autocontour.models.training.calibrate`, which measures it, and ``findings`` of a package's metadata.
+A finding that does not distinguish good contours from bad ones on patients kept out of the training is not shown as a
+warning: see `autocontour.models.training.calibrate`, which measures it, and ``findings`` of a package's metadata.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""On which of the CT's slices the network's doubts about a structure can be seen."""
+"""The slices of the CT that a finding about a structure concerns."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Seen:
     box, ct
         Where these and the CT's voxels lie.
     structure
-        What the package says of it.
+        Its entry in the package.
     """
 
     contours: Contours
@@ -51,7 +51,7 @@ class Seen:
 
 
 def point_at_slices(findings: Iterable[Finding], seen: Seen) -> tuple[Finding, ...]:
-    """Return the findings with the slices to look at, where the doubt is on some slices more than on others."""
+    """Return the findings with the slices to look at, where it concerns some slices more than others."""
     return tuple(replace(f, slices=_PLACES[f.code](seen)) if f.code in _PLACES else f for f in findings)
 
 

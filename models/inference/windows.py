@@ -43,7 +43,7 @@ def predict_boxes(
     job
         Reports progress; may cancel.
     label
-        What the job is told.
+        Name of the stage that the job reports.
 
     Returns
     -------

@@ -1,6 +1,6 @@
 """Limits of a package from patients that its networks are not trained on, and what its findings are worth.
 
-Thresholds and limits come from the validation patients alone. Whether a finding tells a bad contour (DSC below
+Thresholds and limits come from the validation patients alone. Whether a finding distinguishes a bad contour (DSC below
 `BAD_DSC`) from a good one is measured on the same patients by cross-validation: each fifth of them with limits from the
 other four fifths.
 """
@@ -200,7 +200,7 @@ def _raised(package: ModelPackage, graded: Graded) -> list[tuple[float, frozense
 
 
 def compute_power(rows: Sequence[tuple[float, frozenset[str]]], code: str) -> dict[str, Any]:
-    """Return how well a finding tells bad contours from good ones.
+    """Return how well a finding distinguishes bad contours from good ones.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Weights to begin a training with: those of a package that was trained before, fitted to the structures wanted now."""
+"""Initial weights from a package that was trained before, fitted to the structures of a configuration."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ def initial_weights(
 ) -> dict[str, Tensor]:
     """Return a package's weights for the network of `stage`.
 
-    The outputs are matched by the structures' names; that of a structure which the package has not begins at random.
+    The outputs are matched by the structures' names; those of structures that are not in the package are random.
 
     Raises
     ------
     TrainingError
-        ``AC-TR-008`` if the package's network is another one.
+        ``AC-TR-008`` if the package has another network or no such stage.
     """
     torch.manual_seed(seed)
     heads = head_names(stage.network)
     weights = {name: value.clone() for name, value in build_network(stage.network).state_dict().items()}
-    learnt = package.read_weights(role) if role in package.stages else {}
+    trained = package.read_weights(role) if role in package.stages else {}
     known = [(k, package.channel(name)) for k, name in enumerate(structures) if name in package.structures]
     for name, value in weights.items():
-        given = torch.from_numpy(learnt[name].copy()) if name in learnt else torch.zeros(0)
+        given = torch.from_numpy(trained[name].copy()) if name in trained else torch.zeros(0)
         body = given.shape[1:] == value.shape[1:] and given.dim() == value.dim()
         if not body or (name not in heads and given.shape != value.shape):
             raise TrainingError("AC-TR-008", package=f"{package.name} {package.version}", stage=role, weight=name)

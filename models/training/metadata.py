@@ -1,4 +1,4 @@
-"""What a package says about itself: the content of its ``metadata.json``."""
+"""The content of a package's ``metadata.json``."""
 
 from __future__ import annotations
 

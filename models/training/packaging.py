@@ -75,7 +75,7 @@ def package_run(
 
 
 def _read_stage(config: TrainingConfig, run: Path, name: str, source: ModelPackage | None) -> dict[str, Any]:
-    """Return a stage's weights, the log of its validations, and what the metadata say about both."""
+    """Return a stage's weights, the log of its validations, and the metadata's summary of both."""
     if (run / name / BEST).exists():
         best: dict[str, Any] = torch.load(run / name / BEST, map_location="cpu", weights_only=True)
         path = run / name / "log.jsonl"

@@ -22,7 +22,7 @@ METAL_HU = 3071.0
 
 @dataclass(frozen=True)
 class Patch:
-    """What the network learns from at once.
+    """One patch with its labels.
 
     Attributes
     ----------
@@ -176,7 +176,7 @@ def vary_image(rng: Generator, augment: AugmentConfig, hu: Tensor, weight: Tenso
 
 
 def cut_end(rng: Generator, hu: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Let the scan end (up or down) somewhere in the patch, as many do in mid neck; nothing is learnt beyond."""
+    """Let the scan end (up or down) somewhere in the patch, as many do in mid neck; what is beyond has no weight."""
     place = int(rng.integers(len(hu) // 8, len(hu) * 5 // 8))
     gone = slice(0, place) if rng.random() < 0.5 else slice(len(hu) - place, len(hu))
     hu, weight = hu.clone(), weight.clone()

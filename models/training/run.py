@@ -26,7 +26,7 @@ def train_run(
     *,
     data: Path | None = None,
     stages: Sequence[str] | None = None,
-    begin_with: ModelPackage | None = None,
+    source: ModelPackage | None = None,
 ) -> dict[str, Any]:
     """Train the stages of `config`, each continued from where it stood, and return a summary.
 
@@ -43,29 +43,29 @@ def train_run(
         Folder of the data, in place of the configuration's.
     stages
         Which; all if None.
-    begin_with
-        A package whose weights a stage begins with, unless it is continued; random weights if None.
+    source
+        Package with the initial weights of each stage that is not continued; random weights if None.
 
     Raises
     ------
     TrainingError
-        ``AC-TR-006`` for a stage that the configuration has not, ``AC-TR-008`` for a package that cannot begin it,
-        ``AC-TR-009`` for a run that began otherwise, ``AC-TR-021`` if no patient is kept for validation, or what
-        reading the data raises.
+        ``AC-TR-006`` for a stage that is not in the configuration, ``AC-TR-008`` for a package whose weights do not
+        fit, ``AC-TR-009`` or ``AC-TR-012`` for a run that was started from other weights, ``AC-TR-021`` if no patient
+        is kept for validation, or what reading the data raises.
     """
     wanted = list(stages or config.stages)
     if unknown := [name for name in wanted if name not in config.stages]:
         raise TrainingError("AC-TR-006", stage=unknown[0], known=", ".join(config.stages))
-    beginning = _beginning(folder, begin_with)
+    start = _check_start(folder, source)
     dataset = read_run_data(config, job, data)
     if not dataset.validation:
         raise TrainingError("AC-TR-021")
-    summary = _summary(dataset) | {"begun_with": beginning}
+    summary = _summary(dataset) | {"begun_with": start}
     folder.mkdir(parents=True, exist_ok=True)
     (folder / DATA).write_text(json.dumps(summary, indent=1), encoding="utf-8")
     for name in wanted:
         structures, seed = config.data.structures, config.data.seed
-        initial = initial_weights(begin_with, name, config.stages[name], structures, seed) if begin_with else None
+        initial = initial_weights(source, name, config.stages[name], structures, seed) if source else None
         trainer = Trainer(name, config, dataset, folder / name, initial)
         trainer.run(job)
         summary[name] = {"steps": trainer.step, "minutes": round(trainer.elapsed_s / 60, 1), "score": trainer.best}
@@ -73,13 +73,13 @@ def train_run(
 
 
 def begun_with(folder: Path) -> str:
-    """Return which package's weights the run in `folder` began with; empty for random ones."""
+    """Return the package whose weights the run in `folder` was started from; empty for random ones."""
     path = folder / DATA
     return str(json.loads(path.read_text(encoding="utf-8")).get("begun_with", "")) if path.exists() else ""
 
 
-def _beginning(folder: Path, package: ModelPackage | None) -> str:
-    """Name what the run begins with, and refuse one that began otherwise: its package would tell a false origin."""
+def _check_start(folder: Path, package: ModelPackage | None) -> str:
+    """Return what the run is started from, and refuse one started from something else: its package would state it."""
     named = f"{package.name} {package.version} ({package.checksum})" if package else ""
     before = begun_with(folder)
     if (folder / DATA).exists() and before != named:
@@ -90,7 +90,7 @@ def _beginning(folder: Path, package: ModelPackage | None) -> str:
 
 
 def read_run_data(config: TrainingConfig, job: Job, data: Path | None = None) -> Dataset:
-    """Read the data of `config`, from another folder if `data` says so."""
+    """Read the data of `config`, or from the folder `data` if it is given."""
     return read_dataset(config.data if data is None else replace(config.data, folder=str(data)), job)
 
 

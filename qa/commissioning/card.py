@@ -134,7 +134,7 @@ def findings_of(package: ModelPackage, rows: Sequence[MeasuredStructure], names:
     drawn = [row for row in rows if row.structure in names and row.is_drawn]
     powers = package.metadata.get("findings", {})
     lines = [
-        f"How well a finding tells a bad contour (DSC below {BAD_DSC}) from a good one, for structures "
+        f"How well a finding distinguishes a bad contour (DSC below {BAD_DSC}) from a good one, for structures "
         "that were drawn. AUROC is the area under the curve of this one decision: the mean of sensitivity and "
         f"specificity; 0.5 is chance. A finding under {LEAST_AUROC} on the patients of the calibration (they chose "
         "the thresholds; limits are cross-validated) is kept in the record and not shown as a warning. The patients of "

@@ -70,7 +70,7 @@ def test_a_run_keeps_to_what_it_began_with(package, tmp_path):
     assert begun_with(tmp_path) == "head-and-neck 0.9.0 (abc)"
     for other in (package, None):
         with pytest.raises(TrainingError) as refusal:
-            train_run(config, tmp_path, Job(), begin_with=other)
+            train_run(config, tmp_path, Job(), source=other)
         assert refusal.value.code == "AC-TR-009"
     assert begun_with(tmp_path) == "head-and-neck 0.9.0 (abc)"
 
