@@ -23,8 +23,8 @@ AIR_HU = (-1040, -955)
 """Where the peak of air lies in a sound CT; scanners clip it at -1024 or -1000."""
 DOUBTFUL_AIR_HU = (-1100, -880)
 """Where it lies in cone-beam CT."""
-LUNG_HU = -740
-"""Up to where a lung of one density, as in phantoms, has its peak."""
+LUNG_HU = (-900, -740)
+"""Where a lung of one density, as in phantoms, has its peak; a real one spreads over hundreds of units."""
 TISSUE_HU = (-150, 130)
 """Where the most frequent tissue lies: fat, marrow, brain, muscle, with contrast medium liver."""
 DOUBTFUL_TISSUE_HU = (-200, 170)
@@ -185,9 +185,11 @@ def _judge_gas(inner: Floats, background: int | None, edge: Floats) -> str:
     if peak < DOUBTFUL_AIR_HU[0]:
         return NOT_HU_VALUES
     is_narrow = share >= _NARROW * _share(inner, peak - 150, peak + 150)
-    if peak > AIR_HU[1] and not is_narrow and _share(inner, *AIR_HU) >= _LEAST_AIR * gas:
-        return ""  # lung, which spreads, and air in the airways
-    if is_narrow and peak > LUNG_HU and _share(edge, peak - _HALF_PEAK_HU, peak + _HALF_PEAK_HU) >= _EDGE_SHARE:
+    air = _share(inner, *AIR_HU) / gas
+    is_lung = LUNG_HU[0] <= peak <= LUNG_HU[1] and air >= 2 * _LEAST_AIR if is_narrow else peak > AIR_HU[1]
+    if is_lung and air >= _LEAST_AIR:
+        return ""  # with air in the airways
+    if is_narrow and peak > LUNG_HU[1] and _share(edge, peak - _HALF_PEAK_HU, peak + _HALF_PEAK_HU) >= _EDGE_SHARE:
         return NOT_HU_VALUES  # air round the patient, at another value
     return DOUBTFUL_VALUES
 

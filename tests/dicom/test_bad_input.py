@@ -812,7 +812,9 @@ def test_800_slice_series(ct, write):
 def test_1024_by_1024_slices(ct, write):
     slices = ct.build_series(slices=3)
     for number, dataset in enumerate(slices):
-        ct.set_pixels(dataset, np.where(np.arange(1024)[:, None] < 512, -1000, number) * np.ones(1024, int))
+        hu = np.random.default_rng(number).integers(-40, 40, (1024, 1024))
+        hu[512, 512] = number
+        ct.set_pixels(dataset, hu)
         dataset.PixelSpacing = ["0.5", "0.5"]
     volume = ct.load(write(slices))
     assert volume.hu.shape == (3, 1024, 1024)
