@@ -42,17 +42,22 @@ def check_acquisitions(slices: Sequence[SliceHeader]) -> Iterator[Finding]:
     interleaved: list[str] = []
     joined: dict[str, list[int]] = {}
     for index, name in enumerate(ACQUISITION):
-        values = [_plain(s.acquisition[index]) for s in slices]
-        runs = _runs(values)
-        if len(set(values)) == 1:
+        stated = [s.acquisition[index] for s in slices]
+        if len(set(stated)) == 1:
             continue
+        plain = {value: _plain(value) for value in set(stated)}
+        values = [plain[value] for value in stated]
+        runs = _runs(values)
         if len(runs) > len(set(values)):
             if name not in _FREE_TEXT or len(runs) > len(slices) / 4:
                 interleaved.append(name)
         elif name not in _FREE_TEXT and _are_parts(runs, len(slices)):
             joined[name] = runs
     for index, name in enumerate(TIMES):
-        seconds = [_seconds(s.times[index]) for s in slices]
+        stated = [s.times[index] for s in slices]
+        if len(set(stated)) == 1:
+            continue
+        seconds = [_seconds(value) for value in stated]
         known = [second for second in seconds if second is not None]
         if len(known) < len(slices):
             continue
@@ -122,7 +127,7 @@ def _check_locations(locations_mm: Floats, positions_mm: Floats) -> Iterator[Fin
 
 def _plain(value: bytes) -> str | float:
     """Return a value without differences of notation."""
-    text = value.decode("latin-1")
+    text = value.strip(b" \0").decode("latin-1")
     try:
         return round(float(text), 2)
     except ValueError:
@@ -153,7 +158,7 @@ def _bursts(seconds: Sequence[float], pause_s: float) -> list[int]:
 
 def _seconds(value: bytes) -> float | None:
     """Seconds of a TM or DT value (PS3.5 6.2); None if there is none."""
-    text = re.split(r"[-+&]", value.decode("latin-1").replace(":", ""))[0]
+    text = re.split(r"[-+&]", value.strip(b" \0").decode("latin-1").replace(":", ""))[0]
     days, clock = (text[6:8], text[8:]) if len(text.split(".")[0]) >= 12 else ("0", text)
     try:
         seconds = int(clock[:2]) * 3600 + int(clock[2:4] or 0) * 60 + float(clock[4:] or 0)

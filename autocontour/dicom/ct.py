@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -92,7 +91,6 @@ def read_ct(series: Series, job: Job, accepted: frozenset[str] = frozenset()) ->
         geometry,
         _reference(series, header),
         (*map(downgraded, findings), *_clipped(slices)),
-        _content_checksum(series, slices),
         outside,
     )
 
@@ -168,15 +166,6 @@ def _clipped(slices: Sequence[SliceRead]) -> Iterator[Finding]:
     indices = tuple(index for index, one in enumerate(slices) if one.was_clipped)
     if indices:
         yield Finding.of(CLIPPED, slices=indices, count=len(indices))
-
-
-def _content_checksum(series: Series, slices: Sequence[SliceRead]) -> str:
-    """Return a checksum of all that makes the Hounsfield units, whatever the order of the files."""
-    lines = (
-        f"{header.sop_instance_uid} {one.checksum:08x} {header.rescale_slope} {header.rescale_intercept}"
-        for header, one in zip(series.slices, slices, strict=True)
-    )
-    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
 
 
 def _read_reference_header(first: SliceHeader) -> Dataset:

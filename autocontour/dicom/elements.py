@@ -160,14 +160,15 @@ def _walk(
                 return value, length
             if group in _RADIOTHERAPY_GROUPS or (group > _IMAGE_GROUP and _ROWS not in values):
                 return 0, 0
-            if tag == MODALITY_LUT:
-                values[tag] = PRESENT
+            if tag in wanted:
+                if tag == MODALITY_LUT:
+                    values[tag] = PRESENT
+                elif length != UNDEFINED:
+                    if value + length > end:
+                        raise _NeedsMoreError(value + length)
+                    values[tag] = data[value : value + length]
         if length == UNDEFINED:
             depth += 1
             position = value
             continue
-        if depth == 0 and tag in wanted and tag != MODALITY_LUT:
-            if value + length > end:
-                raise _NeedsMoreError(value + length)
-            values[tag] = data[value : value + length]
         position = value + length

@@ -39,13 +39,13 @@ def find_outside_field(planes: Sequence[NDArray[np.int16]]) -> Mask | None:
         True outside the field of view; None where the field is the whole image.
     """
     chosen = np.unique(np.linspace(0, len(planes) - 1, _SAMPLED).round().astype(int))
-    sample = np.stack([planes[index] for index in chosen])
-    corners = {int(sample[0, row, column]) for row in (0, -1) for column in (0, -1)}
-    first = sample[0]
-    same = (sample == first).all(axis=0)
-    for value in sorted(corners):
-        outside = same & (first == value)
-        if value > _GAS_HU or not outside.any() or outside.all():
+    sample = [planes[index] for index in chosen]
+    corners = {int(sample[0][row, column]) for row in (0, -1) for column in (0, -1)}
+    for value in sorted(corner for corner in corners if corner <= _GAS_HU):
+        outside = sample[0] == value
+        for plane in sample[1:]:
+            outside &= plane == value
+        if not outside.any() or outside.all():
             continue
         field = ~outside if value < _COLDEST_AIR_HU else _shape_of_field(~outside, sample)
         if field is not None:
@@ -53,7 +53,7 @@ def find_outside_field(planes: Sequence[NDArray[np.int16]]) -> Mask | None:
     return None
 
 
-def _shape_of_field(measured: Mask, sample: NDArray[np.int16]) -> Mask | None:
+def _shape_of_field(measured: Mask, sample: Sequence[NDArray[np.int16]]) -> Mask | None:
     """Return the rectangle or disc that `measured`, (rows, columns), fills; None if it is the patient's own shape."""
     box = Box.around(measured[None])
     assert box is not None
@@ -90,7 +90,7 @@ def _disc_through(points_yx: NDArray[np.float64], shape: tuple[int, ...]) -> Mas
     return _squared_distance(shape, float(y0), float(x0)) <= radius**2
 
 
-def _inscribed_disc(measured: Mask, sample: NDArray[np.int16]) -> Mask | None:
+def _inscribed_disc(measured: Mask, sample: Sequence[NDArray[np.int16]]) -> Mask | None:
     """Return the disc inscribed in the image if tissue ends on its edge."""
     rows, columns = measured.shape
     squared = _squared_distance(measured.shape, (rows - 1) / 2, (columns - 1) / 2)
@@ -99,10 +99,11 @@ def _inscribed_disc(measured: Mask, sample: NDArray[np.int16]) -> Mask | None:
     if not _SMALLEST_RADIUS * smallest <= radius <= smallest / 2 + _RING_PX:
         return None
     ring = (squared > (radius - _RING_PX) ** 2) & (squared <= radius**2)
-    touched = (sample[:, ring] > _GAS_HU).any(axis=0)
+    touched = np.any([plane[ring] > _GAS_HU for plane in sample], axis=0)
     return squared <= radius**2 if touched.mean() >= _TOUCHED else None
 
 
-def _squared_distance(shape: tuple[int, ...], y: float, x: float) -> NDArray[np.float64]:
-    squared: NDArray[np.float64] = (np.arange(shape[0])[:, None] - y) ** 2 + (np.arange(shape[1]) - x) ** 2
+def _squared_distance(shape: tuple[int, ...], y: float, x: float) -> NDArray[np.float32]:
+    rows, columns = (np.arange(n, dtype=np.float32) - np.float32(at) for n, at in zip(shape, (y, x), strict=True))
+    squared: NDArray[np.float32] = (rows**2)[:, None] + columns**2
     return squared

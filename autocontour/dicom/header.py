@@ -6,6 +6,7 @@ import math
 import os
 import struct
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -241,8 +242,8 @@ def _header(path: Path, status: os.stat_result, elements: Elements) -> SliceHead
         orientation=_numbers(raw, "orientation", 6),
         pixel_spacing_vu_mm=spacing if spacing and 0 < min(spacing) <= max(spacing) < _COARSEST_MM else None,
         patient_position=_text(raw, "patient_position").upper(),
-        acquisition=tuple(raw.get(tag, b"").strip(b" \0") for tag in ACQUISITION.values()),
-        times=tuple(raw.get(tag, b"").strip(b" \0") for tag in TIMES.values()),
+        acquisition=tuple([raw.get(tag, b"") for tag in ACQUISITION.values()]),
+        times=tuple([raw.get(tag, b"") for tag in TIMES.values()]),
         slice_location_mm=_number(raw, "slice_location_mm"),
         slice_thickness_mm=_number(raw, "slice_thickness_mm"),
         reconstruction_diameter_mm=_number(raw, "reconstruction_diameter_mm"),
@@ -273,12 +274,21 @@ def _bytes(raw: dict[int, bytes], name: str) -> bytes:
 
 
 def _text(raw: dict[int, bytes], name: str) -> str:
-    return _bytes(raw, name).decode("latin-1")
+    return _decoded(raw.get(_TAGS[name], b""))
+
+
+@lru_cache(maxsize=1 << 12)  # most values are the same in all slices
+def _decoded(value: bytes) -> str:
+    return value.strip(b" \0").decode("latin-1")
 
 
 def _numbers(raw: dict[int, bytes], name: str, count: int) -> tuple[float, ...] | None:
     """Decimal strings as finite floats; None unless there are exactly `count`."""
-    value = raw.get(_TAGS[name])
+    return _parsed(raw.get(_TAGS[name], b""), count)
+
+
+@lru_cache(maxsize=1 << 12)
+def _parsed(value: bytes, count: int) -> tuple[float, ...] | None:
     if not value or b"_" in value:  # Python takes 1_5 for fifteen, DICOM does not
         return None
     try:

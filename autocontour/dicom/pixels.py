@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zlib
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,15 +34,11 @@ class SliceRead(NamedTuple):
     ----------
     was_clipped
         Whether values beyond the range of int16 were clipped.
-    checksum
-        CRC-32 of the stored values as 16-bit numbers, before the rescale (of the Hounsfield units that a Modality LUT
-        gives): the same for every lossless transfer syntax.
     padding
         (rows, columns), what the file declares as padding and air cannot be; None without it.
     """
 
     was_clipped: bool
-    checksum: int
     padding: NDArray[np.bool_] | None = None
 
 
@@ -70,19 +65,13 @@ def read_slice(header: SliceHeader, hu: NDArray[np.int16]) -> SliceRead:
         padding = find_padding(raw, stored, header)
     if header.has_modality_lut:
         hu[...] = read_lut(header).apply(stored)
-        return SliceRead(was_clipped=False, checksum=_checksum(hu), padding=padding)
-    checksum = _checksum(stored)
+        return SliceRead(was_clipped=False, padding=padding)
     if padding is None or not is_replaced(header):
-        return SliceRead(_rescale(stored, header, hu), checksum, padding)
+        return SliceRead(_rescale(stored, header, hu), padding)
     stored = np.where(padding, stored[~padding].min(initial=stored.max()), stored)
     was_clipped = _rescale(stored, header, hu)
     hu[padding] = AIR_HU
-    return SliceRead(was_clipped, checksum, padding)
-
-
-def _checksum(stored: NDArray[Any]) -> int:
-    """Return the CRC-32 of stored values as 16-bit numbers."""
-    return zlib.crc32(np.ascontiguousarray(stored.astype("<u2", copy=False)).data)
+    return SliceRead(was_clipped, padding)
 
 
 def _is_plain(header: SliceHeader) -> bool:

@@ -36,8 +36,10 @@ _MOST_COLD = 0.05
 _BIN_HU = 10
 _PEAK_BINS = 7
 _HALF_PEAK_HU = _BIN_HU * _PEAK_BINS // 2
-_OFFSET = 1 << 15
-_GROUPS = 8
+_OFFSET = 4096
+_TOP_HU = 8192
+_SIZE = _OFFSET + _TOP_HU
+_GROUPS = 5
 _GROUP = 3
 _GRID = 160
 _FEWEST = 10_000
@@ -83,8 +85,10 @@ def check_values(
     step = -(-max(planes[0].shape) // _GRID)
     sample = np.stack([plane[::step, ::step] for plane in planes])
     measured = sample
-    if outside is not None:
-        measured = sample[np.broadcast_to(~outside[:, ::step, ::step], sample.shape)]
+    if outside is not None and len(outside) == 1:
+        measured = sample.reshape(len(sample), -1)[:, np.flatnonzero(~outside[0, ::step, ::step])]
+    elif outside is not None:
+        measured = sample[~outside[:, ::step, ::step]]
     if not is_rescaled and int(sample.min()) >= 0:
         yield Finding.of(NO_NEGATIVE_VALUES)
     if measured.size >= _FEWEST:
@@ -98,30 +102,35 @@ def _check_histogram(sample: Plane, measured: Plane) -> Iterator[Finding]:
     if low == high:
         yield Finding.of(UNCHECKED_SCALE, low_hu=low, high_hu=high)
         return
-    edge = _edge_share(sample) if measured is sample else np.ones(2 * _OFFSET)
+    edge = _edge_share(sample) if measured is sample else np.ones(_SIZE)
     verdict = _judge(exact, _background(sample), edge)
     if verdict == UNCHECKED_SCALE:
         yield Finding.of(UNCHECKED_SCALE, low_hu=low, high_hu=high)
     elif verdict:
-        tissue = _highest(_windows(exact), _GAS_HU, _OFFSET)[0]
+        tissue = _highest(_windows(exact), _GAS_HU, _TOP_HU)[0]
         dense = 100 * float(exact[_OFFSET + _DENSE_HU :].sum())
         yield Finding.of(verdict, low_hu=low, tissue_hu=tissue, high_percent=dense)
 
 
 def _background(sample: Plane) -> int | None:
-    """Return the one value of all corners of all slices; None if they differ."""
+    """Return the one value of all corners of all slices, clipped as `_count` does; None if they differ."""
     corners = sample[:, [0, 0, -1, -1], [0, -1, 0, -1]]
-    return int(corners[0, 0]) if (corners == corners[0, 0]).all() else None
+    value = int(np.clip(corners[0, 0], -_OFFSET, _TOP_HU - 1))
+    return value if (corners == corners[0, 0]).all() else None
 
 
 def _edge_share(sample: Plane) -> Floats:
-    """(65536,) share of the voxels at the image's edge at each unit from -32768."""
+    """(12288,) share of the voxels at the image's edge at each unit from -4096."""
     edge = np.concatenate([sample[:, [0, -1]].ravel(), sample[:, :, [0, -1]].ravel()])
     return _count(edge) / edge.size
 
 
 def _count(values: Plane) -> NDArray[np.int64]:
-    return np.bincount(values.ravel().view(np.uint16) ^ np.uint16(_OFFSET), minlength=2 * _OFFSET)
+    """Count the voxels at each unit from -4096 to 8191; what lies beyond counts as the last."""
+    counts: NDArray[np.int64] = np.bincount(
+        np.clip(values.ravel(), -_OFFSET, _TOP_HU - 1) + np.int16(_OFFSET), minlength=_SIZE
+    )
+    return counts
 
 
 def _judge(exact: Floats, background: int | None, edge: Floats) -> str:
@@ -130,11 +139,11 @@ def _judge(exact: Floats, background: int | None, edge: Floats) -> str:
     Parameters
     ----------
     exact
-        (65536,) share of the voxels at each unit from -32768.
+        (12288,) share of the voxels at each unit from -4096.
     background
         The value of all corners.
     edge
-        (65536,) the same of the voxels at the image's edge; ones where that is outside the field of view.
+        (12288,) the same of the voxels at the image's edge; ones where that is outside the field of view.
     """
     if background is not None and background > DOUBTFUL_AIR_HU[1] and exact[background + _OFFSET] >= _FILL_SHARE:
         return NOT_HU_VALUES  # what lies round the patient is not air
@@ -160,10 +169,10 @@ def _judge_tissue(inner: Floats, exact: Floats) -> str:
         return NOT_HU_VALUES
     if tissue < _LEAST_TISSUE:
         return DOUBTFUL_VALUES
-    peak, _ = _highest(windows, _GAS_HU, _OFFSET)
+    peak, _ = _highest(windows, _GAS_HU, _TOP_HU)
     if not DOUBTFUL_TISSUE_HU[0] <= peak <= DOUBTFUL_TISSUE_HU[1]:
         return NOT_HU_VALUES
-    beyond, share = _highest(windows, DOUBTFUL_TISSUE_HU[1] + _BIN_HU * _PEAK_BINS, _OFFSET)
+    beyond, share = _highest(windows, DOUBTFUL_TISSUE_HU[1] + _BIN_HU * _PEAK_BINS, _TOP_HU)
     if _rise(windows, beyond) >= _PEAK_RISE and share >= _PEAK_SHARE * inner.sum():
         return NOT_HU_VALUES if share >= _LARGE_SHARE * inner.sum() else DOUBTFUL_VALUES
     return "" if TISSUE_HU[0] <= peak <= TISSUE_HU[1] else DOUBTFUL_VALUES
@@ -175,9 +184,11 @@ def _judge_gas(inner: Floats, background: int | None, edge: Floats) -> str:
     if gas < _LEAST_GAS * inner.sum():
         is_air = background is not None and AIR_HU[0] <= background <= AIR_HU[1]
         return "" if is_air else UNCHECKED_SCALE
-    cold = inner[: _OFFSET + _COLDEST_HU]
-    if cold.sum() - cold.max() >= _MOST_COLD * gas:  # one value alone is padding
+    cold = inner[1 : _OFFSET + _COLDEST_HU]
+    padding = 1 + int(cold.argmax())
+    if cold.sum() - inner[padding] >= _MOST_COLD * gas:
         return NOT_HU_VALUES
+    inner[padding] = 0  # one value alone
     peak, share = _highest(_windows(inner), -_OFFSET, _GAS_HU)
     peak = _centre(inner, peak)
     if AIR_HU[0] <= peak <= AIR_HU[1]:
@@ -195,13 +206,15 @@ def _judge_gas(inner: Floats, background: int | None, edge: Floats) -> str:
 
 
 def _share(exact: Floats, low_hu: int, high_hu: int) -> float:
-    return float(exact[_OFFSET + low_hu : _OFFSET + high_hu + 1].sum())
+    return float(exact[max(_OFFSET + low_hu, 0) : _OFFSET + high_hu + 1].sum())
 
 
 def _centre(exact: Floats, peak_hu: int) -> int:
     """Return the mean unit in the window of a peak."""
-    units = np.arange(peak_hu - _HALF_PEAK_HU, peak_hu + _HALF_PEAK_HU + 1)
-    return round(float(np.average(units, weights=exact[_OFFSET + units])))
+    low = max(_OFFSET + peak_hu - _HALF_PEAK_HU, 0)
+    weights = exact[low : _OFFSET + peak_hu + _HALF_PEAK_HU + 1]
+    units = np.arange(low, low + len(weights)) - _OFFSET
+    return round(float(np.average(units, weights=weights))) if weights.any() else peak_hu
 
 
 def _windows(exact: Floats) -> Floats:
@@ -230,10 +243,11 @@ def _rise(windows: Floats, peak_hu: int) -> float:
 def _check_alternation(indices: Sequence[int], sample: Plane) -> Iterator[Finding]:
     """Compare each slice with its direct and its second neighbour: in one acquisition the direct one is more alike."""
     near = far = 0.0
+    sample = np.clip(sample[:, ::2, ::2], -1024, 1024).astype(np.int32)
     for k in range(len(indices) - 2):
         if indices[k + 2] - indices[k] != 2:
             continue
-        first, second, third = (np.clip(sample[k + n], -1024, 1024).astype(np.int32) for n in range(3))
+        first, second, third = sample[k : k + 3]
         near += float(np.abs(first - second).mean() + np.abs(second - third).mean()) / 2
         far += float(np.abs(first - third).mean())
     if far < _ALTERNATING * near:

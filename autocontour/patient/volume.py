@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import zlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,8 +54,6 @@ class CTVolume:
         The DICOM series; None for a research file (NIfTI, NRRD), for which no structure set can be written.
     findings
         What the checks noticed and the user accepted, carried into the output.
-    content_checksum
-        SHA-256 of the slices' UIDs, stored pixel values and rescale; empty for a research file.
     outside_field
         (1 or slices, rows, columns), read-only: True where the scanner measured nothing (padding, outside the
         reconstruction circle) and `hu` means nothing; None where the field of view is the whole image.
@@ -62,10 +63,18 @@ class CTVolume:
     geometry: VolumeGeometry
     reference: SeriesReference | None = None
     findings: tuple[Finding, ...] = ()
-    content_checksum: str = ""
     outside_field: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         if self.hu.shape != self.geometry.shape_zyx:
             raise ValueError(f"voxels {self.hu.shape} do not fit the geometry {self.geometry.shape_zyx}")
         self.hu.setflags(write=False)
+
+    @cached_property
+    def content_checksum(self) -> str:
+        """SHA-256 of the slices' UIDs and Hounsfield units, whatever the files' order; empty without reference."""
+        if self.reference is None:
+            return ""
+        planes = zip(self.reference.sop_instance_uids, self.hu, strict=True)
+        lines = sorted(f"{uid} {zlib.crc32(plane.astype('<i2', copy=False).data):08x}" for uid, plane in planes)
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
