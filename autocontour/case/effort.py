@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from autocontour.base.errors import OutputError
 from autocontour.base.files import write_atomically
+from autocontour.base.findings import Finding
 from autocontour.case.state import CaseState, CaseStructure
 
 if TYPE_CHECKING:
@@ -58,14 +59,15 @@ class Effort:
     confidence: float | None
     approved_at: str
 
-    def told(self) -> str:
-        """Return time and outline in words: "2 min 10 s, 84 mm of new outline on 6 slices"."""
+    def summary(self) -> Finding:
+        """Return time and outline as a phrase of the register: "2 min 10 s, 84 mm of new outline on 6 slices"."""
         minutes, seconds = divmod(round(self.editing_seconds), 60)
-        time = f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
         if not self.edited_slices:
-            return "as it first came, nothing changed"
-        slices = f"{self.edited_slices} slice{'s' * (self.edited_slices != 1)}"
-        return f"{time}, {self.new_outline_mm:.0f} mm of new outline on {slices}"
+            return Finding.of("AC-RV-010")
+        outline = {"length": self.new_outline_mm, "count": self.edited_slices}
+        if minutes:
+            return Finding.of("AC-RV-011", minutes=minutes, seconds=seconds, **outline)
+        return Finding.of("AC-RV-012", seconds=seconds, **outline)
 
 
 def measure_effort(item: CaseStructure, editing_seconds: float) -> Effort:

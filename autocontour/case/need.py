@@ -25,15 +25,20 @@ class Need:
     rank
         The greater, the sooner; the first is whether it is not approved, the second whether there is anything about it
         that nobody has looked at.
-    reason
-        Why, in a short phrase; empty if it is approved.
+    reasons
+        Why, as short phrases of the register (``AC-RV``); none if it is approved.
     places
         Where to look, in order: runs of slices that a finding points at and nobody has looked at.
     """
 
     rank: tuple[float, ...]
-    reason: str
+    reasons: tuple[Finding, ...] = ()
     places: tuple[range, ...] = ()
+
+    @property
+    def reason(self) -> str:
+        """Why, in one English phrase."""
+        return ", ".join(reason.message for reason in self.reasons)
 
     @property
     def is_open(self) -> bool:
@@ -44,7 +49,7 @@ class Need:
 def assess_need(item: CaseStructure, seen: Seen) -> Need:
     """Say how much a structure needs a look: by its findings, the network's certainty, and what was looked at."""
     if item.is_approved:
-        return Need((0.0, 0.0), "")
+        return Need((0.0, 0.0))
     number, structure = item.structure.number, item.structure
     doubts = [finding for finding in structure.findings if finding.severity >= Severity.WARN]
     worst = max((float(finding.severity) for finding in doubts), default=0.0)
@@ -54,14 +59,14 @@ def assess_need(item: CaseStructure, seen: Seen) -> Need:
     never = number not in seen
     is_untouched = structure.status is ReviewStatus.AUTO
     rank = (1, never or bool(places), worst, len(doubts), unsure, never, len(places), is_untouched)
-    phrases = (
-        _counted(len(doubts), "finding"),
-        f"network unsure ({confidence:.2f})" if unsure else "",
-        "never looked at" if never else _counted(len(places), "place") + " not looked at" if places else "",
-        "" if structure.contours else "nothing drawn",
+    reasons = (
+        Finding.of("AC-RV-001", count=len(doubts)) if doubts else None,
+        Finding.of("AC-RV-002", confidence=confidence) if unsure and confidence is not None else None,
+        Finding.of("AC-RV-003") if never else Finding.of("AC-RV-004", count=len(places)) if places else None,
+        None if structure.contours else Finding.of("AC-RV-005"),
     )
-    told = [phrase for phrase in phrases if phrase] or ["looked at, not approved"]
-    return Need(tuple(map(float, rank)), ", ".join(told[:2]), places)
+    given = [reason for reason in reasons if reason is not None] or [Finding.of("AC-RV-006")]
+    return Need(tuple(map(float, rank)), tuple(given[:2]), places)
 
 
 def choose_next(state: CaseState, selected: int | None, seen: Seen) -> tuple[CaseStructure, Need] | None:
@@ -115,7 +120,3 @@ def open_places(item: CaseStructure, seen: Seen) -> tuple[range, ...]:
     now, first = item.structure.contours, item.automatic
     places = runs(slices_by_finding(doubts))
     return tuple(p for p in places if not any(z in looked or now.get(z) is not first.get(z) for z in p))
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'s' * (count != 1)}" if count else ""

@@ -17,7 +17,7 @@ from autocontour.base.findings import Severity
 from autocontour.case import MARK, LeftCase, actions, clear_mark, left_cases
 from autocontour.gui.app.structure_sets import open_structure_set
 from autocontour.gui.look.language import in_window, tr, tr_count
-from autocontour.gui.state.tasks import ThreadTask
+from autocontour.gui.state.tasks import Task
 from autocontour.patient.volume import CTVolume
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Intake(QObject):
         Only the modules are imported here; VTK is used on the window's own thread alone.
         """
         names = ("autocontour.pipeline.request", "autocontour.rtstruct", *SURFACE_MODULES)
-        ThreadTask(lambda _: [import_module(name) for name in names], self).start()
+        Task(lambda _: [import_module(name) for name in names], self).start()
 
     def open_path(self, path: Path, series_uid: str = "") -> None:
         """Open a CT folder (or a NIfTI or NRRD file); of several series the one of `series_uid` without asking.
@@ -121,7 +121,7 @@ class Intake(QObject):
         """Offer what a killed program left, as soon as it is found."""
         root = self.case_root or folders.cases_folder()
         if next(root.glob(f"*/{MARK}"), None) is not None:
-            self._looking = ThreadTask(lambda _: left_cases(root), self)
+            self._looking = Task(lambda _: left_cases(root), self)
             self._looking.done.connect(self._window.welcome.offer)
             self._looking.start()
 

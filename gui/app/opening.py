@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from autocontour.gui.dialogs.previews import PreviewReader
 from autocontour.gui.dialogs.series import SeriesDialog
 from autocontour.gui.look.language import tr
 from autocontour.gui.look.phrases import as_sentence
-from autocontour.gui.state.tasks import ThreadTask
+from autocontour.gui.state.tasks import Task
 from autocontour.patient.structures import StructureSet
 from autocontour.patient.volume import CTVolume
 from autocontour.pipeline.sources import no_planning_ct
@@ -91,8 +90,7 @@ class Opening(QObject):
         self._failed = failed
         self._is_begun = is_begun
         self._series_uid = series_uid
-        self._task: ThreadTask | None = None
-        self._stage, self._stage_began = "", 0.0
+        self._task: Task | None = None
         self._is_over = False
         self._progress = QProgressDialog(tr("Looking for scans…"), tr("Cancel"), 0, 100, parent)
         self._progress.setWindowModality(Qt.WindowModality.WindowModal)
@@ -113,7 +111,7 @@ class Opening(QObject):
         self._cancel()
 
     def _run(self, function: Callable[[Job], object], then: Callable[[object], None]) -> None:
-        self._task = ThreadTask(function, self)
+        self._task = Task(function, self)
         self._task.advanced.connect(self._advance)
         self._task.done.connect(lambda result: None if self._is_over else then(result))
         self._task.failed.connect(self._fail)
@@ -160,14 +158,11 @@ class Opening(QObject):
         if not isinstance(error, Cancelled):
             self._failed(error)
 
-    def _advance(self, stage: str, fraction: float) -> None:
+    def _advance(self, stage: str, fraction: float, seconds_left: float) -> None:
         if self._is_over or self._progress.wasCanceled():
             return
-        if stage != self._stage:
-            self._stage, self._stage_began = stage, time.monotonic()
-        seconds = time.monotonic() - self._stage_began
-        left = seconds * (1 - fraction) / fraction if fraction > 0.05 else 0.0
-        time_left = tr(" about {seconds} s left", seconds=math.ceil(left)) if seconds + left > TOLD_FROM_SECONDS else ""
+        is_long = seconds_left > TOLD_FROM_SECONDS
+        time_left = tr(" about {seconds} s left", seconds=math.ceil(seconds_left)) if is_long else ""
         self._progress.setLabelText(f"{as_sentence(stage)}…{time_left}")
         self._progress.setValue(round(99 * fraction))
 

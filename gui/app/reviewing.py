@@ -8,8 +8,8 @@ from autocontour.case.effort import measure_effort
 from autocontour.case.need import choose_next, open_places, runs
 from autocontour.gui.dialogs.ask import ask
 from autocontour.gui.dialogs.review import ApprovalDialog
-from autocontour.gui.look.language import tr
-from autocontour.gui.look.phrases import in_words
+from autocontour.gui.look.language import sentence_of, tr
+from autocontour.gui.panels.structure_list import need_in_words
 from autocontour.gui.state.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def review_next(space: Workspace) -> None:
         space.say(tr("Every structure is approved.") if space.state.items else tr("There is nothing to review yet."))
         return
     item, need = chosen
-    space.say(f"{item.structure.name}: {in_words(need.reason)}.")
+    space.say(f"{item.structure.name}: {need_in_words(need)}.")
     space.select(item.structure.number)
     if need.places:
         space.go_to_place(need.places[0])
@@ -43,7 +43,7 @@ def next_mark(space: Workspace, by: int) -> None:
     beyond = [p for p in places if p.start > z] if by > 0 else [p for p in places if p.stop <= z][::-1]
     place = beyond[0] if beyond else places[0 if by > 0 else -1]
     space.go_to_place(place)
-    space.say(" ".join(dict.fromkeys(finding.message for z in place for finding in marked[z])))
+    space.say(" ".join(dict.fromkeys(sentence_of(finding) for z in place for finding in marked[z])))
 
 
 def ask_approval(window: MainWindow) -> None:

@@ -29,7 +29,7 @@ from autocontour.case import Case, Edit
 from autocontour.case.export import LABEL, ExportOptions, check_case, exported_set, fix_problems
 from autocontour.gui.dialogs.frame import Dialog
 from autocontour.gui.look import theme
-from autocontour.gui.look.language import later, tr, tr_count
+from autocontour.gui.look.language import in_window, later, remedy_of, sentence_of, tr, tr_count
 from autocontour.patient.structures import StructureSet
 from autocontour.patient.volume import CTVolume
 from autocontour.site import ExportProblem, Profile, list_profiles, read_profile
@@ -191,13 +191,13 @@ class ExportDialog(Dialog):
         sign = QTableWidgetItem(tr(SIGNS[finding.severity]))
         blocked = finding.severity is Severity.BLOCK
         sign.setForeground(QColor(theme.current.bad if blocked else theme.current.warn))
-        fix = QTableWidgetItem(problem.suggestion or finding.remedy)
+        fix = QTableWidgetItem(problem.suggestion or remedy_of(finding))
         if problem.fix:
             fix.setForeground(QColor(theme.current.accent))
-        cells = (sign, QTableWidgetItem(finding.message), QTableWidgetItem(problem.source), fix)
+        cells = (sign, QTableWidgetItem(sentence_of(finding)), QTableWidgetItem(problem.source), fix)
         for column, cell in enumerate(cells):
             cell.setFlags(Qt.ItemFlag.ItemIsEnabled)
-            cell.setToolTip(f"{finding.message} {finding.remedy}\n{problem.source}")
+            cell.setToolTip(f"{in_window(finding)}\n{problem.source}")
             self.table.setItem(row, column, cell)
 
     def _fix(self, row: int, column: int) -> None:

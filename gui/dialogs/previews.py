@@ -16,7 +16,7 @@ from autocontour.dicom.header import SliceHeader
 from autocontour.dicom.pixels import read_slice
 from autocontour.gui.look import theme
 from autocontour.gui.look.language import tr
-from autocontour.gui.state.tasks import ThreadTask
+from autocontour.gui.state.tasks import Task
 
 LOWEST_HU, HIGHEST_HU = -160, 240
 """The body window: level 40, width 400."""
@@ -93,7 +93,7 @@ class PreviewReader(QObject):
         super().__init__(parent)
         self._asked: set[Series] = set()
         self._waiting: deque[Series] = deque()
-        self._task: ThreadTask | None = None
+        self._task: Task | None = None
 
     def want(self, series: Series) -> None:
         """Have the preview of `series` read, unless that was asked for before."""
@@ -110,7 +110,7 @@ class PreviewReader(QObject):
         if self._task is not None or not self._waiting:
             return
         series = self._waiting.popleft()
-        self._task = ThreadTask(lambda _: read_preview(series), self)
+        self._task = Task(lambda _: read_preview(series), self)
         self._task.done.connect(lambda preview: self._finish(series, preview))
         self._task.failed.connect(lambda _: self._finish(series, Preview()))
         self._task.start()

@@ -9,8 +9,7 @@ from autocontour.case import CaseStructure
 from autocontour.case.effort import Effort
 from autocontour.gui.dialogs.frame import Dialog
 from autocontour.gui.look import theme
-from autocontour.gui.look.language import tr, tr_count
-from autocontour.gui.look.phrases import in_words
+from autocontour.gui.look.language import in_window, sentence_of, tr, tr_count
 from autocontour.patient.volume import CTVolume
 
 Places = tuple[range, ...]
@@ -36,7 +35,7 @@ class ApprovalDialog(Dialog):
         super().__init__(parent, tr("Approve {name}", name=item.structure.name), words, tr("Approve"), ct, width=560)
         self.ok.setObjectName("good")
         for finding in item.structure.findings:
-            note = QLabel(f"▲ {finding.message} {finding.remedy}".strip(), wordWrap=True)
+            note = QLabel(f"▲ {in_window(finding)}", wordWrap=True)
             colors = {Severity.BLOCK: theme.current.bad, Severity.WARN: theme.current.warn}
             note.setStyleSheet(f"color: {colors.get(finding.severity, theme.current.muted)}")
             self.body.addWidget(note)
@@ -48,7 +47,7 @@ class ApprovalDialog(Dialog):
         self.name.textChanged.connect(lambda text: self.ok.setEnabled(bool(text.strip())))
         self.ok.setEnabled(bool(reviewer.strip()))
         form.addRow(tr("Structure"), QLabel(f"{item.structure.name}   ·   {details}"))
-        form.addRow(tr("Your work"), QLabel(in_words(effort.told())))
+        form.addRow(tr("Your work"), QLabel(sentence_of(effort.summary())))
         form.addRow(tr("Approved by"), self.name)
         self.body.addLayout(form)
         self.finish()

@@ -31,7 +31,7 @@ from autocontour.dicom.wording import shown
 from autocontour.gui.dialogs.frame import Dialog
 from autocontour.gui.dialogs.previews import Preview, PreviewReader, preview_pixmap
 from autocontour.gui.look import theme
-from autocontour.gui.look.language import later, tr, tr_count
+from autocontour.gui.look.language import in_window, later, tr, tr_count
 from autocontour.patient.identity import iso_date
 from autocontour.rtstruct.read.summary import StructureSetSummary
 
@@ -225,7 +225,7 @@ class SeriesDialog(Dialog):
         self.in_spite.setVisible(bool(self._acceptable()))
         self.in_spite.setChecked(False)
         findings = [f for f in series.findings if f.severity > Severity.INFO]
-        lines = [f"{'●' if f.severity is Severity.BLOCK else '▲'} {f.message} {f.remedy}".strip() for f in findings]
+        lines = [f"{'●' if f.severity is Severity.BLOCK else '▲'} {in_window(f)}" for f in findings]
         if self._is_begun(series):
             lines.append(tr("You have begun to work on this scan; your structures are there when you open it."))
         self.note.setText("\n".join(lines))

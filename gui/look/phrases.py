@@ -1,7 +1,7 @@
-"""Phrases that reach the window in English, said in its language.
+"""Steps of undo and stages of a computation in the language of the window.
 
-The core knows no Qt: it says in English what needs a look, what a review took, and how far it is. Steps of undo are
-kept with their case in English, so that a case may be opened in another language.
+Both are kept in English: a case may be opened in another language, and what computes knows no window. Findings, errors
+and the reasons of a review come from the register of codes in every language.
 """
 
 from __future__ import annotations
@@ -35,26 +35,6 @@ PHRASES = (
     later("Fix {name}"),
     later("Open {name}"),
     later("Open structure set"),
-    # what needs a look
-    later("{number} finding"),
-    later("{number} findings"),
-    later("network unsure ({number})"),
-    later("never looked at"),
-    later("{number} place not looked at"),
-    later("{number} places not looked at"),
-    later("nothing drawn"),
-    later("looked at, not approved"),
-    # what a review took
-    later("as it first came, nothing changed"),
-    later("{minutes} min {seconds} s"),
-    later("{seconds} s"),
-    later("{length} mm of new outline on {number} slice"),
-    later("{length} mm of new outline on {number} slices"),
-    # ranges
-    later("any HU"),
-    later("below {number} HU"),
-    later("above {number} HU"),
-    later("{low} to {high} HU"),
     # how far it is
     later("scanning the folder"),
     later("reading"),
@@ -81,17 +61,23 @@ PHRASES = (
 
 
 def in_words(english: str) -> str:
-    """Return a phrase in the language of the window; what is not known stays as it is.
-
-    Parts that are joined by commas are said one by one.
-    """
-    whole = _said(english)
-    return whole if whole != english else ", ".join(_said(part) for part in english.split(", "))
+    """Return a phrase in the language of the window; what is not known stays as it is."""
+    words = tr(english) if english else ""
+    if words != english or english in PHRASES:
+        return words
+    for template, pattern in _patterns():
+        if match := pattern.fullmatch(english):
+            return tr(template, **match.groupdict())
+    return words
 
 
 def as_sentence(english: str) -> str:
     """Return a phrase in the language of the window, with a capital."""
-    words = in_words(english)
+    return capital(in_words(english))
+
+
+def capital(words: str) -> str:
+    """Return `words` with a capital at the front."""
     return words[:1].upper() + words[1:]
 
 
@@ -106,25 +92,8 @@ def step_in_words(english: str) -> str:
     return f"{tr(label)} {name}" if is_named else in_words(english)
 
 
-def _said(english: str) -> str:
-    words = tr(english) if english else ""
-    if words != english:
-        return words
-    for template, pattern in _patterns():
-        if english not in PHRASES and (match := pattern.fullmatch(english)):
-            return tr(template, **match.groupdict())
-    return words
-
-
 @cache
 def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
-    """Return the phrases with places to fill: a name is anything, all else a number."""
-    found = []
-    for template in (phrase for phrase in PHRASES if "{" in phrase):
-        escaped = re.sub(r"\\{(\w+)\\}", lambda m: _field(m[1]), re.escape(template))
-        found.append((template, re.compile(escaped)))
-    return tuple(found)
-
-
-def _field(name: str) -> str:
-    return f"(?P<{name}>.+)" if name == "name" else rf"(?P<{name}>-?[\d.]+)"
+    """Return the phrases with a name in them."""
+    named = [phrase for phrase in PHRASES if "{name}" in phrase]
+    return tuple((phrase, re.compile(re.escape(phrase).replace(r"\{name\}", "(?P<name>.+)"))) for phrase in named)

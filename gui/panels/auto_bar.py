@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from typing import Any
 from uuid import uuid4
 
-from autocontour.base.errors import AutoContourError, Cancelled
+from autocontour.base.errors import AutoContourError
 from autocontour.base.findings import Finding
-from autocontour.gui.look.language import tr, tr_count
+from autocontour.gui.look.language import sentence_of, tr, tr_count
 from autocontour.gui.panels.progress_strip import ProgressStrip
-from autocontour.gui.state.tasks import ContourTask
+from autocontour.gui.state.tasks import Task, contour_beside
 from autocontour.gui.state.workspace import Workspace
 from autocontour.patient.structures import Structure
 from autocontour.pipeline.worker import Order
@@ -24,8 +25,8 @@ class AutoBar(ProgressStrip):
     def __init__(self, workspace: Workspace) -> None:
         super().__init__(tr("Auto-contouring"))
         self.workspace = workspace
-        self.task: ContourTask | None = None
-        self._count = self._hands = 0
+        self.task: Task | None = None
+        self._count = self._hands = self.process_id = 0
         self._target = self._package = self._run = ""
         self.cancel.clicked.connect(self.stop)
         workspace.ct_changed.connect(self.stop)
@@ -48,17 +49,22 @@ class AutoBar(ProgressStrip):
         ct = self.workspace.ct
         if ct is None or self.is_running:
             return
+        self.process_id = 0
         self._count, self._hands, self._run = 0, self.workspace.hands, f"Auto-contour#{uuid4().hex[:8]}"
         self._target, self._package = target, package
-        self.task = ContourTask(ct, Order(template, names, package), self)
-        self.task.advanced.connect(self.show_progress)
-        free = self.workspace.when_free  # a stroke under way comes first
-        self.task.drawn.connect(lambda structure: free(partial(self._receive, structure)))
-        self.task.done.connect(lambda findings: free(partial(self._finish, findings)))
-        self.task.failed.connect(lambda error: free(partial(self._fail, error)))
+        task = self.task = contour_beside(ct, Order(template, names, package), self)
+        task.advanced.connect(self.show_progress)
+
+        def in_turn(act: Callable[[Any], object]) -> Callable[[object], None]:
+            """Let a stroke under way come first, and ignore a run that was stopped."""
+            return lambda content: self.workspace.when_free(lambda: act(content) if task is self.task else None)
+
+        task.sent.connect(in_turn(self._receive))
+        task.done.connect(in_turn(self._finish))
+        task.failed.connect(in_turn(self._fail))
         self.show_progress("Starting…", 0.0)
         self.show()
-        self.task.start()
+        task.start()
 
     def rerun(self, structure: Structure) -> None:
         """Draw one structure again, by the package that drew it if that is still there."""
@@ -70,12 +76,16 @@ class AutoBar(ProgressStrip):
 
     def stop(self) -> None:
         """Stop at once; what was drawn stays."""
-        if self.task is not None:
+        if self.task is not None and self.task.is_running:
             self.task.cancel()
-            self.task = None
+            self.workspace.say(tr("Auto-contouring was stopped; what was drawn so far is there."))
+        self.task = None
         self.hide()
 
-    def _receive(self, structure: Structure) -> None:
+    def _receive(self, structure: Structure | int) -> None:
+        if isinstance(structure, int):
+            self.process_id = structure
+            return
         self._count += 1
         named = replace(structure, name=self._target) if self._target else structure
         self.workspace.receive(named, run=self._run, hands=self._hands)
@@ -88,14 +98,11 @@ class AutoBar(ProgressStrip):
             "{count} structures drawn. Look at each before you approve it.",
         )
         missing = ", ".join(finding.where for finding in findings if finding.code == NOT_FOUND)
-        doubts = [f.message for f in findings if self._package and f.code.startswith("AC-MD")]
+        doubts = [sentence_of(f) for f in findings if self._package and f.code.startswith("AC-MD")]
         self.workspace.say(
             " ".join([drawn, tr("Not found: {names}.", names=missing) if missing else "", *doubts]).strip()
         )
 
     def _fail(self, error: AutoContourError) -> None:
         self.hide()
-        if isinstance(error, Cancelled):
-            self.workspace.say(tr("Auto-contouring was stopped; what was drawn so far is there."))
-        else:
-            self.workspace.say_error(error)
+        self.workspace.say_error(error)

@@ -8,7 +8,7 @@ from itertools import groupby
 from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy
 
-from autocontour.gui.look.language import tr, tr_count
+from autocontour.gui.look.language import in_window, tr, tr_count
 from autocontour.gui.look.phrases import step_in_words
 from autocontour.gui.state.workspace import Workspace
 
@@ -47,7 +47,7 @@ class RecoveryBar(QFrame):
         if case is None or not (case.recovered or case.findings):
             return
         self._sequence = case.sequence
-        damage = [f"{finding.message} {finding.remedy}".strip() for finding in case.findings]
+        damage = [in_window(finding) for finding in case.findings]
         self.words.setText(" ".join([recovered_in_words(case.recovered), *damage]).strip())
         self.words.setAccessibleName(self.words.text())
         QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self.words, self.words.text()))

@@ -20,10 +20,9 @@ from PySide6.QtWidgets import QCompleter, QLineEdit, QStyle, QStyledItemDelegate
 
 from autocontour.base.findings import Severity
 from autocontour.case import CaseStructure, actions
-from autocontour.case.need import assess_need
+from autocontour.case.need import Need, assess_need
 from autocontour.gui.look import theme
-from autocontour.gui.look.language import later, tr
-from autocontour.gui.look.phrases import in_words
+from autocontour.gui.look.language import in_window, later, sentence_of, tr
 from autocontour.gui.state.workspace import Workspace
 from autocontour.gui.views.derived import PerStructure
 from autocontour.patient.nomenclature import known_names
@@ -130,7 +129,7 @@ class StructureList(QAbstractListModel):
 
     def line(self, item: CaseStructure) -> str:
         """Return the second line of a row: its details, or while sorted by need why it needs a look."""
-        return (self.by_need and in_words(assess_need(item, self.workspace.seen).reason)) or self.details(item)
+        return (self.by_need and need_in_words(assess_need(item, self.workspace.seen))) or self.details(item)
 
     def _volume(self, structure: Structure) -> float:
         from autocontour.contouring import volume_cc
@@ -140,12 +139,17 @@ class StructureList(QAbstractListModel):
 
     def _tooltip(self, item: CaseStructure) -> str:
         lines = [f"{item.structure.name}: {self.details(item)}"]
-        lines += [f"• {finding.message} {finding.remedy}".strip() for finding in item.structure.findings]
+        lines += [f"• {in_window(finding)}" for finding in item.structure.findings]
         return "\n".join(lines)
 
     def _repaint(self) -> None:
         if self._items:
             self.dataChanged.emit(self.index(0), self.index(len(self._items) - 1))
+
+
+def need_in_words(need: Need) -> str:
+    """Return why a structure needs a look, in the language of the window; empty if it does not."""
+    return ", ".join(sentence_of(reason) for reason in need.reasons)
 
 
 def is_by_hand(item: CaseStructure) -> bool:

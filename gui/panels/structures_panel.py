@@ -22,10 +22,10 @@ from autocontour.base.findings import Finding, Severity
 from autocontour.case import CaseStructure
 from autocontour.case.need import assess_need, runs
 from autocontour.gui.look import theme
-from autocontour.gui.look.language import tr
-from autocontour.gui.look.phrases import as_sentence
+from autocontour.gui.look.language import in_window, tr
+from autocontour.gui.look.phrases import capital
 from autocontour.gui.panels.inputs import KeyList, SearchBox
-from autocontour.gui.panels.structure_list import RowDelegate, StructureList
+from autocontour.gui.panels.structure_list import RowDelegate, StructureList, need_in_words
 from autocontour.gui.state.workspace import Workspace
 
 FINDINGS_SHOWN = 3
@@ -186,7 +186,7 @@ class StructuresPanel(QFrame):
             lines.append(escape(tr("Drawn by {name}", name=f"{source.algorithm} {source.version}")))
         need = assess_need(item, self.workspace.seen)
         if need.is_open:
-            lines.insert(0, f"<b>{escape(as_sentence(need.reason))}</b>")
+            lines.insert(0, f"<b>{escape(capital(need_in_words(need)))}</b>")
         if len(findings) > FINDINGS_SHOWN:
             lines.append(tr("and {count} more: see the tooltip in the list", count=len(findings) - FINDINGS_SHOWN))
         return "<br>".join(lines)
@@ -226,7 +226,7 @@ class StructuresPanel(QFrame):
 def _linked(index: int, finding: Finding) -> str:
     """Return a finding as a line of the card; one that points at slices is a link to them."""
     sign = "▲" if finding.severity >= Severity.WARN else "·"
-    words = f"{sign} {escape(f'{finding.message} {finding.remedy}'.strip())}"
+    words = f"{sign} {escape(in_window(finding))}"
     if not finding.slices:
         return words
     color = theme.current.accent

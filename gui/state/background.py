@@ -7,18 +7,15 @@ flickers. Shapely and numpy let go of Python's lock while they compute, and betw
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as NotYet
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, Signal
 
 from autocontour.base.errors import AutoContourError, Cancelled
 from autocontour.base.jobs import Job
 from autocontour.gui.look.language import tr
+from autocontour.gui.state.tasks import Task
 
 if TYPE_CHECKING:
     from autocontour.gui.state.workspace import Workspace
@@ -26,19 +23,7 @@ if TYPE_CHECKING:
 
 BLINK_S = 0.05
 """How long the window waits for a result before it goes on without."""
-POLL_MS = 40
-"""How often the progress is looked at."""
 Result = TypeVar("Result")
-
-
-class _WatchedJob(Job):
-    """A job that remembers how far it is."""
-
-    stage, fraction = "", 0.0
-
-    def advance(self, stage: str, fraction: float) -> None:
-        self.stage, self.fraction = stage, fraction
-        super().advance(stage, fraction)
 
 
 class Background(QObject):
@@ -58,21 +43,17 @@ class Background(QObject):
     advanced = Signal(str, float, float)
     ended = Signal()
 
-    _pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="computing")
-
     def __init__(self, workspace: Workspace) -> None:
         super().__init__(workspace)
         self._workspace = workspace
         self._label = ""
         self.can_stop = True
-        self._future: Future[Any] | None = None
-        self._timer = QTimer(self, interval=POLL_MS)
-        self._timer.timeout.connect(self._poll)
+        self._task: Task | None = None
 
     @property
     def is_running(self) -> bool:
         """Whether something is being computed."""
-        return self._future is not None
+        return self._task is not None
 
     def run(
         self,
@@ -99,32 +80,32 @@ class Background(QObject):
             Whether it may be stopped; what writes a file is finished once it has begun.
         """
         if self.is_running:
-            self._workspace.said.emit(
-                tr("{what} is still being computed: wait for it, or cancel it.", what=tr(self._label)), True
+            self._workspace.refuse(
+                tr("{what} is still being computed: wait for it, or cancel it.", what=tr(self._label))
             )
             return
         state = self._workspace.state
-        self._label, self._apply, self.can_stop = label, apply, can_stop
+        self._label, self.can_stop = label, can_stop
         self._inputs = {number: state[number].structure.contours for number in numbers}
-        self._job, self._started = _WatchedJob(), time.monotonic()
-        self._future = self._pool.submit(compute, self._job)
-        try:
-            self._future.exception(BLINK_S)
-        except NotYet:
-            self._timer.start()
-            self.begun.emit(label)
+        task = self._task = Task(compute, self)
+        task.advanced.connect(self.advanced)
+        task.done.connect(lambda result: self._workspace.when_free(lambda: self._finish(task, apply, result)))
+        task.failed.connect(lambda error: self._workspace.when_free(lambda: self._fail(task, error)))
+        task.start()
+        if task.wait(BLINK_S):
+            task.deliver()
         else:
-            self._workspace.when_free(partial(self._finish, self._future))
+            self.begun.emit(label)
 
     def stop(self) -> None:
         """Stop; nothing is applied. What cannot be stopped is waited for."""
-        if self._future is None:
+        if self._task is None:
             return
         if self.can_stop:
             self._end()
         else:
-            self._future.exception()
-            self._finish(self._future)
+            self._task.wait()
+            self._task.deliver()
 
     def cancel(self) -> None:
         """Stop because the user asks for it, and say so."""
@@ -133,40 +114,27 @@ class Background(QObject):
             self.stop()
             self._workspace.say(tr("{what} was stopped; nothing has changed.", what=tr(label)))
 
-    def _poll(self) -> None:
-        if self._future is None:
-            return
-        if self._future.done():
-            self._timer.stop()
-            self._workspace.when_free(partial(self._finish, self._future))
-            return
-        job, passed = self._job, time.monotonic() - self._started
-        left = passed * (1 - job.fraction) / job.fraction if job.fraction > 0.05 else -1.0
-        self.advanced.emit(job.stage, job.fraction, left)
-
-    def _finish(self, finished: Future[Any]) -> None:
-        if finished is not self._future:
-            return  # stopped while it waited for the end of a stroke
-        future, apply, changed = self._end(), self._apply, self._changed_names()
-        try:
-            result = future.result()
-        except Cancelled:
-            return
-        except AutoContourError as error:
-            self._workspace.say_error(error)
-        except Exception as error:  # noqa: BLE001  (a thread must not die in silence: the window shows it)
-            words = tr("{what} failed: {why}.", what=tr(self._label), why=f"{type(error).__name__}: {error}")
-            self._workspace.say_error(AutoContourError("AC-GUI-004", words, tr("Nothing has changed.")))
-        else:
-            if changed:
-                words = tr(
+    def _finish(self, task: Task, apply: Callable[[Any], object], result: object) -> None:
+        if task is not self._task:
+            return  # stopped meanwhile
+        self._end()
+        changed = self._changed_names()
+        if changed:
+            self._workspace.refuse(
+                tr(
                     "{what} was not applied: {names} changed while it was computed. Do it again.",
                     what=tr(self._label),
                     names=changed,
                 )
-                self._workspace.said.emit(words, True)
-            else:
-                apply(result)
+            )
+        else:
+            apply(result)
+
+    def _fail(self, task: Task, error: AutoContourError) -> None:
+        if task is self._task:
+            self._end()
+            if not isinstance(error, Cancelled):
+                self._workspace.say_error(error)
 
     def _changed_names(self) -> str:
         state = self._workspace.state
@@ -178,13 +146,11 @@ class Background(QObject):
                 names.append(state[number].structure.name)
         return ", ".join(names)
 
-    def _end(self) -> Future[Any]:
-        assert self._future is not None  # only called while running
-        self._job.cancel()
-        self._timer.stop()
-        future, self._future = self._future, None
+    def _end(self) -> None:
+        assert self._task is not None  # only called while running
+        self._task.cancel()
+        self._task = None
         self.ended.emit()
-        return future
 
 
 def redraw_beside(

@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from autocontour.contouring import volume_cc
 from autocontour.gui.look.language import later
-from autocontour.gui.state.tasks import ThreadTask
+from autocontour.gui.state.tasks import Task
 from autocontour.gui.state.workspace import Workspace
 from autocontour.patient.geometry import VolumeGeometry
 from autocontour.patient.matching import find_partner
@@ -123,7 +123,7 @@ class Comparison(QObject):
         self.is_shown = False
         self.sets = [Compared(AUTOMATIC, STYLES[0])]
         self._is_busy = is_busy
-        self._task: ThreadTask | None = None
+        self._task: Task | None = None
         self._timer = QTimer(self, interval=SETTLE_MS, singleShot=True)
         self._timer.timeout.connect(self._measure)
         workspace.ct_changed.connect(self._forget)
@@ -202,14 +202,12 @@ class Comparison(QObject):
         waiting = [one for one in self.sets if one.contours]
         theirs = [one.contours for one in waiting]
         # The task looks at contours, which never change: an edit makes others, and drops the task.
-        task = ThreadTask(
-            lambda job: [compare_contours(mine, other, geometry) for other in job.track(theirs, "")], self
-        )
+        task = Task(lambda job: [compare_contours(mine, other, geometry) for other in job.track(theirs, "")], self)
         task.done.connect(partial(self._take, task, waiting))
         self._task = task
         task.start()
 
-    def _take(self, task: ThreadTask, sets: list[Compared], metrics: list[PairMetrics]) -> None:
+    def _take(self, task: Task, sets: list[Compared], metrics: list[PairMetrics]) -> None:
         if task is not self._task:
             return
         self._task = None

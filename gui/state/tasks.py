@@ -1,35 +1,53 @@
-"""Long work beside the window: in a thread where it only reads, in a process of its own where it computes."""
+"""Work off the window's thread: a function of a job in a thread, whose signals arrive in the window's own thread."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotYet
 from typing import Any, ClassVar
 
-from PySide6.QtCore import QObject, Qt, QTimer, Signal
+from PySide6.QtCore import QObject, Qt, Signal
 from shiboken6 import isValid
 
 from autocontour.base.errors import AutoContourError, Cancelled
-from autocontour.base.jobs import Job
-from autocontour.gui.look.language import tr
+from autocontour.base.jobs import Job, seconds_left
 from autocontour.patient.volume import CTVolume
 from autocontour.pipeline.worker import Advanced, ContourProcess, Done, Drawn, Order
 
-POLL_MS = 40
+NEWS_S = 0.04
+"""How often progress is told: more often than the eye sees would only fill the window's queue."""
+POLL_S = 0.05
+WORKERS = 4
 
 
-class _SignalJob(Job):
-    """A job that tells the window how far it is."""
+class TaskJob(Job):
+    """The job of a task: tells the window how far it is, and sends what is ready before the end."""
 
-    def __init__(self, say: Callable[[str, float], None]) -> None:
+    def __init__(self, tell: Callable[..., None]) -> None:
         super().__init__()
-        self._say = say
+        self._tell = tell
+        self._begun, self._told, self._stage = time.monotonic(), 0.0, ""
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether it is to stop."""
+        return self._cancel.is_set()
 
     def advance(self, stage: str, fraction: float) -> None:
-        """Tell it."""
-        self._say(stage, fraction)
+        """Tell how far it is."""
+        now = time.monotonic()
+        if stage != self._stage:
+            self._stage, self._begun, self._told = stage, now, 0.0
+        if now - self._told >= NEWS_S or fraction >= 1:
+            self._told = now
+            self._tell("advanced", stage, fraction, seconds_left(self._begun, fraction))
         super().advance(stage, fraction)
+
+    def send(self, result: object) -> None:
+        """Hand over a part of the result that is ready."""
+        self._tell("sent", result)
 
 
 class _Courier(QObject):
@@ -39,105 +57,116 @@ class _Courier(QObject):
     and the task with it, went away at that moment.
     """
 
-    sent = Signal(object, str, tuple)
+    carried = Signal(object, str, tuple)
     """Task, which of its signals, and what it carries."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.sent.connect(self._hand_over, Qt.ConnectionType.QueuedConnection)
+        self.carried.connect(self._hand_over, Qt.ConnectionType.QueuedConnection)
 
-    def _hand_over(self, task: ThreadTask, name: str, content: tuple[Any, ...]) -> None:
+    def _hand_over(self, task: Task, name: str, content: tuple[Any, ...]) -> None:
         if isValid(task):
-            getattr(task, name).emit(*content)
+            task.deliver() if name == "ended" else getattr(task, name).emit(*content)
 
 
-class ThreadTask(QObject):
-    """A function of a job, run in a thread; its signals arrive in the window's own thread."""
+class Task(QObject):
+    """A function of a job, run in a thread; its signals arrive in the window's own thread.
 
-    advanced = Signal(str, float)
-    done = Signal(object)
-    failed = Signal(object)
-
-    _pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="reading")
-    _courier: ClassVar[_Courier | None] = None
-
-    def __init__(self, function: Callable[[Job], Any], parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        if ThreadTask._courier is None:
-            ThreadTask._courier = _Courier()
-        self.job: Job = _SignalJob(partial(self._say, "advanced"))
-        self._function = function
-
-    def start(self) -> None:
-        """Begin."""
-        self._pool.submit(self._run)
-
-    def _run(self) -> None:
-        try:
-            result = self._function(self.job)
-        except AutoContourError as error:
-            self._say("failed", error)
-        except Exception as error:  # noqa: BLE001  (a thread must not die in silence: the window shows it)
-            self._say(
-                "failed",
-                AutoContourError("AC-GUI-001", tr("This failed: {why}.", why=f"{type(error).__name__}: {error}")),
-            )
-        else:
-            self._say("done", result)
-
-    def _say(self, name: str, *content: object) -> None:
-        assert ThreadTask._courier is not None  # made with the first task
-        ThreadTask._courier.sent.emit(self, name, content)
-
-
-class ContourTask(QObject):
-    """Auto-contouring in a process of its own: it can be stopped at once, and if it crashes nothing is lost."""
+    Signals
+    -------
+    advanced
+        Stage, fraction, and seconds left (below zero: not known).
+    sent
+        A part of the result that was ready before the end.
+    done, failed
+        The result, or the error; one of them, once.
+    """
 
     advanced = Signal(str, float, float)
-    """Stage, fraction, and seconds left (below zero: not known)."""
-    drawn = Signal(object)
-    """A structure as soon as it is ready."""
+    sent = Signal(object)
     done = Signal(object)
-    """The findings about the whole."""
     failed = Signal(object)
 
-    def __init__(self, ct: CTVolume, order: Order, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self._worker = ContourProcess(ct, order)
-        self._timer = QTimer(self, interval=POLL_MS)
-        self._timer.timeout.connect(self._poll)
+    _pool = ThreadPoolExecutor(max_workers=WORKERS, thread_name_prefix="beside-the-window")
+    _courier: ClassVar[_Courier | None] = None
 
-    def start(self) -> None:
-        """Begin."""
-        self._worker.start()
-        self._timer.start()
+    def __init__(self, function: Callable[[TaskJob], Any], parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        if Task._courier is None:
+            Task._courier = _Courier()
+        self.job = TaskJob(self._tell)
+        self._function = function
+        self._future: Future[Any] | None = None
+        self._is_delivered = False
 
     @property
     def is_running(self) -> bool:
-        """Whether it still draws."""
-        return self._worker.is_running
+        """Whether it has begun and its end was not delivered yet."""
+        return self._future is not None and not self._is_delivered
 
-    @property
-    def process_id(self) -> int | None:
-        """Of the process, for those who watch it."""
-        return self._worker.process_id
+    def start(self) -> None:
+        """Begin."""
+        self._future = self._pool.submit(self._function, self.job)
+        self._future.add_done_callback(lambda _: self._tell("ended"))
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait for the end and return whether it has come."""
+        if self._future is None:
+            return False
+        try:
+            self._future.exception(seconds)
+        except NotYet:
+            return False
+        return True
 
     def cancel(self) -> None:
-        """Stop at once; what was drawn so far stays."""
-        if self.is_running:
-            self._timer.stop()
-            self._worker.stop()
-            self.failed.emit(Cancelled())
+        """Ask it to stop; it ends with `Cancelled`."""
+        self.job.cancel()
 
-    def _poll(self) -> None:
-        for event in self._worker.poll():
-            if not self.is_running:
-                self._timer.stop()
-            if isinstance(event, Advanced):
-                self.advanced.emit(event.stage, event.fraction, event.seconds_left)
-            elif isinstance(event, Drawn):
-                self.drawn.emit(event.structure)
-            elif isinstance(event, Done):
-                self.done.emit(event.findings)
-            else:
-                self.failed.emit(event.error)
+    def deliver(self) -> None:
+        """Emit `done` or `failed`, unless that has been."""
+        future = self._future
+        if future is None or not future.done() or self._is_delivered:
+            return
+        self._is_delivered = True
+        error = future.exception()
+        if error is None:
+            self.done.emit(future.result())
+        elif isinstance(error, AutoContourError):
+            self.failed.emit(error)
+        else:  # a thread must not die in silence: the window shows it
+            self.failed.emit(AutoContourError("AC-GUI-001", reason=f"{type(error).__name__}: {error}"))
+
+    def _tell(self, name: str, *content: object) -> None:
+        assert Task._courier is not None  # made with the first task
+        Task._courier.carried.emit(self, name, content)
+
+
+def contour_beside(ct: CTVolume, order: Order, parent: QObject | None = None) -> Task:
+    """Return a task that contours in a process of its own: it can be stopped, and if it crashes nothing is lost.
+
+    It sends the process's number, then each structure as soon as it is ready; its result are the findings.
+    """
+
+    def run(job: TaskJob) -> object:
+        process = ContourProcess(ct, order)
+        try:
+            process.start()
+            job.send(process.process_id)
+            while process.is_running:
+                for event in process.poll(POLL_S):
+                    if isinstance(event, Advanced):
+                        job.advance(event.stage, event.fraction)
+                    elif isinstance(event, Drawn):
+                        job.send(event.structure)
+                    elif isinstance(event, Done):
+                        return event.findings
+                    else:
+                        raise event.error
+                if job.is_cancelled:
+                    raise Cancelled
+        finally:
+            process.stop()
+        raise Cancelled
+
+    return Task(run, parent)

@@ -15,7 +15,7 @@ from autocontour.base.errors import AutoContourError
 from autocontour.base.findings import Finding
 from autocontour.case import Case, CaseState, CaseStructure, Edit, actions
 from autocontour.case.need import slices_by_finding
-from autocontour.gui.look.language import tr
+from autocontour.gui.look.language import in_window, tr
 from autocontour.gui.look.phrases import in_words
 from autocontour.gui.state.background import Background
 from autocontour.gui.views.planes import Plane, PlaneGrid, body_voxels
@@ -406,7 +406,7 @@ class Workspace(QObject):
 
     def say_error(self, error: AutoContourError) -> None:
         """Tell the user why something was refused."""
-        self.said.emit(f"{error.message} {error.remedy}".strip(), True)
+        self.refuse(in_window(error))
 
     def receive(self, structure: Structure, *, run: str = "", hands: int | None = None) -> None:
         """Take in a structure that was just drawn: a new one, or in place of the unprotected one of its name.

@@ -23,7 +23,6 @@ from autocontour.edits import (
 )
 from autocontour.edits.strokes import Point2
 from autocontour.gui.look.language import tr
-from autocontour.gui.look.phrases import in_words
 from autocontour.gui.tools.base import Pointer, Stroke, Tool, cosmetic_pen, draw_proposal
 from autocontour.gui.tools.brush import ERASER_COLOR
 from autocontour.patient.structures import Contours
@@ -88,7 +87,7 @@ class Flood(Tool):
         draw_proposal(painter, outline, color)
         painter.setPen(cosmetic_pen(QColor(240, 240, 240, 150), 1.0, Qt.PenStyle.DashLine))
         painter.drawEllipse(QPointF(*seed), self.radius_mm, self.radius_mm)
-        words = in_words(str(hu_range))
+        words = range_in_words(hu_range)
         words = words if outline is not None else tr("nothing here is {range}", range=words)
         through = self._goes_through if self.busy else pointer.through
         write_beside(
@@ -122,6 +121,16 @@ class Flood(Tool):
             return joined_changes(contours, flood(ct, hu_range, region, (z, seed), job), takes=takes)
 
         space.background.run(self.name, (number,), compute, lambda changes: space.redraw(self.name, changes, number))
+
+
+def range_in_words(hu_range: HURange) -> str:
+    """Return a range of HU in the language of the window."""
+    low, high = f"{hu_range.low_hu:.0f}", f"{hu_range.high_hu:.0f}"
+    if math.isinf(hu_range.low_hu):
+        return tr("any HU") if math.isinf(hu_range.high_hu) else tr("below {number} HU", number=high)
+    if math.isinf(hu_range.high_hu):
+        return tr("above {number} HU", number=low)
+    return tr("{low} to {high} HU", low=low, high=high)
 
 
 def joined_changes(before: Contours, found: Contours, *, takes: bool) -> dict[int, Outline]:

@@ -836,10 +836,6 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>나중에</translation>
     </message>
     <message>
-      <source>Nothing has changed.</source>
-      <translation>바뀐 것은 없습니다.</translation>
-    </message>
-    <message>
       <source>Nothing is thrown away: the changes are there when the scan is opened again</source>
       <translation>아무것도 버리지 않습니다. 이 CT를 다시 열면 변경 내용이 그대로 있습니다</translation>
     </message>
@@ -1316,10 +1312,6 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>작업에 실패했습니다({fault}). 윤곽은 저장되어 있습니다.</translation>
     </message>
     <message>
-      <source>This failed: {why}.</source>
-      <translation>실패했습니다: {why}.</translation>
-    </message>
-    <message>
       <source>This is the last slice of the scan.</source>
       <translation>CT의 마지막 슬라이스입니다.</translation>
     </message>
@@ -1516,10 +1508,6 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>최초 윤곽</translation>
     </message>
     <message>
-      <source>as it first came, nothing changed</source>
-      <translation>최초 윤곽 그대로, 변경 없음</translation>
-    </message>
-    <message>
       <source>autocontour — contouring</source>
       <translation>autocontour — 컨투어링</translation>
     </message>
@@ -1680,10 +1668,6 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>잠김</translation>
     </message>
     <message>
-      <source>looked at, not approved</source>
-      <translation>확인함, 미승인</translation>
-    </message>
-    <message>
       <source>looking for the range</source>
       <translation>범위를 찾는 중</translation>
     </message>
@@ -1698,14 +1682,6 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>minus  (difference)</source>
       <translation>minus  (차집합)</translation>
-    </message>
-    <message>
-      <source>network unsure ({number})</source>
-      <translation>모델 불확실 ({number})</translation>
-    </message>
-    <message>
-      <source>never looked at</source>
-      <translation>미확인</translation>
     </message>
     <message>
       <source>no description</source>
@@ -1742,10 +1718,6 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>note</source>
       <translation>참고</translation>
-    </message>
-    <message>
-      <source>nothing drawn</source>
-      <translation>윤곽 없음</translation>
     </message>
     <message>
       <source>nothing here is {range}</source>
@@ -1960,24 +1932,12 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>구조물 {count}개를 {file} 파일에 저장했습니다 ({status}).</translation>
     </message>
     <message>
-      <source>{length} mm of new outline on {number} slice</source>
-      <translation>슬라이스 {number}개에 새 윤곽 {length} mm</translation>
-    </message>
-    <message>
-      <source>{length} mm of new outline on {number} slices</source>
-      <translation>슬라이스 {number}개에 새 윤곽 {length} mm</translation>
-    </message>
-    <message>
       <source>{low} to {high} HU</source>
       <translation>{low} ~ {high} HU</translation>
     </message>
     <message>
       <source>{minutes:.1f} min of editing</source>
       <translation>편집 {minutes:.1f}분</translation>
-    </message>
-    <message>
-      <source>{minutes} min {seconds} s</source>
-      <translation>{minutes}분 {seconds}초</translation>
     </message>
     <message>
       <source>{name} against</source>
@@ -2024,22 +1984,6 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>{name}: 숨겨져 있어 다시 표시했습니다.</translation>
     </message>
     <message>
-      <source>{number} finding</source>
-      <translation>지적 사항 {number}건</translation>
-    </message>
-    <message>
-      <source>{number} findings</source>
-      <translation>지적 사항 {number}건</translation>
-    </message>
-    <message>
-      <source>{number} place not looked at</source>
-      <translation>미확인 부위 {number}곳</translation>
-    </message>
-    <message>
-      <source>{number} places not looked at</source>
-      <translation>미확인 부위 {number}곳</translation>
-    </message>
-    <message>
       <source>{plane} view</source>
       <translation>{plane} 화면</translation>
     </message>
@@ -2052,20 +1996,12 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>{patients}, {scans}.</translation>
     </message>
     <message>
-      <source>{seconds} s</source>
-      <translation>{seconds}초</translation>
-    </message>
-    <message>
       <source>{structures}: no problems.</source>
       <translation>{structures}: 문제 없음.</translation>
     </message>
     <message>
       <source>{structures}: {problems}.</source>
       <translation>{structures}: {problems}.</translation>
-    </message>
-    <message>
-      <source>{what} failed: {why}.</source>
-      <translation>{what} 실패: {why}.</translation>
     </message>
     <message>
       <source>{what} is still being computed: wait for it, or cancel it.</source>

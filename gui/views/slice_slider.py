@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QToolTip, QWidget
 from autocontour.base.findings import Severity
 from autocontour.case.need import runs
 from autocontour.gui.look import theme
-from autocontour.gui.look.language import later, tr
+from autocontour.gui.look.language import later, sentence_of, tr
 from autocontour.gui.state.workspace import Workspace
 from autocontour.gui.views.planes import Plane
 
@@ -75,7 +75,7 @@ class SliceSlider(QWidget):
         """Return what is to be said of the marks at a height; what the slider is where there are none."""
         marked = self.workspace.marked_slices()
         near = [z for z in marked if abs(self._y(z) - y) <= NEAR_PX]
-        lines = dict.fromkeys(finding.message for z in near for finding in marked[z])
+        lines = dict.fromkeys(sentence_of(finding) for z in near for finding in marked[z])
         if any(abs(self._y(z) - y) <= NEAR_PX for z in self.differing):
             lines[tr("Here the compared outlines differ.")] = None
         return "\n".join(lines) if lines else tr(HELP)

@@ -40,12 +40,12 @@ def test_new_outline_is_what_does_not_lie_on_the_first_one():
     effort = measure_effort(replace(one, structure=replace(one.structure, contours=contours)), 130.2)
     assert effort.new_outline_mm == pytest.approx(39.0, abs=0.2)
     assert (effort.edited_slices, effort.drawn_slices) == (2, 5)  # an equal outline is no edit, a deleted one is
-    assert effort.told() == "2 min 10 s, 39 mm of new outline on 2 slices"
+    assert effort.summary().message == "2 min 10 s, 39 mm of new outline on 2 slices"
     assert (effort.drawn_by, effort.confidence) == ("net 2", 0.9)
 
 
 def test_what_nobody_changed_says_so():
-    assert measure_effort(item(), 0.0).told() == "as it first came, nothing changed"
+    assert measure_effort(item(), 0.0).summary().message == "unchanged since import"
 
 
 def test_it_is_recorded_at_approval_and_at_the_end(case):

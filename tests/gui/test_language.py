@@ -3,17 +3,25 @@
 import ast
 import importlib.util
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QTimer, QTranslator
+from PySide6.QtCore import Qt, QTimer, QTranslator
 from PySide6.QtWidgets import QApplication, QLabel, QMessageBox
 
-from autocontour.case.need import assess_need
+from autocontour.base.errors import CaseError
+from autocontour.base.findings import Finding, Severity
+from autocontour.case import Edit
+from autocontour.case.effort import measure_effort
+from autocontour.case.need import Need, assess_need
+from autocontour.edits import HURange
 from autocontour.gui.app.actions import ACTIONS
-from autocontour.gui.look.language import CONTEXT, FOLDER, NAMES, language_of, tr, tr_count, use_language
+from autocontour.gui.look.language import CONTEXT, FOLDER, NAMES, language_of, sentence_of, tr, tr_count, use_language
 from autocontour.gui.look.phrases import PHRASES, as_sentence, in_words, step_in_words
+from autocontour.gui.panels.structure_list import need_in_words
 from autocontour.gui.state.settings import ViewerSettings
+from autocontour.gui.tools.flood import range_in_words
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = importlib.util.spec_from_file_location("translations", ROOT / "installer" / "translations.py")
@@ -135,17 +143,32 @@ def test_a_refusal_is_korean_and_names_the_structure(korean_window):
     assert korean_window.toast.text() == "Heart: 잠겨 있습니다. 변경하려면 잠금을 해제하세요."
 
 
-def test_why_a_structure_needs_a_look_is_korean(korean_window):
+def test_why_a_structure_needs_a_look_and_what_it_took_is_korean(korean_window):
     window = korean_window
-    reason = assess_need(window.workspace.current, {}).reason
-    assert reason == "never looked at"
-    assert in_words(reason) == "미확인"
-    assert in_words("2 findings, 1 place not looked at") == "지적 사항 2건, 미확인 부위 1곳"
-    assert in_words("2 min 10 s, 84 mm of new outline on 6 slices") == "2분 10초, 슬라이스 6개에 새 윤곽 84 mm"
-    assert in_words("-30 to 150 HU") == "-30 ~ 150 HU"
+    assert need_in_words(assess_need(window.workspace.current, {})) == "미확인"
+    findings = (Finding.of("AC-RV-001", count=2), Finding.of("AC-RV-004", count=1))
+    assert need_in_words(Need((1.0, 1.0), findings)) == "지적 사항 2건, 미확인 부위 1곳"
+    effort = replace(measure_effort(window.workspace.current, 130.0), edited_slices=6, new_outline_mm=84.0)
+    assert sentence_of(effort.summary()) == "2분 10초, 슬라이스 6개에 새 윤곽 84 mm"
+    assert range_in_words(HURange(-30, 150)) == "-30 ~ 150 HU"
     assert in_words("Add structures of lung") == "lung 부위 구조물 추가"
     assert in_words("what nobody has foreseen") == "what nobody has foreseen"
     assert as_sentence("reading the CT") == "CT를 읽는 중"
+
+
+def test_findings_and_errors_are_korean(korean_window):
+    window, space = korean_window, korean_window.workspace
+    finding = Finding.of("AC-GUI-001", "Heart", (12,), severity=Severity.WARN, reason="X")
+    space.apply(Edit("Findings", fields={1: {"findings": (finding,)}}))
+    words = "프로그램 오류로 실패했습니다"
+    assert words in window.panel.facts.text()
+    assert words in window.panel.model.data(window.panel.model.index(0), Qt.ItemDataRole.ToolTipRole)
+    slider = window.views.slider
+    assert words in slider.told(slider._y(12))
+    window.act("next_mark")
+    assert words in window.toast.text()
+    space.say_error(CaseError("AC-CASE-003"))
+    assert window.toast.text() == "이 구조물 세트는 다른 스캔에 속합니다. 구조물을 그린 CT와 함께 여십시오."
 
 
 def test_recovered_steps_name_what_they_changed(korean):

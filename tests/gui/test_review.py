@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import threading
+from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
@@ -166,7 +167,8 @@ def test_a_killed_worker_loses_nothing_and_is_said(patient, qtbot):
     drawn(patient, qtbot, ("Lung_L",))
     before = patient.workspace.state
     patient.auto_bar.start("", ("Lung_L", "Lung_R"))
-    os.kill(patient.auto_bar.task.process_id, signal.SIGKILL)
+    qtbot.waitUntil(lambda: patient.auto_bar.process_id > 0)
+    os.kill(patient.auto_bar.process_id, signal.SIGKILL)
     qtbot.waitUntil(lambda: not patient.auto_bar.is_running, timeout=10_000)
     assert patient.workspace.state is before
     assert "unexpectedly" in patient.toast.text()
@@ -174,10 +176,14 @@ def test_a_killed_worker_loses_nothing_and_is_said(patient, qtbot):
 
 def test_auto_contouring_can_be_stopped_at_once(patient, qtbot):
     patient.auto_bar.start("", ("External",))
-    process = patient.auto_bar.task._worker._process
+    qtbot.waitUntil(lambda: patient.auto_bar.process_id > 0)
+    process_id = patient.auto_bar.process_id
     patient.auto_bar.cancel.click()
-    assert not process.is_alive()
     assert not patient.auto_bar.isVisible()
+    assert not patient.auto_bar.is_running
+    assert "stopped" in patient.toast.text()
+    qtbot.waitUntil(lambda: not Path(f"/proc/{process_id}/exe").exists(), timeout=5_000)
+    assert patient.workspace.state.items == ()
     assert threading.active_count() < 20
 
 
@@ -310,7 +316,7 @@ def test_a_folder_is_dropped_in(window, qtbot, phantom_folder):
 def test_a_folder_without_a_scan_is_refused_in_words(window, qtbot, tmp_path):
     window.open_path(tmp_path)
     qtbot.waitUntil(window.toast.isVisible, timeout=10_000)
-    assert "no DICOM" in window.toast.text()
+    assert "No DICOM" in window.toast.text()
 
 
 def test_a_fault_of_the_program_is_said(opened, capsys):
