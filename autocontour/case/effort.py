@@ -64,10 +64,10 @@ class Effort:
         minutes, seconds = divmod(round(self.editing_seconds), 60)
         if not self.edited_slices:
             return Finding.of("AC-RV-010")
-        outline = {"length": self.new_outline_mm, "count": self.edited_slices}
+        length, count = self.new_outline_mm, self.edited_slices
         if minutes:
-            return Finding.of("AC-RV-011", minutes=minutes, seconds=seconds, **outline)
-        return Finding.of("AC-RV-012", seconds=seconds, **outline)
+            return Finding.of("AC-RV-011", minutes=minutes, seconds=seconds, length=length, count=count)
+        return Finding.of("AC-RV-012", seconds=seconds, length=length, count=count)
 
 
 def measure_effort(item: CaseStructure, editing_seconds: float) -> Effort:

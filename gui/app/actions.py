@@ -1,4 +1,7 @@
-"""Every action of the program, in one table: menus, tool bars, keys and the cheat sheet are made from it."""
+"""Every action of the program, in one table: menus, tool bars, keys and the cheat sheet are made from it.
+
+The tools bring their own rows (`autocontour.gui.tools.register`).
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ from autocontour.gui.app import commands, drawing, exporting, reviewing, shaping
 from autocontour.gui.app.thresholding import ask_threshold
 from autocontour.gui.look.language import later
 from autocontour.gui.state.workspace import Workspace
+from autocontour.gui.tools import TOOLS as REGISTERED
+from autocontour.gui.tools import Navigate, Tool
 
 if TYPE_CHECKING:
     from autocontour.gui.app.window import MainWindow
@@ -57,14 +62,28 @@ def _on(command: Callable[[Workspace], object]) -> Handler:
     return lambda window: command(window.workspace)
 
 
-def _tool(name: str) -> Handler:
-    return lambda window: window.take_tool(name)
-
-
 FILE, EDIT, TOOLS, SLICES, STRUCTURE, VIEW, REVIEW, HELP = (
     later("File"), later("Edit"), later("Tools"), later("Slices"),
     later("Structure"), later("View"), later("Review"), later("Help"),
 )  # fmt: skip
+
+
+def all_actions() -> list[ActionRow]:
+    """Return every action, with one for each registered tool at the head of the tools' menu."""
+    rows = list(ACTIONS)
+    at = next(index for index, row in enumerate(rows) if row.menu == TOOLS)
+    rows[at:at] = [_take(tool) for tool in REGISTERED.values()]
+    return rows
+
+
+def _take(tool: type[Tool]) -> ActionRow:
+    def take(window: MainWindow) -> None:
+        # Navigating is what is left when a tool is put down; its key Esc breaks a stroke off as well.
+        window.put_down_tool() if tool is Navigate else window.take_tool(tool.identity)
+
+    icon = tool.icon or tool.identity
+    return ActionRow(tool.identity, TOOLS, tool.name, tool.tip, tool.keys, take, icon, tool=True, needs="ct")
+
 
 ACTIONS: tuple[ActionRow, ...] = (
     ActionRow(
@@ -104,75 +123,6 @@ ACTIONS: tuple[ActionRow, ...] = (
     ActionRow(
         "redo", EDIT, "Redo", "Do the next step again", "Ctrl+Shift+Z Ctrl+Y", _on(Workspace.redo), "redo", needs="ct"
     ),
-    ActionRow(
-        "navigate",
-        TOOLS,
-        "Navigate",
-        "Move the crosshair; a click on an outline selects it",
-        "V Esc",
-        lambda w: w.put_down_tool(),
-        "navigate",
-        tool=True,
-        needs="ct",
-    ),
-    ActionRow(
-        "brush",
-        TOOLS,
-        "Brush",
-        "Paint, a ball in side views; Shift takes away; Shift+wheel or [ ] sizes",
-        "B",
-        _tool("brush"),
-        "brush",
-        tool=True,
-        needs="ct",
-    ),
-    ActionRow("eraser", TOOLS, "Eraser", "Wipe off; Shift adds", "E", _tool("eraser"), "eraser", tool=True, needs="ct"),
-    ActionRow("push", TOOLS, "Push", "Nudge the outline like clay", "P", _tool("push"), "push", tool=True, needs="ct"),
-    ActionRow(
-        "freehand",
-        TOOLS,
-        "Freehand",
-        "Draw round what to add; Shift cuts away",
-        "F",
-        _tool("freehand"),
-        "freehand",
-        tool=True,
-        needs="ct",
-    ),
-    ActionRow(
-        "smart",
-        TOOLS,
-        "Smart brush",
-        "Paint only what looks like where the stroke begins",
-        "G",
-        _tool("smart"),
-        "smart",
-        tool=True,
-        needs="ct",
-    ),
-    ActionRow(
-        "flood",
-        TOOLS,
-        "Flood",
-        "Take what looks like the seed; drag says how far, [ ] the range; Shift takes away; Ctrl through the slices",
-        "W",
-        _tool("flood"),
-        "flood",
-        tool=True,
-        needs="ct",
-    ),
-    ActionRow(
-        "points",
-        TOOLS,
-        "Points",
-        "Drag single points; Shift takes one out",
-        "D",
-        _tool("points"),
-        "points",
-        tool=True,
-        needs="ct",
-    ),
-    ActionRow("ruler", TOOLS, "Ruler", "Measure a distance", "R", _tool("ruler"), "ruler", tool=True, needs="ct"),
     ActionRow("smaller", TOOLS, "Smaller", "Make the tool smaller", "[", lambda w: w.size_tool(1 / 1.15), needs="ct"),
     ActionRow("larger", TOOLS, "Larger", "Make the tool larger", "]", lambda w: w.size_tool(1.15), needs="ct"),
     ActionRow(

@@ -30,7 +30,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from autocontour.gui.app.actions import ACTIONS, ActionRow
+from autocontour.gui.app.actions import ActionRow, all_actions
 from autocontour.gui.app.collecting import collect_on_gui_thread
 from autocontour.gui.app.intake import Intake
 from autocontour.gui.look import theme
@@ -50,23 +50,12 @@ from autocontour.gui.panels.welcome import WelcomePage
 from autocontour.gui.state.comparison import Comparison
 from autocontour.gui.state.settings import ViewerSettings
 from autocontour.gui.state.workspace import Workspace
-from autocontour.gui.tools import Brush, Eraser, Flood, Freehand, Navigate, Points, Push, Ruler, SmartBrush, Tool
+from autocontour.gui.tools import TOOLS
 from autocontour.gui.views.planes import Plane
 from autocontour.gui.views.view_grid import ViewGrid
 from autocontour.gui.views.windowing import AUTO, PRESETS, fit_window
 from autocontour.patient.volume import CTVolume
 
-TOOL_CLASSES: dict[str, type[Tool]] = {
-    "navigate": Navigate,
-    "brush": Brush,
-    "eraser": Eraser,
-    "push": Push,
-    "freehand": Freehand,
-    "smart": SmartBrush,
-    "flood": Flood,
-    "points": Points,
-    "ruler": Ruler,
-}
 WHILE_BUSY = ("navigate", "smaller", "larger")
 """Actions that a busy tool allows: Esc breaks its stroke off, the size keys are part of it."""
 LOW_PX, SMALL_ICON = 780, 20
@@ -75,10 +64,7 @@ STRUCTURE_MENU = (
     *("rename", "color", "type", "lock", "duplicate", "", "margin", "boolean", "crop", "move", ""),
     *("rerun", "revert", "statistics", "", "remove"),
 )
-SIDE_BAR = (
-    *("navigate", "", "brush", "eraser", "push", "freehand", "smart", "flood", "points", ""),
-    *("interpolate", "copy_up", "smooth", "margin", "boolean", "delete_here", "", "ruler"),
-)
+SIDE_COMMANDS = ("interpolate", "copy_up", "smooth", "margin", "boolean", "delete_here")
 
 
 class MainWindow(QMainWindow):
@@ -106,10 +92,11 @@ class MainWindow(QMainWindow):
         self.setWindowTitle("autocontour")
         self.setAcceptDrops(True)
         self._build()
-        self.tools = {name: made(self.workspace) for name, made in TOOL_CLASSES.items()}
+        self.tools = {name: tool(self.workspace) for name, tool in TOOLS.items()}
         for name, tool in self.tools.items():
             tool.radius_mm = self.settings.radius(name, tool.radius_mm)
         self.intake = Intake(self, case_root)
+        self.rows = all_actions()
         self._build_actions()
         self._listen()
         self.take_tool("navigate")
@@ -159,12 +146,12 @@ class MainWindow(QMainWindow):
         self.statusBar().addPermanentWidget(self._tool_label)
 
     def _build_actions(self) -> None:
-        menus = {group: self.menuBar().addMenu(tr(group)) for group in dict.fromkeys(row.menu for row in ACTIONS)}
-        for row in ACTIONS:
+        menus = {group: self.menuBar().addMenu(tr(group)) for group in dict.fromkeys(row.menu for row in self.rows)}
+        for row in self.rows:
             action = self._action(row)
             self.actions_by_name[row.name] = action
             menus[row.menu].addAction(action)
-        for bar, names in ((self.main_bar, MAIN_BAR), (self.side_bar, SIDE_BAR)):
+        for bar, names in ((self.main_bar, MAIN_BAR), (self.side_bar, _side_bar())):
             for name in names:
                 bar.addAction(self.actions_by_name[name]) if name else bar.addSeparator()
         self._dress_icons()
@@ -198,7 +185,7 @@ class MainWindow(QMainWindow):
         self.actions_by_name[name].trigger()
 
     def _dress_icons(self) -> None:
-        for row in ACTIONS:
+        for row in self.rows:
             if row.icon:
                 color = theme.current.accent if row.name == "auto" else theme.current.text
                 self.actions_by_name[row.name].setIcon(icon(row.icon, color, theme.current.accent_text))
@@ -247,7 +234,7 @@ class MainWindow(QMainWindow):
 
     def _follow_undo(self) -> None:
         space = self.workspace
-        for row in ACTIONS:
+        for row in self.rows:
             there = {"": True, "ct": space.ct is not None, "structure": space.current is not None}[row.needs]
             self.actions_by_name[row.name].setEnabled(there)
         undo, redo = (space.case.undo_label, space.case.redo_label) if space.case else ("", "")
@@ -409,6 +396,13 @@ class MainWindow(QMainWindow):
         self.views.surfaces.close_scene()
         self.workspace.close()
         event.accept()
+
+
+def _side_bar() -> tuple[str, ...]:
+    """Return the names of the tool bar's actions: navigating, what draws, commands, and what only looks."""
+    drawing = [name for name, tool in TOOLS.items() if tool.draws]
+    looking = [name for name, tool in TOOLS.items() if not tool.draws and name != "navigate"]
+    return ("navigate", "", *drawing, "", *SIDE_COMMANDS, "", *looking)
 
 
 def _above(upper: QWidget, lower: QWidget) -> QWidget:

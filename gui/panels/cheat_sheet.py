@@ -8,7 +8,7 @@ from PySide6.QtCore import QEvent, QObject, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QKeyEvent, QKeySequence, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QWidget
 
-from autocontour.gui.app.actions import ACTIONS
+from autocontour.gui.app.actions import all_actions
 from autocontour.gui.look import theme
 from autocontour.gui.look.language import later, tr
 
@@ -121,7 +121,7 @@ class CheatSheet(QWidget):
 
 
 def _groups() -> list[tuple[str, list]]:  # type: ignore[type-arg]  # of action rows
-    return [(group, list(rows)) for group, rows in groupby(ACTIONS, key=lambda row: row.menu)]
+    return [(group, list(rows)) for group, rows in groupby(all_actions(), key=lambda row: row.menu)]
 
 
 def _spoken(key: str) -> str:

@@ -8,10 +8,15 @@ from autocontour.gui.tools.freehand import Freehand
 from autocontour.gui.tools.navigate import Navigate
 from autocontour.gui.tools.points import Points
 from autocontour.gui.tools.push import Push
+from autocontour.gui.tools.register import TOOLS, forget_tool, register_tool
 from autocontour.gui.tools.ruler import Ruler
 from autocontour.gui.tools.smart import SmartBrush
 
+for _tool in (Navigate, Brush, Eraser, Push, Freehand, SmartBrush, Flood, Points, Ruler):
+    register_tool(_tool)
+
 __all__ = [
+    "TOOLS",
     "Ball",
     "Brush",
     "Eraser",
@@ -24,4 +29,6 @@ __all__ = [
     "Ruler",
     "SmartBrush",
     "Tool",
+    "forget_tool",
+    "register_tool",
 ]

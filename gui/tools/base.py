@@ -95,7 +95,16 @@ class Tool:
     let go the outline becomes one step of the case; until then nothing has happened.
     """
 
+    identity = ""
+    """What the register knows it by."""
     name = ""
+    """Its title, in English; translated where it is shown."""
+    tip = ""
+    """What it does, in one sentence."""
+    keys = ""
+    """Its keys, separated by blanks."""
+    icon = ""
+    """The lines of its icon: SVG elements on 24 × 24."""
     cursor = Qt.CursorShape.ArrowCursor
     has_size = False
     draws = True
@@ -169,6 +178,10 @@ class Tool:
 
     def end(self, pointer: Pointer) -> None:
         """Take the last point of a stroke."""
+
+    def beside(self, plane: Plane) -> Tool | None:  # noqa: ARG002  (for those that have one)
+        """Return the tool that takes its place in a sagittal or coronal view; None leaves the crosshair there."""
+        return None
 
     def draw_working(self, canvas: Canvas, painter: QPainter) -> None:
         """Draw the structure as the stroke under way has left it; the painter is in mm."""

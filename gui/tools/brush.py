@@ -7,7 +7,9 @@ from PySide6.QtGui import QColor, QPainter
 
 from autocontour.edits import brushed, erased, swept_disc
 from autocontour.edits.strokes import Point2
+from autocontour.gui.look.language import later
 from autocontour.gui.tools.base import Pointer, Tool, cosmetic_pen
+from autocontour.gui.views.planes import Plane
 
 ERASER_COLOR = QColor(255, 110, 110)
 
@@ -15,7 +17,11 @@ ERASER_COLOR = QColor(255, 110, 110)
 class Brush(Tool):
     """Adds to the structure; with Alt or Shift held it takes away."""
 
-    name = "Brush"
+    identity = "brush"
+    name = later("Brush")
+    tip = later("Paint, with a ball in the side views; Shift erases; Shift+wheel or [ ] set the size")
+    keys = "B"
+    icon = '<path d="M20 3L10 13"/><path d="M9.500 12.500a3.500 3.500 0 013 3c0 3-2.500 5-8.500 5 1.500-1.500 1.500-3 2-5a3.500 3.500 0 013.500-3z"/>'  # noqa: E501
     cursor = Qt.CursorShape.BlankCursor
     has_size = True
     erases = False
@@ -34,6 +40,12 @@ class Brush(Tool):
     def takes(self, pointer: Pointer) -> bool:
         """Whether a stroke begun now takes away."""
         return self.erases != pointer.alternate
+
+    def beside(self, plane: Plane) -> Tool | None:
+        """Return a ball of the same size."""
+        from autocontour.gui.tools.ball import Ball  # which is a brush itself
+
+        return Ball(self.workspace, plane, self)
 
     def paint(self, painter: QPainter, pointer: Pointer) -> None:
         """Show the disc, with a plus or a minus at its centre."""
@@ -56,5 +68,9 @@ class Brush(Tool):
 class Eraser(Brush):
     """Takes away; with Alt or Shift held it adds."""
 
-    name = "Eraser"
+    identity = "eraser"
+    name = later("Eraser")
+    tip = later("Erase; Shift adds")
+    keys = "E"
+    icon = '<path d="M8 20L3 15 14 4l7 7-9 9z"/><path d="M8.500 9.500l7 7M8 20h13"/>'
     erases = True

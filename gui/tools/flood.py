@@ -22,7 +22,7 @@ from autocontour.edits import (
     union,
 )
 from autocontour.edits.strokes import Point2
-from autocontour.gui.look.language import tr
+from autocontour.gui.look.language import later, tr
 from autocontour.gui.tools.base import Pointer, Stroke, Tool, cosmetic_pen, draw_proposal
 from autocontour.gui.tools.brush import ERASER_COLOR
 from autocontour.patient.structures import Contours
@@ -40,7 +40,11 @@ class Flood(Tool):
     wide the range is. With Ctrl it goes through the slices, inside a ball.
     """
 
-    name = "Flood"
+    identity = "flood"
+    name = later("Flood")
+    tip = later("Fill the region like the clicked point; drag: size, [ ]: HU range, Shift: remove, Ctrl: all slices")
+    keys = "W"
+    icon = '<path d="M12 3c4 5 6 8 6 11a6 6 0 01-12 0c0-3 2-6 6-11z"/><path d="M9 14a3 3 0 003 3"/><circle cx="12" cy="13" r="10" stroke-dasharray="1.500 3"/>'  # noqa: E501
     cursor = Qt.CursorShape.CrossCursor
     has_size = True
     uses_control = True

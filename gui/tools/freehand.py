@@ -8,6 +8,7 @@ from PySide6.QtGui import QColor, QPainter
 
 from autocontour.edits import difference, enclosed, union
 from autocontour.edits.strokes import Point2
+from autocontour.gui.look.language import later
 from autocontour.gui.tools.base import Pointer, Tool, cosmetic_pen
 from autocontour.gui.tools.brush import ERASER_COLOR
 from autocontour.gui.views.paths import path_of_points
@@ -16,7 +17,11 @@ from autocontour.gui.views.paths import path_of_points
 class Freehand(Tool):
     """Adds what the line goes round; with Alt or Shift held it cuts it away."""
 
-    name = "Freehand"
+    identity = "freehand"
+    name = later("Freehand")
+    tip = later("Draw around the area to add; Shift removes it")
+    keys = "F"
+    icon = '<path d="M4 15C2 8 9 2 13 6s-6 7-2 11 10-1 9-8"/>'
     cursor = Qt.CursorShape.CrossCursor
 
     def begin(self, pointer: Pointer) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from shapely import Point
 
+from autocontour.gui.look.language import later
 from autocontour.gui.tools.base import Pointer, Tool
 from autocontour.gui.views.planes import Plane
 
@@ -14,7 +15,11 @@ CATCH_PX = 5
 class Navigate(Tool):
     """Moves the crosshair and selects."""
 
-    name = "Navigate"
+    identity = "navigate"
+    name = later("Navigate")
+    tip = later("Move the crosshair; a click on an outline selects it")
+    keys = "V Esc"
+    icon = '<path d="M5 3l14 8-6 2-3 6z"/>'
     cursor = Qt.CursorShape.ArrowCursor
     draws = False
 

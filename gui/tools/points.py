@@ -9,6 +9,7 @@ from PySide6.QtGui import QColor, QPainter
 from shapely import LinearRing, MultiPolygon, Polygon
 
 from autocontour.edits import clean
+from autocontour.gui.look.language import later
 from autocontour.gui.tools.base import Pointer, Tool, cosmetic_pen
 
 CATCH_PX = 9
@@ -19,7 +20,11 @@ SHOWN_TOLERANCE_MM = 0.4
 class Points(Tool):
     """Drags the nearest point; a click on the line adds one; with Alt or Shift held a click takes it out."""
 
-    name = "Points"
+    identity = "points"
+    name = later("Points")
+    tip = later("Drag single points; Shift removes a point")
+    keys = "D"
+    icon = '<path d="M5 17L8 6l10 2-2 10z"/><circle cx="8" cy="6" r="2"/><circle cx="18" cy="8" r="2"/><circle cx="16" cy="18" r="2"/><circle cx="5" cy="17" r="2"/>'  # noqa: E501
     cursor = Qt.CursorShape.CrossCursor
     _rings: list[list[np.ndarray]]
 

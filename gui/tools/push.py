@@ -6,13 +6,18 @@ from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QColor, QPainter
 
 from autocontour.edits import pushed
+from autocontour.gui.look.language import later
 from autocontour.gui.tools.base import Pointer, Tool, cosmetic_pen
 
 
 class Push(Tool):
     """Drags the outline along, fully at the middle of the finger, less towards its rim."""
 
-    name = "Push"
+    identity = "push"
+    name = later("Push")
+    tip = later("Push the outline with a disc")
+    keys = "P"
+    icon = '<path d="M4 4c8 2 9 6 5 9s-2 6 4 8"/><path d="M21 12h-8M16 9l-3 3 3 3"/>'
     cursor = Qt.CursorShape.BlankCursor
     has_size = True
 

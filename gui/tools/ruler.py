@@ -8,6 +8,7 @@ from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QColor, QFont, QPainter
 
 from autocontour.edits.strokes import Point2
+from autocontour.gui.look.language import later
 from autocontour.gui.tools.base import Pointer, Tool, cosmetic_pen
 
 COLOR = QColor(255, 221, 87)
@@ -16,7 +17,11 @@ COLOR = QColor(255, 221, 87)
 class Ruler(Tool):
     """Measures a distance in mm; the last one stays until the next."""
 
-    name = "Ruler"
+    identity = "ruler"
+    name = later("Ruler")
+    tip = later("Measure a distance")
+    keys = "R"
+    icon = '<path d="M3 16L16 3l5 5L8 21z"/><path d="M7 12l2 2M10 9l3 3M13 6l2 2"/>'
     cursor = Qt.CursorShape.CrossCursor
     draws = False
     _ends: tuple[Point2, Point2] | None = None

@@ -7,7 +7,8 @@ from shapely import MultiPolygon
 
 from autocontour.edits import Outline, brushed, erased, intersection, swept_disc
 from autocontour.edits.strokes import Point2
-from autocontour.gui.tools.base import Pointer
+from autocontour.gui.look.language import later
+from autocontour.gui.tools.base import Pointer, Tool
 from autocontour.gui.tools.brush import Brush
 from autocontour.gui.views.planes import Plane
 from autocontour.patient.geometry import Box
@@ -19,7 +20,15 @@ NOISE_VOXELS = 3
 class SmartBrush(Brush):
     """Paints within the HU range found under the brush where the stroke began, connected to the pointer."""
 
-    name = "Smart brush"
+    identity = "smart"
+    name = later("Smart brush")
+    tip = later("Paint only voxels similar to where the stroke begins")
+    keys = "G"
+    icon = '<path d="M20 3L11 12"/><path d="M10 12a3 3 0 013 3c0 3-2.500 5-8 5 1.500-1.500 1-5 5-8z"/><path d="M18 13v5M15.500 15.500h5"/>'  # noqa: E501
+
+    def beside(self, plane: Plane) -> Tool | None:  # noqa: ARG002  (it works on axial slices alone)
+        """Leave the crosshair in the side views."""
+        return None
 
     def begin(self, pointer: Pointer) -> None:
         """Learn the range, then dab."""

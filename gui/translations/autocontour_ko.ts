@@ -372,8 +372,8 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>아래로</translation>
     </message>
     <message>
-      <source>Drag single points; Shift takes one out</source>
-      <translation>점을 하나씩 끌어 옮깁니다. Shift: 점 제거</translation>
+      <source>Drag single points; Shift removes a point</source>
+      <translation>점을 하나씩 끕니다. Shift는 점을 제거합니다</translation>
     </message>
     <message>
       <source>Draw</source>
@@ -384,8 +384,8 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>자동으로 다시 그리기</translation>
     </message>
     <message>
-      <source>Draw round what to add; Shift cuts away</source>
-      <translation>더할 부분을 둘러 그립니다. Shift: 잘라 내기</translation>
+      <source>Draw around the area to add; Shift removes it</source>
+      <translation>추가할 영역을 둘러 그립니다. Shift는 제거합니다</translation>
     </message>
     <message>
       <source>Draw the organs automatically</source>
@@ -422,6 +422,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Edit</source>
       <translation>편집</translation>
+    </message>
+    <message>
+      <source>Erase; Shift adds</source>
+      <translation>지웁니다. Shift는 추가합니다</translation>
     </message>
     <message>
       <source>Eraser</source>
@@ -486,6 +490,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Fill the holes on every slice</source>
       <translation>모든 슬라이스의 구멍을 메웁니다</translation>
+    </message>
+    <message>
+      <source>Fill the region like the clicked point; drag: size, [ ]: HU range, Shift: remove, Ctrl: all slices</source>
+      <translation>클릭한 점과 비슷한 영역을 채웁니다. 끌기: 크기, [ ]: HU 범위, Shift: 제거, Ctrl: 모든 슬라이스</translation>
     </message>
     <message>
       <source>Find a structure</source>
@@ -852,10 +860,6 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>그곳에는 이 범위에 드는 것이 없습니다.</translation>
     </message>
     <message>
-      <source>Nudge the outline like clay</source>
-      <translation>윤곽을 찰흙처럼 밀어 고칩니다</translation>
-    </message>
-    <message>
       <source>Off by default: its accuracy is below the limit, or it is for research. Check every slice of it.</source>
       <translation>기본으로 꺼져 있습니다. 정확도가 기준보다 낮거나 연구용입니다. 모든 슬라이스를 확인하세요.</translation>
     </message>
@@ -924,12 +928,12 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>비교 세트에 없는 구조물 윤곽의 길이 (`autocontour evaluate`와 같은 계산)</translation>
     </message>
     <message>
-      <source>Paint only what looks like where the stroke begins</source>
-      <translation>시작한 곳과 비슷한 조직만 칠합니다</translation>
+      <source>Paint only voxels similar to where the stroke begins</source>
+      <translation>시작점과 비슷한 복셀만 칠합니다</translation>
     </message>
     <message>
-      <source>Paint, a ball in side views; Shift takes away; Shift+wheel or [ ] sizes</source>
-      <translation>칠합니다(시상·관상면은 공 모양). Shift: 지우기, Shift+휠 또는 [ ]: 크기</translation>
+      <source>Paint, with a ball in the side views; Shift erases; Shift+wheel or [ ] set the size</source>
+      <translation>칠합니다. 옆 보기에서는 공 모양입니다. Shift는 지우고, Shift+휠 또는 [ ]는 크기를 바꿉니다</translation>
     </message>
     <message>
       <source>Pan</source>
@@ -970,6 +974,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Push</source>
       <translation>밀기</translation>
+    </message>
+    <message>
+      <source>Push the outline with a disc</source>
+      <translation>원으로 윤곽을 밉니다</translation>
     </message>
     <message>
       <source>Put first what most needs a look, and say why: findings, an unsure network, never looked at</source>
@@ -1248,10 +1256,6 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>되돌리기</translation>
     </message>
     <message>
-      <source>Take what looks like the seed; drag says how far, [ ] the range; Shift takes away; Ctrl through the slices</source>
-      <translation>시작점과 비슷한 부분을 더합니다. 끌기: 범위, [ ]: HU 폭, Shift: 빼기, Ctrl: 여러 슬라이스</translation>
-    </message>
-    <message>
       <source>Taken back; Ctrl+Z brings the changes again.</source>
       <translation>되돌렸습니다. Ctrl+Z를 누르면 변경이 다시 돌아옵니다.</translation>
     </message>
@@ -1422,10 +1426,6 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Window presets</source>
       <translation>윈도우 프리셋</translation>
-    </message>
-    <message>
-      <source>Wipe off; Shift adds</source>
-      <translation>지웁니다. Shift: 더하기</translation>
     </message>
     <message>
       <source>Withdraw</source>

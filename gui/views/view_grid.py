@@ -9,7 +9,7 @@ from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QSplitter, QWidget
 
 from autocontour.gui.state.workspace import Workspace
-from autocontour.gui.tools import Ball, Brush, SmartBrush, Tool
+from autocontour.gui.tools import Tool
 from autocontour.gui.views.planes import Plane
 from autocontour.gui.views.slice_slider import SliceSlider
 from autocontour.gui.views.slice_view import CrosshairTool, SliceView
@@ -71,13 +71,10 @@ class ViewGrid(QSplitter):
             self.stroking.finish_stroke()
 
     def set_tool(self, tool: Tool) -> None:
-        """Take a tool in hand: brush and eraser work in every plane, the others in the axial one."""
+        """Take a tool in hand: in the axial view, and beside it what the tool has for the side views."""
         self.axial.set_tool(tool)
         for plane in (Plane.CORONAL, Plane.SAGITTAL):
-            if isinstance(tool, Brush) and not isinstance(tool, SmartBrush):
-                self.slices[plane].set_tool(Ball(self._workspace, plane, tool))
-            else:
-                self.slices[plane].set_tool(CrosshairTool(self._workspace, plane))
+            self.slices[plane].set_tool(tool.beside(plane) or CrosshairTool(self._workspace, plane))
 
     def enlarge(self, view: QWidget) -> None:
         """Swap `view` with the large one; the large one goes back to the axial."""

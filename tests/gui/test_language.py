@@ -16,7 +16,7 @@ from autocontour.case import Edit
 from autocontour.case.effort import measure_effort
 from autocontour.case.need import Need, assess_need
 from autocontour.edits import HURange
-from autocontour.gui.app.actions import ACTIONS
+from autocontour.gui.app.actions import all_actions
 from autocontour.gui.look.language import CONTEXT, FOLDER, NAMES, language_of, sentence_of, tr, tr_count, use_language
 from autocontour.gui.look.phrases import PHRASES, as_sentence, in_words, step_in_words
 from autocontour.gui.panels.structure_list import need_in_words
@@ -50,7 +50,8 @@ def korean_window(korean, opened):
 
 
 def test_the_words_of_every_action_are_found():
-    assert {row.text for row in ACTIONS} | {row.tip for row in ACTIONS} | {row.menu for row in ACTIONS} <= set(SHOWN)
+    rows = all_actions()
+    assert {row.text for row in rows} | {row.tip for row in rows} | {row.menu for row in rows} <= set(SHOWN)
 
 
 @pytest.mark.parametrize("language", OTHERS)
@@ -99,12 +100,12 @@ def sentences(path):
             words = node.value
         else:
             continue
-        if re.search(r"[A-Za-z]{2,} [a-z]{2,}|[a-z]{4,} \{|\} [a-z]{4,}", words) and "px" not in words:
+        if re.search(r"[A-Za-z]{2,} [a-z]{2,}|[a-z]{4,} \{|\} [a-z]{4,}", words) and "px" not in words and words[0] != "<":
             yield words
 
 
 def test_no_sentence_of_the_viewer_was_forgotten():
-    drawn = ("theme.py", "icons.py")  # a style sheet, paths of SVG
+    drawn = ("theme.py", "icons.py", "register.py")  # a style sheet, paths of SVG, faults of whoever writes a tool
     files = [path for path in (ROOT / "gui").rglob("*.py") if path.name not in drawn]
     left = {words for path in files for words in sentences(path)} - set(SHOWN) - NOT_SAID
     assert left == set()
