@@ -18,6 +18,7 @@ from autocontour.case import MARK, LeftCase, actions, clear_mark, left_cases
 from autocontour.gui.app.structure_sets import open_structure_set
 from autocontour.gui.look.language import in_window, tr, tr_count
 from autocontour.gui.state.tasks import Task
+from autocontour.gui.state.workspace import Prepared
 from autocontour.patient.volume import CTVolume
 
 if TYPE_CHECKING:
@@ -67,8 +68,12 @@ class Intake(QObject):
         def opened(found: Opened) -> None:
             free(partial(self._take_in, found, source=path))
 
+        def prepare(ct: CTVolume) -> Prepared:
+            return self.workspace.prepare(ct, self.case_root, path)
+
         self.stop_opening()
-        self._opening = Opening(self._window, path, opened, self.workspace.say_error, self._is_begun, series_uid)
+        failed = self.workspace.say_error
+        self._opening = Opening(self._window, path, opened, failed, self._is_begun, series_uid, prepare)
         self._opening.start()
 
     def stop_opening(self) -> None:
@@ -85,7 +90,8 @@ class Intake(QObject):
 
     def _take_in(self, opened: Opened, source: Path) -> None:
         """Show what was opened: the first structure set to be worked on, the others to compare with."""
-        self.show_ct(opened.ct, source)
+        assert opened.prepared is not None  # _prepare has seen to it
+        self._show(opened.prepared, source)
         case = self.workspace.case
         if case is None or self.workspace.ct is not opened.ct:
             return
@@ -105,12 +111,17 @@ class Intake(QObject):
             self.workspace.say_error(error)
 
     def show_ct(self, ct: CTVolume, source: Path | None = None) -> None:
-        """Show a CT and take up its case."""
+        """Show a CT that is in memory and take up its case."""
         try:
-            self.workspace.open(ct, self.case_root, source)
+            prepared = self.workspace.prepare(ct, self.case_root, source)
         except AutoContourError as error:
             self.workspace.say_error(error)
             return
+        self._show(prepared, source)
+
+    def _show(self, prepared: Prepared, source: Path | None) -> None:
+        ct = prepared.ct
+        self.workspace.open(prepared, source)
         if source is not None:
             self._window.settings.remember(source)
         noticed = [finding for finding in ct.findings if finding.severity >= Severity.WARN]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt
@@ -19,6 +19,7 @@ from autocontour.gui.dialogs.series import SeriesDialog
 from autocontour.gui.look.language import tr
 from autocontour.gui.look.phrases import as_sentence
 from autocontour.gui.state.tasks import Task
+from autocontour.gui.state.workspace import Prepared
 from autocontour.patient.structures import StructureSet
 from autocontour.patient.volume import CTVolume
 from autocontour.pipeline.sources import no_planning_ct
@@ -42,11 +43,14 @@ class Opened:
         Those that were chosen with the CT and could be read.
     refusals
         Why others could not.
+    prepared
+        The CT with its case.
     """
 
     ct: CTVolume
     structure_sets: tuple[StructureSet, ...] = ()
     refusals: tuple[AutoContourError, ...] = ()
+    prepared: Prepared | None = None
 
 
 @dataclass
@@ -72,6 +76,8 @@ class Opening(QObject):
         Whether a series has a case already: then nobody is asked for structure sets.
     series_uid
         The series to open without asking.
+    prepare
+        Takes up the case of what was read, beside the window.
     """
 
     def __init__(
@@ -82,6 +88,7 @@ class Opening(QObject):
         failed: Callable[[AutoContourError], None],
         is_begun: Callable[[Series], bool] = lambda _: False,
         series_uid: str = "",
+        prepare: Callable[[CTVolume], Prepared] | None = None,
     ) -> None:
         super().__init__(parent)
         self._window = parent
@@ -90,6 +97,7 @@ class Opening(QObject):
         self._failed = failed
         self._is_begun = is_begun
         self._series_uid = series_uid
+        self._prepare = prepare
         self._task: Task | None = None
         self._is_over = False
         self._progress = QProgressDialog(tr("Looking for scans…"), tr("Cancel"), 0, 100, parent)
@@ -102,7 +110,7 @@ class Opening(QObject):
         if self._path.is_dir():
             self._run(lambda job: _look(self._path, job), self._choose)
         else:
-            self._run(lambda _: Opened(read_image(self._path)), self._finish)
+            self._run(lambda _: self._prepared(Opened(read_image(self._path))), self._finish)
 
     def give_up(self) -> None:
         """Read no further and say nothing more: the window closes, or something else is opened."""
@@ -113,7 +121,7 @@ class Opening(QObject):
     def _run(self, function: Callable[[Job], object], then: Callable[[object], None]) -> None:
         self._task = Task(function, self)
         self._task.advanced.connect(self._advance)
-        self._task.done.connect(lambda result: None if self._is_over else then(result))
+        self._task.done.connect(lambda result: _let_go(result) if self._is_over else then(result))
         self._task.failed.connect(self._fail)
         self._task.start()
 
@@ -144,7 +152,11 @@ class Opening(QObject):
             self._progress.close()
 
     def _read(self, series: Series, accepted: frozenset[str] = frozenset(), sets: Sequence[Path] = ()) -> None:
-        self._run(lambda job: _read(series, job, accepted, sets), self._finish)
+        self._run(lambda job: self._prepared(_read(series, job, accepted, sets)), self._finish)
+
+    def _prepared(self, opened: Opened) -> Opened:
+        """Take up the case, in the thread that has read the CT."""
+        return replace(opened, prepared=self._prepare(opened.ct)) if self._prepare else opened
 
     def _finish(self, opened: object) -> None:
         self._progress.close()
@@ -169,6 +181,12 @@ class Opening(QObject):
     def _cancel(self) -> None:
         if self._task:
             self._task.job.cancel()
+
+
+def _let_go(result: object) -> None:
+    """Close the case of a scan that nobody waits for any more."""
+    if isinstance(result, Opened) and result.prepared is not None and result.prepared.case is not None:
+        result.prepared.case.close()
 
 
 def _look(folder: Path, job: Job) -> _Found:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import shapely
@@ -26,6 +27,23 @@ from autocontour.patient.volume import CTVolume
 
 IDLE_SECONDS = 30.0
 """A pause longer than this is not work on the structure."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A CT that is about to be shown.
+
+    Attributes
+    ----------
+    case
+        Its case; None if that is open in this window already.
+    body_voxels
+        The first and the last voxel of the patient, roughly.
+    """
+
+    ct: CTVolume
+    case: Case | None
+    body_voxels: tuple[tuple[int, int, int], tuple[int, int, int]]
 
 
 class Workspace(QObject):
@@ -134,8 +152,8 @@ class Workspace(QObject):
         """The axial slice shown."""
         return self.position_zyx[0]
 
-    def open(self, ct: CTVolume, case_root: Path | None = None, source: Path | None = None) -> None:
-        """Show `ct` and take up its case, as it was left.
+    def prepare(self, ct: CTVolume, case_root: Path | None = None, source: Path | None = None) -> Prepared:
+        """Take up the case of `ct` and look where the patient lies; it may run beside the window.
 
         Raises
         ------
@@ -143,13 +161,19 @@ class Workspace(QObject):
             If the case cannot be taken up; the one that is open stays.
         """
         if self.case and self.case.key == case_key(ct):
+            return Prepared(ct, None, self.body_voxels)
+        return Prepared(ct, actions.open_case(ct, case_root, source), body_voxels(ct))
+
+    def open(self, prepared: Prepared, source: Path | None = None) -> None:
+        """Show a CT with its case, as it was left."""
+        ct, case = prepared.ct, prepared.case
+        if case is None:
             self.say(tr("This scan is open already."))
             return
-        case = actions.open_case(ct, case_root, source)
         self.close()
         self.ct, self.case, self.folder = ct, case, source
         self.grids = {plane: PlaneGrid.of(plane, ct.geometry) for plane in Plane}
-        self.body_voxels = body_voxels(ct)
+        self.body_voxels = prepared.body_voxels
         low, high = self.body_voxels
         z, y, x = ((a + b) // 2 for a, b in zip(low, high, strict=True))
         self.position_zyx = (z, y, x)

@@ -1,7 +1,8 @@
 """Structures as surfaces in 3D.
 
 VTK renders off the screen and the picture is painted like any other widget: no native window inside the layout, so it
-scales, overlaps and is grabbed like the rest. Everything here runs on the GUI thread.
+scales, overlaps and is grabbed like the rest. VTK runs on the GUI thread alone, one structure at a time; the masks it
+meshes are computed beside the window.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QWidget
 
 from autocontour.gui.look.language import tr
+from autocontour.gui.state.tasks import Task, TaskJob
 from autocontour.gui.state.workspace import Workspace
 from autocontour.gui.views.planes import LETTERS
 from autocontour.patient.geometry import Box, VolumeGeometry
@@ -37,6 +39,8 @@ CLOSER, ROOM, NEAREST_MM = 1.25, 1.5, 120.0
 DEGREES_PER_PX = 0.5
 BODY_OPACITY, OTHERS_OPACITY = 0.15, 0.5
 LARGEST_STEP_MM, FEWEST_PIXELS = 3.0, 24
+MOST_VOXELS = 250_000
+"""Inside a structure; more would hold the window up while they are meshed."""
 
 
 class SurfaceView(QWidget):
@@ -52,6 +56,7 @@ class SurfaceView(QWidget):
         self._is_by_hand = False
         """Whether the camera stands where a person has put it."""
         self._drag_from: QPointF | None = None
+        self._task: Task | None = None
         self.setAccessibleName(tr("3D view"))
         self.setMinimumSize(120, 100)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
@@ -62,7 +67,7 @@ class SurfaceView(QWidget):
             signal.connect(self._rest.start)
 
     def rebuild(self) -> None:
-        """Mesh what has changed and render."""
+        """Show what is there, and mesh beside the window what has changed."""
         if not self.isVisible() or self.workspace.ct is None:
             return
         if QGuiApplication.mouseButtons() != Qt.MouseButton.NoButton:
@@ -70,9 +75,49 @@ class SurfaceView(QWidget):
             return
         if self._scene is None:
             self._scene = SurfaceScene()
-        shown = [s for s in self.workspace.state.structures if s.number not in self.workspace.hidden and s.contours]
-        self._scene.show(shown, self.workspace.ct.geometry, self.workspace.selected)
-        if not self._is_by_hand:
+        shown = self._shown()
+        waiting = self._scene.show(shown, self.workspace.selected)
+        if self._task is not None:
+            self._task.cancel()
+        self._task = None
+        if waiting:
+            self._mesh(waiting, self.workspace.ct.geometry)
+        self._refresh()
+
+    @property
+    def is_meshing(self) -> bool:
+        """Whether surfaces are still being built."""
+        return self._task is not None or self._rest.isActive()
+
+    def _shown(self) -> list[Structure]:
+        return [s for s in self.workspace.state.structures if s.number not in self.workspace.hidden and s.contours]
+
+    def _mesh(self, structures: list[Structure], geometry: VolumeGeometry) -> None:
+        """Compute the masks of `structures` beside the window and mesh each as soon as its mask is there."""
+
+        def masks(job: TaskJob) -> None:
+            for structure in job.track(structures, ""):
+                job.send((structure, *coarse_mask(structure.contours, geometry)))
+
+        task = self._task = Task(masks, self)
+
+        def take(content: tuple[Structure, NDArray[np.uint8], VolumeGeometry]) -> None:
+            if task is self._task and self._scene is not None:
+                self._scene.add(*content)
+
+        def end(_: object) -> None:
+            if task is self._task:
+                self._task = None
+                if self._scene is not None:
+                    self._scene.show(self._shown(), self.workspace.selected)
+                    self._refresh()
+
+        task.sent.connect(lambda content: self.workspace.when_free(lambda: take(content)))
+        task.done.connect(lambda result: self.workspace.when_free(lambda: end(result)))
+        task.start()
+
+    def _refresh(self) -> None:
+        if self._scene is not None and not self._is_by_hand:
             self._scene.fit()  # what came in since may be larger than what was there
         self._render()
 
@@ -99,6 +144,9 @@ class SurfaceView(QWidget):
     def close_scene(self) -> None:
         """Give back VTK's window before the program ends."""
         self._rest.stop()
+        if self._task is not None:
+            self._task.cancel()
+        self._task = None
         if self._scene:
             self._scene.finalize()
             self._scene = None
@@ -158,7 +206,7 @@ class SurfaceView(QWidget):
         self._rest.stop()
 
     def _start_anew(self) -> None:
-        self._image, self._is_by_hand = None, False
+        self._image, self._is_by_hand, self._task = None, False, None
         if self._scene:
             self._scene.clear()
         self._rest.start()
@@ -200,18 +248,25 @@ class SurfaceScene:
         self._actors: dict[int, tuple[Contours, Any]] = {}
         self._placed = False
 
-    def show(self, structures: list[Structure], geometry: VolumeGeometry, selected: int | None) -> None:
-        """Show exactly `structures`."""
+    def add(self, structure: Structure, mask: NDArray[np.uint8], grid: VolumeGeometry) -> None:
+        """Mesh a structure and put it in place of its surface before."""
+        known = self._actors.get(structure.number)
+        if known is not None:
+            self._renderer.RemoveActor(known[1])
+        self._actors[structure.number] = (structure.contours, build_actor(mask, grid))
+        self._renderer.AddActor(self._actors[structure.number][1])
+
+    def show(self, structures: list[Structure], selected: int | None) -> list[Structure]:
+        """Show the surfaces of `structures` and no other; return those whose surface is missing or out of date."""
         for number in set(self._actors) - {structure.number for structure in structures}:
             self._renderer.RemoveActor(self._actors.pop(number)[1])
+        waiting = []
         for structure in structures:
             known = self._actors.get(structure.number)
             if known is None or known[0] is not structure.contours:
-                if known is not None:
-                    self._renderer.RemoveActor(known[1])
-                known = (structure.contours, build_actor(structure.contours, geometry))
-                self._actors[structure.number] = known
-                self._renderer.AddActor(known[1])
+                waiting.append(structure)
+            if known is None:
+                continue
             look = known[1].GetProperty()
             look.SetColor(*(c / 255 for c in structure.color_rgb))
             is_body = structure.interpreted_type == "EXTERNAL"
@@ -220,6 +275,7 @@ class SurfaceScene:
             look.SetOpacity(BODY_OPACITY if is_body else 1.0 if structure.number == selected else OTHERS_OPACITY)
         if not self._placed and self._actors:
             self._look_from_front()
+        return waiting
 
     def turn(self, azimuth_deg: float, elevation_deg: float) -> None:
         """Turn the camera about the patient."""
@@ -289,15 +345,14 @@ class SurfaceScene:
         self.fit()
 
 
-def build_actor(contours: Contours, geometry: VolumeGeometry) -> Any:  # noqa: ANN401  (VTK has no types)
-    """Return a structure's surface in patient mm: its mask on at most 3 mm voxels, meshed by surface nets."""
+def build_actor(mask: NDArray[np.uint8], grid: VolumeGeometry) -> Any:  # noqa: ANN401  (VTK has no types)
+    """Return a structure's surface in patient mm: its mask, meshed by surface nets."""
     import vtkmodules.vtkRenderingOpenGL2  # noqa: F401  (registers the mappers)
     from vtkmodules.util import numpy_support
     from vtkmodules.vtkCommonDataModel import vtkImageData
     from vtkmodules.vtkFiltersCore import vtkPolyDataNormals, vtkSurfaceNets3D
     from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper
 
-    mask, grid = _coarse_mask(contours, geometry)
     image = vtkImageData()
     image.SetDimensions(*mask.shape[::-1])
     spacing = grid.spacing_zyx_mm
@@ -325,11 +380,14 @@ def build_actor(contours: Contours, geometry: VolumeGeometry) -> Any:  # noqa: A
     return actor
 
 
-def _coarse_mask(contours: Contours, geometry: VolumeGeometry) -> tuple[NDArray[np.uint8], VolumeGeometry]:
-    """Return the structure's mask on pixels of up to 3 mm with a rim of nothing, which closes the surface."""
+def coarse_mask(contours: Contours, geometry: VolumeGeometry) -> tuple[NDArray[np.uint8], VolumeGeometry]:
+    """Return the structure's mask on pixels of up to 3 mm with a rim of nothing, which closes the surface.
+
+    A large structure gets larger voxels, so that it is meshed in less than a tenth of a second.
+    """
     from autocontour.contouring import box_of, mask_from_contours
 
-    grid = _coarser(contours, geometry)
+    contours, grid = _coarser(contours, geometry)
     box = (box_of(contours, grid) or Box((0, 0, 0), (1, 1, 1))).padded((0, 1, 1), grid.shape_zyx)
     mask = np.pad(mask_from_contours(contours, grid, box).astype(np.uint8), 1)
     spacing = grid.spacing_zyx_mm
@@ -340,11 +398,26 @@ def _coarse_mask(contours: Contours, geometry: VolumeGeometry) -> tuple[NDArray[
     )
 
 
-def _coarser(contours: Contours, geometry: VolumeGeometry) -> VolumeGeometry:
-    """Return a grid of the same slices with pixels as large as the structure allows."""
+def _coarser(contours: Contours, geometry: VolumeGeometry) -> tuple[Contours, VolumeGeometry]:
+    """Return a grid with voxels as large as the structure allows, and its contours on the slices of that grid."""
+    every, largest_mm = 1, LARGEST_STEP_MM
+    step_w, step_v, step_u = geometry.spacing_zyx_mm
+    area_mm2 = max(shape.area for shape in contours.values())
+    while len(contours) / every * area_mm2 / max(largest_mm, step_v, step_u) ** 2 > MOST_VOXELS:
+        every, largest_mm = (every + 1, largest_mm) if every * step_w < largest_mm else (every, largest_mm + 1.5)
+    origins = geometry.slice_origins_lps_mm[::every]
+    chosen = {z // every: shape for z, shape in contours.items() if z % every == 0} or {
+        min(z // every, len(origins) - 1): shape for z, shape in contours.items()
+    }
+    thinner = VolumeGeometry(geometry.rows, geometry.columns, geometry.pixel_spacing_vu_mm, geometry.direction, origins)
+    return chosen, _joined(chosen, thinner, largest_mm)
+
+
+def _joined(contours: Contours, geometry: VolumeGeometry, largest_mm: float) -> VolumeGeometry:
+    """Return a grid of the same slices with pixels of up to `largest_mm`, as large as the structure allows."""
     across_mm = max(max(p.bounds[2] - p.bounds[0], p.bounds[3] - p.bounds[1]) for p in contours.values())
     step_v, step_u = geometry.pixel_spacing_vu_mm
-    join = max(1, int(min(LARGEST_STEP_MM, across_mm / FEWEST_PIXELS) / max(step_v, step_u)))
+    join = max(1, int(min(largest_mm, across_mm / FEWEST_PIXELS) / max(step_v, step_u)))
     # The first of the joined pixels' centre moves by half of what they gained.
     shift = geometry.direction[:, :2] @ np.array([step_u, step_v]) * (join - 1) / 2
     rows, columns = -(-geometry.rows // join), -(-geometry.columns // join)

@@ -100,7 +100,8 @@ def sentences(path):
             words = node.value
         else:
             continue
-        if re.search(r"[A-Za-z]{2,} [a-z]{2,}|[a-z]{4,} \{|\} [a-z]{4,}", words) and "px" not in words and words[0] != "<":
+        is_markup = "px" in words or words.startswith("<")
+        if re.search(r"[A-Za-z]{2,} [a-z]{2,}|[a-z]{4,} \{|\} [a-z]{4,}", words) and not is_markup:
             yield words
 
 
