@@ -12,13 +12,14 @@ They only describe the change; whether it may be made, `Case.apply` decides.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from autocontour.base import folders
-from autocontour.base.errors import CaseError
+from autocontour.base.errors import CaseError, OutputError
 from autocontour.case.case import Case
 from autocontour.case.left import ScanFacts, mark_open
 from autocontour.case.source import check_content, keep_source
@@ -64,7 +65,8 @@ def open_case(ct: CTVolume, root: Path | None = None, source: Path | None = None
         if source is not None:
             facts = PatientFacts.of(ct)
             scan = ScanFacts(source.resolve(), case.key.series_instance_uid, facts.scan_date, facts.series)
-            mark_open(folder, scan, case.sequence)
+            with suppress(OutputError):  # on a full disk a crash is not offered to go on with; nothing else is lost
+                mark_open(folder, scan, case.sequence)
     except BaseException:
         case.close()
         raise

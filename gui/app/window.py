@@ -392,7 +392,7 @@ class MainWindow(QMainWindow):
         self.settings.geometry = self.saveGeometry()
         for name, tool in self.tools.items():
             self.settings.set_radius(name, tool.radius_mm)
-        self.settings.sync()
+        self.settings.save()
         self.views.surfaces.close_scene()
         self.workspace.close()
         event.accept()

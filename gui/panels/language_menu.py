@@ -27,5 +27,4 @@ def add_language_menu(menu: QMenu, settings: ViewerSettings, say: Callable[[str]
 
 def _choose(code: str, settings: ViewerSettings, say: Callable[[str], None], _: bool = False) -> None:
     settings.language = code
-    settings.sync()
     say(tr("The language changes when the program is started again."))

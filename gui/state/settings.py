@@ -1,4 +1,4 @@
-"""What the program remembers: theme, language, sizes, recent cases. No patient's name is among it."""
+"""What the viewer remembers beside the choices that a script shares: theme, language, sizes, where the window was."""
 
 from __future__ import annotations
 
@@ -6,102 +6,63 @@ from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QSettings
 
-from autocontour.base import folders
+from autocontour.base.folders import settings_folder
+from autocontour.base.settings import Settings
 
-RECENT_KEPT = 8
 
-
-class ViewerSettings:
+class ViewerSettings(Settings):
     """Typed access to the settings file."""
 
     def __init__(self, path: Path | None = None) -> None:
-        path = path or folders.settings_folder() / "viewer.ini"
-        self._store = QSettings(str(path), QSettings.Format.IniFormat)
+        super().__init__(path)
+        if path is None and not self.path.exists():
+            self._take_over(settings_folder() / "viewer.ini")
 
     @property
     def theme(self) -> str:
         """Name of the theme."""
-        return str(self._store.value("theme", "dark"))
+        return self.value("theme", "dark")
 
     @theme.setter
     def theme(self, name: str) -> None:
-        self._store.setValue("theme", name)
+        self._choose("theme", name)
 
     @property
     def language(self) -> str:
         """Code of the language chosen; empty for the system's."""
-        return str(self._store.value("language", ""))
+        return self.value("language", "")
 
     @language.setter
     def language(self, code: str) -> None:
-        self._store.setValue("language", code)
-
-    @property
-    def reviewer(self) -> str:
-        """Who approved last on this computer."""
-        return str(self._store.value("reviewer", ""))
-
-    @reviewer.setter
-    def reviewer(self, name: str) -> None:
-        self._store.setValue("reviewer", name)
-
-    @property
-    def profile(self) -> str:
-        """The export profile used last."""
-        return str(self._store.value("profile", "generic"))
-
-    @profile.setter
-    def profile(self, name: str) -> None:
-        self._store.setValue("profile", name)
-
-    @property
-    def template(self) -> str:
-        """The site template used last."""
-        return str(self._store.value("template", ""))
-
-    @template.setter
-    def template(self, name: str) -> None:
-        self._store.setValue("template", name)
-
-    @property
-    def package(self) -> str:
-        """The model package chosen last; empty for every one that fits."""
-        return str(self._store.value("package", ""))
-
-    @package.setter
-    def package(self, name: str) -> None:
-        self._store.setValue("package", name)
+        self._choose("language", code)
 
     @property
     def geometry(self) -> QByteArray:
         """Where the window was."""
-        value = self._store.value("geometry", QByteArray())
-        return value if isinstance(value, QByteArray) else QByteArray()
+        return QByteArray.fromBase64(self.value("geometry", "").encode())
 
     @geometry.setter
     def geometry(self, value: QByteArray) -> None:
-        self._store.setValue("geometry", value)
-
-    @property
-    def recent(self) -> list[str]:
-        """Folders opened last, newest first."""
-        value = self._store.value("recent", [])
-        folders = [value] if isinstance(value, str) else list(value) if isinstance(value, list) else []
-        return [str(folder) for folder in folders if Path(str(folder)).is_dir()]
-
-    def remember(self, folder: Path) -> None:
-        """Put `folder` first among the recent ones."""
-        path = str(folder.resolve())
-        self._store.setValue("recent", [path, *(old for old in self.recent if old != path)][:RECENT_KEPT])
+        self.set_value("geometry", bytes(value.toBase64().data()).decode())
 
     def radius(self, tool: str, default: float) -> float:
         """Return the size of a tool as it was left, in mm."""
-        return float(str(self._store.value(f"radius/{tool}", default)))
+        return self.value(f"radius/{tool}", default)
 
     def set_radius(self, tool: str, radius_mm: float) -> None:
-        """Remember the size of a tool."""
-        self._store.setValue(f"radius/{tool}", radius_mm)
+        """Remember the size of a tool until `save`."""
+        self.set_value(f"radius/{tool}", radius_mm)
 
-    def sync(self) -> None:
-        """Write it."""
-        self._store.sync()
+    def _take_over(self, path: Path) -> None:
+        """Take over what a version with another kind of file remembered."""
+        store = QSettings(str(path), QSettings.Format.IniFormat)
+        for name in store.allKeys():
+            value = store.value(name)
+            if isinstance(value, QByteArray):
+                self.geometry = value
+            elif name.startswith("radius/"):
+                self.set_radius(name.partition("/")[2], float(str(value)))
+            elif name == "recent":
+                self.set_value(name, [value] if isinstance(value, str) else [str(one) for one in value or ()])
+            else:
+                self.set_value(name, str(value))

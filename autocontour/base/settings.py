@@ -1,0 +1,105 @@
+"""What the program remembers of a user's choices, for the viewer and for scripts. No patient's name is among it."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+from autocontour.base.errors import OutputError
+from autocontour.base.files import read_file, write_atomically
+from autocontour.base.folders import settings_folder
+
+RECENT_KEPT = 8
+Value = TypeVar("Value", bool, int, float, str, list[str])
+
+
+class Settings:
+    """Choices in a JSON file; what is missing, damaged or of another type counts as not chosen.
+
+    Parameters
+    ----------
+    path
+        The file; the user's own by default.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path or settings_folder() / "settings.json"
+        self._values: dict[str, object] = {}
+        with suppress(OSError, ValueError):
+            read = json.loads(read_file(self.path))
+            self._values = read if isinstance(read, dict) else {}
+
+    def value(self, name: str, default: Value) -> Value:
+        """Return what was chosen, or `default`."""
+        found = self._values.get(name, default)
+        if isinstance(default, float) and isinstance(found, int):
+            found = float(found)
+        return found if type(found) is type(default) else default
+
+    def set_value(self, name: str, value: bool | float | str | list[str]) -> None:
+        """Remember a choice until `save`."""
+        self._values[name] = value
+
+    def save(self) -> None:
+        """Write the file; a disk that does not take it keeps the choices of before."""
+        with suppress(OutputError):
+            write_atomically(self.path, json.dumps(self._values, indent=1, ensure_ascii=False).encode())
+
+    def _choose(self, name: str, value: str | list[str]) -> None:
+        self.set_value(name, value)
+        self.save()
+
+    @property
+    def reviewer(self) -> str:
+        """Who approved last on this computer."""
+        return self.value("reviewer", "")
+
+    @reviewer.setter
+    def reviewer(self, name: str) -> None:
+        self._choose("reviewer", name)
+
+    @property
+    def profile(self) -> str:
+        """The export profile used last."""
+        return self.value("profile", "generic")
+
+    @profile.setter
+    def profile(self, name: str) -> None:
+        self._choose("profile", name)
+
+    @property
+    def template(self) -> str:
+        """The site template used last."""
+        return self.value("template", "")
+
+    @template.setter
+    def template(self, name: str) -> None:
+        self._choose("template", name)
+
+    @property
+    def package(self) -> str:
+        """The model package chosen last; empty for every one that fits."""
+        return self.value("package", "")
+
+    @package.setter
+    def package(self, name: str) -> None:
+        self._choose("package", name)
+
+    @property
+    def recent(self) -> list[str]:
+        """Folders opened last that are still there, newest first."""
+        return [folder for folder in self.value("recent", []) if _is_folder(folder)]
+
+    def remember(self, folder: Path) -> None:
+        """Put `folder` first among the recent ones."""
+        path = str(folder.resolve())
+        self._choose("recent", [path, *(old for old in self.recent if old != path)][:RECENT_KEPT])
+
+
+def _is_folder(path: object) -> bool:
+    try:
+        return Path(str(path)).is_dir()
+    except OSError:
+        return False
