@@ -14,12 +14,7 @@ from struct import Struct
 from typing import NoReturn
 
 from pydicom._dicom_dict import DicomDictionary
-from pydicom.uid import (
-    DeflatedExplicitVRLittleEndian,
-    ExplicitVRBigEndian,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-)
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian
 
 from autocontour.base.errors import StructureSetError
 
@@ -38,7 +33,9 @@ _PLAIN = {b"AE", b"AS", b"CS", b"DA", b"DS", b"DT", b"IS", b"TM", b"UI"}
 _TEXT = {b"LO", b"LT", b"PN", b"SH", b"ST", b"UC", b"UT"}
 _HEADER_IN_TEXT = re.compile(rb"[\x00-\x30][\x00\x30]..(?:[A-Z]{2}|..\x00\x00)", re.DOTALL)
 """What a data element's tag and length look like in the middle of a text."""
-_CONTOUR_SEQUENCE_ITEMS = {"<": b"\xfe\xff\x00\xe0", ">": b"\xff\xfe\xe0\x00"}
+_GROUP_BACKWARDS = 0x0400
+"""Group 0004, read in the wrong byte order; the groups before it are not in a structure set."""
+_ITEM_TAGS = {"<": b"\xfe\xff\x00\xe0", ">": b"\xff\xfe\xe0\x00"}
 
 
 def check_nesting(data: bytes) -> bytes:
@@ -58,14 +55,14 @@ def check_nesting(data: bytes) -> bytes:
     ------
     StructureSetError
         ``AC-RS-001`` if it is cut off, ``AC-RS-006`` if a length contradicts another or an attribute stands twice in
-        one item, ``AC-RS-007`` if its sequences are nested too deeply.
+        one item with different values, ``AC-RS-007`` if its sequences are nested too deeply.
     """
     start, syntax = _read_meta(data)
     if syntax == DeflatedExplicitVRLittleEndian:
-        _walk(_inflated(data[start:]), 0, implicit=False, order="<")
+        _walk(_inflated(data[start:]), 0, "<")
         return data
-    implicit, order = _guess_encoding(data, start) if syntax is None else _encoding(syntax)
-    return data[: _walk(data, start, implicit=implicit, order=order)]
+    is_big = _is_big_endian(data, start) if syntax is None else syntax == ExplicitVRBigEndian
+    return data[: _walk(data, start, ">" if is_big else "<")]
 
 
 def _read_meta(data: bytes) -> tuple[int, str | None]:
@@ -87,17 +84,10 @@ def _read_meta(data: bytes) -> tuple[int, str | None]:
     return place, syntax
 
 
-def _encoding(syntax: str) -> tuple[bool, str]:
-    """Return whether a transfer syntax is Implicit VR, and its byte order; unknown ones are Explicit VR."""
-    return syntax == ImplicitVRLittleEndian, ">" if syntax == ExplicitVRBigEndian else "<"
-
-
-def _guess_encoding(data: bytes, start: int) -> tuple[bool, str]:
-    """Return how a dataset without File Meta Information is encoded: as pydicom takes it."""
-    if data[start + 4 : start + 6] not in _SHORT | _LONG:
-        return _encoding(ImplicitVRLittleEndian)
-    is_big = int.from_bytes(data[start : start + 2], "little") >= 0x0400
-    return _encoding(ExplicitVRBigEndian if is_big else ExplicitVRLittleEndian)
+def _is_big_endian(data: bytes, start: int) -> bool:
+    """Whether pydicom takes a dataset without File Meta Information for big endian: by its first group's number."""
+    is_explicit = data[start + 4 : start + 6] in _SHORT | _LONG
+    return is_explicit and int.from_bytes(data[start : start + 2], "little") >= _GROUP_BACKWARDS
 
 
 def _inflated(data: bytes) -> bytes:
@@ -111,17 +101,17 @@ def _inflated(data: bytes) -> bytes:
     return found
 
 
-def _walk(data: bytes, start: int, *, implicit: bool, order: str) -> int:
+def _walk(data: bytes, start: int, order: str) -> int:
     """Go through every element of the dataset once; return where it ends.
 
     The open sequences and items lie on a stack. Each has its end, whether a delimiter must close it, whether it holds
-    items or elements, whether its elements are Implicit VR, and the tags met in it.
+    items or elements, whether its elements are Implicit VR, and where in it which value stands.
     """
     short_header, long_length = Struct(f"{order}HHI").unpack_from, Struct(f"{order}I").unpack_from
-    short_length, item_tag = Struct(f"{order}H").unpack_from, _CONTOUR_SEQUENCE_ITEMS[order]
+    short_length, item_tag = Struct(f"{order}H").unpack_from, _ITEM_TAGS[order]
     kinds = _kinds()
-    stack: list[tuple[int, bool, bool, bool, set[int]]] = []
-    place, end, delimited, items, seen = start, len(data), False, False, set[int]()
+    stack: list[tuple[int, bool, bool, bool, dict[int, tuple[int, int]]]] = []
+    place, end, delimited, items, seen = start, len(data), False, False, dict[int, tuple[int, int]]()
     implicit = not _has_letters(data, place)
     while True:
         if place == end and not delimited:
@@ -137,7 +127,7 @@ def _walk(data: bytes, start: int, *, implicit: bool, order: str) -> int:
         if group == _DELIMITERS:
             if items and element == _ITEM:
                 stack.append((end, delimited, items, implicit, seen))
-                place, items, seen = place + 8, False, set()
+                place, items, seen = place + 8, False, {}
                 delimited = length == _UNDEFINED
                 if not delimited:
                     end = _end(place, length, end, data)
@@ -151,9 +141,6 @@ def _walk(data: bytes, start: int, *, implicit: bool, order: str) -> int:
         if items:
             _refuse(LENGTHS, place)
         tag = group << 16 | element
-        if tag in seen:
-            _refuse(LENGTHS, place)
-        seen.add(tag)
         if implicit:
             vr, place = kinds.get(tag, b"UN"), place + 8
         else:
@@ -164,6 +151,9 @@ def _walk(data: bytes, start: int, *, implicit: bool, order: str) -> int:
                 (length,), place = long_length(data, place + 8), place + 12
             else:
                 _refuse(LENGTHS, place)
+        if length == _UNDEFINED and vr in {b"OB", b"OW"}:
+            place = _after_fragments(data, place, end, order)
+            continue
         if length == _UNDEFINED:
             if vr not in {b"SQ", b"UN"}:
                 _refuse(LENGTHS, place)
@@ -171,17 +161,34 @@ def _walk(data: bytes, start: int, *, implicit: bool, order: str) -> int:
         else:
             inside = _end(place, length, end, data)
             is_sequence = vr == b"SQ" or (vr == b"UN" and _holds_items(data, place, length, tag, item_tag, kinds))
+        if tag in seen and (is_sequence or data[place:inside] != data[slice(*seen[tag])]):
+            _refuse(LENGTHS, place)
+        seen[tag] = place, inside
         if is_sequence:
             if len(stack) >= 2 * MAX_DEPTH:
                 _refuse(TOO_DEEP, place)
             stack.append((end, delimited, items, implicit, seen))
-            end, delimited, items, seen = inside, length == _UNDEFINED, True, set()
+            end, delimited, items, seen = inside, length == _UNDEFINED, True, {}
             continue
         if length and (vr in _PLAIN or vr in _TEXT):
             value = data[place:inside].rstrip(b"\0 ")
             if b"\0" in value and (vr in _PLAIN or _HEADER_IN_TEXT.search(value)):
                 _refuse(LENGTHS, place)
         place = inside
+
+
+def _after_fragments(data: bytes, place: int, end: int, order: str) -> int:
+    """Return where encapsulated pixels end (PS3.5 A.4): an image must be recognised as one, not as damaged."""
+    header = Struct(f"{order}HHI").unpack_from
+    element = _ITEM
+    while element != _SEQUENCE_END:
+        if place + 8 > end:
+            _refuse(DAMAGED, place)
+        group, element, length = header(data, place)
+        if group != _DELIMITERS or element not in {_ITEM, _SEQUENCE_END}:
+            _refuse(LENGTHS, place)
+        place = _end(place + 8, length, end, data)
+    return place
 
 
 def _has_letters(data: bytes, place: int) -> bool:
