@@ -17,12 +17,12 @@ from pydicom._dicom_dict import DicomDictionary
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian
 
 from autocontour.base.errors import StructureSetError
+from autocontour.dicom.read import INFLATED_LIMIT
 
 DAMAGED, LENGTHS, TOO_DEEP = "AC-RS-001", "AC-RS-006", "AC-RS-007"
 MAX_DEPTH = 16
 """Sequences within sequences; the standard's own need five. pydicom takes exponentially more memory for an error in
 deeper ones."""
-INFLATED_LIMIT = 1 << 28
 _UNDEFINED = 0xFFFFFFFF
 _DELIMITERS, _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFE, 0xE000, 0xE00D, 0xE0DD
 _SHORT = {b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FD", b"FL", b"IS", b"LO", b"LT", b"PN", b"SH", b"SL"}

@@ -18,7 +18,7 @@ from autocontour.base.errors import OutputError
 from autocontour.base.findings import Finding
 from autocontour.patient.structures import ReviewStatus, Structure, StructureSet
 from autocontour.rtstruct.encoding import raw_attribute
-from autocontour.rtstruct.text import CharacterSet
+from autocontour.rtstruct.text import CharacterSet, as_line
 from autocontour.rtstruct.write.options import WriteOptions
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def build_approval(dataset: Dataset, structures: Sequence[Structure], now: datet
     last = max(structure.reviewed_at for structure in structures if structure.reviewed_at)
     dataset.ApprovalStatus = "APPROVED"
     dataset.ReviewDate, dataset.ReviewTime = date_and_time(last.astimezone(now.tzinfo))
-    dataset.ReviewerName = structures[0].reviewer.strip()
+    dataset.ReviewerName = reviewer_name(structures[0])
 
 
 def are_approved(structures: Sequence[Structure]) -> bool:
@@ -146,14 +146,19 @@ def are_approved(structures: Sequence[Structure]) -> bool:
     several persons approved was reviewed as a whole by nobody and stays UNAPPROVED; its observations name who approved
     each structure.
     """
-    reviewers = {structure.reviewer.strip() for structure in structures}
+    reviewers = {reviewer_name(structure) for structure in structures}
     return all(map(is_approved, structures)) and len(reviewers) == 1
 
 
 def is_approved(structure: Structure) -> bool:
     """Whether a named person approved a structure at a known time."""
-    named = bool(structure.reviewer.strip()) and structure.reviewed_at is not None
+    named = bool(reviewer_name(structure)) and structure.reviewed_at is not None
     return structure.status is ReviewStatus.APPROVED and named
+
+
+def reviewer_name(structure: Structure) -> str:
+    """Return the approver as one value of VR PN, whatever was typed."""
+    return as_line(structure.reviewer.replace("=", " "), 64)
 
 
 def withdraw_approval(dataset: Dataset) -> None:

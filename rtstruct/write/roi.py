@@ -20,7 +20,14 @@ from autocontour.rtstruct.encoding import decode_dataset, set_raw_sequence, with
 from autocontour.rtstruct.read.import_roi import read_color
 from autocontour.rtstruct.text import raw_text
 from autocontour.rtstruct.write.contours import ContourRecord, count_points, encode_contours, other_frame_of_reference
-from autocontour.rtstruct.write.modules import MAX_TEXT, build_code, describe_findings, is_approved, local_now
+from autocontour.rtstruct.write.modules import (
+    MAX_TEXT,
+    build_code,
+    describe_findings,
+    is_approved,
+    local_now,
+    reviewer_name,
+)
 
 MAX_NAME = 64
 """Characters of VR LO."""
@@ -165,7 +172,7 @@ def _record_approval(item: Dataset, structure: Structure, now: datetime, *, redr
         item.pop("ROIInterpreter", None)
         item.pop("ROIObservationDateTime", None)
     if is_approved(structure) and structure.reviewed_at:
-        item.ROIInterpreter = structure.reviewer
+        item.ROIInterpreter = reviewer_name(structure)
         item.ROIObservationDateTime = structure.reviewed_at.astimezone(now.tzinfo).strftime("%Y%m%d%H%M%S%z")
 
 

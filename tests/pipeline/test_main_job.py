@@ -120,6 +120,29 @@ def test_an_existing_output_is_refused_unless_told(
     assert read(output, ct_folder).names == ("Lung_L",)
 
 
+def test_another_patients_or_a_damaged_set_is_not_extended(
+    contoured: Path, ct_folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    output, append = tmp_path / "RS.dcm", ["--structures", "Trachea", "--append"]
+    dataset = dcmread(contoured)
+    dataset.PatientID = "ANOTHER-NEVERSHOWN"
+    dataset.save_as(output)
+    before = output.read_bytes()
+    assert main(["contour", str(ct_folder), "-o", str(output), *append]) == 4
+    shown = capfd.readouterr()
+    assert "AC-RS-008" in shown.err
+    assert "NEVERSHOWN" not in shown.out + shown.err
+    assert output.read_bytes() == before
+    assert main(["contour", str(ct_folder), "-o", str(output), *append, "--accept", "AC-RS-008"]) == 0
+    assert read(output, ct_folder).names == ("External", "Lung_L", "Lung_R", "Trachea")
+    damaged = bytearray(before)
+    damaged[damaged.index(b"\xfe\xff\x00\xe0", damaged.index(b"\x06\x30\x39\x00")) + 4] ^= 4
+    output.write_bytes(damaged)
+    assert main(["contour", str(ct_folder), "-o", str(output), *append]) == 4
+    assert "AC-RS-006" in capfd.readouterr().err
+    assert output.read_bytes() == bytes(damaged)
+
+
 def test_append_needs_something_to_append_to(ct_folder: Path, tmp_path: Path) -> None:
     assert main(["contour", str(ct_folder), "-o", str(tmp_path / "RS.dcm"), "--append"]) == 5
     assert list(tmp_path.iterdir()) == []

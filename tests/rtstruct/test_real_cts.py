@@ -81,6 +81,25 @@ def test_an_imported_unedited_set_is_written_back_with_the_same_points(case, tmp
     assert compared
 
 
+@pytest.mark.parametrize(
+    ("folder", "name"), [("lung1-007/ct", "lung1-007/rtstruct.dcm"), ("odd/ffs-sts", "odd/ffs-sts/mask/RS.dcm")]
+)
+def test_every_contour_is_written_back_byte_for_byte(folder, name, dicom_data, tmp_path):
+    series = next(one for one in scan_folder(dicom_data / folder, Job()) if one.modality == "CT")
+    ct = read_ct(series, Job())
+    read = read_structure_set(dicom_data / name, ct)
+    write_structure_set(read, ct, tmp_path / "again.dcm")
+    data = [
+        [(item.ReferencedROINumber, [c.get_item("ContourData").value for c in item.get("ContourSequence", [])])
+         for item in dcmread(path).ROIContourSequence]
+        for path in (dicom_data / name, tmp_path / "again.dcm")
+    ]  # fmt: skip
+    assert [(number, sorted(values)) for number, values in data[0]] == [(n, sorted(v)) for n, v in data[1]]
+    again = read_structure_set(tmp_path / "again.dcm", ct)
+    assert [dict(s.contours) for s in again.structures] == [dict(s.contours) for s in read.structures]
+    assert {f.code for s in read.structures for f in s.findings}.isdisjoint({"AC-RS-047", "AC-RS-048", "AC-RS-049"})
+
+
 def test_appending_to_a_clinics_set_adds_no_error_and_no_warning(case, make, tmp_path):
     ct, original, _ = case
     path = tmp_path / "RS.dcm"
