@@ -85,7 +85,7 @@ def _card(args: argparse.Namespace) -> int:
         rows = read_measured(args.rows) if args.rows else _measure(package, args, job)
         if args.output and args.failures:
             failures = _write_failures(package, args, rows, job)
-    name = f"the measurements in {args.baseline.name}" if args.baseline else ""
+    name = args.baseline.stem if args.baseline else ""
     text = write_card(package, rows, args.split, notes=notes, failures=failures, baseline=baseline, baseline_name=name)
     if args.output is None:
         console().print(text, markup=False, soft_wrap=True)

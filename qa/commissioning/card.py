@@ -54,7 +54,6 @@ def write_card(
     organs = [name for name in package.structures if name not in research]
     parts = [
         _head(package),
-        _training(package),
         f"## Figures\n\n{_preamble(split, rows)}\n\n{table_of(rows, organs)}",
         f"Structures at least {100 * WHOLE:.0f} % of which lie on the slices that count (the others are cut off by the "
         f"end of the scan):\n\n{table_of([row for row in rows if row.inside >= WHOLE], organs)}",
@@ -136,8 +135,8 @@ def findings_of(package: ModelPackage, rows: Sequence[MeasuredStructure], names:
     lines = [
         f"How well a finding distinguishes a bad contour (DSC below {BAD_DSC}) from a good one, for structures "
         "that were drawn. AUROC is the area under the curve of this one decision: the mean of sensitivity and "
-        f"specificity; 0.5 is chance. A finding under {LEAST_AUROC} on the patients of the calibration (they chose "
-        "the thresholds; limits are cross-validated) is kept in the record and not shown as a warning. The patients of "
+        f"specificity; 0.5 is chance. A finding under {LEAST_AUROC} on the calibration patients (limits are "
+        "cross-validated) is kept in the record and not shown as a warning. The patients of "
         f"the split `{split}` had no part in that choice.",
         "",
         "| finding | patients | structures | bad | raised | sensitivity | specificity | AUROC | shown as a warning |",
@@ -146,7 +145,7 @@ def findings_of(package: ModelPackage, rows: Sequence[MeasuredStructure], names:
     codes = [*GRADED, *sorted({code for row in drawn for code in row.findings} - {*GRADED})]
     for code in codes:
         entry = powers.get(code, {}) if isinstance(powers, dict) else {}
-        groups = {"calibration": entry} if entry else {}
+        groups = {"calibration patients": entry} if entry else {}
         quiet = code in package.quiet_findings
         seen = [(row.metrics.dsc, frozenset(row.findings if quiet else row.warnings)) for row in drawn]
         shown = "no" if quiet else "yes"
@@ -169,7 +168,8 @@ Written by `autocontour models card`; do not edit by hand.
 {about.get("description", "")}
 
 - **For**: {package.body_site.lower()}. {about.get("intended_use", "")}
-- **Licence of the weights**: {package.license}. **Data**: {about.get("data_source", "not stated")}."""
+- **Licence of the weights**: {package.license}. **Data**: {about.get("data_source", "not stated")}.
+{_training(package)}"""
 
 
 def _training(package: ModelPackage) -> str:
@@ -178,14 +178,14 @@ def _training(package: ModelPackage) -> str:
     validation = training.get("validation_patients", training.get("fold_patients", ()))
     thresholds = ", ".join(f"{name} {one.threshold:g}" for name, one in package.structures.items())
     lines = [
-        f"- **Trained on** {training.get('patients', '?')} patients. {len(validation)} other patients chose the "
-        f"checkpoint, the thresholds ({thresholds}) and the limits of the findings."
+        f"- **Trained on** {training.get('patients', '?')} patients. {len(validation)} other patients, the calibration "
+        f"patients, chose the checkpoint, the thresholds ({thresholds}) and the limits of the findings."
     ]
     for role, stage in package.stages.items():
         facts = stages.get(role, {})
         score = facts.get("validation_score", facts.get("fold_score"))
         figures = f"; {facts['step']} steps" if "step" in facts else ""
-        figures += f", mean DSC {score:.3f} on the validation patients when it was chosen" if score is not None else ""
+        figures += f", mean DSC {score:.3f} on the calibration patients when it was chosen" if score is not None else ""
         lines.append(
             f"- **{role}**: {stage.network['architecture']}, grid {' × '.join(f'{v:g}' for v in stage.spacing_zyx_mm)} "
             f"mm (z, y, x), window {' × '.join(str(v) for v in stage.window_zyx)}{figures}."
@@ -202,7 +202,7 @@ def _history(package: ModelPackage) -> str:
         return ""
     names = list(package.structures)
     table = [
-        "Mean DSC of validation patients during the training, at a probability of 0.5:",
+        "Mean DSC of calibration patients during the training, at a probability of 0.5:",
         "",
         f"| minutes | steps | {' | '.join(names)} |",
         "|---" * (len(names) + 2) + "|",
