@@ -99,13 +99,18 @@ def _structures_table(package: ModelPackage) -> Any:  # noqa: ANN401  (rich is i
     figures = validation.get("structures", {}) if isinstance(validation, dict) else {}
     figures = figures if isinstance(figures, dict) else {}
     figures = {name: row for name, row in figures.items() if isinstance(row, dict)}
-    keys = list(dict.fromkeys(key for row in figures.values() for key in row))
+    keys = [key for key in dict.fromkeys(key for row in figures.values() for key in row) if not _is_detail(key)]
     table = Table("structure", "drawn", *(plain(key).replace("_", " ") for key in keys))
     for name, structure in package.structures.items():
         row = figures.get(name, {})
         values = [f"{row[key]:.3g}" if isinstance(row.get(key), float) else plain(row.get(key, "")) for key in keys]
         table.add_row(plain(name), "yes" if structure.drawn else "if asked", *values)
     return table
+
+
+def _is_detail(key: str) -> bool:
+    """Return whether a figure stands on the model card alone."""
+    return key.endswith(("_mean", "_sd"))
 
 
 def _verify(args: argparse.Namespace) -> int:
