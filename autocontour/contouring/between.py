@@ -79,9 +79,12 @@ def interpolate_contours(
     return dict(sorted((contours_of(rings) | dict(contours)).items()))
 
 
-def section_midway(low: MultiPolygon, high: MultiPolygon) -> MultiPolygon | None:
-    """Return the outline half way between two slices; only of pieces that overlap. None if it is empty."""
-    return contours_of(_between_pairs(pair_pieces(low, high, 0.0), 0, np.array([0.0, 1.0, 2.0]))).get(1)
+def sections_between(low: MultiPolygon, high: MultiPolygon, positions_mm: Floats) -> dict[int, MultiPolygon]:
+    """Return the outlines at all but the first and last of `positions_mm`, where `low` and `high` are, by their number.
+
+    Only of pieces that overlap.
+    """
+    return contours_of(_between_pairs(pair_pieces(low, high, 0.0), 0, positions_mm))
 
 
 def _fill_gap(contours: Contours, drawn: list[int], number: int, positions_mm: Floats) -> Rings:

@@ -8,14 +8,17 @@ Along the slices nothing is rounded. A piece of a structure ends flat, half way 
 its volume is counted, and so does a cavity within it; a slice belongs to the result where the grown surface reaches its
 plane, and holds the section of the grown body in that plane: a box at 3 mm slices with 2 mm margin gains one slice at
 each end, grown by √(2² − 1.5²) mm. Where a margin hardly reaches the next slice, the slope between two slices counts
-too, as a contour half way.
+too, as sections between them.
 
 Tolerance: circles are polygons of 32 points on them, so the result lies inside the true one by up to 0.5 % of the
-margin; leaving out needless points moves the line by about 0.05 mm at most.
+margin; leaving out needless points moves the line by about 0.05 mm at most. Slopes are known at slices and sections
+alone: on balls of 15 to 60 mm, with margins from −8 to 8 mm, the radius is right within 0.4 mm at slices of up to 2 mm,
+0.5 mm at 3 mm and 0.8 mm at 5 mm, away from the ball's ends.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +28,7 @@ from shapely import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
 from autocontour.base.jobs import Job
-from autocontour.contouring.between import section_midway
+from autocontour.contouring.between import sections_between
 from autocontour.contouring.ragged import contours_of, drop_small, polygons_of, rings_of
 from autocontour.contouring.simplify import simplify_rings
 from autocontour.contouring.slivers import wide_polygons
@@ -33,16 +36,20 @@ from autocontour.patient.geometry import Floats, VolumeGeometry
 from autocontour.patient.structures import Contours
 
 Margins = tuple[float, float, float, float, float, float]
+Pieces = NDArray[np.object_]
 TOLERANCE_MM = 0.05
 QUARTER_POINTS = 8
 STEPS_PER_MARGIN = 4  # closer slices add less than 1 % of the margin
 SMALLEST_MM = 1e-3
 """A margin below this is none: it is less than what a file keeps of a coordinate."""
 SMALLEST_MM2 = 0.05
-STEEP_MM = 1.0
-"""How far neighbouring contours lie apart on average where the structure has a slope, not an upright wall."""
+SLOPE_ERROR_MM = 0.1
+"""Where taking a slope for an upright wall would make less difference than this, it is taken for one."""
 FEW_STEPS = 1.5
 """A margin of fewer slice steps than this reaches too few slices to see the slope between them."""
+SECTIONS_PER_MARGIN = 3.0
+PARTS_OF_A_STEP = (4, 12)
+"""Into how many parts the step up a slope is divided then: three for each length of the margin, 4 to 12."""
 
 
 def margin_contours(
@@ -165,18 +172,42 @@ def _pieces_near(shape: MultiPolygon, rest: BaseGeometry, distance_mm: float = 0
 
 
 def _sections(contours: Contours, geometry: VolumeGeometry, reach: _Reach) -> list[tuple[float, MultiPolygon]]:
-    """Return the contours with their positions, and those half way up a slope that a short reach would miss."""
-    positions = geometry.slice_positions_mm
-    sections = [(positions[k], contours[k]) for k in sorted(contours)]
+    """Return the contours with their positions, and sections up a slope that a short reach would miss."""
+    positions, reach_mm = geometry.slice_positions_mm, float(reach.mm[2].max())
+    sections = [(float(positions[k]), contours[k]) for k in sorted(contours)]
     for k in sorted(contours):
         beyond = contours.get(k + 1)
-        if beyond is None or reach.mm[2].max() > FEW_STEPS * (positions[k + 1] - positions[k]):
+        if beyond is None:
             continue
-        if shapely.symmetric_difference(contours[k], beyond).area > STEEP_MM * max(contours[k].length, beyond.length):
-            midway = section_midway(contours[k], beyond)
-            if midway is not None:
-                sections.append(((positions[k] + positions[k + 1]) / 2, midway))
+        step_mm = float(positions[k + 1] - positions[k])
+        if not 0 < reach_mm <= FEW_STEPS * step_mm:
+            continue
+        apart_mm2 = shapely.symmetric_difference(contours[k], beyond).area
+        # Up a slope of s mm for each mm the outline moves by the margin times √(1 + s²).
+        upright_mm = step_mm * math.sqrt(2 * SLOPE_ERROR_MM / reach_mm)
+        if apart_mm2 > upright_mm * max(contours[k].length, beyond.length):
+            parts = int(np.clip(math.ceil(SECTIONS_PER_MARGIN * step_mm / reach_mm), *PARTS_OF_A_STEP))
+            sections += _slope(contours[k], beyond, np.linspace(positions[k], positions[k + 1], parts + 1))
     return sections
+
+
+def _slope(low: MultiPolygon, high: MultiPolygon, steps_mm: Floats) -> list[tuple[float, MultiPolygon]]:
+    """Return sections between two slices; pieces and cavities that end between them do so half way."""
+    endings = _endings(low, high), _endings(high, low)
+    solid = [
+        polygons_of(shapely.union_all([shape, *cavities])) if len(cavities) else shape
+        for shape, (_, cavities) in zip((low, high), endings, strict=True)
+    ]
+    between = sections_between(solid[0], solid[1], steps_mm)
+    sections = []
+    for number, step_mm in enumerate(steps_mm[1:-1].tolist(), 1):
+        pieces, cavities = endings[int(2 * step_mm > steps_mm[0] + steps_mm[-1])]
+        parts = [*pieces, *([between[number]] if number in between else [])]
+        shape = parts[0] if len(parts) == 1 else shapely.union_all(parts)
+        if len(cavities) and not np.isclose(2 * step_mm, steps_mm[0] + steps_mm[-1]):
+            shape = shape.difference(shapely.union_all(cavities))
+        sections.append((step_mm, polygons_of(shape)))
+    return [section for section in sections if not section[1].is_empty]
 
 
 def _caps(contours: Contours, geometry: VolumeGeometry) -> list[tuple[float, MultiPolygon]]:
@@ -188,14 +219,19 @@ def _caps(contours: Contours, geometry: VolumeGeometry) -> list[tuple[float, Mul
     ends = _halfway_positions(geometry)
     caps = []
     for k in sorted(contours):
-        pieces = np.asarray(contours[k].geoms, dtype=object)
-        cavities = _cavities(contours[k])
         for side, position in zip((-1, 1), ends[k], strict=True):
-            beyond = contours.get(k + side)
-            ended = pieces if beyond is None else pieces[~shapely.intersects(pieces, beyond)]
-            filled = cavities[:0] if beyond is None else cavities[shapely.contains_properly(beyond, cavities)]
-            caps += [(float(position), MultiPolygon(list(some))) for some in (ended, filled) if len(some)]
+            endings = _endings(contours[k], contours.get(k + side))
+            caps += [(float(position), MultiPolygon(list(ended))) for ended in endings if len(ended)]
     return caps
+
+
+def _endings(shape: MultiPolygon, beyond: MultiPolygon | None) -> tuple[Pieces, Pieces]:
+    """Return the pieces of a slice, and its cavities, that do not go on on the next."""
+    pieces = np.asarray(shape.geoms, dtype=object)
+    if beyond is None:
+        return pieces, pieces[:0]
+    cavities = _cavities(shape)
+    return pieces[~shapely.intersects(pieces, beyond)], cavities[shapely.contains_properly(beyond, cavities)]
 
 
 def _halfway_positions(geometry: VolumeGeometry) -> Floats:
@@ -207,7 +243,7 @@ def _halfway_positions(geometry: VolumeGeometry) -> Floats:
     return np.column_stack((positions - below / 2, positions + above / 2))
 
 
-def _cavities(shape: MultiPolygon) -> NDArray[np.object_]:
+def _cavities(shape: MultiPolygon) -> Pieces:
     """Return the holes of a slice as polygons, without what lies in them."""
     holes = [Polygon(ring) for part in shape.geoms for ring in part.interiors]
     if not holes or len(shape.geoms) == 1:
