@@ -22,7 +22,7 @@ def say_failure(
     sys.__excepthook__(kind, error, trace)
     if not issubclass(kind, KeyboardInterrupt):
         window.workspace.said.emit(
-            tr("This did not work ({fault}). Your contours are saved.", fault=kind.__name__), True
+            tr("An error occurred ({fault}). Your contours are saved.", fault=kind.__name__), True
         )
 
 

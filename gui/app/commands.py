@@ -103,11 +103,9 @@ def interpolate(space: Workspace) -> None:
         changes = {z: outline for z, outline in whole.items() if z not in contours}
         count = len(changes)
         if not count:
-            space.said.emit(tr("The outlines of {name} are too unlike to draw a slice between them.", name=name), True)
+            space.said.emit(tr("The outlines of {name} differ too much to interpolate between them.", name=name), True)
         elif space.redraw("Interpolate", changes, number):
-            space.say(
-                tr_count(count, "{count} slice drawn between the others.", "{count} slices drawn between the others.")
-            )
+            space.say(tr_count(count, "{count} slice interpolated.", "{count} slices interpolated."))
 
     redraw_beside(space, "Interpolate", compute, apply)
 
@@ -119,7 +117,8 @@ def revert(space: Workspace) -> None:
         return
     if not current.automatic:
         space.said.emit(
-            tr("{name} was drawn by hand: there is nothing to go back to.", name=current.structure.name), True
+            tr("{name} was drawn by hand: there are no automatic contours to restore.", name=current.structure.name),
+            True,
         )
         return
     edit = actions.revert(space.state, current.structure.number)

@@ -52,7 +52,9 @@ class Intake(QObject):
         Only the modules are imported here; VTK is used on the window's own thread alone.
         """
         names = ("autocontour.pipeline.request", "autocontour.rtstruct", *SURFACE_MODULES)
-        Task(lambda _: [import_module(name) for name in names], self).start()
+        task = Task(lambda _: [import_module(name) for name in names], self)
+        task.done.connect(self._window.views.surfaces.warm_up)
+        task.start()
 
     def open_path(self, path: Path, series_uid: str = "") -> None:
         """Open a CT folder (or a NIfTI or NRRD file); of several series the one of `series_uid` without asking.

@@ -76,7 +76,7 @@ def toggle_lock(window: MainWindow) -> None:
 
 
 def show_statistics(window: MainWindow) -> None:
-    """Say volume, mean and SD of the HU of the selected structure, counted beside the window."""
+    """Show volume, mean and SD of the HU of the selected structure, computed beside the window."""
     space = window.workspace
     current, ct = space.current, space.ct
     if current is None or ct is None or not current.structure.contours:

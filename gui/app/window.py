@@ -240,7 +240,7 @@ class MainWindow(QMainWindow):
         undo, redo = (space.case.undo_label, space.case.redo_label) if space.case else ("", "")
         self.actions_by_name["undo"].setEnabled(bool(undo))
         self.actions_by_name["redo"].setEnabled(bool(redo))
-        undo, redo = in_words(undo) or tr("Nothing to take back"), in_words(redo) or tr("Nothing to do again")
+        undo, redo = in_words(undo) or tr("Nothing to undo"), in_words(redo) or tr("Nothing to redo")
         self.actions_by_name["undo"].setToolTip(f"<b>{tr('Undo')}</b>  Ctrl+Z<br>{undo}")
         self.actions_by_name["redo"].setToolTip(f"<b>{tr('Redo')}</b>  Ctrl+Shift+Z<br>{redo}")
         self.banner.note(tr("every change is saved") if space.case else "")
@@ -306,7 +306,7 @@ class MainWindow(QMainWindow):
             self.workspace.set_window(window)
 
     def step(self, by: int) -> None:
-        """Leaf through axial slices."""
+        """Scroll through axial slices."""
         self.workspace.step(Plane.AXIAL, by)
 
     def fit_views(self) -> None:

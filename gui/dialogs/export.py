@@ -60,7 +60,7 @@ class ExportDialog(Dialog):
     def __init__(
         self, parent: QWidget, ct: CTVolume, case: Case, profile: str, path: Path, apply: Callable[[Edit], bool]
     ) -> None:
-        words = tr("The file is checked, written, read back and compared before it takes its name.")
+        words = tr("The file is checked, written, read back and compared before it replaces anything.")
         super().__init__(parent, tr("Export structure set"), words, tr("Export"), ct, width=980)
         self._case = case
         self._apply = apply
@@ -71,7 +71,7 @@ class ExportDialog(Dialog):
             self.profile_box.addItem(read_profile(name).title, name)
         self.profile_box.setCurrentIndex(max(self.profile_box.findData(profile), 0))
         self.profile_box.currentIndexChanged.connect(self.check)
-        self.leave_out = QCheckBox(tr("Leave out what is not approved"))
+        self.leave_out = QCheckBox(tr("Only approved structures"))
         self.leave_out.toggled.connect(self._tick)
         self.structures = self._build_structures()
         self.table = _table()

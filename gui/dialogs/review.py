@@ -29,7 +29,7 @@ class ApprovalDialog(Dialog):
         reviewer: str,
     ) -> None:
         words = tr(
-            "You accept {name} as it stands. It is protected from changes until that is withdrawn.",
+            "You approve {name} in its present state. It is protected from changes until the approval is withdrawn.",
             name=item.structure.name,
         )
         super().__init__(parent, tr("Approve {name}", name=item.structure.name), words, tr("Approve"), ct, width=560)

@@ -87,7 +87,7 @@ class SeriesDialog(Dialog):
         columns.addWidget(self._build_details())
         self.body.addLayout(columns, 1)
         self.in_spite = QCheckBox(
-            tr("Open it in spite of this; every slice keeps its true position, and the file will say so")
+            tr("Open anyway; every slice keeps its true position, and the exported file records it")
         )
         self.in_spite.toggled.connect(self._allow)
         self.body.addWidget(self.in_spite)
@@ -194,7 +194,7 @@ class SeriesDialog(Dialog):
         self.sets_list.setAccessibleName(tr("Structure sets to open with it"))
         self.sets_list.itemChanged.connect(self._tick)
         self._sets_note = QLabel(
-            tr("The first ticked is opened to be worked on, the others to compare with."), wordWrap=True
+            tr("The first ticked set is opened for editing, the others for comparison."), wordWrap=True
         )
         self._sets_note.setObjectName("muted")
         column.addWidget(self.picture)
@@ -227,7 +227,7 @@ class SeriesDialog(Dialog):
         findings = [f for f in series.findings if f.severity > Severity.INFO]
         lines = [f"{'●' if f.severity is Severity.BLOCK else '▲'} {in_window(f)}" for f in findings]
         if self._is_begun(series):
-            lines.append(tr("You have begun to work on this scan; your structures are there when you open it."))
+            lines.append(tr("There is a case of this scan; its structures are loaded when you open it."))
         self.note.setText("\n".join(lines))
         self.note.setVisible(bool(lines))
         self._allow()

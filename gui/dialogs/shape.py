@@ -39,7 +39,7 @@ class MarginDialog(Dialog):
     """Six margins in mm; shrink is below zero."""
 
     def __init__(self, parent: QWidget, name: str) -> None:
-        super().__init__(parent, tr("Margin"), tr("Grow {name}; numbers below zero shrink it.", name=name), tr("Apply"))
+        super().__init__(parent, tr("Margin"), tr("Expand {name}; negative values shrink it.", name=name), tr("Apply"))
         grid = QGridLayout()
         self.boxes = [_millimetres(tr(side), 5.0) for side in SIDES]
         for index, (side, box) in enumerate(zip(SIDES, self.boxes, strict=True)):
@@ -78,7 +78,7 @@ class BooleanDialog(Dialog):
     """First structure, operation, second structure, each with a margin, and where the result goes."""
 
     def __init__(self, parent: QWidget, state: CaseState, selected: int | None) -> None:
-        super().__init__(parent, tr("Boolean"), tr("Join two structures, slice by slice."), tr("Apply"))
+        super().__init__(parent, tr("Boolean"), tr("Combine two structures, slice by slice."), tr("Apply"))
         form = QFormLayout()
         other = next((number for number in state.numbers if number != selected), None)
         self.first, self.second = _structures(state, selected), _structures(state, other)
@@ -105,7 +105,7 @@ class CropDialog(Dialog):
     """Keep a structure inside another, or away from it."""
 
     def __init__(self, parent: QWidget, state: CaseState, selected: int, name: str) -> None:
-        super().__init__(parent, tr("Crop"), tr("Cut {name} back at another structure.", name=name), tr("Apply"))
+        super().__init__(parent, tr("Crop"), tr("Crop {name} at another structure.", name=name), tr("Apply"))
         form = QFormLayout()
         self.side = QComboBox()
         self.side.addItems([tr("Keep what is inside"), tr("Keep what is outside")])
@@ -129,7 +129,7 @@ class MoveDialog(Dialog):
 
     def __init__(self, parent: QWidget, name: str) -> None:
         super().__init__(
-            parent, tr("Move or rotate"), tr("Shift {name} and turn it about its middle.", name=name), tr("Apply")
+            parent, tr("Move or rotate"), tr("Shift {name} and rotate it about its centre.", name=name), tr("Apply")
         )
         form = QFormLayout()
         self.right, self.down = _millimetres(tr("to the right of the screen")), _millimetres(tr("down the screen"))
@@ -148,7 +148,7 @@ class NameDialog(Dialog):
     """A name for a new structure, with TG-263's names at hand."""
 
     def __init__(self, parent: QWidget, title: str, suggestion: str = "") -> None:
-        super().__init__(parent, title, tr("Names of TG-263 are offered as you type."), tr("Add"))
+        super().__init__(parent, title, tr("TG-263 names are suggested as you type."), tr("Add"))
         self.edit = QLineEdit(suggestion, placeholderText=tr("Name, such as Heart or PTV_High"))
         self.edit.setAccessibleName(tr("Name"))
         completer = QCompleter(list(known_names()), self.edit)

@@ -16,7 +16,7 @@ LOWEST_HU, HIGHEST_HU = -1025, 3072
 """At these ends of the boxes the range is open."""
 OPEN_ENDS, NO_LIMIT = (LOWEST_HU, HIGHEST_HU), later("no limit")
 SETTLE_MS = 80
-FROM_CROSSHAIR = later("Like the crosshair")
+FROM_CROSSHAIR = later("Similar to the crosshair")
 TISSUES = {
     later("Air"): HURange(-np.inf, -400),
     later("Lung"): HURange(-950, -400),
@@ -25,9 +25,9 @@ TISSUES = {
     later("Bone"): HURange(200, np.inf),
     later("Metal"): HURange(2000, np.inf),
 }
-BOX = later("A box round the crosshair")
+BOX = later("A box around the crosshair")
 ADD, TAKE, REPLACE, NEW = "add", "take", "replace", "new"
-AS_ADDED, AS_TAKEN, AS_REPLACED = later("Add to {name}"), later("Take away from {name}"), later("Replace {name}")
+AS_ADDED, AS_TAKEN, AS_REPLACED = later("Add to {name}"), later("Remove from {name}"), later("Replace {name}")
 
 
 class ThresholdDialog(Dialog):
@@ -59,7 +59,7 @@ class ThresholdDialog(Dialog):
         body = next((i.structure.number for i in state.items if i.structure.interpreted_type == "EXTERNAL"), None)
         self.region.setCurrentIndex(max(self.region.findData(body), 0) if body is not None else self.region.count() - 1)
         self.side = QDoubleSpinBox(minimum=5, maximum=600, value=100, singleStep=10, decimals=0, suffix=" mm")
-        self.connected = QCheckBox(tr("Only what hangs together with the crosshair"))
+        self.connected = QCheckBox(tr("Only the region connected to the crosshair"))
         self.connected.setChecked(True)
         self.target = _targets(current)
         self._arrange()

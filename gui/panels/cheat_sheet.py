@@ -18,7 +18,7 @@ MOUSE = (
     (later("Shift + wheel"), later("Size of the tool")),
     (later("Right drag"), later("Window and level")),
     (later("Middle drag"), later("Pan")),
-    (later("Double click"), later("Make a view the large one")),
+    (later("Double click"), later("Enlarge a view")),
 )
 ROW, COLUMN, KEY = 25, 330, 118
 SMALLEST_PERCENT = 45

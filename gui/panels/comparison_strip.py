@@ -19,16 +19,14 @@ ROW_PX = 26
 COLUMNS: tuple[tuple[str, str], ...] = (
     (
         "DSC",
-        later(
-            "Dice similarity coefficient, as `autocontour evaluate` counts it; with ≈ exact on the outlines meanwhile"
-        ),
+        later("Dice similarity coefficient, as `autocontour evaluate` computes it; ≈ until then, from the outlines"),
     ),
-    ("HD95", later("95 % of either surface lies within this of the other, as `autocontour evaluate` counts it")),
+    ("HD95", later("95th percentile Hausdorff distance, as `autocontour evaluate` computes it")),
     (
         later("Added path"),
-        later("Outline of the structure that is not in the set, as `autocontour evaluate` counts it"),
+        later("Added path length: outline that is not in the set, as `autocontour evaluate` computes it"),
     ),
-    (later("Volume"), later("Volume of the set's structure, and how much larger it is than the one you work on")),
+    (later("Volume"), later("Volume of the set's structure, and its difference from the structure being edited")),
     (
         later("Differs on"),
         later("Slices on which the outlines differ by more than 20 mm²; marked at the right of the slider"),
@@ -116,7 +114,7 @@ class ComparisonStrip(QFrame):
             for column, cell in enumerate(self.cells[-1], 2):
                 self._grid.addWidget(cell, row, column)
             if one.structures is not None:
-                tip = tr("Compare with {name} no longer", name=one.label)
+                tip = tr("Remove {name} from the comparison", name=one.label)
                 self._grid.addWidget(_button("×", tip, partial(self.comparison.remove, one)), row, 7)
 
     def _told(self, one: Compared) -> list[str]:

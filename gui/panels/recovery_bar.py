@@ -16,7 +16,7 @@ NAMED = 4
 
 
 class RecoveryBar(QFrame):
-    """Shown over the views after a case was recovered or mended; goes away with the next change."""
+    """Shown over the views after a case was recovered or repaired; hidden by the next change."""
 
     def __init__(self, workspace: Workspace) -> None:
         super().__init__()
@@ -29,9 +29,9 @@ class RecoveryBar(QFrame):
         self.words = QLabel(wordWrap=True)
         self.words.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.keep = QPushButton(tr("Keep"))
-        self.keep.setToolTip(tr("Go on with what was recovered"))
-        self.take_back = QPushButton(tr("Take them back"))
-        self.take_back.setToolTip(tr("Return to the structures as they were before; Ctrl+Z brings the changes again"))
+        self.keep.setToolTip(tr("Continue with the recovered changes"))
+        self.take_back = QPushButton(tr("Revert them"))
+        self.take_back.setToolTip(tr("Restore the structures as they were before; Ctrl+Z restores the changes"))
         self.keep.clicked.connect(self.hide)
         self.take_back.clicked.connect(self._take_back)
         row.addWidget(self.words, 1)

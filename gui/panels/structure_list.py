@@ -50,24 +50,36 @@ class StructureList(QAbstractListModel):
         self._items: list[CaseStructure] = []
         self._volumes: PerStructure[float] = PerStructure(self._volume)
         workspace.ct_changed.connect(self._volumes.clear)
-        workspace.structures_changed.connect(self.reload)
+        workspace.structures_changed.connect(self._follow)
         for signal in (workspace.display_changed, workspace.selection_changed):
             signal.connect(self._repaint)
 
     def reload(self) -> None:
-        """Take the structures as they stand; rows are kept where only their content has changed."""
+        """Take the structures as they stand, and draw every row anew."""
+        if self._take():
+            self._repaint()
+
+    def _follow(self, changed: frozenset[int]) -> None:
+        """Take the structures as they stand; where rows stay, only those of what changed are drawn anew."""
+        if self._take():
+            for row, item in enumerate(self._items):
+                if item.structure.number in changed:
+                    self.dataChanged.emit(self.index(row), self.index(row))
+
+    def _take(self) -> bool:
+        """Take the structures as they stand; return whether the rows have stayed."""
         words = self.words.casefold()
         items = [item for item in self.workspace.state.items if words in item.structure.name.casefold()]
         if self.by_need:
             items.sort(key=lambda item: assess_need(item, self.workspace.seen).rank, reverse=True)
-        same = [i.structure.number for i in items] == [i.structure.number for i in self._items]
-        if same:
+        is_same = [i.structure.number for i in items] == [i.structure.number for i in self._items]
+        if is_same:
             self._items = items
-            self._repaint()
         else:
             self.beginResetModel()
             self._items = items
             self.endResetModel()
+        return is_same
 
     def item(self, index: Index) -> CaseStructure:
         """Return the structure of a row."""

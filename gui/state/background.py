@@ -1,7 +1,6 @@
 """Work that would hold up the window: computed in a thread beside it, and handed in as one step when it is ready.
 
-What takes less than a blink is handed in before the key is up, so that small structures feel immediate and no progress
-flickers. Shapely and numpy let go of Python's lock while they compute, and between them the window gets its turn
+What takes less than `BLINK_S` is applied at once, so that small structures feel immediate and no progress flickers. Shapely and numpy let go of Python's lock while they compute, and between them the window gets its turn
 (benchmarks/viewer.py measures its longest pause).
 """
 
@@ -32,7 +31,7 @@ class Background(QObject):
     Signals
     -------
     begun
-        Something takes longer than a blink; its name.
+        Something takes longer than `BLINK_S`; its name.
     advanced
         Its stage, fraction, and seconds left (below zero: not known).
     ended

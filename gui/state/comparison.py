@@ -26,7 +26,7 @@ DIFFERING_MM2 = 20.0
 """Slices whose outlines differ by more than this area are marked."""
 SETTLE_MS = 350
 """The exact figures are worked out once the hand has rested this long."""
-AUTOMATIC = later("as it first came")
+AUTOMATIC = later("original contours")
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Compared:
     style
         How its outlines are drawn.
     structures
-        The observer's structure set; None for the contours as they first came.
+        The observer's structure set; None for the original contours.
     contours
         Its outlines of the selected structure; empty if it has none.
     overlap
@@ -127,7 +127,7 @@ class Comparison(QObject):
         self._timer = QTimer(self, interval=SETTLE_MS, singleShot=True)
         self._timer.timeout.connect(self._measure)
         workspace.ct_changed.connect(self._forget)
-        workspace.structures_changed.connect(self.update)
+        workspace.structures_changed.connect(self._follow_changes)
         workspace.selection_changed.connect(self.update)
 
     @property
@@ -160,6 +160,10 @@ class Comparison(QObject):
         """Compare with a set no longer."""
         self.sets.remove(one)
         self.update()
+
+    def _follow_changes(self, changed: frozenset[int]) -> None:
+        if self.workspace.selected is None or self.workspace.selected in changed:
+            self.update()
 
     def update(self) -> None:
         """Follow the selected structure as it stands."""

@@ -54,7 +54,7 @@ class Workspace(QObject):
     ct_changed
         Another CT is open.
     structures_changed
-        Structures were edited, added or removed.
+        Structures were edited, added or removed; the numbers of these.
     selection_changed, position_changed, window_changed, display_changed
         What is selected, where the crosshair stands, the grey scale, and how outlines are shown.
     focus_asked
@@ -64,7 +64,7 @@ class Workspace(QObject):
     """
 
     ct_changed = Signal()
-    structures_changed = Signal()
+    structures_changed = Signal(frozenset)
     selection_changed = Signal()
     position_changed = Signal()
     focus_asked = Signal(int)
@@ -181,7 +181,7 @@ class Workspace(QObject):
         self.selected, self._chosen_before = next(iter(self.state.numbers), None), []
         self.hidden = set()
         self.ct_changed.emit()
-        self.structures_changed.emit()
+        self.structures_changed.emit(frozenset(self.state.numbers))
         self.selection_changed.emit()
 
     def close(self) -> None:
@@ -211,7 +211,7 @@ class Workspace(QObject):
         self._keep_selection()
         if edit.added and by_hand:
             self._select_first()
-        self.structures_changed.emit()
+        self.structures_changed.emit(edit.numbers)
         return True
 
     def redraw(self, label: str, changes: SliceChanges, number: int | None = None) -> bool:
@@ -265,24 +265,27 @@ class Workspace(QObject):
         if not self._is_free():
             return
         if self.case and (label := self.case.undo_label):
+            before = self.state
             self.case.undo()
-            self._moved(tr("Undone: {step}", step=in_words(label)))
+            self._moved(before, tr("Undone: {step}", step=in_words(label)))
 
     def redo(self) -> None:
         """Do the next step again and say which."""
         if not self._is_free():
             return
         if self.case and (label := self.case.redo_label):
+            before = self.state
             self.case.redo()
-            self._moved(tr("Done again: {step}", step=in_words(label)))
+            self._moved(before, tr("Redone: {step}", step=in_words(label)))
 
     def take_back_recovered(self) -> None:
         """Return to the state before the changes that were recovered, as one step."""
         if not self._is_free():
             return
         if self.case and self.case.recovered:
+            before = self.state
             self.case.take_back_recovered()
-            self._moved(tr("Taken back; Ctrl+Z brings the changes again."))
+            self._moved(before, tr("Reverted; Ctrl+Z restores the changes."))
 
     def select(self, number: int | None) -> None:
         """Make a structure the one that tools work on; not while a stroke is under way."""
@@ -443,9 +446,9 @@ class Workspace(QObject):
         if hands is None or hands == self.hands:
             self._select_first()
 
-    def _moved(self, sentence: str) -> None:
+    def _moved(self, before: CaseState, sentence: str) -> None:
         self._keep_selection()
-        self.structures_changed.emit()
+        self.structures_changed.emit(changed_numbers(before, self.state))
         self.say(sentence)
 
     def _keep_selection(self) -> None:
@@ -466,3 +469,9 @@ class Workspace(QObject):
             # Nobody chose it, so nobody has looked at it.
             self.selected = next(iter(self.state.numbers), None)
             self.selection_changed.emit()
+
+
+def changed_numbers(before: CaseState, after: CaseState) -> frozenset[int]:
+    """Return the numbers of the structures that two states do not share."""
+    one, other = ({item.structure.number: item for item in state.items} for state in (before, after))
+    return frozenset(number for number in {*one, *other} if one.get(number) is not other.get(number))

@@ -1,4 +1,4 @@
-"""What the mouse does on a slice."""
+"""The tools of the mouse on a slice."""
 
 from autocontour.gui.tools.ball import Ball
 from autocontour.gui.tools.base import Pointer, Tool

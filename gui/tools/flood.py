@@ -1,4 +1,4 @@
-"""Flood: a click takes what looks like the seed and hangs together with it, inside a circle round it."""
+"""Flood: a click fills the connected region of similar HU inside a circle around the seed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ DRAG_PX = 6
 
 
 class Flood(Tool):
-    """Adds what hangs together with a seed within a range of HU; with Alt or Shift held it takes it away.
+    """Adds the region connected to a seed within a range of HU; with Alt or Shift held it removes it.
 
     Before the click the view shows what it would take. A drag from the seed says how far it may go, the size keys how
     wide the range is. With Ctrl it goes through the slices, inside a ball.
@@ -92,11 +92,9 @@ class Flood(Tool):
         painter.setPen(cosmetic_pen(QColor(240, 240, 240, 150), 1.0, Qt.PenStyle.DashLine))
         painter.drawEllipse(QPointF(*seed), self.radius_mm, self.radius_mm)
         words = range_in_words(hu_range)
-        words = words if outline is not None else tr("nothing here is {range}", range=words)
+        words = words if outline is not None else tr("nothing found: {range}", range=words)
         through = self._goes_through if self.busy else pointer.through
-        write_beside(
-            painter, QPointF(*pointer.at), tr("{range}, through the slices", range=words) if through else words
-        )
+        write_beside(painter, QPointF(*pointer.at), tr("{range}, all slices", range=words) if through else words)
 
     def _take(self) -> None:
         _, found = self._flooded(self._seed)

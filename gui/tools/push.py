@@ -1,4 +1,4 @@
-"""Push: the outline moves under the finger like clay."""
+"""Push: a disc moves the outline."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from autocontour.gui.tools.base import Pointer, Tool, cosmetic_pen
 
 
 class Push(Tool):
-    """Drags the outline along, fully at the middle of the finger, less towards its rim."""
+    """Moves the outline along, fully at the centre of the disc, less towards its edge."""
 
     identity = "push"
     name = later("Push")
@@ -26,7 +26,7 @@ class Push(Tool):
         self.radius_mm = 15.0
 
     def begin(self, pointer: Pointer) -> None:
-        """Set the finger down."""
+        """Begin to push."""
         self._last = pointer.at
 
     def drag(self, pointer: Pointer) -> None:
@@ -35,7 +35,7 @@ class Push(Tool):
         self._last = pointer.at
 
     def paint(self, painter: QPainter, pointer: Pointer) -> None:
-        """Show the finger's reach and its core."""
+        """Show the disc and its core."""
         centre = QPointF(*pointer.at)
         painter.setBrush(QColor(255, 255, 255, 14))
         painter.setPen(cosmetic_pen(QColor(0, 0, 0, 140), 2.6))

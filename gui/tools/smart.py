@@ -67,7 +67,7 @@ class SmartBrush(Brush):
         return hu, near
 
     def _alike(self, at: Point2) -> Outline:
-        """Return the outline of what lies in the range and hangs together with the pointer."""
+        """Return the outline of what lies in the range and is connected to the pointer."""
         from scipy.ndimage import label
 
         from autocontour.contouring import contours_from_probability

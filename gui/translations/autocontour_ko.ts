@@ -32,11 +32,11 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>3D 화면</translation>
     </message>
     <message>
-      <source>95 % of either surface lies within this of the other, as `autocontour evaluate` counts it</source>
+      <source>95th percentile Hausdorff distance, as `autocontour evaluate` computes it</source>
       <translation>양쪽 표면의 95 %가 서로 이 거리 안에 있습니다 (`autocontour evaluate`와 같은 계산)</translation>
     </message>
     <message>
-      <source>A box round the crosshair</source>
+      <source>A box around the crosshair</source>
       <translation>십자선 주위 상자</translation>
     </message>
     <message>
@@ -46,10 +46,6 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>A research volume has no DICOM series to refer to; no structure set can be written.</source>
       <translation>연구용 볼륨에는 참조할 DICOM 시리즈가 없어 구조물 세트를 저장할 수 없습니다.</translation>
-    </message>
-    <message>
-      <source>Accept the structure as it stands, or withdraw that</source>
-      <translation>구조물을 현재 상태로 승인하거나 승인을 취소합니다</translation>
     </message>
     <message>
       <source>Add</source>
@@ -96,6 +92,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>추가 경로</translation>
     </message>
     <message>
+      <source>Added path length: outline that is not in the set, as `autocontour evaluate` computes it</source>
+      <translation>비교 세트에 없는 구조물 윤곽의 길이 (`autocontour evaluate`와 같은 계산)</translation>
+    </message>
+    <message>
       <source>Add…</source>
       <translation>추가…</translation>
     </message>
@@ -108,6 +108,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>모두 선택</translation>
     </message>
     <message>
+      <source>An error occurred ({fault}). Your contours are saved.</source>
+      <translation>작업에 실패했습니다({fault}). 윤곽은 저장되어 있습니다.</translation>
+    </message>
+    <message>
       <source>Anterior</source>
       <translation>앞 (Ant)</translation>
     </message>
@@ -118,6 +122,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Approve</source>
       <translation>승인</translation>
+    </message>
+    <message>
+      <source>Approve the structure, or withdraw the approval</source>
+      <translation>구조물을 현재 상태로 승인하거나 승인을 취소합니다</translation>
     </message>
     <message>
       <source>Approve {name}</source>
@@ -212,6 +220,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>취소</translation>
     </message>
     <message>
+      <source>Centre every view on the selected structure and zoom to it</source>
+      <translation>모든 보기를 선택한 구조물에 맞추고 확대합니다</translation>
+    </message>
+    <message>
       <source>Change its RT ROI Interpreted Type</source>
       <translation>RT ROI Interpreted Type을 바꿉니다</translation>
     </message>
@@ -220,7 +232,7 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>색을 바꿉니다</translation>
     </message>
     <message>
-      <source>Change its name; TG-263 names are offered</source>
+      <source>Change its name; TG-263 names are suggested</source>
       <translation>이름을 바꿉니다. TG-263 이름이 제안됩니다</translation>
     </message>
     <message>
@@ -260,8 +272,20 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>색…</translation>
     </message>
     <message>
+      <source>Combine two structures, slice by slice.</source>
+      <translation>두 구조물을 슬라이스마다 연산합니다.</translation>
+    </message>
+    <message>
+      <source>Combine, intersect or subtract structures</source>
+      <translation>구조물을 합치거나, 겹친 부분만 남기거나, 뺍니다</translation>
+    </message>
+    <message>
       <source>Compare</source>
       <translation>비교</translation>
+    </message>
+    <message>
+      <source>Compare the edited contours with the original ones</source>
+      <translation>자동 윤곽과 수정한 윤곽을 비교해 봅니다</translation>
     </message>
     <message>
       <source>Compare with</source>
@@ -276,12 +300,16 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>파일과 비교…</translation>
     </message>
     <message>
-      <source>Compare with {name} no longer</source>
-      <translation>{name} 비교 끝내기</translation>
-    </message>
-    <message>
       <source>Comparison</source>
       <translation>비교</translation>
+    </message>
+    <message>
+      <source>Continue this case</source>
+      <translation>이 케이스 계속하기</translation>
+    </message>
+    <message>
+      <source>Continue with the recovered changes</source>
+      <translation>복구된 상태로 계속합니다</translation>
     </message>
     <message>
       <source>Copy the outline towards the feet and go there</source>
@@ -312,16 +340,16 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>크롭</translation>
     </message>
     <message>
+      <source>Crop {name} at another structure.</source>
+      <translation>{name} 윤곽을 다른 구조물을 기준으로 잘라 냅니다.</translation>
+    </message>
+    <message>
       <source>Crop…</source>
       <translation>크롭…</translation>
     </message>
     <message>
       <source>Ctrl + wheel</source>
       <translation>Ctrl + 휠</translation>
-    </message>
-    <message>
-      <source>Cut {name} back at another structure.</source>
-      <translation>{name} 윤곽을 다른 구조물을 기준으로 잘라 냅니다.</translation>
     </message>
     <message>
       <source>Dark or light</source>
@@ -336,6 +364,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>아래쪽 모두 삭제</translation>
     </message>
     <message>
+      <source>Delete it on every slice towards the feet</source>
+      <translation>발 쪽의 모든 슬라이스에서 삭제합니다</translation>
+    </message>
+    <message>
+      <source>Delete it on every slice towards the head</source>
+      <translation>머리 쪽의 모든 슬라이스에서 삭제합니다</translation>
+    </message>
+    <message>
       <source>Delete on slice</source>
       <translation>이 슬라이스에서 삭제</translation>
     </message>
@@ -344,24 +380,20 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>구조물 삭제</translation>
     </message>
     <message>
+      <source>Delete the structure on this slice</source>
+      <translation>이 슬라이스에서 구조물을 삭제합니다</translation>
+    </message>
+    <message>
       <source>Delete {name}</source>
       <translation>{name} 삭제</translation>
     </message>
     <message>
-      <source>Dice similarity coefficient, as `autocontour evaluate` counts it; with ≈ exact on the outlines meanwhile</source>
+      <source>Dice similarity coefficient, as `autocontour evaluate` computes it; ≈ until then, from the outlines</source>
       <translation>Dice 유사도 계수 (`autocontour evaluate`와 같은 계산). ≈ 표시는 계산 중 윤곽만으로 구한 값입니다</translation>
     </message>
     <message>
       <source>Differs on</source>
       <translation>차이 있음</translation>
-    </message>
-    <message>
-      <source>Do the next step again</source>
-      <translation>취소한 단계를 다시 실행합니다</translation>
-    </message>
-    <message>
-      <source>Done again: {step}</source>
-      <translation>다시 실행: {step}</translation>
     </message>
     <message>
       <source>Double click</source>
@@ -424,16 +456,16 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>편집</translation>
     </message>
     <message>
+      <source>Enlarge a view</source>
+      <translation>화면 크게 보기</translation>
+    </message>
+    <message>
       <source>Erase; Shift adds</source>
       <translation>지웁니다. Shift는 추가합니다</translation>
     </message>
     <message>
       <source>Eraser</source>
       <translation>지우개</translation>
-    </message>
-    <message>
-      <source>Every key on one sheet</source>
-      <translation>모든 단축키를 한눈에 봅니다</translation>
     </message>
     <message>
       <source>Every slice</source>
@@ -446,6 +478,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Everything that can be drawn</source>
       <translation>그릴 수 있는 모든 구조물</translation>
+    </message>
+    <message>
+      <source>Expand or shrink it in six directions</source>
+      <translation>여섯 방향으로 넓히거나 줄입니다</translation>
+    </message>
+    <message>
+      <source>Expand {name}; negative values shrink it.</source>
+      <translation>{name} 윤곽을 넓힙니다. 음수는 줄입니다.</translation>
     </message>
     <message>
       <source>Export</source>
@@ -552,36 +592,20 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>지적 사항이 있는 아래쪽 슬라이스로 갑니다</translation>
     </message>
     <message>
-      <source>Go on where it ended</source>
-      <translation>이어서 작업하기</translation>
-    </message>
-    <message>
-      <source>Go on with what was recovered</source>
-      <translation>복구된 상태로 계속합니다</translation>
-    </message>
-    <message>
       <source>Go to structure</source>
       <translation>구조물로 이동</translation>
     </message>
     <message>
-      <source>Go to the structure that most needs a look</source>
+      <source>Go to the structure that most needs review</source>
       <translation>가장 먼저 검토할 구조물로 갑니다</translation>
     </message>
     <message>
-      <source>Go to what most needs a look</source>
+      <source>Go to what most needs review</source>
       <translation>가장 먼저 검토할 곳으로 갑니다</translation>
     </message>
     <message>
       <source>Go up to the next slice that a finding points at</source>
       <translation>지적 사항이 있는 위쪽 슬라이스로 갑니다</translation>
-    </message>
-    <message>
-      <source>Grow or shrink it in six directions</source>
-      <translation>여섯 방향으로 넓히거나 줄입니다</translation>
-    </message>
-    <message>
-      <source>Grow {name}; numbers below zero shrink it.</source>
-      <translation>{name} 윤곽을 넓힙니다. 음수는 줄입니다.</translation>
     </message>
     <message>
       <source>Head and neck</source>
@@ -640,14 +664,6 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>직접 편집했거나 파일에서 가져온 구조물입니다. 선택하면 윤곽이 바뀝니다.</translation>
     </message>
     <message>
-      <source>Join two structures, slice by slice.</source>
-      <translation>두 구조물을 슬라이스마다 연산합니다.</translation>
-    </message>
-    <message>
-      <source>Join, intersect or subtract structures</source>
-      <translation>구조물을 합치거나, 겹친 부분만 남기거나, 뺍니다</translation>
-    </message>
-    <message>
       <source>Keep</source>
       <translation>유지</translation>
     </message>
@@ -688,20 +704,8 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>크게</translation>
     </message>
     <message>
-      <source>Leave out points that do not matter (0.3 mm)</source>
-      <translation>모양에 영향이 없는 점을 줄입니다 (0.3 mm)</translation>
-    </message>
-    <message>
-      <source>Leave out what is not approved</source>
-      <translation>승인되지 않은 구조물 제외</translation>
-    </message>
-    <message>
       <source>Left</source>
       <translation>왼쪽 (Lt)</translation>
-    </message>
-    <message>
-      <source>Like the crosshair</source>
-      <translation>십자선과 비슷한 조직</translation>
     </message>
     <message>
       <source>Lock or unlock</source>
@@ -718,10 +722,6 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Lung</source>
       <translation>폐</translation>
-    </message>
-    <message>
-      <source>Make a view the large one</source>
-      <translation>화면 크게 보기</translation>
     </message>
     <message>
       <source>Make the tool larger</source>
@@ -796,10 +796,6 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>이름 (예: Heart, PTV_High)</translation>
     </message>
     <message>
-      <source>Names of TG-263 are offered as you type.</source>
-      <translation>입력하면 TG-263 이름이 제안됩니다.</translation>
-    </message>
-    <message>
       <source>Navigate</source>
       <translation>탐색</translation>
     </message>
@@ -844,19 +840,19 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>나중에</translation>
     </message>
     <message>
-      <source>Nothing is thrown away: the changes are there when the scan is opened again</source>
+      <source>Nothing is lost: the changes are kept and return when the scan is opened</source>
       <translation>아무것도 버리지 않습니다. 이 CT를 다시 열면 변경 내용이 그대로 있습니다</translation>
     </message>
     <message>
-      <source>Nothing to do again</source>
+      <source>Nothing to redo</source>
       <translation>다시 실행할 것이 없습니다</translation>
     </message>
     <message>
-      <source>Nothing to take back</source>
+      <source>Nothing to undo</source>
       <translation>취소할 것이 없습니다</translation>
     </message>
     <message>
-      <source>Nothing was found in this range there.</source>
+      <source>Nothing was found in this range.</source>
       <translation>그곳에는 이 범위에 드는 것이 없습니다.</translation>
     </message>
     <message>
@@ -880,7 +876,11 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>머리 쪽으로 한 슬라이스</translation>
     </message>
     <message>
-      <source>Only what hangs together with the crosshair</source>
+      <source>Only approved structures</source>
+      <translation>승인된 구조물만</translation>
+    </message>
+    <message>
+      <source>Only the region connected to the crosshair</source>
       <translation>십자선과 이어진 부분만</translation>
     </message>
     <message>
@@ -904,7 +904,7 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>구조물 세트 열기</translation>
     </message>
     <message>
-      <source>Open it in spite of this; every slice keeps its true position, and the file will say so</source>
+      <source>Open anyway; every slice keeps its true position, and the exported file records it</source>
       <translation>그래도 엽니다. 슬라이스는 실제 위치를 유지하며, 이 사실이 파일에 기록됩니다</translation>
     </message>
     <message>
@@ -922,10 +922,6 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Open…</source>
       <translation>열기…</translation>
-    </message>
-    <message>
-      <source>Outline of the structure that is not in the set, as `autocontour evaluate` counts it</source>
-      <translation>비교 세트에 없는 구조물 윤곽의 길이 (`autocontour evaluate`와 같은 계산)</translation>
     </message>
     <message>
       <source>Paint only voxels similar to where the stroke begins</source>
@@ -980,14 +976,6 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>원으로 윤곽을 밉니다</translation>
     </message>
     <message>
-      <source>Put first what most needs a look, and say why: findings, an unsure network, never looked at</source>
-      <translation>검토가 가장 필요한 구조물부터 이유와 함께 보입니다: 지적 사항, 불확실한 모델, 미확인</translation>
-    </message>
-    <message>
-      <source>Put the automatic contours back</source>
-      <translation>자동 윤곽으로 되돌립니다</translation>
-    </message>
-    <message>
       <source>Quit</source>
       <translation>끝내기</translation>
     </message>
@@ -1004,16 +992,36 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>다시 실행</translation>
     </message>
     <message>
+      <source>Redo the next step</source>
+      <translation>취소한 단계를 다시 실행합니다</translation>
+    </message>
+    <message>
       <source>Redo {step}</source>
       <translation>다시 실행({step})</translation>
+    </message>
+    <message>
+      <source>Redone: {step}</source>
+      <translation>다시 실행: {step}</translation>
     </message>
     <message>
       <source>Refusal</source>
       <translation>거부</translation>
     </message>
     <message>
+      <source>Remove from {name}</source>
+      <translation>{name}에서 빼기</translation>
+    </message>
+    <message>
       <source>Remove it from the case</source>
       <translation>케이스에서 제거합니다</translation>
+    </message>
+    <message>
+      <source>Remove points that change the outline by less than 0.3 mm</source>
+      <translation>모양에 영향이 없는 점을 줄입니다 (0.3 mm)</translation>
+    </message>
+    <message>
+      <source>Remove {name} from the comparison</source>
+      <translation>{name} 비교 끝내기</translation>
     </message>
     <message>
       <source>Rename</source>
@@ -1036,16 +1044,28 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>연구용 볼륨, 환자 없음</translation>
     </message>
     <message>
+      <source>Restore the automatic contours</source>
+      <translation>자동 윤곽으로 되돌립니다</translation>
+    </message>
+    <message>
+      <source>Restore the structures as they were before; Ctrl+Z restores the changes</source>
+      <translation>복구 전의 구조물로 돌아갑니다. Ctrl+Z를 누르면 변경이 다시 돌아옵니다</translation>
+    </message>
+    <message>
       <source>Result</source>
       <translation>결과</translation>
     </message>
     <message>
-      <source>Return to the structures as they were before; Ctrl+Z brings the changes again</source>
-      <translation>복구 전의 구조물로 돌아갑니다. Ctrl+Z를 누르면 변경이 다시 돌아옵니다</translation>
+      <source>Revert them</source>
+      <translation>되돌리기</translation>
     </message>
     <message>
       <source>Revert to automatic</source>
       <translation>자동 윤곽으로 되돌리기</translation>
+    </message>
+    <message>
+      <source>Reverted; Ctrl+Z restores the changes.</source>
+      <translation>되돌렸습니다. Ctrl+Z를 누르면 변경이 다시 돌아옵니다.</translation>
     </message>
     <message>
       <source>Review</source>
@@ -1080,10 +1100,6 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>둘째 구조물</translation>
     </message>
     <message>
-      <source>See the image without them</source>
-      <translation>윤곽 없이 영상만 봅니다</translation>
-    </message>
-    <message>
       <source>Series</source>
       <translation>시리즈</translation>
     </message>
@@ -1092,12 +1108,16 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>Shift + 휠</translation>
     </message>
     <message>
-      <source>Shift or turn the structure</source>
+      <source>Shift or rotate the structure</source>
       <translation>구조물을 옮기거나 돌립니다</translation>
     </message>
     <message>
-      <source>Shift {name} and turn it about its middle.</source>
+      <source>Shift {name} and rotate it about its centre.</source>
       <translation>{name} 윤곽을 옮기고 중심을 축으로 돌립니다.</translation>
+    </message>
+    <message>
+      <source>Show all keyboard shortcuts</source>
+      <translation>모든 단축키를 한눈에 봅니다</translation>
     </message>
     <message>
       <source>Show or hide outlines</source>
@@ -1108,20 +1128,20 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>다른 작성자의 RTSTRUCT와 비교해 봅니다</translation>
     </message>
     <message>
-      <source>Show the automatic contours against the edited ones</source>
-      <translation>자동 윤곽과 수정한 윤곽을 비교해 봅니다</translation>
+      <source>Show the image without outlines</source>
+      <translation>윤곽 없이 영상만 봅니다</translation>
     </message>
     <message>
-      <source>Show the middle of the selected structure</source>
-      <translation>선택한 구조물의 가운데를 봅니다</translation>
-    </message>
-    <message>
-      <source>Show the whole image</source>
-      <translation>영상 전체를 봅니다</translation>
+      <source>Show the whole patient</source>
+      <translation>환자 전체를 표시합니다</translation>
     </message>
     <message>
       <source>Side of the box</source>
       <translation>상자 한 변</translation>
+    </message>
+    <message>
+      <source>Similar to the crosshair</source>
+      <translation>십자선과 비슷한 조직</translation>
     </message>
     <message>
       <source>Simplify</source>
@@ -1180,6 +1200,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>연조직</translation>
     </message>
     <message>
+      <source>Sort by need for review and show why: findings, an unsure network, never looked at</source>
+      <translation>검토가 가장 필요한 구조물부터 이유와 함께 보입니다: 지적 사항, 불확실한 모델, 미확인</translation>
+    </message>
+    <message>
       <source>Spacing</source>
       <translation>간격</translation>
     </message>
@@ -1228,36 +1252,12 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>위 (Sup)</translation>
     </message>
     <message>
-      <source>Take away from {name}</source>
-      <translation>{name}에서 빼기</translation>
+      <source>TG-263 names are suggested as you type.</source>
+      <translation>입력하면 TG-263 이름이 제안됩니다.</translation>
     </message>
     <message>
       <source>Take back what was recovered</source>
       <translation>복구 내용 되돌리기</translation>
-    </message>
-    <message>
-      <source>Take it off every slice towards the feet</source>
-      <translation>발 쪽의 모든 슬라이스에서 삭제합니다</translation>
-    </message>
-    <message>
-      <source>Take it off every slice towards the head</source>
-      <translation>머리 쪽의 모든 슬라이스에서 삭제합니다</translation>
-    </message>
-    <message>
-      <source>Take the last step back</source>
-      <translation>마지막 단계를 취소합니다</translation>
-    </message>
-    <message>
-      <source>Take the structure off this slice</source>
-      <translation>이 슬라이스에서 구조물을 삭제합니다</translation>
-    </message>
-    <message>
-      <source>Take them back</source>
-      <translation>되돌리기</translation>
-    </message>
-    <message>
-      <source>Taken back; Ctrl+Z brings the changes again.</source>
-      <translation>되돌렸습니다. Ctrl+Z를 누르면 변경이 다시 돌아옵니다.</translation>
     </message>
     <message>
       <source>Template</source>
@@ -1268,11 +1268,11 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>이 슬라이스에서 찾은 결과가 축상면에 보입니다.</translation>
     </message>
     <message>
-      <source>The file is checked, written, read back and compared before it takes its name.</source>
+      <source>The file is checked, written, read back and compared before it replaces anything.</source>
       <translation>파일은 점검, 저장, 다시 읽기, 대조를 모두 거친 뒤에 완성됩니다.</translation>
     </message>
     <message>
-      <source>The first ticked is opened to be worked on, the others to compare with.</source>
+      <source>The first ticked set is opened for editing, the others for comparison.</source>
       <translation>먼저 선택한 세트는 작업용으로, 나머지는 비교용으로 엽니다.</translation>
     </message>
     <message>
@@ -1280,7 +1280,7 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>언어는 프로그램을 다시 시작하면 바뀝니다.</translation>
     </message>
     <message>
-      <source>The outlines of {name} are too unlike to draw a slice between them.</source>
+      <source>The outlines of {name} differ too much to interpolate between them.</source>
       <translation>{name}: 윤곽이 서로 너무 달라 사이를 보간할 수 없습니다.</translation>
     </message>
     <message>
@@ -1300,6 +1300,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>영상 밖이므로 아무것도 그리지 않았습니다.</translation>
     </message>
     <message>
+      <source>There is a case of this scan; its structures are loaded when you open it.</source>
+      <translation>이 CT의 케이스가 있습니다. 열면 구조물을 불러옵니다.</translation>
+    </message>
+    <message>
       <source>There is nothing to review yet.</source>
       <translation>아직 검토할 것이 없습니다.</translation>
     </message>
@@ -1310,10 +1314,6 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Thickness</source>
       <translation>두께</translation>
-    </message>
-    <message>
-      <source>This did not work ({fault}). Your contours are saved.</source>
-      <translation>작업에 실패했습니다({fault}). 윤곽은 저장되어 있습니다.</translation>
     </message>
     <message>
       <source>This is the last slice of the scan.</source>
@@ -1368,6 +1368,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>실행 취소</translation>
     </message>
     <message>
+      <source>Undo the last step</source>
+      <translation>마지막 단계를 취소합니다</translation>
+    </message>
+    <message>
       <source>Undo {step}</source>
       <translation>실행 취소({step})</translation>
     </message>
@@ -1392,7 +1396,7 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>구조물의 부피와 HU</translation>
     </message>
     <message>
-      <source>Volume of the set's structure, and how much larger it is than the one you work on</source>
+      <source>Volume of the set's structure, and its difference from the structure being edited</source>
       <translation>비교 구조물의 부피와, 작업 중인 구조물보다 큰 정도</translation>
     </message>
     <message>
@@ -1444,12 +1448,8 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>{name} 구조물의 승인을 취소하시겠습니까?</translation>
     </message>
     <message>
-      <source>You accept {name} as it stands. It is protected from changes until that is withdrawn.</source>
+      <source>You approve {name} in its present state. It is protected from changes until the approval is withdrawn.</source>
       <translation>{name} 구조물을 현재 상태로 승인합니다. 승인을 취소할 때까지 변경할 수 없습니다.</translation>
-    </message>
-    <message>
-      <source>You have begun to work on this scan; your structures are there when you open it.</source>
-      <translation>이 CT는 작업 중입니다. 열면 구조물이 그대로 있습니다.</translation>
     </message>
     <message>
       <source>You have not looked at slice {places} yet, where a finding points (N goes there).</source>
@@ -1502,10 +1502,6 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>approved by {name}</source>
       <translation>승인: {name}</translation>
-    </message>
-    <message>
-      <source>as it first came</source>
-      <translation>최초 윤곽</translation>
     </message>
     <message>
       <source>autocontour — contouring</source>
@@ -1720,12 +1716,16 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>참고</translation>
     </message>
     <message>
-      <source>nothing here is {range}</source>
+      <source>nothing found: {range}</source>
       <translation>여기에는 없음: {range}</translation>
     </message>
     <message>
       <source>or  (union)</source>
       <translation>or  (합집합)</translation>
+    </message>
+    <message>
+      <source>original contours</source>
+      <translation>최초 윤곽</translation>
     </message>
     <message>
       <source>position</source>
@@ -1864,7 +1864,7 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>슬라이스 {count}개</translation>
     </message>
     <message>
-      <source>{count} slice drawn between the others.</source>
+      <source>{count} slice interpolated.</source>
       <translation>사이 슬라이스 {count}개를 그렸습니다.</translation>
     </message>
     <message>
@@ -1872,7 +1872,7 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>슬라이스 {count}개</translation>
     </message>
     <message>
-      <source>{count} slices drawn between the others.</source>
+      <source>{count} slices interpolated.</source>
       <translation>사이 슬라이스 {count}개를 그렸습니다.</translation>
     </message>
     <message>
@@ -1976,7 +1976,7 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>{name}: 완료되었습니다. 목록에 있습니다.</translation>
     </message>
     <message>
-      <source>{name} was drawn by hand: there is nothing to go back to.</source>
+      <source>{name} was drawn by hand: there are no automatic contours to restore.</source>
       <translation>{name}: 직접 그린 구조물이라 되돌릴 자동 윤곽이 없습니다.</translation>
     </message>
     <message>
@@ -1988,7 +1988,7 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>{plane} 화면</translation>
     </message>
     <message>
-      <source>{range}, through the slices</source>
+      <source>{range}, all slices</source>
       <translation>{range}, 여러 슬라이스</translation>
     </message>
     <message>

@@ -47,13 +47,27 @@ class Shape:
             painter.drawLines(self.lines)
 
 
-class Scene:
-    """The content of one plane of a workspace."""
+Edges = PerStructure[FlatEdges]
 
-    def __init__(self, workspace: Workspace, plane: Plane) -> None:
+
+def flat_edges() -> Edges:
+    """Return a store of every structure's edges, which the two side views share."""
+    return PerStructure(lambda structure: FlatEdges.of(structure.contours))
+
+
+class Scene:
+    """The content of one plane of a workspace.
+
+    Parameters
+    ----------
+    edges
+        Where the edges of the structures are kept; a store of its own by default.
+    """
+
+    def __init__(self, workspace: Workspace, plane: Plane, edges: Edges | None = None) -> None:
         self.workspace = workspace
         self.plane = plane
-        self._edges: PerStructure[FlatEdges] = PerStructure(lambda structure: FlatEdges.of(structure.contours))
+        self._edges = edges if edges is not None else flat_edges()
         self._paths: dict[int, tuple[MultiPolygon, QPainterPath]] = {}
         self._table: tuple[Window, NDArray[np.uint8]] | None = None
         self._grey: NDArray[np.uint8] | None = None

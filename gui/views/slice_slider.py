@@ -89,7 +89,7 @@ class SliceSlider(QWidget):
         self._go(event.position().y())
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        """Leaf."""
+        """Scroll through the slices."""
         self.workspace.step(Plane.AXIAL, 1 if event.angleDelta().y() > 0 else -1)
 
     def _draw_structure(self, painter: QPainter) -> None:

@@ -26,7 +26,7 @@ from autocontour.gui.state.workspace import Workspace
 from autocontour.gui.tools import Navigate, Pointer, Tool
 from autocontour.gui.tools.base import cosmetic_pen, draw_proposal
 from autocontour.gui.views.planes import Plane
-from autocontour.gui.views.scene import Scene, crosshair_lines
+from autocontour.gui.views.scene import Edges, Scene, crosshair_lines
 from autocontour.patient.structures import Contours
 
 LETTER_COLOR = QColor(255, 196, 84)
@@ -64,11 +64,11 @@ class SliceView(QWidget):
     """The tool in hand may have another size."""
     frame_drawn = Signal()
 
-    def __init__(self, workspace: Workspace, plane: Plane, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, workspace: Workspace, plane: Plane, edges: Edges | None = None) -> None:
+        super().__init__()
         self.workspace = workspace
         self.plane = plane
-        self.scene = Scene(workspace, plane)
+        self.scene = Scene(workspace, plane, edges)
         self.tool: Tool = Navigate(workspace)
         self.zoom = 1.0
         self.centre = QPointF(0, 0)
@@ -347,7 +347,7 @@ class SliceView(QWidget):
             self.enlarge_asked.emit()
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        """Leaf through the slices; with Ctrl zoom; with Shift change the tool's size."""
+        """Scroll through the slices; with Ctrl zoom; with Shift change the tool's size."""
         delta = event.angleDelta().y() or event.angleDelta().x()
         if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
             self.zoom_at(event.position(), ZOOM_STEP ** (delta / WHEEL_NOTCH))

@@ -64,7 +64,7 @@ class SurfaceView(QWidget):
         self._rest.timeout.connect(self.rebuild)
         workspace.ct_changed.connect(self._start_anew)
         for signal in (workspace.structures_changed, workspace.display_changed, workspace.selection_changed):
-            signal.connect(self._rest.start)
+            signal.connect(lambda *_: self._rest.start())
 
     def rebuild(self) -> None:
         """Show what is there, and mesh beside the window what has changed."""
@@ -126,6 +126,12 @@ class SurfaceView(QWidget):
         if self._scene:
             self._scene.turn(azimuth_deg, elevation_deg)
             self._render()
+
+    def warm_up(self) -> None:
+        """Open VTK's window and draw once while nobody waits: the first time costs a quarter of a second."""
+        if self._scene is None:
+            self._scene = SurfaceScene()
+            self._scene.picture(64, 64)
 
     def fit(self) -> None:
         """Show every surface, from where the camera looks."""

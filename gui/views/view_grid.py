@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QHBoxLayout, QSplitter, QWidget
 from autocontour.gui.state.workspace import Workspace
 from autocontour.gui.tools import Tool
 from autocontour.gui.views.planes import Plane
+from autocontour.gui.views.scene import flat_edges
 from autocontour.gui.views.slice_slider import SliceSlider
 from autocontour.gui.views.slice_view import CrosshairTool, SliceView
 from autocontour.gui.views.surface_view import SurfaceView
@@ -24,7 +25,8 @@ class ViewGrid(QSplitter):
     def __init__(self, workspace: Workspace) -> None:
         super().__init__(Qt.Orientation.Horizontal)
         self.setHandleWidth(3)
-        self.slices = {plane: SliceView(workspace, plane) for plane in Plane}
+        edges = flat_edges()
+        self.slices = {plane: SliceView(workspace, plane, edges) for plane in Plane}
         self._workspace = workspace
         self._arranged = False
         self.surfaces = SurfaceView(workspace)

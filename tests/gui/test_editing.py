@@ -1,4 +1,4 @@
-"""She corrects a contour with the mouse and the keys."""
+"""Correcting contours with the mouse and the keys."""
 
 import math
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""She exports twice, beside another patient's file, and some structures only; she draws automatically again."""
+"""Exporting twice, beside another patient's file, and some structures only; contouring automatically again."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Her hands stay where they work: focus, keys, crosshair; results say what they come from."""
+"""Focus, keys and crosshair; results say what they are derived from."""
 
 import pytest
 from PySide6.QtCore import Qt

@@ -134,7 +134,7 @@ def test_patients_and_series_are_browsed_with_the_keyboard(another_window, qtbot
     qtbot.waitUntil(lambda: window.workspace.state.numbers == (1,))
     assert window.workspace.state.structures[0].name == "Heart"
     assert PatientFacts.of(window.workspace.ct).name == "DOE JANE"
-    qtbot.waitUntil(lambda: [one.label for one in window.comparison.sets] == ["as it first came", "TWO"])
+    qtbot.waitUntil(lambda: [one.label for one in window.comparison.sets] == ["original contours", "TWO"])
     assert window.comparison.is_shown
 
 

@@ -1,4 +1,4 @@
-"""She sees what she reviews: views centred and zoomed, the patient fills them, head up whatever the position."""
+"""Views: centred and zoomed to the structure, filled by the patient, head up in every patient position."""
 
 import numpy as np
 import pytest
