@@ -1,6 +1,7 @@
-"""Work that would hold up the window: computed in a thread beside it, and handed in as one step when it is ready.
+"""Work that would hold up the window: computed in a thread beside it, and applied as one step when it is ready.
 
-What takes less than `BLINK_S` is applied at once, so that small structures feel immediate and no progress flickers. Shapely and numpy let go of Python's lock while they compute, and between them the window gets its turn
+What takes less than `BLINK_S` is applied at once, so that small structures feel immediate and no progress flickers.
+Shapely and numpy release Python's lock while they compute, and between them the window gets its turn
 (benchmarks/viewer.py measures its longest pause).
 """
 
