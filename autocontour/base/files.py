@@ -168,7 +168,9 @@ def _inodes(path: Path) -> set[tuple[int, int]]:
 
 
 def _flush(path: Path) -> None:
-    """Make the system write a file or folder to the disk."""
+    """Make the system write a file or folder to the disk; Windows opens no folders."""
+    if os.name == "nt" and path.is_dir():
+        return
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

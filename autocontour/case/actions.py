@@ -28,7 +28,14 @@ from autocontour.edits import replaced
 from autocontour.patient.identity import CaseKey, PatientFacts, case_key
 from autocontour.patient.matching import folded_name
 from autocontour.patient.nomenclature import find_term, match_name
-from autocontour.patient.structures import Contours, GenerationAlgorithm, ReviewStatus, Structure, StructureSet
+from autocontour.patient.structures import (
+    Contours,
+    GenerationAlgorithm,
+    ReviewStatus,
+    SliceChanges,
+    Structure,
+    StructureSet,
+)
 from autocontour.patient.volume import CTVolume
 
 
@@ -114,6 +121,11 @@ def receive(state: CaseState, structure: Structure, run: str = "") -> Edit:
         "findings": structure.findings,
     }
     return Edit(label, {number: slices}, {number: values}, run=run)
+
+
+def redraw(number: int, changes: SliceChanges, label: str = "Redraw") -> Edit:
+    """Change slices of a structure; None for a slice removes the structure from it."""
+    return Edit(label, {number: changes})
 
 
 def add(state: CaseState, *structures: Structure, label: str = "") -> Edit:

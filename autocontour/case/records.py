@@ -155,4 +155,6 @@ def _encode_fields(values: Mapping[str, Any]) -> Json:
 
 
 def _decode_fields(record: Json) -> Json:
+    if "automatic" in record and "origin" not in record and "generation" in record:
+        record = {**record, "origin": record["generation"]}  # drawn again by a version that kept no origin
     return {name: _CODECS[name][1](value) if name in _CODECS else value for name, value in record.items()}

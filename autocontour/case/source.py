@@ -13,7 +13,7 @@ from autocontour.base.errors import CaseError, CTError
 from autocontour.base.files import write_atomically
 from autocontour.base.jobs import Job
 from autocontour.patient.identity import CaseKey, case_key, series_key
-from autocontour.patient.volume import CTVolume
+from autocontour.patient.volume import CHECKSUM_OF, CTVolume
 
 if TYPE_CHECKING:
     from autocontour.dicom import Series
@@ -31,7 +31,8 @@ class CTSource:
     path
         Folder of its files, or a NIfTI or NRRD file; None if it was never known.
     content_checksum
-        See `CTVolume`; empty for a research file, whose voxels are part of the case's key.
+        See `CTVolume`; empty for a research file, whose voxels are part of the case's key, and where an older version
+        made it of something else.
     """
 
     path: Path | None
@@ -42,7 +43,8 @@ def read_source(folder: Path) -> CTSource | None:
     """Return where the CT of the case in `folder` lies; None for a case of an older version."""
     try:
         content = json.loads((folder / SOURCE).read_bytes())
-        return CTSource(Path(content["path"]) if content["path"] else None, str(content["content_checksum"]))
+        checksum = str(content["content_checksum"]) if content["checksum_of"] == CHECKSUM_OF else ""
+        return CTSource(Path(content["path"]) if content["path"] else None, checksum)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -83,7 +85,8 @@ def keep_source(folder: Path, ct: CTVolume, path: Path | None) -> None:
     if known and not found.content_checksum:
         found = replace(found, content_checksum=known.content_checksum)
     if found != known:
-        content = {"path": str(found.path or ""), "content_checksum": found.content_checksum}
+        checksum = {"checksum_of": CHECKSUM_OF, "content_checksum": found.content_checksum}
+        content = {"path": str(found.path or ""), **checksum}
         write_atomically(folder / SOURCE, json.dumps(content).encode())
 
 

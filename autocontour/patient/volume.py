@@ -40,6 +40,10 @@ class SeriesReference:
     header: Dataset
 
 
+CHECKSUM_OF = "hu 1"
+"""What a CT's checksum is made of; another number whenever the same files give other Hounsfield units than before."""
+
+
 @dataclass(frozen=True, eq=False)
 class CTVolume:
     """Hounsfield units on the slices as they were scanned; nothing is ever resampled silently.

@@ -63,7 +63,7 @@ def contour_path(request: Request, job: Job) -> list[Report]:
     """
     plan = read_plan(request.template_name, request.names, request.package_name)
     sources = _find_sources(request, job)
-    inputs = [path for name in (request.template_name, request.package_name) for path in _files_at(name)]
+    inputs = [*_files_at(Path(request.template_name)), *(file for one in plan.packages for file in _files_at(one.path))]
     if request.all_series:
         return list(_contour_all(sources, plan, inputs, request.device, job))
     return [_contour_source(source, plan, inputs, request.device, job) for source in sources]
@@ -77,12 +77,12 @@ def _find_sources(request: Request, job: Job) -> Sequence[Source]:
     return find_series(request.source, request.output, request.existing, request.accepted, job, request.series)
 
 
-def _files_at(path: str) -> Iterator[Path]:
-    """Yield the files of a template or a package that is named by its path."""
-    if path and Path(path).is_dir():
-        yield from (file for file in Path(path).rglob("*") if file.is_file())
-    elif path and Path(path).is_file():
-        yield Path(path)
+def _files_at(path: Path) -> Iterator[Path]:
+    """Yield the file of a template or a package, or the files in a package's folder; nothing for a template's name."""
+    if path.is_file():
+        yield path
+    elif path != Path() and path.is_dir():
+        yield from path.iterdir()
 
 
 def _contour_all(

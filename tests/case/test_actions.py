@@ -8,7 +8,7 @@ from shapely import MultiPolygon, Point
 
 from autocontour.base.errors import CaseError
 from autocontour.case import Case, CaseKey, CaseState, Edit, actions
-from autocontour.case.records import decode_item, encode_item, pack, unpack
+from autocontour.case.records import decode_edit, decode_item, encode_edit, encode_item, pack, unpack
 from autocontour.patient.provenance import Provenance
 from autocontour.patient.structures import GenerationAlgorithm, ReviewStatus, Structure, StructureSet
 
@@ -70,6 +70,13 @@ def test_a_case_of_an_older_version_knows_its_origins_as_far_as_can_be(generatio
     assert decode_item(unpack(pack(record))).origin is generation
     del record["review"]["origin"]
     assert decode_item(unpack(pack(record))).origin is origin
+
+
+def test_what_an_older_version_drew_again_has_that_origin():
+    (item,) = actions.add(CaseState(), organ(generation=MANUAL)).added
+    edit = encode_edit(actions.receive(CaseState((item,)), organ()))
+    del edit["fields"][1]["origin"]
+    assert decode_edit(unpack(pack(edit))).fields[1]["origin"] is AUTOMATIC
 
 
 def test_approval_names_a_person_and_a_time(case):

@@ -66,6 +66,13 @@ def test_a_ct_whose_content_changed_is_refused(ct_folder, case_folder, tmp_path)
     actions.open_case(read(ct_folder), tmp_path / "cases", ct_folder).close()
 
 
+def test_a_checksum_of_another_kind_refuses_nothing_and_is_renewed(ct_folder, case_folder, tmp_path):
+    known = json.loads((case_folder / SOURCE).read_bytes())
+    (case_folder / SOURCE).write_text(json.dumps({**known, "checksum_of": "hu 0", "content_checksum": "abc"}))
+    actions.open_case(read(ct_folder), tmp_path / "cases").close()
+    assert json.loads((case_folder / SOURCE).read_bytes()) == known
+
+
 def test_renamed_files_are_the_same_ct(ct_folder, case_folder, tmp_path):
     for number, path in enumerate(sorted(ct_folder.iterdir())):
         path.rename(path.with_name(f"{(number * 7) % 97:03d}"))
