@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ from autocontour.base.errors import TrainingError
 from autocontour.base.jobs import Job
 from autocontour.models.data.dataset import Dataset
 from autocontour.models.networks import build_network
-from autocontour.models.training.config import TrainingConfig
+from autocontour.models.training.config import StageConfig, TrainingConfig
 from autocontour.models.training.loss import masked_loss, soft_dice
 from autocontour.models.training.metadata import describe_package
 from autocontour.models.training.patches import PatchSampler
@@ -190,29 +190,41 @@ class Trainer:
         """Write the whole state in one step."""
         state = {name: getattr(self, name) for name in _COUNTERS}
         parts = {name: getattr(self, name).state_dict() for name in _PARTS}
-        _save_torch({**state, **parts, "identity": self._identity()}, self.folder / "checkpoint.pt")
+        identity = stage_identity(self.stage, self.structures)
+        _save_torch({**state, **parts, "identity": identity}, self.folder / "checkpoint.pt")
 
     def _resume(self) -> None:
         path = self.folder / "checkpoint.pt"
         if not path.exists():
             return
         state = torch.load(path, map_location=self.device, weights_only=True)
-        if state["identity"] != self._identity():
+        if state["identity"] != stage_identity(self.stage, self.structures):
             raise TrainingError("AC-TR-004", stage=self.name)
         for name in _COUNTERS:
             setattr(self, name, state[name])
         for name in _PARTS:
             getattr(self, name).load_state_dict(state[name])
 
-    def _identity(self) -> str:
-        essence = {
-            "network": self.stage.network,
-            "spacing_zyx_mm": self.stage.spacing_zyx_mm,
-            "patch_zyx": self.stage.window_zyx,  # the keys of checkpoints written before version 1.2
-            "windows_hu": self.stage.intensity_windows_hu,
-        }
-        text = json.dumps([essence, self.structures], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+
+def stage_identity(stage: StageConfig, structures: Sequence[str]) -> str:
+    """Return a checksum of what the weights of a stage depend on: network, grid, intensities, structures."""
+    essence = {
+        "network": stage.network,
+        "spacing_zyx_mm": stage.spacing_zyx_mm,
+        "patch_zyx": stage.window_zyx,  # the keys of checkpoints written before version 1.2
+        "windows_hu": stage.intensity_windows_hu,
+    }
+    text = json.dumps(_plain([essence, structures]), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401  (JSON)
+    """Return JSON values with whole numbers written one way, whether they were read as 160 or as 160.0."""
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 _COUNTERS = ("step", "elapsed_s", "validated_s", "best")

@@ -21,6 +21,7 @@ from autocontour.models.training.calibrate import calibrate
 from autocontour.models.training.config import TrainingConfig
 from autocontour.models.training.curves import read_log
 from autocontour.models.training.initial import initial_weights
+from autocontour.models.training.loop import stage_identity
 from autocontour.models.training.metadata import Calibration, build_metadata
 from autocontour.models.training.run import begun_with, read_run_data
 
@@ -59,7 +60,8 @@ def package_run(
     Raises
     ------
     TrainingError
-        ``AC-TR-007`` if a stage has no weights; ``AC-TR-008`` or ``AC-TR-011`` if those of `source` do not fit.
+        ``AC-TR-007`` if a stage has no weights; ``AC-TR-004`` if they were trained for another network, grid or list
+        of structures; ``AC-TR-008`` or ``AC-TR-011`` if those of `source` do not fit.
     """
     stages = {name: _read_stage(config, run, name, source) for name in config.stages}
     weights = {name: stage["weights"] for name, stage in stages.items()}
@@ -77,6 +79,7 @@ def package_run(
 def _read_stage(config: TrainingConfig, run: Path, name: str, source: ModelPackage | None) -> dict[str, Any]:
     """Return a stage's weights, the log of its validations, and the metadata's summary of both."""
     if (run / name / BEST).exists():
+        _check_origin(config, run / name, name)
         best: dict[str, Any] = torch.load(run / name / BEST, map_location="cpu", weights_only=True)
         path = run / name / "log.jsonl"
         log = [line for line in read_log(path) if line["kind"] == "validate"] if path.exists() else []
@@ -95,6 +98,17 @@ def _read_stage(config: TrainingConfig, run: Path, name: str, source: ModelPacka
     if all(value.dtype == np.float16 for value in source.read_weights(name).values()):
         weights = _halved(weights)
     return {"weights": weights, "log": logs.get(name, []), "summary": summary | {"from": _name(source)}}
+
+
+def _check_origin(config: TrainingConfig, folder: Path, name: str) -> None:
+    """Refuse weights that were trained for other structures or another grid, where the folder states for which."""
+    structures, checkpoint = folder / "structures.json", folder / "checkpoint.pt"
+    if structures.exists() and json.loads(structures.read_text(encoding="utf-8")) != list(config.data.structures):
+        raise TrainingError("AC-TR-004", stage=name)
+    if checkpoint.exists():
+        state = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
+        if state["identity"] != stage_identity(config.stages[name], config.data.structures):
+            raise TrainingError("AC-TR-004", stage=name)
 
 
 def _name(package: ModelPackage | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from autocontour.cli import main
 from autocontour.models import read_package, write_package
 from autocontour.models.networks import build_network
 from autocontour.models.training.config import read_config
+from autocontour.models.training.loop import stage_identity
 from autocontour.models.training.metadata import Calibration, build_metadata
 
 
@@ -77,3 +79,44 @@ def test_a_package_without_one_of_the_structures_is_refused(toy_config, source, 
     error = capsys.readouterr().err
     assert "AC-TR-011" in error
     assert "Parotid_R" in error
+
+
+def trained(toy_config, tmp_path):
+    """A run of which every stage has weights and says which structures it was trained for."""
+    config = read_config(toy_config())
+    for role, stage in config.stages.items():
+        folder = tmp_path / "run" / role
+        folder.mkdir(parents=True)
+        state = {"average": build_network(stage.network).state_dict(), "step": 1, "score": 0.5}
+        torch.save(state, folder / "best.pt")
+        (folder / "structures.json").write_text(json.dumps(config.data.structures))
+        identity = stage_identity(stage, config.data.structures)
+        torch.save({"identity": identity}, folder / "checkpoint.pt")
+    return config
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"Parotid_R", "Parotid_L"]', '"Parotid_L", "Parotid_R"]'),
+        ("spacing_zyx_mm = [4, 4, 4]", "spacing_zyx_mm = [4, 4, 3]"),
+        ("[[-200, 300]]", "[[-200, 400]]"),
+    ],
+)
+def test_weights_of_other_structures_or_another_grid_are_refused(toy_config, tmp_path, capsys, old, new):
+    """Silent fault: a package of a run whose configuration was edited since would swap left and right."""
+    trained(toy_config, tmp_path)
+    path = toy_config()
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    assert main(["train", str(path), "-o", str(tmp_path / "run"), "--package", "--json"]) == 8
+    assert "AC-TR-004" in capsys.readouterr().err
+
+
+def test_a_whole_number_is_the_same_with_and_without_a_point(toy_config):
+    config = read_config(toy_config())
+    stage = config.stages["segmenter"]
+    assert stage_identity(stage, config.data.structures) == stage_identity(
+        replace(stage, spacing_zyx_mm=(4, 4, 4), intensity_windows_hu=((-200, 300),)), config.data.structures
+    )
