@@ -93,8 +93,13 @@ class DicomSource(Source):
             raise OutputError("AC-OUT-003", file=shown_path(self.output))
 
     def read(self, job: Job) -> CTVolume:
-        """Return the CT."""
-        return read_ct(self.series, job, self.accepted)
+        """Return the CT; refuse a structure set that cannot be extended before anything is drawn."""
+        from autocontour.rtstruct import check_appendable
+
+        ct = read_ct(self.series, job, self.accepted)
+        if self.existing in {"append", "replace"}:
+            check_appendable(self.output, ct, self.accepted)
+        return ct
 
     def write(self, structure_set: StructureSet, ct: CTVolume, job: Job) -> None:
         """Write the RTSTRUCT, or add the structures to the one that is there."""

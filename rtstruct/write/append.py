@@ -89,11 +89,8 @@ def append_structures(
         was.
     """
     job, target, options = job or Job(), output or path, options or WriteOptions()
-    dataset = open_structure_set(path)
+    dataset, reference, other_patient = _open_to_extend(path, ct, accepted)
     with guarded(StructureSetError, DAMAGED, path.name):
-        reference = check_frame_of_reference(dataset, ct)
-        _check_series(dataset, reference)
-        other_patient = _check_patient(dataset, reference, accepted)
         before = parse_rois(dataset)
         faults = _faults(dataset, before, ct)
         fingerprints = [(roi.number, _fingerprint(roi)) for roi in before]
@@ -108,6 +105,31 @@ def append_structures(
         _verify(temporary, fingerprints, structures, records, ct, faults)
         job.advance("writing the structure set", 0.9)
     job.advance("writing the structure set", 1.0)
+
+
+def check_appendable(path: Path, ct: CTVolume, accepted: Collection[str] = ()) -> None:
+    """Refuse early what `append_structures` would refuse: a set that is damaged, of another series or patient.
+
+    Parameters
+    ----------
+    path, ct, accepted
+        As of `append_structures`.
+
+    Raises
+    ------
+    StructureSetError
+        ``AC-RS-001`` to ``AC-RS-008``.
+    """
+    _open_to_extend(path, ct, accepted)
+
+
+def _open_to_extend(path: Path, ct: CTVolume, accepted: Collection[str]) -> tuple[Dataset, SeriesReference, str]:
+    """Open a set to which structures of `ct` may be added; return the CT's series and what differs of the patient."""
+    dataset = open_structure_set(path)
+    with guarded(StructureSetError, DAMAGED, path.name):
+        reference = check_frame_of_reference(dataset, ct)
+        _check_series(dataset, reference)
+        return dataset, reference, _check_patient(dataset, reference, accepted)
 
 
 def _check_series(dataset: Dataset, reference: SeriesReference) -> None:
