@@ -81,7 +81,7 @@ def _show(report: Report) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from autocontour.cli.console import console
+    from autocontour.cli.console import console, plain
 
     if report.error:
         console().print(f"{report.series}: {report.error}", soft_wrap=True, markup=False)
@@ -97,7 +97,7 @@ def _show(report: Report) -> None:
         line = f"{finding.severity.name.lower()}  {finding.code}  {finding.message} {finding.remedy}".rstrip()
         out.print(line, markup=False, soft_wrap=True)
     stages = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in report.seconds.items())
-    out.print(f"[dim]{stages}[/dim]")
+    out.print(f"[dim]{plain(stages)}[/dim]")
 
 
 def _grouped(findings: Sequence[Finding]) -> Iterator[Finding]:

@@ -69,6 +69,8 @@ def _table(compared: Comparison, tau_mm: float) -> Table:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
+    from autocontour.cli.console import plain
+
     table = Table(caption="B against the reference A; volumes in cm³, distances in mm", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("structure", no_wrap=True)
     for heading in ("DSC", f"sDSC\n{tau_mm:g} mm", "HD95", "HD", "mean", "APL", "vol. A", "vol. B", "centre"):
@@ -79,7 +81,7 @@ def _table(compared: Comparison, tau_mm: float) -> Table:
         shares = [_number(value, 3) for value in (m.dsc, m.surface_dsc)]
         lengths = [_number(v, 1) for v in (m.hd95_mm, m.hausdorff_mm)] + [_number(m.mean_surface_distance_mm, 2)]
         rest = (m.added_path_length_mm, 0), (m.volume_a_cc, 1), (m.volume_b_cc, 1), (m.centroid_distance_mm, 1)
-        table.add_row(name, *shares, *lengths, *(_number(value, digits) for value, digits in rest))
+        table.add_row(plain(name), *shares, *lengths, *(_number(value, digits) for value, digits in rest))
     return table
 
 

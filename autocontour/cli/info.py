@@ -67,14 +67,14 @@ def _show_templates(*, as_json: bool) -> int:
     if as_json:
         print_json(list_templates())
     else:
-        console().print("\n".join(list_templates()))
+        console().print("\n".join(list_templates()), markup=False)
     return 0
 
 
 def _show_reviews(root: Path | bool, *, as_json: bool) -> int:
     from autocontour.base.folders import cases_folder
     from autocontour.case.effort import read_efforts
-    from autocontour.cli.console import console, print_json
+    from autocontour.cli.console import console, plain, print_json
 
     rows = [{"case": case, **row} for case, row in read_efforts(root if isinstance(root, Path) else cases_folder())]
     if as_json:
@@ -84,7 +84,7 @@ def _show_reviews(root: Path | bool, *, as_json: bool) -> int:
 
     table = Table("case", *REVIEW_COLUMNS.values())
     for row in rows:
-        table.add_row(row["case"][:8], *(str(row.get(key, "")) for key in REVIEW_COLUMNS))
+        table.add_row(row["case"][:8], *(plain(row.get(key, "")) for key in REVIEW_COLUMNS))
     console().print(table)
     return 0
 

@@ -16,7 +16,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Run the checks; exit code 1 if one fails."""
-    from autocontour.cli.console import console, print_json, progress_job
+    from autocontour.cli.console import console, plain, print_json, progress_job
     from autocontour.selftest.selftest import run_selftest
     from autocontour.selftest.stress import Outcome, run_stress
 
@@ -33,10 +33,10 @@ def run(args: argparse.Namespace) -> int:
         word = "[green]pass[/green]" if check.passed else "[red]FAIL[/red]"
         found = "not drawn" if check.found_dsc is None else f"DSC {check.found_dsc:.3f}"
         expected = "not expected" if check.expected_dsc is None else f"expected {check.expected_dsc:.3f}"
-        out.print(f"{word}  {check.site:<10} {check.structure:<16} {found}, {expected}")
+        out.print(f"{word}  {check.site:<10} {plain(check.structure):<16} {found}, {expected}")
     for result in results:
         style = "red" if result.outcome is Outcome.SILENT else "default"
-        out.print(f"[{style}]{result.outcome.value:<8}[/] {result.group:<9} {result.name:<46} {result.detail}")
+        out.print(f"[{style}]{result.outcome.value:<8}[/] {result.group:<9} {plain(result.name):<46} {plain(result.detail)}")
     if results:
         counts = [f"{sum(r.outcome is one for r in results)} {one.value}" for one in Outcome]
         out.print(f"{len(results)} trials: {', '.join(counts)}.")

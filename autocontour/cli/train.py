@@ -52,5 +52,5 @@ def run(args: argparse.Namespace) -> int:
         print_json(report)
     else:
         for name, value in report.items():
-            console().print(f"{name}: {value}")
+            console().print(f"{name}: {value}", markup=False)
     return 0
