@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
         out.print(f"{word}  {check.site:<10} {plain(check.structure):<16} {found}, {expected}")
     for result in results:
         style = "red" if result.outcome is Outcome.SILENT else "default"
-        out.print(f"[{style}]{result.outcome.value:<8}[/] {result.group:<9} {plain(result.name):<46} {plain(result.detail)}")
+        out.print(f"[{style}]{result.outcome.value:<8}[/] {result.group:<9} {result.name:<46} {result.detail}")
     if results:
         counts = [f"{sum(r.outcome is one for r in results)} {one.value}" for one in Outcome]
         out.print(f"{len(results)} trials: {', '.join(counts)}.")

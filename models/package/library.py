@@ -87,10 +87,16 @@ def check_library() -> tuple[Finding, ...]:
     Returns
     -------
     tuple[Finding, ...]
-        ``AC-MD-120`` for every damaged package; ``AC-MD-121`` if the folder of the user's own may not be read.
+        ``AC-MD-120`` for every damaged package; ``AC-MD-121`` if the folder of the user's own may not be read;
+        ``AC-MD-122`` for every one of the user's own in whose place another of the same name is used.
     """
-    damaged = ((entry.folder.name, entry.error) for entry in read_library() if entry.error and entry.rival is None)
-    findings = [Finding.of("AC-MD-120", package=shown(name), reason=error.code) for name, error in damaged]
+    findings = []
+    for entry in read_library():
+        name = shown(entry.folder.name)
+        if entry.error is not None and entry.rival is None:
+            findings.append(Finding.of("AC-MD-120", package=name, reason=entry.error.code))
+        elif entry.rival is not None and not entry.bundled:
+            findings.append(Finding.of("AC-MD-122", package=name))
     try:
         list(install_folder().iterdir())
     except FileNotFoundError:

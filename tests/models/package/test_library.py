@@ -73,6 +73,7 @@ def test_a_package_copied_by_hand_shadows_no_bundled_one(own, bundled, version):
     assert versions() == [("toy-neck", "1.0.0", True)]
     assert find_package("toy-neck").path == bundled
     assert [entry.rival for entry in read_library()] == [None, bundled, bundled]
+    assert [finding.code for finding in check_library()] == ["AC-MD-122"] * 2
 
 
 def test_replacing_is_a_decision_about_these_two_packages(own, bundled):
