@@ -12,7 +12,7 @@ from autocontour.base.jobs import Job
 from autocontour.pipeline.contour import contour_ct
 from autocontour.pipeline.plan import Plan, read_plan
 from autocontour.pipeline.report import Report, build_report
-from autocontour.pipeline.sources import Existing, ImageSource, Source, find_all_series, find_series
+from autocontour.pipeline.sources import Existing, ImageSource, Source, find_series
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +72,15 @@ def contour_path(request: Request, job: Job) -> list[Report]:
 def _find_sources(request: Request, job: Job) -> Sequence[Source]:
     if request.source.is_file():
         return [ImageSource(request.source, request.output, request.existing, request.accepted)]
-    if request.all_series:
-        return find_all_series(request.source, request.output, request.existing, request.accepted, job)
-    return find_series(request.source, request.output, request.existing, request.accepted, job, request.series)
+    return find_series(
+        request.source,
+        request.output,
+        job,
+        existing=request.existing,
+        accepted=request.accepted,
+        uid=request.series,
+        every=request.all_series,
+    )
 
 
 def _files_at(path: Path) -> Iterator[Path]:

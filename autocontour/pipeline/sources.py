@@ -164,51 +164,53 @@ def mask_names(structures: Sequence[Structure]) -> list[str]:
 
 
 def find_series(
-    folder: Path, output: Path, existing: Existing, accepted: frozenset[str], job: Job, uid: str | None = None
+    folder: Path,
+    output: Path,
+    job: Job,
+    *,
+    existing: Existing = "refuse",
+    accepted: frozenset[str] = frozenset(),
+    uid: str | None = None,
+    every: bool = False,
 ) -> list[DicomSource]:
-    """Find the one planning CT of a folder, or that of `uid`.
+    """Find the one planning CT of a folder, or that of `uid`; every one with `every`.
+
+    Parameters
+    ----------
+    folder
+        Searched with all its subfolders.
+    output
+        The RTSTRUCT; with `every` the folder of them.
+    job
+        For progress and cancel.
+    existing, accepted
+        As in `DicomSource`.
+    uid
+        Series Instance UID; None for the only one.
+    every
+        Whether every planning CT is wanted.
 
     Raises
     ------
     CTError
         ``AC-CT-100`` if there is none.
     UsageError
-        ``AC-US-030`` if there are several, ``AC-US-031`` or ``AC-US-037`` if `uid` does not name one.
-    """
-    found = scan_folder(folder, job)
-    series = choose_series(planning_cts(found), uid)
-    return [DicomSource(series, output, existing, accepted, _images(found))]
-
-
-def find_all_series(
-    folder: Path, output: Path, existing: Existing, accepted: frozenset[str], job: Job
-) -> list[DicomSource]:
-    """Find every planning CT of a folder; `output` is the folder of their RTSTRUCTs.
-
-    Raises
-    ------
-    CTError
-        ``AC-CT-100`` if there is none.
-    UsageError
-        ``AC-US-032`` if `output` is a file.
+        ``AC-US-030`` if there are several, ``AC-US-031`` or ``AC-US-037`` if `uid` does not name one, ``AC-US-032`` if
+        the output of `every` is a file.
     """
     scanned = scan_folder(folder, job)
-    found, files = planning_cts(scanned), _images(scanned)
+    found, read_files = planning_cts(scanned), _images(scanned)
+    if not every:
+        return [DicomSource(choose_series(found, uid), output, existing, accepted, read_files)]
     if not found:
         raise no_planning_ct()
     if output.exists() and not output.is_dir():
         raise UsageError("AC-US-032", file=shown_path(output))
-    count = Counter(series.series_instance_uid for series in found)
+    uids = [series.series_instance_uid for series in found]
+    outputs = [output / f"RS.{uid}.dcm" for uid in uids]
     return [
-        DicomSource(
-            series,
-            output / f"RS.{series.series_instance_uid}.dcm",
-            existing,
-            accepted,
-            files,
-            count[series.series_instance_uid] == 1,
-        )
-        for series in found
+        DicomSource(series, path, existing, accepted, read_files, uids.count(series.series_instance_uid) == 1)
+        for series, path in zip(found, outputs, strict=True)
     ]
 
 
