@@ -140,12 +140,15 @@ def _is_running(process: int) -> bool:
 
 @cache
 def _host() -> str:
-    """Return what tells this computer from others that write to the same disk."""
+    """Return what identifies this computer, and this container on it, among those that write to the same disk."""
     return f"{zlib.crc32(_host_name().encode('utf-8', 'replace')):08x}"
 
 
 def _host_name() -> str:
-    return os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")
+    name = os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")
+    with suppress(OSError):  # containers number their processes each on their own
+        name += os.readlink("/proc/self/ns/pid")
+    return name
 
 
 def _names(path: Path) -> set[str]:

@@ -1,4 +1,4 @@
-"""A long task's progress and its cancel, without knowing who watches."""
+"""Progress and cancellation of a long task, independent of what displays them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Item = TypeVar("Item")
 
 
 class Job:
-    """A task that reports how far it is and can be told to stop.
+    """A task that reports its progress and can be cancelled.
 
     Long functions take a ``job`` and call `advance`; a program that shows progress overrides `advance`.
-    Stage names are plain words for the user ("reading the CT").
+    Stage names are shown to the user ("reading the CT").
     """
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class Job:
         self._cancel.set()
 
     def advance(self, stage: str, fraction: float) -> None:  # noqa: ARG002  (for those who show it)
-        """Say that `stage` is done to `fraction` (0 to 1).
+        """Report that `stage` is done to `fraction` (0 to 1).
 
         Raises
         ------

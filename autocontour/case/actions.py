@@ -45,7 +45,7 @@ def case_folder(key: CaseKey, root: Path | None = None) -> Path:
 
 
 def open_case(ct: CTVolume, root: Path | None = None, source: Path | None = None) -> Case:
-    """Take up the case of `ct` as it was left, or begin it.
+    """Open the case of `ct` as it was left, or begin it.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def open_case(ct: CTVolume, root: Path | None = None, source: Path | None = None
         if source is not None:
             facts = PatientFacts.of(ct)
             scan = ScanFacts(source.resolve(), case.key.series_instance_uid, facts.scan_date, facts.series)
-            with suppress(OutputError):  # on a full disk a crash is not offered to go on with; nothing else is lost
+            with suppress(OutputError):  # on a full disk the case is not offered after a crash; nothing else is lost
                 mark_open(folder, scan, case.sequence)
     except BaseException:
         case.close()

@@ -1,4 +1,4 @@
-"""A case: its structures now, the way back and forth, and the journal that outlives the program."""
+"""A case: its structures, its history of edits, and the journal that survives a crash."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ class Case:
         self.close()
 
     def close(self) -> None:
-        """Write a snapshot and let go of the case.
+        """Write a snapshot and release the case.
 
         On a full disk the journal alone holds the last changes; the case is then offered as one that was left.
         """
@@ -239,7 +239,7 @@ class Case:
         self.sequence += 1
 
     def _replay(self, record: Record) -> str:
-        """Do again what a journal record says; return it in words."""
+        """Apply a journal record again; return a description of it."""
         content = unpack(record.payload)
         edit, kind = decode_edit(content["edit"]), content["kind"]
         before = self.state

@@ -1,8 +1,8 @@
-"""Append-only files of checked records: what was written and synced is read back, whatever happened since.
+"""Append-only files of records with checksums: what was written and synced can be read after a crash.
 
 A record is a magic word, its length, its sequence number and the CRC-32 of both number and payload, then the payload.
 In a journal, reading goes on at the next sound record behind a damaged one; what follows the last sound record was
-being written when the power went.
+being written when the program or the computer stopped.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Journal:
             If the disk does not take it whole (``AC-CASE-005``); the journal is as before then.
         """
         try:
-            if _size(self.path) > self.end:  # what an earlier failure left and could not take back
+            if _size(self.path) > self.end:  # an earlier failure left a partial record that could not be removed
                 self._file.truncate(self.end)
             rest = memoryview(frame(sequence, payload))
             while rest:  # a disk that is nearly full takes a part without an error

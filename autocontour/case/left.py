@@ -1,4 +1,4 @@
-"""Cases that a killed program left behind: found at the next start by the mark it could not remove."""
+"""Cases that were open when the program was killed: found at the next start by a file that was not removed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MARK = "open.json"
 
 @dataclass(frozen=True)
 class ScanFacts:
-    """By what the user knows a scan; nothing of the patient.
+    """What the user recognizes a scan by; nothing of the patient.
 
     Attributes
     ----------
@@ -69,14 +69,14 @@ def mark_open(folder: Path, scan: ScanFacts, sequence: int) -> None:
 
 
 def clear_mark(folder: Path) -> None:
-    """Take the mark away: the case was closed, or the user does not want to hear of it."""
+    """Remove the mark: the case was closed, or the user dismissed the offer."""
     (folder / MARK).unlink(missing_ok=True)
 
 
 def left_cases(root: Path) -> list[LeftCase]:
     """Return the cases below `root` that were changed and then left by a killed program, the latest first.
 
-    Those whose scan is no longer where it was are left out; they are taken up when it is opened.
+    Those whose scan is no longer where it was are left out; they are recovered when it is opened.
     """
     found = (_left_case(mark.parent) for mark in root.glob(f"*/{MARK}"))
     return sorted((case for case in found if case), key=lambda case: case.changed_at, reverse=True)

@@ -1,4 +1,4 @@
-"""One program at a time on a case; the operating system lets go of the lock when the program dies."""
+"""One program at a time on a case; the operating system releases the lock when the program ends."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class CaseLock:
             raise CaseError("AC-CASE-001") from None
 
     def release(self) -> None:
-        """Let go of the lock."""
+        """Release the lock."""
         os.close(self._handle)
 
 

@@ -20,7 +20,12 @@ WIDTH = 120
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command's arguments."""
-    parser = commands.add_parser("evaluate", help="compare two structure sets drawn on one CT")
+    parser = commands.add_parser(
+        "evaluate",
+        help="compare two structure sets drawn on one CT",
+        description="Compares the structures of two sets that are paired by name: the same name, then the same name "
+        "whatever its case, then the same TG-263 name. A name that two structures of one set share pairs neither.",
+    )
     parser.add_argument("reference", type=Path, metavar="RS_A", help="the RTSTRUCT that counts as the reference")
     parser.add_argument("judged", type=Path, metavar="RS_B", help="the RTSTRUCT that is judged")
     add_ct_arguments(parser)

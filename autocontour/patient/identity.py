@@ -1,4 +1,4 @@
-"""What tells one CT from every other, for the program and for a person."""
+"""What identifies a CT, for the program and for a person."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class ImageSeries(Protocol):
 
 
 def case_key(ct: CTVolume) -> CaseKey:
-    """Return what tells the case of `ct` from every other."""
+    """Return what identifies the case of `ct`."""
     if ct.reference:
         return series_key(ct.reference, ct.geometry)
     return CaseKey("", "", hashlib.sha256(ct.hu.tobytes() + _places(ct.geometry)).hexdigest())
@@ -69,7 +69,7 @@ def _places(geometry: VolumeGeometry | None) -> bytes:
 
 @dataclass(frozen=True)
 class PatientFacts:
-    """By what a person tells one patient's scan from another's, as the DICOM header has it; never logged.
+    """What a person recognizes a patient's scan by, as in the DICOM header; never logged.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Contouring in a process of its own: it can be stopped at once, and if it crashes nothing is lost.
+"""Contouring in a child process: it can be stopped at once, and a crash loses nothing.
 
 Whoever starts a `ContourProcess` asks it what happened, from a window's timer (`poll`) or in a loop (`events`)::
 
@@ -68,7 +68,7 @@ Event = Advanced | Drawn | Done | Failed
 
 
 class ContourProcess:
-    """One run in a process of its own; `Done` or `Failed` is its last event."""
+    """One run in a child process; `Done` or `Failed` is its last event."""
 
     def __init__(self, ct: CTVolume, order: Order) -> None:
         # A fresh interpreter: a fork would inherit the window's connection and the threads' locks.
