@@ -147,7 +147,7 @@ def _host() -> str:
 def _host_name() -> str:
     name = os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")
     with suppress(OSError):  # containers number their processes each on their own
-        name += os.readlink("/proc/self/ns/pid")
+        name += str(Path("/proc/self/ns/pid").readlink())
     return name
 
 
