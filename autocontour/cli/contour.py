@@ -81,6 +81,7 @@ def _show(report: Report) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from autocontour.base.findings import Severity
     from autocontour.cli.console import console, plain
 
     if report.error:
@@ -88,7 +89,7 @@ def _show(report: Report) -> None:
         return
     table = Table("structure", "volume cc", "slices", "drawn by", "look at", title=Text(str(report.output)))
     for structure in report.structures:
-        notes = "\n".join(finding.message for finding in structure.findings)
+        notes = "\n".join(f.message for f in structure.findings if f.severity > Severity.INFO)
         cells = (structure.name, f"{structure.volume_cc:.1f}", str(structure.slices), structure.drawn_by, notes)
         table.add_row(*map(Text, cells))
     out = console()

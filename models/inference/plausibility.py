@@ -194,7 +194,7 @@ def predictors_of(measure: Measure) -> dict[str, float]:
 
 
 def least_confidence(structure: PackageStructure) -> float:
-    """Return the mean probability below which the network counts as unsure of a structure, or of a slice of it."""
+    """Return the mean probability below which the network counts as unsure of a structure."""
     return float(structure.statistics.get("confidence", LEAST_CONFIDENCE))
 
 

@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autocontour.base.findings import Finding
-from autocontour.models.inference.plausibility import least_confidence
 from autocontour.models.package.description import PackageStructure
 from autocontour.patient.geometry import VolumeGeometry
 from autocontour.patient.structures import Contours
+
+LEAST_SPREAD = 0.01
+"""Of a probability: smaller differences between slices mean nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,10 +76,15 @@ def _at_box(seen: Seen) -> tuple[int, ...]:
 
 
 def _unsure(seen: Seen) -> tuple[int, ...]:
-    """Return the drawn slices on which the mean probability is as low as would make the whole doubtful."""
+    """Return the drawn slices of which the network is less sure than of the others: by a standard deviation."""
     count = seen.mask.sum(axis=(1, 2))
+    planes = count > 0
+    if not planes.any():
+        return ()
     total = np.where(seen.mask, seen.probability, 0).sum(axis=(1, 2), dtype=np.float64)
-    return seen.slices_of((count > 0) & (total < least_confidence(seen.structure) * count))
+    mean = total[planes] / count[planes]
+    planes[planes] = mean < mean.mean() - max(LEAST_SPREAD, float(mean.std()))
+    return seen.slices_of(planes)
 
 
 _PLACES: dict[str, Callable[[Seen], tuple[int, ...]]] = {
