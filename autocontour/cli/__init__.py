@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 
 from autocontour import __version__
-from autocontour.base.errors import AutoContourError, UsageError
+from autocontour.base.errors import AutoContourError, OutputError, UsageError
 
 COMMANDS = ("contour", "gui", "info", "evaluate", "check", "models", "train", "phantom", "demo", "selftest")
 
@@ -36,28 +36,34 @@ def main(argv: list[str] | None = None) -> int:
     _print_any_character()
     args = build_parser().parse_args(argv)
     try:
-        with _ended_by_sigterm():
+        with _ended_by_sigterm(args.command):
             code: int = args.run(args)
+        sys.stdout.flush()
     except AutoContourError as error:
-        _report(error, as_json=getattr(args, "json", False))
-        return error.exit_code
+        return _report(error, as_json=getattr(args, "json", False))
     except KeyboardInterrupt:
         sys.stderr.write("Stopped.\n")
         return 130
     except BrokenPipeError:
+        _give_up_output()
         return 141
     except OSError as error:  # what no command turned into a code of its own: a closed folder, a name that is too long
-        unusable = _unusable(error)
-        _report(unusable, as_json=getattr(args, "json", False))
-        return unusable.exit_code
+        return _report(_unusable(error), as_json=getattr(args, "json", False))
     return code
 
 
-def _unusable(error: OSError) -> UsageError:
+def _give_up_output() -> None:
+    """Write nothing more to standard output, which takes nothing: not even what Python holds until it ends."""
+    sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  (until the end)
+
+
+def _unusable(error: OSError) -> AutoContourError:
     from autocontour.base.files import shown_path
 
-    name = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else Path()
-    return UsageError("AC-US-003", file=shown_path(name), reason=error.strerror or type(error).__name__)
+    reason = error.strerror or type(error).__name__
+    if isinstance(error.filename, str | bytes):
+        return UsageError("AC-US-003", file=shown_path(Path(os.fsdecode(error.filename))), reason=reason)
+    return OutputError("AC-OUT-008", reason=reason)
 
 
 def _print_any_character() -> None:
@@ -68,13 +74,16 @@ def _print_any_character() -> None:
 
 
 @contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """Turn SIGTERM into an exit that cleans up behind itself, as Ctrl-C does; commands with a job cancel it instead."""
+def _ended_by_sigterm(command: str) -> Iterator[None]:
+    """Turn SIGTERM into an exit that removes unfinished files; commands with a job cancel it instead.
+
+    The viewer ends at once: every change of a case is on the disk.
+    """
 
     def end(number: int, _frame: object) -> None:
         raise SystemExit(128 + number)
 
-    if threading.current_thread() is not threading.main_thread():
+    if command == "gui" or threading.current_thread() is not threading.main_thread():
         yield
         return
     before = signal.signal(signal.SIGTERM, end)
@@ -84,12 +93,18 @@ def _ended_by_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _report(error: AutoContourError, *, as_json: bool) -> None:
+def _report(error: AutoContourError, *, as_json: bool) -> int:
+    """Print an error and return its exit code."""
     if as_json:
         from autocontour.cli.console import print_json
 
         report: dict[str, object] = {"code": error.code, "message": error.message, "remedy": error.remedy}
         if error.problems:
             report["problems"] = [problem.to_json() for problem in error.problems]
-        print_json({"error": report})
+        try:
+            print_json({"error": report})
+            sys.stdout.flush()
+        except OSError:
+            _give_up_output()
     sys.stderr.write(f"{error}\n")
+    return error.exit_code

@@ -213,6 +213,18 @@ def test_any_path_on_any_terminal(ct_folder: Path, tmp_path: Path, encoding: str
     assert output.exists()
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device")
+@pytest.mark.parametrize("options", [[], ["--json"]], ids=["table", "json"])
+def test_a_report_that_cannot_be_printed_is_a_failure_with_a_code(ct_folder: Path, options: list[str]) -> None:
+    command = [sys.executable, "-m", "autocontour.cli", "info", str(ct_folder), *options]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, env=environment, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 5
+    assert done.stderr.startswith(b"AC-OUT-008")
+    assert b"Exception" not in done.stderr
+
+
 @posix_only
 def test_sigterm_ends_a_command_and_cleans_up(ct_folder: Path, tmp_path: Path) -> None:
     output = tmp_path / "out" / "RS.dcm"
