@@ -11,7 +11,7 @@ from autocontour.base.errors import ModelError
 from autocontour.base.findings import Finding
 from autocontour.base.jobs import Job
 from autocontour.models.inference.localizer import Found, Patient, find_patient, locate_structures
-from autocontour.models.inference.plausibility import Measure, check_structures, matches_site, measure_probability
+from autocontour.models.inference.plausibility import Measure, check_measures, matches_site, measure_probability
 from autocontour.models.inference.runtime import open_runner
 from autocontour.models.inference.segmenter import Segmented, segment_boxes
 from autocontour.models.inference.slices import Seen, point_at_slices
@@ -151,7 +151,7 @@ def _draw(
     measures: Mapping[str, Measure],
     job: Job,
 ) -> dict[str, Drawing]:
-    checked = check_structures(package, measures)
+    checked = check_measures(package, measures)
     drawings: dict[str, Drawing] = {}
     for name in job.track(measures, "drawing the contours", len(measures)):
         outcome, structure = segmented[name], package.structures[name]

@@ -143,7 +143,7 @@ def matches_site(package: ModelPackage, found: Mapping[str, Measure], slack: flo
     return len(placed) >= package.site_minimum
 
 
-def check_structures(package: ModelPackage, drawn: Mapping[str, Measure]) -> dict[str, tuple[Finding, ...]]:
+def check_measures(package: ModelPackage, drawn: Mapping[str, Measure]) -> dict[str, tuple[Finding, ...]]:
     """Return the findings about each structure drawn.
 
     What the package's calibration found to be no sign of a bad contour has the severity INFO.

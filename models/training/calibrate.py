@@ -23,7 +23,7 @@ from autocontour.models.inference.localizer import find_patient, locate_structur
 from autocontour.models.inference.plausibility import (
     LEAST_CASES,
     Measure,
-    check_structures,
+    check_measures,
     compute_statistics,
     predictors_of,
 )
@@ -193,7 +193,7 @@ def grade_findings(package: ModelPackage, graded: Sequence[Graded]) -> dict[str,
 
 def _raised(package: ModelPackage, graded: Graded) -> list[tuple[float, frozenset[str]]]:
     """Return the DSC of each structure, and the codes that would be shown for it as warnings."""
-    found = check_structures(package, graded.measures)
+    found = check_measures(package, graded.measures)
     return [
         (dsc, frozenset(f.code for f in found[name] if f.severity >= Severity.WARN)) for name, dsc in graded.dsc.items()
     ]

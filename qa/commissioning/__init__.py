@@ -1,11 +1,11 @@
 """Commissioning: a model package measured on patients with reference contours, and what is written about it."""
 
 from autocontour.qa.commissioning.card import write_card
-from autocontour.qa.commissioning.cohort import Case, read_cases
+from autocontour.qa.commissioning.cohort import CohortCase, read_cases
 from autocontour.qa.commissioning.measure import MeasuredStructure, measure_package, read_measured, write_measured
 
 __all__ = [
-    "Case",
+    "CohortCase",
     "MeasuredStructure",
     "measure_package",
     "read_cases",

@@ -20,7 +20,7 @@ CALIBRATION = "calibration"
 
 
 @dataclass(frozen=True, eq=False)
-class Case:
+class CohortCase:
     """One patient, from the first to the last slice that contains enough CT.
 
     Attributes
@@ -77,7 +77,7 @@ def list_patients(data: Path, split: str, package: ModelPackage) -> tuple[dict[s
     return index, entries
 
 
-def read_cases(data: Path, split: str, package: ModelPackage) -> Iterator[Case]:
+def read_cases(data: Path, split: str, package: ModelPackage) -> Iterator[CohortCase]:
     """Yield the patients of a split, in the order of the index; raises as `list_patients`, and `UsageError`.
 
     A patient that cannot be read is an error (``AC-QA-011``): figures of a part of a set would look like the whole's.
@@ -94,11 +94,11 @@ def read_cases(data: Path, split: str, package: ModelPackage) -> Iterator[Case]:
         yield _case(sample, names, entry)
 
 
-def _case(sample: Sample, names: list[str], entry: dict[str, Any]) -> Case:
+def _case(sample: Sample, names: list[str], entry: dict[str, Any]) -> CohortCase:
     masks = {name: sample.reference(k) for k, name in enumerate(names)}
     references = {name: mask for name, mask in masks.items() if mask is not None}
     inside = entry.get("fraction_inside_ct", {})
-    return Case(
+    return CohortCase(
         sample.patient,
         sample.to_ct(),
         references,

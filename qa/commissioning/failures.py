@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from autocontour.base.jobs import Job
 from autocontour.models import ModelPackage
-from autocontour.qa.commissioning.cohort import Case, read_cases
+from autocontour.qa.commissioning.cohort import CohortCase, read_cases
 from autocontour.qa.commissioning.measure import MeasuredStructure, run_case
 
 LEVELS_HU = {"cmap": "gray", "vmin": -160, "vmax": 240}
@@ -64,7 +64,7 @@ def _name(number: int, row: MeasuredStructure) -> str:
     return f"{number:02d}-{row.patient}-{row.structure}.png"
 
 
-def draw_planes(case: Case, name: str, drawn: NDArray[np.bool_], path: Path) -> None:
+def draw_planes(case: CohortCase, name: str, drawn: NDArray[np.bool_], path: Path) -> None:
     """Save the axial, coronal and sagittal slices on which the two masks differ most, around both."""
     from matplotlib.figure import Figure
 

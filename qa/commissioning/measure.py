@@ -18,7 +18,7 @@ from autocontour.base.findings import Severity
 from autocontour.base.jobs import Job
 from autocontour.contouring import mask_from_contours
 from autocontour.models import ModelPackage, segment_structures
-from autocontour.qa.commissioning.cohort import Case, list_patients, read_cases
+from autocontour.qa.commissioning.cohort import CohortCase, list_patients, read_cases
 from autocontour.qa.metrics import PairMetrics, compute_metrics
 from autocontour.qa.plausibility import check_contours
 
@@ -139,7 +139,7 @@ def without_localizer(package: ModelPackage) -> ModelPackage:
     return replace(package, stages={"segmenter": package.stages["segmenter"]}, site_anchors=(), site_minimum=0)
 
 
-def run_case(case: Case, package: ModelPackage, device: str = "auto") -> CaseResult:
+def run_case(case: CohortCase, package: ModelPackage, device: str = "auto") -> CaseResult:
     """Contour a patient as in use: everything drawn by default, and what has a reference."""
     start = time.perf_counter()
     names = dict.fromkeys([*package.drawn_names, *case.references])
@@ -156,7 +156,7 @@ def run_case(case: Case, package: ModelPackage, device: str = "auto") -> CaseRes
     return CaseResult(masks, findings, seconds)
 
 
-def measure_case(case: Case, result: CaseResult) -> list[MeasuredStructure]:
+def measure_case(case: CohortCase, result: CaseResult) -> list[MeasuredStructure]:
     """Measure every reference of a patient."""
     spacing = case.ct.geometry.spacing_zyx_mm
     rows = []

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from autocontour.models.inference.plausibility import Measure, check_structures, compute_statistics, matches_site
+from autocontour.models.inference.plausibility import Measure, check_measures, compute_statistics, matches_site
 from autocontour.models.inference.postprocess import apply_rules
 from autocontour.models.inference.sampling import Frame, Grid
 from autocontour.models.package.description import StructureRules
@@ -99,7 +99,7 @@ def learnt(toy_package, drawn):
 
 
 def codes(package, drawn):
-    return {name: [f.code for f in found] for name, found in check_structures(package, drawn).items() if found}
+    return {name: [f.code for f in found] for name, found in check_measures(package, drawn).items() if found}
 
 
 def test_statistics_span_what_was_seen(learnt):

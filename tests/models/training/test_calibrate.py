@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from autocontour.base.findings import Severity
-from autocontour.models.inference.plausibility import Measure, check_structures, predictors_of
+from autocontour.models.inference.plausibility import Measure, check_measures, predictors_of
 from autocontour.models.package.description import Uncertainty
 from autocontour.models.training import calibrate as calibration
 from autocontour.models.training.calibrate import Graded, calibrate_uncertainty, choose_thresholds, grade_findings
@@ -99,7 +99,7 @@ def test_findings_without_power_stay_in_the_record(package):
     measure = Measure(10.0, (0, 0, 0), at_end=True, expected_dsc=0.8)
     for quiet, severity in ((frozenset(), Severity.WARN), (frozenset({"AC-MD-102"}), Severity.INFO)):
         judged = replace(package, uncertainty=limits, quiet_findings=quiet)
-        found = {f.code: f.severity for f in check_structures(judged, {"Brainstem": measure})["Brainstem"]}
+        found = {f.code: f.severity for f in check_measures(judged, {"Brainstem": measure})["Brainstem"]}
         assert found == {"AC-MD-102": severity, "AC-MD-107": Severity.WARN}
 
 
@@ -107,7 +107,7 @@ def test_running_out_of_the_scan_is_usual_for_what_is_elongated(package):
     rules = replace(package.structures["Brainstem"].rules, elongated=True)
     structures = {**package.structures, "Brainstem": replace(package.structures["Brainstem"], rules=rules)}
     measure = Measure(10.0, (0, 0, 0), at_end=True)
-    (finding,) = check_structures(replace(package, structures=structures), {"Brainstem": measure})["Brainstem"]
+    (finding,) = check_measures(replace(package, structures=structures), {"Brainstem": measure})["Brainstem"]
     assert (finding.code, finding.severity) == ("AC-MD-102", Severity.INFO)
 
 
