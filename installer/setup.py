@@ -53,7 +53,7 @@ def main() -> int:
 
 
 def install_debian_libraries(*, with_test_tools: bool) -> None:
-    """Install the missing Debian packages where apt-get is there and allowed; else say which are missing."""
+    """Install the missing Debian packages where apt-get is there and allowed; else print which are missing."""
     missing = [package for library, package in LIBRARIES.items() if ctypes.util.find_library(library) is None]
     if importlib.util.find_spec("ensurepip") is None:
         missing.append("python3-venv")  # Debian keeps it apart from Python
@@ -102,7 +102,7 @@ def pip(*arguments: str, stdout: int | None = None) -> None:
 
 
 def say(text: str) -> None:
-    """Tell the user what is happening."""
+    """Print what is being done."""
     sys.stdout.write(f"setup: {text}\n")
     sys.stdout.flush()
 

@@ -52,9 +52,16 @@ class Runner(Protocol):
     device: str
 
     def __call__(self, windows: Iterable[Channels]) -> Iterator[Channels]:
-        """Turn each (channels, z, y, x) input into (structures, z, y, x) probabilities; raises `OutOfMemoryError`.
+        """Turn each (channels, z, y, x) input into (structures, z, y, x) probabilities.
 
-        What is yielded may be overwritten by what comes next.
+        An array that is yielded may be overwritten by the next one.
+
+        Raises
+        ------
+        OutOfMemoryError
+            If the device has no memory for a window of this size.
+        ModelError
+            ``AC-MD-036`` if OpenVINO fails, ``AC-MD-037`` if a probability is NaN.
         """
         ...
 
@@ -107,11 +114,11 @@ class TorchRunner:
         try:
             with torch.inference_mode(), torch.autocast(self._device, torch.float16, enabled=self._device == "cuda"):
                 logits = self._network(torch.from_numpy(window[None]).to(self._device))
-                probabilities: Channels = torch.sigmoid(logits.float())[0].cpu().numpy()
+                probabilities = torch.sigmoid(logits.float())[0].cpu().numpy()
         except torch.OutOfMemoryError as error:
             torch.cuda.empty_cache()
             raise OutOfMemoryError from error
-        return probabilities
+        return _checked(probabilities)
 
 
 class OpenVinoRunner:
@@ -150,11 +157,12 @@ class OpenVinoRunner:
                     yield _result(busy[0][0])
                     free.append(busy.popleft()[0])
                 request = free.pop()
-                request.start_async({0: window[None]}, share_inputs=True)
+                with _openvino_errors():
+                    request.start_async({0: window[None]}, share_inputs=True)
                 busy.append((request, window))
             for request, _ in busy:
                 yield _result(request)
-        finally:  # also when nobody wants the rest
+        finally:  # also when the caller stops early
             for request, _ in busy:
                 request.wait()
 
@@ -162,7 +170,13 @@ class OpenVinoRunner:
 def _result(request: Any) -> Channels:  # noqa: ANN401  (openvino has no types)
     with _openvino_errors():
         request.wait()
-    probabilities: Channels = request.get_output_tensor(0).data[0]
+    return _checked(request.get_output_tensor(0).data[0])
+
+
+def _checked(probabilities: Channels) -> Channels:
+    """Return the probabilities; NaN would otherwise count as absent, without a finding."""
+    if np.isnan(np.sum(probabilities)):
+        raise ModelError("AC-MD-037")
     return probabilities
 
 

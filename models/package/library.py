@@ -107,8 +107,8 @@ def check_library() -> tuple[Finding, ...]:
 
 
 def is_about_package(error: ModelError) -> bool:
-    """Return whether an error is a fault of the package (codes up to ``AC-MD-029``), not of the scan or machine."""
-    return error.code < "AC-MD-030"
+    """Return whether an error is a fault of the package, not of the scan or machine."""
+    return error.code < "AC-MD-030" or error.code == "AC-MD-037"
 
 
 def find_package(name: str) -> ModelPackage:

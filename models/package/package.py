@@ -1,4 +1,4 @@
-"""Model packages: what a network draws, how it sees a CT, and what its training saw.
+"""Model packages: networks with their structures, their sampling of a CT, and statistics of their training data.
 
 A package is a folder, or a zip of the same files: ``metadata.json`` (MONAI bundle's field names and ours),
 ``localizer.safetensors`` and ``segmenter.safetensors``, ``SHA256SUMS``, and if wanted ``LICENSE``, ``README.md`` and
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ModelPackage:
-    """A package as its metadata describes it; the weights stay in its files until asked for.
+    """A package as its metadata describes it; the weights are read from its files when they are needed.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class ModelPackage:
     stages
         ``localizer`` (absent in a one-stage package) and ``segmenter``.
     site_anchors, site_minimum
-        The structures that tell the body site, and how many of them a scan must show.
+        The structures that show the body site, and how many of them a scan must show.
     metadata
         The whole of ``metadata.json``.
     bundled
@@ -181,7 +181,7 @@ def write_package(
     Raises
     ------
     ModelError
-        If what would be written is no sound package.
+        If what would be written is not a valid package.
     """
     from safetensors.numpy import save
 
@@ -242,7 +242,7 @@ def write_members(folder: Path, members: Iterable[tuple[str, bytes]]) -> None:
 
 
 def replace_folder(draft: Path, folder: Path) -> None:
-    """Put `draft` in the place of `folder`; the former is kept until the new one stands."""
+    """Replace `folder` by `draft`; the former folder is removed last."""
     if not folder.exists():
         draft.replace(folder)
         return

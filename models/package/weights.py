@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from autocontour.models.package.description import Stage
 
 MOST_BYTES_PER_WEIGHT = 8
+MOST_WEIGHT = float(np.finfo(np.float16).max)
 HEADER_BYTES = 1 << 16  # of a safetensors file, and this many more for each weight's name and shape:
 HEADER_BYTES_PER_WEIGHT = 1 << 10
 Weights = Mapping[str, NDArray[np.floating[Any]]]
@@ -31,7 +32,8 @@ def parse_weights(name: str, data: bytes) -> dict[str, NDArray[np.floating[Any]]
     Raises
     ------
     ModelError
-        ``AC-MD-012`` if it cannot be parsed, ``AC-MD-013`` if a value is NaN, infinite or not a floating point number.
+        ``AC-MD-012`` if it cannot be parsed, ``AC-MD-013`` if a value is not a floating point number, or NaN, or beyond
+        the range of float16: a GPU computes in it, and OpenVINO turns an overflow into a plausible probability.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load
@@ -41,7 +43,7 @@ def parse_weights(name: str, data: bytes) -> dict[str, NDArray[np.floating[Any]]
     except (SafetensorError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise ModelError("AC-MD-012", file=name) from error
     for key, values in weights.items():
-        if not np.issubdtype(values.dtype, np.floating) or not np.isfinite(values).all():
+        if not np.issubdtype(values.dtype, np.floating) or not (np.abs(values) <= MOST_WEIGHT).all():
             raise ModelError("AC-MD-013", file=name, weight=ascii(key)[1:61])
     return weights
 

@@ -15,7 +15,7 @@ from autocontour.models import segment_structures
 from autocontour.models.inference.body import find_body
 from autocontour.models.inference.intensity import scale_intensity
 from autocontour.models.inference.localizer import Patient
-from autocontour.models.inference.runtime import DEVICES, open_runner
+from autocontour.models.inference.runtime import DEVICES, TorchRunner, open_runner
 from autocontour.models.inference.sampling import Frame, Grid
 from autocontour.models.package.description import StructureRules
 from autocontour.patient.geometry import Box
@@ -53,7 +53,7 @@ def test_several_windows_at_once_come_in_their_order(toy_package, window):
     assert not np.array_equal(together[0], together[1])
 
 
-def test_windows_nobody_waits_for_are_left_in_peace(toy_package, window):
+def test_a_run_that_stops_early_does_not_touch_the_next(toy_package, window):
     """A cancelled run stops asking while two windows are being computed; the next run is not touched by them."""
     runner = open_runner(toy_package, "segmenter", "cpu")
     expected = run(runner, window)
@@ -190,3 +190,15 @@ def test_a_failure_of_openvino_has_a_code(toy_package, monkeypatch):
     monkeypatch.setattr(runtime, "read_kept", lambda _: None)
     with pytest.raises(ModelError, match=r"AC-MD-036.*no such primitive"):
         open_runner(toy_package, "segmenter", "cpu")
+
+
+def test_nan_is_refused_and_does_not_count_as_absent(window):
+    """NaN is above no threshold, so that nothing would have been drawn."""
+    import torch
+
+    class Overflows(torch.nn.Module):
+        def forward(self, image):
+            return image * torch.inf - torch.inf
+
+    with pytest.raises(ModelError, match="AC-MD-037"):
+        run(TorchRunner(Overflows(), "cpu"), window)

@@ -257,21 +257,21 @@ def test_damaged_weights(folder, data):
         verify_package(read_package(seal(folder)))
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -1e5])
 def test_weights_that_are_no_numbers(folder, toy_weights, value):
     from safetensors.torch import save
 
-    spoilt = {key: tensor.clone() for key, tensor in toy_weights["segmenter"].items()}
-    spoilt["head.bias"][0] = value
-    (folder / "segmenter.safetensors").write_bytes(save(spoilt))
+    damaged = {key: tensor.clone() for key, tensor in toy_weights["segmenter"].items()}
+    damaged["head.bias"][0] = value
+    (folder / "segmenter.safetensors").write_bytes(save(damaged))
     refused("AC-MD-013", seal(folder))
 
 
 def test_wrong_shapes(folder, toy_weights):
     from safetensors.torch import save
 
-    spoilt = dict(toy_weights["segmenter"]) | {"head.bias": toy_weights["segmenter"]["head.bias"][:2].clone()}
-    (folder / "segmenter.safetensors").write_bytes(save(spoilt))
+    damaged = dict(toy_weights["segmenter"]) | {"head.bias": toy_weights["segmenter"]["head.bias"][:2].clone()}
+    (folder / "segmenter.safetensors").write_bytes(save(damaged))
     refused("AC-MD-014", seal(folder))
 
 
@@ -303,7 +303,7 @@ def test_install_list_remove(folder):
         remove_package("toy-neck")
 
 
-def test_spoilt_package_is_not_installed(folder):
+def test_a_damaged_package_is_not_installed(folder):
     (folder / "notes.txt").write_text("hello")
     with pytest.raises(ModelError, match="AC-MD-002"):
         install_package(folder)
