@@ -16,6 +16,7 @@ from autocontour.rules.ends import find_cut_sides
 from autocontour.rules.external import find_body
 from autocontour.rules.grid import Field
 from autocontour.rules.marrow import find_marrow
+from autocontour.rules.noise import doubt_noise
 from autocontour.rules.rule import Rule
 from autocontour.rules.shapes import CellSize, Mask, grow, label_pieces, shrink
 from autocontour.rules.trace import AROUND_CELLS, SURE, fill_holes, keep_touching, ramp, subtract, trace_cells
@@ -34,6 +35,7 @@ CONTRAST_HU = 600
 LEAST_SPREAD_HU = 25  # what is brighter than the core by this and by three deviations is bone beside it
 CONTRAST_REACH_MM = 9.0
 BONE_LEVEL_HU, BONE_WIDTH_HU = 150, 300  # spongy bone begins here
+MUCH_MARROW = 0.1  # of bone and marrow; where it is more, the outline depends on how closed thin bone is
 BONE_HOLE_MM2 = 300.0  # marrow; the spinal canal is taken out again
 
 
@@ -102,7 +104,14 @@ def _draw(anatomy: Anatomy, name: str, job: Job) -> Contours:
 
 
 def _doubts(anatomy: Anatomy, name: str, contours: Contours) -> list[Finding]:
-    return find_cut_sides(anatomy, name, anatomy.find(find_bone)[0]) if contours else []
+    if not contours:
+        return []
+    bone, marrow = anatomy.find(find_bone)
+    found = [*find_cut_sides(anatomy, name, bone), *doubt_noise(anatomy, name)]
+    share = np.count_nonzero(marrow & ~bone) / max(1, int(np.count_nonzero(bone | marrow)))
+    if share > MUCH_MARROW:
+        found.append(Finding.of("AC-RU-018", name, percent=round(100 * share)))
+    return found
 
 
 RULE = Rule(("Bone",), _draw, _doubts)

@@ -18,6 +18,7 @@ from autocontour.rules.ends import find_cut_sides
 from autocontour.rules.external import find_body
 from autocontour.rules.grid import Field, Grid
 from autocontour.rules.marrow import find_brain, find_marrow, find_skull
+from autocontour.rules.noise import doubt_noise
 from autocontour.rules.rule import Rule
 from autocontour.rules.shapes import CellSize, Mask, grow, largest_piece, overlap
 from autocontour.rules.trace import LEVEL, trace_cells
@@ -426,7 +427,7 @@ def _doubts(anatomy: Anatomy, name: str, contours: Contours) -> list[Finding]:
         return []
     if not contours:
         return [Finding.of("AC-RU-007", name, grid.slices_along(*tube.slices))]
-    found = find_cut_sides(anatomy, name, anatomy.find(find_canal_cells))
+    found = [*find_cut_sides(anatomy, name, anatomy.find(find_canal_cells)), *doubt_noise(anatomy, name)]
     if missing := _missing_ends(anatomy, tube):
         found.append(Finding.of("AC-RU-008", name, missing, count=len(missing)))
     unsure = np.flatnonzero(~tube.is_sure)

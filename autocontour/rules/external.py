@@ -59,6 +59,8 @@ COUCH_MM = 200.0  # couches and boards are longer
 LIMB_CC = 100.0
 LIMB_BONE_FRACTION = 0.01
 
+Couch = tuple[int, int] | None
+
 
 def find_body(anatomy: Anatomy) -> Mask:
     """Return the cells of the patient with cavities, without couch; none where they are more than any patient has."""
@@ -80,15 +82,17 @@ def _find_any_body(anatomy: Anatomy) -> Mask:
     """
     hu, cell_mm, outside = anatomy.grid.hu, anatomy.grid.cell_mm, anatomy.grid.outside
     solid = (hu > SOLID_HU) & ~outside
+    core = anatomy.find(_find_core)
+    couch = anatomy.find(_find_couch)
+    air = ~solid & ~_on_couch_side(core, couch)
+    solid |= _find_lung(solid, air, hu, cell_mm) | _find_open_lung(solid, air, core, anatomy)
     core = _trunk_and_limbs(open_by(solid | outside, SHELL_MM, cell_mm) & solid, hu, cell_mm)
-    solid |= _find_lung(solid, hu, core, cell_mm) | _find_open_lung(solid, core, anatomy)
-    core = _trunk_and_limbs(open_by(solid | outside, SHELL_MM, cell_mm) & solid, hu, cell_mm)
-    couch = _find_couch(hu, core, cell_mm) or SUPINE
-    core &= ~_find_boards(core, hu, couch, cell_mm)
+    side = couch or SUPINE
+    core &= ~_find_boards(core, hu, side, cell_mm)
     filled = fill_slices(core) & (core | ~_open_air(core, cell_mm))
     opened = _trunk_and_limbs(open_by(filled | outside, BOARD_MM, cell_mm) & filled, hu, cell_mm)
-    body = opened | _find_attached(filled & ~_on_half(opened, couch), opened, cell_mm)
-    body |= _find_protrusions(hu, body, cell_mm)
+    body = opened | _find_attached(filled & ~_on_half(opened, side), opened, cell_mm)
+    body |= _find_protrusions(hu, body, couch, cell_mm)
     return (body | _find_cavities(body, cell_mm)) & ~outside
 
 
@@ -122,12 +126,12 @@ def _find_attached(parts: Mask, body: Mask, cell_mm: CellSize) -> Mask:
     return np.asarray(touching[labels])
 
 
-def _find_open_lung(solid: Mask, core: Mask, anatomy: Anatomy) -> Mask:
+def _find_open_lung(solid: Mask, air: Mask, core: Mask, anatomy: Anatomy) -> Mask:
     """Find lung that reaches the edge of the field of view, where no chest wall encloses it; none beside room air."""
     hu, cell_mm, edge = anatomy.grid.hu, anatomy.grid.cell_mm, anatomy.grid.edge
     if np.count_nonzero(core & edge) < EDGE_CELLS:
         return np.zeros_like(solid)
-    aerated = (hu > ROOM_AIR_HU) & ~solid & ~anatomy.grid.outside & ~_on_couch_side(hu, core, cell_mm)
+    aerated = (hu > ROOM_AIR_HU) & air & ~anatomy.grid.outside
     deep = open_by(aerated, OPEN_LUNG_MM, cell_mm)
     labels, sizes = label_pieces(grow(deep, OPEN_LUNG_MM, cell_mm) & aerated)
     is_lung = sizes * anatomy.grid.cell_cc >= OPEN_LUNG_CC
@@ -151,9 +155,9 @@ def _looks_like_lung(piece: Mask, solid: Mask, anatomy: Anatomy) -> bool:
     return bool(is_dense and np.mean(solid[border]) >= OPEN_LUNG_BORDER)
 
 
-def _find_lung(solid: Mask, hu: NDArray[np.int16], core: Mask, cell_mm: CellSize) -> Mask:
+def _find_lung(solid: Mask, air: Mask, hu: NDArray[np.int16], cell_mm: CellSize) -> Mask:
     """Find lung, which holds a thin chest wall together; foam enclosed by the couch is none."""
-    enclosed = fill_slices(solid) & ~solid & ~_on_couch_side(hu, core, cell_mm)
+    enclosed = fill_slices(solid) & air
     return open_by(enclosed & (hu > LUNG_HU), LUNG_MM, cell_mm)
 
 
@@ -195,12 +199,12 @@ def _trunk_and_limbs(core: Mask, hu: NDArray[np.int16], cell_mm: CellSize) -> Ma
     return np.asarray(limbs[labels])
 
 
-def _find_protrusions(hu: NDArray[np.int16], body: Mask, cell_mm: CellSize) -> Mask:
+def _find_protrusions(hu: NDArray[np.int16], body: Mask, couch: Couch, cell_mm: CellSize) -> Mask:
     """Find thin, short pieces of tissue that hang on the body and stick out of it by more than a cell."""
     solid = hu > SOLID_HU
     rim_mm = 1.1 * max(cell_mm)
     rim = grow(body, rim_mm, cell_mm)
-    labels, sizes = label_pieces(solid & ~rim & ~_on_couch_side(hu, body, cell_mm))
+    labels, sizes = label_pieces(solid & ~rim & ~_on_couch_side(body, couch))
     kept = np.zeros(len(sizes), np.bool_)
     kept[np.unique(labels[grow(rim & solid & ~body, rim_mm, cell_mm)])] = True
     kept &= _longest_mm(labels, cell_mm) <= PROTRUSION_MM
@@ -216,20 +220,34 @@ def _longest_mm(labels: Labels, cell_mm: CellSize) -> NDArray[np.float64]:
     return longest
 
 
-def _find_couch(hu: NDArray[np.int16], body: Mask, cell_mm: CellSize) -> tuple[int, int] | None:
+def _find_core(anatomy: Anatomy) -> Mask:
+    """Return the cells of trunk and limbs without what is thin, lungs left out."""
+    hu, cell_mm, outside = anatomy.grid.hu, anatomy.grid.cell_mm, anatomy.grid.outside
+    solid = (hu > SOLID_HU) & ~outside
+    return _trunk_and_limbs(open_by(solid | outside, SHELL_MM, cell_mm) & solid, hu, cell_mm)
+
+
+def _find_couch(anatomy: Anatomy) -> Couch:
     """Return on which side the couch lies: the axis (1 back, 2 left) and its sign; None where there is no couch."""
-    labels, _ = label_pieces((hu > SHELL_HU) & ~grow(body, max(cell_mm), cell_mm))
-    couch = (_longest_mm(labels, cell_mm) >= COUCH_MM)[labels]
-    if not couch.any() or not body.any():
+    body, cell_mm = anatomy.find(_find_core), anatomy.grid.cell_mm
+    labels, _ = label_pieces((anatomy.grid.hu > SHELL_HU) & ~grow(body, max(cell_mm), cell_mm))
+    long = np.flatnonzero(_longest_mm(labels, cell_mm) >= COUCH_MM)
+    if not len(long) or not body.any():
         return None
-    offsets_mm = [(np.nonzero(couch)[i].mean() - np.nonzero(body)[i].mean()) * cell_mm[i] for i in (1, 2)]
+    couch = np.isin(labels, long)
+    offsets_mm = [(_middle(couch, axis) - _middle(body, axis)) * cell_mm[axis] for axis in (1, 2)]
     axis = 1 + int(np.abs(offsets_mm).argmax())
     return axis, int(np.sign(offsets_mm[axis - 1]))
 
 
-def _on_couch_side(hu: NDArray[np.int16], body: Mask, cell_mm: CellSize) -> Mask:
+def _middle(mask: Mask, axis: int) -> float:
+    """Return the mean position of a mask's cells along an axis."""
+    counts = np.count_nonzero(mask, axis=tuple({0, 1, 2} - {axis}))
+    return float(np.average(np.arange(len(counts)), weights=counts))
+
+
+def _on_couch_side(body: Mask, couch: Couch) -> Mask:
     """Return the cells that lie between body and couch, or in their slice as far to the couch's side as the body."""
-    couch = _find_couch(hu, body, cell_mm)
     if couch is None:
         return np.zeros_like(body)
     axis, sign = couch
@@ -247,13 +265,13 @@ def _find_sure(body: Mask, cell_mm: CellSize) -> Mask:
     return shrink(body, SKIN_MM, cell_mm) | (body & ~open_by(body, BOARD_MM, cell_mm))
 
 
-def _find_mask(hu: NDArray[np.int16], body: Mask, cell_mm: CellSize) -> Mask:
+def _find_mask(hu: NDArray[np.int16], body: Mask, couch: Couch, cell_mm: CellSize) -> Mask:
     """Return the body with a thermoplastic mask around it and the air under the mask.
 
     A mask is thin, close to the body, and not on the side of the couch.
     """
     thin = (hu > SHELL_HU) & ~body
-    near = thin & grow(body, MASK_REACH_MM, cell_mm) & ~_on_couch_side(hu, body, cell_mm)
+    near = thin & grow(body, MASK_REACH_MM, cell_mm) & ~_on_couch_side(body, couch)
     labels, sizes = label_pieces(near)
     mask = (sizes * np.prod(cell_mm) / 1000 >= MASK_CC)[labels]
     return fill_slices(close_by(body | mask, MASK_GAP_MM, cell_mm))
@@ -261,8 +279,8 @@ def _find_mask(hu: NDArray[np.int16], body: Mask, cell_mm: CellSize) -> Mask:
 
 def _draw(anatomy: Anatomy, name: str, job: Job) -> Contours:
     grid, ct = anatomy.grid, anatomy.ct
-    body, with_mask = anatomy.find(find_body), WITH_MASK in anatomy.options
-    outside = _find_mask(grid.hu, body, grid.cell_mm) if with_mask else body
+    body, couch, with_mask = anatomy.find(find_body), anatomy.find(_find_couch), WITH_MASK in anatomy.options
+    outside = _find_mask(grid.hu, body, couch, grid.cell_mm) if with_mask else body
     around = grow(outside, AROUND_CELLS * max(grid.cell_mm), grid.cell_mm)
     within = shrink(outside | grid.outside, WITHIN_MM, grid.cell_mm)
     sure = outside if with_mask else _find_sure(outside, grid.cell_mm)
@@ -274,7 +292,6 @@ def _draw(anatomy: Anatomy, name: str, job: Job) -> Contours:
         grid.erase_outside(field, slab)
         return keep_touching(field, grid.spread(sure, slab) > SURE)
 
-    couch = _find_couch(grid.hu, body, grid.cell_mm)
     towards = grid.direction_in_slice(*couch) if couch else None
     contours = trace_cells(grid, around, paint, job, name)
     shaved = {k: _shave(multi, towards, with_mask=with_mask) for k, multi in contours.items()}

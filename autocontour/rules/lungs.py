@@ -18,7 +18,7 @@ from autocontour.rules.ends import find_cut_ends, find_cut_sides
 from autocontour.rules.external import find_body
 from autocontour.rules.grid import Field
 from autocontour.rules.rule import Rule
-from autocontour.rules.shapes import CellSize, Mask, close_by, grow, label_pieces, shrink
+from autocontour.rules.shapes import CellSize, Mask, close_by, grow, label_pieces, largest_piece, shrink
 from autocontour.rules.trace import (
     AROUND_CELLS,
     SURE,
@@ -34,6 +34,10 @@ from autocontour.rules.trachea import find_airway_wall
 SIDES = ("Lung_L", "Lung_R")
 LUNG_HU, LUNG_WIDTH_HU = -300, 800  # clinical contours run outside half way (-400); see benchmarks/rules.py
 VESSEL_HOLE_MM2 = 400.0  # holes in a lung up to this are vessels; a liver's dome or a tumour is larger
+BACK_MM = 12.0  # what lies behind this line in front of the middle of the canal is the back of a lung
+BACK_SHARE = 0.25  # of the other lung's area at the back
+BACK_HEIGHT_MM = 25.0
+LEAST_BACK_CM2, LEAST_WHOLE_CM2 = 3.5, 20.0
 ONE_SIDED = 0.55  # of the other lung's air; the left lung has about 0.85 of the right
 CUPOLA_MM = 30.0  # no lung farther than this above its thick part
 VESSEL_MM = 8.0  # vessels and fissures thinner than twice this belong to the lung
@@ -172,7 +176,7 @@ def _doubts(anatomy: Anatomy, name: str, contours: Contours) -> list[Finding]:
     found = [*find_cut_ends(anatomy, name, contours), *find_cut_sides(anatomy, name, cells)]
     if anatomy.find(_are_joined):
         found.append(Finding.of("AC-RU-014", name))
-    return [*found, *_doubt_sides(anatomy, name)]
+    return [*found, *_doubt_sides(anatomy, name), *_doubt_back(anatomy, name)]
 
 
 def _doubt_sides(anatomy: Anatomy, name: str) -> list[Finding]:
@@ -184,6 +188,31 @@ def _doubt_sides(anatomy: Anatomy, name: str) -> list[Finding]:
     if name == larger or min(left, right) >= ONE_SIDED * max(left, right):
         return []
     return [Finding.of("AC-RU-004", name, smaller=smaller)]
+
+
+def _doubt_back(anatomy: Anatomy, name: str) -> list[Finding]:
+    """Return where a lung has no air at the back, beside the spine, and the other has: fluid or consolidation."""
+    tube, grid = anatomy.find(find_canal), anatomy.grid
+    if tube is None:
+        return []
+    front = tube.middle_yx[:, 0] - BACK_MM / grid.cell_mm[1]
+    is_back = np.arange(grid.hu.shape[1])[None, :, None] > front[:, None, None]
+    cell_cm2 = grid.cell_mm[1] * grid.cell_mm[2] / 100
+    lungs = anatomy.find(find_lungs)
+    whole_cm2 = [np.count_nonzero(lung, axis=(1, 2)) * cell_cm2 for lung in lungs]
+    back_cm2 = [np.count_nonzero(lung & is_back, axis=(1, 2)) * cell_cm2 for lung in lungs]
+    found = []
+    for side in range(2):
+        if name not in (SIDES[side], "Lungs"):
+            continue
+        expected = back_cm2[1 - side]
+        lacks = (whole_cm2[side] >= LEAST_WHOLE_CM2) & (expected >= LEAST_BACK_CM2)
+        lacks &= back_cm2[side] < BACK_SHARE * expected
+        run = largest_piece(lacks)
+        if np.count_nonzero(run) * grid.cell_mm[0] >= BACK_HEIGHT_MM:
+            slices = grid.slices_of(run[:, None, None] & lungs[side])
+            found.append(Finding.of("AC-RU-016", name, slices, lung=SIDES[side], count=len(slices)))
+    return found
 
 
 RULE = Rule((*SIDES, "Lungs"), _draw, _doubts)

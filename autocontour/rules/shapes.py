@@ -81,8 +81,10 @@ def fill_slices(mask: Mask) -> Mask:
 
 def label(mask: Mask, structure: NDArray[np.bool_] | None = None) -> Labels:
     """Return a number for each piece; by default pieces hang together by faces."""
-    labels: Labels = np.empty(mask.shape, np.int32)
-    ndimage.label(mask, structure, output=labels)
+    labels: Labels = np.zeros(mask.shape, np.int32)
+    box = Box.around(mask) if mask.ndim == 3 else None
+    inside = (...,) if box is None else box.slices
+    ndimage.label(mask[inside], structure, output=labels[inside])
     return labels
 
 

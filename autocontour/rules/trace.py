@@ -148,14 +148,18 @@ def _trace_plane(
 
 def fill_holes(contours: dict[int, MultiPolygon], below_mm2: float = np.inf) -> dict[int, MultiPolygon]:
     """Fill the holes of less than `below_mm2` in every slice, and what lies in them."""
-    filled = {}
-    for k, multi in contours.items():
-        polygons = [
-            shapely.Polygon(part.exterior, [hole for hole in part.interiors if shapely.Polygon(hole).area >= below_mm2])
-            for part in multi.geoms
-        ]
-        filled[k] = as_multipolygon(shapely.union_all(polygons))
-    return filled
+    return {k: _fill_holes(multi, below_mm2) for k, multi in contours.items()}
+
+
+def _fill_holes(multi: MultiPolygon, below_mm2: float) -> MultiPolygon:
+    parts = list(multi.geoms)
+    if not any(part.interiors for part in parts):
+        return multi
+    polygons = [
+        shapely.Polygon(part.exterior, [hole for hole in part.interiors if shapely.Polygon(hole).area >= below_mm2])
+        for part in parts
+    ]
+    return as_multipolygon(polygons[0] if len(polygons) == 1 else shapely.union_all(polygons))
 
 
 def shave(multi: MultiPolygon, strip_mm: float) -> MultiPolygon:

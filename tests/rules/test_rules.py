@@ -214,3 +214,17 @@ def test_cancel_stops_the_work(thorax):
     job.cancel()
     with pytest.raises(Cancelled):
         draw_structures(thorax.ct(), NAMES, job)
+
+
+def test_consolidated_lung_at_the_back_is_reported(thorax):
+    whole = thorax.hu.copy()
+    for columns in (slice(61, 73), slice(95, 107)):
+        whole[15:55, 76:90, columns] = -850  # both lungs reach back beside the spine
+    hu = whole.copy()
+    hu[15:55, 74:91, 94:] = np.where(hu[15:55, 74:91, 94:] == -850, 20, hu[15:55, 74:91, 94:])
+    drawn = draw_structures(CTVolume(hu, thorax.ct().geometry), ["Lung_L", "Lung_R", "Lungs"], Job())
+    codes = {name: {finding.code for finding in drawing.findings} for name, drawing in drawn.items()}
+    assert "AC-RU-016" in codes["Lung_L"] & codes["Lungs"]
+    assert "AC-RU-016" not in codes["Lung_R"]
+    sound = draw_structures(CTVolume(whole, thorax.ct().geometry), ["Lung_L", "Lung_R"], Job())
+    assert not any(finding.code == "AC-RU-016" for drawing in sound.values() for finding in drawing.findings)
