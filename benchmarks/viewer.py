@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
-from PySide6.QtCore import QEvent, QEventLoop, QObject, QPoint, Qt, QTimer
+from PySide6.QtCore import QEvent, QEventLoop, QObject, QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from shapely import MultiPolygon, Polygon
@@ -27,11 +27,16 @@ from shapely import MultiPolygon, Polygon
 from autocontour.base.jobs import Job
 from autocontour.case import Edit
 from autocontour.case.actions import adopted
+from autocontour.case.export import ExportOptions, check_case
 from autocontour.contouring import margin_contours
 from autocontour.dicom import planning_cts, read_ct, scan_folder
+from autocontour.dicom.series import write_ct_series
 from autocontour.edits import brushed, pushed, swept_disc
+from autocontour.gui.app.exporting import write_request
 from autocontour.gui.app.window import MainWindow
+from autocontour.gui.dialogs.export import ExportRequest
 from autocontour.gui.look import theme
+from autocontour.gui.state.pauses import PauseMeter
 from autocontour.gui.state.settings import ViewerSettings
 from autocontour.gui.tools.base import Tool
 from autocontour.gui.views.planes import Plane
@@ -181,28 +186,67 @@ def measure_ball(window: MainWindow) -> None:
     window.take_tool("navigate")
 
 
+def pause_of(name: str, begin: Callable[[], object], is_over: Callable[[], bool]) -> None:
+    """Print how long a task takes and the longest pause of the window meanwhile."""
+    begun = time.perf_counter()
+    with PauseMeter() as meter:
+        begin()
+        while not is_over():
+            QTest.qWait(5)
+        QTest.qWait(50)
+    print(
+        f"{name:42s} took {time.perf_counter() - begun:5.1f} s   longest pause {1000 * meter.longest_s:5.0f} ms"
+        f"   of it computed {1000 * meter.longest_computed_s:5.0f} ms"
+    )
+
+
 def measure_pauses(window: MainWindow) -> None:
-    """Measure how long the window does not answer while the margin of the largest structure is computed beside it."""
-    space = window.workspace
+    """Measure, per task, the longest time that the window does not answer."""
+    space, surfaces = window.workspace, window.views.surfaces
     contours, geometry = space.state[10].structure.contours, space.ct.geometry
     QTest.qWait(SETTLED_MS)  # the surfaces of what was painted before
-    gaps, last = [], [time.perf_counter()]
-
-    def tick() -> None:
-        now = time.perf_counter()
-        gaps.append(now - last[0])
-        last[0] = now
-
-    timer = QTimer(interval=5)
-    timer.timeout.connect(tick)
-    timer.start()
     margins_mm = (5.0, 5.0, 5.0, 8.0, 10.0, 3.0)
-    begun = last[0] = time.perf_counter()
-    space.background.run("Margin", (10,), lambda job: margin_contours(contours, geometry, margins_mm, job), len)
-    while space.background.is_running:
-        QTest.qWait(5)
-    timer.stop()
-    print(f"margin beside the window: {time.perf_counter() - begun:.1f} s, longest pause {1000 * max(gaps):.0f} ms")
+
+    def is_free() -> bool:
+        return not space.background.is_running
+
+    def margin() -> None:
+        space.background.run("Margin", (10,), lambda job: margin_contours(contours, geometry, margins_mm, job), len)
+
+    def edit_ten() -> None:
+        for number in range(1, 11):
+            one = space.state[number].structure.contours
+            space.redraw("Move", {z: one[z].buffer(0.5) for z in list(one)[:3]}, number)
+
+    def surfaces_anew() -> None:
+        surfaces.close_scene()
+        surfaces.warm_up()
+        surfaces.rebuild()
+
+    pause_of("margin", margin, is_free)
+    pause_of("statistics", lambda: window.act("statistics"), is_free)
+    pause_of("3D: first surfaces of all", surfaces_anew, lambda: not surfaces.is_meshing)
+    pause_of("3D: ten surfaces anew", edit_ten, lambda: not surfaces.is_meshing)
+    pause_of("next to review", lambda: window.act("next"), lambda: True)
+    pause_of("undo", lambda: window.act("undo"), lambda: not surfaces.is_meshing)
+    assert space.case is not None
+    case = space.case
+    pause_of("snapshot of the case", case._snapshot_beside, lambda: not case._writing.is_alive())
+    bar = window.auto_bar
+    pause_of("start of auto-contouring", lambda: bar.start("", ("External",)), lambda: bar.process_id > 0)
+    bar.stop()
+    folder = Path(tempfile.mkdtemp())
+    hu = space.ct.hu
+    write_ct_series(hu, geometry, folder / "CT")
+    pause_of("open a case from files", lambda: window.open_path(folder / "CT"), lambda: space.folder == folder / "CT")
+    structures = tuple(build_structures())
+    space.apply(Edit("Add", added=adopted(space.state, structures)))
+    QTest.qWait(SETTLED_MS)
+    path = folder / "out.dcm"
+    options = ExportOptions(numbers=frozenset(space.state.numbers))
+    codes = frozenset(problem.finding.code for problem in check_case(space.case, options))
+    request = ExportRequest(options, path, codes)
+    pause_of("export", lambda: write_request(window, request, space.ct), lambda: is_free() and path.exists())
 
 
 class FirstPaint(QObject):
@@ -287,7 +331,13 @@ def main() -> None:
     told("add 30 structures", *timed(lambda _: window.workspace.apply(Edit("Add", added=added)), [0]))
     app.processEvents()
     window.views.surfaces.close_scene()
-    told("3D surfaces of 30 organs", *timed(lambda _: window.views.surfaces.rebuild(), [0]))
+
+    def all_surfaces(_: int) -> None:
+        window.views.surfaces.rebuild()
+        while window.views.surfaces.is_meshing:
+            app.processEvents()
+
+    told("3D surfaces of 30 organs", *timed(all_surfaces, [0]))
     measure_scroll(window)
     measure_strokes(window, "brush")
     measure_strokes(window, "push")

@@ -94,6 +94,7 @@ def select(window: MainWindow, name: str, zoom: float) -> None:
     view.fit()
     outline = space.current.structure.contours[space.slice_index]
     view.zoom_at(view.to_pixels(outline.centroid.x, outline.centroid.y), zoom)
+    wait(lambda: not window.views.surfaces.is_meshing)
     QTest.qWait(200)
 
 
@@ -174,7 +175,7 @@ def main() -> None:
         partial(ask_export, window),
         lambda dialog: (
             dialog.profile_box.setCurrentIndex(dialog.profile_box.findData("eclipse")),
-            dialog.path_edit.setText("RTSTRUCT.dcm"),
+            dialog.path_edit.setText(Path(dialog.path_edit.text()).name),
         ),
     )
     select(window, "SpinalCord", 1.0)

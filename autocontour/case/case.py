@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
+from threading import Thread
 
 from autocontour.base.errors import CaseError, OutputError
 from autocontour.base.files import write_atomically
@@ -58,6 +61,7 @@ class Case:
     def __init__(self, folder: Path, key: CaseKey) -> None:
         self.folder = folder
         self.key = key
+        self._writing: Thread | None = None
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = CaseLock(folder)
@@ -133,7 +137,7 @@ class Case:
         self._push(Step(edit.label, state, run=edit.run))
         self._count(edit, seconds)
         if self.sequence - self._sequence_kept >= EDITS_PER_SNAPSHOT:
-            self._try_snapshot()
+            self._snapshot_beside()
         if any(values.get("status") is ReviewStatus.APPROVED for values in edit.fields.values()):
             write_efforts(self.folder, state, self.seconds)
         return state
@@ -177,11 +181,39 @@ class Case:
 
     def snapshot(self) -> None:
         """Write the whole state and the steps around it; the last two snapshots are kept."""
-        payloads = chain(self._packed.of(self.state), kept_steps(self._steps, self._index))
-        write_snapshot(
-            self.folder, self.sequence, self._journal.end, self.state.numbers, self.seconds, self.seen, payloads
-        )
-        self._sequence_kept = self.sequence
+        self._end_writing()
+        self._prepared_snapshot()()
+
+    def _snapshot_beside(self) -> None:
+        """Write a snapshot in a thread of its own; where the disk does not take it, a later one is tried."""
+        if self._writing is not None and self._writing.is_alive():
+            return
+        write = self._prepared_snapshot()
+
+        def try_to_write() -> None:
+            with suppress(OutputError):  # all that it would hold is in the journal as well
+                write()
+
+        self._writing = Thread(target=try_to_write, name="snapshot")
+        self._writing.start()
+
+    def _end_writing(self) -> None:
+        if self._writing is not None:
+            self._writing.join()
+        self._writing = None
+
+    def _prepared_snapshot(self) -> Callable[[], None]:
+        """Return what writes the case as it stands now, whatever happens to it meanwhile."""
+        state, steps, index = self.state, list(self._steps), self._index
+        sequence, end = self.sequence, self._journal.end
+        seconds, seen = dict(self.seconds), {number: set(slices) for number, slices in self.seen.items()}
+
+        def write() -> None:
+            payloads = chain(self._packed.of(state), kept_steps(steps, index))
+            write_snapshot(self.folder, sequence, end, state.numbers, seconds, seen, payloads)
+            self._sequence_kept = sequence
+
+        return write
 
     def _try_snapshot(self) -> bool:
         """Write a snapshot if the disk takes it: all that it would hold is in the journal as well."""

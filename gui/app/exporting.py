@@ -70,17 +70,18 @@ def _ask(window: MainWindow, path: Path, ct: CTVolume) -> None:
 def _look(window: MainWindow, request: ExportRequest, ct: CTVolume) -> None:
     """Look beside the window whose file would be replaced, ask, and write."""
     if not request.path.exists():
-        _write(window, request, ct)
+        write_request(window, request, ct)
         return
 
     def answer(old: OldFile) -> None:
         if _may_replace(window, request.path, old):
-            _write(window, request, ct)
+            write_request(window, request, ct)
 
     window.workspace.background.run(LABEL, (), lambda _: read_old_file(request.path, ct), answer)
 
 
-def _write(window: MainWindow, request: ExportRequest, ct: CTVolume) -> None:
+def write_request(window: MainWindow, request: ExportRequest, ct: CTVolume) -> None:
+    """Write what was asked for, beside the window; what stands there is replaced."""
     from autocontour.rtstruct import are_approved
 
     space = window.workspace

@@ -7,6 +7,7 @@ meshes are computed beside the window.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ from autocontour.gui.views.planes import LETTERS
 from autocontour.patient.geometry import Box, VolumeGeometry
 from autocontour.patient.structures import Contours, Structure
 
-REST_MS = 150
+REST_MS, PROGRESS_MS, TURN_MS = 150, 300, 5
 CLOSER, ROOM, NEAREST_MM = 1.25, 1.5, 120.0
 DEGREES_PER_PX = 0.5
 BODY_OPACITY, OTHERS_OPACITY = 0.15, 0.5
@@ -57,6 +58,13 @@ class SurfaceView(QWidget):
         """Whether the camera stands where a person has put it."""
         self._drag_from: QPointF | None = None
         self._task: Task | None = None
+        self._wanted: int | None = None
+        """The structure to move the camera to once it is meshed."""
+        self._masks: deque[tuple[Structure, NDArray[np.uint8], VolumeGeometry]] = deque()
+        self._turn = QTimer(self, interval=TURN_MS)
+        self._turn.timeout.connect(self._mesh_one)
+        self._soon = QTimer(self, singleShot=True, interval=PROGRESS_MS)
+        self._soon.timeout.connect(self._show_meshed)
         self.setAccessibleName(tr("3D view"))
         self.setMinimumSize(120, 100)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
@@ -101,20 +109,32 @@ class SurfaceView(QWidget):
 
         task = self._task = Task(masks, self)
 
-        def take(content: tuple[Structure, NDArray[np.uint8], VolumeGeometry]) -> None:
-            if task is self._task and self._scene is not None:
-                self._scene.add(*content)
-
-        def end(_: object) -> None:
-            if task is self._task:
-                self._task = None
-                if self._scene is not None:
-                    self._scene.show(self._shown(), self.workspace.selected)
-                    self._refresh()
-
-        task.sent.connect(lambda content: self.workspace.when_free(lambda: take(content)))
-        task.done.connect(lambda result: self.workspace.when_free(lambda: end(result)))
+        self._masks.clear()
+        task.sent.connect(lambda content: self._masks.append(content) if task is self._task else None)
+        self._turn.start()
         task.start()
+
+    def _mesh_one(self) -> None:
+        """Mesh one structure whose mask is there: one in a turn of the event loop, and none during a stroke."""
+        if self._scene is None or self._task is None:
+            self._turn.stop()
+        elif self._masks and not self.workspace.is_held:
+            self._scene.add(*self._masks.popleft())
+            if not self._soon.isActive():
+                self._soon.start()
+        elif not self._masks and not self._task.is_running:
+            self._task = None
+            self._turn.stop()
+            self._show_meshed()
+
+    def _show_meshed(self) -> None:
+        """Show what has been meshed so far."""
+        self._soon.stop()
+        if self._scene is not None:
+            self._scene.show(self._shown(), self.workspace.selected)
+            if self._wanted is not None and self._scene.focus(self._wanted):
+                self._wanted = None
+            self._refresh()
 
     def _refresh(self) -> None:
         if self._scene is not None and not self._is_by_hand:
@@ -135,16 +155,16 @@ class SurfaceView(QWidget):
 
     def fit(self) -> None:
         """Show every surface, from where the camera looks."""
-        self._is_by_hand = False
+        self._wanted, self._is_by_hand = None, False
         if self._scene:
             self._scene.fit()
             self._render()
 
     def focus(self, number: int) -> None:
-        """Show a structure with what is round it."""
-        if self._scene and self.isVisible():
-            self._is_by_hand = True
-            self._scene.focus(number)
+        """Show a structure with what is round it, as soon as it is meshed."""
+        self._wanted, self._is_by_hand = number, True
+        if self._scene and self.isVisible() and self._scene.focus(number):
+            self._wanted = None
             self._render()
 
     def close_scene(self) -> None:
@@ -212,7 +232,7 @@ class SurfaceView(QWidget):
         self._rest.stop()
 
     def _start_anew(self) -> None:
-        self._image, self._is_by_hand, self._task = None, False, None
+        self._image, self._is_by_hand, self._task, self._wanted = None, False, None, None
         if self._scene:
             self._scene.clear()
         self._rest.start()
@@ -300,8 +320,8 @@ class SurfaceScene:
             self._renderer.ResetCamera()
             self._renderer.GetActiveCamera().Dolly(CLOSER)
 
-    def focus(self, number: int) -> None:
-        """Move the camera to one surface."""
+    def focus(self, number: int) -> bool:
+        """Move the camera to one surface; return whether it is there."""
         if number in self._actors:
             low_high = self._actors[number][1].GetBounds()
             middle = [(a + b) / 2 for a, b in zip(low_high[::2], low_high[1::2], strict=True)]
@@ -309,6 +329,7 @@ class SurfaceScene:
             wide = [edge for m, h in zip(middle, half, strict=True) for edge in (m - h, m + h)]
             self._renderer.ResetCamera(wide)
             self._renderer.GetActiveCamera().Dolly(CLOSER)
+        return number in self._actors
 
     def screen_axes(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Return the patient directions that point right and up on the screen."""
