@@ -54,6 +54,7 @@ NO_ORIENTATION = "AC-CT-023"
 MIXED_MATRIX = "AC-CT-024"
 MIXED_PIXEL_SPACING = "AC-CT-025"
 MIXED_ORIENTATION = "AC-CT-026"
+MIXED_BITS = "AC-CT-068"
 GANTRY_TILT = "AC-CT-027"
 SHIFTED_SLICES = "AC-CT-028"
 OBLIQUE = "AC-CT-029"
@@ -82,6 +83,7 @@ _SAME_POSITION_MM = 0.01
 _COSINE_TOLERANCE = 1e-4
 _RELATIVE_TOLERANCE = 1e-4
 _LARGEST_MATRIX = 8192
+_FEWEST_BITS = 8
 _SYNTAXES = elements.NATIVE | elements.LOSSLESS | elements.LOSSY
 
 
@@ -188,7 +190,7 @@ def _is_grey(header: SliceHeader) -> bool:
         and 0 < header.rows <= _LARGEST_MATRIX
         and 0 < header.columns <= _LARGEST_MATRIX
         and header.bits_allocated in (8, 16, 32)
-        and 0 < header.bits_stored <= header.high_bit + 1 <= header.bits_allocated
+        and _FEWEST_BITS <= header.bits_stored <= header.high_bit + 1 <= header.bits_allocated
         and header.pixel_representation in (0, 1)
         and (header.high_bit == header.bits_stored - 1 or header.transfer_syntax in elements.NATIVE)
         and (header.pixel_length != elements.UNDEFINED or header.transfer_syntax not in elements.NATIVE)
@@ -228,6 +230,13 @@ def _check_sameness(slices: Sequence[SliceHeader]) -> Iterator[Finding]:
     ):
         if others:
             yield Finding.of(code, shown(others[0].path))
+    others = [s for s in slices if _bits_of(s) != _bits_of(first)]
+    if others:
+        yield _share(MIXED_BITS, others, slices)
+
+
+def _bits_of(header: SliceHeader) -> tuple[int, ...]:
+    return header.bits_allocated, header.bits_stored, header.high_bit, header.pixel_representation
 
 
 def rescale_of(header: SliceHeader) -> tuple[float | None, float | None]:

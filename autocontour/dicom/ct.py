@@ -26,6 +26,7 @@ from autocontour.dicom.wording import shown
 from autocontour.patient.volume import CTVolume, SeriesReference
 
 CLIPPED = "AC-CT-042"
+UNIFORM = "AC-CT-069"
 _THREADS = 4
 _KEYWORDS = (
     *("SpecificCharacterSet", "TimezoneOffsetFromUTC"),
@@ -90,7 +91,7 @@ def read_ct(series: Series, job: Job, accepted: frozenset[str] = frozenset()) ->
         hu,
         geometry,
         _reference(series, header),
-        (*map(downgraded, findings), *_clipped(slices)),
+        (*map(downgraded, findings), *_check_slices(slices)),
         outside,
     )
 
@@ -162,10 +163,13 @@ def _read_voxels(series: Series, job: Job) -> tuple[NDArray[np.int16], list[Slic
             pool.shutdown(cancel_futures=True)
 
 
-def _clipped(slices: Sequence[SliceRead]) -> Iterator[Finding]:
-    indices = tuple(index for index, one in enumerate(slices) if one.was_clipped)
-    if indices:
-        yield Finding.of(CLIPPED, slices=indices, count=len(indices))
+def _check_slices(slices: Sequence[SliceRead]) -> Iterator[Finding]:
+    clipped = [index for index, one in enumerate(slices) if one.was_clipped]
+    if clipped:
+        yield Finding.of(CLIPPED, slices=clipped, count=len(clipped))
+    uniform = [index for index, one in enumerate(slices) if one.is_uniform]
+    if 0 < len(uniform) < len(slices):
+        yield Finding.of(UNIFORM, slices=uniform, count=len(uniform))
 
 
 def _read_reference_header(first: SliceHeader) -> Dataset:

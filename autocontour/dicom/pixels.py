@@ -34,11 +34,14 @@ class SliceRead(NamedTuple):
     ----------
     was_clipped
         Whether values beyond the range of int16 were clipped.
+    is_uniform
+        Whether all voxels have one value.
     padding
         (rows, columns), what the file declares as padding and air cannot be; None without it.
     """
 
     was_clipped: bool
+    is_uniform: bool
     padding: NDArray[np.bool_] | None = None
 
 
@@ -65,13 +68,13 @@ def read_slice(header: SliceHeader, hu: NDArray[np.int16]) -> SliceRead:
         padding = find_padding(raw, stored, header)
     if header.has_modality_lut:
         hu[...] = read_lut(header).apply(stored)
-        return SliceRead(was_clipped=False, padding=padding)
+        return SliceRead(was_clipped=False, is_uniform=bool(stored.min() == stored.max()), padding=padding)
     if padding is None or not is_replaced(header):
-        return SliceRead(_rescale(stored, header, hu), padding)
+        return _rescale(stored, header, hu)._replace(padding=padding)
     stored = np.where(padding, stored[~padding].min(initial=stored.max()), stored)
-    was_clipped = _rescale(stored, header, hu)
+    read = _rescale(stored, header, hu)
     hu[padding] = AIR_HU
-    return SliceRead(was_clipped, padding)
+    return read._replace(padding=padding)
 
 
 def _is_plain(header: SliceHeader) -> bool:
@@ -138,17 +141,18 @@ def _cut_short(header: SliceHeader) -> CTError:
     return CTError(TRUNCATED, count=1, total=1, file=shown(header.path))
 
 
-def _rescale(stored: NDArray[Any], header: SliceHeader, hu: NDArray[np.int16]) -> bool:
+def _rescale(stored: NDArray[Any], header: SliceHeader, hu: NDArray[np.int16]) -> SliceRead:
     """Apply slope and intercept, exactly for whole numbers, to the nearest HU otherwise."""
     slope = header.rescale_slope or 1.0
     intercept = header.rescale_intercept or 0.0
-    ends = float(stored.min()) * slope + intercept, float(stored.max()) * slope + intercept
+    least, most = stored.min(), stored.max()
+    ends = float(least) * slope + intercept, float(most) * slope + intercept
     fits = _INT16.min <= min(ends) and max(ends) <= _INT16.max
     if fits and slope == 1 and intercept.is_integer() and stored.dtype.itemsize == 2:
         # Sixteen-bit sums that wrap around come out right when the result fits.
         wrapped = np.int16((int(intercept) + (1 << 15)) % (1 << 16) - (1 << 15))
         np.add(stored.view(np.int16), wrapped, out=hu)
-        return False
+        return SliceRead(was_clipped=False, is_uniform=bool(least == most))
     values = stored * np.float64(slope) + intercept
     hu[...] = np.clip(np.rint(values), _INT16.min, _INT16.max)
-    return not fits
+    return SliceRead(not fits, bool(least == most))

@@ -6,6 +6,7 @@ muscle, so that lungs, bone and contrast medium, which spread over hundreds of u
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -41,8 +42,8 @@ _TOP_HU = 8192
 _SIZE = _OFFSET + _TOP_HU
 _GROUPS = 5
 _GROUP = 3
-_GRID = 160
 _FEWEST = 10_000
+_MOST = 160_000
 _FILL_SHARE = 0.1
 _FLAT_SHARE = 0.2
 _EDGE_SHARE = 0.3
@@ -82,7 +83,7 @@ def check_values(
     is_rescaled
         False if the values are taken as stored because the files have no rescale.
     """
-    step = -(-max(planes[0].shape) // _GRID)
+    step = max(1, round(math.sqrt(len(planes) * planes[0].size / _MOST)))
     sample = np.stack([plane[::step, ::step] for plane in planes])
     measured = sample
     if outside is not None and len(outside) == 1:

@@ -477,6 +477,19 @@ def test_an_aborted_transfer(ct, write, series, content, at):
     assert [f.code for f in ct.load(folder).findings] == ["AC-CT-008"]
 
 
+@pytest.mark.parametrize("at", [0, 5, -1])
+def test_pixels_zeroed_in_one_slice(ct, write, series, at):
+    series[at].PixelData = bytes(len(series[at].PixelData))
+    volume = ct.load(write(series))
+    assert [(f.code, f.severity.name, f.slices) for f in volume.findings] == [("AC-CT-069", "WARN", (at % COUNT,))]
+
+
+def test_03_bits_that_differ_between_slices(ct, write, series):
+    put(series[5], (HU[5] + 1024) & 0xFFF)
+    series[5].BitsStored, series[5].HighBit = 12, 11
+    assert found(ct, write(series)) == {"AC-CT-068": "WARN"}
+
+
 # Size, position and order.
 
 
