@@ -11,7 +11,7 @@ They only describe the change; whether it may be made, `Case.apply` decides.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,6 +20,7 @@ from typing import Any
 
 from autocontour.base import folders
 from autocontour.base.errors import CaseError, OutputError
+from autocontour.base.findings import Finding
 from autocontour.case.case import Case
 from autocontour.case.left import ScanFacts, mark_open
 from autocontour.case.source import check_content, keep_source
@@ -126,6 +127,31 @@ def receive(state: CaseState, structure: Structure, run: str = "") -> Edit:
 def redraw(number: int, changes: SliceChanges, label: str = "Redraw") -> Edit:
     """Change slices of a structure; None for a slice removes the structure from it."""
     return Edit(label, {number: changes})
+
+
+def note_findings(state: CaseState, found: Mapping[str, tuple[Finding, ...]], run: str = "") -> Edit | None:
+    """Replace the findings of structures that are as they were drawn, once all of a run are there.
+
+    Parameters
+    ----------
+    state
+        The case.
+    found
+        Structure name → all its findings.
+    run
+        What `Edit.run` is.
+
+    Returns
+    -------
+    Edit or None
+        None where no finding changes.
+    """
+    fields: dict[int, dict[str, Any]] = {}
+    for name, findings in found.items():
+        item = state.find(name)
+        if item and item.structure.status is ReviewStatus.AUTO and item.structure.findings != findings:
+            fields[item.structure.number] = {"findings": findings}
+    return Edit("Findings", fields=fields, run=run) if fields else None
 
 
 def add(state: CaseState, *structures: Structure, label: str = "") -> Edit:

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import multiprocessing
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 
 from autocontour.base.errors import AutoContourError
@@ -52,9 +52,18 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """All are drawn; the findings are about the whole."""
+    """All are drawn.
+
+    Attributes
+    ----------
+    findings
+        About the whole.
+    of_structures
+        Structure name → all its findings, with those that show only beside the other structures.
+    """
 
     findings: tuple[Finding, ...]
+    of_structures: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +156,8 @@ def _contour(sender: Connection, ct: CTVolume, order: Order) -> None:
         plan = read_plan(order.template_name, order.names, order.package_name)
         job = _SendingJob(sender)
         drawn = contour_ct(ct, plan, device=order.device, job=job, on_structure=lambda s: sender.send(Drawn(s)))
-        sender.send(Done(drawn.structure_set.findings))
+        of_structures = {structure.name: structure.findings for structure in drawn.structure_set.structures}
+        sender.send(Done(drawn.structure_set.findings, of_structures))
     except AutoContourError as error:
         sender.send(Failed(error))
     except Exception as error:  # noqa: BLE001  (a process must not die in silence)

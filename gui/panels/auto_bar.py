@@ -8,13 +8,12 @@ from typing import Any
 from uuid import uuid4
 
 from autocontour.base.errors import AutoContourError
-from autocontour.base.findings import Finding
 from autocontour.gui.look.language import sentence_of, tr, tr_count
 from autocontour.gui.panels.progress_strip import ProgressStrip
 from autocontour.gui.state.tasks import Task, contour_beside
 from autocontour.gui.state.workspace import Workspace
 from autocontour.patient.structures import Structure
-from autocontour.pipeline.worker import Order
+from autocontour.pipeline.worker import Done, Order
 
 NOT_FOUND = "AC-PL-001"
 
@@ -90,8 +89,12 @@ class AutoBar(ProgressStrip):
         named = replace(structure, name=self._target) if self._target else structure
         self.workspace.receive(named, run=self._run, hands=self._hands)
 
-    def _finish(self, findings: tuple[Finding, ...]) -> None:
+    def _finish(self, done: Done) -> None:
         self.hide()
+        findings = done.findings
+        self.workspace.note_findings(
+            {self._target or name: found for name, found in done.of_structures.items()}, run=self._run
+        )
         drawn = tr_count(
             self._count,
             "{count} structure drawn. Look at it before you approve it.",

@@ -145,7 +145,7 @@ class Task(QObject):
 def contour_beside(ct: CTVolume, order: Order, parent: QObject | None = None) -> Task:
     """Return a task that contours in a process of its own: it can be stopped, and if it crashes nothing is lost.
 
-    It sends the process's number, then each structure as soon as it is ready; its result are the findings.
+    It sends the process's number, then each structure as soon as it is ready; its result is `Done`.
     """
 
     def run(job: TaskJob) -> object:
@@ -160,7 +160,7 @@ def contour_beside(ct: CTVolume, order: Order, parent: QObject | None = None) ->
                     elif isinstance(event, Drawn):
                         job.send(event.structure)
                     elif isinstance(event, Done):
-                        return event.findings
+                        return event
                     else:
                         raise event.error
                 if job.is_cancelled:

@@ -446,6 +446,12 @@ class Workspace(QObject):
         if hands is None or hands == self.hands:
             self._select_first()
 
+    def note_findings(self, found: Mapping[str, tuple[Finding, ...]], *, run: str = "") -> None:
+        """Replace the findings of structures that were just drawn, by name (see `actions.note_findings`)."""
+        edit = actions.note_findings(self.state, found, run) if self.case is not None else None
+        if edit is not None:
+            self.apply(edit, by_hand=False)
+
     def _moved(self, before: CaseState, sentence: str) -> None:
         self._keep_selection()
         self.structures_changed.emit(changed_numbers(before, self.state))

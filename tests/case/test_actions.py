@@ -7,6 +7,7 @@ import pytest
 from shapely import MultiPolygon, Point
 
 from autocontour.base.errors import CaseError
+from autocontour.base.findings import Finding
 from autocontour.case import Case, CaseKey, CaseState, Edit, actions
 from autocontour.case.records import decode_edit, decode_item, encode_edit, encode_item, pack, unpack
 from autocontour.patient.provenance import Provenance
@@ -115,3 +116,17 @@ def test_the_other_actions(case):
         actions.revert(case.state, 2)
     with pytest.raises(CaseError, match="AC-CASE-003"):
         actions.import_structures(case, StructureSet("Foreign", (organ(),), "9", "9.9"))
+
+
+def test_findings_that_show_beside_others_are_noted_on_what_is_as_drawn(case):
+    """Left and right, overlaps and places are known only once every structure of a run is there."""
+    finding = Finding.of("AC-QA-103", "Lung_L, Lung_R", left="Lung_L", right="Lung_R")
+    for number, name in ((50, "Lung_L"), (51, "Lung_R")):
+        case.apply(actions.receive(case.state, Structure(name, number, {3: disc(9)}), run="Auto#1"))
+    edited = case.state.find("Lung_R").structure.number
+    case.apply(Edit("Brush", {edited: {4: disc(9)}}))
+    found = {"Lung_L": (finding,), "Lung_R": (finding,), "Gone": (finding,)}
+    case.apply(actions.note_findings(case.state, found, "Auto#1"))
+    assert case.state.find("Lung_L").structure.findings == (finding,)
+    assert case.state.find("Lung_R").structure.findings == ()  # she has changed it since
+    assert actions.note_findings(case.state, {"Lung_L": (finding,)}) is None
