@@ -57,7 +57,7 @@ def _physical_bytes() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def _windows_bytes() -> int:
+def _windows_bytes() -> int:  # pragma: no cover
     import ctypes
 
     class _Status(ctypes.Structure):
