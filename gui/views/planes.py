@@ -18,7 +18,7 @@ from autocontour.patient.geometry import VolumeGeometry
 from autocontour.patient.volume import CTVolume
 
 STRAIGHT = 1 - 1e-9  # of an axis: a turn that shifts no slice visibly
-TISSUE_HU, SHARE = -300, 0.04
+TISSUE_HU, SHARE = -300, 0.005
 COARSE_MM, EROSION = 5.0, 2
 LETTERS = (("R", "L"), ("A", "P"), ("I", "S"))
 TITLES = (later("Axial"), later("Coronal"), later("Sagittal"))

@@ -273,6 +273,7 @@ class SurfaceScene:
         self._window.AddRenderer(self._renderer)
         self._actors: dict[int, tuple[Contours, Any]] = {}
         self._placed = False
+        self._face_front()
 
     def add(self, structure: Structure, mask: NDArray[np.uint8], grid: VolumeGeometry) -> None:
         """Mesh a structure and put it in place of its surface before."""
@@ -364,12 +365,15 @@ class SurfaceScene:
         self._window.Finalize()
 
     def _look_from_front(self) -> None:
+        self._face_front()
+        self._placed = True
+        self.fit()
+
+    def _face_front(self) -> None:
         camera = self._renderer.GetActiveCamera()
         camera.SetFocalPoint(0, 0, 0)
         camera.SetPosition(0, -1, 0)
         camera.SetViewUp(0, 0, 1)
-        self._placed = True
-        self.fit()
 
 
 def build_actor(mask: NDArray[np.uint8], grid: VolumeGeometry) -> Any:  # noqa: ANN401  (VTK has no types)
