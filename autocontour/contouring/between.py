@@ -28,8 +28,9 @@ from autocontour.patient.structures import Contours
 
 TOLERANCE_MM = 0.1
 SMALLEST_MM2 = 0.05
-SAMPLES = 96
-STEP_MM = (0.25, 3.0)
+SAMPLES, SECTION_SAMPLES = 96, 48
+"""Across the outlines; sections are only added to others."""
+FINEST_MM, COARSEST_MM = 0.25, 3.0
 MARGIN_SAMPLES = 4
 NEAR_SAMPLES = 3  # the cubic kernel reaches two samples from the line
 
@@ -79,12 +80,22 @@ def interpolate_contours(
     return dict(sorted((contours_of(rings) | dict(contours)).items()))
 
 
-def sections_between(low: MultiPolygon, high: MultiPolygon, positions_mm: Floats) -> dict[int, MultiPolygon]:
-    """Return the outlines at all but the first and last of `positions_mm`, where `low` and `high` are, by their number.
+def sections_between(
+    low: MultiPolygon, high: MultiPolygon, positions_mm: Floats, coarsest_mm: float
+) -> dict[int, MultiPolygon]:
+    """Return outlines between two slices, only of pieces that overlap.
 
-    Only of pieces that overlap.
+    Parameters
+    ----------
+    low, high
+        At the first and the last position.
+    positions_mm
+        All but the first and the last are drawn; their numbers are the keys of the result.
+    coarsest_mm
+        What is thinner may be lost.
     """
-    return contours_of(_between_pairs(pair_pieces(low, high, 0.0), 0, positions_mm))
+    pairs = pair_pieces(low, high, 0.0)
+    return contours_of(_between_pairs(pairs, 0, positions_mm, SECTION_SAMPLES, min(coarsest_mm, COARSEST_MM)))
 
 
 def _fill_gap(contours: Contours, drawn: list[int], number: int, positions_mm: Floats) -> Rings:
@@ -102,9 +113,11 @@ def _fill_gap(contours: Contours, drawn: list[int], number: int, positions_mm: F
     return _between_pairs(pairs, low, positions_mm[low : high + 1])
 
 
-def _between_pairs(pairs: list[Pair], number: int, positions_mm: Floats) -> Rings:
+def _between_pairs(
+    pairs: list[Pair], number: int, positions_mm: Floats, samples: int = SAMPLES, coarsest_mm: float = COARSEST_MM
+) -> Rings:
     """Trace what lies between each pair; where two meet on their way they become one."""
-    parts = [_between(low, high, number, positions_mm) for low, high in pairs]
+    parts = [_between(low, high, number, positions_mm, samples, coarsest_mm) for low, high in pairs]
     if len(parts) < 2:
         return join_rings(parts)
     shapes: dict[int, list[MultiPolygon]] = {}
@@ -114,12 +127,14 @@ def _between_pairs(pairs: list[Pair], number: int, positions_mm: Floats) -> Ring
     return rings_of({k: polygons_of(shapely.union_all(found)) for k, found in shapes.items()})
 
 
-def _between(low: MultiPolygon, high: MultiPolygon, number: int, positions_mm: Floats) -> Rings:
+def _between(
+    low: MultiPolygon, high: MultiPolygon, number: int, positions_mm: Floats, samples: int, coarsest_mm: float
+) -> Rings:
     """Trace the slices between slice `number` (`low`) and the one at the last position (`high`)."""
     centres = _common_centres(low, high)
     shapes = [translate(shape, *-centre) for shape, centre in zip((low, high), centres, strict=True)]
     bounds = shapely.total_bounds(shapes)
-    step = float(np.clip(np.max(bounds[2:] - bounds[:2]) / SAMPLES, *STEP_MM))
+    step = float(np.clip(np.max(bounds[2:] - bounds[:2]) / samples, FINEST_MM, max(coarsest_mm, FINEST_MM)))
     start = bounds[:2] - MARGIN_SAMPLES * step
     columns, rows = np.ceil((bounds[2:] - start) / step).astype(int) + MARGIN_SAMPLES + 1
     u, v = np.meshgrid(start[0] + step * np.arange(columns), start[1] + step * np.arange(rows))

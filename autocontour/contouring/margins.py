@@ -187,18 +187,21 @@ def _sections(contours: Contours, geometry: VolumeGeometry, reach: _Reach) -> li
         upright_mm = step_mm * math.sqrt(2 * SLOPE_ERROR_MM / reach_mm)
         if apart_mm2 > upright_mm * max(contours[k].length, beyond.length):
             parts = int(np.clip(math.ceil(SECTIONS_PER_MARGIN * step_mm / reach_mm), *PARTS_OF_A_STEP))
-            sections += _slope(contours[k], beyond, np.linspace(positions[k], positions[k + 1], parts + 1))
+            steps_mm = np.linspace(positions[k], positions[k + 1], parts + 1)
+            sections += _slope(contours[k], beyond, steps_mm, reach_mm)
     return sections
 
 
-def _slope(low: MultiPolygon, high: MultiPolygon, steps_mm: Floats) -> list[tuple[float, MultiPolygon]]:
+def _slope(
+    low: MultiPolygon, high: MultiPolygon, steps_mm: Floats, reach_mm: float
+) -> list[tuple[float, MultiPolygon]]:
     """Return sections between two slices; pieces and cavities that end between them do so half way."""
     endings = _endings(low, high), _endings(high, low)
     solid = [
         polygons_of(shapely.union_all([shape, *cavities])) if len(cavities) else shape
         for shape, (_, cavities) in zip((low, high), endings, strict=True)
     ]
-    between = sections_between(solid[0], solid[1], steps_mm)
+    between = sections_between(solid[0], solid[1], steps_mm, reach_mm)
     sections = []
     for number, step_mm in enumerate(steps_mm[1:-1].tolist(), 1):
         pieces, cavities = endings[int(2 * step_mm > steps_mm[0] + steps_mm[-1])]

@@ -56,6 +56,8 @@ def test_case_16_a_cavity_loses_what_the_ellipsoid_takes_at_its_ends_and_sides(s
     shrunk = margin_contours(contours, grid, (-flat, -flat, -flat, -flat, -up, -down))
     for k, w in enumerate(positions):
         # The structure's top and bottom go; what is near the cavity goes: below it up to `up`, above it up to `down`.
+        if min(abs(w + up - upper[last]), abs(w - down - lower[0])) < 1e-3:
+            continue  # just so: rounding decides
         if w + up > upper[last] or w - down < lower[0]:
             assert k not in shrunk
             continue
