@@ -21,7 +21,7 @@ from autocontour.dicom.padding import TISSUE_PADDING, is_like_tissue, padding_hu
 from autocontour.dicom.pixels import CHANGED, SliceRead, check_unchanged, read_slice
 from autocontour.dicom.read import guarded, read_dataset, unreadable
 from autocontour.dicom.scan import Series, find_late_files
-from autocontour.dicom.values import check_values, sample_slices
+from autocontour.dicom.values import check_last_rows, check_values, sample_slices
 from autocontour.dicom.wording import shown
 from autocontour.patient.volume import CTVolume, SeriesReference
 
@@ -91,7 +91,7 @@ def read_ct(series: Series, job: Job, accepted: frozenset[str] = frozenset()) ->
         hu,
         geometry,
         _reference(series, header),
-        (*map(downgraded, findings), *_check_slices(slices)),
+        (*map(downgraded, findings), *_check_slices(hu, slices)),
         outside,
     )
 
@@ -163,13 +163,14 @@ def _read_voxels(series: Series, job: Job) -> tuple[NDArray[np.int16], list[Slic
             pool.shutdown(cancel_futures=True)
 
 
-def _check_slices(slices: Sequence[SliceRead]) -> Iterator[Finding]:
+def _check_slices(hu: NDArray[np.int16], slices: Sequence[SliceRead]) -> Iterator[Finding]:
     clipped = [index for index, one in enumerate(slices) if one.was_clipped]
     if clipped:
         yield Finding.of(CLIPPED, slices=clipped, count=len(clipped))
     uniform = [index for index, one in enumerate(slices) if one.is_uniform]
     if 0 < len(uniform) < len(slices):
         yield Finding.of(UNIFORM, slices=uniform, count=len(uniform))
+    yield from check_last_rows(list(hu))
 
 
 def _read_reference_header(first: SliceHeader) -> Dataset:

@@ -19,6 +19,7 @@ NOT_HU_VALUES = "AC-CT-045"
 DOUBTFUL_VALUES = "AC-CT-046"
 UNCHECKED_SCALE = "AC-CT-047"
 ALTERNATING = "AC-CT-059"
+CUT_SLICES = "AC-CT-070"
 
 AIR_HU = (-1040, -955)
 """Where the peak of air lies in a sound CT; scanners clip it at -1024 or -1000."""
@@ -56,6 +57,8 @@ _LARGE_SHARE = 0.1
 _PEAK_RISE = 3.0
 _NARROW = 0.6
 _ALTERNATING = 0.9
+_CUT_ROWS = 0.2
+_LAST_ROWS_STEP = 16
 
 Floats = NDArray[np.float64]
 Plane = NDArray[np.int16]
@@ -239,6 +242,34 @@ def _rise(windows: Floats, peak_hu: int) -> float:
     below = windows[max(at - 4 * _PEAK_BINS, 0) : max(at - _PEAK_BINS, 1)].min()
     above = windows[at + _PEAK_BINS : at + 4 * _PEAK_BINS].min(initial=0.0)
     return float(windows[at] / max(below, above, 1e-9))
+
+
+def check_last_rows(planes: Sequence[Plane]) -> Iterator[Finding]:
+    """Look for slices that end in far more rows of one value than their neighbours, of a file written in part.
+
+    Parameters
+    ----------
+    planes
+        All slices of a volume, (rows, columns) each; one column in `_LAST_ROWS_STEP` is looked at.
+    """
+    rows = len(planes[0])
+    highest = rows - 1 - int(_CUT_ROWS * rows)
+    if len(planes) < 2 or not any((plane[highest, ::_LAST_ROWS_STEP] == plane[-1, -1]).all() for plane in planes):
+        return
+    uniform = np.array([_uniform_last_rows(plane[:, ::_LAST_ROWS_STEP]) for plane in planes])
+    beside = np.maximum(np.append(uniform[1:], uniform[-2]), np.append(uniform[1], uniform[:-1]))
+    cut = np.flatnonzero((uniform - beside > _CUT_ROWS * rows) & (uniform < rows))  # a whole slice is another finding
+    if len(cut):
+        yield Finding.of(CUT_SLICES, slices=cut.tolist(), count=len(cut))
+
+
+def _uniform_last_rows(plane: Plane) -> int:
+    """Return how many rows at the end have the value of the last voxel throughout."""
+    same = plane == plane[-1, -1] if (plane[-1] == plane[-1, -1]).all() else None
+    if same is None:
+        return 0
+    differs = np.flatnonzero(~same.all(axis=1))
+    return len(plane) - 1 - int(differs[-1]) if len(differs) else len(plane)
 
 
 def _check_alternation(indices: Sequence[int], sample: Plane) -> Iterator[Finding]:

@@ -484,6 +484,14 @@ def test_pixels_zeroed_in_one_slice(ct, write, series, at):
     assert [(f.code, f.severity.name, f.slices) for f in volume.findings] == [("AC-CT-069", "WARN", (at % COUNT,))]
 
 
+@pytest.mark.parametrize("at", [0, 5, -1])
+def test_pixels_zeroed_from_some_row_on(ct, write, series, at):
+    pixels = series[at].PixelData
+    series[at].PixelData = pixels[: len(pixels) // 2] + bytes(len(pixels) - len(pixels) // 2)
+    volume = ct.load(write(series))
+    assert [(f.code, f.severity.name, f.slices) for f in volume.findings] == [("AC-CT-070", "WARN", (at % COUNT,))]
+
+
 def test_03_bits_that_differ_between_slices(ct, write, series):
     put(series[5], (HU[5] + 1024) & 0xFFF)
     series[5].BitsStored, series[5].HighBit = 12, 11
