@@ -179,7 +179,7 @@ def build_code(code: Code) -> Dataset:
 def describe_findings(findings: Iterable[Finding]) -> str:
     """Return findings as text for a field of VR ST."""
     text = "; ".join(dict.fromkeys(f"{finding.code} {finding.message}" for finding in findings))
-    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
+    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 3] + "..."
 
 
 def date_and_time(moment: datetime) -> tuple[str, str]:

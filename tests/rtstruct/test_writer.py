@@ -151,6 +151,15 @@ def test_findings_stand_in_the_file(make, ct, path):
     assert dataset.StructureSetDescription == "AC-CT-020 A slice is missing."
 
 
+def test_many_findings_fit_their_field_in_every_character_set(make, ct, path):
+    findings = tuple(Finding(f"AC-QA-{i:03}", Severity.WARN, "It touches the end of the scan.") for i in range(60))
+    write_structure_set(StructureSet("SET", make.set(ct).structures, findings=findings), ct, path)
+    text = dcmread(path).StructureSetDescription
+    assert len(text) == 1024
+    assert text.isascii()
+    assert make.dciodvfy(path) == []
+
+
 def test_reference_closure_is_complete(make, ct, path):
     write_structure_set(make.set(ct), ct, path)
     dataset = dcmread(path)
