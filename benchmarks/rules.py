@@ -1,14 +1,19 @@
 """Structures drawn without training: agreement with clinical contours, seconds and peak memory.
 
-``python benchmarks/rules.py DICOM_FOLDER [--slices 800]`` takes every folder that holds ``ct/`` and ``rtstruct.dcm``.
-DSC is of areas over the slices that have a clinical contour. Beside the seconds stands their ratio to reading the same
-CT, of the same run. ``--slices`` repeats the first CT to that many slices and reports the peak memory of the process.
+``python benchmarks/rules.py DICOM_FOLDER [--slices 800] [--against CHECKOUT]`` takes every folder that holds ``ct/``
+and ``rtstruct.dcm``. DSC is of areas over the slices that have a clinical contour. Beside the seconds stands their
+ratio to reading the same CT, of the same run; with ``--against`` also the ratio to the rules of another checkout, in
+processor time on the same CT. ``--slices`` repeats the first CT to that many slices and reports the peak memory of the
+process.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import resource
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -35,6 +40,26 @@ ALSO_KNOWN_AS = {
     "Spinal-Cord": "SpinalCanal",
 }
 """ROI names of the public sets; the canal is compared with the cord, which it should hold."""
+
+MEASURE = """
+import sys, time
+from pathlib import Path
+from autocontour.base.jobs import Job
+from autocontour.dicom import planning_cts, read_ct, scan_folder
+from autocontour.rules import NAMES, draw_structures
+ct = read_ct(planning_cts(scan_folder(Path(sys.argv[1]), Job()))[0], Job())
+start = time.process_time()
+draw_structures(ct, NAMES, Job())
+print(time.process_time() - start)
+"""
+
+
+def measure_in(checkout: Path, folder: Path) -> float:
+    """Return the processor seconds that the rules of `checkout` take for the CT in `folder`."""
+    command = [sys.executable, "-c", MEASURE, str(folder)]
+    environment = {**os.environ, "PYTHONPATH": str(checkout)}
+    done = subprocess.run(command, env=environment, cwd=checkout, check=True, capture_output=True, text=True)
+    return float(done.stdout.split()[-1])
 
 
 def compute_dsc(drawn: Contours, clinical: Contours) -> tuple[float, float]:
@@ -76,11 +101,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--slices", type=int)
+    parser.add_argument("--against", type=Path, help="another checkout, whose rules are timed on the same CTs")
     args = parser.parse_args()
     cases = sorted(path.parent for path in args.folder.glob("*/rtstruct.dcm") if (path.parent / "ct").is_dir())
     if not args.slices:
         for case in cases:
             run(case)
+            if args.against:
+                here, there = (measure_in(root, case / "ct") for root in (Path(__file__).parents[1], args.against))
+                print(f"  processor: {here:.1f} s, {there:.1f} s in the other checkout, ratio {here / there:.2f}")
         return
     ct = read_ct(planning_cts(scan_folder(cases[0] / "ct", Job()))[0], Job())
     long = repeat(ct, args.slices)
