@@ -18,6 +18,7 @@ from autocontour.rules.grid import Field
 from autocontour.rules.marrow import find_marrow
 from autocontour.rules.noise import doubt_noise
 from autocontour.rules.rule import Rule
+from autocontour.rules.scale import doubt_scale
 from autocontour.rules.shapes import CellSize, Mask, grow, label_pieces, shrink
 from autocontour.rules.thickness import THICK_MM, doubt_thickness
 from autocontour.rules.trace import AROUND_CELLS, SURE, fill_holes, keep_touching, ramp, subtract, trace_cells
@@ -108,7 +109,7 @@ def _doubts(anatomy: Anatomy, name: str, contours: Contours) -> list[Finding]:
     if not contours:
         return []
     bone, marrow = anatomy.find(find_bone)
-    found = [*find_cut_sides(anatomy, name, bone), *doubt_noise(anatomy, name)]
+    found = [*find_cut_sides(anatomy, name, bone), *doubt_noise(anatomy, name), *doubt_scale(anatomy, name)]
     found += doubt_thickness(anatomy, name, above_mm=THICK_MM)
     share = np.count_nonzero(marrow & ~bone) / max(1, int(np.count_nonzero(bone | marrow)))
     if share > MUCH_MARROW:

@@ -20,6 +20,7 @@ from autocontour.rules.ends import find_cut_ends, find_cut_sides
 from autocontour.rules.external import find_body
 from autocontour.rules.grid import Field
 from autocontour.rules.rule import Rule
+from autocontour.rules.scale import doubt_scale
 from autocontour.rules.shapes import IN_PLANE, CellSize, Labels, Mask, grow, label, open_by
 from autocontour.rules.trace import AROUND_CELLS, SURE, fill_holes, keep_touching, ramp, trace_cells
 
@@ -343,7 +344,11 @@ def _doubts(anatomy: Anatomy, name: str, contours: Contours) -> list[Finding]:
     airway, is_gas = anatomy.find(_look_for_airway)
     if airway is None or not contours:
         return [Finding.of("AC-RU-010", name)] if is_gas else []
-    found = [*find_cut_ends(anatomy, name, contours), *find_cut_sides(anatomy, name, airway.trachea)]
+    found = [
+        *find_cut_ends(anatomy, name, contours),
+        *find_cut_sides(anatomy, name, airway.trachea),
+        *doubt_scale(anatomy, name),
+    ]
     to_head = anatomy.ct.geometry.direction[2, 2] > 0
     bottom, top = (min(contours), max(contours)) if to_head else (max(contours), min(contours))
     if airway.has_cricoid:

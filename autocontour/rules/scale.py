@@ -1,0 +1,31 @@
+"""Whether soft tissue has the HU of soft tissue; in cone-beam CT and with a wrong rescale it has not."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from autocontour.base.findings import Finding
+from autocontour.rules.anatomy import Anatomy
+
+RANGE_HU, BIN_HU = (-200, 250), 10
+MUSCLE_HU = (-40, 70)  # where its peak may lie; 5 to 55 in CTs, 75 to 135 in cone-beam CT
+PEAK = 0.3  # of the highest peak
+SMOOTHING = np.array([1, 2, 3, 2, 1])
+
+
+def find_soft_tissue(anatomy: Anatomy) -> int | None:
+    """Return the most frequent HU of soft tissue other than fat; None where there is no such peak."""
+    cells = anatomy.grid.hu
+    edges = np.arange(RANGE_HU[0], RANGE_HU[1] + BIN_HU, BIN_HU)
+    counts = np.convolve(np.histogram(cells, edges)[0], SMOOTHING, "same")
+    inner = counts[1:-1]
+    is_peak = (inner >= counts[:-2]) & (inner > counts[2:]) & (inner >= PEAK * counts.max())
+    peaks = 1 + np.flatnonzero(is_peak)
+    peaks = peaks[edges[peaks] >= MUSCLE_HU[0]]
+    return int(edges[peaks[counts[peaks].argmax()]]) + BIN_HU // 2 if len(peaks) else None
+
+
+def doubt_scale(anatomy: Anatomy, name: str) -> list[Finding]:
+    """Return whether the HU scale makes a structure uncertain that is found by the HU of bone and soft tissue."""
+    soft_hu = anatomy.find(find_soft_tissue)
+    return [] if soft_hu is not None and soft_hu <= MUSCLE_HU[1] else [Finding.of("AC-RU-020", name, name=name)]
