@@ -12,7 +12,7 @@ from pydicom import Dataset
 from pydicom.tag import Tag
 
 from autocontour.base.errors import CTError
-from autocontour.base.findings import Finding
+from autocontour.base.findings import Finding, Severity
 from autocontour.base.jobs import Job
 from autocontour.dicom.checks import ACCEPTABLE, blocking, downgraded, refuse_blocked
 from autocontour.dicom.field import find_outside_field
@@ -99,7 +99,7 @@ def read_ct(series: Series, job: Job, accepted: frozenset[str] = frozenset()) ->
 def with_value_findings(series: Series) -> Series:
     """Add to a planning CT what a look at the voxels of some slices finds.
 
-    `read_ct` does the same and needs no such look before. A series that cannot be read is returned as it is.
+    `read_ct` does the same and needs no such look before. What stops the reading of these slices is a finding too.
     """
     blocks = {finding.code for finding in blocking(series.findings)}
     if series.has_checked_values or not series.is_planning_ct or not blocks <= ACCEPTABLE:
@@ -110,8 +110,12 @@ def with_value_findings(series: Series) -> Series:
         planes = list(np.empty((len(chosen), chosen[0].rows, chosen[0].columns), np.int16))
         with ThreadPoolExecutor(_THREADS) as pool:
             slices = list(pool.map(read_slice, chosen, planes))
-    except (CTError, MemoryError):
+    except MemoryError:
         return series
+    except CTError as error:
+        values = tuple(error.values.items())
+        refusal = Finding(error.code, Severity.BLOCK, error.message, remedy=error.remedy, values=values)
+        return replace(series, findings=(*series.findings, refusal), has_checked_values=True)
     outside = _outside_field(planes, slices)
     findings = (*series.findings, *_check_values(series, indices, planes, slices, outside))
     return replace(series, findings=findings, has_checked_values=True)

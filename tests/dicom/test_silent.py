@@ -605,6 +605,13 @@ def test_real_cts_on_a_wrong_scale_are_never_silent(real_cts, name):
     assert not silent
 
 
+def test_pixels_that_cannot_be_decoded_are_in_info(ct, write, series):
+    for dataset in series:
+        dataset.compress("1.2.840.10008.1.2.5", generate_instance_uid=False)
+        dataset["PixelData"].value = dataset.PixelData[:60]
+    assert found(ct, write(series))["AC-CT-041"] == "BLOCK"
+
+
 def test_the_voxels_are_looked_at_once(ct, write, series):
     one = ct.scan_one(write(series))
     looked = with_value_findings(one)
