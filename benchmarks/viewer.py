@@ -224,11 +224,11 @@ def measure_pauses(window: MainWindow) -> None:
         surfaces.rebuild()
 
     pause_of("margin", margin, is_free)
-    pause_of("statistics", lambda: window.act("statistics"), is_free)
+    pause_of("statistics", lambda: window.action_set.trigger("statistics"), is_free)
     pause_of("3D: first surfaces of all", surfaces_anew, lambda: not surfaces.is_meshing)
     pause_of("3D: ten surfaces anew", edit_ten, lambda: not surfaces.is_meshing)
-    pause_of("next to review", lambda: window.act("next"), lambda: True)
-    pause_of("undo", lambda: window.act("undo"), lambda: not surfaces.is_meshing)
+    pause_of("next to review", lambda: window.action_set.trigger("next"), lambda: True)
+    pause_of("undo", lambda: window.action_set.trigger("undo"), lambda: not surfaces.is_meshing)
     assert space.case is not None
     case = space.case
     pause_of("snapshot of the case", case._snapshot_beside, lambda: not case._writing.is_alive())

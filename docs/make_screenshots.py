@@ -159,7 +159,7 @@ def main() -> None:
     window.take_tool("navigate")
     compare_with_observers(window)
     save(window, "comparison")
-    window.act("compare")
+    window.action_set.trigger("compare")
     find_fault(window, "Brainstem")
     for name in ("External", "SpinalCanal", "Brain"):
         space.approve(space.state.find(name).structure.number, "A. Physicist")

@@ -8,14 +8,11 @@ from pathlib import Path
 
 from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtGui import (
-    QAction,
     QCloseEvent,
     QDragEnterEvent,
     QDropEvent,
     QKeyEvent,
-    QKeySequence,
     QResizeEvent,
-    QShortcut,
 )
 from PySide6.QtWidgets import (
     QApplication,
@@ -30,18 +27,16 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from autocontour.gui.app.actions import ActionRow, all_actions
+from autocontour.gui.app.action_set import ActionSet
 from autocontour.gui.app.collecting import collect_on_gui_thread
 from autocontour.gui.app.intake import Intake
 from autocontour.gui.look import theme
-from autocontour.gui.look.icons import SIZE, icon
+from autocontour.gui.look.icons import SIZE
 from autocontour.gui.look.language import tr
-from autocontour.gui.look.phrases import in_words
 from autocontour.gui.panels.auto_bar import AutoBar
 from autocontour.gui.panels.banner import Banner
 from autocontour.gui.panels.cheat_sheet import CheatSheet
 from autocontour.gui.panels.comparison_strip import ComparisonStrip, dashed
-from autocontour.gui.panels.language_menu import add_language_menu
 from autocontour.gui.panels.progress_strip import WorkStrip
 from autocontour.gui.panels.recovery_bar import RecoveryBar
 from autocontour.gui.panels.structures_panel import StructuresPanel
@@ -56,15 +51,11 @@ from autocontour.gui.views.view_grid import ViewGrid
 from autocontour.gui.views.windowing import AUTO, PRESETS, fit_window
 from autocontour.patient.volume import CTVolume
 
-WHILE_BUSY = ("navigate", "smaller", "larger")
-"""Actions that a busy tool allows: Esc breaks its stroke off, the size keys are part of it."""
 LOW_PX, SMALL_ICON = 780, 20
-MAIN_BAR = ("open", "auto", "", "undo", "redo", "", "next", "approve", "compare", "", "export")
 STRUCTURE_MENU = (
     *("rename", "color", "type", "lock", "duplicate", "", "margin", "boolean", "crop", "move", ""),
     *("rerun", "revert", "statistics", "", "remove"),
 )
-SIDE_COMMANDS = ("interpolate", "copy_up", "smooth", "margin", "boolean", "delete_here")
 
 
 class MainWindow(QMainWindow):
@@ -88,7 +79,6 @@ class MainWindow(QMainWindow):
         collect_on_gui_thread()
         self.settings = settings or ViewerSettings()
         self.workspace = Workspace()
-        self.actions_by_name: dict[str, QAction] = {}
         self.setWindowTitle("autocontour")
         self.setAcceptDrops(True)
         self._build()
@@ -96,8 +86,7 @@ class MainWindow(QMainWindow):
         for name, tool in self.tools.items():
             tool.radius_mm = self.settings.radius(name, tool.radius_mm)
         self.intake = Intake(self, case_root)
-        self.rows = all_actions()
-        self._build_actions()
+        self.action_set: ActionSet = ActionSet(self)
         self._listen()
         self.take_tool("navigate")
         self._follow_case()
@@ -145,51 +134,6 @@ class MainWindow(QMainWindow):
         self.statusBar().addWidget(self._hover_label)
         self.statusBar().addPermanentWidget(self._tool_label)
 
-    def _build_actions(self) -> None:
-        menus = {group: self.menuBar().addMenu(tr(group)) for group in dict.fromkeys(row.menu for row in self.rows)}
-        for row in self.rows:
-            action = self._action(row)
-            self.actions_by_name[row.name] = action
-            menus[row.menu].addAction(action)
-        for bar, names in ((self.main_bar, MAIN_BAR), (self.side_bar, _side_bar())):
-            for name in names:
-                bar.addAction(self.actions_by_name[name]) if name else bar.addSeparator()
-        self._dress_icons()
-        for number, name in enumerate([*PRESETS, AUTO], 1):
-            QShortcut(QKeySequence(str(number)), self, partial(self.use_preset, name))
-        self.language_choice = add_language_menu(menus["View"], self.settings, self.workspace.say)
-        self._preset_menu = menus["View"].addMenu(tr("Window"))
-        for number, name in enumerate([*PRESETS, AUTO], 1):
-            self._preset_menu.addAction(f"{tr(name)}\t{number}", partial(self.use_preset, name))
-
-    def _action(self, row: ActionRow) -> QAction:
-        action = QAction(tr(row.text), self)
-        action.setShortcuts([QKeySequence(key) for key in row.keys.split()])
-        keys = "  ".join(k.toString(QKeySequence.SequenceFormat.NativeText) for k in action.shortcuts())
-        action.setToolTip(f"<b>{tr(row.text)}</b>  {keys}<br>{tr(row.tip)}")
-        action.setStatusTip(tr(row.tip))
-        action.setCheckable(row.tool)
-        action.triggered.connect(lambda _=False, row=row: self._do(row))
-        return action
-
-    def _do(self, row: ActionRow) -> None:
-        """Carry out an action, unless a tool is busy: a stroke is finished or broken off first."""
-        if self.workspace.is_held and row.name not in WHILE_BUSY:
-            self._check_tool()
-            return
-        self.workspace.note_hand()
-        row.run(self)
-
-    def act(self, name: str) -> None:
-        """Carry out an action by its name, as its key would."""
-        self.actions_by_name[name].trigger()
-
-    def _dress_icons(self) -> None:
-        for row in self.rows:
-            if row.icon:
-                color = theme.current.accent if row.name == "auto" else theme.current.text
-                self.actions_by_name[row.name].setIcon(icon(row.icon, color, theme.current.accent_text))
-
     def _listen(self) -> None:
         space = self.workspace
         space.said.connect(self.toast.say)
@@ -201,12 +145,12 @@ class MainWindow(QMainWindow):
             view.resized.connect(self._show_tool)
         self.views.axial.compared = lambda: [(drawn, dashed(style)) for drawn, style in self.comparison.drawn]
         self.comparison.changed.connect(self._follow_comparison)
-        self.comparison_strip.add_asked.connect(partial(self.act, "compare_with"))
+        self.comparison_strip.add_asked.connect(partial(self.action_set.trigger, "compare_with"))
         self.panel.menu_asked.connect(self._show_structure_menu)
-        self.panel.add_asked.connect(partial(self.act, "add"))
-        self.panel.approve_asked.connect(partial(self.act, "approve"))
-        self.panel.next_asked.connect(partial(self.act, "next"))
-        self.welcome.open_asked.connect(partial(self.act, "open"))
+        self.panel.add_asked.connect(partial(self.action_set.trigger, "add"))
+        self.panel.approve_asked.connect(partial(self.action_set.trigger, "approve"))
+        self.panel.next_asked.connect(partial(self.action_set.trigger, "next"))
+        self.welcome.open_asked.connect(partial(self.action_set.trigger, "open"))
         self.welcome.folder_chosen.connect(lambda folder: self.open_path(Path(folder)))
         self.welcome.left_case_chosen.connect(self.intake.go_on_with)
         self.welcome.left_case_dismissed.connect(self.intake.dismiss)
@@ -233,17 +177,8 @@ class MainWindow(QMainWindow):
         self.setWindowTitle("autocontour" if ct is None else tr("autocontour — contouring"))
 
     def _follow_undo(self) -> None:
-        space = self.workspace
-        for row in self.rows:
-            there = {"": True, "ct": space.ct is not None, "structure": space.current is not None}[row.needs]
-            self.actions_by_name[row.name].setEnabled(there)
-        undo, redo = (space.case.undo_label, space.case.redo_label) if space.case else ("", "")
-        self.actions_by_name["undo"].setEnabled(bool(undo))
-        self.actions_by_name["redo"].setEnabled(bool(redo))
-        undo, redo = in_words(undo) or tr("Nothing to undo"), in_words(redo) or tr("Nothing to redo")
-        self.actions_by_name["undo"].setToolTip(f"<b>{tr('Undo')}</b>  Ctrl+Z<br>{undo}")
-        self.actions_by_name["redo"].setToolTip(f"<b>{tr('Redo')}</b>  Ctrl+Shift+Z<br>{redo}")
-        self.banner.note(tr("every change is saved") if space.case else "")
+        self.action_set.follow()
+        self.banner.note(tr("every change is saved") if self.workspace.case else "")
 
     def _follow_comparison(self) -> None:
         self.views.slider.differing = self.comparison.differing
@@ -273,13 +208,8 @@ class MainWindow(QMainWindow):
     def take_tool(self, name: str) -> None:
         """Take a tool in hand."""
         self.views.set_tool(self.tools[name])
-        self._check_tool()
+        self.action_set.mark_tool()
         self._show_tool()
-
-    def _check_tool(self) -> None:
-        """Let the tool bar show which tool is in hand."""
-        for name, tool in self.tools.items():
-            self.actions_by_name[name].setChecked(tool is self.views.axial.tool)
 
     def put_down_tool(self) -> None:
         """Break off the stroke under way, or go back to navigating."""
@@ -287,7 +217,7 @@ class MainWindow(QMainWindow):
         if view is not None:
             view.tool.cancel()
             view.refresh()
-            self._check_tool()
+            self.action_set.mark_tool()
         else:
             self.take_tool("navigate")
             self.views.axial.setFocus()
@@ -336,7 +266,7 @@ class MainWindow(QMainWindow):
         app = QApplication.instance()
         assert isinstance(app, QApplication)  # there is no window without one
         theme.use_theme(app, chosen)
-        self._dress_icons()
+        self.action_set.dress()
         self.workspace.display_changed.emit()
 
     def show_keys(self) -> None:
@@ -346,7 +276,7 @@ class MainWindow(QMainWindow):
     def _show_structure_menu(self, at: object) -> None:
         menu = QMenu(self)
         for name in STRUCTURE_MENU:
-            menu.addAction(self.actions_by_name[name]) if name else menu.addSeparator()
+            menu.addAction(self.action_set.by_name[name]) if name else menu.addSeparator()
         menu.exec(at)  # type: ignore[call-overload]  # a QPoint, as the signal says
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
@@ -396,13 +326,6 @@ class MainWindow(QMainWindow):
         self.views.surfaces.close_scene()
         self.workspace.close()
         event.accept()
-
-
-def _side_bar() -> tuple[str, ...]:
-    """Return the names of the tool bar's actions: navigating, what draws, commands, and what only looks."""
-    drawing = [name for name, tool in TOOLS.items() if tool.draws]
-    looking = [name for name, tool in TOOLS.items() if not tool.draws and name != "navigate"]
-    return ("navigate", "", *drawing, "", *SIDE_COMMANDS, "", *looking)
 
 
 def _above(upper: QWidget, lower: QWidget) -> QWidget:

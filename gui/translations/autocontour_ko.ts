@@ -8,7 +8,7 @@ The same word for the same thing:
   axial 축상면 · coronal 관상면 · sagittal 시상면 · above 위 (머리 쪽) · below 아래 (발 쪽) · window/level 윈도우/레벨
   brush 브러시 · eraser 지우개 · push 밀기 · freehand 자유곡선 · smart brush 스마트 브러시 · flood 영역 확장 · points 점 편집
   ruler 자 · interpolate 보간 · smooth 평활화 · simplify 단순화 · threshold 임계값 · margin 마진 · crop 크롭 · boolean 불리언 연산
-  lock 잠금 · undo 실행 취소 · redo 다시 실행 · revert 되돌리기 · mend 수정 · export 내보내기 · label 라벨 · network 모델
+  lock 잠금 · undo 실행 취소 · redo 다시 실행 · revert 되돌리기 · fix 수정 · export 내보내기 · label 라벨 · network 모델
 Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a name no particle that would depend on its sound:
 "{name}: …" or "{name} 구조물을". Names of structures, DICOM terms, codes, HU, DSC and HD95 stay as they are.
 -->

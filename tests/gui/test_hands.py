@@ -179,7 +179,7 @@ def test_a_refusal_and_a_recovery_are_in_the_accessibility_tree(three):
 
 def test_tooltips_name_the_keys(three):
     for name, key in (("brush", "B"), ("margin", "M"), ("export", "Ctrl+E"), ("next", "N"), ("centre", "Space")):
-        assert key in three.actions_by_name[name].toolTip()
+        assert key in three.action_set.by_name[name].toolTip()
     assert "Ctrl+Return" in three.panel.approve.toolTip()
     assert "(N)" in three.panel.next.toolTip()
 

@@ -119,7 +119,7 @@ def test_menus_tools_and_tooltips_are_korean(korean_window):
     window = korean_window
     titles = [action.text() for action in window.menuBar().actions()]
     assert titles == ["파일", "편집", "도구", "슬라이스", "구조물", "검토", "보기", "도움말"]
-    brush = window.actions_by_name["brush"]
+    brush = window.action_set.by_name["brush"]
     assert brush.text() == "브러시"
     assert "칠합니다" in brush.toolTip()
     assert brush.shortcut().toString() == "B"
@@ -130,17 +130,17 @@ def test_menus_tools_and_tooltips_are_korean(korean_window):
 
 def test_steps_of_undo_are_kept_in_english_and_said_in_korean(korean_window):
     window = korean_window
-    window.actions_by_name["delete_here"].trigger()
+    window.action_set.by_name["delete_here"].trigger()
     assert window.workspace.case.undo_label == "Delete on slice"
-    assert "이 슬라이스에서 삭제" in window.actions_by_name["undo"].toolTip()
-    window.actions_by_name["undo"].trigger()
+    assert "이 슬라이스에서 삭제" in window.action_set.by_name["undo"].toolTip()
+    window.action_set.by_name["undo"].trigger()
     assert window.toast.text() == "실행 취소: 이 슬라이스에서 삭제"
-    window.act("lock")
-    assert "Heart 잠금" in window.actions_by_name["undo"].toolTip()
+    window.action_set.trigger("lock")
+    assert "Heart 잠금" in window.action_set.by_name["undo"].toolTip()
 
 
 def test_a_refusal_is_korean_and_names_the_structure(korean_window):
-    korean_window.act("lock")
+    korean_window.action_set.trigger("lock")
     assert not korean_window.workspace.may_change()
     assert korean_window.toast.text() == "Heart: 잠겨 있습니다. 변경하려면 잠금을 해제하세요."
 
@@ -167,7 +167,7 @@ def test_findings_and_errors_are_korean(korean_window):
     assert words in window.panel.model.data(window.panel.model.index(0), Qt.ItemDataRole.ToolTipRole)
     slider = window.views.slider
     assert words in slider.told(slider._y(12))
-    window.act("next_mark")
+    window.action_set.trigger("next_mark")
     assert words in window.toast.text()
     space.say_error(CaseError("AC-CASE-003"))
     assert window.toast.text() == "이 구조물 세트는 다른 스캔에 속합니다. 구조물을 그린 CT와 함께 여십시오."
@@ -192,7 +192,7 @@ def test_a_dialog_is_korean_with_its_buttons(korean_window):
         dialog.reject()
 
     QTimer.singleShot(200, look)
-    korean_window.actions_by_name["margin"].trigger()
+    korean_window.action_set.by_name["margin"].trigger()
     assert seen["title"] == "마진"
     assert "Heart 윤곽을 넓힙니다. 음수는 줄입니다." in seen["words"]
     assert seen["buttons"] == {"적용", "취소"}
@@ -216,7 +216,7 @@ def test_english_is_what_the_code_says(opened):
 
 
 def test_the_choice_is_remembered_and_holds_from_the_next_start(opened, tmp_path):
-    english, korean = opened.language_choice.actions()[1:]
+    english, korean = opened.action_set.languages.actions()[1:]
     assert [english.text(), korean.text()] == ["English", "한국어"]
     korean.trigger()
     assert "started again" in opened.toast.text()

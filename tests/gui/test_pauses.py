@@ -79,7 +79,7 @@ def test_surfaces_are_meshed_without_holding_the_window_up(large, qtbot):
 def test_a_margin_an_export_and_statistics_are_made_beside_the_window(large, qtbot, answer, tmp_path):
     space = large.workspace
     with PauseMeter() as meter:
-        large.act("statistics")
+        large.action_set.trigger("statistics")
         qtbot.waitUntil(lambda: not space.background.is_running, timeout=60_000)
     assert meter.longest_computed_s < LONGEST_S
     path = tmp_path / "out.dcm"

@@ -162,7 +162,7 @@ def test_undo_goes_on_after_a_restart(another_window, qtbot, phantom_folder):
     space = opened_in(window, qtbot, phantom_folder)
     assert space.state == drawn
     assert not window.recovery_bar.isVisible()
-    assert window.actions_by_name["undo"].isEnabled()
+    assert window.action_set.by_name["undo"].isEnabled()
     QTest.keyClick(window, KEY.Key_Z, Qt.KeyboardModifier.ControlModifier)
     assert space.state[1].structure.contours == ball().contours
     assert window.toast.text() == "Undone: Brush"

@@ -51,7 +51,7 @@ def test_a_toy_tool_from_outside_draws_with_its_key(stamped):
 
 
 def test_a_toy_tool_has_its_place_everywhere(stamped):
-    action = stamped.actions_by_name["stamp"]
+    action = stamped.action_set.by_name["stamp"]
     assert action.isChecked() is False
     assert not action.icon().isNull()
     assert "Add a disc" in action.toolTip()

@@ -399,7 +399,7 @@ def test_every_key_and_every_tool_is_in_sight_on_a_small_screen(opened, qtbot, s
     opened.resize(*size)
     opened.work_strip.show()
     qtbot.waitUntil(lambda: opened.width() == size[0])
-    last = opened.side_bar.widgetForAction(opened.actions_by_name["ruler"])
+    last = opened.side_bar.widgetForAction(opened.action_set.by_name["ruler"])
     qtbot.waitUntil(lambda: last.isVisible() and last.geometry().bottom() <= opened.side_bar.height())
     opened.show_keys()
     scale, columns = opened.cheat_sheet._fitted()

@@ -110,7 +110,7 @@ def test_a_whole_case_on_a_real_scan(window, qtbot, dicom_data, tmp_path, answer
     assert space.state is drawn
     press(KEY.Key_Z, CONTROL)
     assert space.state is opened
-    assert not window.actions_by_name["undo"].isEnabled()
+    assert not window.action_set.by_name["undo"].isEnabled()
     for _ in range(9):
         press(KEY.Key_Y, CONTROL)
     assert space.state is edited

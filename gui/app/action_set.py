@@ -1,0 +1,109 @@
+"""The actions of a window in Qt: made from the table, put into menus and tool bars, enabled where they make sense."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from PySide6.QtGui import QAction, QKeySequence, QShortcut
+
+from autocontour.gui.app.actions import ActionRow, all_actions
+from autocontour.gui.look import theme
+from autocontour.gui.look.icons import icon
+from autocontour.gui.look.language import tr
+from autocontour.gui.look.phrases import in_words
+from autocontour.gui.panels.language_menu import add_language_menu
+from autocontour.gui.tools import TOOLS
+from autocontour.gui.views.windowing import AUTO, PRESETS
+
+if TYPE_CHECKING:
+    from autocontour.gui.app.window import MainWindow
+
+WHILE_BUSY = ("navigate", "smaller", "larger")
+"""Actions that a busy tool allows: Esc cancels its stroke, the size keys are part of it."""
+MAIN_BAR = ("open", "auto", "", "undo", "redo", "", "next", "approve", "compare", "", "export")
+SIDE_COMMANDS = ("interpolate", "copy_up", "smooth", "margin", "boolean", "delete_here")
+
+
+class ActionSet:
+    """Every action of a window.
+
+    Attributes
+    ----------
+    by_name
+        The Qt action of each row of the table, by its name.
+    languages
+        The choice of the language.
+    """
+
+    def __init__(self, window: MainWindow) -> None:
+        self._window = window
+        self.rows = all_actions()
+        self.by_name = {row.name: self._build(row) for row in self.rows}
+        menus = {menu: window.menuBar().addMenu(tr(menu)) for menu in dict.fromkeys(row.menu for row in self.rows)}
+        for row in self.rows:
+            menus[row.menu].addAction(self.by_name[row.name])
+        for bar, names in ((window.main_bar, MAIN_BAR), (window.side_bar, _side_bar())):
+            for name in names:
+                bar.addAction(self.by_name[name]) if name else bar.addSeparator()
+        self.languages = add_language_menu(menus["View"], window.settings, window.workspace.say)
+        self._presets = menus["View"].addMenu(tr("Window"))
+        for number, name in enumerate([*PRESETS, AUTO], 1):
+            use = partial(window.use_preset, name)
+            QShortcut(QKeySequence(str(number)), window, use)
+            self._presets.addAction(f"{tr(name)}\t{number}", use)
+        self.dress()
+
+    def trigger(self, name: str) -> None:
+        """Carry out an action by its name, as its key would."""
+        self.by_name[name].trigger()
+
+    def dress(self) -> None:
+        """Draw the icons in the colours of the theme."""
+        for row in self.rows:
+            if row.icon:
+                color = theme.current.accent if row.name == "auto" else theme.current.text
+                self.by_name[row.name].setIcon(icon(row.icon, color, theme.current.accent_text))
+
+    def mark_tool(self) -> None:
+        """Show in the tool bar which tool is in hand."""
+        for name, tool in self._window.tools.items():
+            self.by_name[name].setChecked(tool is self._window.views.axial.tool)
+
+    def follow(self) -> None:
+        """Enable what makes sense now; undo and redo tell what they would do."""
+        space = self._window.workspace
+        for row in self.rows:
+            there = {"": True, "ct": space.ct is not None, "structure": space.current is not None}[row.needs]
+            self.by_name[row.name].setEnabled(there)
+        undo, redo = (space.case.undo_label, space.case.redo_label) if space.case else ("", "")
+        self.by_name["undo"].setEnabled(bool(undo))
+        self.by_name["redo"].setEnabled(bool(redo))
+        undo, redo = in_words(undo) or tr("Nothing to undo"), in_words(redo) or tr("Nothing to redo")
+        self.by_name["undo"].setToolTip(f"<b>{tr('Undo')}</b>  Ctrl+Z<br>{undo}")
+        self.by_name["redo"].setToolTip(f"<b>{tr('Redo')}</b>  Ctrl+Shift+Z<br>{redo}")
+
+    def _build(self, row: ActionRow) -> QAction:
+        action = QAction(tr(row.text), self._window)
+        action.setShortcuts([QKeySequence(key) for key in row.keys.split()])
+        keys = "  ".join(k.toString(QKeySequence.SequenceFormat.NativeText) for k in action.shortcuts())
+        action.setToolTip(f"<b>{tr(row.text)}</b>  {keys}<br>{tr(row.tip)}")
+        action.setStatusTip(tr(row.tip))
+        action.setCheckable(row.tool)
+        action.triggered.connect(lambda _=False: self._run(row))
+        return action
+
+    def _run(self, row: ActionRow) -> None:
+        """Carry out an action, unless a tool is busy: a stroke is finished or cancelled first."""
+        if self._window.workspace.is_held and row.name not in WHILE_BUSY:
+            self.mark_tool()
+            return
+        self._window.workspace.note_hand()
+        row.run(self._window)
+
+
+def _side_bar() -> tuple[str, ...]:
+    """Return the names of the tool bar's actions: navigating, what draws, commands, and what only looks."""
+    drawing = [name for name, tool in TOOLS.items() if tool.draws]
+    looking = [name for name, tool in TOOLS.items() if not tool.draws and name != "navigate"]
+    return ("navigate", "", *drawing, "", *SIDE_COMMANDS, "", *looking)
