@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from pydicom import dcmread
@@ -72,3 +73,19 @@ def test_the_demo_patients_lie_as_the_clinic_says(tmp_path: Path) -> None:
         assert middle["Esophagus"][0] < middle["Larynx"][0] < middle["Brainstem"][0]
         assert middle["Bone_Mandible"][1] < middle["SpinalCord"][1]
     assert min(row.metrics.dsc for row in patient.compared) > 0.5
+
+
+def test_what_a_package_of_the_users_own_draws_is_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    def rehearsal(site: str, **drawn_by: str) -> SimpleNamespace:
+        structures = [SimpleNamespace(name=name, drawn_by=by) for name, by in drawn_by.items()]
+        rows = [SimpleNamespace(name=name, metrics=SimpleNamespace(dsc=0.1)) for name in drawn_by]
+        return SimpleNamespace(site=site, report=SimpleNamespace(structures=structures), compared=rows)
+
+    own = [SimpleNamespace(name="ours", bundled=False), SimpleNamespace(name="head-and-neck", bundled=True)]
+    made = [rehearsal("head-neck", Larynx="ours", Liver="ours", Brainstem="head-and-neck"), rehearsal("thorax")]
+    monkeypatch.setattr(selftest, "available_packages", lambda: own)
+    monkeypatch.setattr(selftest, "rehearse_all", lambda job: iter(made))
+    checks = {(check.site, check.structure): check.passed for check in selftest.run_selftest(Job())}
+    assert ("head-neck", "Larynx") not in checks
+    assert ("head-neck", "Liver") not in checks
+    assert checks["head-neck", "Brainstem"] is False
