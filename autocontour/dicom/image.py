@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import tempfile
+import zlib
+from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -76,42 +80,52 @@ def read_image(path: Path, accepted: frozenset[str] = frozenset()) -> CTVolume:
     return CTVolume(hu, geometry, None, findings, outside_field=outside)
 
 
-def write_mask(mask: NDArray[np.bool_], source: Path, path: Path) -> None:
-    """Write a mask as NIfTI on the grid of the file its CT came from, voxel for voxel.
+def write_masks(masks: Iterable[tuple[Path, NDArray[np.bool_]]], source: Path) -> None:
+    """Write masks as NIfTI on the grid of the file their CT came from, voxel for voxel: all of them or none.
 
     Parameters
     ----------
-    mask
-        (slices, rows, columns) on the geometry that `read_image` gave.
+    masks
+        Path, ending in ``.nii.gz``, and (slices, rows, columns) on the geometry that `read_image` gave. Taken one by
+        one; the files get their names once all are written and read back.
     source
         The file that was read.
-    path
-        Ends in ``.nii.gz``; written whole or not at all.
 
     Raises
     ------
     OutputError
-        ``AC-OUT-001`` if it cannot be written, ``AC-OUT-005`` if it does not hold what it should.
+        ``AC-OUT-001`` if one cannot be written, ``AC-OUT-005`` if one does not hold what it should.
     """
     import SimpleITK
 
     like: Any = SimpleITK.ReadImage(str(source))
     turned = np.linalg.det(np.array(like.GetDirection()).reshape(3, 3)) < 0
-    image: Any = SimpleITK.GetImageFromArray((mask[::-1] if turned else mask).astype(np.uint8))
-    image.CopyInformation(like)
+    with ExitStack() as unfinished:
+        for path, mask in masks:
+            image: Any = SimpleITK.GetImageFromArray((mask[::-1] if turned else mask).astype(np.uint8))
+            image.CopyInformation(like)
+            data = _encode(image, path)
+            temporary = unfinished.enter_context(replacing(path))
+            temporary.write_bytes(data)
+            if temporary.read_bytes() != data:
+                raise OutputError("AC-OUT-005", file=shown_path(path))
+
+
+def _encode(image: Any, path: Path) -> bytes:  # noqa: ANN401  (SimpleITK has no types)
+    """Return a compressed NIfTI file of an image; the library reports no full disk, so what it wrote is read back."""
+    import SimpleITK
+
     try:
-        # The library reports no full disk: what it wrote is read back, then copied by ourselves.
         with tempfile.TemporaryDirectory() as folder:
             draft = Path(folder, "mask.nii.gz")
             SimpleITK.WriteImage(image, str(draft))
             written: Any = SimpleITK.ReadImage(str(draft))
             data = draft.read_bytes()
-    except RuntimeError as fault:
+        gzip.decompress(data)  # the library also reads a file whose last bytes are missing
+    except (RuntimeError, EOFError, gzip.BadGzipFile, zlib.error) as fault:
         raise OutputError("AC-OUT-005", file=shown_path(path)) from fault
     except OSError as fault:
         raise cannot_write(path, fault) from fault
-    same_values = np.array_equal(SimpleITK.GetArrayViewFromImage(written), SimpleITK.GetArrayViewFromImage(image))
-    with replacing(path) as temporary:
-        temporary.write_bytes(data)
-        if not same_values or temporary.read_bytes() != data:
-            raise OutputError("AC-OUT-005", file=shown_path(path))
+    if not np.array_equal(SimpleITK.GetArrayViewFromImage(written), SimpleITK.GetArrayViewFromImage(image)):
+        raise OutputError("AC-OUT-005", file=shown_path(path))
+    return data

@@ -15,7 +15,7 @@ from autocontour.base.files import refuse_inputs, shown_path
 from autocontour.base.jobs import Job
 from autocontour.contouring import mask_from_contours
 from autocontour.dicom.ct import read_ct
-from autocontour.dicom.image import SUFFIXES, read_image, write_mask
+from autocontour.dicom.image import SUFFIXES, read_image, write_masks
 from autocontour.dicom.scan import Series, planning_cts, scan_folder
 from autocontour.patient.structures import Structure, StructureSet
 from autocontour.patient.volume import CTVolume
@@ -142,13 +142,14 @@ class ImageSource(Source):
         return read_image(self.path, self.accepted)
 
     def write(self, structure_set: StructureSet, ct: CTVolume, job: Job) -> None:
-        """Write a mask of every structure."""
+        """Write a mask of every structure: all of them or none."""
         paths = [self.output / name for name in mask_names(structure_set.structures)]
         for path in paths:
             refuse_inputs(path, (self.path,))
         pairs = zip(paths, structure_set.structures, strict=True)
-        for path, structure in job.track(pairs, "writing the masks", len(paths)):
-            write_mask(mask_from_contours(structure.contours, ct.geometry), self.path, path)
+        tracked = job.track(pairs, "writing the masks", len(paths))
+        masks = ((path, mask_from_contours(structure.contours, ct.geometry)) for path, structure in tracked)
+        write_masks(masks, self.path)
 
 
 def mask_names(structures: Sequence[Structure]) -> list[str]:

@@ -146,6 +146,19 @@ def test_a_quota_is_said_and_leaves_nothing(
 
 
 @posix_only
+def test_of_several_masks_all_are_written_or_none(image: Path, tmp_path: Path) -> None:
+    masks = tmp_path / "masks"
+    names = ("External", "Lung_L", "Lung_R")
+    assert main(["contour", str(image), "-o", str(masks), "--structures", *names]) == 0
+    sizes = sorted(path.stat().st_size for path in masks.iterdir())
+    for path in masks.iterdir():
+        path.unlink()
+    with file_size_limit(sizes[-1] - 1):  # the largest does not fit
+        assert main(["contour", str(image), "-o", str(masks), "--structures", *names]) == 5
+    assert list(masks.iterdir()) == []
+
+
+@posix_only
 @pytest.mark.parametrize("command", ["evaluate", "template", "package", "output", "ct"])
 def test_a_fifo_is_refused_at_once(ct_folder: Path, tmp_path: Path, command: str) -> None:
     fifo = tmp_path / "fifo"
