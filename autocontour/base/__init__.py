@@ -1,1 +1,1 @@
-"""What every room stands on: errors, findings, jobs, files."""
+"""Basic modules used by all others: errors, findings, jobs, files."""

@@ -1,4 +1,4 @@
-"""Every error the program raises on purpose, in one tree."""
+"""The exceptions of the program, in one hierarchy."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class AutoContourError(Exception):
     message, remedy
         Sentences of a code that is not in the register yet.
     problems
-        Each thing that is wrong, listed under the sentence; `Finding.where` says where in a file it stands.
+        Every single problem, listed under the sentence; `Finding.where` is its position in a file.
     **values
-        What the register's sentences are filled with; never a patient's identity.
+        Values of the fields in the register's sentences; never a patient's identity.
     """
 
     exit_code = 1
@@ -67,19 +67,19 @@ class CTError(AutoContourError):
 
 
 class StructureSetError(AutoContourError):
-    """A structure set that cannot be read or does not belong here (``AC-RS``)."""
+    """A structure set that cannot be read or does not belong to the CT (``AC-RS``)."""
 
     exit_code = 4
 
 
 class OutputError(AutoContourError):
-    """A result that could not be written whole (``AC-OUT``)."""
+    """A result that could not be written completely (``AC-OUT``)."""
 
     exit_code = 5
 
 
 class ModelError(AutoContourError):
-    """A model package that is damaged, foreign or does not fit (``AC-MD``)."""
+    """A model package that is damaged, unsupported or unsuitable (``AC-MD``)."""
 
     exit_code = 6
 
@@ -91,7 +91,7 @@ class CaseError(AutoContourError):
 
 
 class TrainingError(AutoContourError):
-    """A training run that cannot start or go on (``AC-TR``)."""
+    """A training run that cannot be started or continued (``AC-TR``)."""
 
     exit_code = 8
 
@@ -106,7 +106,7 @@ class Cancelled(AutoContourError):  # noqa: N818  (not a fault)
 
 
 def _with_problems(sentence: str, problems: Sequence[Finding], language: str) -> str:
-    """Return the sentence and, a line each, the problems that it counts."""
+    """Return the sentence and, on a line each, the problems that it counts."""
     lines = (f"{problem.where}: {problem.in_language(language)[0]}".removeprefix(": ") for problem in problems)
     return "\n  ".join((sentence, *lines))
 
@@ -119,7 +119,7 @@ def _again(
     problems: tuple[Finding, ...],
     values: dict[str, register.Value],
 ) -> AutoContourError:
-    """Make an error again that came from another process."""
+    """Recreate an error received from another process."""
     error = kind.__new__(kind)
     AutoContourError.__init__(error, code, message, remedy, problems)
     error.values = values

@@ -1,4 +1,4 @@
-"""Writing files whole or not at all, and never over what is read."""
+"""Atomic writing of files, which never overwrites an input."""
 
 from __future__ import annotations
 
@@ -26,15 +26,16 @@ _UNFINISHED_BEFORE = re.compile(r"\.autocontour-\w{8}(\.\w+)?")  # of versions u
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path in the folder of `path`, which takes its place when the block ends well.
+    """Yield a temporary path in the folder of `path`, which replaces `path` when the block ends without an error.
 
     The temporary file is flushed to the disk before it is renamed; if the block raises, it is removed and `path` stays
-    as it was. What a killed program left unfinished in the folder is removed.
+    as it was. Unfinished files of killed processes in the folder are removed.
 
     Raises
     ------
     OutputError
-        ``AC-OUT-001`` if the folder cannot be written or the disk is full, ``AC-OUT-007`` if `path` is no regular file.
+        ``AC-OUT-001`` if the folder cannot be written or the disk is full, ``AC-OUT-007`` if `path` is not a regular
+        file.
     """
     temporary: Path | None = None
     try:
@@ -59,13 +60,13 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write `data` to `path`, whole or not at all (see `replacing`)."""
+    """Write `data` to `path` atomically (see `replacing`)."""
     with replacing(path) as temporary:
         temporary.write_bytes(data)
 
 
 def cannot_write(path: Path, error: OSError) -> OutputError:
-    """Return the error for a file that the system does not let us write."""
+    """Return the error for a file that cannot be written."""
     return OutputError("AC-OUT-001", file=shown_path(path), reason=error.strerror or type(error).__name__)
 
 
@@ -75,7 +76,7 @@ def read_file(path: Path) -> bytes:
     Raises
     ------
     OSError
-        If it cannot be read, or is a FIFO, socket or device, on which reading might never end.
+        If it cannot be read, or is a FIFO, socket or device, on which reading might block.
     """
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     with os.fdopen(handle, "rb") as file:
@@ -87,7 +88,7 @@ def read_file(path: Path) -> bytes:
 
 
 def refuse_inputs(output: Path, inputs: Iterable[Path]) -> None:
-    """Refuse to write over one of the files that are read, whatever links lead to it.
+    """Refuse to overwrite an input file, also through links.
 
     Two paths are the same file if they have the same inode, or the same name once links are followed; case and
     Unicode normalization of names do not count, since on some disks they do not.
@@ -104,7 +105,7 @@ def refuse_inputs(output: Path, inputs: Iterable[Path]) -> None:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove what programs that were killed left in a folder; what cannot be removed stays."""
+    """Remove the unfinished files of killed processes from a folder; files that cannot be removed stay."""
     with suppress(OSError):
         for entry in os.scandir(folder):
             if entry.name.startswith(".autocontour-") and _is_stale(entry):
@@ -113,7 +114,7 @@ def remove_unfinished(folder: Path) -> None:
 
 
 def shown_path(path: Path) -> str:
-    """Return a file's name for a sentence: without the folders, whose names may say who the patient is."""
+    """Return a file's name for a message: without the folders, whose names may identify the patient."""
     name = path.name if len(path.name) <= 80 else f"{path.name[:40]}…{path.name[-30:]}"
     return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
@@ -128,7 +129,7 @@ def _is_stale(entry: os.DirEntry[str]) -> bool:
 
 def _is_running(process: int) -> bool:
     if os.name == "nt":
-        return True  # os.kill would end it; its file goes once it is stale
+        return True  # os.kill would terminate it; its file is removed once it is stale
     try:
         os.kill(process, 0)
     except ProcessLookupError:
@@ -140,13 +141,13 @@ def _is_running(process: int) -> bool:
 
 @cache
 def _host() -> str:
-    """Return what identifies this computer, and this container on it, among those that write to the same disk."""
+    """Return an identifier of this computer and container among those that write to the same disk."""
     return f"{zlib.crc32(_host_name().encode('utf-8', 'replace')):08x}"
 
 
 def _host_name() -> str:
     name = os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")
-    with suppress(OSError):  # containers number their processes each on their own
+    with suppress(OSError):  # each container has its own process numbers
         name += str(Path("/proc/self/ns/pid").readlink())
     return name
 
@@ -160,7 +161,7 @@ def _plain(name: str) -> str:
 
 
 def _inodes(path: Path) -> set[tuple[int, int]]:
-    """Return device and inode of what a path names, and of the link itself; none where the disk has no inodes."""
+    """Return device and inode of the file at a path, and of the link itself; none where the disk has no inodes."""
     found = set()
     for follow in (True, False):
         with suppress(OSError):
@@ -171,7 +172,7 @@ def _inodes(path: Path) -> set[tuple[int, int]]:
 
 
 def _flush(path: Path) -> None:
-    """Make the system write a file or folder to the disk; Windows opens no folders."""
+    """Flush a file or folder to the disk; on Windows folders cannot be opened."""
     if os.name == "nt" and path.is_dir():
         return
     handle = os.open(path, os.O_RDONLY)

@@ -1,4 +1,4 @@
-"""What a check noticed, in words for the user."""
+"""Findings: the results of checks, with messages for the user."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from autocontour.base import register
 
 
 class Severity(IntEnum):
-    """How much a Finding matters, in rising order."""
+    """Severity of a Finding, in ascending order."""
 
     INFO = 0
     WARN = 1
@@ -20,7 +20,7 @@ class Severity(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing a check noticed.
+    """One result of a check.
 
     Attributes
     ----------
@@ -31,13 +31,13 @@ class Finding:
     message
         One sentence, without any patient identity.
     where
-        What it is about: a file, a series, a structure, a slice.
+        Its subject: a file, a series, a structure, a slice.
     remedy
-        One sentence that says what the user can do.
+        One sentence: what the user can do.
     slices
-        Indices of the CT's slices to look at, ascending; empty where it is about no slice in particular.
+        Indices of the affected CT slices, ascending; empty if it does not concern particular slices.
     values
-        (name, value) of each field of the code's sentences in the register, for saying them in another language.
+        (name, value) of each field of the code's sentences in the register, for other languages.
     """
 
     code: str
@@ -57,7 +57,7 @@ class Finding:
         severity: Severity | None = None,
         **values: register.Value,
     ) -> Finding:
-        """Make the Finding that the register describes.
+        """Create a Finding of a code in the register.
 
         Parameters
         ----------
@@ -66,9 +66,9 @@ class Finding:
         where, slices
             As the attributes.
         severity
-            In place of the register's.
+            Replaces the register's severity.
         **values
-            What the register's sentences are filled with; never a patient's identity.
+            Values of the fields in the register's sentences; never a patient's identity.
         """
         settled = Severity[register.read_register()[code].severity] if severity is None else severity
         message, remedy = register.sentence(code, values), register.remedy(code, values)
@@ -79,7 +79,7 @@ class Finding:
         known = register.read_register().get(self.code)
         values = dict(self.values)
         if known is None or not register.fields_of(known.sentence["en"]) <= set(values):
-            return self.message, self.remedy  # written by a version that knew no register
+            return self.message, self.remedy  # written by a version without the register
         return register.sentence(self.code, values, language), register.remedy(self.code, values, language)
 
     def to_json(self) -> dict[str, Any]:
@@ -89,7 +89,7 @@ class Finding:
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> Finding:
-        """Return the Finding that `to_json` made, also of a program that knew of no slices or values."""
+        """Return the Finding from the output of `to_json`, also of versions without slices or values."""
         return cls(
             **{
                 **record,

@@ -1,4 +1,4 @@
-"""Where the program keeps what belongs to the user."""
+"""Folders of the user's data and settings."""
 
 from __future__ import annotations
 

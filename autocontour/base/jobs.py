@@ -26,7 +26,7 @@ class Job:
         """Ask the task to stop; the next `advance` in it raises `Cancelled`."""
         self._cancel.set()
 
-    def advance(self, stage: str, fraction: float) -> None:  # noqa: ARG002  (for those who show it)
+    def advance(self, stage: str, fraction: float) -> None:  # noqa: ARG002  (used by subclasses)
         """Report that `stage` is done to `fraction` (0 to 1).
 
         Raises

@@ -1,4 +1,4 @@
-"""Limits of settings: what a value of the right type must also fulfil (see `autocontour.base.typed`)."""
+"""Limits of settings: conditions on values of the right type (see `autocontour.base.typed`)."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  
 
 
 class Limit(Protocol):
-    """What a value of the right type must also fulfil."""
+    """A condition on values of the right type."""
 
     def problems(self, value: Any) -> Iterator[Finding]:  # noqa: ANN401
-        """Yield what is wrong with `value`; paths are relative to it."""
+        """Yield the problems of `value`; paths are relative to it."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Range:
 
 @dataclass(frozen=True)
 class OneOf:
-    """A text of a few."""
+    """One of several texts."""
 
     known: tuple[str, ...]
 
@@ -67,7 +67,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Pattern:
-    """A text of a form, with the code of the problem if it has another."""
+    """A text that matches a pattern, with the code of the problem if it does not."""
 
     form: str
     code: str
@@ -80,7 +80,7 @@ class Pattern:
 
 @dataclass(frozen=True)
 class FileName:
-    """A text that is a plain file name on every system: no path, nothing hidden, nothing reserved."""
+    """A text that is a plain file name on every system: not a path, not hidden, not reserved."""
 
     def problems(self, value: str) -> Iterator[Finding]:
         """Yield ``AC-CFG-013``."""
@@ -96,7 +96,7 @@ class Length:
     most: int
 
     def problems(self, value: Sequence[Any]) -> Iterator[Finding]:
-        """Yield ``AC-CFG-014``, or ``AC-CFG-029`` where only one length is right."""
+        """Yield ``AC-CFG-014``, or ``AC-CFG-029`` where only one length is valid."""
         if self.least == self.most != len(value):
             yield Finding.of("AC-CFG-029", wanted=self.most, count=len(value))
         elif not self.least <= len(value) <= self.most:
@@ -105,7 +105,7 @@ class Length:
 
 @dataclass(frozen=True)
 class Unique:
-    """A list in which no text, or no text under `key` of its tables, is repeated, whatever its case."""
+    """A list in which no text, or no text under `key` of its tables, is repeated, ignoring case."""
 
     key: str = ""
 
@@ -139,21 +139,21 @@ class Keys:
     limit: Limit
 
     def problems(self, value: Mapping[str, Any]) -> Iterator[Finding]:
-        """Yield what the limit finds, at the key."""
+        """Yield the problems of the limit, at the key."""
         for key in value:
             for problem in self.limit.problems(key):
                 yield dataclasses.replace(problem, where=key_path(key))
 
 
 def shown(value: object) -> str:
-    """Return `value` as it stands in a message: short, and on one line."""
+    """Return `value` for a message: short, and on one line."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         return f"{value:.1f}"
     try:
         text = repr(value)
-    except ValueError:  # Python writes no number of more than 4300 digits
+    except ValueError:  # Python does not format integers of more than 4300 digits
         text = "…"
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 

@@ -27,7 +27,7 @@ FOLDER = Path(__file__).parent / "codes"
 LANGUAGES = ("en", "ko")
 
 Value = str | int | float
-"""What a sentence is filled with."""
+"""Value of a field in a sentence."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Code:
     code
         Such as ``AC-CT-003``; the letters in the middle name the family.
     severity
-        ``INFO``, ``WARN`` or ``BLOCK`` of a finding, ``ERROR`` for what is only raised.
+        ``INFO``, ``WARN`` or ``BLOCK`` of a finding, ``ERROR`` for codes that are only raised.
     sentence, remedy
         Templates by language; a remedy may be empty.
     """
@@ -62,13 +62,13 @@ def read_register() -> Mapping[str, Code]:
     Raises
     ------
     ValueError
-        If a code stands twice.
+        If a code is defined twice.
     """
     codes: dict[str, Code] = {}
     for path in sorted(FOLDER.glob("*.toml")):
         for name, entry in tomllib.loads(path.read_text(encoding="utf-8")).items():
             if name in codes:
-                raise ValueError(f"{name} stands twice in the register")
+                raise ValueError(f"{name} is defined twice in the register")
             codes[name] = _read_code(name, entry)
     return codes
 

@@ -1,4 +1,4 @@
-"""What the program remembers of a user's choices, for the viewer and for scripts. No patient's name is among it."""
+"""Stored choices of the user, for the viewer and for scripts. They contain no patient's name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Value = TypeVar("Value", bool, int, float, str, list[str])
 
 
 class Settings:
-    """Choices in a JSON file; what is missing, damaged or of another type counts as not chosen.
+    """Choices in a JSON file; missing, damaged or wrongly typed values count as not chosen.
 
     Parameters
     ----------
@@ -32,18 +32,18 @@ class Settings:
             self._values = read if isinstance(read, dict) else {}
 
     def value(self, name: str, default: Value) -> Value:
-        """Return what was chosen, or `default`."""
+        """Return the stored choice, or `default`."""
         found = self._values.get(name, default)
         if isinstance(default, float) and isinstance(found, int):
             found = float(found)
         return found if type(found) is type(default) else default
 
     def set_value(self, name: str, value: bool | float | str | list[str]) -> None:
-        """Remember a choice until `save`."""
+        """Set a choice; `save` writes it."""
         self._values[name] = value
 
     def save(self) -> None:
-        """Write the file; a disk that does not take it keeps the choices of before."""
+        """Write the file; if that fails, the file keeps the previous choices."""
         with suppress(OutputError):
             write_atomically(self.path, json.dumps(self._values, indent=1, ensure_ascii=False).encode())
 
@@ -80,7 +80,7 @@ class Settings:
 
     @property
     def package(self) -> str:
-        """The model package chosen last; empty for every one that fits."""
+        """The model package chosen last; empty for all suitable ones."""
         return self.value("package", "")
 
     @package.setter
@@ -89,7 +89,7 @@ class Settings:
 
     @property
     def recent(self) -> list[str]:
-        """Folders opened last that are still there, newest first."""
+        """Folders opened last that still exist, newest first."""
         return [folder for folder in self.value("recent", []) if _is_folder(folder)]
 
     def remember(self, folder: Path) -> None:

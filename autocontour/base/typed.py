@@ -1,17 +1,17 @@
 """Settings with types: TOML and JSON read into dataclasses, with every problem of a file found at once.
 
-A file is described by frozen dataclasses. The type of a field, with limits in `Annotated`, is all there is to know
-about a setting::
+A file is described by frozen dataclasses. The type of a field, with limits in `Annotated`, defines the setting
+completely::
 
     @dataclass(frozen=True)
     class Stage:
         batch: Annotated[int, Range(1, 64)] = 2
 
 Types are strict: ``1.0`` is not a whole number, ``"1"`` is not a number, ``true`` is neither, NaN and infinity are
-refused everywhere. Unknown keys are refused unless the class says ``open_keys = True``. What two settings have to do
-with one another is checked by a method ``find_problems`` of the class that holds both.
+refused everywhere. Unknown keys are refused unless the class sets ``open_keys = True``. Relations between settings are
+checked by a method ``find_problems`` of the class that contains them.
 
-A module that defines such classes must not import ``annotations`` from ``__future__``: cattrs would lose the limits.
+A module that defines such classes must not import ``annotations`` from ``__future__``: cattrs would not see the limits.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def read_file(path: Path) -> bytes:
     Raises
     ------
     OSError
-        If there is none, it may not be read, or it is not a plain file: a pipe or a device would never end.
+        If it does not exist, may not be read, or is not a regular file (reading a pipe or device might block).
     """
     if not path.is_file():
         raise FileNotFoundError(errno.ENOENT, "there is no such file")
@@ -82,7 +82,7 @@ def read_toml(kind: type[Kind], data: bytes) -> Kind:
 
 
 def read_json(data: bytes | str) -> Any:  # noqa: ANN401
-    """Return the content of a JSON file, in which no key stands twice and no number is NaN or infinite.
+    """Return the content of a JSON file, in which no key is repeated and no number is NaN or infinite.
 
     Raises
     ------
@@ -116,7 +116,7 @@ def build(kind: type[Kind], content: Any) -> Kind:  # noqa: ANN401
     """
     try:
         built: Kind = _converter().structure(content, kind)
-    except Exception as error:  # cattrs puts what the hooks raise into groups
+    except Exception as error:  # cattrs collects the errors of the hooks in exception groups
         raise SettingsError(list(_problems(error, ""))) from error
     return built
 
@@ -285,7 +285,7 @@ def _problems(error: BaseException, path: str) -> Iterator[Finding]:
 
 
 def _part(note: Any) -> str:  # noqa: ANN401  (of two kinds)
-    """Return what a note of cattrs adds to the path: a field, a key of a table or an entry of a list."""
+    """Return the part that a note of cattrs adds to the path: a field, a key of a table or an entry of a list."""
     if hasattr(note, "name"):
         return str(note.name)
     return f"[{note.index}]" if isinstance(note.index, int) else key_path(str(note.index))
@@ -299,7 +299,7 @@ def _object_without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
         keys = [key for key, _ in pairs]
-        raise ValueError(f"the key {shown(next(key for key in keys if keys.count(key) > 1))} stands twice")
+        raise ValueError(f"the key {shown(next(key for key in keys if keys.count(key) > 1))} is repeated")
     return found
 
 

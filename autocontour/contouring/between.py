@@ -1,10 +1,10 @@
-"""Contours on the slices between those that were drawn.
+"""Interpolated contours on the slices between drawn ones.
 
 Shape-based interpolation (Raya and Udupa 1990, IEEE Trans. Med. Imaging 9:32): on each slice between two drawn ones
-the distance to the outline is the mean of the drawn ones' distances, weighted by where the slice lies. Pieces that do
-not belong together (see `autocontour.contouring.pairing`) are interpolated apart from one another; outlines that fit
-better when moved to a common centre are interpolated there, so that an oblique vessel is followed and does not fade
-away between the slices.
+the distance to the outline is the mean of the drawn ones' distances, weighted by the slice position. Only pieces that
+correspond (see `autocontour.contouring.pairing`) are interpolated with each other. Outlines that overlap better after
+alignment of their centroids are interpolated in the aligned position, so that an oblique vessel keeps its cross-section
+between the slices.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ def interpolate_contours(
     geometry
         Of the CT; true slice positions count, not slice numbers.
     job
-        Told after every gap; may cancel.
+        Receives the progress after every gap; may cancel.
 
     Returns
     -------
     Contours
-        The same and, between any two neighbouring ones of its slices, what lies between pieces that belong together:
-        those that overlap, and those that can be sections of one oblique piece (see `pair_pieces`). Between pieces
-        that do not, nothing is drawn: each ends on its own slice.
+        The given contours and, between each two neighbouring slices, the interpolated contours of corresponding pieces:
+        those that overlap, and those that can be sections of one oblique piece (see `pair_pieces`). A piece without a
+        counterpart ends on its own slice.
 
     Examples
     --------
@@ -92,7 +92,7 @@ def sections_between(
     positions_mm
         All but the first and the last are drawn; their numbers are the keys of the result.
     coarsest_mm
-        What is thinner may be lost.
+        Thinner parts may be lost.
     """
     pairs = pair_pieces(low, high, 0.0)
     return contours_of(_between_pairs(pairs, 0, positions_mm, SECTION_SAMPLES, min(coarsest_mm, COARSEST_MM)))
@@ -116,7 +116,7 @@ def _fill_gap(contours: Contours, drawn: list[int], number: int, positions_mm: F
 def _between_pairs(
     pairs: list[Pair], number: int, positions_mm: Floats, samples: int = SAMPLES, coarsest_mm: float = COARSEST_MM
 ) -> Rings:
-    """Trace what lies between each pair; where two meet on their way they become one."""
+    """Trace the contours between each pair; pairs whose contours meet are united."""
     parts = [_between(low, high, number, positions_mm, samples, coarsest_mm) for low, high in pairs]
     if len(parts) < 2:
         return join_rings(parts)
@@ -149,7 +149,7 @@ def _between(
 
 
 def _common_centres(low: MultiPolygon, high: MultiPolygon) -> Floats:
-    """Return the centroids of both (2, 2) if they overlap better when these are laid on one another, else zeros."""
+    """Return the centroids of both (2, 2) if the shapes overlap better with aligned centroids, else zeros."""
     centres = shapely.get_coordinates(shapely.centroid([low, high]))
     moved = translate(high, *(centres[0] - centres[1]))
     return centres if low.intersection(moved).area > low.intersection(high).area else np.zeros((2, 2))

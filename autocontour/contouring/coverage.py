@@ -1,4 +1,4 @@
-"""Polygons → how much of each voxel's square they cover, exactly."""
+"""The exact fraction of each voxel's square that polygons cover."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ ROUNDING = 1e-9
 
 
 def coverage_from_contours(contours: Contours, geometry: VolumeGeometry, box: Box | None = None) -> NDArray[np.float32]:
-    """Return the fraction of each voxel's square that lies inside `contours`, exact but for rounding.
+    """Return the fraction of each voxel's square that lies inside `contours`, exact except for rounding.
 
-    Voxels that no edge runs through are all in or all out. In the others every edge is cut at the voxel's borders, the
-    area to the right of each piece is noted, and summed along the row, as font rasterisers do.
+    Voxels not crossed by an edge are entirely inside or outside. In the others every edge is cut at the voxel's borders
+    and the area to the right of each segment is summed along the row, as in font rasterisers.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def coverage_from_contours(contours: Contours, geometry: VolumeGeometry, box: Bo
     geometry
         Of the whole volume.
     box
-        Voxels wanted; the whole volume if None.
+        Voxels to compute; the whole volume if None.
 
     Returns
     -------
@@ -76,7 +76,7 @@ def _border_voxels(edges: Edges, sign: Floats, box: Box) -> tuple[Ints, Ints, In
     column = np.floor(middle).astype(np.intp)
     kept = (row >= 0) & (row < rows)
     beyond = (height * (middle - column))[kept]
-    # Two columns more than the box has take up what lies to the right of it.
+    # Two additional columns hold the values to the right of the box.
     wide = (((edges.z[at][edge] - first_z) * rows + row) * (columns + 2) + column)[kept]
     wide, shares = _running_sums(np.concatenate((wide, wide + 1)), np.concatenate((height[kept] - beyond, beyond)))
     inside = wide % (columns + 2) < columns
@@ -86,7 +86,7 @@ def _border_voxels(edges: Edges, sign: Floats, box: Box) -> tuple[Ints, Ints, In
 
 
 def _running_sums(places: Ints, values: Floats) -> tuple[Ints, Floats]:
-    """Add up values place by place and return the places, ascending, with the sum of all up to each."""
+    """Sum the values of each place and return the places, ascending, with the cumulative sum."""
     order = np.argsort(places, kind="stable")
     sums = np.cumsum(values[order])
     places = places[order]

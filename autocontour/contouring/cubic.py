@@ -1,9 +1,9 @@
 """Cubic convolution, the interpolation of every field that contours are drawn from.
 
-Keys (1981), IEEE Trans. ASSP 29:1153, with a = -1/2: exact at the samples and for parabolas. Linear interpolation cuts
-bends off: a ball 20 voxels across, sampled as a soft step of its distance, comes out 0.4 % too small by it and 0.1 to
-0.2 % by this; 10 voxels across 1.6 % and 0.4 to 0.9 %. Where the samples are each voxel's covered share, which blurs by
-itself, the figures for 20 voxels are 0.7 and 0.5 %.
+Keys (1981), IEEE Trans. ASSP 29:1153, with a = -1/2: exact at the samples and for parabolas. Linear interpolation
+flattens curved outlines: a ball 20 voxels across, sampled as a sigmoid of its distance, is 0.4 % too small with linear
+and 0.1 to 0.2 % with cubic interpolation; 10 voxels across 1.6 % and 0.4 to 0.9 %. Where the samples are each voxel's
+covered fraction, which is itself a blur, the values for 20 voxels are 0.7 and 0.5 %.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From loose edges to rings: walking along them, and finding which ring is a hole of which."""
+"""Joining edges to rings, and assigning holes to their exteriors."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def follow_cycles(following: Ints) -> tuple[Ints, Ints]:
     before = np.empty(count, np.intp)
     before[following] = np.arange(count)
     chain = following.copy()
-    chain[before[firsts]] = np.append(firsts[1:], -1)  # each cycle's end leads to the next cycle
+    chain[before[firsts]] = np.append(firsts[1:], -1)  # the end of each cycle is linked to the next cycle
     order = depth_first_order(_graph(chain), firsts[0], return_predecessors=False).astype(np.intp)
     place = np.empty(count, np.intp)
     place[order] = np.arange(count)
@@ -47,7 +47,7 @@ def _graph(following: Ints) -> csr_array:
 
 
 def nest_rings(points: Floats, starts: Ints, slices: Ints) -> Rings:
-    """Close rings and put each hole behind the exterior that it lies in.
+    """Close rings and sort each hole after the exterior that contains it.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def _exterior_of(points: Floats, starts: Ints, slices: Ints, is_hole: NDArray[np
 
 
 def _smallest_around(vertices: Floats, starts: Ints, slices: Ints, outer: Ints, holes: Ints) -> Ints:
-    # Slices are laid side by side, so that one search finds only exteriors of the hole's own slice.
+    # Slices are laid side by side, so that one search only finds exteriors on the slice of the hole.
     width = np.ptp(vertices[:, 0]) + 1.0
     lengths = np.diff(starts)
     ring = np.repeat(np.arange(len(outer)), lengths[outer])

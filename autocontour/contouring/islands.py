@@ -1,4 +1,4 @@
-"""Pieces of a structure that hang together from slice to slice."""
+"""Connected pieces of a structure."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from shapely import MultiPolygon
 
 SLAB_SAMPLES = 1 << 19
-SLIVER = 0.1  # of a CT pixel: nobody can see or edit less
+SLIVER = 0.1  # of a CT pixel: smaller areas can neither be seen nor edited
 ROUNDING = 1e-6
 
 
@@ -40,9 +40,9 @@ def contours_from_probability(
     Parameters
     ----------
     probability
-        (z, y, x) on `grid`; outside the grid it is 0, so that what touches its border is closed there.
+        (z, y, x) on `grid`; outside the grid it is 0, so that contours are closed at its border.
     grid
-        Where the probabilities lie: any spacing and offset, the same direction as the CT.
+        Grid of the probabilities: any spacing and offset, the same direction as the CT.
     geometry
         Of the CT; contours lie on its slices, at their true positions.
     level
@@ -53,7 +53,7 @@ def contours_from_probability(
     Returns
     -------
     Contours
-        Valid polygons on the slices within the grid; nothing smaller than a tenth of a CT pixel.
+        Valid polygons on the slices within the grid; areas below a tenth of a CT pixel are left out.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def contours_from_probability(
     if probability.shape != grid.shape_zyx:
         raise ValueError(f"probabilities {probability.shape} do not fit their grid {grid.shape_zyx}")
     if level <= 0 or np.isnan(np.max(probability, initial=0.0)):
-        raise ValueError("a probability must be a number everywhere, and the level above 0")
+        raise ValueError("probabilities must not be NaN, and the level must be above 0")
     # Cubic convolution exceeds the highest sample near by less than half as much again.
     found = Box.around(probability > level / 2)
     if found is None:
@@ -91,7 +91,7 @@ def _trace_slabs(
     index_z = _indices_in(grid, geometry.slice_positions_mm)
     slices = np.flatnonzero((index_z > found.start_zyx[0] - 1) & (index_z < found.stop_zyx[0]))
     spacing_uv_mm = np.array(grid.pixel_spacing_vu_mm[::-1])
-    inner_points = math.ceil(math.sqrt(2 * spacing_uv_mm.max())) - 1  # within 0.05 mm of the tightest bends
+    inner_points = math.ceil(math.sqrt(2 * spacing_uv_mm.max())) - 1  # within 0.05 mm at the strongest curvature
     step = max(1, SLAB_SAMPLES // (box.shape_zyx[1] * box.shape_zyx[2]))
     for start in range(0, len(slices), step):
         some = slices[start : start + step]

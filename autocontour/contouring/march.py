@@ -1,7 +1,7 @@
 """Iso-lines of planes of samples, interpolated by cubic convolution: marching squares for a whole stack at once.
 
-Which samples lie inside decides how the line runs; where it runs is then found on the cubic surface itself, on the
-lines between samples and at points within the cells. Every piece of line stays in its cell, so rings never cross.
+The samples inside determine the topology of the line; its position is then computed on the cubic surface, on the lines
+between samples and at points within the cells. Every segment stays within its cell, so rings never cross.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from autocontour.patient.geometry import Floats
 
 Samples = NDArray[np.floating]
 PAD = 2  # samples that the cubic kernel reaches beyond a cell's corner
-EDGE = 1e-3  # how close, in cells, a line may come to a sample or another cell
+EDGE = 1e-3  # smallest distance of a line to a sample or another cell, in cells
 EDGE_STEPS = 3
 BEND_STEPS = 2
 
@@ -34,7 +34,7 @@ class _Crossings:
     along_x
         The edge lies along x, so the line runs along y; else the other way round.
     forward
-        The line runs towards higher y or x. The inside is always on the same hand.
+        The line runs towards higher y or x. The inside is always on the same side.
     """
 
     at: Ints
@@ -43,7 +43,7 @@ class _Crossings:
 
 
 def trace_planes(planes: Samples, level: float, inner_points: int = 1) -> Rings:
-    """Draw the line around all that is above `level`; beyond the planes there is 0.
+    """Trace the iso-line of `level`; outside the planes the samples are 0.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def trace_planes(planes: Samples, level: float, inner_points: int = 1) -> Rings:
     level
         Above 0.
     inner_points
-        Points of the line within each cell, beside those on its border.
+        Points of the line within each cell, in addition to those on its border.
 
     Returns
     -------
@@ -104,7 +104,7 @@ def _link(
     is_saddle = np.zeros(len(into), np.bool_)
     is_saddle[entering[first]] = is_saddle[entering[first + 1]] = True
 
-    # In order, the lines of a saddle cut off its samples at low x or at low y; else they must change partners.
+    # In order, the lines of a saddle separate its samples at low x or at low y; else their ends are exchanged.
     centre = _surface(_patches(padded, cells[first]), np.full((2, len(first)), 0.5))[0] > level
     swapped = first[crossings.along_x[entering[first]] == centre]
     leaving[swapped], leaving[swapped + 1] = leaving[swapped + 1], leaving[swapped]

@@ -2,7 +2,7 @@
 
 The structure is grown by an ellipsoid whose six half axes are the margins (between any three of them one eighth of an
 ellipsoid): what a slice adds to another is its own contour grown by the ellipsoid's section at their distance. It is
-done on the polygons, nothing is rasterised.
+computed on the polygons, without rasterisation.
 
 Along the slices nothing is rounded. A piece of a structure ends flat, half way to the slice after its last contour, as
 its volume is counted, and so does a cavity within it; a slice belongs to the result where the grown surface reaches its
@@ -44,12 +44,12 @@ SMALLEST_MM = 1e-3
 """A margin below this is none: it is less than what a file keeps of a coordinate."""
 SMALLEST_MM2 = 0.05
 SLOPE_ERROR_MM = 0.1
-"""Where taking a slope for an upright wall would make less difference than this, it is taken for one."""
+"""Where treating a slope as a vertical wall makes less difference than this, it is treated as one."""
 FEW_STEPS = 1.5
 """A margin of fewer slice steps than this reaches too few slices to see the slope between them."""
 SECTIONS_PER_MARGIN = 3.0
 PARTS_OF_A_STEP = (4, 12)
-"""Into how many parts the step up a slope is divided then: three for each length of the margin, 4 to 12."""
+"""Number of parts into which the step along a slope is then divided: three for each length of the margin, 4 to 12."""
 
 
 def margin_contours(
@@ -68,12 +68,12 @@ def margin_contours(
         occur the structure is first grown and the result then shrunk. On an oblique series a direction is taken to be
         the axis of the slices nearest to it.
     job
-        Told after every slice; may cancel.
+        Receives the progress after every slice; may cancel.
 
     Returns
     -------
     Contours
-        The structure with its margin; empty where nothing is left of it.
+        The structure with its margin; empty if it vanishes.
 
     Raises
     ------
@@ -229,7 +229,7 @@ def _caps(contours: Contours, geometry: VolumeGeometry) -> list[tuple[float, Mul
 
 
 def _endings(shape: MultiPolygon, beyond: MultiPolygon | None) -> tuple[Pieces, Pieces]:
-    """Return the pieces of a slice, and its cavities, that do not go on on the next."""
+    """Return the pieces of a slice, and its cavities, that do not continue on the next."""
     pieces = np.asarray(shape.geoms, dtype=object)
     if beyond is None:
         return pieces, pieces[:0]

@@ -1,4 +1,4 @@
-"""What can be read off contours directly: their box and their volume."""
+"""Bounding box and volume of contours."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MM3_PER_CC = 1000.0
 
 
 def volume_cc(contours: Contours, geometry: VolumeGeometry) -> float:
-    """Volume in cm³: the polygons' areas times the stretch of w that each slice stands for.
+    """Volume in cm³: the polygons' areas times the thickness along w that each slice represents.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Which pieces of a structure on one slice go on as which on another."""
+"""Correspondence between the pieces of a structure on two slices."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ Pieces = NDArray[np.object_]
 MOST_OBLIQUE = 2.0
 """How far a piece may move within the slices, in millimetres for each millimetre across them (63°)."""
 BEND = 1.0
-"""How far it may move from where its own direction leads, or where nothing but nearness speaks for it (45°)."""
+"""How far it may lie from the position extrapolated along its own direction, or, without a direction, from the other
+piece (45°)."""
 
 
 @dataclass(frozen=True)
@@ -46,20 +47,20 @@ def pair_pieces(
     before: Neighbour | None = None,
     after: Neighbour | None = None,
 ) -> list[Pair]:
-    """Return the pieces of two slices in groups that belong together; a piece without a partner is in none.
+    """Return groups of corresponding pieces of two slices; a piece without a counterpart is in no group.
 
-    - Pieces that overlap when one slice is laid on the other belong together.
-    - Of the pieces that overlap none, two that are each other's nearest are sections of one oblique piece if each lies
-      within `gap_mm` of where the other's direction leads, as the neighbouring slice beyond it shows; where no slice
-      shows a direction, if they are at most twice `gap_mm` apart.
-    - A piece that is left over belongs to the nearest one within `gap_mm`, as a branch does.
+    - Pieces that overlap in plane coordinates correspond.
+    - Of the pieces without overlap, two that are each other's nearest are sections of one oblique piece if each lies
+    within `gap_mm` of the position extrapolated along the other's direction, which is taken from the neighbouring slice
+    beyond it; where no slice gives a direction, if they are at most twice `gap_mm` apart.
+    - A remaining piece corresponds to the nearest one within `gap_mm`, as a branch does.
 
     Parameters
     ----------
     low, high
         Outlines on the two slices, in plane coordinates (mm).
     gap_mm
-        Distance of the slices; with 0 only overlap counts.
+        Distance of the slices; with 0 only overlap is used.
     before, after
         The drawn slices below `low` and above `high`, if any.
     """
@@ -72,7 +73,7 @@ def pair_pieces(
 
 
 def _alone(links: list[tuple[int, int]], side: int, pieces: Pieces) -> list[int]:
-    """Return the numbers of the pieces of one side that no link names."""
+    """Return the numbers of the pieces of one side without a link."""
     return sorted(set(range(len(pieces))) - {int(link[side]) for link in links})
 
 
@@ -85,7 +86,7 @@ def _oblique(
     before: Neighbour | None,
     after: Neighbour | None,
 ) -> list[tuple[int, int]]:
-    """Link pieces that are each other's nearest, where a piece may run so obliquely."""
+    """Link pieces that are each other's nearest, within the largest obliquity."""
     if not low_alone or not high_alone:
         return []
     apart = shapely.distance(lower[low_alone][:, None], upper[high_alone][None, :])
@@ -119,7 +120,7 @@ def _centre(shape: BaseGeometry) -> Floats:
 def _nearest(
     lower: Pieces, upper: Pieces, low_alone: list[int], high_alone: list[int], gap_mm: float
 ) -> list[tuple[int, int]]:
-    """Link every piece left over to the nearest of the other slice, if it is near enough."""
+    """Link every remaining piece to the nearest one of the other slice, if it is near enough."""
     links = []
     for i in low_alone:
         apart = shapely.distance(lower[i], upper)

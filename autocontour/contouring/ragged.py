@@ -1,4 +1,4 @@
-"""Contours as flat arrays of rings, and back: every kernel here works on all slices at once."""
+"""Contours as flat arrays of rings, and back: every function works on all slices at once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Rings:
     slices
         (rings,) slice index of each ring.
     is_hole
-        (rings,) a hole belongs to the last ring before it that is none.
+        (rings,) a hole belongs to the last exterior before it.
     """
 
     points_uv_mm: Floats
@@ -118,7 +118,7 @@ def contours_of(rings: Rings) -> dict[int, shapely.MultiPolygon]:
 
 
 def polygons_of(shape: BaseGeometry | NDArray[np.object_]) -> shapely.MultiPolygon:
-    """Return the polygons in a shape of any kind or in several; points, lines and what is empty are left out."""
+    """Return the polygons in a shape of any kind or in several; points, lines and empty shapes are left out."""
     parts = shapely.get_parts(shape)
     while np.any(shapely.get_type_id(parts) > _LAST_SIMPLE_TYPE):
         parts = shapely.get_parts(parts)
@@ -128,8 +128,8 @@ def polygons_of(shape: BaseGeometry | NDArray[np.object_]) -> shapely.MultiPolyg
 def voxel_edges(rings: Rings, geometry: VolumeGeometry) -> Edges:
     """Return every edge of `rings` in voxel indices of `geometry`.
 
-    Indices are rounded to 2^-20 voxel, so that a point drawn on a voxel's centre or edge is there in spite of the
-    rounding of decimal millimetres.
+    Indices are rounded to 2^-20 voxel, so that a point on a voxel's centre or edge stays there despite the rounding of
+    decimal millimetres.
     """
     ring = rings.ring_of_point
     slices = rings.slices[ring]
@@ -152,7 +152,7 @@ def drop_small(rings: Rings, area_mm2: float) -> Rings:
 
 
 def join_rings(parts: list[Rings]) -> Rings:
-    """Put rings one after another."""
+    """Concatenate rings."""
     parts = [part for part in parts if len(part.slices)] or [rings_of({})]
     lengths = np.concatenate([np.diff(part.starts) for part in parts])
     return Rings(

@@ -1,4 +1,4 @@
-"""Polygons → mask: a voxel is in where its centre is, by the even-odd rule."""
+"""Polygons → mask: a voxel is inside if its centre is, by the even-odd rule."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from autocontour.patient.structures import Contours
 
 Mask = NDArray[np.bool_]
 EVERY_BYTE = np.uint64(0x0101010101010101)
-CHUNK_WORDS = 1 << 14  # what stays in the processor's cache
+CHUNK_WORDS = 1 << 14  # fits in the processor's cache
 
 
 def mask_from_contours(contours: Contours, geometry: VolumeGeometry, box: Box | None = None) -> Mask:
     """Fill `contours`: a voxel is true where its centre lies inside (even-odd over all rings of its slice).
 
-    A centre exactly on an edge is in on the low side of u and v and out on the high side, so that neighbours never
-    share a voxel.
+    A centre exactly on an edge is inside at the low side of u and v and outside at the high side, so that adjacent
+    polygons never share a voxel.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def mask_from_contours(contours: Contours, geometry: VolumeGeometry, box: Box | 
     geometry
         Of the whole volume.
     box
-        Voxels wanted; the whole volume if None.
+        Voxels to compute; the whole volume if None.
 
     Returns
     -------
@@ -63,7 +63,7 @@ def fill_box(edges: Edges, box: Box) -> Mask:
 
 
 def _run_along(toggles: NDArray[np.uint64]) -> None:
-    """Turn bytes that toggle into bytes that are inside (0 or 1), eight to a word: four times as fast as a sum."""
+    """Turn toggles into inside flags (0 or 1) in place, eight per integer; four times as fast as a sum."""
     toggles &= EVERY_BYTE
     inside = np.uint64(0)
     for start in range(0, len(toggles), CHUNK_WORDS):

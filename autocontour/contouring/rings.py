@@ -1,8 +1,8 @@
-"""Rings as DICOM has them, to polygons and back.
+"""DICOM rings to polygons and back.
 
-DICOM knows only closed rings of points (PS3.3 C.8.8.6). A hole is written as a *keyhole* (one ring that runs through
-a channel of no width into the hole and back), as *nested* rings, or as rings of type CLOSEDPLANAR_XOR; the inside is
-always what an even-odd reader finds inside.
+DICOM contours are closed rings of points (PS3.3 C.8.8.6). A hole is written as a *keyhole* (one ring that runs through
+a channel of zero width into the hole and back), as *nested* rings, or as rings of type CLOSEDPLANAR_XOR; the inside is
+always defined by the even-odd rule.
 """
 
 from __future__ import annotations
@@ -22,18 +22,19 @@ from autocontour.patient.geometry import Floats
 DECIMALS = 6
 """Points of a ring that agree to this many decimals of a mm are one point."""
 SAME_SHARE = 1e-3
-"""Share of a ring's area that rounding may move: less than this outside another ring still counts as inside it."""
+"""Fraction of a ring's area that rounding may change: a ring with less than this outside another counts as inside
+it."""
 
 
 class RingsArea(NamedTuple):
-    """What rings on one plane enclose.
+    """The area enclosed by the rings on one plane.
 
     Attributes
     ----------
     area
-        Empty if no ring has any.
+        Empty if no ring has an area.
     overlapping
-        Rings partly overlap and were united: other programs may do otherwise.
+        Rings partly overlap and were united: other programs may combine them differently.
     nested
         Rings lie inside others and were read as holes: other programs may fill them.
     """
@@ -44,15 +45,15 @@ class RingsArea(NamedTuple):
 
 
 def polygon_from_rings(rings: Sequence[Floats], *, xor: bool = False) -> RingsArea:
-    """Combine the rings of one plane into the area they mean.
+    """Combine the rings of one plane into one area.
 
     Parameters
     ----------
     rings
         Each (n, 2) in mm, closed implicitly; a ring may touch or cross itself (keyhole, bow tie).
     xor
-        Combine as CLOSEDPLANAR_XOR: every point inside an odd number of rings is inside. Otherwise a ring inside
-        what larger rings cover is a hole in it, two equal rings are one, and rings that partly overlap are united.
+        Combine as CLOSEDPLANAR_XOR: every point inside an odd number of rings is inside. Otherwise a ring inside the
+        area of larger rings is a hole, two equal rings are one, and rings that partly overlap are united.
     """
     lengths = np.array([len(ring) for ring in rings], dtype=np.int64)
     points = np.concatenate([np.empty((0, 2)), *rings])
@@ -103,19 +104,19 @@ def nested_rings(area: MultiPolygon) -> list[Floats]:
 
 
 def keyhole_rings(area: MultiPolygon) -> list[Floats]:
-    """Return one ring per polygon, every hole reached through a channel of no width along u.
+    """Return one ring per polygon, every hole connected by a channel of zero width along u.
 
     The channel runs from the hole's point of greatest u to the next edge at greater u, so it lies inside the polygon
-    and along the image's rows, where it disturbs no reader that works row by row.
+    and along the image's rows, where it does not affect readers that fill row by row.
     """
     polygons = shapely.get_parts(shapely.orient_polygons(area, exterior_cw=False))
     return [_keyhole_ring(polygon) for polygon in polygons]
 
 
 def _nested_area(parts: NDArray[np.object_], *, xor: bool) -> RingsArea:
-    """Combine rings, largest first: one inside an odd number of others is a hole, apart or overlapping ones unite.
+    """Combine rings, largest first: one inside an odd number of others is a hole, other rings are united.
 
-    Only where rings are equal or partly overlap does exclusive-or differ from that.
+    Exclusive-or only differs where rings are equal or partly overlap.
     """
     small, large = shapely.STRtree(parts).query(parts, predicate="intersects")
     small, large = small[small > large], large[small > large]
@@ -139,7 +140,7 @@ def _nested_area(parts: NDArray[np.object_], *, xor: bool) -> RingsArea:
 
 
 def _share_inside(small: NDArray[np.object_], large: NDArray[np.object_]) -> Floats:
-    """Pair by pair, the share of the small area that lies in the large one."""
+    """Return, for each pair, the fraction of the small area inside the large one."""
     shapely.prepare(large)
     share: Floats = shapely.covers(large, small).astype(np.float64)
     rest = np.flatnonzero(share == 0.0)
@@ -155,7 +156,7 @@ def _xor(areas: Iterable[BaseGeometry]) -> MultiPolygon:
 
 
 def _area_of_odd_ring(points: Floats) -> MultiPolygon:
-    """Even-odd inside of a ring that touches or crosses itself, or has hardly any points."""
+    """Even-odd inside of a ring that touches or crosses itself, or has too few points."""
     points = points[np.any(points != np.roll(points, 1, axis=0), axis=1)]
     if len(points) < 3:
         return MultiPolygon()
@@ -167,10 +168,10 @@ def _area_of_odd_ring(points: Floats) -> MultiPolygon:
 
 
 def _split_at_repeats(points: Floats) -> Iterator[Floats]:
-    """Split a ring into loops that visit no point twice; even-odd, their XOR is the ring.
+    """Split a ring into loops without repeated points; by the even-odd rule, their XOR is the ring.
 
-    A keyhole falls apart into its outer ring, its holes, and channels of two points, which are dropped. Only the
-    stretches between points visited more than once are walked.
+    A keyhole is split into its outer ring, its holes, and channels of two points, which are dropped. Only the sections
+    between repeated points are visited.
     """
     _, vertices, visits = np.unique(points @ np.array([1, 1j]), return_inverse=True, return_counts=True)
     repeats = np.flatnonzero(visits[vertices] > 1)
@@ -198,7 +199,7 @@ def _closed_loop(path: list[tuple[int, Floats]]) -> Iterator[Floats]:
 
 
 def _even_odd_faces(points: Floats) -> MultiPolygon:
-    """Even-odd inside of a ring that crosses itself: cut the plane along it and keep the odd faces."""
+    """Even-odd inside of a ring that crosses itself: divide the plane along it and keep the odd faces."""
     edges = shapely.linestrings(np.stack([points, np.roll(points, -1, axis=0)], axis=1))
     faces = shapely.get_parts(shapely.polygonize([shapely.union_all(edges)]))
     inside = shapely.get_coordinates(shapely.point_on_surface(faces))
@@ -216,7 +217,7 @@ def _crossings(points: Floats, point: Floats) -> int:
 
 
 def _keyhole_ring(polygon: Polygon) -> Floats:
-    """Join the holes to the outer ring, the one of greatest u first, so that every channel meets what is joined."""
+    """Join the holes to the outer ring, the one of greatest u first, so that every channel ends on the joined ring."""
     path = shapely.get_coordinates(polygon.exterior)
     holes = [shapely.get_coordinates(hole)[:-1] for hole in polygon.interiors]
     starts = [int(hole[:, 0].argmax()) for hole in holes]

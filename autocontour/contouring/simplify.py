@@ -1,4 +1,4 @@
-"""Fewer points on a line, the area kept."""
+"""Simplification of rings with constant area."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ SMALLEST_RING = 4  # points, the first one counted again at the end
 def simplify_rings(rings: Rings, tolerance_mm: float) -> Rings:
     """Leave out points of valid rings; the line moves by about `tolerance_mm` at most and encloses the same area.
 
-    The chords of Douglas and Peucker cut every bend off and would make small round structures too small; so each
-    chord is moved sideways by the mean of what it cut off. Slices that would not be valid afterwards keep their points.
+    The chords of Douglas and Peucker lie inside convex curves and would make small round structures too small; so each
+    chord is moved sideways by the mean distance to the original line. Slices that would not be valid afterwards keep
+    their points.
     """
     if not len(rings.slices) or tolerance_mm <= 0:
         return rings
@@ -35,7 +36,7 @@ def simplify_rings(rings: Rings, tolerance_mm: float) -> Rings:
 
 
 def _kept_points(rings: Rings, tolerance_mm: float) -> Ints:
-    """Numbers of the points that Douglas and Peucker keep; of a ring that would lose its area, all."""
+    """Return the indices of the points that Douglas and Peucker keep; all of a ring that would lose its area."""
     numbers = np.arange(len(rings.points_uv_mm), dtype=np.float64)
     numbered = np.column_stack((rings.points_uv_mm, numbers))
     lines = shapely.from_ragged_array(shapely.GeometryType.LINESTRING, numbered, (rings.starts,))
@@ -47,7 +48,7 @@ def _kept_points(rings: Rings, tolerance_mm: float) -> Ints:
 
 
 def _keep_area(rings: Rings, kept: Ints, starts: Ints) -> Floats:
-    """Return the points `kept` of the rings that begin at `starts`, moved so that chords enclose what lines did."""
+    """Return the points `kept` of the rings that begin at `starts`, moved to enclose the same area."""
     lengths = np.diff(starts) - 1
     begins = starts[:-1] - np.arange(len(lengths))
     is_open = np.ones(len(kept), np.bool_)
@@ -58,7 +59,7 @@ def _keep_area(rings: Rings, kept: Ints, starts: Ints) -> Floats:
 
     points = rings.points_uv_mm[here]
     moved = _shift_chords(points, following, _areas_cut_off(rings, here, here[following]) / _chords(points, following))
-    # Where two chords meet both give way a little; what that costs is spread over the ring.
+    # Where two chords meet both are displaced slightly; the resulting change of area is distributed over the ring.
     missing = rings.doubled_areas() / 2 - signed_areas(moved, np.append(begins, len(moved)))
     shifts = missing / np.add.reduceat(_chords(moved, following), begins)
     moved = _shift_chords(moved, following, np.repeat(shifts, lengths))
@@ -86,7 +87,7 @@ def _shift_chords(points: Floats, following: Ints, shifts_mm: Floats) -> Floats:
 
 
 def _areas_cut_off(rings: Rings, here: Ints, there: Ints) -> Floats:
-    """Area between each chord and the line it stands for, positive where the line bends to the right of it."""
+    """Area between each chord and the line it replaces, positive where the line is to the right of it."""
     ring = rings.ring_of_point[here]
     begin, end = rings.starts[ring], rings.starts[ring + 1] - 1
     sums = np.concatenate(([0.0], np.cumsum(rings.cross_products())))

@@ -1,4 +1,4 @@
-"""Strips too narrow to be seen, drawn or written, as operations on nearly equal outlines leave them."""
+"""Removal of very narrow strips, which result from operations on nearly equal outlines."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from shapely.geometry.base import BaseGeometry
 from autocontour.contouring.ragged import polygons_of
 
 NARROWEST_MM = 0.02
-"""Strips and gaps of less width are left out. A finished stroke lies within as much of where it was drawn."""
+"""Narrower strips and gaps are removed. It is also the tolerance of a finished stroke."""
 _RADIUS_MM = NARROWEST_MM / 2
-_OVERLAP = 1.05  # so that what is put back covers what was there
+_OVERLAP = 1.05  # so that the restored part covers the original
 _UNSEEN_MM2 = 1e-3
 
 
@@ -21,19 +21,19 @@ def is_sliver(polygon: Polygon) -> bool:
 
 
 def without_strips(shape: BaseGeometry) -> BaseGeometry:
-    """Return `shape` without the strips narrower than `NARROWEST_MM`, also where they hang on wider parts.
+    """Return `shape` without the strips narrower than `NARROWEST_MM`, also where they are attached to wider parts.
 
-    Everything else stays as it is, point by point: what a disc of that diameter reaches within the shape (opening).
+    All other points are unchanged: the area that a disc of that diameter reaches within the shape (opening).
     """
     core = shape.buffer(-_RADIUS_MM, join_style="mitre")
-    # Moving an outline inwards takes its length times the way; of a narrow strip there is less to take.
+    # Moving an outline inwards removes its length times the distance; a narrow strip has less area to remove.
     if core.area - (shape.area - _RADIUS_MM * shape.length) < _UNSEEN_MM2:
         return shape
     return polygons_of(shape.intersection(core.buffer(_OVERLAP * _RADIUS_MM, join_style="mitre")))
 
 
 def without_gaps(shape: BaseGeometry) -> BaseGeometry:
-    """Return `shape` with the gaps narrower than `NARROWEST_MM` filled (closing); everything else stays as it is."""
+    """Return `shape` with the gaps narrower than `NARROWEST_MM` filled (closing); everything else is unchanged."""
     around = shape.buffer(_RADIUS_MM, join_style="mitre")
     if shape.area + _RADIUS_MM * shape.length - around.area < _UNSEEN_MM2:
         return shape

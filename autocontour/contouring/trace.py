@@ -1,9 +1,9 @@
 """Mask → polygons along the edges of its voxels.
 
-The boundary of a union of pixels is traced by its corners alone. Along a lattice row the corners, taken in order, pair
-up into horizontal edges, and along a lattice column into vertical ones; following both in turn gives every ring without
+The boundary of a union of pixels is traced by its corners. Along a lattice row, successive corners form horizontal
+edges, and along a lattice column into vertical ones; following both in turn gives every ring without
 collinear points. Where two pixels touch only at a corner, the lattice point is a corner twice, once for each pixel, so
-regions hang together through sides (4-connected) and rings may touch there but never cross.
+regions are 4-connected and rings may touch there but never cross.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from shapely import MultiPolygon
 
 Mask = NDArray[np.bool_]
-SLAB_VOXELS = 1 << 18  # what stays in the processor's cache
+SLAB_VOXELS = 1 << 18  # fits in the processor's cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,12 +64,12 @@ def contours_from_mask(
     Returns
     -------
     Contours
-        Valid polygons; `mask_from_contours` gives back exactly `mask`.
+        Valid polygons; `mask_from_contours` returns exactly `mask`.
 
     Raises
     ------
     ValueError
-        If the mask reaches out of the volume.
+        If the mask extends beyond the volume.
 
     Examples
     --------
@@ -99,7 +99,7 @@ def contours_from_mask(
 
 
 def _find_corners(padded: Mask) -> _Corners:
-    """Find every lattice point where the boundary turns, those where two pixels touch twice."""
+    """Find every lattice point where the boundary turns; those where two pixels touch are returned twice."""
     slices, rows, columns = padded.shape
     step = max(1, SLAB_VOXELS // (rows * columns))
     found, doubles = [], []
@@ -123,7 +123,7 @@ def _find_corners(padded: Mask) -> _Corners:
 
 
 def _follow(corners: _Corners, padded: Mask) -> tuple[Ints, Ints]:
-    """Walk along every ring; return the corners one after another and where each ring starts."""
+    """Follow every ring; return the corners in order and the start of each ring."""
     left, right = np.arange(0, len(corners.z), 2), np.arange(1, len(corners.z), 2)
     is_top = padded[corners.z[left], corners.y[left] + 1, corners.x[left] + 1]
     begin, end = np.where(is_top, left, right), np.where(is_top, right, left)
@@ -162,7 +162,7 @@ def _split_at_touches(corners: _Corners, sequence: Ints, starts: Ints) -> tuple[
 
 
 def _simple_loops(ring: Ints, points: list[int]) -> list[Ints]:
-    """Cut a ring each time it comes back to a point it has passed."""
+    """Split a ring at every repeated point."""
     loops = []
     path: list[int] = []
     seen: dict[int, int] = {}

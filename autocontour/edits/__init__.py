@@ -1,4 +1,4 @@
-"""Editing contours: operations on shapely polygons in plane coordinates, without any window."""
+"""Editing contours: operations on shapely polygons in plane coordinates, independent of the viewer."""
 
 from autocontour.edits.polygons import Outline, clean, difference, intersection, thinned, union
 from autocontour.edits.region import HURange, ball_region, disc_region, flood, flood_slice, learn_range

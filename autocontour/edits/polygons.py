@@ -1,7 +1,7 @@
 """Keeping polygons valid while they are edited.
 
-Everything here lives in the plane coordinates of one slice (u, v in mm). A slice's outline is a valid, non-empty
-MultiPolygon; where nothing is left it is None.
+All coordinates are plane coordinates of one slice (u, v in mm). The outline of a slice is a valid, non-empty
+MultiPolygon, or None.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from autocontour.contouring.ragged import polygons_of
 from autocontour.contouring.slivers import is_sliver, without_gaps, without_strips
 
 SMALLEST_MM2 = 0.05
-"""Pieces and holes below this area are slips of the hand, not anatomy."""
+"""Pieces and holes below this area are artefacts of drawing, not anatomy."""
 TOLERANCE_MM = 0.02
 """How far a finished stroke may lie from where it was drawn, in exchange for fewer points."""
 
@@ -46,17 +46,17 @@ def pieces(geometry: BaseGeometry) -> list[Polygon]:
 
 
 def thinned(outline: Outline, tolerance_mm: float = TOLERANCE_MM) -> Outline:
-    """Return `outline` with the points left out that do not matter to `tolerance_mm`."""
+    """Return `outline` without the points that are redundant within `tolerance_mm`."""
     return clean(outline.simplify(tolerance_mm)) if outline else None
 
 
 def union(*outlines: BaseGeometry | None) -> Outline:
-    """Return all that any outline covers; gaps narrower than 0.02 mm are filled."""
+    """Return the union of the outlines; gaps narrower than 0.02 mm are filled."""
     return clean(without_gaps(shapely.union_all([outline for outline in outlines if outline is not None])))
 
 
 def difference(outline: Outline, *others: BaseGeometry | None) -> Outline:
-    """Return what of `outline` no other covers, without strips narrower than 0.02 mm.
+    """Return the part of `outline` outside all others, without strips narrower than 0.02 mm.
 
     Examples
     --------
@@ -71,7 +71,7 @@ def difference(outline: Outline, *others: BaseGeometry | None) -> Outline:
 
 
 def intersection(outline: Outline, other: BaseGeometry | None) -> Outline:
-    """Return what both cover, without strips narrower than 0.02 mm."""
+    """Return the intersection, without strips narrower than 0.02 mm."""
     return clean(without_strips(outline.intersection(other))) if outline and other else None
 
 

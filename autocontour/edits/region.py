@@ -1,6 +1,6 @@
-"""Threshold within a region: what lies in a range of HU, hangs together with a seed, and stays inside a limit.
+"""Region growing: the voxels in a range of HU, connected to a seed and inside a region.
 
-The outline is the iso-line of the range's thresholds in the interpolated CT, not the voxels' stairs.
+The outline is the iso-line of the range's thresholds in the interpolated CT, not the voxel edges.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from autocontour.patient.volume import CTVolume
 SEED_MM = 2.0
 SPREADS = 3.0
 LEAST_SPREAD_HU, LARGEST_SPREAD_HU = 40.0, 150.0
-"""A seed on an edge sees two tissues: their difference is not the noise of one."""
+"""Around a seed on an edge there are two tissues: their difference is not the noise of one."""
 SHARE = 0.02
-"""A neighbouring tissue counts when it fills this share of the region."""
+"""A neighbouring tissue is used if it fills this fraction of the region."""
 SPECK_VOXELS = 4
 KERNEL_VOXELS = 3
 RIM_VOXELS = 2
@@ -59,9 +59,9 @@ def learn_range(ct: CTVolume, z: int, seed_uv_mm: Point2, reach_mm: float, bread
     ct, z
         The scan and the slice.
     seed_uv_mm
-        Plane coordinates of the seed; what lies within 2 mm of it is the tissue.
+        Plane coordinates of the seed; the voxels within 2 mm of it are the tissue.
     reach_mm
-        What lies within this distance is its surroundings. Darker and brighter surroundings each set one end of the
+        Radius of the surroundings. Darker and brighter surroundings each set one end of the
         range, half way between their median and the tissue's; where there are none the range is open.
     breadth
         Makes the range wider (above 1) or narrower about the tissue's median.
@@ -80,18 +80,18 @@ def learn_range(ct: CTVolume, z: int, seed_uv_mm: Point2, reach_mm: float, bread
 
 
 def disc_region(seed_uv_mm: Point2, radius_mm: float) -> MultiPolygon:
-    """Return a circle round the seed."""
+    """Return a circle around the seed."""
     return MultiPolygon([Point(seed_uv_mm).buffer(radius_mm, quad_segs=ARC_SEGMENTS)])
 
 
 def ball_region(geometry: VolumeGeometry, z: int, seed_uv_mm: Point2, radius_mm: float) -> dict[int, MultiPolygon]:
-    """Return a ball round the seed, on every slice it meets."""
+    """Return a ball around the seed, on every slice it intersects."""
     squares = radius_mm**2 - (geometry.slice_positions_mm - geometry.slice_positions_mm[z]) ** 2
     return {int(k): disc_region(seed_uv_mm, float(np.sqrt(squares[k]))) for k in np.flatnonzero(squares > 0)}
 
 
 def flood_slice(ct: CTVolume, z: int, seed_uv_mm: Point2, hu_range: HURange, region: MultiPolygon) -> Outline:
-    """Return what hangs together with the seed on one slice; None if the seed is not in the range."""
+    """Return the region connected to the seed on one slice; None if the seed is not in the range."""
     return flood(ct, hu_range, {z: region}, (z, seed_uv_mm)).get(z)
 
 
@@ -102,7 +102,7 @@ def flood(
     seed: tuple[int, Point2] | None = None,
     job: Job | None = None,
 ) -> dict[int, MultiPolygon]:
-    """Return what lies in a range within a region.
+    """Return the contours of the voxels in a range within a region.
 
     Parameters
     ----------
@@ -111,24 +111,23 @@ def flood(
     hu_range
         Its ends are the thresholds of the outline.
     region
-        Where to look; nothing is drawn outside.
+        Region to search; nothing is drawn outside.
     seed
-        Slice and plane coordinates; only what hangs together with it, from voxel to voxel over faces, is drawn. None
-        to draw everything.
+        Slice and plane coordinates; only the voxels connected to it (through faces) are drawn. None to draw all.
     job
-        Told after every slice; may cancel.
+        Receives the progress after every slice; may cancel.
 
     Returns
     -------
     Contours
-        Empty if nothing is in the range, or the seed is not. Specks and pinholes below four voxels are left out.
+        Empty if no voxel, or not the seed, is in the range. Pieces and holes below four voxels are left out.
     """
     job = job or Job()
     touched = box_of(region, ct.geometry)
     if touched is None:
         return {}
     box = touched.padded((0, KERNEL_VOXELS, KERNEL_VOXELS), ct.geometry.shape_zyx)
-    job.advance("looking for the range", 0.0)
+    job.advance("searching the range", 0.0)
     mine = (hu_range.depth(ct.hu[box.slices]) > 0) & (coverage_from_contours(region, ct.geometry, box) > 0)
     if seed is not None:
         mine = _connected(mine, ct.geometry, box, *seed)
@@ -144,7 +143,7 @@ def flood(
 
 
 def _around(ct: CTVolume, z: int, at_uv_mm: Point2, reach_mm: float) -> tuple[Floats, NDArray[np.int16]]:
-    """Return distances from a point, and the HU, of the voxels of a square round it (at least one)."""
+    """Return distances from a point, and the HU, of the voxels of a square around it (at least one)."""
     step_v, step_u = ct.geometry.pixel_spacing_vu_mm
     u0, v0 = ct.geometry.plane_origins_uv_mm[z]
     x, y = (at_uv_mm[0] - u0) / step_u, (at_uv_mm[1] - v0) / step_v
@@ -163,7 +162,7 @@ def _clipped(centre: float, reach: float, count: int) -> tuple[int, int]:
 def _connected(
     inside: NDArray[np.bool_], geometry: VolumeGeometry, box: Box, z: int, at_uv_mm: Point2
 ) -> NDArray[np.bool_]:
-    """Keep the piece at the seed; a noisy voxel there is passed over for its neighbours."""
+    """Keep the piece at the seed; if the seed voxel itself is noise, its neighbours are used."""
     pieces: NDArray[np.integer] = label(inside)[0]
     u0, v0 = geometry.plane_origins_uv_mm[z]
     step_v, step_u = geometry.pixel_spacing_vu_mm
@@ -178,7 +177,7 @@ def _connected(
 
 
 def _traced(ct: CTVolume, k: int, found: NDArray[np.bool_], box: Box, hu_range: HURange) -> Outline:
-    """Draw the iso-line of the range round the voxels that were found on slice `k`."""
+    """Draw the iso-line of the range around the voxels found on slice `k`."""
     near = Box.around(found[None])
     assert near is not None  # there is something on this slice
     near = near.padded((0, KERNEL_VOXELS, KERNEL_VOXELS), (1, *found.shape))

@@ -17,7 +17,7 @@ def smoothed(outline: Outline, sigma_mm: float) -> Outline:
     if outline is None:
         return None
     soft = clean(MultiPolygon([_smooth_polygon(polygon, sigma_mm) for polygon in outline.geoms]))
-    # Smoothing draws a convex outline inwards; a thin shell puts the area back, a thinner one what that left.
+    # Smoothing shrinks a convex outline; two successive offsets restore its area.
     for _ in range(2):
         soft = offset(soft, (outline.area - soft.area) / soft.length) if soft else None
     return soft or outline
@@ -49,7 +49,7 @@ def moved(outline: Outline, u_mm: float, v_mm: float) -> Outline:
 
 
 def rotated(outline: Outline, degrees: float, centre_uv_mm: tuple[float, float]) -> Outline:
-    """Return `outline` turned about a centre, from u towards v."""
+    """Return `outline` rotated about a centre, from u towards v."""
     return affinity.rotate(outline, degrees, origin=centre_uv_mm) if outline else None
 
 

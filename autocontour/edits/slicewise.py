@@ -1,4 +1,4 @@
-"""Edits that reach over several slices or several structures; each returns the slices that change."""
+"""Edits of several slices or several structures; each returns the changed slices."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from autocontour.patient.structures import Contours, SliceChanges
 
 
 class Boolean(StrEnum):
-    """How two structures are joined."""
+    """How two structures are combined."""
 
     UNION = "union"
     INTERSECTION = "intersection"
@@ -32,7 +32,7 @@ def copied(contours: Contours, source: int, target: int) -> SliceChanges:
 
 
 def deleted(contours: Contours, slices: Iterable[int]) -> SliceChanges:
-    """Return the change that takes the structure off `slices`."""
+    """Return the change that deletes the structure on `slices`."""
     return dict.fromkeys(z for z in slices if z in contours)
 
 
@@ -42,7 +42,7 @@ def mapped(
     slices: Iterable[int] | None = None,
     job: Job | None = None,
 ) -> SliceChanges:
-    """Return the change that puts every outline, or those on `slices`, through `change`; `job` is told slice by slice.
+    """Return the change that applies `change` to every outline, or to those on `slices`; `job` receives the progress.
 
     Raises
     ------
@@ -55,14 +55,14 @@ def mapped(
 
 
 def replaced(before: Contours, after: Contours) -> SliceChanges:
-    """Return the change that makes `after` of `before`."""
+    """Return the change from `before` to `after`."""
     changed: dict[int, Outline] = {z: p for z, p in after.items() if z not in before or before[z] != p}
     changed.update(dict.fromkeys(z for z in before if z not in after))
     return changed
 
 
 def combined(a: Contours, b: Contours, how: Boolean, job: Job | None = None) -> Contours:
-    """Return the boolean of two structures, slice by slice; `job` is told after each."""
+    """Return the boolean of two structures, slice by slice; `job` receives the progress after each."""
     slices = (job or Job()).track(sorted({*a, *b}), "joining")
     joined = {z: _JOIN[how](a.get(z), b.get(z)) for z in slices}
     return {z: polygon for z, polygon in joined.items() if polygon is not None}

@@ -1,4 +1,4 @@
-"""What the hand draws on a slice: the brush, the eraser, the free hand and the push."""
+"""Strokes on a slice: brush, eraser, freehand and push."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 
 
 def swept_disc(points_uv_mm: ArrayLike, radius_mm: float) -> Polygon:
-    """Return what a disc covers on its way along `points_uv_mm` ((n, 2), one point is enough)."""
+    """Return the area swept by a disc along `points_uv_mm` ((n, 2), one point is enough)."""
     points = np.atleast_2d(np.asarray(points_uv_mm, dtype=np.float64))
     # A path without length has no direction to sweep along: GEOS would return nothing.
     moved = len(points) > 1 and np.ptp(points, axis=0).max() > 1e-6
@@ -32,17 +32,17 @@ def swept_disc(points_uv_mm: ArrayLike, radius_mm: float) -> Polygon:
 def swept_ball(
     points_uvw_mm: ArrayLike, radius_mm: float, geometry: VolumeGeometry
 ) -> dict[int, Polygon | MultiPolygon]:
-    """Return what a ball covers on its way along `points_uvw_mm` ((n, 3)), on every slice that it meets.
+    """Return the volume swept by a ball along `points_uvw_mm` ((n, 3)), on every slice that it intersects.
 
-    A stroke in a sagittal or coronal view is painted with a ball, as the sphere brush of 3D Slicer's segment editor
-    does: a disc of no thickness would leave slivers one voxel wide on the axial contours. On each slice the ball leaves
-    its section, of radius √(r² − d²) at a distance d from its centre; the slice that the centre itself is in takes the
-    whole disc, so that a ball smaller than the slice spacing does not fall between the slices.
+    A stroke in a sagittal or coronal view is painted with a ball, as with the sphere brush of 3D Slicer's segment
+    editor: a disc of zero thickness would leave slivers one voxel wide on the axial contours. Each slice receives the
+    section of the ball, of radius √(r² − d²) at a distance d from its centre; the slice of the centre receives the
+    whole disc, so that a ball smaller than the slice spacing is not lost between the slices.
 
     Parameters
     ----------
     points_uvw_mm
-        (n, 3) where its centre was; one point is enough.
+        (n, 3) positions of its centre; one point is enough.
     radius_mm
         Its radius.
     geometry
@@ -57,7 +57,7 @@ def swept_ball(
 
 
 def _hull_of_discs(centres: Floats, radii: Floats) -> Polygon | MultiPolygon:
-    """Return what discs cover that turn into one another, each two neighbours joined by their convex hull."""
+    """Return the area swept between successive discs: the union of the convex hulls of each two neighbours."""
     there = np.flatnonzero(radii > 0)
     discs = np.full(len(radii), Polygon(), dtype=object)
     discs[there] = shapely.buffer(shapely.points(centres[there]), radii[there], quad_segs=ARC_SEGMENTS)
@@ -84,17 +84,17 @@ def _close_points(points: Floats, spacing_mm: float) -> Floats:
 
 
 def brushed(outline: Outline, stroke: Polygon | MultiPolygon) -> Outline:
-    """Return `outline` with `stroke` painted on."""
+    """Return `outline` with `stroke` added."""
     return union(outline, stroke)
 
 
 def erased(outline: Outline, stroke: Polygon | MultiPolygon) -> Outline:
-    """Return `outline` with `stroke` wiped off."""
+    """Return `outline` with `stroke` removed."""
     return difference(outline, stroke)
 
 
 def enclosed(points_uv_mm: ArrayLike) -> Outline:
-    """Return everything a freehand line goes round, closed from its end to its start, loops included."""
+    """Return the area enclosed by a freehand line, closed from its end to its start, loops included."""
     points = np.asarray(points_uv_mm, dtype=np.float64)
     if len(points) < 3:
         return None
@@ -104,10 +104,10 @@ def enclosed(points_uv_mm: ArrayLike) -> Outline:
 
 
 def pushed(outline: Outline, start_uv_mm: Point2, end_uv_mm: Point2, radius_mm: float) -> Outline:
-    """Return `outline` moved like clay by a finger of `radius_mm` that goes from start to end.
+    """Return `outline` deformed by a disc of `radius_mm` that moves from start to end.
 
-    The plane under the finger is dragged along, fully at its centre and less towards its rim, by
-    (1 − (d/r)²)². Each step is short enough (a quarter of the radius) for this warp to be one to one: an outline
+    The plane under the disc moves with it, fully at its centre and less towards its edge, by (1 − (d/r)²)². Each step
+    is short enough (a quarter of the radius) for this warp to be one to one: an outline
     never crosses itself, and a hole stays a hole.
     """
     if outline is None:
@@ -132,7 +132,7 @@ def _dragged(points: Floats, centre: Floats, shift: Floats, radius_mm: float) ->
 
 
 def _with_points_near(outline: MultiPolygon, centre: Floats, radius_mm: float) -> MultiPolygon:
-    """Return `outline` with points at most a tenth of the finger apart where it lies under the finger."""
+    """Return `outline` with points at most a tenth of the radius apart under the disc."""
     low, high = centre - radius_mm, centre + radius_mm
 
     def denser(ring: LinearRing) -> Floats:

@@ -1,9 +1,9 @@
-"""Where voxels and slices lie in the patient.
+"""Positions of voxels and slices in the patient.
 
 Patient space is DICOM LPS in mm (PS3.3 C.7.6.2.1.1). Arrays are z, y, x and an index is a voxel's centre. Every
 volume has its own *plane coordinates*: u along the rows (growing column index), v along the columns (growing row
-index), w along the slice normal, all in mm from the patient's origin. They are patient coordinates turned by the
-volume's direction, so for a supine head-first scan (u, v, w) is (x, y, z) of LPS, number for number.
+index), w along the slice normal, all in mm from the patient's origin. They are patient coordinates rotated by the
+volume's direction, so for a supine head-first scan (u, v, w) is (x, y, z) of LPS, with identical values.
 """
 
 from __future__ import annotations
@@ -122,9 +122,9 @@ class VolumeGeometry:
 
     @property
     def step_to_head(self) -> int:
-        """What a slice's index changes by on the way to the head: 1, or −1 where the slices run to the feet.
+        """Step of the slice index towards the head: 1, or −1 where slices are ordered towards the feet.
 
-        They do in a feet-first supine scan, whose normal (rows × columns, PS3.3 C.7.6.2.1.1) points to the feet.
+        This is so in a feet-first supine scan, whose normal (rows × columns, PS3.3 C.7.6.2.1.1) points to the feet.
         """
         return 1 if self.direction[2, 2] >= 0 else -1
 
@@ -142,7 +142,7 @@ class VolumeGeometry:
 
     @cached_property
     def slice_spacing_mm(self) -> float:
-        """Median step between neighbouring slice positions; for one slice 1.0, which means nothing."""
+        """Median step between neighbouring slice positions; 1.0 for a single slice, as a placeholder."""
         steps = np.diff(self.slice_positions_mm)
         return float(np.median(steps)) if len(steps) else 1.0
 
@@ -159,7 +159,7 @@ class VolumeGeometry:
 
     @cached_property
     def slice_thicknesses_mm(self) -> Floats:
-        """(slices,) the stretch of w that each slice stands for: half way to both neighbours, whole at the ends."""
+        """(slices,) thickness of each slice along w: half way to both neighbours, a whole step at the ends."""
         if len(self.slice_origins_lps_mm) == 1:
             return np.array([self.slice_spacing_mm])
         steps = np.diff(self.slice_positions_mm)
@@ -174,7 +174,7 @@ class VolumeGeometry:
         return bool(len(steps) == 0 or np.abs(steps - self.slice_spacing_mm).max() <= allowed)
 
     def to_plane(self, points_lps_mm: ArrayLike) -> Floats:
-        """Turn (n, 3) patient points into (n, 3) plane coordinates u, v, w.
+        """Convert (n, 3) patient points to (n, 3) plane coordinates u, v, w.
 
         Examples
         --------
@@ -186,7 +186,7 @@ class VolumeGeometry:
         return turned
 
     def to_patient(self, points_uvw_mm: ArrayLike) -> Floats:
-        """Turn (n, 3) plane coordinates u, v, w into (n, 3) patient points."""
+        """Convert (n, 3) plane coordinates u, v, w to (n, 3) patient points."""
         turned: Floats = np.asarray(points_uvw_mm, dtype=np.float64) @ self.direction.T
         return turned
 

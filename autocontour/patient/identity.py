@@ -1,4 +1,4 @@
-"""What identifies a CT, for the program and for a person."""
+"""Identity of a CT: the key of its case, and the facts shown to the user."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class CaseKey:
     series_instance_uid, frame_of_reference_uid
         As in the CT's files; empty for a research volume.
     slices_checksum
-        SHA-256 of which slices there are and where: contours are kept by slice index, so the same series with a slice
-        more or less is another CT. For a research volume, of its voxels.
+        SHA-256 of the slices' UIDs and positions: contours are stored by slice index, so the same series with a slice
+        more or less is another CT. For a research volume, SHA-256 of its voxels.
     """
 
     series_instance_uid: str
@@ -30,7 +30,7 @@ class CaseKey:
 
     @property
     def folder_name(self) -> str:
-        """Name of the folder its case is kept in; it says nothing of the patient."""
+        """Name of the case's folder; it does not identify the patient."""
         return hashlib.sha256(f"{self.series_instance_uid} {self.slices_checksum}".encode()).hexdigest()[:24]
 
 
@@ -51,14 +51,14 @@ class ImageSeries(Protocol):
 
 
 def case_key(ct: CTVolume) -> CaseKey:
-    """Return what identifies the case of `ct`."""
+    """Return the key of the case of `ct`."""
     if ct.reference:
         return series_key(ct.reference, ct.geometry)
     return CaseKey("", "", hashlib.sha256(ct.hu.tobytes() + _places(ct.geometry)).hexdigest())
 
 
 def series_key(series: ImageSeries, geometry: VolumeGeometry | None) -> CaseKey:
-    """Return what `case_key` returns for the CT once it is read."""
+    """Return the key that `case_key` returns for the CT after reading."""
     checksum = hashlib.sha256("\\".join(series.sop_instance_uids).encode() + _places(geometry)).hexdigest()
     return CaseKey(series.series_instance_uid, series.frame_of_reference_uid, checksum)
 
@@ -69,12 +69,12 @@ def _places(geometry: VolumeGeometry | None) -> bytes:
 
 @dataclass(frozen=True)
 class PatientFacts:
-    """What a person recognizes a patient's scan by, as in the DICOM header; never logged.
+    """The facts by which the user recognizes a patient's scan, from the DICOM header; never logged.
 
     Attributes
     ----------
     name
-        Its components parted by blanks; empty if the header has none.
+        Its components separated by blanks; empty if the header has none.
     birth_date, scan_date
         YYYY-MM-DD where the header holds a date.
     series
@@ -82,7 +82,7 @@ class PatientFacts:
     is_patient
         Whether there is a DICOM header; a research volume has none.
     position
-        Patient Position as it stands, such as ``HFS`` (PS3.3 C.7.3.1.1.2).
+        Patient Position of the header, such as ``HFS`` (PS3.3 C.7.3.1.1.2).
     """
 
     name: str = ""
@@ -105,7 +105,7 @@ class PatientFacts:
 
         date = value("SeriesDate") or value("AcquisitionDate") or value("StudyDate")
         series = " ".join(part for part in (value("SeriesNumber"), value("SeriesDescription")) if part)
-        # PS3.5 6.2.1.1: components of a person's name are parted by carets.
+        # PS3.5 6.2.1.1: components of a person's name are separated by carets.
         name = value("PatientName").replace("^", " ").strip()
         birth_date, position = iso_date(value("PatientBirthDate")), value("PatientPosition").strip()
         return cls(name, value("PatientID"), birth_date, iso_date(date), series, position=position)

@@ -1,10 +1,10 @@
-"""Which structures of two sets are the same organ: one rule, for the viewer, `evaluate` and training alike.
+"""Matching of the structures of two sets by name: one rule for the viewer, `evaluate` and training.
 
 1. The same name, letter for letter.
-2. Among those left, the same name whatever its case (blanks around it do not count).
-3. Among those left, the same TG-263 name: the one they carry, else the one their own name means (see `match_name`).
+2. Among those left, the same name, ignoring case and surrounding blanks.
+3. Among those left, the same TG-263 name: the stored one, else the one derived from their own name (see `match_name`).
 
-At each step a name that two structures of one set share pairs neither of them: which is meant is not certain.
+At each step a name that occurs twice in one set is ambiguous and matches neither structure.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Pair = tuple[Structure, Structure]
 
 
 class Structures(Protocol):
-    """A structure set, or a case as it stands."""
+    """A structure set, or a case."""
 
     @property
     def structures(self) -> Sequence[Structure]:
@@ -53,12 +53,12 @@ def find_partner(structure: Structure, own: Structures, other: Structures) -> St
 
 
 def tg263_name(structure: Structure) -> str:
-    """Return the structure's TG-263 name, from its own name if it carries none; empty if unknown."""
+    """Return the structure's TG-263 name, derived from its own name if it has none; empty if unknown."""
     return structure.tg263_name or match_name(structure.name)
 
 
 def folded_name(name: str) -> str:
-    """Return a name as it counts where case and the blanks around it do not."""
+    """Return a name without case and surrounding blanks."""
     return name.strip().casefold()
 
 

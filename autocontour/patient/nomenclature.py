@@ -27,7 +27,7 @@ _PALETTE = ((0, 200, 160), (255, 160, 0), (160, 120, 255), (0, 180, 255), (255, 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """What is known of a structure by its name.
+    """The properties of a structure that follow from its name.
 
     Attributes
     ----------
@@ -70,10 +70,10 @@ def find_term(name: str) -> Term:
 
 
 def match_name(clinic_name: str) -> str:
-    """Return the TG-263 name a clinic's own name means, or empty if that is not certain.
+    """Return the TG-263 name of a clinic's own name, or empty if that is not certain.
 
     Case, blanks, punctuation and the place of the side do not matter (``Lt. Lung``, ``lung-left``, ``LUNG_L``); every
-    other word must be accounted for, so ``Lung_L_PRV`` or ``Heart2`` match nothing.
+    other word must match, so ``Lung_L_PRV`` or ``Heart2`` match nothing.
     """
     words = _words(clinic_name)
     sides = {_SIDE_WORDS[word] for word in words if word in _SIDE_WORDS}

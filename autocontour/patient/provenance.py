@@ -1,4 +1,4 @@
-"""Where a structure came from."""
+"""Provenance of a structure."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class Provenance:
     version
         Its version.
     checksum
-        SHA-256 of what defines it: the model package or the template; empty for plain code.
+        SHA-256 of the model package or template that defines it; empty for code.
     device
         Where it ran, such as ``CPU`` or ``CUDA``.
     template
-        Name and checksum of the template in force, ``name@sha256``; empty if none.
+        Name and checksum of the template used, ``name@sha256``; empty if none.
     confidence
-        Mean probability that a network gave to the structure's voxels; None where none was asked.
+        Mean probability of a network in the structure's voxels; None without a network.
     """
 
     algorithm: str

@@ -1,4 +1,4 @@
-"""Structures as closed planar contours, the truth from which masks and surfaces are derived."""
+"""Structures as closed planar contours, from which masks and surfaces are derived."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Contours = Mapping[int, "MultiPolygon"]
 """Slice index → valid, non-empty shapely MultiPolygon (holes as interiors) in plane coordinates u, v (mm)."""
 
 SliceChanges = Mapping[int, "MultiPolygon | None"]
-"""Slice index → its new polygon, or None where the structure leaves the slice."""
+"""Slice index → its new polygon, or None where the structure is removed from the slice."""
 
 
 class GenerationAlgorithm(StrEnum):
@@ -30,7 +30,7 @@ class GenerationAlgorithm(StrEnum):
 
 
 class ReviewStatus(StrEnum):
-    """How far a person has looked at a structure."""
+    """Review status of a structure."""
 
     AUTO = "auto"
     EDITED = "edited"
@@ -39,14 +39,14 @@ class ReviewStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ImportedContour:
-    """One item of a Contour Sequence exactly as it came (PS3.3 C.8.8.6).
+    """One item of a Contour Sequence exactly as read (PS3.3 C.8.8.6).
 
     Attributes
     ----------
     geometric_type
         Contour Geometric Type, such as ``CLOSED_PLANAR`` or ``POINT``.
     data
-        Contour Data as the file's own string, values parted by backslashes (x, y, z in mm, LPS).
+        Contour Data as the file's own string, values separated by backslashes (x, y, z in mm, LPS).
     item
         The item's other attributes in Explicit VR Little Endian (all but its type, data and image references), for
         writing it back unchanged.
@@ -78,9 +78,10 @@ class Structure:
     imported
         Slice index → the contours as the file had them, valid while that slice is unedited.
     carried
-        What has no area or lies off the slices (points, open lines): shown where it can be, written back unchanged.
+        Contours without an area or off the slices (points, open lines): shown where it can be, written back unchanged.
     attributes
-        What else the file said of it, such as a density: its ROI, contour and observation items without the contours,
+        Its other attributes in the file, such as a density: its ROI, contour and observation items without the
+        contours,
         as one dataset in Explicit VR Little Endian, for writing them back.
     reviewer, reviewed_at
         Who approved it and when, with its time zone; empty and None while it is not approved.
@@ -117,7 +118,7 @@ class StructureSet:
     series_instance_uid, frame_of_reference_uid
         Of the CT it is drawn on.
     findings
-        What was noticed on import or about the set as a whole.
+        Findings of the import or about the set as a whole.
     """
 
     label: str
@@ -141,14 +142,14 @@ class StructureSet:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """What a rule or a network drew before it becomes a `Structure` of a set.
+    """The result of a rule or a network, before it becomes a `Structure` of a set.
 
     Attributes
     ----------
     contours
         Slice index → MultiPolygon; never empty, a structure that was not found has no Drawing.
     findings
-        What its drawer doubts.
+        Findings of the rule or network about it.
     """
 
     contours: Contours

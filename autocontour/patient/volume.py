@@ -1,4 +1,4 @@
-"""A CT as the program holds it."""
+"""The CT in memory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SeriesReference:
-    """What a structure set must say of the CT series it is drawn on.
+    """The attributes of the CT series that a structure set contains.
 
     Attributes
     ----------
@@ -41,26 +41,26 @@ class SeriesReference:
 
 
 CHECKSUM_OF = "hu 1"
-"""What a CT's checksum is made of; another number whenever the same files give other Hounsfield units than before."""
+"""Version of a CT's checksum; changed whenever the same files give other Hounsfield units than before."""
 
 
 @dataclass(frozen=True, eq=False)
 class CTVolume:
-    """Hounsfield units on the slices as they were scanned; nothing is ever resampled silently.
+    """Hounsfield units on the acquired slices; never resampled silently.
 
     Attributes
     ----------
     hu
         (slices, rows, columns) int16, read-only; slices ascend along the geometry's w.
     geometry
-        Where the voxels lie.
+        Positions of the voxels.
     reference
         The DICOM series; None for a research file (NIfTI, NRRD), for which no structure set can be written.
     findings
-        What the checks noticed and the user accepted, carried into the output.
+        Findings of the checks accepted by the user, copied to the output.
     outside_field
         (1 or slices, rows, columns), read-only: True where the scanner measured nothing (padding, outside the
-        reconstruction circle) and `hu` means nothing; None where the field of view is the whole image.
+        reconstruction circle) and `hu` is undefined; None where the field of view is the whole image.
     """
 
     hu: NDArray[np.int16]
@@ -76,7 +76,7 @@ class CTVolume:
 
     @cached_property
     def content_checksum(self) -> str:
-        """SHA-256 of the slices' UIDs and Hounsfield units, whatever the files' order; empty without reference."""
+        """SHA-256 of the slices' UIDs and Hounsfield units, in any order of files; empty without reference."""
         if self.reference is None:
             return ""
         planes = zip(self.reference.sop_instance_uids, self.hu, strict=True)

@@ -1,4 +1,4 @@
-"""What a planning system would refuse, found before the file is written, each with the change that fixes it."""
+"""Checks for content that a planning system would refuse, before the file is written, each with a fix."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from autocontour.patient.nomenclature import find_term
 from autocontour.patient.structures import ImportedContour, ReviewStatus, Structure, StructureSet
 from autocontour.site.profile import Profile, Rule
 
-# PS3.3 C.8.8.8.1 and its retired and enumerated companions in use.
+# PS3.3 C.8.8.8.1, with retired values still in use.
 INTERPRETED_TYPES = frozenset({
     "EXTERNAL", "PTV", "CTV", "GTV", "TREATED_VOLUME", "IRRAD_VOLUME", "OAR", "BOLUS", "AVOIDANCE", "ORGAN", "MARKER",
     "REGISTRATION", "ISOCENTER", "CONTRAST_AGENT", "CAVITY", "BRACHY_CHANNEL", "BRACHY_ACCESSORY",
@@ -23,7 +23,7 @@ INTERPRETED_TYPES = frozenset({
 
 NAMED = 6  # structures named in one sentence
 WHOLE_SET = 0
-"""Stands for the structure set where a structure's number is asked for; ROI numbers of a case begin at 1."""
+"""Number of problems of the structure set itself; ROI numbers of a case begin at 1."""
 
 
 @dataclass(frozen=True)
@@ -33,15 +33,15 @@ class ExportProblem:
     Attributes
     ----------
     finding
-        What and how much.
+        Code, severity and sentence.
     source
-        Where the rule is documented.
+        Documentation of the rule.
     number
         The structure it is about; `WHOLE_SET` for the set.
     fix
         Attributes of the structure, or of the set, that would solve it; empty if only the user can.
     suggestion
-        What `fix` sets, in short, such as a new name; empty without one.
+        Short text of the fix, such as a new name; empty without one.
     """
 
     finding: Finding
@@ -52,7 +52,7 @@ class ExportProblem:
 
 
 def check_export(structure_set: StructureSet, profile: Profile) -> list[ExportProblem]:
-    """Return everything the system of `profile` would refuse or the user should be asked about, worst first."""
+    """Return all problems for the system of `profile`, the most severe first."""
     found = [problem for rule in profile.rules for problem in _CHECKS[rule.check](structure_set, rule)]
     return sorted(found, key=lambda problem: -problem.finding.severity)
 
@@ -157,7 +157,7 @@ def _problem(
 
 
 def _shortened(name: str, limit: int, taken: set[str]) -> str:
-    """Cut the middle out of `name`, keeping its start and its side or grade at the end, without meeting another."""
+    """Shorten `name` in the middle, keeping its start and its side or grade at the end, to a name not in `taken`."""
     tail = name[name.rfind("_") :] if "_" in name[-6:] else ""
     for count in range(len(taken) + 2):
         mark = tail if not count else f"{count}{tail}"

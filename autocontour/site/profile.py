@@ -20,16 +20,16 @@ HOLES = ("keyhole", "nested", "xor")
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One thing a system refuses.
+    """One limit of a planning system.
 
     Attributes
     ----------
     check
         Which of `CHECKS`.
     severity
-        ``BLOCK`` where the system would refuse the file, ``WARN`` where the user should be asked.
+        ``BLOCK`` where the system would refuse the file, ``WARN`` where the user should decide.
     source
-        Where it is documented.
+        Its documentation.
     limit
         A number the check needs.
     """
@@ -42,7 +42,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What one planning system takes.
+    """The limits of one planning system.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class Profile:
 
 
 def list_profiles() -> list[str]:
-    """Return the names of the profiles the program carries, the general one first."""
+    """Return the names of the profiles in the program, the general one first."""
     return sorted((path.stem for path in FOLDER.glob("*.toml")), key=lambda name: (name != "generic", name))
 
 
@@ -69,7 +69,7 @@ def read_profile(name_or_path: str) -> Profile:
     Raises
     ------
     UsageError
-        ``AC-US-040`` if there is none, ``AC-US-041`` if it is not a sound profile.
+        ``AC-US-040`` if it does not exist, ``AC-US-041`` if it is not valid.
     """
     path = FOLDER / f"{name_or_path}.toml" if name_or_path in list_profiles() else Path(name_or_path)
     try:
@@ -84,7 +84,7 @@ def read_profile(name_or_path: str) -> Profile:
 
 @dataclass(frozen=True)
 class _RuleEntry:
-    """A rule as it stands in the file."""
+    """A rule in the file."""
 
     check: Annotated[str, OneOf(CHECKS)]
     severity: Annotated[str, OneOf(tuple(Severity.__members__))]
@@ -92,7 +92,7 @@ class _RuleEntry:
     limit: Annotated[int, Range(8, 1024)] | None = None
 
     def find_problems(self) -> Iterator[Finding]:
-        """Yield ``AC-CFG-017`` if the check needs a limit, ``AC-CFG-032`` if it takes none."""
+        """Yield ``AC-CFG-017`` if a required limit is missing, ``AC-CFG-032`` if the check has no limit."""
         if self.check in LIMITED_CHECKS and self.limit is None:
             yield Finding.of("AC-CFG-017", "limit")
         if self.check not in LIMITED_CHECKS and self.limit is not None:
@@ -101,7 +101,7 @@ class _RuleEntry:
 
 @dataclass(frozen=True)
 class _ProfileFile:
-    """A profile as it stands in the file."""
+    """The content of the file."""
 
     title: Annotated[str, Text(200)]
     rules: Annotated[tuple[_RuleEntry, ...], Length(1, 200)]

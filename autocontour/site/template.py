@@ -1,4 +1,4 @@
-"""Site templates: which structures to draw, and what the clinic calls them. Files a physicist edits.
+"""Site templates: the structures to draw and the clinic's names for them, in files that a physicist can edit.
 
 A template is a TOML file::
 
@@ -13,7 +13,7 @@ A template is a TOML file::
 
     [[structures]]
     name = "External"
-    with_mask = true                # take in a thermoplastic mask; where missing: External lies on the skin
+    with_mask = true                # include a thermoplastic mask; where missing: External lies on the skin
 
     [[structures]]
     name = "Hirnstamm_PRV03"
@@ -45,14 +45,14 @@ Volume = Annotated[float, Range(0, 1e6)]
 
 @dataclass(frozen=True, slots=True)
 class TemplateStructure:
-    """One structure a template asks for.
+    """One structure of a template.
 
     Attributes
     ----------
     name
         The clinic's own name, written as ROI Name.
     tg263_name
-        Its TG-263 name: what the rules and networks know it by.
+        Its TG-263 name, used by the rules and networks.
     color_rgb, interpreted_type
         None where the usual ones apply.
     smallest_island_cc
@@ -61,7 +61,7 @@ class TemplateStructure:
         Name of the structure it is grown from, and how far to the patient's left, right, anterior, posterior,
         superior and inferior.
     with_mask
-        Whether External takes in a thermoplastic mask.
+        Whether External includes a thermoplastic mask.
     """
 
     name: str
@@ -98,7 +98,7 @@ class Template:
 
 
 def list_templates() -> list[str]:
-    """Return the names of the templates the program carries."""
+    """Return the names of the templates in the program."""
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
@@ -108,7 +108,7 @@ def read_template(name_or_path: str) -> Template:
     Raises
     ------
     UsageError
-        ``AC-US-010`` if there is none, ``AC-US-011`` if it is not a sound template.
+        ``AC-US-010`` if it does not exist, ``AC-US-011`` if it is not valid.
     """
     path = FOLDER / f"{name_or_path}.toml" if name_or_path in list_templates() else Path(name_or_path)
     try:
@@ -124,7 +124,7 @@ def read_template(name_or_path: str) -> Template:
 
 @dataclass(frozen=True)
 class _StructureEntry:
-    """A structure as it stands in the file."""
+    """A structure in the file."""
 
     name: Name
     tg263: Name | None = None
@@ -141,7 +141,7 @@ class _StructureEntry:
             yield Finding.of("AC-CFG-026", "margin_mm", other="margin_of")
 
     def build(self, smallest_island_cc: float) -> TemplateStructure:
-        """Return what the template asks for; `smallest_island_cc` is that of the whole template."""
+        """Return the structure of the template; `smallest_island_cc` is the default of the template."""
         color = None
         if self.color is not None:
             red, green, blue = bytes.fromhex(self.color[1:])
@@ -161,7 +161,7 @@ class _StructureEntry:
 
 @dataclass(frozen=True)
 class _TemplateFile:
-    """A template as it stands in the file."""
+    """The content of the file."""
 
     structures: Annotated[tuple[_StructureEntry, ...], Length(1, 500), Unique("name")]
     title: Annotated[str, Text(200)] | None = None

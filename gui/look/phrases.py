@@ -48,7 +48,7 @@ PHRASES = (
     later("growing"),
     later("shrinking"),
     later("interpolating"),
-    later("looking for the range"),
+    later("searching the range"),
     later("drawing"),
     later("drawing {name}"),
     later("slices"),

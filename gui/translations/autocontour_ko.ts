@@ -1664,7 +1664,7 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>잠김</translation>
     </message>
     <message>
-      <source>looking for the range</source>
+      <source>searching the range</source>
       <translation>범위를 찾는 중</translation>
     </message>
     <message>

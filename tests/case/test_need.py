@@ -45,12 +45,12 @@ def test_findings_come_before_an_unsure_network_before_what_was_never_looked_at(
 @pytest.mark.parametrize(
     ("one", "seen", "reason"),
     [
-        (item(1, findings=(doubt(3),)), {}, "1 finding, never looked at"),
-        (item(1, findings=(doubt(3), doubt(7, 8))), {1: {0}}, "2 findings, 2 places not looked at"),
-        (item(1, confidence=0.62), {}, "network unsure (0.62), never looked at"),
-        (item(1, confidence=0.97), {}, "never looked at"),
-        (item(1), {1: {4}}, "looked at, not approved"),
-        (item(1, findings=(doubt(3, severity=INFO),)), {1: {4}}, "looked at, not approved"),
+        (item(1, findings=(doubt(3),)), {}, "1 finding, not viewed"),
+        (item(1, findings=(doubt(3), doubt(7, 8))), {1: {0}}, "2 findings, 2 places not viewed"),
+        (item(1, confidence=0.62), {}, "network unsure (0.62), not viewed"),
+        (item(1, confidence=0.97), {}, "not viewed"),
+        (item(1), {1: {4}}, "viewed, not approved"),
+        (item(1, findings=(doubt(3, severity=INFO),)), {1: {4}}, "viewed, not approved"),
         (item(1, status=ReviewStatus.APPROVED), {}, ""),
     ],
 )

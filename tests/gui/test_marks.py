@@ -102,8 +102,8 @@ def test_next_to_review_walks_through_what_is_open_and_says_why(doubtful):
         QTest.keyClick(doubtful, KEY.Key_N)
         walked.append((space.selected, space.slice_index, doubtful.toast.text()))
     assert [(number, z) for number, z, _ in walked] == [(1, 8), (1, 18), (2, 12)]
-    assert "2 findings, 2 places not looked at" in walked[0][2]
-    assert "network unsure (0.62), never looked at" in walked[2][2]
+    assert "2 findings, 2 places not viewed" in walked[0][2]
+    assert "network unsure (0.62), not viewed" in walked[2][2]
 
 
 def test_sorting_by_need_says_why(doubtful):
@@ -111,7 +111,7 @@ def test_sorting_by_need_says_why(doubtful):
     model = doubtful.panel.model
     rows = [model.item(model.index(row)) for row in range(2)]
     assert [item.structure.name for item in rows] == ["Heart", "Liver"]
-    assert model.line(rows[1]) == "network unsure (0.62), never looked at"
+    assert model.line(rows[1]) == "network unsure (0.62), not viewed"
     doubtful.panel.sort.click()
     assert "automatic" in model.line(rows[1])
 
