@@ -49,7 +49,8 @@ class WorkStrip(ProgressStrip):
         super().__init__(tr("Progress of the computation"))
         self._label, self._background = "", background
         self._timer = QTimer(self, singleShot=True, interval=PATIENCE_MS)
-        self._timer.timeout.connect(self.show)
+        # It takes room from the views: during a stroke they would move under the pointer.
+        self._timer.timeout.connect(lambda: background.when_free(self._appear))
         background.begun.connect(self._begin)
         background.advanced.connect(self._advance)
         background.ended.connect(self._end)
@@ -60,6 +61,10 @@ class WorkStrip(ProgressStrip):
         self.show_progress(self._label, 0.0)
         self.cancel.setVisible(self._background.can_stop)
         self._timer.start()
+
+    def _appear(self) -> None:
+        if self._background.is_running:
+            self.show()
 
     def _advance(self, stage: str, fraction: float, seconds_left: float) -> None:
         self.show_progress(f"{self._label}: {in_words(stage)}" if stage else self._label, fraction, seconds_left)

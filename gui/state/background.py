@@ -97,6 +97,10 @@ class Background(QObject):
         else:
             self.begun.emit(label)
 
+    def when_free(self, act: Callable[[], object]) -> None:
+        """Call `act` as soon as no tool is busy."""
+        self._workspace.when_free(act)
+
     def stop(self) -> None:
         """Stop; nothing is applied. What cannot be stopped is waited for."""
         if self._task is None:

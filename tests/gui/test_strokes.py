@@ -135,6 +135,22 @@ def test_b2_a_result_waits_for_the_end_of_the_stroke_and_selects_nothing(two, qt
     assert "Grown" in two.toast.text()
 
 
+@every_tool
+def test_b2_no_progress_moves_the_views_under_the_pointer(two, qtbot, plane, key, points):
+    """The strip that shows progress takes room from the views: it waits for the end of the stroke."""
+    expected, go_on = undisturbed(two, plane, key, points), threading.Event()
+    two.workspace.background.run("Margin", (2,), lambda job: go_on.wait(20), lambda _: None)
+    stroke = Stroke(two, plane, key, points)
+    size = stroke.view.size()
+    QTest.qWait(500)
+    assert stroke.view.size() == size
+    stroke.end()
+    same(two.workspace.state[1].structure.contours, expected)
+    qtbot.waitUntil(two.work_strip.isVisible)
+    go_on.set()
+    qtbot.waitUntil(lambda: not two.work_strip.isVisible())
+
+
 def test_b2_a_result_is_selected_only_where_nothing_was_done_since(two):
     space = two.workspace
     hands = space.hands
