@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -343,10 +342,3 @@ def refuse_blocked(findings: Sequence[Finding], accepted: frozenset[str] = froze
     where = f" [{first.where}]" if first.where else ""
     values: dict[str, Any] = dict(first.values)
     raise CTError(first.code, f"{first.message}{where}{also}", first.remedy, **values)
-
-
-def downgraded(finding: Finding) -> Finding:
-    """Turn a blocking finding that the user accepted into a warning that says so."""
-    if finding.severity is not Severity.BLOCK:
-        return finding
-    return replace(finding, severity=Severity.WARN, message=f"Accepted by the user: {finding.message}", remedy="")

@@ -14,7 +14,7 @@ from pydicom.tag import Tag
 from autocontour.base.errors import CTError
 from autocontour.base.findings import Finding, Severity
 from autocontour.base.jobs import Job
-from autocontour.dicom.checks import ACCEPTABLE, blocking, downgraded, refuse_blocked
+from autocontour.dicom.checks import ACCEPTABLE, blocking, refuse_blocked
 from autocontour.dicom.field import find_outside_field
 from autocontour.dicom.header import SliceHeader
 from autocontour.dicom.padding import TISSUE_PADDING, is_like_tissue, padding_hu
@@ -91,7 +91,7 @@ def read_ct(series: Series, job: Job, accepted: frozenset[str] = frozenset()) ->
         hu,
         geometry,
         _reference(series, header),
-        (*map(downgraded, findings), *_check_slices(hu, slices)),
+        (*map(Finding.accept, findings), *_check_slices(hu, slices)),
         outside,
     )
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from autocontour.base.errors import CTError, OutputError
 from autocontour.base.files import cannot_write, replacing, shown_path
 from autocontour.base.findings import Finding
-from autocontour.dicom.checks import downgraded, refuse_blocked
+from autocontour.dicom.checks import refuse_blocked
 from autocontour.dicom.field import find_outside_field
 from autocontour.dicom.values import check_values, sample_slices
 from autocontour.dicom.wording import shown
@@ -76,7 +76,7 @@ def read_image(path: Path, accepted: frozenset[str] = frozenset()) -> CTVolume:
     outside = find_outside_field([hu[index] for index in indices])
     doubts = tuple(check_values(indices, [hu[index] for index in indices], outside))
     refuse_blocked(doubts, accepted)
-    findings = (Finding.of(NO_REFERENCE), *map(downgraded, doubts))
+    findings = (Finding.of(NO_REFERENCE), *map(Finding.accept, doubts))
     return CTVolume(hu, geometry, None, findings, outside_field=outside)
 
 

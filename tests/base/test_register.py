@@ -1,6 +1,8 @@
 """Every code stands once, with its sentences in every language."""
 
+import json
 import pickle
+from dataclasses import replace
 
 import pytest
 
@@ -41,6 +43,25 @@ def test_a_finding_speaks_every_language(toy):
     assert finding.in_language("ko") == ("단면 1장이 2.0 mm 벗어났습니다.", "보십시오.")
     assert Finding.from_json(finding.to_json()) == finding
     assert Finding.of("AC-XX-1", count=2, mm=1).message == "2 slices are 1.0 mm off."
+
+
+def test_an_accepted_finding_says_so_in_every_language(toy):
+    finding = replace(Finding.of("AC-XX-1", count=1, mm=2.04), severity=Severity.BLOCK).accept()
+    assert (finding.severity, finding.accepted, finding.remedy) == (Severity.WARN, True, "")
+    assert finding.message == "Accepted by the user: 1 slice is 2.0 mm off."
+    assert finding.in_language("en") == (finding.message, "")
+    assert finding.in_language("ko") == ("사용자가 수락함: 단면 1장이 2.0 mm 벗어났습니다.", "")
+    warning = Finding.of("AC-XX-1", count=1, mm=2.04)
+    assert warning.accept() is warning
+
+
+def test_an_accepted_finding_is_the_same_json_as_before_and_comes_back_accepted(toy):
+    finding = replace(Finding.of("AC-XX-1", count=1, mm=2.04), severity=Severity.BLOCK).accept()
+    record = json.loads(json.dumps(finding.to_json()))
+    assert set(record) == {"code", "severity", "message", "where", "remedy", "slices", "values"}
+    assert record["message"].startswith("Accepted by the user: ")  # what files of older versions hold
+    assert Finding.from_json(record) == finding
+    assert not Finding.from_json(Finding.of("AC-XX-1", count=1, mm=2.04).to_json()).accepted
 
 
 def test_an_error_keeps_its_values_between_processes(toy):

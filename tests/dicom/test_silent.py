@@ -117,7 +117,9 @@ def test_01_hu_scale_not_checked(ct, write, name):
     assert found(ct, folder)["AC-CT-045"] == "BLOCK"
     assert ct.refusal(ct.scan_one(folder)) == "AC-CT-045"
     accepted = ct.load(folder, "AC-CT-045")
-    assert [f.severity for f in accepted.findings if f.code == "AC-CT-045"] == [Severity.WARN]
+    [finding] = [f for f in accepted.findings if f.code == "AC-CT-045"]
+    assert (finding.severity, finding.accepted) == (Severity.WARN, True)
+    assert finding.in_language("ko")[0].startswith("사용자가 수락함: ")
 
 
 @pytest.mark.parametrize("shift", [0.9, 1.08, 80, -100])

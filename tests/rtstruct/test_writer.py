@@ -144,11 +144,11 @@ def test_an_exported_set_is_approved_only_by_one_person_who_approved_all(make, c
 def test_findings_stand_in_the_file(make, ct, path):
     finding = Finding("AC-QA-001", Severity.WARN, "It touches the end of the scan.", "Ball")
     structure = make.structure("Ball", 1, make.masks()["Ball"], ct, findings=(finding,))
-    accepted = Finding("AC-CT-020", Severity.BLOCK, "A slice is missing.")
+    accepted = Finding("AC-CT-020", Severity.BLOCK, "A slice is missing.").accept()
     write_structure_set(StructureSet("SET", (structure,), findings=(accepted,)), ct, path)
     dataset = dcmread(path)
     assert dataset.RTROIObservationsSequence[0].ROIObservationDescription == "AC-QA-001 It touches the end of the scan."
-    assert dataset.StructureSetDescription == "AC-CT-020 A slice is missing."
+    assert dataset.StructureSetDescription == "AC-CT-020 Accepted by the user: A slice is missing."
 
 
 def test_many_findings_fit_their_field_in_every_character_set(make, ct, path):
