@@ -47,13 +47,13 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:
         _give_up_output()
         return 141
-    except OSError as error:  # what no command turned into a code of its own: a closed folder, a name that is too long
+    except OSError as error:  # without a code of its own, such as too long a name
         return _report(_unusable(error), as_json=getattr(args, "json", False))
     return code
 
 
 def _give_up_output() -> None:
-    """Write nothing more to standard output, which takes nothing: not even what Python holds until it ends."""
+    """Stop writing to a closed standard output, including Python's buffer at exit."""
     sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  (until the end)
 
 
@@ -67,7 +67,7 @@ def _unusable(error: OSError) -> AutoContourError:
 
 
 def _print_any_character() -> None:
-    """Let a terminal that cannot show a character show its code instead of ending the program."""
+    """Escape characters that the terminal cannot show instead of raising an error."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -77,7 +77,7 @@ def _print_any_character() -> None:
 def _ended_by_sigterm(command: str) -> Iterator[None]:
     """Turn SIGTERM into an exit that removes unfinished files; commands with a job cancel it instead.
 
-    The viewer ends at once: every change of a case is on the disk.
+    The viewer exits at once: every change of a case is already on the disk.
     """
 
     def end(number: int, _frame: object) -> None:

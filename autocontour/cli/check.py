@@ -1,4 +1,4 @@
-"""``autocontour check``: what is doubtful in a structure set, whoever drew it."""
+"""``autocontour check``: plausibility checks of any structure set."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("structure_set", type=Path, metavar="RS", help="the RTSTRUCT")
     add_ct_arguments(parser)
-    parser.add_argument("--no-draw", action="store_true", help="do not compare with what the program itself draws")
+    parser.add_argument("--no-draw", action="store_true", help="do not compare with automatic contours")
     parser.add_argument("--json", action="store_true", help="report as JSON on standard output")
     parser.set_defaults(run=run)
 
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _draw_same(ct: CTVolume, structure_set: StructureSet, job: Job) -> StructureSet:
-    """Draw what rules and packages can draw of the set, and External, which the others must lie in."""
+    """Draw the structures of the set that have a rule or network, and External, which must contain all others."""
     from autocontour.models import available_packages
     from autocontour.patient.matching import tg263_name
     from autocontour.pipeline.contour import contour_ct

@@ -24,11 +24,11 @@ def add_actions(actions: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     validate.set_defaults(run=_validate)
     card = actions.add_parser("card", help="write the model card of a package, measured on a data set")
     _add_common(card)
-    card.add_argument("-o", "--output", type=Path, help="Markdown file (default: print it); measurements go beside it")
-    card.add_argument("--rows", type=Path, help="measurements that `models validate` or `card` wrote, in place of anew")
+    card.add_argument("-o", "--output", type=Path, help="Markdown file (default: print); measurements beside it")
+    card.add_argument("--rows", type=Path, help="reuse measurements of `models validate` or `card`")
     card.add_argument("--notes", type=Path, help="Markdown to put at the end of the card, such as known limits")
-    card.add_argument("--baseline", type=Path, help="measurements of another package, to compare with")
-    card.add_argument("--failures", type=int, default=0, metavar="N", help="draw the N worst cases beside the card")
+    card.add_argument("--baseline", type=Path, help="measurements of another package, for comparison")
+    card.add_argument("--failures", type=int, default=0, metavar="N", help="draw the N worst cases for the card")
     card.add_argument("--record", action="store_true", help="write the figures into the package (a folder) as well")
     card.set_defaults(run=_card)
 
@@ -37,7 +37,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("package", help="name, folder or zip")
     parser.add_argument("--data", type=Path, required=True, help="folder of a data set, as for training")
     parser.add_argument(
-        "--split", default="validation", help="of the data set; `calibration`: those that chose the package's limits"
+        "--split", default="validation", help="of the data set; `calibration`: used for the package's limits"
     )
     parser.add_argument("--patients", type=int, help="only the first ones")
     devices = ("auto", "cpu", "cuda", "torch-cpu")
@@ -102,7 +102,7 @@ def _card(args: argparse.Namespace) -> int:
 def _write_failures(
     package: ModelPackage, args: argparse.Namespace, rows: Sequence[MeasuredStructure], job: Job
 ) -> str:
-    """Write the pictures and their page beside the card, and return the page's name."""
+    """Write the pictures and their page into the card's folder, and return the page's name."""
     from autocontour.base.files import write_atomically
     from autocontour.qa.commissioning.failures import worst_of, write_failures
 

@@ -1,4 +1,4 @@
-"""What commands print: tables and progress for people, JSON for scripts."""
+"""Output of commands: tables and progress for terminals, JSON for scripts."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ PIPE_WIDTH = 160
 
 
 def console() -> Console:
-    """Return a console on standard output; in a file or a pipe, lines are as long as the tables need."""
+    """Return a console on standard output; in a file or a pipe, lines are not wrapped."""
     from rich.console import Console
 
     return Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
 
 def plain(text: object) -> str:
-    """Return a foreign text for a terminal: one that a reader sees, neither a command to it nor rich's markup."""
+    """Return an external text for a terminal, without control characters and with rich's markup escaped."""
     from rich.markup import escape
 
     return escape("".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(text)))
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401
-    """Print `value` as JSON on standard output, with escapes for what its encoding lacks."""
+    """Print `value` as JSON on standard output, with escapes for characters outside its encoding."""
     is_unicode = (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
     text = json.dumps(value, indent=2, ensure_ascii=not is_unicode)
     # A lone surrogate, as in a path that is not UTF-8, is written as JSON's own escape.
@@ -79,7 +79,7 @@ class _ShownJob(Job):
 
 @contextmanager
 def _ctrl_c_cancels(job: Job) -> Iterator[Job]:
-    """Turn the first Ctrl-C (or SIGTERM) into a cancel, so that nothing is left half-written; a second one kills."""
+    """Cancel at the first Ctrl-C (or SIGTERM), so that no file is left incomplete; a second one terminates."""
 
     def cancel(number: int, _frame: object) -> None:
         job.cancel()

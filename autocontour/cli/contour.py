@@ -31,8 +31,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--package",
         default="",
         metavar="NAME",
-        help="the model package that draws what it knows, by name or path (default: the rules first, then every "
-        "package whose body site is in the scan)",
+        help="the model package to use, by name or path (default: the rules first, then every package whose "
+        "body site is in the scan)",
     )
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--series", metavar="UID", help="the series to contour where the folder holds several")
@@ -42,7 +42,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     existing.add_argument("--replace", action="store_true", help="add to it, replacing structures of the same name")
     existing.add_argument("--force", action="store_true", help="overwrite the existing file")
     parser.add_argument(
-        "--accept", nargs="+", default=[], metavar="CODE", help="contour in spite of these findings, such as AC-CT-032"
+        "--accept", nargs="+", default=[], metavar="CODE", help="accept these findings, such as AC-CT-032"
     )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="for the networks")
     parser.add_argument("--json", action="store_true", help="report as JSON on standard output")
@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _show(report: Report) -> None:
-    """Print one contoured series for a person."""
+    """Print the result of one series as tables."""
     from rich.table import Table
     from rich.text import Text
 
@@ -102,7 +102,7 @@ def _show(report: Report) -> None:
 
 
 def _grouped(findings: Sequence[Finding]) -> Iterator[Finding]:
-    """Yield the findings, what was not found as one."""
+    """Yield the findings, with all structures not found in one."""
     from autocontour.base.findings import Finding
     from autocontour.pipeline.plan import NOT_FOUND
 

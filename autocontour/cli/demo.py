@@ -8,7 +8,7 @@ from pathlib import Path
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command's arguments."""
-    text = "contour two real head-and-neck patients beside their clinical contours, with pictures"
+    text = "contour two real head-and-neck patients and compare with their clinical contours, with pictures"
     parser = commands.add_parser("demo", help=text)
     parser.add_argument("-o", "--output", type=Path, default=Path("demo"), help="new folder (default: demo)")
     parser.set_defaults(run=run)

@@ -1,4 +1,4 @@
-"""``autocontour evaluate``: how far two structure sets on one CT differ."""
+"""``autocontour evaluate``: comparison of two structure sets on one CT."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser(
         "evaluate",
         help="compare two structure sets drawn on one CT",
-        description="Compares the structures of two sets that are paired by name: the same name, then the same name "
-        "whatever its case, then the same TG-263 name. A name that two structures of one set share pairs neither.",
+        description="Compares the structures of two sets that are matched by name: the same name, then the same name "
+        "ignoring case, then the same TG-263 name. A name that occurs twice in one set is not matched.",
     )
-    parser.add_argument("reference", type=Path, metavar="RS_A", help="the RTSTRUCT that counts as the reference")
-    parser.add_argument("judged", type=Path, metavar="RS_B", help="the RTSTRUCT that is judged")
+    parser.add_argument("reference", type=Path, metavar="RS_A", help="the reference RTSTRUCT")
+    parser.add_argument("judged", type=Path, metavar="RS_B", help="the RTSTRUCT to evaluate")
     add_ct_arguments(parser)
     parser.add_argument("--structures", nargs="+", metavar="NAME", help="only these, by own or TG-263 name")
     parser.add_argument("--tau", type=float, default=3.0, metavar="MM", help="tolerance of the surface DSC (default 3)")
     parser.add_argument(
-        "--drawn-slices", action="store_true", help="judge only between the reference's first and last slice"
+        "--drawn-slices", action="store_true", help="compare only between the reference's first and last slice"
     )
     parser.add_argument("--json", action="store_true", help="report as JSON on standard output")
     parser.set_defaults(run=run)

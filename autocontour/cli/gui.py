@@ -8,7 +8,7 @@ from pathlib import Path
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command's arguments."""
-    parser = commands.add_parser("gui", help="open the viewer, to look at contours and correct them")
+    parser = commands.add_parser("gui", help="open the viewer to review and correct contours")
     parser.add_argument("ct", type=Path, nargs="?", metavar="CT_FOLDER", help="folder of a CT series, NIfTI or NRRD")
     parser.set_defaults(run=run)
 

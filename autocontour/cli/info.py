@@ -1,4 +1,4 @@
-"""``autocontour info``: what a folder holds."""
+"""``autocontour info``: the series in a folder."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ REVIEW_COLUMNS = {
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command's arguments."""
-    parser = commands.add_parser("info", help="list the series in a folder and what is wrong with them")
+    parser = commands.add_parser("info", help="list the series in a folder and their findings")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("folder", type=Path, nargs="?", metavar="FOLDER", help="folder of DICOM files")
     what.add_argument("--templates", action="store_true", help="list the site templates instead")
@@ -35,7 +35,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         nargs="?",
         const=False,
         metavar="CASES",
-        help="list what the review of each structure took, of this computer's cases or those in a folder",
+        help="list the review effort per structure, of this computer's cases or those in a folder",
     )
     parser.add_argument("--patients", action="store_true", help="show patients' names and IDs")
     parser.add_argument("--json", action="store_true", help="report as JSON on standard output")
@@ -43,7 +43,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(args: argparse.Namespace) -> int:
-    """Scan and report; exit code 0 whatever the checks found."""
+    """Scan and report; exit code 0 regardless of the findings."""
     if args.templates:
         return _show_templates(as_json=args.json)
     if args.reviews is not None:
@@ -112,7 +112,7 @@ def _to_json(series: Series, *, patients: bool) -> dict[str, Any]:
 
 
 def _show(found: list[Series], *, patients: bool) -> None:
-    """Print one block a series, and what concerns the whole folder once, below."""
+    """Print one block per series, and the findings about the folder once, below."""
     from rich.markup import escape
 
     from autocontour.cli.console import console
@@ -142,7 +142,7 @@ def _describe(series: Series, common: set[Finding]) -> Iterator[str]:
         yield f"{shape} voxels of {spacing} mm (z × y × x), slices from {first:.1f} to {last:.1f} mm"
     if series.is_planning_ct:
         yield f"{'sound' if series.is_sound else 'blocked'}, --series {series.series_instance_uid}"
-    # It is clear that an RTSTRUCT is not a CT.
+    # That an RTSTRUCT is not a CT needs no message.
     yield from (_line(f) for f in series.findings if f not in common and (f.code != NOT_CT or series.modality == "CT"))
 
 

@@ -21,16 +21,16 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     add_actions(actions)
     for action, run, help_text in (
-        ("list", _list, "list the packages that came with the program and those installed"),
-        ("show", _show, "show what a package draws, how it was trained and how well it does"),
-        ("verify", _verify, "check packages whole: files, checksums, weights, networks"),
+        ("list", _list, "list the packages of the program and those installed"),
+        ("show", _show, "show a package's structures, training and validation results"),
+        ("verify", _verify, "check packages completely: files, checksums, weights, networks"),
         ("install", _install, "verify a package folder or zip and install it for this user"),
         ("remove", _remove, "remove an installed package"),
     ):
         sub = actions.add_parser(action, help=help_text)
         sub.set_defaults(run=run)
         if action == "verify":
-            sub.add_argument("package", nargs="*", help="name, folder or zip (default: every package here)")
+            sub.add_argument("package", nargs="*", help="name, folder or zip (default: all packages)")
         elif action == "install":
             sub.add_argument("path", type=Path, help="the package's folder or zip")
             sub.add_argument("--replace", action="store_true", help="replace an installed package of the same name")
@@ -56,7 +56,7 @@ def _list(args: argparse.Namespace) -> int:
         if not row["used"]:
             drawn = f"[red]not used: another package has the same name[/red] {drawn}"
         table.add_row(*(plain(row.get(key, "")) for key in ("name", "version", "body_site")), drawn, source)
-    console().print(table if rows else "No model packages here. Install one: autocontour models install PATH")
+    console().print(table if rows else "There are no model packages. Install one: autocontour models install PATH")
     return 0
 
 
@@ -109,7 +109,7 @@ def _structures_table(package: ModelPackage) -> Any:  # noqa: ANN401  (rich is i
 
 
 def _is_detail(key: str) -> bool:
-    """Return whether a figure stands on the model card alone."""
+    """Return whether a value is shown only on the model card."""
     return key.endswith(("_mean", "_sd"))
 
 
@@ -143,7 +143,7 @@ def _verdict(find: Callable[[], ModelPackage]) -> str:
 
 
 def _label(entry: Entry) -> str:
-    """Return the folder's name, with where it lies if another package of the same name is used in its place."""
+    """Return the folder's name, with its location if another package of the same name is used instead."""
     if entry.rival is None:
         return entry.folder.name
     return f"{entry.folder.name} ({'came with the program' if entry.bundled else 'installed'}, not used)"

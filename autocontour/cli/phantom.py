@@ -27,7 +27,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--contrast", action="store_true", help="contrast medium in the vessels")
     parser.add_argument("--metal", action="store_true", help="dental fillings with streaks")
     parser.add_argument("--mask", action="store_true", help="thermoplastic mask")
-    parser.add_argument("--no-couch", action="store_true", help="leave the couch out")
+    parser.add_argument("--no-couch", action="store_true", help="without the couch")
     parser.add_argument("--json", action="store_true", help="report as JSON on standard output")
     parser.set_defaults(run=run)
 

@@ -1,4 +1,4 @@
-"""``autocontour selftest``: whether this installation is sound."""
+"""``autocontour selftest``: check of this installation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import argparse
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command's arguments."""
-    parser = commands.add_parser("selftest", help="contour two small phantoms and compare with what is expected")
+    parser = commands.add_parser("selftest", help="contour two small phantoms and compare with the expected results")
     full = "also run the stress suite: positions, slice spacings, fields of view, value scales, damaged files (minutes)"
     parser.add_argument("--full", action="store_true", help=full)
     parser.add_argument("--json", action="store_true", help="report as JSON on standard output")

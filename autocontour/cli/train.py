@@ -10,18 +10,18 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add the command's arguments."""
     parser = commands.add_parser("train", help="train the networks of a model package")
     parser.add_argument("config", type=Path, metavar="CONFIG", help="TOML file; see models/training/configs")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the run; one in it is continued")
-    parser.add_argument("--data", type=Path, help="folder of the training data, in place of the configuration's")
-    parser.add_argument("--stage", action="append", metavar="NAME", help="train only this stage (may be given again)")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the run (continued if it exists)")
+    parser.add_argument("--data", type=Path, help="folder of the training data, instead of the configuration's")
+    parser.add_argument("--stage", action="append", metavar="NAME", help="train only this stage (may be repeated)")
     parser.add_argument(
         "--from",
         dest="source",
         metavar="PACKAGE",
-        help="start from the weights of this model package; with --package, take those of stages not in the run",
+        help="start from the weights of this model package; with --package, use them for stages not in the run",
     )
     only = parser.add_mutually_exclusive_group()
-    only.add_argument("--curves", action="store_true", help="only draw the curves of the run so far")
-    only.add_argument("--package", action="store_true", help="only write the model package of the run so far")
+    only.add_argument("--curves", action="store_true", help="only draw the learning curves of the run")
+    only.add_argument("--package", action="store_true", help="only write the model package of the run")
     parser.add_argument("--json", action="store_true", help="report as JSON on standard output")
     parser.set_defaults(run=run)
 

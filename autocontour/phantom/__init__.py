@@ -1,4 +1,4 @@
-"""Seeded phantom patients whose organs are known exactly."""
+"""Seeded phantom patients with exactly known contours."""
 
 from autocontour.phantom.build import SITES, Phantom, PhantomOptions, Site, build_phantom
 from autocontour.phantom.positions import PATIENT_POSITIONS

@@ -1,4 +1,4 @@
-"""What a scanner adds to the anatomy: correlated noise, and streaks around metal."""
+"""Image artefacts: correlated noise, and streaks around metal."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def noise_level(depth: Distances, pixel_area_mm2: float) -> Distances:
 
 
 def add_metal(hu: Distances, plane: Plane, metal_lps_mm: NDArray[np.float64], depth: Distances, seed: int) -> None:
-    """Put fillings into one slice, in place, with dark bands between them and streaks all round."""
+    """Add fillings to one slice, in place, with dark bands between them and streaks around them."""
     local = metal_lps_mm @ plane.direction
     near = np.abs(local[:, 2] - plane.w) < 6.0
     spots = local[near]
@@ -85,7 +85,7 @@ def _star(rng: np.random.Generator) -> NDArray[np.float32]:
 
 
 def _band(plane: Plane, first: NDArray[np.float64], second: NDArray[np.float64]) -> Distances:
-    """Return the shadow between two pieces of metal."""
+    """Return the dark band between two pieces of metal."""
     along = second[:2] - first[:2]
     length = max(float(np.hypot(*along)), 1e-3)
     along = along / length

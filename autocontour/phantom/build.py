@@ -32,7 +32,7 @@ COARSE = frozenset({"External", "Lung_L", "Lung_R", "Liver", "Brain", "Heart", "
 
 @dataclass(frozen=True, slots=True)
 class PhantomOptions:
-    """What a phantom shows besides the anatomy.
+    """Options of a phantom besides the anatomy.
 
     Attributes
     ----------
@@ -65,13 +65,13 @@ class Phantom:
     hu
         (slices, rows, columns) int16.
     geometry
-        Where the voxels lie.
+        Positions of the voxels.
     truth
         TG-263 name → true contours, only of structures within the scan.
     anatomy
-        The shapes themselves.
+        The shapes.
     site, seed, position
-        What it was built from.
+        The arguments it was built from.
     """
 
     hu: NDArray[np.int16]
@@ -95,12 +95,12 @@ def build_phantom(
 ) -> Phantom:
     """Build the patient of `seed` on any grid, in any of the eight patient positions.
 
-    The anatomy depends on `site` and `seed` alone; the same arguments give the same voxels.
+    The anatomy only depends on `site` and `seed`; the same arguments give the same voxels.
 
     Raises
     ------
     UsageError
-        AC-US-020 if the site or position is unknown or the grid is not sensible.
+        AC-US-020 if the site or position is unknown or the grid is not plausible.
     """
     options, job = options or PhantomOptions(), job or Job()
     _check(site, position, spacing_zyx_mm, shape_zyx)
@@ -148,7 +148,7 @@ def _props(
 
 
 def _cut_truth(anatomy: Anatomy, geometry: VolumeGeometry, job: Job) -> dict[str, Contours]:
-    """Cut every structure by every slice; those that the scan does not meet are missing."""
+    """Intersect every structure with every slice; structures outside the scan are missing."""
     truth: dict[str, dict[int, MultiPolygon]] = {name: {} for name in anatomy.truth}
     for index in job.track(range(geometry.shape_zyx[0]), "cutting the true contours", geometry.shape_zyx[0]):
         for names, step_mm in ((COARSE, 1.0), (anatomy.truth.keys() - COARSE, 0.5)):

@@ -1,4 +1,4 @@
-"""Shapes made of shapes: joined, cut, grown, made uneven, remembered."""
+"""Shapes made of other shapes: union, intersection, difference, offset, uneven and cached shapes."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from autocontour.phantom.plane import FAR, MARGIN_MM, Crowd, Distances, Plane, S
 
 @dataclass(frozen=True, eq=False)
 class Shared:
-    """A shape that others are made from: evaluated once per plane, then remembered.
+    """A shape used by several others: evaluated once per plane, then cached.
 
     Attributes
     ----------
     margin_mm
-        How far from the shape its distance matters.
+        Largest distance from the shape that is used.
     """
 
     shape: Shape
@@ -56,14 +56,14 @@ def _taken(plane: Plane, window: Window, distances: Distances) -> Distances:
 
 @dataclass(frozen=True, eq=False)
 class Union:
-    """What lies in any of the shapes.
+    """The union of the shapes.
 
     Attributes
     ----------
     blend_mm
         Rounds the joints (polynomial smooth minimum).
     margin_mm
-        How far from the shapes, when not blended, their distance matters.
+        Largest distance from the shapes that is used, if they are not blended.
     """
 
     shapes: tuple[Shape, ...]
@@ -93,7 +93,7 @@ class Union:
 
 @dataclass(frozen=True, eq=False)
 class Intersection:
-    """What lies in every one of the shapes."""
+    """The intersection of the shapes."""
 
     shapes: tuple[Shape, ...]
 
@@ -111,7 +111,7 @@ class Intersection:
 
 @dataclass(frozen=True, eq=False)
 class Difference:
-    """What lies in `kept` and in none of `removed`."""
+    """`kept` without `removed`."""
 
     kept: Shape
     removed: tuple[Shape, ...]
@@ -150,7 +150,7 @@ class Offset:
 
 @dataclass(frozen=True, eq=False)
 class Wavy:
-    """A shape whose surface swells and sinks gently, as organs do: by `amplitude_mm`, every `wavelength_mm`."""
+    """A shape with an undulating surface, as of an organ: by `amplitude_mm`, every `wavelength_mm`."""
 
     shape: Shape
     amplitude_mm: float

@@ -29,7 +29,7 @@ SPINE = Curve(
         (-110, 11), (-90, 10), (-70, 11), (-45, 13), (-22, 15),
     ),
     levels=(-58, -76, -93, -110, -127, -145, -164, -184, -205, -227, -249, -272, -296, -320),
-)  # fmt: skip  # C2 to T8; C1 and the dens are drawn apart
+)  # fmt: skip  # C2 to T8; C1 and the dens are drawn separately
 
 
 def draw_head_neck(seed: int, *, contrast: bool = False) -> Anatomy:
@@ -263,7 +263,7 @@ def _mandible(sketch: Sketch) -> Shape:
 
 
 def _teeth(sketch: Sketch) -> list[Shape]:
-    """Both rows, with a gap where the seed has taken a tooth."""
+    """Both rows of teeth, with gaps that depend on the seed."""
     teeth: list[Shape] = []
     for low, high, reach in ((-62, -51, 0.98), (-48, -37, 1.0)):
         for angle in np.radians(np.arange(-84, 85, 12)):

@@ -15,14 +15,14 @@ def draw_larynx(sketch: Sketch, cricoid_z: float, y: float) -> tuple[Shape, Loft
     Parameters
     ----------
     sketch
-        What it is drawn into.
+        Receives the shapes.
     cricoid_z, y
         Lower edge of the cricoid, where the trachea begins, and the airway's centre there (nominal mm).
 
     Returns
     -------
     larynx, airway, hyoid
-        The structure; the air in it, to be painted when everything around it is; the bone above it.
+        The structure; the air in it, to be painted after everything around it; the bone above it.
     """
     larynx = sketch.wavy(_loft(sketch, cricoid_z, y, (
         (0, 0, 12, 14, 12, 2.0), (10, 0, 17, 16, 13, 2.0), (24, 0, 19, 19, 13, 1.9), (35, 1, 17, 18, 12, 2.0),

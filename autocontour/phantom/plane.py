@@ -1,4 +1,4 @@
-"""Where shapes are evaluated: planes of points, and only near each shape."""
+"""Evaluation of shapes on planes of points, limited to the neighbourhood of each shape."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 Distances = NDArray[np.float32]
 FAR = np.float32(1000.0)
-MARGIN_MM = 40.0  # how far around its box a shape is evaluated: more than any blend or offset
+MARGIN_MM = 40.0  # distance around its box within which a shape is evaluated: more than any blend or offset
 TINY = np.float32(1e-6)
 Window = tuple[slice, slice]
 
@@ -42,7 +42,7 @@ class Plane:
 
     @cached_property
     def known(self) -> dict[Shape, tuple[Window, Distances] | None]:
-        """What was already computed on the whole grid, of shapes that are `Shared`; None for those it does not meet."""
+        """Distances already computed on the whole grid for `Shared` shapes; None for shapes outside the plane."""
         return {}
 
     @property
@@ -52,7 +52,7 @@ class Plane:
 
     @cached_property
     def xyz(self) -> tuple[Distances, Distances, Distances]:
-        """LPS coordinates of the points, each broadcastable to `shape` and no larger than it must be."""
+        """LPS coordinates of the points, each broadcastable to `shape`, of minimal size."""
         x, y, z = (self._axis(row) for row in self.direction.tolist())
         return x, y, z
 
@@ -65,14 +65,14 @@ class Plane:
         return value.astype(np.float32)
 
     def window(self, box: NDArray[np.float64], margin_mm: float = MARGIN_MM) -> tuple[Window, Plane] | None:
-        """Return where in the grid `box` (low and high corner, LPS) may be, and that part; None if nowhere."""
+        """Return the window of the grid that may contain `box` (low and high corner, LPS), and that part, or None."""
         center, half = _project(box, self.direction)
         if abs(center[2] - self.w) > half[2] + margin_mm:
             return None
         return self.part(center.tolist(), (half + margin_mm).tolist())
 
     def part(self, center_uvw: list[float], half_uvw: list[float]) -> tuple[Window, Plane] | None:
-        """Return where the rectangle about a centre is in the grid, and that part; None if nowhere."""
+        """Return the window of the grid around a centre, and that part; None if empty."""
         left, right = self.u.searchsorted((center_uvw[0] - half_uvw[0], center_uvw[0] + half_uvw[0])).tolist()
         top, bottom = self.v.searchsorted((center_uvw[1] - half_uvw[1], center_uvw[1] + half_uvw[1])).tolist()
         if left >= right or top >= bottom:
@@ -91,18 +91,18 @@ def _project(
 
 
 class Shape(Protocol):
-    """What every shape can do."""
+    """Interface of all shapes."""
 
     @property
     def box(self) -> NDArray[np.float64]:
-        """(2, 3) low and high corner of a box that holds the shape, LPS."""
+        """(2, 3) low and high corner of a box that contains the shape, LPS."""
 
     def distance(self, plane: Plane) -> Distances:
-        """Signed distance, about, at every point of `plane`, negative inside."""
+        """Approximate signed distance at every point of `plane`, negative inside."""
 
 
 class Crowd:
-    """Many shapes, of which a plane meets few."""
+    """Many shapes, of which each plane intersects few."""
 
     def __init__(self, shapes: Sequence[Shape]) -> None:
         self.shapes = tuple(shapes)
@@ -112,7 +112,7 @@ class Crowd:
         self._projected: dict[bytes, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
 
     def near(self, plane: Plane, margin_mm: float) -> Iterator[tuple[int, Window, Plane]]:
-        """Yield index, window and part of the plane for every shape whose box, grown, the plane meets; in order."""
+        """Yield index, window and part of the plane for every shape whose enlarged box meets the plane."""
         key = plane.direction.tobytes()
         if key not in self._projected:
             self._projected[key] = _project(self._boxes, plane.direction)
@@ -134,7 +134,7 @@ class Crowd:
 
 
 def sample(shape: Shape, plane: Plane, margin_mm: float = MARGIN_MM) -> Distances:
-    """Evaluate `shape` near its box only and call everything else `FAR`."""
+    """Evaluate `shape` near its box only; all other points are `FAR`."""
     found = plane.window(shape.box, margin_mm)
     if found is None:
         return np.full(plane.shape, FAR, np.float32)

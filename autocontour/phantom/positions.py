@@ -1,4 +1,4 @@
-"""How a patient lies on the table (Patient Position, PS3.3 C.7.3.1.1.2)."""
+"""Patient positions (Patient Position, PS3.3 C.7.3.1.1.2)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def down_lps(position: str) -> NDArray[np.float64]:
 
 
 def direction_of(position: str, oblique_deg: float = 0.0) -> NDArray[np.float64]:
-    """Return the direction matrix (columns u, v, w) of an axial scan as the scanner's console shows it.
+    """Return the direction matrix (columns u, v, w) of an axial scan as on the scanner's console.
 
     Image columns run downwards; the slice normal runs to the head when the patient lies head first.
 

@@ -1,4 +1,4 @@
-"""What lies around the patient: the couch, a headrest, a thermoplastic mask."""
+"""Objects around the patient: the couch, a headrest, a thermoplastic mask."""
 
 from __future__ import annotations
 

@@ -28,18 +28,18 @@ def plane_of(geometry: VolumeGeometry, index: int, offset_mm: float = 0.0) -> Pl
 
 
 def render_plane(anatomy: Anatomy, props: Painting, plane: Plane, edge_mm: float) -> tuple[Distances, Distances]:
-    """Paint the patient's parts in order, cut them off at the skin, and put them before the couch and the air.
+    """Paint the patient's parts in order, clip them to the skin, and add the couch and the air.
 
     Parameters
     ----------
     anatomy
-        What is rendered.
+        The patient.
     props
-        What is not the patient: couch, headrest, mask.
+        Other objects: couch, headrest, mask.
     plane
         Where.
     edge_mm
-        The stretch over which a surface fades, as partial volume and the scanner's blur make it.
+        Width of the transition at a surface, from partial volume and the scanner's blur.
 
     Returns
     -------
@@ -115,7 +115,7 @@ def _polygon(points: NDArray[np.float64], starts: NDArray[np.uint32]) -> shapely
 
 
 def _valid(polygons: list[shapely.Polygon]) -> MultiPolygon:
-    """Keep what is no sliver, thinned to 0.01 mm."""
+    """Remove slivers and simplify to 0.01 mm."""
     shapes = shapely.simplify(shapely.make_valid(MultiPolygon(polygons)), 0.01)
     parts = [
         part

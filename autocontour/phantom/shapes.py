@@ -1,8 +1,8 @@
-"""Implicit shapes in patient mm: negative inside, positive outside, about the true distance near the surface.
+"""Implicit shapes in patient mm: negative inside, positive outside, approximately the true distance near the surface.
 
-Every shape is a function of position alone, so that a CT can be sampled from it with partial volume and contours can
-be taken from it in any plane, to any precision. Lengths are mm, axes LPS; what is far from a surface may be reported
-as `FAR`, which only means "well outside".
+Every shape is a function of position only, so that a CT can be sampled from it with partial volume and contours can be
+computed in any plane, to any precision. Lengths are in mm, axes are LPS; points far from a surface may have the value
+`FAR`, which only means that they are outside.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ class Tube:
     half_heights
         (n,) half height along z of the ribbon's core at each point; all 0 for a round tube.
     margin_mm
-        How far from the tube its distance matters: further than the next blend.
+        Largest distance from the tube that is used: more than the next blend.
     """
 
     points: NDArray[np.float64]
@@ -175,7 +175,7 @@ class _Cone:
     def distance(self, plane: Plane) -> Distances:
         along = self.stop - self.start
         flat = self.start_height > 0 or self.stop_height > 0
-        weight = along * (1, 1, 0) if flat else along  # a ribbon is measured across its path as seen from above
+        weight = along * (1, 1, 0) if flat else along  # the distance to a ribbon is computed in projection along z
         weight = weight / max(float(weight @ along), 1e-9)
         offset = [axis - np.float32(c) for axis, c in zip(plane.xyz, self.start, strict=True)]
         t = offset[0] * np.float32(weight[0]) + offset[1] * np.float32(weight[1]) + offset[2] * np.float32(weight[2])
@@ -190,7 +190,7 @@ class _Cone:
 
 @dataclass(frozen=True, eq=False)
 class HalfSpace:
-    """Everything on one side of a plane: inside where ``(p - point) · normal < 0``."""
+    """A half-space: inside where ``(p - point) · normal < 0``."""
 
     point: NDArray[np.float64]
     normal: NDArray[np.float64]

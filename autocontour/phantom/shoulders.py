@@ -10,7 +10,7 @@ from autocontour.phantom.sketch import FAT_HU, MUSCLE_HU, SIDES, Sketch, mirrore
 
 
 def paint_shoulder_muscles(sketch: Sketch) -> None:
-    """Paint the muscles around the shoulder, parted by fat, and the fat of axilla and neck's root."""
+    """Paint the muscles around the shoulder, separated by fat, and the fat of axilla and neck's root."""
     for side, _ in SIDES:
         for center, radii, tilt in (
             ((176, 30, -240), (44, 50, 62), (0, 0, 0)), ((86, -58, -262), (62, 16, 44), (0, 0, -22)),
@@ -29,7 +29,7 @@ def paint_shoulder_muscles(sketch: Sketch) -> None:
 
 
 def draw_apices(sketch: Sketch, blood_hu: float) -> dict[str, Shape]:
-    """Paint the lungs' apices, which the scan cuts, and the vessels between them."""
+    """Paint the lungs' apices, which the scan truncates, and the vessels between them."""
     sketch.paint(sketch.wavy(sketch.ellipsoid((0, -2, -290), (30, 46, 66)), 2.0, 30), FAT_HU)
     arch = [(-14, -26, -310), (-10, -26, -266), (2, -14, -250), (17, 16, -252), (20, 34, -276), (18, 38, -420)]
     for path, radius in ((arch, 12.0), ([(-24, -18, -222), (-26, -16, -320)], 8.0)):

@@ -1,4 +1,4 @@
-"""A pencil for anatomy: shapes are drawn in nominal millimetres and come out scaled and posed as the seed says."""
+"""Drawing of anatomy: shapes are given in nominal millimetres, and scaled and posed by the seed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Station = Sequence[float]
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """A piece of tissue: where `shape` is, the CT shows `level_hu`. Later parts cover earlier ones."""
+    """A piece of tissue: inside `shape` the CT has `level_hu`. Later parts cover earlier ones."""
 
     shape: Shape
     level_hu: float
@@ -36,7 +36,7 @@ class Painting:
 
     @cached_property
     def crowd(self) -> Crowd:
-        """The parts' shapes, ready to be looked up."""
+        """The shapes of the parts, as a `Field`."""
         return Crowd([part.shape for part in self.parts])
 
 
@@ -47,7 +47,7 @@ class Anatomy:
     Attributes
     ----------
     tissues
-        What the CT shows inside the skin.
+        The tissues inside the skin.
     truth
         TG-263 name → the structure.
     fillings
@@ -78,14 +78,14 @@ class Sketch:
         self.parts: list[Part] = []
 
     def vary(self, value: float, relative: float = 0.05) -> float:
-        """Return `value` varied by the seed, at most by twice `relative`."""
+        """Return `value` with a random variation of at most twice `relative`."""
         return value * (1 + relative * float(np.clip(self.rng.normal(), -2, 2)))
 
     def place(self, points: ArrayLike) -> NDArray[np.float64]:
-        """Turn nominal (n, 3) points into this patient's."""
+        """Convert nominal (n, 3) points to this patient's."""
         nominal = np.atleast_2d(np.asarray(points, dtype=np.float64))
         above = np.maximum(nominal[:, 2] - self._bend_from, 0.0)
-        above = above**2 / (above + 40.0)  # sets in softly
+        above = above**2 / (above + 40.0)  # starts smoothly
         bent = nominal.copy()
         bent[:, :2] += above[:, None] * self._bend
         return bent * self.scale
@@ -101,7 +101,7 @@ class Sketch:
         radii: tuple[float, float, float],
         tilt_deg: tuple[float, float, float] = (0.0, 0.0, 0.0),
     ) -> Ellipsoid:
-        """Draw an ellipsoid, turned about x, then y, then z."""
+        """Draw an ellipsoid, rotated about x, then y, then z."""
         axes = Rotation.from_euler("xyz", tilt_deg, degrees=True).as_matrix() if any(tilt_deg) else np.eye(3)
         return Ellipsoid(self.place(center)[0], np.array(radii) * self.scale, axes)
 
@@ -144,17 +144,17 @@ class Sketch:
 
 
 def tapered(stations: Sequence[Station], end_mm: float = 10.0) -> list[Station]:
-    """Let a loft of (z, x, y, half width, front, back, exponent) run out at both ends instead of being cut flat."""
+    """Let a loft of (z, x, y, half width, front, back, exponent) taper at both ends instead of ending flat."""
     rows = sorted(stations, key=lambda row: row[0])
     low, high = ([*row[:3], *(0.3 * size for size in row[3:6]), *row[6:]] for row in (rows[0], rows[-1]))
     return [[low[0] - end_mm, *low[1:]], *rows, [high[0] + end_mm, *high[1:]]]
 
 
 def union(*shapes: Shape, blend_mm: float = 0.0) -> Union:
-    """Join shapes."""
+    """Unite shapes."""
     return Union(shapes, blend_mm)
 
 
 def mirrored(point: tuple[float, float, float], side: int) -> tuple[float, float, float]:
-    """Return a point of the patient's left as it is (`side` 1) or on the right (-1)."""
+    """Return a point of the patient's left unchanged (`side` 1) or mirrored to the right (-1)."""
     return side * point[0], point[1], point[2]

@@ -18,7 +18,7 @@ CSF_HU, CORD_HU, DISC_HU, EPIDURAL_HU = 8, 38, 85, -20
 
 @dataclass(frozen=True)
 class Curve:
-    """Where the spine runs, from its lowest to its highest point (nominal mm).
+    """Course of the spine, from its lowest to its highest point (nominal mm).
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class Curve:
 
     @property
     def zs(self) -> list[float]:
-        """Heights at which lofts along the spine take a station."""
+        """Heights of the stations of lofts along the spine."""
         low, high = self.canal_zy[0][0], self.canal_zy[-1][0]
         return [float(z) for z in np.linspace(low, high, round((high - low) / 12) + 1)]
 
@@ -64,9 +64,9 @@ def draw_spine(sketch: Sketch, curve: Curve, *, canal_mm: tuple[float, float], c
     Parameters
     ----------
     sketch
-        What it is drawn into.
+        Receives the shapes.
     curve
-        Where the spine runs.
+        Course of the spine.
     canal_mm, cord_mm
         Half width and half depth.
     """

@@ -138,7 +138,7 @@ def _chest_wall(sketch: Sketch, surface: Shape, cavity: Shape) -> None:
 
 
 def _abdomen(sketch: Sketch, cavity: Shape, *, contrast: bool) -> tuple[list[Shape], Shape]:
-    """Paint the diaphragm's domes and what lies below them."""
+    """Paint the diaphragm's domes and the abdomen below them."""
     inside = Offset(cavity, -3.0)
     breath = float(sketch.rng.normal(0, 6))
     right = sketch.ellipsoid((-60, -4, -206 + breath), (82, 92, sketch.vary(90, 0.04)))
@@ -169,7 +169,7 @@ def _abdomen(sketch: Sketch, cavity: Shape, *, contrast: bool) -> tuple[list[Sha
 
 
 def _column(sketch: Sketch) -> Loft:
-    """Draw the spine with the muscles at its sides, where no lung or liver can be."""
+    """Draw the spine with the muscles at its sides, a region without lung or liver."""
     return sketch.loft([(z, 0, SPINE.y(z) - 8, 25, 30, 48, 2.4) for z in SPINE.zs])
 
 

@@ -22,7 +22,7 @@ def truth_structures(phantom: Phantom, ct: CTVolume, label: str = "TRUTH") -> St
             interpreted_type=find_term(name).interpreted_type,
             color_rgb=find_term(name).color_rgb,
             provenance=provenance,
-            description="Known exactly, not drawn",
+            description="Exact contours of a phantom",
         )
         for number, (name, contours) in enumerate(phantom.truth.items(), 1)
     )

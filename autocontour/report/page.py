@@ -1,4 +1,4 @@
-"""One HTML page with tables and pictures, whole in a single file, for people who would rather look than read."""
+"""An HTML page with tables and pictures, in a single file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from autocontour.base.files import write_atomically
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A table's row: its cells, and the colour of the structure it speaks of."""
+    """A table's row: its cells, and the colour of its structure."""
 
     cells: tuple[str, ...]
     color: str = ""
@@ -29,7 +29,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A PNG picture and the line under it."""
+    """A PNG picture and its caption."""
 
     png: bytes
     caption: str
@@ -48,7 +48,7 @@ def write_page(
     tables: Sequence[Table] = (),
     figures: Sequence[Figure] = (),
 ) -> None:
-    """Write the page; every text is escaped, and no patient's name belongs in any."""
+    """Write the page; every text is escaped, and must not contain a patient's name."""
     from jinja2 import Environment
 
     template = Environment(autoescape=True).from_string(

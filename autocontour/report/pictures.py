@@ -25,13 +25,13 @@ BONE_HU = (-500.0, 1300.0)
 WIDE_HU = (-1000.0, 600.0)
 
 LOWER, HIGHER = "RAF", "LPH"  # towards lower and higher LPS x, y, z
-LEFT_OR_TOP = "RAH"  # what a picture shows at its left or at its top
+LEFT_OR_TOP = "RAH"  # the patient's side at the left or top of a picture
 DPI = 100
 BORDER_PX = 26  # above and below the views, for title and legend
 
 
 class _View(NamedTuple):
-    """The plane coordinates (0 u, 1 v, 2 w) that run across and up a picture, and the one it looks along."""
+    """The plane coordinates (0 u, 1 v, 2 w) along a picture's two axes and its viewing direction."""
 
     across: int
     up: int
@@ -51,7 +51,7 @@ def render_slices(
     height_px: int = 480,
     labelled: Sequence[Structure] | None = None,
 ) -> bytes:
-    """Draw the slice, and the two planes across all slices, through one voxel, with outlines in their colours.
+    """Draw the axial, coronal and sagittal plane through one voxel, with outlines in their colours.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def render_slices(
 
 
 def middle_of(geometry: VolumeGeometry, drawn: Iterable[Contours]) -> tuple[int, int, int]:
-    """Return the voxel z, y, x in the middle of what is drawn: its middle slice, and the middle of its box there."""
+    """Return the voxel z, y, x in the middle of the structures: its middle slice, and the middle of its box there."""
     by_slice: dict[int, list[Any]] = {}
     for contours in drawn:
         for k, multi in contours.items():
@@ -127,7 +127,7 @@ def _coordinates_mm(geometry: VolumeGeometry, axis: int) -> NDArray[np.float64]:
 
 
 def _extent_mm(geometry: VolumeGeometry, axis: int) -> tuple[float, float]:
-    """Return where the voxels' outer edges lie along an axis."""
+    """Return the positions of the voxels' outer edges along an axis."""
     at, half = _coordinates_mm(geometry, axis), geometry.spacing_zyx_mm[2 - axis] / 2
     return float(at[0] - half), float(at[-1] + half)
 
@@ -139,7 +139,7 @@ def _proportion(geometry: VolumeGeometry, view: _View) -> float:
 
 
 def _letters(geometry: VolumeGeometry, axis: int) -> tuple[str, str]:
-    """Return the patient's sides towards which an axis falls and grows."""
+    """Return the patient's sides at the low and the high end of an axis."""
     along = geometry.direction[:, axis]
     nearest = int(np.abs(along).argmax())
     low, high = LOWER[nearest], HIGHER[nearest]
@@ -147,7 +147,7 @@ def _letters(geometry: VolumeGeometry, axis: int) -> tuple[str, str]:
 
 
 def _show_ct(axes: Axes, ct: CTVolume, view: _View, at: tuple[int, int, int], window_hu: tuple[float, float]) -> None:
-    """Show the plane of the CT, turned as pictures usually are, with letters and position."""
+    """Show the plane of the CT in radiological orientation, with letters and position."""
     index = at[2 - view.through]
     plane: NDArray[np.int16] = np.take(ct.hu, index, axis=2 - view.through)
     if view.up == 2:  # slices may lie unevenly
@@ -176,7 +176,7 @@ def _show_ct(axes: Axes, ct: CTVolume, view: _View, at: tuple[int, int, int], wi
 def _show_outline(
     axes: Axes, geometry: VolumeGeometry, view: _View, at: tuple[int, int, int], structure: Structure
 ) -> None:
-    """Draw where a structure meets the plane."""
+    """Draw the intersection of a structure with the plane."""
     if view.through == 2:
         shape = structure.contours.get(at[0])
     else:
@@ -190,7 +190,7 @@ def _show_outline(
 
 
 def _cut(contours: Contours, geometry: VolumeGeometry, view: _View, at_mm: float) -> shapely.MultiPolygon | None:
-    """Cut a structure across its slices; each slice stands for the stretch half way to its neighbours."""
+    """Cut a structure across its slices; each slice extends half way to its neighbours."""
     if not contours:
         return None
     slices = np.array(list(contours))

@@ -1,1 +1,1 @@
-"""The self-test, the demonstration, and the rehearsal both run."""
+"""The self-test, the demonstration, and the phantom run that both use."""

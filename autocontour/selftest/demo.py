@@ -1,4 +1,4 @@
-"""The main job on two real patients: CT series in, structure set out, compared with what a clinic drew."""
+"""The main job on two real patients: from CT series to structure set, compared with the clinic's contours."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ class DemoPatient:
     name
         Of the patient in OpenKBP.
     ct, drawn, clinical
-        As read back from their DICOM files.
+        As read from the written DICOM files.
     compared
-        Each clinical contour (A) against the drawn one (B); an organ that was not drawn is left out.
+        Comparison of each clinical contour (A) with the drawn one (B); an organ that was not drawn is left out.
     """
 
     name: str
@@ -68,12 +68,12 @@ def run_demo(folder: Path, job: Job, patients: Sequence[str] = PATIENTS) -> tupl
     Returns
     -------
     page, patients
-        The page's path and what it shows.
+        Path of the page, and the patients on it.
 
     Raises
     ------
     OutputError
-        ``AC-OUT-002`` if the folder holds something.
+        ``AC-OUT-002`` if the folder is not empty.
     """
     if folder.exists() and any(folder.iterdir()):
         raise OutputError("AC-OUT-002", file=shown_path(folder))
@@ -86,8 +86,8 @@ def run_demo(folder: Path, job: Job, patients: Sequence[str] = PATIENTS) -> tupl
             "Planning CTs of two patients from OpenKBP (MIT licence), at the resolution in which they were published. "
             "Each was written as a DICOM CT series and contoured; its structure set was checked and read back. "
             "The tables compare it with the contours that the patient's clinic drew (white in the pictures).",
-            "No network was trained on these patients. Two patients show what a result looks like, not how good the "
-            "program is: for that, see the model card. Every contour must be reviewed before use.",
+            "No network was trained on these patients. Two patients show what a result looks like, not the "
+            "accuracy in general: see the model card. Every contour must be reviewed before use.",
         ],
         tables=[_table(patient) for patient in done],
         figures=[figure for patient in done for figure in _figures(patient)],

@@ -1,4 +1,4 @@
-"""The whole job on a phantom, from DICOM files to DICOM file, and how close it comes to the truth."""
+"""The main job on a phantom, from DICOM files to a DICOM file, compared with the true contours."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ class Rehearsal:
     Attributes
     ----------
     ct
-        As read back from its files.
+        As read from its files.
     drawn
-        As read back from the RTSTRUCT that was written.
+        As read from the written RTSTRUCT.
     truth
         The phantom's own contours.
     compared
-        Each truth (A) against what was drawn (B); a structure without its partner is left out.
+        Comparison of each true contour (A) with the drawn one (B); structures without a counterpart are left out.
     report
-        What the main job reported.
+        The report of the main job.
     """
 
     site: str

@@ -1,4 +1,4 @@
-"""Whether this installation is sound: the job on two small phantoms, against what it gave when it was released."""
+"""Check of this installation: the main job on two small phantoms, compared with the results of the release."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ SPACING_ZYX_MM = (3.0, 2.0, 2.0)
 SHAPE_ZYX = (90, 256, 256)
 SITES: tuple[Site, ...] = ("head-neck", "thorax")
 RULE_TOLERANCE, NETWORK_TOLERANCE = 0.01, 0.05
-"""In DSC. Other processors round otherwise, and networks run in the precision that a processor or GPU offers; a shift
-of a voxel costs every organ but the largest more than the rules' tolerance."""
+"""In DSC. Processors differ in rounding, and networks run in the precision that a processor or GPU offers; a shift by
+one voxel changes the DSC of all but the largest organs by more than the rules' tolerance."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at: what was expected, what was found, and whether they agree."""
+    """One check: the expected value, the value found, and whether they agree."""
 
     site: str
     structure: str
@@ -36,7 +36,7 @@ class Check:
 
     @property
     def passed(self) -> bool:
-        """Whether the structure is there just if it was expected, and as good."""
+        """Whether the structure is drawn if and only if it is expected, with the expected DSC."""
         if self.expected_dsc is None or self.found_dsc is None:
             return False
         return abs(self.expected_dsc - self.found_dsc) <= self.tolerance
@@ -56,8 +56,8 @@ class Check:
 def run_selftest(job: Job) -> list[Check]:
     """Contour the phantoms and compare each structure's DSC with the recorded one.
 
-    A structure that is missing, or drawn though it is not expected, fails its check; any error of the main job is
-    raised as it is. What a package of the user's own draws is not judged: nothing is recorded of it.
+    A structure that is missing, or drawn though it is not expected, fails its check; errors of the main job are raised
+    unchanged. What a package of the user's own draws is not judged: nothing is recorded of it.
     """
     expected = json.loads(EXPECTED.read_text(encoding="utf-8"))
     found: dict[str, dict[str, float]] = {}
@@ -83,13 +83,13 @@ def run_selftest(job: Job) -> list[Check]:
 
 
 def record_expectation(job: Job) -> None:
-    """Write what the job gives now as what is expected of it; for a release, after looking at the pictures."""
+    """Write the current results as the expected ones; for a release, after a visual check of the pictures."""
     found = {rehearsal.site: _dsc_by_structure(rehearsal) for rehearsal in rehearse_all(job)}
     EXPECTED.write_text(json.dumps(found, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def rehearse_all(job: Job) -> Iterator[Rehearsal]:
-    """Rehearse the job on each of the selftest's phantoms, in a folder that is removed."""
+    """Run the job on each of the selftest's phantoms, in a temporary folder."""
     with tempfile.TemporaryDirectory(prefix="autocontour-selftest-") as folder:
         for site in SITES:
             yield rehearse(

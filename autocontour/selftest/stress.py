@@ -1,7 +1,8 @@
-"""The stress suite: the main job on phantoms scanned, stored and damaged in many ways, each outcome judged.
+"""The stress suite: the main job on phantoms scanned, stored and damaged in many ways.
 
 A trial is *held* when every structure is about as good as on the plain phantom, *refused* when the job stops with an
-error, and *warned* when a structure is worse or missing and a finding says so. Anything else is *silent*, which fails.
+error, and *warned* when a structure is worse or missing and a finding reports it. Anything else is *silent*, which
+fails.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ Voxels = NDArray[np.int16]
 
 
 class Outcome(StrEnum):
-    """What became of a trial."""
+    """Outcome of a trial."""
 
     HELD = "held"
     WARNED = "warned"
@@ -70,7 +71,7 @@ class Result:
 
 @dataclass(frozen=True, eq=False)
 class Scan:
-    """A phantom as it is to be written: voxels, geometry, the true contours, and what is then done to its files."""
+    """A phantom to be written: voxels, geometry, the true contours, and later changes to its files."""
 
     hu: Voxels
     geometry: VolumeGeometry
@@ -96,7 +97,7 @@ class Scan:
         return replace(self, hu=self.hu[box.slices].copy(), geometry=self.geometry.cropped(box), truth=kept)
 
     def with_files(self, *damage: Callable[[Path], None]) -> Scan:
-        """Return the scan with something done to its folder after it is written."""
+        """Return the scan with a change to its folder after it is written."""
         return replace(self, damage=(*self.damage, *damage))
 
 
@@ -111,7 +112,7 @@ class Trial:
 
 @dataclass
 class Bench:
-    """The phantoms, each built once, and how good the plain ones come out."""
+    """The phantoms, each built once, and the results of the plain ones."""
 
     built: dict[tuple[object, ...], Scan] = field(default_factory=dict)
     plain: dict[Site, dict[str, float]] = field(default_factory=dict)
@@ -122,7 +123,7 @@ class Bench:
         position: str = "HFS",
         spacing_zyx_mm: tuple[float, float, float] = SPACING_ZYX_MM,
     ) -> Scan:
-        """Return a phantom whose scan covers the same stretch at any slice spacing."""
+        """Return a phantom whose scan has the same length at any slice spacing."""
         key = site, position, spacing_zyx_mm
         if key not in self.built:
             slices = round(SHAPE_ZYX[0] * SPACING_ZYX_MM[0] / spacing_zyx_mm[0])
@@ -143,14 +144,14 @@ class Bench:
 
 @dataclass(frozen=True)
 class Drawn:
-    """What the job drew on a trial's files: DSC by structure, and the findings by what they are about."""
+    """The result of the job on a trial's files: DSC by structure, and the findings by their subject."""
 
     dsc: Mapping[str, float]
     findings: tuple[Finding, ...]
 
 
 def run_stress(job: Job, groups: frozenset[str] = frozenset()) -> list[Result]:
-    """Run every trial, or those of some groups, and judge each.
+    """Run every trial, or those of some groups, and assess each.
 
     Returns
     -------
@@ -163,7 +164,7 @@ def run_stress(job: Job, groups: frozenset[str] = frozenset()) -> list[Result]:
 
 
 def judge(trial: Trial, bench: Bench) -> Result:
-    """Run the main job on a trial and compare what it drew with the truth."""
+    """Run the main job on a trial and compare its contours with the true ones."""
     with tempfile.TemporaryDirectory(prefix="autocontour-stress-") as folder:
         scan = trial.make()
         try:
@@ -176,7 +177,7 @@ def judge(trial: Trial, bench: Bench) -> Result:
 
 
 def _judge_drawn(trial: Trial, scan: Scan, drawn: Drawn, plain: Mapping[str, float]) -> Result:
-    """Judge what was drawn: a structure that is worse than plain, missing or out of place needs a finding."""
+    """Assess the contours: a structure worse than on the plain phantom, missing or misplaced needs a finding."""
     warned = [finding for finding in drawn.findings if finding.severity >= Severity.WARN]
     about_all = {f.code for f in warned if f.code.startswith(("AC-CT", "AC-US"))}
     codes, silent = set(about_all), []
@@ -203,7 +204,7 @@ def _judge_drawn(trial: Trial, scan: Scan, drawn: Drawn, plain: Mapping[str, flo
 
 
 def _contour(scan: Scan, folder: Path) -> Drawn:
-    """Write the scan, damage its files, run the main job and measure what was drawn against the truth."""
+    """Write the scan, damage its files, run the main job and compare its contours with the true ones."""
     described = SeriesDescription("PHANTOM^STRESS", "STRESS", scan.position, uid_seed="stress")
     write_ct_series(scan.hu, scan.geometry, folder / "CT", described)
     for harm in scan.damage:
@@ -225,7 +226,7 @@ def _contour(scan: Scan, folder: Path) -> Drawn:
 
 
 def _on_slices_of(ct: CTVolume, geometry: VolumeGeometry, contours: Contours) -> Contours:
-    """Return true contours by the slices of the CT as it was read, matched by position."""
+    """Return true contours by slice of the CT that was read, matched by position."""
     at = {round(float(w), 1): index for index, w in enumerate(ct.geometry.slice_positions_mm)}
     places = ((at.get(round(float(geometry.slice_positions_mm[k]), 1)), shape) for k, shape in contours.items())
     return {index: shape for index, shape in places if index is not None}
