@@ -1,8 +1,8 @@
-# Two commands do everything on a bare machine:  make demo   make test
+# Set-up on a new machine:  make demo   make test
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Statements that the tests must run, in %: outside the viewer, and within it.
+# Required statement coverage in %: outside the viewer, and of the viewer.
 FLOOR := 97
 GUI_FLOOR := 85
 
@@ -24,12 +24,12 @@ check: $(VENV)/ready tree
 	cd build/tree && $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml -p autocontour
 	cd build/tree && $(CURDIR)/$(BIN)/lint-imports --config $(CURDIR)/pyproject.toml
 
-# One package as the wheel lays it out, by links, for the tools that want to see it whole.
+# The package with the layout of the wheel, as links, for tools that need it.
 tree:
 	@mkdir -p build/tree/autocontour && find build/tree/autocontour -type l -delete
 	@ln -s $(CURDIR)/autocontour/* $(addprefix $(CURDIR)/,gui models rtstruct qa) build/tree/autocontour/
 
-# What the viewer says in other languages: find its words, update gui/translations, compile.
+# Translations of the viewer: collect its texts, update gui/translations, compile.
 translations: $(VENV)/ready
 	$(BIN)/python installer/translations.py
 

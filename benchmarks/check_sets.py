@@ -1,8 +1,8 @@
-"""How often the checks of a structure set find a planted fault, and how often they warn about a clinical set.
+"""Sensitivity of the checks of a structure set to simulated faults, and their warnings on clinical sets.
 
-``python benchmarks/check_sets.py OPENKBP_FOLDER [--patients N] [--dicom FOLDER]``. Contours are checked as they
-are, then with one fault each (seed 1 decides which structure). With ``--dicom``, a folder of ``NAME/ct``, the sides of
-whole thorax CTs are checked too, as they are and mirrored.
+``python benchmarks/check_sets.py OPENKBP_FOLDER [--patients N] [--dicom FOLDER]``. Contours are checked unchanged, then
+with one fault each (seed 1 selects the structure). With ``--dicom``, a folder of ``NAME/ct``, the sides of whole thorax
+CTs are checked too, unchanged and mirrored.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def main() -> None:
 
 
 def check_sides_of(folder: Path) -> None:
-    """Print how far left of the spine the tissue between the lungs lies, as the CT is and mirrored."""
+    """Print the distance of the tissue between the lungs to the left of the spine, for the CT and its mirror image."""
     for path in sorted(folder.glob("*/ct")):
         for series in planning_cts(scan_folder(path, Job())):
             ct = read_ct(series, Job())

@@ -1,7 +1,7 @@
-"""Contouring: time of every conversion for 30 organs at 512×512×150, beside what others take for the same work.
+"""Contouring: time of every conversion for 30 organs at 512×512×150, compared with other libraries.
 
-Run with `python benchmarks/contouring.py`. Every line says the milliseconds and the ratio to its yardstick, measured
-in the same run.
+Run with `python benchmarks/contouring.py`. Every line contains the milliseconds and the ratio to its reference,
+measured in the same run.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Organ:
 
 
 def make_organs(count: int = 30) -> list[Organ]:
-    """Lumpy ellipsoids from a whole body down to a lens, every fifth one hollow."""
+    """Uneven ellipsoids from the size of a body to that of a lens, every fifth one hollow."""
     rng = np.random.default_rng(5)
     sizes = np.geomspace(190.0, 4.0, count)
     return [_make_organ(rng, size, hollow=number % 5 == 1) for number, size in enumerate(sizes)]
@@ -69,7 +69,7 @@ def _make_organ(rng: np.random.Generator, size: float, *, hollow: bool) -> Organ
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Processor time, best of a few runs; everything here is one thread, and other programs do not count."""
+    """Processor time, best of a few runs; all functions use one thread, and other programs have no influence."""
     taken = []
     for _ in range(REPEATS):
         start = time.process_time()
@@ -110,7 +110,7 @@ def itk_margin(organs: list[Organ]) -> None:
 
 
 def measure_margins() -> None:
-    """Margins of a ball: seconds, and how far the areas of the sections lie from the true ones, as a radius."""
+    """Margins of a ball: seconds, and the error of the areas of the sections, as a radius."""
     positions = GEOMETRY.slice_positions_mm - GEOMETRY.slice_positions_mm.mean()
     squares = 60.0**2 - positions**2
     ball = {

@@ -1,18 +1,18 @@
-"""Mutated CT files: only our errors, no silent difference from an independent reading, nothing slow or large.
+"""Mutated CT files: error codes, silent differences from an independent reading, time and memory.
 
     python benchmarks/fuzz_ct.py CT_FOLDER [--count 5000] [--seed 0]
 
-Each round takes up to four neighbouring slices of a series in the folder, mutates one of them or all, and puts them
-through everything that reads CT files: the scan, the checks, the voxels and the full dataset. Most mutations know the
-structure of the file: lengths, VRs, dropped, swapped and duplicated elements, sequences, character sets, values, the
+Each round takes up to four neighbouring slices of a series in the folder, mutates one of them or all, and passes them
+to all functions that read CT files: the scan, the checks, the voxels and the full dataset. Most mutations are
+structure-aware: lengths, VRs, dropped, swapped and duplicated elements, sequences, character sets, values, the
 description of the pixels and the pixel data. The result is compared with a reading by pydicom and numpy alone, and
 with the slices before the mutation.
 
 A round is silent if one CT was read without a finding of at least WARN that the unmutated slices have not, and its
 UIDs, positions or Hounsfield units are neither those of the independent reading nor those of the unmutated slices.
 
-Prints what came of the rounds, the slowest in seconds of processor time, which a busy machine does not stretch, and
-the growth of memory; exit code 1 after a silent round, an error that is not ours, a round longer than a second, or
+Prints the outcomes of the rounds, the slowest in seconds of processor time, which is independent of other load, and the
+growth of memory; exit code 1 after a silent round, another error, a round longer than a second, or
 more than 1 GiB.
 """
 
@@ -55,7 +55,7 @@ DESCRIPTION = ("0010", "0011", "0100", "0101", "0102", "0103", "0120", "1052", "
 
 @dataclass(frozen=True)
 class Element:
-    """Where one element of an explicit little endian file lies."""
+    """Position of one element in an explicit little endian file."""
 
     tag: tuple[int, int]
     vr: bytes
@@ -70,7 +70,7 @@ class Element:
 
 
 def find_elements(data: bytes) -> list[Element]:
-    """Return the top-level elements of an explicit little endian file, as far as they can be followed."""
+    """Return the top-level elements of an explicit little endian file, up to the first that cannot be parsed."""
     found, at = [], 132 if data[128:132] == b"DICM" else 0
     while at + 12 <= len(data):
         vr = data[at + 4 : at + 6]
@@ -233,7 +233,7 @@ MUTATIONS: dict[str, Mutation] = {
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """What one reader makes of a folder."""
+    """The result of reading a folder."""
 
     uids: tuple[str, ...]
     origins_mm: np.ndarray[Any, Any]
@@ -289,7 +289,7 @@ def _plain_hu(one: pydicom.Dataset) -> np.ndarray[Any, Any]:
 
 @dataclass(frozen=True, eq=False)
 class Round:
-    """What the program makes of a folder: a reading with its warnings, or the code of a refusal."""
+    """The result of the program for a folder: a reading with its warnings, or the code of an error."""
 
     outcome: str
     reading: Reading | None = None
@@ -297,7 +297,7 @@ class Round:
 
 
 def read_everything(folder: Path) -> Round:
-    """Put the files of a folder through all that reads them."""
+    """Pass the files of a folder to all functions that read them."""
     for file in folder.iterdir():
         try:
             dataset = read_dataset(file)
@@ -361,7 +361,7 @@ def mutate(files: Sequence[bytes], rng: random.Random) -> tuple[list[bytes], str
 
 
 def is_silent(mutated: Round, sound: Round, folder: Path) -> bool:
-    """Whether the round gave another CT without a word."""
+    """Whether the round gave another CT without a warning."""
     if mutated.reading is None or mutated.warnings - sound.warnings:
         return False
     if sound.reading is not None and mutated.reading.agrees(sound.reading):

@@ -1,10 +1,10 @@
-"""What each flavour of the installation takes on the disk, and what starting it costs.
+"""Disk size and start-up time of each flavour of the installation.
 
 python benchmarks/install_size.py [--flavours plain,gui,train]
 
-The wheel is built and installed with its dependencies into an environment of its own for each flavour; pip and
-setuptools, which every environment has, are not counted. The size of torch depends on the build that the package index
-offers for this machine.
+The wheel is built and installed with its dependencies into a separate environment for each flavour; pip and
+setuptools, which every environment has, are not counted. The size of torch depends on the build in the package index
+for this machine.
 """
 
 from __future__ import annotations

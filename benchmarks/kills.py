@@ -1,9 +1,11 @@
 """kill −9 and full disks: ``python benchmarks/kills.py [KILLS] [SEED]``.
 
-1. `contour` is killed at random moments: the result is whole or absent, and nothing is left that a folder watcher would
-   take for DICOM or NIfTI.
-2. `contour` writes to disks of many sizes (tmpfs as root, else a file size limit): a code, nothing half written.
-3. A case is edited on such disks: a change that is refused is not made; what was made is there once there is room.
+1. `contour` is killed at random moments: the result is complete or absent, and no file remains that a folder watcher
+would take for DICOM or NIfTI.
+2. `contour` writes to disks of many sizes (tmpfs as root, else a file size limit): an error with a code, and no
+incomplete file.
+3. A case is edited on such disks: a refused change is not made; changes that were made are on the disk after space is
+freed.
 """
 
 from __future__ import annotations
@@ -52,13 +54,13 @@ def prepare(root: Path) -> tuple[Path, Path]:
 
 
 def contour(source: Path, output: Path) -> int:
-    """Run the command in silence and return its exit code."""
+    """Run the command without output and return its exit code."""
     with Path(os.devnull).open("w") as silence, redirect_stdout(silence), redirect_stderr(silence):
         return main(["contour", str(source), "-o", str(output), "--structures", *STRUCTURES, "--force"])
 
 
 def forked(work: Callable[[], int]) -> int:
-    """Start `work` in a process of its own that has everything imported; return its number."""
+    """Start `work` in a separate process with all modules imported; return its number."""
     child = os.fork()
     if child == 0:
         os._exit(work())
@@ -66,7 +68,7 @@ def forked(work: Callable[[], int]) -> int:
 
 
 def check_result(output: Path, ct: CTVolume) -> str:
-    """Return whether the result is whole or absent; raise if it is neither, or if there is litter."""
+    """Return whether the result is complete or absent; raise if it is neither, or if other files remain."""
     folder = output.parent if output.suffix else output
     files = [path for path in folder.rglob("*") if path.is_file()] if folder.exists() else []
     litter = [path.name for path in files if path.name.startswith(".") and path.suffix in IMPORTED]
@@ -95,7 +97,7 @@ def kill_contour(source: Path, output: Path, ct: CTVolume, kills: int, rng: rand
         child = forked(lambda: contour(source, output))
         if count % 2:
             time.sleep(rng.uniform(0, 1.1 * whole_s))
-        else:  # from the first sight of a file on
+        else:  # after the first file appears
             until = time.perf_counter() + 3 * whole_s
             while not any(folder.glob(".*")) and not any(folder.glob("*")) and time.perf_counter() < until:
                 time.sleep(0.0005)
@@ -112,7 +114,7 @@ def kill_contour(source: Path, output: Path, ct: CTVolume, kills: int, rng: rand
 
 @contextmanager
 def disk(root: Path, size: int) -> Iterator[Path]:
-    """Give a disk of `size` bytes; without the right to mount, a limit of the size of every file."""
+    """Provide a disk of `size` bytes; without permission to mount, a limit of the size of every file."""
     folder = root / "disk"
     folder.mkdir(exist_ok=True)
     mount = ["mount", "-t", "tmpfs", "-o", f"size={max(size, 4096)}", "tmpfs", str(folder)]
@@ -152,7 +154,7 @@ def fill_by_contour(source: Path, name: str, ct: CTVolume, root: Path, sizes: ra
 
 
 def fill_by_case(root: Path, sizes: range) -> Counter[str]:
-    """Edit a case on disks of every size; what is in memory when it ends is what is there with room again."""
+    """Edit a case on disks of every size; the state in memory at the end must be on the disk after space is freed."""
     seen: Counter[str] = Counter()
     for size in sizes:
         with disk(root, size) as folder:
@@ -178,7 +180,7 @@ def _edit_until_full(folder: Path) -> str:
                 steps += 1
             except AutoContourError as error:
                 refused[error.code] += 1
-                # The script takes a snapshot after some steps: that alone may fail when the step is made.
+                # The script takes a snapshot after some steps: only the snapshot may fail if the step is made.
                 was_made = case.state is not before
                 if was_made and error.code != "AC-OUT-001":
                     raise RuntimeError(f"step {step} was made and refused") from error
@@ -204,7 +206,7 @@ def _edit_until_full(folder: Path) -> str:
 
 
 def run(kills: int, seed: int) -> None:
-    """Do all of it and print what was seen."""
+    """Run all parts and print the outcomes."""
     rng = random.Random(seed)
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)

@@ -1,9 +1,9 @@
-"""Loading a CT folder: ours against SimpleITK's ImageSeriesReader and against plainly reading the bytes.
+"""Loading a CT folder: comparison with SimpleITK's ImageSeriesReader and with reading the bytes only.
 
     python benchmarks/load_ct.py CT_FOLDER [--repeats 7]
 
-All take turns on the same files in one run; the figures are medians and their ratios. The last line is the share of
-the checks that look at voxels in our loading, in processor time, which a busy machine does not stretch.
+All take turns on the same files in one run; the figures are medians and their ratios. The last line is the fraction of
+loading spent in the checks of voxels, in processor time, which is independent of other load.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def load_ours(folder: Path) -> None:
 
 
 def check_share(folder: Path, repeats: int) -> float:
-    """Return the share of processor time that the checks of voxels take in loading a folder."""
+    """Return the fraction of the processor time of loading a folder that is spent in the checks of voxels."""
     loading, checking = [], []
     for _ in range(repeats):
         start = time.process_time()

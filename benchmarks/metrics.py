@@ -1,7 +1,9 @@
-"""Metrics: 30 pairs of masks at 512×512×150, beside SimpleITK's filters and surface-distance on the same masks.
+"""Metrics: 30 pairs of masks at 512×512×150, compared with SimpleITK's filters and surface-distance on the same masks.
 
-Run with `python benchmarks/metrics.py`. Every line says the seconds and our ratio to that yardstick, measured in the
-same run. SimpleITK gets each pair cut to its joint box, as ours does itself; both yardsticks give Dice, HD95, mean
+Run with `python benchmarks/metrics.py`. Every line contains the seconds and the ratio of autocontour to that library,
+measured in the same run. SimpleITK gets each pair cut to its joint box, as autocontour does internally; both libraries
+compute Dice,
+HD95, mean
 surface distance and surface DSC (SimpleITK between border voxels), no added path length, no centroid.
 """
 
@@ -25,7 +27,7 @@ Mask = np.ndarray
 
 
 def make_pairs() -> Iterator[tuple[Mask, Mask]]:
-    """Ellipsoids from a body down to a lens, and the same redrawn with errors of about 2 mm."""
+    """Ellipsoids from the size of a body to that of a lens, and copies with errors of about 2 mm."""
     rng = np.random.default_rng(7)
     for size_mm in np.geomspace(190.0, 4.0, PAIRS):
         radii = np.minimum(size_mm * rng.uniform(0.6, 1.0, 3) / SPACING_ZYX_MM, (68, 190, 235))

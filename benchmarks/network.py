@@ -1,9 +1,9 @@
-"""The networks on a whole head-and-neck CT: seconds and memory of every stage, OpenVINO against torch.
+"""The networks on a whole head-and-neck CT: seconds and memory of every stage, OpenVINO and torch.
 
 python benchmarks/network.py [--package NAME] [--slices 134] [--devices cpu,torch-cpu]
 
-The CT is a phantom of 512 × 512 voxels of 0.98 mm, 3 mm apart. Every device runs in a process of its own, twice: the
-second run is what a user sees from the second patient on. Peak memory is the whole process with the CT in it.
+The CT is a phantom of 512 × 512 voxels of 0.98 mm, 3 mm apart. Every device runs in a separate process, twice: the
+second run corresponds to the second and later patients. Peak memory is the whole process with the CT in it.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def report(device: str, result: dict) -> None:
 
 
 def compare_windows(name: str) -> None:
-    """Time the windows of each stage, both runtimes by turns, and print the ratio of the medians."""
+    """Time the windows of each stage, alternating between the runtimes, and print the ratio of the medians."""
     package = find_package(name)
     for role, stage in package.stages.items():
         shape = (WINDOWS, len(stage.intensity_windows_hu), *stage.window_zyx)

@@ -1,13 +1,13 @@
-"""Our networks against nnU-Net v2's own predictor on the same CT, at the same spacing and with as many structures.
+"""The networks compared with nnU-Net v2's predictor on the same CT, with the same spacing and number of structures.
 
 nnU-Net plans its default 3D network (``3d_fullres``, 8 GB) for a dataset of the segmenter's spacing and a neck's size,
-and predicts with random weights: speed does not depend on them. Needs an environment of its own:
+and predicts with random weights: speed does not depend on them. Needs a separate environment:
 
     python -m venv nnunet && nnunet/bin/pip install nnunetv2 -e ".[train]"
     nnunet/bin/python benchmarks/nnunet.py [--package NAME] [--mirroring]
 
-``--mirroring`` is nnU-Net's default test-time augmentation, eight passes; without it nnU-Net does one. Besides the
-wall clock the processor's time is printed, which other work on the computer touches less.
+``--mirroring`` is nnU-Net's default test-time augmentation, eight passes; without it nnU-Net does one. The processor
+time is printed as well; it depends less on other load.
 """
 
 from __future__ import annotations

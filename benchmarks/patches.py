@@ -1,4 +1,4 @@
-"""How long a training patch takes to draw and vary: ours against a chain of MONAI's transforms that varies as much.
+"""Time to sample and augment a training patch, compared with a chain of equivalent MONAI transforms.
 
 python benchmarks/patches.py --data ../shared/data/openkbp
 """

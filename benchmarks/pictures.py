@@ -1,9 +1,9 @@
-"""A page of pictures of contours on real CTs: three views through the middle, and the slices that came out worst.
+"""A page of pictures of contours on real CTs: three views through the middle, and the worst slices.
 
-``python benchmarks/pictures.py DICOM_FOLDER OUTPUT_FOLDER [--openkbp FOLDER]`` takes every folder that holds ``ct/``,
+``python benchmarks/pictures.py DICOM_FOLDER OUTPUT_FOLDER [--openkbp FOLDER]`` uses every folder that contains ``ct/``,
 with ``rtstruct.dcm`` beside it if there is one, and a dozen heads of the research set. Worst are the slices on which a
-drawn structure and its clinical contour agree least. Keep the output out of the repository: some sets may not be passed
-on.
+drawn structure and its clinical contour agree least. Keep the output out of the repository: some data sets may not be
+redistributed.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ HEIGHT_PX = 560
 
 
 def draw(ct: CTVolume) -> list[Structure]:
-    """Draw every structure that the rules know, in its usual colour."""
+    """Draw every structure that has a rule, in its default colour."""
     drawings = draw_structures(ct, SHOWN, Job())
     return [
         Structure(name, number, drawing.contours, color_rgb=find_term(name).color_rgb)
@@ -75,7 +75,7 @@ def worst_slices(ct: CTVolume, drawn: list[Structure], clinical: list[Structure]
 
 
 def slice_dsc(drawn: Structure, clinical: Structure) -> Iterator[tuple[float, int]]:
-    """Yield DSC and slice wherever there is more than a crumb of either."""
+    """Yield DSC and slice wherever either area is large enough."""
     nothing = shapely.MultiPolygon()
     for k in sorted({*drawn.contours, *clinical.contours}):
         ours, theirs = drawn.contours.get(k, nothing), shapely.make_valid(clinical.contours.get(k, nothing))

@@ -1,6 +1,6 @@
-"""Record what `autocontour selftest` expects, for a release: ``python benchmarks/record_selftest.py``.
+"""Record the expected results of `autocontour selftest`, for a release: ``python benchmarks/record_selftest.py``.
 
-Look at the demo's pictures first: what is recorded here is what every site's installation is held to.
+Check the demo's pictures first: every installation is compared with the results recorded here.
 """
 
 from __future__ import annotations

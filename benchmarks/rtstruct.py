@@ -1,9 +1,10 @@
-"""Thirty masks to a structure set and back at 512×512×150, beside rt-utils on the same series.
+"""Thirty masks to a structure set and back at 512×512×150, compared with rt-utils on the same series.
 
     python benchmarks/rtstruct.py
 
-Every line says seconds and our ratio to rt-utils, measured in the same run. rt-utils neither validates nor reads back
-what it wrote, so writing is timed without and with that. Loading the CT counts for neither. Both readers read the same
+Every line contains seconds and the ratio of autocontour to rt-utils, measured in the same run. rt-utils does not
+validate or read back its output, so writing is timed without and with that. Loading the CT is not included. Both
+readers read the same
 files and return one full-size mask per structure.
 """
 
@@ -36,7 +37,7 @@ Masks = Mapping[str, np.ndarray]
 
 
 def make_masks() -> Masks:
-    """Rippled ellipsoids from a body down to a lens; every third is a shell, as a wall or a body with cavities is."""
+    """Undulating ellipsoids from the size of a body to that of a lens; every third is a shell."""
     rng, masks = np.random.default_rng(3), {}
     for number, size_mm in enumerate(np.geomspace(200.0, 5.0, STRUCTURES)):
         radii = np.minimum(size_mm * rng.uniform(0.6, 1.0, 3) / (3.0, 1.0, 1.0), (70, 200, 240))

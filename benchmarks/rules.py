@@ -1,8 +1,8 @@
 """Structures drawn without training: agreement with clinical contours, seconds and peak memory.
 
-``python benchmarks/rules.py DICOM_FOLDER [--slices 800] [--against CHECKOUT]`` takes every folder that holds ``ct/``
-and ``rtstruct.dcm``. DSC is of areas over the slices that have a clinical contour. Beside the seconds stands their
-ratio to reading the same CT, of the same run; with ``--against`` also the ratio to the rules of another checkout, in
+``python benchmarks/rules.py DICOM_FOLDER [--slices 800] [--against CHECKOUT]`` uses every folder that contains ``ct/``
+and ``rtstruct.dcm``. DSC is of areas over the slices that have a clinical contour. The seconds are followed by their
+ratio to reading the same CT in the same run; with ``--against`` also the ratio to the rules of another checkout, in
 processor time on the same CT. ``--slices`` repeats the first CT to that many slices and reports the peak memory of the
 process.
 """
@@ -39,7 +39,7 @@ ALSO_KNOWN_AS = {
     "Spinal cord": "SpinalCanal",
     "Spinal-Cord": "SpinalCanal",
 }
-"""ROI names of the public sets; the canal is compared with the cord, which it should hold."""
+"""ROI names of the public sets; the canal is compared with the cord, which it should contain."""
 
 MEASURE = """
 import sys, time
@@ -63,7 +63,7 @@ def measure_in(checkout: Path, folder: Path) -> float:
 
 
 def compute_dsc(drawn: Contours, clinical: Contours) -> tuple[float, float]:
-    """Return DSC over the slices with a clinical contour, and the share of the clinical area that was drawn."""
+    """Return DSC over the slices with a clinical contour, and the fraction of the clinical area that was drawn."""
     theirs = {k: shapely.make_valid(shape) for k, shape in clinical.items()}
     shared = sum(drawn[k].intersection(shape).area for k, shape in theirs.items() if k in drawn)
     own = sum(drawn[k].area for k in theirs if k in drawn)
@@ -91,7 +91,7 @@ def run(folder: Path) -> CTVolume:
 
 
 def repeat(ct: CTVolume, slices: int) -> CTVolume:
-    """Repeat a CT up and down along its axis."""
+    """Repeat a CT along its axis, alternately mirrored."""
     there_and_back = np.concatenate([np.arange(len(ct.hu)), np.arange(len(ct.hu))[::-1]])
     hu = ct.hu[np.resize(there_and_back, slices)]
     return CTVolume(hu, VolumeGeometry.regular(hu.shape, ct.geometry.spacing_zyx_mm))

@@ -1,10 +1,10 @@
-"""How stable the rules are: each structure of a disturbed CT against the same structure of the CT as it is.
+"""Stability of the rules: each structure of a modified CT compared with the same structure of the original CT.
 
 ``python benchmarks/stability.py DICOM_DATA OPENKBP [--only lung1-001] [--table FILE]`` takes ``lung1-001/ct`` and
 ``lung1-007/ct`` of the first folder, and one head and neck made from a patient of the second (``whole_ct.py``).
-Twenty disturbances each: the scan cut at either end or around a middle, mirrored, noise, slices of 1 to 10 mm, a round
-and a square field of view, a shift, larger voxels, other HU scales. The right result is that of the CT as it is,
-brought to the disturbed CT; where DSC falls below 0.9, a finding must name the structure, or it is *silent*.
+Twenty modifications each: the scan cut at either end or around a middle, mirrored, noise, slices of 1 to 10 mm, a round
+and a square field of view, a shift, larger voxels, other HU scales. The reference is the result on the original CT,
+transformed to the modified CT; where DSC falls below 0.9, a finding must name the structure, or it is *silent*.
 Noise is drawn with seed 0.
 """
 
@@ -34,7 +34,7 @@ LEAST_CC = 1.0  # what is cut to less may be missing
 HEAD_AND_NECK = "pt_106"
 Voxels = NDArray[np.int16] | NDArray[np.bool_]
 Move = Callable[[Voxels], Voxels]
-"""What is done to voxels and to masks alike: (slices, rows, columns), head first, back and left growing."""
+"""An operation on voxels or masks (slices, rows, columns); head first, axes towards back and left."""
 
 
 def keep(start: float, stop: float) -> Move:
@@ -97,7 +97,7 @@ def coarse(step: int) -> Move:
 
 
 def on_hu(change: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> Move:
-    """Change the values alone."""
+    """Change the values only."""
 
     def move(array: Voxels) -> Voxels:
         if array.dtype == np.bool_:
@@ -120,7 +120,7 @@ def cone_beam(hu: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def disturbances(z_mm: float) -> dict[str, tuple[Move, float, float]]:
-    """Return name → what is done, slice spacing and factor in plane afterwards."""
+    """Return name → operation, slice spacing and in-plane factor afterwards."""
     same = (z_mm, 1.0)
     return {
         "upper two thirds": (keep(1 / 3, 1), *same),

@@ -1,4 +1,4 @@
-"""How long a command takes to start, beside Python itself: ``python benchmarks/startup.py``."""
+"""Start-up time of commands, compared with Python itself: ``python benchmarks/startup.py``."""
 
 from __future__ import annotations
 

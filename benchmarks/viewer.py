@@ -1,9 +1,9 @@
-"""How fast the viewer is: start, scrolling, brush, 3D, memory.
+"""Performance of the viewer: start, scrolling, brush, 3D, memory.
 
 Run on a screen: ``xvfb-run -a -s "-screen 0 1600x1000x24" python benchmarks/viewer.py [--ct CT_FOLDER] [--opening]``.
-The case is the size of the promise: 512 × 512 × 150 voxels and 30 structures. With the folder of a real CT it also
-measures opening that, against reading it headless; with ``--opening`` nothing else. On a busy machine wall time says
-little: the time the process itself computed is given beside it.
+The case has 512 × 512 × 150 voxels and 30 structures. With the folder of a real CT it also measures opening that,
+compared with reading it headless; with ``--opening`` nothing else. As wall time depends on other load, the processor
+time is given as well.
 """
 
 from __future__ import annotations
@@ -187,7 +187,7 @@ def measure_ball(window: MainWindow) -> None:
 
 
 def pause_of(name: str, begin: Callable[[], object], is_over: Callable[[], bool]) -> None:
-    """Print how long a task takes and the longest pause of the window meanwhile."""
+    """Print the duration of a task and the longest pause of the window during it."""
     begun = time.perf_counter()
     with PauseMeter() as meter:
         begin()
@@ -201,7 +201,7 @@ def pause_of(name: str, begin: Callable[[], object], is_over: Callable[[], bool]
 
 
 def measure_pauses(window: MainWindow) -> None:
-    """Measure, per task, the longest time that the window does not answer."""
+    """Measure, per task, the longest time without response of the window."""
     space, surfaces = window.workspace, window.views.surfaces
     contours, geometry = space.state[10].structure.contours, space.ct.geometry
     QTest.qWait(SETTLED_MS)  # the surfaces of what was painted before

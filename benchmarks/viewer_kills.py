@@ -58,7 +58,7 @@ def main() -> None:
             folder.mkdir()
             last, recovered = kill_once(folder, seconds, ct_folder)
             lost += recovered < last
-        print(f"{kills} kills: every case opened in the state it had; {lost} lost a step that was said to be saved")
+        print(f"{kills} kills: every case opened in the state it had; {lost} lost a step reported as saved")
     tests = str(Path(__file__).resolve().parents[1] / "tests" / "gui")
     done = subprocess.run(
         [sys.executable, "-X", "faulthandler", "-c", WINDOW, tests, str(starts)],

@@ -16,7 +16,7 @@ AIR_HU, FOAM_HU, SHELL_HU, BOARD_HU = -1000.0, -960.0, -150.0, -650.0
 
 
 def solid_box(record: dict) -> slice:
-    """Return the longest run of slices that hold more than scraps of the patient (``solid_slices`` of index.json)."""
+    """Return the longest run of slices with enough of the patient (``solid_slices`` of index.json)."""
     start, stop = max(record["solid_slices"], key=lambda run: run[1] - run[0])
     return slice(start, stop)
 

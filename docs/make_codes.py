@@ -34,9 +34,9 @@ def build_page() -> str:
         "Made by `docs/make_codes.py` from `autocontour/base/codes/`; do not edit by hand.",
         "",
         "- `ERROR`: the command or action stops with this error.",
-        "- `BLOCK`: a finding that stops the work unless it is accepted by name (`--accept CODE`);",
-        "  it then travels into the output.",
-        "- `WARN`, `INFO`: findings that are shown and travel into the output.",
+        "- `BLOCK`: a finding that stops the work unless its code is accepted (`--accept CODE`);",
+        "  it is then recorded in the output.",
+        "- `WARN`, `INFO`: findings that are shown and recorded in the output.",
         "",
         "Words in braces are filled in. Exit codes of the families: "
         + ", ".join(f"`AC-{family}` {code}" for family, code in _exit_codes().items())

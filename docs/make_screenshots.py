@@ -36,14 +36,14 @@ LEFT = Qt.MouseButton.LeftButton
 
 
 def wait(until: Callable[[], bool], seconds: float = 180) -> None:
-    """Keep the window alive until something is so."""
+    """Process events until a condition is true."""
     end = time.monotonic() + seconds
     while not until() and time.monotonic() < end:
         QTest.qWait(50)
 
 
 def save(window: MainWindow, name: str, dialog: QDialog | None = None) -> None:
-    """Save the window, with a dialog before it if there is one."""
+    """Save the window, with a dialog in front of it if there is one."""
     window.toast.hide()
     QTest.qWait(600)
     picture: QPixmap = window.grab()
@@ -58,7 +58,7 @@ def save(window: MainWindow, name: str, dialog: QDialog | None = None) -> None:
 
 
 def with_dialog(window: MainWindow, name: str, ask: Callable[[], object], prepare: Callable[[QDialog], object]) -> None:
-    """Open a dialog, prepare it, take its picture and send it away."""
+    """Open a dialog, prepare it, take its picture and close it."""
 
     def act() -> None:
         dialog = QApplication.activeModalWidget()
@@ -121,7 +121,7 @@ def compare_with_observers(window: MainWindow) -> None:
 
 
 def find_fault(window: MainWindow, name: str) -> None:
-    """Let a structure have a finding that points at slices, as one of a network's would."""
+    """Add a finding of certain slices to a structure, like one of a network."""
     structure = window.workspace.state.find(name).structure
     slices = tuple(sorted(structure.contours)[2:5])
     words = f"The network is unsure of {name} (mean probability 0.66)."

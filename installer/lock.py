@@ -1,9 +1,9 @@
-"""Write the lock files: every version and hash that a set-up installs, developer tools in a file of their own.
+"""Write the lock files: versions and hashes of all dependencies, with the developer tools in a separate file.
 
 python installer/lock.py [--upgrade]
 
-Versions that are locked already are kept unless they no longer fit pyproject.toml, or ``--upgrade`` is given. torch is
-not locked, nor what only its CUDA build needs: its build depends on the machine (docs/adr/0004-torch-build.md).
+Versions that are locked already are kept unless they no longer fit pyproject.toml, or ``--upgrade`` is given. torch and
+the dependencies of its CUDA build are not locked: the build depends on the machine (docs/adr/0004-torch-build.md).
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 RUNTIME, DEVELOPMENT = ROOT / "requirements.lock", ROOT / "requirements-dev.lock"
 HEADERS = {
-    RUNTIME: "# What the program runs on, and what builds it. Written by `make lock`; torch is installed apart.\n",
-    DEVELOPMENT: "# Developer tools, beside requirements.lock. Written by `make lock`.\n",
+    RUNTIME: "# Dependencies of the program and its build. Written by `make lock`; torch is installed separately.\n",
+    DEVELOPMENT: "# Developer tools, in addition to requirements.lock. Written by `make lock`.\n",
 }
 OPTIONS = (
     *("--generate-hashes", "--quiet", "--no-header", "--no-annotate"),
@@ -45,7 +45,7 @@ def main() -> int:
 
 
 def compile_lock(path: Path, options: list[str], more: list[str]) -> dict[str, str]:
-    """Resolve what pyproject.toml asks for into `path` and return the entries by name, torch's own left out."""
+    """Resolve the dependencies of pyproject.toml into `path` and return the entries by name, without torch."""
     environment = {"UV_FIND_LINKS": os.environ.get("PIP_FIND_LINKS", ""), **os.environ}
     command = [sys.executable, "-m", "uv", "pip", "compile", "pyproject.toml", "-", *OPTIONS, *options, "-o", path]
     subprocess.run(command, check=True, cwd=ROOT, env=environment, input="\n".join(more), text=True)

@@ -1,7 +1,7 @@
-"""Set up everything on a bare machine: Debian libraries, virtual environment, torch for this processor, the program.
+"""Set up a new machine: Debian libraries, virtual environment, torch for this processor, the program.
 
 Run with the system's Python 3.11 or newer, standard library only: ``python3 installer/setup.py [--runtime]``.
-``--runtime`` leaves out what only the tests need.
+``--runtime`` omits the dependencies of the tests.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ TOOLS = {"xvfb-run": "xvfb", "xauth": "xauth", "plastimatch": "plastimatch"}  # 
 
 
 def main() -> int:
-    """Do each step that is not done yet."""
+    """Run each step that is not done yet."""
     runtime_only = "--runtime" in sys.argv[1:]
     if sys.version_info < (3, 11):  # noqa: UP036  (this file runs before any requirement is checked)
         sys.stderr.write("autocontour needs Python 3.11 or newer.\n")
@@ -53,10 +53,10 @@ def main() -> int:
 
 
 def install_debian_libraries(*, with_test_tools: bool) -> None:
-    """Install the missing Debian packages where apt-get is there and allowed; else print which are missing."""
+    """Install the missing Debian packages if apt-get is available and permitted; else print which are missing."""
     missing = [package for library, package in LIBRARIES.items() if ctypes.util.find_library(library) is None]
     if importlib.util.find_spec("ensurepip") is None:
-        missing.append("python3-venv")  # Debian keeps it apart from Python
+        missing.append("python3-venv")  # a separate package in Debian
     if with_test_tools:
         missing += [package for tool, package in TOOLS.items() if shutil.which(tool) is None]
     if missing and not Path("/usr/lib/x86_64-linux-gnu/dri").exists():
@@ -79,7 +79,7 @@ def install_debian_libraries(*, with_test_tools: bool) -> None:
 
 
 def install_torch() -> None:
-    """Install torch for a GPU where there is one, else its CPU build; a wheel the site keeps itself comes first."""
+    """Install torch for a GPU if there is one, else its CPU build; a local wheel of the site is preferred."""
     if subprocess.run([PYTHON, "-c", "import torch"], check=False, capture_output=True).returncode == 0:
         return
     say("installing torch")
@@ -102,7 +102,7 @@ def pip(*arguments: str, stdout: int | None = None) -> None:
 
 
 def say(text: str) -> None:
-    """Print what is being done."""
+    """Print the current step."""
     sys.stdout.write(f"setup: {text}\n")
     sys.stdout.flush()
 

@@ -1,7 +1,7 @@
-"""Keep the viewer's translations: collect what it shows, update the .ts files, compile the .qm files.
+"""Keep the viewer's translations: collect its texts, update the .ts files, compile the .qm files.
 
-``make translations``. A translation is never lost: what is shown no longer is kept as vanished. What stands before the
-root of a .ts file (the glossary) is kept too.
+``make translations``. Translations of texts that are no longer shown are kept as vanished. The text before the root of
+a .ts file (the glossary) is kept too.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ GUI = ROOT / "gui"
 FOLDER = GUI / "translations"
 CONTEXT = "autocontour"
 LITERALS_OF = {"tr": (0,), "later": (0,), "tr_count": (1, 2), "ActionRow": (2, 3)}
-"""Which arguments of a call are words in English that the viewer shows."""
+"""Arguments of a call that are English texts shown by the viewer."""
 
 
 def collect_strings(folder: Path = GUI) -> list[str]:
@@ -43,7 +43,7 @@ def read_ts(path: Path) -> dict[str, str]:
 
 
 def write_ts(path: Path, language: str, shown: list[str], translations: dict[str, str]) -> None:
-    """Write the .ts file of a language: what is shown, then what is shown no longer."""
+    """Write the .ts file of a language: current texts, then vanished ones."""
     root = ET.Element("TS", version="2.1", language=language, sourcelanguage="en")
     context = ET.SubElement(root, "context")
     ET.SubElement(context, "name").text = CONTEXT
