@@ -15,40 +15,30 @@ class AutoContourError(Exception):
     ----------
     code
         A code of the register (`autocontour.base.register`), such as ``AC-CT-003``; the letters name the family.
-    message, remedy
-        Sentences of a code that is not in the register yet.
     problems
         Every single problem, listed under the sentence; `Finding.where` is its position in a file.
+    where
+        What it is about, such as a file; in brackets after the sentence.
     **values
         Values of the fields in the register's sentences; never a patient's identity.
     """
 
     exit_code = 1
 
-    def __init__(
-        self,
-        code: str,
-        message: str = "",
-        remedy: str = "",
-        problems: Sequence[Finding] = (),
-        **values: register.Value,
-    ) -> None:
-        super().__init__(code, message, remedy)
-        self.code = code
-        self.values = values
-        self.problems = tuple(problems)
-        self.message = message or _with_problems(register.sentence(code, values), self.problems, "en")
-        self.remedy = remedy if message else register.remedy(code, values)
+    def __init__(self, code: str, problems: Sequence[Finding] = (), where: str = "", **values: register.Value) -> None:
+        super().__init__(code)
+        self.code, self.problems, self.where, self.values = code, tuple(problems), where, values
+        self.message, self.remedy = self.in_language("en")
 
     def in_language(self, language: str) -> tuple[str, str]:
         """Return the sentence and the remedy in `language`, such as ``ko``."""
-        if self.code not in register.read_register():
-            return self.message, self.remedy
         sentence = register.sentence(self.code, self.values, language)
-        return _with_problems(sentence, self.problems, language), register.remedy(self.code, self.values, language)
+        lines = (f"{one.where}: {one.in_language(language)[0]}".removeprefix(": ") for one in self.problems)
+        whole = "\n  ".join((f"{sentence} [{self.where}]" if self.where else sentence, *lines))
+        return whole, register.remedy(self.code, self.values, language)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _again, (type(self), self.code, self.message, self.remedy, self.problems, self.values)
+        return _again, (type(self), self.code, self.problems, self.where, self.values)
 
     def __str__(self) -> str:
         return f"{self.code}: {self.message}{chr(10) if self.problems else ' '}{self.remedy}".rstrip()
@@ -105,22 +95,14 @@ class Cancelled(AutoContourError):  # noqa: N818  (not a fault)
         super().__init__("AC-US-130")
 
 
-def _with_problems(sentence: str, problems: Sequence[Finding], language: str) -> str:
-    """Return the sentence and, on a line each, the problems that it counts."""
-    lines = (f"{problem.where}: {problem.in_language(language)[0]}".removeprefix(": ") for problem in problems)
-    return "\n  ".join((sentence, *lines))
-
-
 def _again(
     kind: type[AutoContourError],
     code: str,
-    message: str,
-    remedy: str,
     problems: tuple[Finding, ...],
+    where: str,
     values: dict[str, register.Value],
 ) -> AutoContourError:
     """Recreate an error received from another process."""
     error = kind.__new__(kind)
-    AutoContourError.__init__(error, code, message, remedy, problems)
-    error.values = values
+    AutoContourError.__init__(error, code, problems, where, **values)
     return error

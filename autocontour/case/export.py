@@ -154,7 +154,8 @@ def _refuse_problems(problems: Iterable[ExportProblem], accepted: Collection[str
     findings = [problem.finding for problem in problems]
     for finding in findings:
         if finding.severity is Severity.BLOCK:
-            raise OutputError(finding.code, "", "", (), **dict(finding.values))
+            values: dict[str, Any] = dict(finding.values)
+            raise OutputError(finding.code, **values)
     open_codes = [f.code for f in findings if f.severity is Severity.WARN and f.code not in accepted]
     if open_codes:
         raise OutputError("AC-EX-020", count=len(open_codes), codes=", ".join(dict.fromkeys(open_codes)))

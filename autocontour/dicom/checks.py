@@ -333,12 +333,10 @@ def blocking(findings: Sequence[Finding], accepted: frozenset[str] = frozenset()
 
 
 def refuse_blocked(findings: Sequence[Finding], accepted: frozenset[str] = frozenset()) -> None:
-    """Raise a `CTError` for the first finding that blocks, naming the others."""
+    """Raise a `CTError` for the first finding that blocks, with the others as its problems."""
     blocks = blocking(findings, accepted)
     if not blocks:
         return
-    first, others = blocks[0], [f.code for f in blocks[1:]]
-    also = f" (also {', '.join(others)})" if others else ""
-    where = f" [{first.where}]" if first.where else ""
+    first, *others = blocks
     values: dict[str, Any] = dict(first.values)
-    raise CTError(first.code, f"{first.message}{where}{also}", first.remedy, **values)
+    raise CTError(first.code, others, first.where, **values)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,8 +114,8 @@ def with_value_findings(series: Series) -> Series:
     except MemoryError:
         return series
     except CTError as error:
-        values = tuple(error.values.items())
-        refusal = Finding(error.code, Severity.BLOCK, error.message, remedy=error.remedy, values=values)
+        values: dict[str, Any] = dict(error.values)
+        refusal = Finding.of(error.code, severity=Severity.BLOCK, **values)
         return replace(series, findings=(*series.findings, refusal), has_checked_values=True)
     outside = _outside_field(planes, slices)
     findings = (*series.findings, *_check_values(series, indices, planes, slices, outside))

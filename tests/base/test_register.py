@@ -1,13 +1,17 @@
 """Every code stands once, with its sentences in every language."""
 
+import ast
 import json
 import pickle
+import re
+import runpy
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from autocontour.base import register
-from autocontour.base.errors import Cancelled, OutputError
+from autocontour.base.errors import AutoContourError, Cancelled, OutputError
 from autocontour.base.findings import Finding, Severity
 
 CODES = register.read_register().values()
@@ -69,3 +73,38 @@ def test_an_error_keeps_its_values_between_processes(toy):
     assert str(error) == "AC-XX-1: 3 slices are 1.0 mm off. Look."
     assert error.in_language("ko")[0].startswith("단면 3장")
     assert type(pickle.loads(pickle.dumps(Cancelled()))) is Cancelled
+
+
+ROOT = Path(__file__).parents[2]
+ROOMS = ("autocontour", "gui", "models", "rtstruct", "qa")
+ERRORS = {kind.__name__ for kind in AutoContourError.__subclasses__()}
+
+
+def sources():
+    return (path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py")))
+
+
+def calls():
+    for path in sources():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call):
+                name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+                yield f"{path.relative_to(ROOT)}:{node.lineno}", name, node
+
+
+def test_every_code_that_is_used_is_in_the_register_and_the_other_way_round():
+    used = {code for path in sources() for code in re.findall(r'"(AC-[A-Z]+-\d+)"', path.read_text(encoding="utf-8"))}
+    assert used - set(register.read_register()) == set()
+    assert set(register.read_register()) - used == set()
+
+
+def test_no_sentence_of_an_error_or_a_finding_stands_in_the_code():
+    literal = (ast.Constant, ast.JoinedStr)
+    spoken = [at for at, name, call in calls() if name in ERRORS and isinstance((call.args[1:] or [None])[0], literal)]
+    spoken += [at for at, name, call in calls() if name == "Finding" and not at.startswith("autocontour/base/")]
+    assert spoken == []
+
+
+def test_the_page_of_codes_is_up_to_date():
+    page = runpy.run_path(str(ROOT / "docs" / "make_codes.py"))["build_page"]()
+    assert (ROOT / "docs" / "codes.md").read_text(encoding="utf-8") == page

@@ -62,7 +62,7 @@ def test_it_is_recorded_at_approval_and_at_the_end(case):
 
 def test_an_approval_stands_although_the_record_cannot_be_written(case, monkeypatch):
     def full(*_):
-        raise OutputError("AC-OUT-001", "The disk is full.")
+        raise OutputError("AC-OUT-001", file="effort.json", reason="No space left on device")
 
     monkeypatch.setattr("autocontour.case.effort.write_atomically", full)
     assert case.apply(Edit("Approve", fields={1: {"status": ReviewStatus.APPROVED}}))[1].is_approved

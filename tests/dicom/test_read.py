@@ -59,7 +59,7 @@ def test_the_guard_turns_everything(fault):
 
 def test_the_guard_lets_our_errors_and_ctrl_c_pass():
     with pytest.raises(StructureSetError), guarded():
-        raise StructureSetError("AC-RS-002", "told")
+        raise StructureSetError("AC-RS-002")
     with pytest.raises(KeyboardInterrupt), guarded():
         raise KeyboardInterrupt
 

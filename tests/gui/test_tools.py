@@ -311,13 +311,13 @@ def test_work_can_be_cancelled_at_once(opened, qtbot):
 
 def test_a_failure_of_the_work_is_said(opened):
     def fail(job):
-        raise StructureSetError("AC-RS-999", "It cannot be done.")
+        raise StructureSetError("AC-RS-002")
 
     def break_down(job):
         raise ZeroDivisionError
 
     opened.workspace.background.run("Margin", (1,), fail, print)
-    assert "It cannot be done" in opened.toast.text()
+    assert "The file is not a structure set." in opened.toast.text()
     opened.workspace.background.run("Margin", (1,), break_down, print)
     assert "ZeroDivisionError" in opened.toast.text()
 
