@@ -67,7 +67,7 @@ def open_case(ct: CTVolume, root: Path | None = None, source: Path | None = None
     """
     folder = case_folder(case_key(ct), root)
     check_content(folder, ct)
-    case = Case(folder, case_key(ct))
+    case = Case(folder, case_key(ct), ct.geometry.shape_zyx[0])
     try:
         keep_source(folder, ct, source)
         if source is not None:

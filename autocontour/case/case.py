@@ -13,6 +13,7 @@ from threading import Thread
 from autocontour.base.errors import CaseError, OutputError
 from autocontour.base.files import write_atomically
 from autocontour.base.findings import Severity
+from autocontour.case.beyond import find_beyond, refuse_beyond
 from autocontour.case.damage import find_damage, without_clashes
 from autocontour.case.effort import write_efforts
 from autocontour.case.history import Step, kept_steps
@@ -41,6 +42,8 @@ class Case:
         Where the case is kept; made if missing.
     key
         The CT it belongs to.
+    slice_count
+        How many slices the CT has; no contour may lie beyond them. None where that is not known.
 
     Raises
     ------
@@ -58,9 +61,10 @@ class Case:
         each snapshot; a structure drawn automatically again has not been looked at.
     """
 
-    def __init__(self, folder: Path, key: CaseKey) -> None:
+    def __init__(self, folder: Path, key: CaseKey, slice_count: int | None = None) -> None:
         self.folder = folder
         self.key = key
+        self.slice_count = slice_count
         self._writing: Thread | None = None
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -87,7 +91,7 @@ class Case:
         self._lost = 0
         self.recovered: tuple[str, ...] = tuple(self._replay(record) for record in self._journal.records)
         damage = find_damage(self.folder, snapshot, self._journal, self.sequence, self._lost)
-        self.findings = tuple(damage)
+        self.findings = (*damage, *find_beyond(self.state, self.slice_count))
         self._journal.records.clear()
         if self._journal.is_renewed:
             self.snapshot()  # the older ones belong to the journal that was set aside
@@ -128,10 +132,11 @@ class Case:
         Raises
         ------
         CaseError
-            If it may not change what it would, or the disk does not take it (``AC-CASE-005``); nothing is changed
-            then, neither here nor on the disk.
+            If it may not change what it would, draws beyond the slices of the CT (``AC-CASE-017``), or the disk does
+            not take it (``AC-CASE-005``); nothing is changed then, neither here nor on the disk.
         """
         state = self.state.after(edit)
+        refuse_beyond(state, edit, self.slice_count)
         self._write("edit", edit, seconds)
         self.seen = still_seen(self.seen, self.state, state)
         self._push(Step(edit.label, state, run=edit.run))

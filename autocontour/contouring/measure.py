@@ -15,6 +15,8 @@ MM3_PER_CC = 1000.0
 def volume_cc(contours: Contours, geometry: VolumeGeometry) -> float:
     """Volume in cm³: the polygons' areas times the thickness along w that each slice represents.
 
+    What lies beyond the slices of `geometry` does not count, as in a mask.
+
     Examples
     --------
     >>> grid = VolumeGeometry.regular((10, 50, 50), (3.0, 1.0, 1.0))
@@ -22,7 +24,7 @@ def volume_cc(contours: Contours, geometry: VolumeGeometry) -> float:
     >>> volume_cc({4: square, 5: square}, grid)
     1.2
     """
-    slices = sorted(contours)
+    slices = [k for k in sorted(contours) if 0 <= k < geometry.shape_zyx[0]]
     areas_mm2 = shapely.area([contours[k] for k in slices])
     return float(areas_mm2 @ geometry.slice_thicknesses_mm[slices]) / MM3_PER_CC if slices else 0.0
 

@@ -22,7 +22,7 @@ from autocontour.gui.state.background import Background
 from autocontour.gui.views.planes import Plane, PlaneGrid, body_voxels
 from autocontour.gui.views.windowing import PRESETS, Window
 from autocontour.patient.identity import case_key
-from autocontour.patient.structures import SliceChanges, Structure
+from autocontour.patient.structures import Contours, SliceChanges, Structure
 from autocontour.patient.volume import CTVolume
 
 IDLE_SECONDS = 30.0
@@ -334,8 +334,8 @@ class Workspace(QObject):
 
     def go_to_structure(self, number: int) -> None:
         """Put the crosshair in the middle of a structure."""
-        contours = self.state[number].structure.contours if number in self.state else {}
-        if contours and self.ct:
+        contours = self._contours_within(number)
+        if contours:
             z = sorted(contours)[len(contours) // 2]
             centre = contours[z].representative_point()
             self.go_to(self.grids[Plane.AXIAL].to_voxel(centre.x, centre.y, z))
@@ -343,14 +343,20 @@ class Workspace(QObject):
 
     def voxels_of(self, number: int) -> tuple[tuple[int, int, int], tuple[int, int, int]] | None:
         """Return the lowest and the highest voxel of a structure; None where it is empty or there is none."""
-        contours = self.state[number].structure.contours if number in self.state else {}
-        if not contours or self.ct is None:
+        contours = self._contours_within(number)
+        if not contours:
             return None
         left, top, right, bottom = shapely.total_bounds(list(contours.values()))
         grid, first, last = self.grids[Plane.AXIAL], min(contours), max(contours)
         (_, y0, x0), (_, y1, x1) = grid.to_voxel(left, top, first), grid.to_voxel(right, bottom, last)
-        top_slice = self.ct.geometry.shape_zyx[0] - 1
-        return (max(first, 0), y0, x0), (min(last, top_slice), y1, x1)
+        return (first, y0, x0), (last, y1, x1)
+
+    def _contours_within(self, number: int) -> Contours:
+        """Return the contours of a structure on slices of the CT; none of a structure that is not there."""
+        if self.ct is None or number not in self.state:
+            return {}
+        count = self.ct.geometry.shape_zyx[0]
+        return {z: outline for z, outline in self.state[number].structure.contours.items() if 0 <= z < count}
 
     def go_to_place(self, place: range) -> None:
         """Show the middle of a run of slices, with the selected structure in the crosshair where it is drawn there."""

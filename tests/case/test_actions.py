@@ -130,3 +130,28 @@ def test_findings_that_show_beside_others_are_noted_on_what_is_as_drawn(case):
     assert case.state.find("Lung_L").structure.findings == (finding,)
     assert case.state.find("Lung_R").structure.findings == ()  # she has changed it since
     assert actions.note_findings(case.state, {"Lung_L": (finding,)}) is None
+
+
+def test_no_edit_draws_beyond_the_slices_of_the_ct(tmp_path):
+    with Case(tmp_path / "case", KEY, slice_count=5) as case:
+        case.apply(actions.receive(case.state, organ()))
+        before = case.state
+        for edit in (
+            Edit("Brush", {1: {5: disc(9)}}),
+            Edit("Brush", {1: {3: disc(9), -1: disc(9)}}),
+            actions.add(before, replace(organ("Lung_L"), contours={4: disc(9), 70: disc(9)})),
+            actions.receive(before, replace(organ(), contours={5: disc(9)})),
+        ):
+            with pytest.raises(CaseError, match="AC-CASE-017"):
+                case.apply(edit)
+        assert case.state is before
+        case.apply(Edit("Erase", {1: {4: None, 9: None}}))
+        assert list(case.state[1].structure.contours) == [3]
+
+
+def test_contours_beyond_the_slices_of_the_ct_in_an_older_case_are_reported(tmp_path):
+    with Case(tmp_path / "case", KEY) as case:
+        case.apply(actions.receive(case.state, organ()))
+    with Case(tmp_path / "case", KEY, slice_count=4) as case:
+        assert [(f.code, f.where, dict(f.values)["count"]) for f in case.findings] == [("AC-CASE-026", "Heart", 1)]
+        assert list(case.state[1].structure.contours) == [3, 4]

@@ -173,3 +173,32 @@ def test_fit_shows_the_whole_patient_again(opened):
     low, high = opened.workspace.body_voxels
     a, b = view.to_pixels(*grid.to_display(low)), view.to_pixels(*grid.to_display(high))
     assert QRectF(view.rect()).contains(QRectF(a, b).normalized())
+
+
+@pytest.mark.parametrize("slices", [(10, 11, 24), (24,), range(20, 40), (-1, 0, 1), (500,)], ids=str)
+def test_a_case_with_contours_beyond_the_scan_is_shown(window, qtbot, slices):
+    window.show_ct(small_ct())
+    space = window.workspace
+    space.case.slice_count = None  # as a case of a version that let them in
+    space.receive(Structure("Heart", 1, dict.fromkeys(slices, disc()), color_rgb=(255, 0, 0)))
+    qtbot.waitUntil(lambda: not window.views.surfaces.is_meshing)
+    within = [z for z in slices if 0 <= z < 24]
+    assert f"{len(within) * 3 * disc().area / 1000:.1f} cc" in window.panel.model.details(space.current)
+    space.go_to_structure(1)
+    QTest.keyClick(window.views.axial, Qt.Key.Key_Tab)
+    for z in (23, 0):
+        space.go_to_slice(z)
+        window.grab()
+    assert (space.voxels_of(1) is not None) == bool(within)
+
+
+def test_a_contour_beyond_the_scan_is_refused(opened):
+    space = opened.workspace
+    refused = []
+    space.said.connect(lambda sentence, is_refusal: refused.append(sentence) if is_refusal else None)
+    before = space.state
+    assert not space.redraw("Brush", {24: disc()})
+    assert space.state is before
+    assert [sentence.partition(".")[0] for sentence in refused] == [
+        "Heart would be drawn on slice 25, but the CT has slices 1 to 24"
+    ]
