@@ -24,7 +24,7 @@ AIR_HU = -1024
 BODY_HU = -1000
 MAX_ARRAY_BYTES = 1 << 31
 UNUSABLE = (ValueError, KeyError, IndexError, TypeError, OSError, EOFError, MemoryError, zipfile.BadZipFile)
-"""What reading a damaged patient raises."""
+"""Exceptions raised when reading a damaged patient."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,13 +40,13 @@ class Sample:
     labels
         (z, y, x) uint16; bit k is structure k of the configuration.
     known
-        (structures,) bool; False means *not contoured*, which is no information about the structure.
+        (structures,) bool; False means *not contoured*: the presence of the structure is unknown.
     solid
-        (z,) bool; slices that hold enough CT to count.
+        (z,) bool; slices with enough CT to be used.
     spacing_zyx_mm
         Of the voxels.
     margins_yx
-        ((before, after), (before, after)); rows and columns of air that were cut off.
+        ((before, after), (before, after)); rows and columns of air that were removed.
     """
 
     patient: str
@@ -62,7 +62,7 @@ class Sample:
         return self.labels & np.uint16(1 << structure) > 0
 
     def to_ct(self) -> CTVolume:
-        """Return the patient as a CT, from the first to the last solid slice, with the air that was cut off."""
+        """Return the patient as a CT, from the first to the last solid slice, with the removed air."""
         hu = np.pad(self.hu, ((0, 0), *self.margins_yx), constant_values=AIR_HU)
         z, y, x = (float(step) for step in self.spacing_zyx_mm)
         return CTVolume(hu, VolumeGeometry.regular(hu.shape, (z, y, x)))
@@ -77,7 +77,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Patients for training, patients for validation, and those set aside with the reason."""
+    """Patients for training, patients for validation, and excluded ones with the reason."""
 
     training: tuple[Sample, ...]
     validation: tuple[Sample, ...]
@@ -85,12 +85,12 @@ class Dataset:
 
 
 def read_dataset(config: DataConfig, job: Job) -> Dataset:
-    """Read every patient of the split; a bad one is quarantined with the reason and never stops the run.
+    """Read every patient of the split; an unusable one is excluded with the reason and does not stop the run.
 
     Raises
     ------
     TrainingError
-        If the folder has no usable index (``AC-TR-002``, ``AC-TR-010``) or no sound patient for training
+        If the folder has no usable index (``AC-TR-002``, ``AC-TR-010``) or no usable patient for training
         (``AC-TR-003``).
     """
     folder = Path(config.folder).expanduser()
@@ -111,7 +111,7 @@ def read_dataset(config: DataConfig, job: Job) -> Dataset:
 
 
 def choose_validation(patients: list[str], config: DataConfig) -> tuple[str, ...]:
-    """Return the patients kept apart for choosing checkpoints and thresholds, decided by the seed alone."""
+    """Return the patients held out for selecting checkpoints and thresholds, determined by the seed."""
     order = np.random.default_rng(config.seed).permutation(len(patients))
     return tuple(sorted(patients[index] for index in order[: config.validation_patients]))
 
@@ -148,7 +148,7 @@ def read_sample(
     path
         Its ``.npz`` file.
     entry, index
-        Its entry of ``index.json``, and the whole.
+        Its entry of ``index.json``, and the whole index.
     structures
         Those of the index to read, in the order of the labels' bits.
     cut
@@ -157,7 +157,7 @@ def read_sample(
     Raises
     ------
     ValueError, KeyError, OSError
-        With the reason why it cannot be used (see `UNUSABLE`).
+        If it cannot be used, with the reason (see `UNUSABLE`).
     """
     listed = read_entry(entry)
     arrays = _read_arrays(path, ("hu", "labels", "spacing_zyx_mm"))
@@ -191,7 +191,7 @@ def read_sample(
 
 
 def _check_arrays(hu: NDArray[Any], bits: NDArray[Any], spacing: NDArray[np.float64]) -> None:
-    """Raise ValueError for arrays that would be misread: HU that are not whole numbers, or that 16 bits cannot hold."""
+    """Raise ValueError for arrays that would be misread: HU that are not integers, or exceed 16 bits."""
     if hu.ndim != 3 or hu.shape != bits.shape:
         raise ValueError(f"image {hu.shape} and labels {bits.shape} differ")
     if not np.issubdtype(hu.dtype, np.integer) or not np.issubdtype(bits.dtype, np.integer):
@@ -203,7 +203,7 @@ def _check_arrays(hu: NDArray[Any], bits: NDArray[Any], spacing: NDArray[np.floa
 
 
 def _read_arrays(path: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
-    """Read arrays of an npz file; a header that asks for more than its file holds is refused before memory is taken."""
+    """Read arrays of an npz file; a header that states more data than the file has is rejected before allocation."""
     with zipfile.ZipFile(path) as archive:
         for name in names:
             member = archive.getinfo(f"{name}.npy")
@@ -216,7 +216,7 @@ def _read_arrays(path: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
 
 
 def _stated_bytes(file: IO[bytes]) -> int:
-    """Return how many bytes the header of an npy file states for its array."""
+    """Return the size in bytes that the header of an npy file states for its array."""
     version = np.lib.format.read_magic(file)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, _, dtype = read(file)

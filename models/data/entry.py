@@ -1,4 +1,4 @@
-"""What ``index.json`` says about training data, checked: see `autocontour.base.typed`."""
+"""The content of ``index.json`` of training data, checked: see `autocontour.base.typed`."""
 
 # `annotations` is not imported from __future__: cattrs needs the limits.
 
@@ -13,7 +13,7 @@ Slice = Annotated[int, Range(0, 100_000)]
 
 @dataclass(frozen=True)
 class Index:
-    """What concerns all patients; their entries are checked one by one.
+    """The common part; the entries of patients are checked one by one.
 
     Attributes
     ----------
@@ -27,16 +27,16 @@ class Index:
 
 @dataclass(frozen=True)
 class PatientEntry:
-    """What the index says about one patient.
+    """Entry of one patient in the index.
 
     Attributes
     ----------
     patient, split
         Names of its file and of the folder that the file is in.
     voxels
-        Structure → how many voxels are labelled; a structure that is missing was not contoured.
+        Structure → number of labelled voxels; a structure that is missing was not contoured.
     solid_slices
-        Runs [start, end) of slices that hold enough CT.
+        Runs [start, end) of slices with enough CT.
     """
 
     open_keys: ClassVar[bool] = True
@@ -52,7 +52,7 @@ def read_entry(entry: Any) -> PatientEntry:  # noqa: ANN401  (foreign JSON)
     Raises
     ------
     ValueError
-        With every problem of it.
+        With all its problems.
     """
     try:
         return build(PatientEntry, entry)

@@ -1,1 +1,1 @@
-"""Inference: a CT and a package in, contours out."""
+"""Inference: contours of a CT by the networks of a package."""

@@ -1,4 +1,4 @@
-"""The patient cut out of the air and off the couch, as the networks' training data were."""
+"""Segmentation of the body, without air and couch, as in the networks' training data."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from autocontour.patient.volume import CTVolume
 SPACING_ZYX_MM = (4.0, 4.0, 4.0)
 SOLID_HU = -300.0
 OPENING_MM = 8.0
-"""What is thinner is a couch, a mask or a tube, unless it hangs on the body."""
+"""Thinner parts are a couch, a mask or a tube, unless they are connected to the body."""
 
 
 def find_body(ct: CTVolume, frame: Frame) -> tuple[NDArray[np.bool_], Grid]:
     """Return the body's mask over the patient's z, y, x, and its grid.
 
-    The largest solid piece that survives an opening in its axial planes, with what hangs on it; holes within a slice
+    The largest component after an opening in the axial planes, with the parts connected to it; holes within a slice
     (lungs, airways) belong to the body.
     """
     grid = Grid.over(frame, SPACING_ZYX_MM)

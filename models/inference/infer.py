@@ -1,4 +1,4 @@
-"""A CT and a model package in, contours out: the body, the localizer over all of it, the segmenter in each box."""
+"""Contours of a CT by a model package: body, localizer in the whole body, segmenter in each box."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ PREPARING = "preparing the networks (slow only the first time)"
 
 @dataclass(frozen=True)
 class Segmentation:
-    """What a package drew on a CT.
+    """Result of a package on a CT.
 
     Attributes
     ----------
     drawings
-        Structure → its contours with what is doubtful; what was not found is missing.
+        Structure → its contours with their findings; structures that were not found are missing.
     confidence
         Structure → mean probability of its voxels, at most 1.
     site_matches
-        Whether the scan shows the package's part of the body; if not, nothing is drawn.
+        Whether the scan is of the package's body site; if not, nothing is drawn.
     findings
         About the scan as a whole.
     device
-        Where the networks ran.
+        Device of the networks.
     seconds
         Stage → wall-clock seconds.
     measures
-        Structure → what was measured of its probability.
+        Structure → measures of its probability.
     """
 
     drawings: Mapping[str, Drawing] = field(default_factory=dict)
@@ -78,9 +78,9 @@ def segment_structures(
     ct
         Any orientation and spacing; contours lie on its own slices.
     package
-        A package that was read and so checked.
+        A package that was read, and so checked.
     names
-        Which structures; None for all that the package draws unless asked otherwise. One name reruns one structure.
+        Structures to draw; None for all that the package draws by default. One name reruns one structure.
     job
         Reports progress; may cancel.
     device
@@ -89,8 +89,8 @@ def segment_structures(
     Raises
     ------
     ModelError
-        ``AC-MD-032`` for a name that the package has not; ``AC-MD-030`` for a CT turned too far; or what opening the
-        networks raises.
+        ``AC-MD-032`` for a name not in the package; ``AC-MD-030`` for a CT too oblique; or the errors of opening the
+        networks.
     """
     wanted = list(package.drawn_names if names is None else names)
     if unknown := [name for name in wanted if name not in package.structures]:
@@ -123,7 +123,7 @@ def segment_structures(
 
 
 def _locate(patient: Patient, package: ModelPackage, job: Job, device: str, clock: _Clock) -> Found:
-    """Return where the structures are; in a package without a localizer, anywhere in the body."""
+    """Return the boxes of the structures; in a package without a localizer, the whole body."""
     if "localizer" not in package.stages:
         body: tuple[Floats, Floats] = (patient.low_zyx_mm, patient.high_zyx_mm)
         return Found(dict.fromkeys(package.structures, body), site_matches=True)

@@ -1,4 +1,4 @@
-"""Hounsfield units as the networks see them, the same in training and in use."""
+"""Conversion of Hounsfield units to the networks' input, identical in training and inference."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ OUTSIDE_HU = -1024.0
 def scale_intensity(
     hu: NDArray[np.float32], intensity_windows_hu: Sequence[tuple[float, float]]
 ) -> NDArray[np.float32]:
-    """Turn (z, y, x) HU into one channel per intensity window, its lower level at −1 and its upper at 1.
+    """Convert (z, y, x) HU to one channel per intensity window, its lower level at −1 and its upper at 1.
 
     Parameters
     ----------

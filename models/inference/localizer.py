@@ -1,4 +1,4 @@
-"""The localizer: where each structure is in the whole scan, and whether the scan shows the package's body site."""
+"""The localizer: the box of each structure in the whole scan, and the check of the package's body site."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from autocontour.patient.volume import CTVolume
 
 @dataclass(frozen=True)
 class Patient:
-    """A CT with its body cut out.
+    """A CT with the segmented body.
 
     Attributes
     ----------
@@ -83,23 +83,24 @@ def find_patient(ct: CTVolume) -> Patient | None:
     Raises
     ------
     ModelError
-        ``AC-MD-030`` for a CT turned too far from the patient's axes.
+        ``AC-MD-030`` for a CT too oblique to the patient's axes.
     """
     return Patient.of(ct, *find_body(ct, Frame.of(ct.geometry)))
 
 
 @dataclass(frozen=True)
 class Found:
-    """What the localizer found.
+    """Result of the localizer.
 
     Attributes
     ----------
     boxes_mm
-        Structure → lower and upper edges of its box along z, y, x, margin included; what is not in the scan is missing.
+        Structure → lower and upper edges of its box along z, y, x, margin included; structures not in the scan are
+        missing.
     site_matches
-        Whether the scan shows the package's body site.
+        Whether the scan is of the package's body site.
     volumes_cc
-        Structure → its volume as the localizer sees it.
+        Structure → its volume in the localizer's result.
     """
 
     boxes_mm: Mapping[str, tuple[Floats, Floats]]
@@ -108,7 +109,7 @@ class Found:
 
 
 def locate_structures(patient: Patient, package: ModelPackage, runner: Runner, job: Job) -> Found:
-    """Run the localizer over the whole body and return where the structures are."""
+    """Run the localizer over the whole body and return the boxes of the structures."""
     stage = package.stages["localizer"]
     boxes: dict[str, tuple[Floats, Floats]] = {}
     measures: dict[str, Measure] = {}
@@ -134,9 +135,9 @@ def localize_probabilities(
     Returns
     -------
     dict[str, Probability]
-        Structure → (z, y, x) probability, cleaned by the structure's rules.
+        Structure → (z, y, x) probability, after the structure's postprocessing rules.
     Grid
-        Where their voxels lie.
+        Grid of the probabilities.
     """
     stage = package.stages["localizer"]
     whole = patient.grid_of(stage)

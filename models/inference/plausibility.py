@@ -1,6 +1,6 @@
-"""Whether a structure drawn by a network is plausible: its volume, its position, how sure the networks are of it.
+"""Plausibility of a structure drawn by a network: its volume, its position, its uncertainty.
 
-A finding that does not distinguish good contours from bad ones on patients kept out of the training is not shown as a
+A finding that does not distinguish good contours from bad ones on patients held out from the training is not shown as a
 warning: see `autocontour.models.training.calibrate`, which measures it, and ``findings`` of a package's metadata.
 """
 
@@ -29,7 +29,7 @@ LEAST_CONFIDENCE = 0.7
 
 @dataclass(frozen=True)
 class Measure:
-    """What is measured of one structure in one scan.
+    """Measures of one structure in one scan.
 
     Attributes
     ----------
@@ -42,11 +42,11 @@ class Measure:
     at_end
         Whether it reaches the first or last slice or the edge of the scan.
     expected_dsc
-        DSC with the truth to be expected if the probabilities were right: 2 Σp inside / (Σp + voxels inside).
+        Expected DSC with the true contour if the probabilities are calibrated: 2 Σp inside / (Σp + voxels inside).
     border_confidence
         Mean probability of its outermost voxels.
     localized_cc
-        Its volume as the localizer sees it; None without a localizer.
+        Its volume in the localizer's result; None without a localizer.
     """
 
     volume_cc: float
@@ -59,14 +59,14 @@ class Measure:
 
     @property
     def volume_agreement(self) -> float:
-        """How well localizer and segmenter agree on the volume: 0, or −|log ratio|; nan without a localizer."""
+        """Agreement of localizer and segmenter on the volume: 0, or −|log ratio|; nan without a localizer."""
         if self.localized_cc is None:
             return float("nan")
         return -abs(float(np.log(self.localized_cc / self.volume_cc)))
 
 
 def measure_probability(probability: NDArray[np.float32], threshold: float, grid: Grid) -> Measure | None:
-    """Measure what lies at or above `threshold`; None if nothing does."""
+    """Measure the region at or above `threshold`; None if it is empty."""
     mask = probability >= threshold
     if not mask.any():
         return None
@@ -101,7 +101,7 @@ def compute_statistics(cases: Sequence[Mapping[str, Measure]]) -> dict[str, dict
     -------
     dict
         Structure → ``volume_cc`` [low, high] and ``offset_zyx_mm``: other structure → [low, high] of the vector from
-        that one's centre to this one's; the 1st and 99th percentiles. What fewer than ten scans show is left out.
+        that one's centre to this one's; the 1st and 99th percentiles. Values from fewer than ten scans are left out.
     """
     names = sorted({name for case in cases for name in case})
     statistics: dict[str, dict[str, Any]] = {}
@@ -131,9 +131,9 @@ def matches_site(package: ModelPackage, found: Mapping[str, Measure], slack: flo
     Parameters
     ----------
     package
-        Whose body site is looked for.
+        The package with the body site.
     found
-        What the localizer found.
+        Result of the localizer.
     slack
         Factor by which a volume may lie outside the training data's: the localizer is coarse.
     """
@@ -146,7 +146,7 @@ def matches_site(package: ModelPackage, found: Mapping[str, Measure], slack: flo
 def check_measures(package: ModelPackage, drawn: Mapping[str, Measure]) -> dict[str, tuple[Finding, ...]]:
     """Return the findings about each structure drawn.
 
-    What the package's calibration found to be no sign of a bad contour has the severity INFO.
+    Findings without power in the package's calibration have the severity INFO.
     """
     return {name: tuple(_check(package.structures[name], measure, drawn, package)) for name, measure in drawn.items()}
 
@@ -175,9 +175,9 @@ def _check(
 
 
 def is_uncertain(structure: PackageStructure, measure: Measure, package: ModelPackage) -> bool:
-    """Return whether the networks are less sure of a structure than of most in the patients kept out of the training.
+    """Return whether a structure is more uncertain than most of those of the patients held out from the training.
 
-    A package without calibrated limits is judged by the mean probability alone.
+    For a package without calibrated limits only the mean probability is used.
     """
     if package.uncertainty is None:
         return measure.confidence < least_confidence(structure)
@@ -185,7 +185,7 @@ def is_uncertain(structure: PackageStructure, measure: Measure, package: ModelPa
 
 
 def predictors_of(measure: Measure) -> dict[str, float]:
-    """Return what predicts the quality of a contour, each higher for better ones; nan where it is not known."""
+    """Return the predictors of the quality of a contour, each higher for better ones; nan where unknown."""
     return {
         "expected_dsc": measure.expected_dsc,
         "border_confidence": measure.border_confidence,
@@ -194,7 +194,7 @@ def predictors_of(measure: Measure) -> dict[str, float]:
 
 
 def least_confidence(structure: PackageStructure) -> float:
-    """Return the mean probability below which the network counts as unsure of a structure."""
+    """Return the mean probability below which a structure counts as uncertain."""
     return float(structure.statistics.get("confidence", LEAST_CONFIDENCE))
 
 

@@ -1,4 +1,4 @@
-"""What a structure's rules do to its probability: pieces, holes, sides."""
+"""Postprocessing of a structure's probability by its rules: pieces, holes, sides."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from scipy import ndimage
 from autocontour.models.inference.sampling import Grid
 from autocontour.models.package.description import StructureRules
 
-SKIRT = 2  # voxels around a piece that shape its contour
+SKIRT = 2  # voxels around a piece that influence its contour
 TOUCHING = np.ones((3, 3, 3), bool)
 
 
 def apply_rules(
     probability: NDArray[np.float32], threshold: float, rules: StructureRules, grid: Grid, midline_x_mm: float
 ) -> tuple[NDArray[np.float32], bool]:
-    """Clean a structure's probability.
+    """Apply a structure's rules to its probability.
 
     Parameters
     ----------
     probability
-        (z, y, x) over `grid`; left as it is.
+        (z, y, x) over `grid`; not modified.
     threshold
-        Probability at which the contour runs.
+        Probability of the iso-line.
     rules
-        What is kept.
+        The structure's postprocessing rules.
     grid
         Of the probabilities.
     midline_x_mm
@@ -36,9 +36,9 @@ def apply_rules(
     Returns
     -------
     NDArray[np.float32]
-        The probability with what is not kept at 0 and holes at 1; all 0 if nothing is kept.
+        The probability, with removed pieces set to 0 and holes to 1; all 0 if nothing is kept.
     bool
-        Whether everything lay on the wrong side (and was kept all the same).
+        Whether all pieces are on the wrong side (they are then kept).
     """
     mask = probability >= threshold
     pieces, count = ndimage.label(mask, TOUCHING)
@@ -66,7 +66,7 @@ def _on_wrong_side(
     grid: Grid,
     midline_x_mm: float,
 ) -> NDArray[np.bool_]:
-    """Say for every piece whether its centre lies on the other side of the midline (x runs to the patient's left)."""
+    """Return for every piece whether its centre is across the midline."""
     if not rules.side:
         return np.zeros(len(numbers), bool)
     columns = np.broadcast_to(grid.positions_mm(2), pieces.shape)

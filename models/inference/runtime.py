@@ -1,4 +1,4 @@
-"""Where a network runs: on a CPU by OpenVINO, on CUDA by torch."""
+"""Runtimes of networks: OpenVINO on a CPU, torch on CUDA."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Channels = NDArray[np.float32]
 
 
 class OutOfMemoryError(Exception):
-    """The device has no memory for a window of this size."""
+    """The device has too little memory for a window of this size."""
 
 
 class Runner(Protocol):
@@ -46,20 +46,20 @@ class Runner(Protocol):
     Attributes
     ----------
     device
-        What it runs on, in words for the provenance: ``CUDA``, ``CPU OpenVINO bf16`` …
+        Device as recorded in the provenance: ``CUDA``, ``CPU OpenVINO bf16`` …
     """
 
     device: str
 
     def __call__(self, windows: Iterable[Channels]) -> Iterator[Channels]:
-        """Turn each (channels, z, y, x) input into (structures, z, y, x) probabilities.
+        """Yield the (structures, z, y, x) probabilities of each (channels, z, y, x) input.
 
-        An array that is yielded may be overwritten by the next one.
+        A yielded array may be overwritten by the next one.
 
         Raises
         ------
         OutOfMemoryError
-            If the device has no memory for a window of this size.
+            If the device has too little memory for a window of this size.
         ModelError
             ``AC-MD-036`` if OpenVINO fails, ``AC-MD-037`` if a probability is NaN.
         """
@@ -76,14 +76,14 @@ def open_runner(package: ModelPackage, role: str, device: str = "auto") -> Runne
     role
         ``localizer`` or ``segmenter``.
     device
-        ``auto`` takes CUDA if there is one and torch is installed, else the CPU; ``cpu`` runs OpenVINO; ``torch-cpu``
+        ``auto`` uses CUDA if available and torch is installed, else the CPU; ``cpu`` runs OpenVINO; ``torch-cpu``
         is for comparisons.
 
     Raises
     ------
     ModelError
         ``AC-MD-033`` for an unknown device, ``AC-MD-035`` if there is no CUDA device, ``AC-MD-016`` for ``torch-cpu``
-        without torch, ``AC-MD-036`` if OpenVINO fails, or what checking the network and its weights raises.
+        without torch, ``AC-MD-036`` if OpenVINO fails, or the errors of checking the network and its weights.
     """
     if device not in DEVICES:
         raise ModelError("AC-MD-033", device=device[:60], known=", ".join(DEVICES[:3]))
@@ -105,7 +105,7 @@ class TorchRunner:
         self.device = device.upper() if device == "cuda" else "CPU torch"
 
     def __call__(self, windows: Iterable[Channels]) -> Iterator[Channels]:
-        """Turn inputs into probabilities."""
+        """Yield the probabilities of inputs."""
         return map(self._run, windows)
 
     def _run(self, window: Channels) -> Channels:
@@ -149,8 +149,8 @@ class OpenVinoRunner:
         self.device = f"CPU OpenVINO {precision}"
 
     def __call__(self, windows: Iterable[Channels]) -> Iterator[Channels]:
-        """Turn inputs into probabilities, in their order."""
-        free, busy = list(self._requests), deque[tuple[Any, Channels]]()  # a window lives as long as it is read
+        """Yield the probabilities of inputs, in their order."""
+        free, busy = list(self._requests), deque[tuple[Any, Channels]]()  # a window is referenced as long as it is read
         try:
             for window in windows:
                 if not free:
@@ -174,7 +174,7 @@ def _result(request: Any) -> Channels:  # noqa: ANN401  (openvino has no types)
 
 
 def _checked(probabilities: Channels) -> Channels:
-    """Return the probabilities; NaN would otherwise count as absent, without a finding."""
+    """Return the probabilities; NaN would otherwise count as background, without a finding."""
     if np.isnan(np.sum(probabilities)):
         raise ModelError("AC-MD-037")
     return probabilities
@@ -211,7 +211,7 @@ def _digest(plan: Plan) -> str:
 
 
 def _has_cuda() -> bool:
-    """Say whether torch has a CUDA device; where no driver is installed, without the seconds torch takes to import."""
+    """Return whether torch has a CUDA device; without importing torch (seconds) where no driver is installed."""
     if os.name == "posix" and not any(Path(driver).exists() for driver in DRIVERS):
         return False
     try:
@@ -226,9 +226,9 @@ def _cache_folder() -> Path:
 
 
 def read_kept(path: Path) -> bytes | None:
-    """Return what `keep` kept; None if there is nothing or if it is not what was written.
+    """Return the network stored by `keep`; None if it is missing or its checksum differs.
 
-    OpenVINO itself takes a damaged network without a word and computes nonsense with it.
+    OpenVINO itself accepts a damaged network without an error and computes wrong results.
     """
     try:
         content = path.read_bytes()
@@ -239,7 +239,7 @@ def read_kept(path: Path) -> bytes | None:
 
 
 def keep(path: Path, data: bytes) -> None:
-    """Keep a compiled network with its checksum; where that is not allowed, it is compiled anew in every run."""
+    """Store a compiled network with its checksum; where that is not permitted, it is compiled again in every run."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, hashlib.sha256(data).digest() + data)

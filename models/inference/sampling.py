@@ -1,7 +1,8 @@
-"""A CT on a network's grid: turned to the patient's axes, averaged to its spacing, cut out of the air.
+"""Resampling of a CT to a network's grid along the patient's axes.
 
-The networks see every scan as if it lay head first supine: arrays run z to the head, y to the back, x to the left.
-`Frame` is how the CT's own axes lie in that; a `Grid` is a regular grid of the frame, to and from which arrays go.
+The input of the networks is always oriented head first supine: arrays run z to the head, y to the back, x to the left.
+A `Frame` maps the CT's own axes to these; a `Grid` is a regular grid of the frame, to and from which arrays are
+resampled.
 """
 
 from __future__ import annotations
@@ -33,11 +34,11 @@ class Frame:
     axes
         For the patient's z, y, x: which of the CT's axes w, v, u (0, 1, 2) it is.
     signs
-        For the same: 1, or −1 where the CT's axis runs the other way.
+        For the same: 1, or −1 where the CT's axis has the opposite direction.
     direction
         The CT's own, (3, 3), columns u, v, w.
     extent_zyx_mm
-        (3, 2); edges of the scanned volume along the patient's z, y, x, voxels whole.
+        (3, 2); edges of the scanned volume along the patient's z, y, x, including the whole voxels.
     """
 
     axes: tuple[int, int, int]
@@ -47,12 +48,12 @@ class Frame:
 
     @classmethod
     def of(cls, geometry: VolumeGeometry) -> Frame:
-        """Return the frame of a CT: each of its axes goes to the patient's axis that it is nearest to.
+        """Return the frame of a CT: each of its axes is mapped to the nearest axis of the patient.
 
         Raises
         ------
         ModelError
-            ``AC-MD-030`` if an axis of the CT is not clearly one of the patient's.
+            ``AC-MD-030`` if an axis of the CT is not close to one of the patient's.
         """
         cosines = geometry.direction[::-1, ::-1]  # rows z, y, x of the patient; columns w, v, u of the CT
         axes = np.abs(cosines).argmax(axis=1)
@@ -68,12 +69,12 @@ class Frame:
         )
 
     def to_patient(self, array: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Turn an array over the CT's w, v, u into one over the patient's z, y, x."""
+        """Convert an array over the CT's w, v, u to one over the patient's z, y, x."""
         flips = tuple(slice(None, None, sign) for sign in self.signs)
         return array.transpose(self.axes)[flips]
 
     def to_ct(self, array: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Turn an array over the patient's z, y, x into one over the CT's w, v, u."""
+        """Convert an array over the patient's z, y, x to one over the CT's w, v, u."""
         flips = tuple(slice(None, None, sign) for sign in self.signs)
         return array[flips].transpose(np.argsort(self.axes))
 
@@ -115,7 +116,7 @@ class Grid:
         return Grid(self.frame, _triple(origin), self.spacing_zyx_mm, box.shape_zyx)
 
     def box_of(self, low_zyx_mm: Floats, high_zyx_mm: Floats) -> Box:
-        """Return the voxels that meet the stretch of patient space, kept within the grid, one at least."""
+        """Return the voxels that intersect a range of patient space, clipped to the grid, at least one."""
         start = np.floor(np.subtract(low_zyx_mm, self.origin_zyx_mm) / self.spacing_zyx_mm + 0.5)
         stop = np.ceil(np.subtract(high_zyx_mm, self.origin_zyx_mm) / self.spacing_zyx_mm + 0.5)
         first = np.clip(start, 0, np.subtract(self.shape_zyx, 1)).astype(int)
@@ -130,7 +131,7 @@ class Grid:
 
     @cached_property
     def geometry(self) -> VolumeGeometry:
-        """The grid as a volume with the CT's own axes, on which `Frame.to_ct` puts its arrays."""
+        """The grid as a volume with the CT's own axes, for arrays of `Frame.to_ct`."""
         order = np.argsort(self.frame.axes)  # the patient's axis of the CT's w, v, u
         spacing = np.asarray(self.spacing_zyx_mm)[order]
         shape = np.asarray(self.shape_zyx)[order]
@@ -146,9 +147,9 @@ class Grid:
 
 
 def sample_ct(ct: CTVolume, grid: Grid) -> NDArray[np.float32]:
-    """Bring the CT onto `grid`: linear where the grid is finer, averaged over its voxels where it is coarser.
+    """Resample the CT to `grid`: linear where the grid is finer, averaged over its voxels where it is coarser.
 
-    Uneven slices count at their true positions. Voxels beyond the scan are `OUTSIDE_HU`.
+    Unevenly spaced slices are used at their true positions. Voxels beyond the scan are `OUTSIDE_HU`.
 
     Returns
     -------
@@ -166,7 +167,7 @@ def sample_ct(ct: CTVolume, grid: Grid) -> NDArray[np.float32]:
         if origin is None or np.abs(at - origin).max() > SHEAR_TOLERANCE_MM:
             origin, in_plane = at, _plane_weights(ct.geometry, at, geometry)
         plane = ct.hu[index].astype(np.float32)
-        plane -= OUTSIDE_HU  # so that what lies beyond the image counts as outside
+        plane -= OUTSIDE_HU  # so that points beyond the image count as outside
         planes[row] = _sample_plane(plane, *in_plane).ravel()
     sampled: NDArray[np.float32] = (along_w[:, needed] @ planes).reshape(geometry.shape_zyx)
     sampled += OUTSIDE_HU
@@ -174,7 +175,7 @@ def sample_ct(ct: CTVolume, grid: Grid) -> NDArray[np.float32]:
 
 
 def sample_mask(mask: NDArray[np.bool_], source: Grid, grid: Grid) -> NDArray[np.bool_]:
-    """Bring a mask from one grid of the frame onto another: linear, from one half on."""
+    """Resample a mask from one grid of the frame to another: linear, with a threshold of one half."""
     z, y, x = (_weights(source.positions_mm(a), grid.positions_mm(a), grid.spacing_zyx_mm[a]) for a in range(3))
     planes = (z @ mask.reshape(len(mask), -1).astype(np.float32)).reshape(-1, *mask.shape[1:])
     return np.stack([_sample_plane(plane, y, x) >= 0.5 for plane in planes])
@@ -201,7 +202,7 @@ def _weights(source_mm: Floats, target_mm: Floats, target_step_mm: float) -> Wei
     """Return the (targets, sources) matrix that resamples along one axis.
 
     Each row sums to one inside the source, whose voxels reach half a step beyond the last centres, and to zero
-    beyond it. Sparse: threaded products of full matrices stall on a busy computer.
+    beyond it. Sparse: threaded products of dense matrices are slow on a computer under load.
     """
     count = len(source_mm)
     rows = np.arange(len(target_mm))

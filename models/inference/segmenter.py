@@ -24,18 +24,18 @@ MOST_GROWTHS = 3
 
 @dataclass(frozen=True)
 class Segmented:
-    """One structure's outcome.
+    """Result for one structure.
 
     Attributes
     ----------
     probability
-        (z, y, x) over `grid`, cleaned by the structure's rules.
+        (z, y, x) over `grid`, after the structure's postprocessing rules.
     grid
         Its box.
     findings
-        What is doubtful about it.
+        Findings about it.
     uncleaned
-        The probability before the rules.
+        The probability before postprocessing.
     """
 
     probability: NDArray[np.float32]
@@ -59,7 +59,7 @@ def segment_boxes(
     boxes_mm: Mapping[str, tuple[Floats, Floats]],
     job: Job,
 ) -> dict[str, Segmented]:
-    """Run the segmenter over each structure's box, larger where the structure reaches its box's side.
+    """Run the segmenter over each structure's box, which is enlarged where the structure reaches its side.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def segment_boxes(
     Returns
     -------
     dict[str, Segmented]
-        What was found; structures of which nothing was found are missing.
+        The results; structures that were not found are missing.
     """
     stage = package.stages["segmenter"]
     whole = patient.grid_of(stage)

@@ -15,12 +15,12 @@ from autocontour.patient.geometry import VolumeGeometry
 from autocontour.patient.structures import Contours
 
 LEAST_SPREAD = 0.01
-"""Of a probability: smaller differences between slices mean nothing."""
+"""Of a probability: smaller differences between slices are not significant."""
 
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """A structure as the network saw it.
+    """Result of the network for a structure.
 
     Attributes
     ----------
@@ -29,7 +29,7 @@ class Seen:
     probability
         Over the CT's w, v, u, on the voxels of `box`.
     box, ct
-        Where these and the CT's voxels lie.
+        Geometry of `probability` and of the CT.
     structure
         Its entry in the package.
     """
@@ -42,7 +42,7 @@ class Seen:
 
     @cached_property
     def mask(self) -> NDArray[np.bool_]:
-        """What counts as the structure."""
+        """Mask of the structure."""
         return self.probability >= self.structure.threshold
 
     def slices_of(self, planes: NDArray[np.bool_]) -> tuple[int, ...]:
@@ -53,12 +53,12 @@ class Seen:
 
 
 def point_at_slices(findings: Iterable[Finding], seen: Seen) -> tuple[Finding, ...]:
-    """Return the findings with the slices to look at, where it concerns some slices more than others."""
+    """Return the findings with the affected slices, if they concern some slices more than others."""
     return tuple(replace(f, slices=_PLACES[f.code](seen)) if f.code in _PLACES else f for f in findings)
 
 
 def _at_ends(seen: Seen) -> tuple[int, ...]:
-    """Return the drawn slices at the ends of the scan, which a network's coarser voxels may miss by one."""
+    """Return the drawn slices at the ends of the scan, with a tolerance of one voxel of the network."""
     positions = seen.ct.slice_positions_mm
     reach_mm = max(seen.box.slice_spacing_mm, seen.ct.slice_spacing_mm)
     ends = {min(seen.contours): positions[0], max(seen.contours): positions[-1]}
@@ -76,7 +76,7 @@ def _at_box(seen: Seen) -> tuple[int, ...]:
 
 
 def _unsure(seen: Seen) -> tuple[int, ...]:
-    """Return the drawn slices of which the network is less sure than of the others: by a standard deviation."""
+    """Return the drawn slices that are more uncertain than the others, by a standard deviation."""
     count = seen.mask.sum(axis=(1, 2))
     planes = count > 0
     if not planes.any():

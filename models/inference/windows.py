@@ -21,13 +21,13 @@ Read = Callable[[Box], NDArray[np.float32]]
 """Returns the HU of a box of the grid, which may reach beyond it."""
 
 SIGMA = 0.125  # of a window: as in nnU-Net (Isensee et al. 2021)
-FLOOR = 1e-3  # so that the window's corners still count
+FLOOR = 1e-3  # so that the window's corners still have weight
 
 
 def predict_boxes(
     runner: Runner, stage: Stage, read: Read, boxes: Mapping[int, Box], job: Job, label: str
 ) -> tuple[dict[int, Probability], tuple[int, int, int]]:
-    """Run the network over the boxes of the channels wanted.
+    """Run the network over the boxes of the requested channels.
 
     Boxes that lie close together are covered by the same windows. If the device runs out of memory the windows are
     halved, down to a quarter along each axis.
@@ -35,9 +35,9 @@ def predict_boxes(
     Parameters
     ----------
     runner, stage
-        The network and how it sees a CT.
+        The network and its input.
     read
-        Gives the HU of any box of the stage's grid.
+        Returns the HU of any box of the stage's grid.
     boxes
         Output channel → its box in the grid.
     job
@@ -55,7 +55,7 @@ def predict_boxes(
     Raises
     ------
     ModelError
-        ``AC-MD-034`` if even the smallest windows do not fit the device's memory.
+        ``AC-MD-034`` if the device's memory is too small even for the smallest windows.
     """
     window = stage.window_zyx
     while True:
@@ -66,7 +66,7 @@ def predict_boxes(
 
 
 def _smaller(window: tuple[int, int, int], stage: Stage, error: OutOfMemoryError) -> tuple[int, int, int]:
-    """Halve the longest axis that the network lets be halved, each at most twice."""
+    """Halve the longest axis that the network allows to halve, each at most twice."""
     from autocontour.models.networks import window_multiple_zyx
 
     multiple = window_multiple_zyx(stage.network)
@@ -108,7 +108,7 @@ def _predict(
 
 
 def _inputs(tiles: Sequence[tuple[Box, Box]], stage: Stage, read: Read) -> Iterator[NDArray[np.float32]]:
-    """Yield what the network sees of every tile; the HU are read region by region."""
+    """Yield the network's input for every tile; the HU are read region by region."""
     for _, group in itertools.groupby(tiles, key=lambda pair: pair[0]):
         parts = [tile for _, tile in group]
         whole = _hull(parts)
@@ -121,7 +121,7 @@ def _inputs(tiles: Sequence[tuple[Box, Box]], stage: Stage, read: Read) -> Itera
 
 
 def gaussian_weights(window: tuple[int, int, int]) -> Probability:
-    """Return how much each voxel of a window counts: most in the middle, where the network sees all around it."""
+    """Return the weight of each voxel of a window, highest in the middle, where the network has most context."""
     axes = [np.exp(-0.5 * ((np.arange(n) - (n - 1) / 2) / (SIGMA * n)) ** 2) for n in window]
     weights: Probability = np.einsum("i,j,k->ijk", *axes).astype(np.float32)
     return np.maximum(weights, FLOOR)
@@ -138,7 +138,7 @@ def tile_box(box: Box, window: tuple[int, int, int], overlap: float) -> list[Box
 
 
 def merge_boxes(boxes: list[Box], window: tuple[int, int, int], overlap: float) -> list[Box]:
-    """Join boxes into regions as long as the joined region needs no more windows than the parts."""
+    """Merge boxes into regions as long as the merged region needs no more windows than the parts."""
     regions = list(dict.fromkeys(boxes))
     while True:
         for a, b in itertools.combinations(regions, 2):
@@ -151,7 +151,7 @@ def merge_boxes(boxes: list[Box], window: tuple[int, int, int], overlap: float) 
 
 
 def region_holds(region: Box, box: Box) -> bool:
-    """Say whether `box` lies wholly inside `region`."""
+    """Return whether `box` is inside `region`."""
     lower = all(a <= b for a, b in zip(region.start_zyx, box.start_zyx, strict=True))
     return lower and all(a >= b for a, b in zip(region.stop_zyx, box.stop_zyx, strict=True))
 
@@ -178,7 +178,7 @@ def _meet(a: Box, b: Box) -> bool:
 
 
 def _overlap(box: Box, tile: Box) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    """Return the voxels that both share, as an index into `box` and one into `tile`."""
+    """Return the common voxels, as an index into `box` and one into `tile`."""
     start = np.maximum(box.start_zyx, tile.start_zyx)
     stop = np.minimum(box.stop_zyx, tile.stop_zyx)
     into = tuple(slice(a, b) for a, b in zip(start - box.start_zyx, stop - box.start_zyx, strict=True))

@@ -1,4 +1,4 @@
-"""The networks, each made from the plain dictionary that a model package carries.
+"""The networks, each built from its description in a model package.
 
 Shapes are batch, channel, z, y, x. The outputs are logits, one channel per structure: structures may overlap, so the
 sigmoid of each channel is its probability. One module is one architecture; it registers itself (see `registry`).
@@ -38,7 +38,7 @@ def build_network(config: Mapping[str, Any]) -> nn.Module:
     Parameters
     ----------
     config
-        ``architecture`` names the kind, such as ``fc_densenet`` or ``unet``; the other keys are the fields of its
+        ``architecture`` is the type, such as ``fc_densenet`` or ``unet``; the other keys are the fields of its
         module's ``Settings``. Plain JSON values only.
 
     Returns

@@ -1,4 +1,4 @@
-"""A planned network as an OpenVINO model, made without torch."""
+"""A planned network as an OpenVINO model, built without torch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SPATIAL = (1, 1, 1)
 
 
 def import_openvino() -> Any:  # noqa: ANN401  (openvino has no types)
-    """Return the module openvino, imported without its telemetry: that would report each import over the network."""
+    """Return the module openvino, imported without its telemetry: it would send a report at each import."""
     if "openvino" not in sys.modules:
         sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # so that importing it fails
     return import_module("openvino")
@@ -63,7 +63,7 @@ def _node(step: Step, inputs: list[Any], weights: Mapping[str, NDArray[np.floati
             scale, shift = constant("weight"), constant("bias")
             if step.groups < step.shape[0]:
                 return opset13.group_normalization(inputs[0], scale, shift, step.groups, EPSILON)
-            # An instance norm is faster in its parts, which OpenVINO joins with what follows.
+            # An instance norm is faster as separate operations, which OpenVINO fuses with the following ones.
             node = opset13.mvn(inputs[0], [2, 3, 4], True, EPSILON, "INSIDE_SQRT")
             node = opset13.multiply(node, scale.reshape(1, -1, 1, 1, 1))
         case "relu" if step.slope:

@@ -15,16 +15,16 @@ from autocontour.models.networks.plan import IMAGE, Plan, Step
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Steps that are computed together: one alone, or a block that may be computed again in the backward pass.
+    """Steps that are computed together: a single one, or a block that may be recomputed in the backward pass.
 
     Attributes
     ----------
     steps
         Each with its number.
     inputs
-        Numbers of the values that it takes from outside.
+        Numbers of its input values.
     finished
-        Numbers of the values that nothing needs after it.
+        Numbers of the values not used after it.
     """
 
     steps: tuple[tuple[int, Step], ...]
@@ -33,7 +33,7 @@ class _Part:
 
     @property
     def result(self) -> int:
-        """Number of the value that it gives."""
+        """Number of its output value."""
         return self.steps[-1][0]
 
 
@@ -45,7 +45,7 @@ class PlannedNetwork(nn.Module):
     plan
         Its steps.
     checkpointing
-        Whether the blocks marked by `Plan.recomputed` are computed again in the backward pass, which saves memory.
+        Whether the blocks marked by `Plan.recomputed` are recomputed in the backward pass, which saves memory.
     """
 
     def __init__(self, plan: Plan, *, checkpointing: bool = False) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 GROUP_CHANNELS = 8
-EMPTY_LOGIT = -2.0  # an untrained network predicts that nearly every voxel is empty, as is true
+EMPTY_LOGIT = -2.0  # an untrained network predicts background for nearly every voxel
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Settings:
     strides_zyx
         Stride of each transition down.
     stem_stride_zyx
-        Stride of the first convolution: with (2, 1, 1) the dense levels run at half the slices, and a light path at
+        Stride of the first convolution: with (2, 1, 1) the dense levels run at half the slices, and a narrow path at
         full resolution refines the result.
     stem_channels, refine_channels
         Width of the stem and of the path at full resolution.
@@ -140,7 +140,7 @@ def _norm(plan: Plan, value: int, name: str) -> int:
 
 
 def _dense(plan: Plan, value: int, name: str, growth: int, layers: int, *, keep_input: bool = True) -> int:
-    """Add layers that each see everything before them in the block; return the new channels behind the input's."""
+    """Add densely connected layers; return the new channels after those of the input."""
     new: list[int] = []
     with plan.recomputed():
         for layer in range(layers):

@@ -1,4 +1,4 @@
-"""Whether a machine has the memory that a network needs."""
+"""Check that a machine has enough memory for a network."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from autocontour.base.errors import ModelError
 from autocontour.models.networks.plan import FLOAT_BYTES, Plan
 
 STREAMS = {"localizer": 1, "segmenter": 2}
-"""Windows computed at once on a CPU: the localizer has few; the segmenter computes one while another is copied."""
+"""Windows computed at once on a CPU: the localizer has few; the segmenter computes one during the copy of another."""
 
 COPIES = 3  # of the weights: as they were read, in the model, and in the processor's own layout
 CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
@@ -23,7 +23,8 @@ GB = 1e9
 def required_bytes(plan: Plan, role: str) -> int:
     """Return the memory that a CPU needs to run a network in float32.
 
-    Measured over OpenVINO on FC-DenseNets and U-Nets it lies between 0.6 (in bf16) and 1.3 of what is really used.
+    For FC-DenseNets and U-Nets in OpenVINO it is between 0.6 (in bf16) and 1.3 times the memory actually used, as
+    measured.
     """
     weights = FLOAT_BYTES * sum(prod(shape) for shape in plan.weight_shapes().values())
     return STREAMS[role] * (plan.peak_bytes() - weights) + COPIES * weights
@@ -46,7 +47,7 @@ def machine_bytes() -> int:
     """Return the memory of the machine, or of the container that the program runs in."""
     limits = [_physical_bytes()]
     for path in CGROUP_LIMITS:
-        with suppress(OSError, ValueError):  # a container without a limit says "max"
+        with suppress(OSError, ValueError):  # a container without a limit has "max"
             limits.append(int(Path(path).read_text(encoding="ascii")))
     return min(limits)
 

@@ -1,4 +1,4 @@
-"""A network as a list of steps, from which torch, OpenVINO and the checks of its weights and memory are all made."""
+"""A network as a list of steps, from which torch module, OpenVINO model and checks are derived."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Kind = Literal["convolution", "transposed convolution", "group norm", "relu", "m
 Shape = tuple[int, ...]
 
 IMAGE = 0
-"""Number of the value that goes into the network."""
+"""Number of the network's input value."""
 
 MOST_STEPS = 2000
 MOST_CHANNELS = 8192
@@ -27,9 +27,9 @@ class Step:
     Attributes
     ----------
     kind
-        Which operation.
+        Type of the operation.
     inputs
-        Numbers of the values that it takes: 0 is the image, n is the result of the n-th step.
+        Numbers of its input values: 0 is the image, n is the result of the n-th step.
     shape
         Its result's channels and z, y, x sizes.
     name
@@ -39,11 +39,11 @@ class Step:
     kernel, stride, padding
         Along z, y, x, of convolutions and of the max pool.
     groups
-        Groups of channels that a group norm normalises together.
+        Groups of channels of a group norm.
     slope
         Slope of the ReLU below zero.
     recomputed
-        Number of the block of steps that may be computed again in the backward pass instead of kept; 0 for none.
+        Number of the block of steps that may be recomputed in the backward pass instead of stored; 0 for none.
     """
 
     kind: Kind
@@ -74,7 +74,7 @@ class Plan:
     Attributes
     ----------
     steps
-        In the order of computation; the last one gives the logits.
+        In the order of computation; the last one computes the logits.
     head
         Name of the step with one output channel per structure.
     """
@@ -117,7 +117,7 @@ class Plan:
         return self._add(Step("transposed convolution", (value,), (channels, z, y, x), name, weights, stride, stride))
 
     def group_norm(self, value: int, name: str, groups: int) -> int:
-        """Normalise groups of channels; as many groups as channels are an instance norm."""
+        """Normalise groups of channels; with as many groups as channels it is an instance norm."""
         shape = self.shape(value)
         if groups < 1 or shape[0] % groups:
             raise ValueError(f"{shape[0]} channels cannot be split into {groups} groups")
@@ -134,7 +134,7 @@ class Plan:
         return self._add(Step("max pool", (value,), (channels, z, y, x), kernel=stride, stride=stride))
 
     def concatenate(self, *values: int) -> int:
-        """Join the channels of values of one size."""
+        """Concatenate the channels of values of equal size."""
         shapes = [self.shape(value) for value in values]
         if len({shape[1:] for shape in shapes}) != 1:
             raise ValueError("the sizes of two levels do not fit together")
@@ -147,7 +147,7 @@ class Plan:
 
     @contextmanager
     def recomputed(self) -> Iterator[None]:
-        """Mark the steps added in this block as those that training may compute again instead of keeping them."""
+        """Mark the steps added in this block as those that training may recompute instead of storing them."""
         self._blocks += 1
         self._block = self._blocks
         yield
@@ -178,7 +178,7 @@ class Plan:
         """Return the memory of one window's values in float32 at the step that needs most, and of the weights."""
         last, alive, peak = self.last_uses(), {IMAGE}, 0
         for number, step in enumerate(self.steps, 1):
-            if step.kind not in ("group norm", "relu"):  # these overwrite what they take
+            if step.kind not in ("group norm", "relu"):  # these overwrite their input
                 peak = max(peak, sum(prod(self.shape(value)) for value in {*alive, number}))
             alive.add(number)
             alive = {value for value in alive if last[value] > number}

@@ -17,7 +17,7 @@ Config = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Architecture:
-    """One kind of network. Each function takes the network's description, as a model package carries it.
+    """One kind of network. The argument of each function is the network's description in a model package.
 
     Attributes
     ----------
@@ -25,7 +25,7 @@ class Architecture:
         Returns the steps for a size of window, from which OpenVINO and the checks of weights and memory are made.
         Raises ValueError for settings that do not fit.
     multiple_zyx
-        Returns the numbers of voxels along z, y, x whose multiples it takes as a window.
+        Returns the numbers of voxels along z, y, x of which the window size must be a multiple.
     build
         Returns a torch module with the weights' names and shapes of the plan, random; None to make it from the plan.
     """

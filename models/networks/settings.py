@@ -1,4 +1,4 @@
-"""Checks of a network's settings, which come from a foreign file."""
+"""Checks of a network's settings, which come from an untrusted file."""
 
 from __future__ import annotations
 

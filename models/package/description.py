@@ -1,4 +1,4 @@
-"""What ``metadata.json`` says about structures and networks.
+"""The description of structures and networks in ``metadata.json``.
 
 The types of the fields are the schema: see `autocontour.base.typed`.
 """
@@ -25,7 +25,7 @@ PREDICTORS = ("expected_dsc", "border_confidence", "volume_agreement")
 
 @dataclass(frozen=True)
 class Modest:
-    """A network's description that asks for no absurd network: numbers from 0 to 4096, lists of at most 64."""
+    """Limits of a network's description: numbers from 0 to 4096, lists of at most 64."""
 
     def problems(self, value: object, path: str = "") -> Iterator[Finding]:
         """Yield ``AC-CFG-009``, ``AC-CFG-014`` or ``AC-CFG-007``."""
@@ -43,12 +43,12 @@ class Modest:
 
 @dataclass(frozen=True)
 class Fits:
-    """A table with the fields of a class, kept as it is."""
+    """A table with the fields of a class, kept unchanged."""
 
     kind: type
 
     def problems(self, value: Mapping[str, Any]) -> Iterator[Finding]:
-        """Yield what is wrong with it."""
+        """Yield its problems."""
         try:
             build(self.kind, value)
         except SettingsError as error:
@@ -69,7 +69,7 @@ Windows = Annotated[tuple[Annotated[tuple[HU, HU], Rising()], ...], Length(1, 16
 
 @dataclass(frozen=True)
 class StructureRules:
-    """What is done to a structure's mask, as data.
+    """Postprocessing rules of a structure.
 
     Attributes
     ----------
@@ -82,8 +82,8 @@ class StructureRules:
     side
         ``left`` or ``right``: pieces on the other side of the body's midline are dropped.
     elongated
-        Whether it runs along the patient and out of most scans, as the spinal cord does, so that its length and its
-        position along z are not compared with those of training.
+        Whether it extends along the patient beyond most scans, like the spinal cord, so that its length and its
+        position along z are not compared with the training data.
     """
 
     components: Annotated[int, Range(0, 1000)] = 1
@@ -95,7 +95,7 @@ class StructureRules:
 
 @dataclass(frozen=True)
 class Statistics:
-    """What is read of a structure's statistics; there may be more.
+    """The statistics of a structure that are used; there may be more.
 
     Attributes
     ----------
@@ -104,7 +104,7 @@ class Statistics:
     confidence
         Lowest likely mean probability.
     offset_zyx_mm
-        Other structure → lowest and highest likely way to its centre.
+        Other structure → lowest and highest likely vector to its centre.
     """
 
     open_keys: ClassVar[bool] = True
@@ -122,15 +122,16 @@ class PackageStructure:
     name
         Its TG-263 name.
     drawn
-        Whether it is drawn by default; False for what is trained for research only.
+        Whether it is drawn by default; False for structures trained for research only.
     threshold
-        Probability at which its contour runs.
+        Probability of its iso-line.
     margin_mm
-        What the localizer's box gains on every side.
+        Margin added to the localizer's box on every side.
     rules
         See `StructureRules`.
     statistics
-        What training saw (see `Statistics` and `autocontour.models.inference.plausibility`); empty if unknown.
+        Statistics of the training data (see `Statistics` and `autocontour.models.inference.plausibility`); empty if
+        unknown.
     """
 
     name: Name
@@ -143,7 +144,7 @@ class PackageStructure:
 
 @dataclass(frozen=True)
 class Stage:
-    """One network of a package and how it sees a CT.
+    """One network of a package and its input.
 
     Attributes
     ----------
@@ -152,13 +153,13 @@ class Stage:
     spacing_zyx_mm
         Its grid along the patient's z, y, x.
     window_zyx
-        Voxels that it takes at once.
+        Voxels of its input.
     intensity_windows_hu
         One input channel each, as `autocontour.models.inference.intensity.scale_intensity` makes them.
     overlap
-        Part of a window that neighbouring windows share.
+        Overlap of neighbouring windows, as a fraction.
     threshold
-        Probability from which the localizer counts a voxel as found.
+        Probability above which a voxel counts as found by the localizer.
     """
 
     network: NetworkDescription
@@ -169,7 +170,7 @@ class Stage:
     threshold: Threshold = 0.5
 
     def find_problems(self) -> Iterator[Finding]:
-        """Yield ``AC-CFG-027`` for a window that takes more memory than any machine has."""
+        """Yield ``AC-CFG-027`` for a window that needs more memory than any machine has."""
         yield from check_voxels(self.window_zyx, "window_zyx")
 
 
@@ -180,9 +181,9 @@ class Site:
     Attributes
     ----------
     anchors
-        Structures that show it.
+        Structures that identify it.
     minimum
-        How many of them a scan must show; two, or all of fewer, if None.
+        How many of them must be found in a scan; two, or all of fewer, if None.
     """
 
     anchors: Annotated[tuple[Name, ...], Unique()] = ()
@@ -190,18 +191,18 @@ class Site:
 
     @property
     def least(self) -> int:
-        """How many anchors a scan must show."""
+        """How many anchors must be found in a scan."""
         return min(2, len(self.anchors)) if self.minimum is None else self.minimum
 
     def find_problems(self) -> Iterator[Finding]:
-        """Yield ``AC-CFG-009`` if more anchors are asked for than there are: nothing would ever be drawn."""
+        """Yield ``AC-CFG-009`` if more anchors are required than there are: nothing would ever be drawn."""
         if self.least > len(self.anchors):
             yield Finding.of("AC-CFG-009", "minimum", low="0", high=str(len(self.anchors)), value=str(self.least))
 
 
 @dataclass(frozen=True)
 class Uncertainty:
-    """When the networks count as unsure of a structure.
+    """When a structure counts as uncertain.
 
     Attributes
     ----------
@@ -224,7 +225,7 @@ class Uncertainty:
 
 @dataclass(frozen=True)
 class FindingPower:
-    """How well a finding predicts the quality of the package's contours; only what is read of it.
+    """Power of a finding to predict the quality of the package's contours; only the field in use.
 
     Attributes
     ----------
@@ -238,7 +239,7 @@ class FindingPower:
 
 @dataclass(frozen=True)
 class Description:
-    """The fields of ``metadata.json`` that are used; MONAI's and others may stand beside them."""
+    """The fields of ``metadata.json`` that are used; there may be others, such as MONAI's."""
 
     open_keys: ClassVar[bool] = True
     format: Annotated[int, Range(1, FORMAT)]
@@ -270,7 +271,7 @@ def read_metadata(data: bytes) -> Any:  # noqa: ANN401  (foreign JSON)
     Raises
     ------
     ModelError
-        ``AC-MD-010`` if it is not JSON, or a key stands twice in it.
+        ``AC-MD-010`` if it is not JSON, or a key is repeated.
     """
     try:
         return read_json(data)
@@ -284,7 +285,7 @@ def build_description(metadata: Any) -> Description:  # noqa: ANN401  (foreign J
     Raises
     ------
     ModelError
-        ``AC-MD-011`` for a later format, whatever else it holds; else ``AC-MD-010`` with every problem.
+        ``AC-MD-011`` for a later format, regardless of other problems; else ``AC-MD-010`` with every problem.
     """
     later = metadata.get("format") if isinstance(metadata, dict) else None
     if isinstance(later, int) and not isinstance(later, bool) and later > FORMAT:
@@ -296,7 +297,7 @@ def build_description(metadata: Any) -> Description:  # noqa: ANN401  (foreign J
 
 
 def damaged(problems: Sequence[Finding]) -> ModelError:
-    """Return the refusal of metadata that do not describe a package (``AC-MD-010``)."""
+    """Return the error for metadata that do not describe a package (``AC-MD-010``)."""
     return ModelError("AC-MD-010", problems=problems, count=len(problems))
 
 

@@ -1,4 +1,4 @@
-"""The model packages of this installation: those that came with the program and those a user installed."""
+"""The model packages of this installation: bundled and installed ones."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ LONGEST_FOLDER_NAME = 60
 
 @dataclass(frozen=True)
 class Entry:
-    """A package's folder and what was found there.
+    """A package's folder and its content.
 
     Attributes
     ----------
     folder
-        Where it lies.
+        Its path.
     bundled
-        Whether it came with the program.
+        Whether it is part of the program.
     package
         The package; None if it is damaged.
     error
         Why it is damaged.
     rival
-        Where the package of the same name lies that is used in its place; None if this one is used.
+        Folder of the package of the same name that is used instead; None if this one is used.
     """
 
     folder: Path
@@ -56,16 +56,16 @@ class Entry:
 
 
 def install_folder() -> Path:
-    """Return the folder of the user's own packages."""
+    """Return the folder of installed packages."""
     return user_data_path("autocontour") / "models"
 
 
 def read_library() -> list[Entry]:
-    """Return every package of this installation, sound or not, those that came with the program first.
+    """Return every package of this installation, also damaged ones; bundled ones first.
 
-    Of packages with the same name one is used: the one that came with the program, unless the user decided to replace
-    exactly this one (`install_package`); among the user's own the first by its folder's name. An update of the program
-    that brings another package of that name ends the replacement.
+    Of several packages with the same name one is used: the bundled one, unless the user decided to replace exactly this
+    one (`install_package`); among installed ones the first by its folder's name. An update of the program with another
+    package of that name ends the replacement.
     """
     bundled = [_read_entry(folder, bundled=True) for folder in _folders(BUNDLED)]
     own = [_read_entry(folder, bundled=False) for folder in _folders(install_folder())]
@@ -76,19 +76,19 @@ def read_library() -> list[Entry]:
 
 
 def available_packages() -> list[ModelPackage]:
-    """Return every package that is used, the user's own first."""
+    """Return every package that is used, installed ones first."""
     found = [entry.package for entry in read_library() if entry.package and entry.rival is None]
     return sorted(found, key=lambda package: (package.bundled, package.name))
 
 
 def check_library() -> tuple[Finding, ...]:
-    """Return what keeps packages from being used.
+    """Return findings about packages that are not used.
 
     Returns
     -------
     tuple[Finding, ...]
-        ``AC-MD-120`` for every damaged package; ``AC-MD-121`` if the folder of the user's own may not be read;
-        ``AC-MD-122`` for every one of the user's own in whose place another of the same name is used.
+        ``AC-MD-120`` for every damaged package; ``AC-MD-121`` if the folder of installed packages may not be read;
+        ``AC-MD-122`` for every installed one if another of the same name is used instead.
     """
     findings = []
     for entry in read_library():
@@ -117,7 +117,7 @@ def find_package(name: str) -> ModelPackage:
     Raises
     ------
     ModelError
-        ``AC-MD-017`` if there is none, or what reading it raises.
+        ``AC-MD-017`` if there is none, or the errors of reading it.
     """
     entries = [entry for entry in read_library() if entry.rival is None]
     for entry in sorted(entries, key=lambda one: one.package is None):
@@ -131,20 +131,20 @@ def find_package(name: str) -> ModelPackage:
 
 
 def install_package(path: Path, *, replace: bool = False) -> ModelPackage:
-    """Verify the package at `path` and copy it into the user's folder, whole or not at all.
+    """Verify the package at `path` and copy it into the user's folder atomically.
 
     Parameters
     ----------
     path
         The package's folder or zip.
     replace
-        Whether an installed package of the same name is replaced, and one that came with the program no longer used.
+        Whether an installed package of the same name is replaced, and a bundled one is no longer used.
 
     Raises
     ------
     ModelError
-        ``AC-MD-018`` if one of that name is installed, ``AC-MD-028`` if one came with the program, each unless
-        `replace` is set; or what verifying raises.
+        ``AC-MD-018`` if one of that name is installed, ``AC-MD-028`` if one is bundled, each unless `replace` is set;
+        or the errors of verification.
     """
     package = read_package(path)
     verify_package(package)
@@ -175,12 +175,12 @@ def install_package(path: Path, *, replace: bool = False) -> ModelPackage:
 
 
 def remove_package(name: str) -> Path:
-    """Remove the user's own package called `name` and return where it was.
+    """Remove the installed package called `name` and return its folder.
 
     Raises
     ------
     ModelError
-        ``AC-MD-019`` for one that came with the program, ``AC-MD-017`` if there is none.
+        ``AC-MD-019`` for a bundled one, ``AC-MD-017`` if there is none.
     """
     entries = read_library()
     own = [entry for entry in entries if not entry.bundled and name in (entry.name, entry.folder.name)]
@@ -202,7 +202,7 @@ def folder_name(name: str) -> str:
 
 
 def _folders(root: Path) -> list[Path]:
-    """Return the folders of packages under `root`; none if it is not there or may not be read (`check_library`)."""
+    """Return the folders of packages under `root`; none if it does not exist or may not be read (`check_library`)."""
     with suppress(OSError):
         return [path for path in sorted(root.iterdir()) if not path.name.startswith((".", "_")) and _is_folder(path)]
     return []
@@ -212,7 +212,7 @@ def _is_folder(path: Path) -> bool:
     try:
         return path.is_dir()
     except OSError:
-        return True  # reading it says what is wrong
+        return True  # the error is reported when it is read
 
 
 def _read_entry(folder: Path, *, bundled: bool) -> Entry:
@@ -235,7 +235,7 @@ def _by_precedence(bundled: list[Entry], own: list[Entry]) -> Iterator[Entry]:
 
 
 def _still_holds(decision: dict[str, str], entry: Entry, bundled: str | None) -> bool:
-    """Say whether the user's decision was about these two packages; what is damaged now counts as unchanged."""
+    """Return whether the user's decision was about these two packages; a damaged one counts as unchanged."""
     replaced = bundled is None or decision.get("bundled") == bundled
     return replaced and (entry.package is None or decision.get("package") == entry.package.checksum)
 
@@ -246,7 +246,7 @@ def _with_rival(entry: Entry, used: Path) -> Entry:
 
 
 def _key(name: str) -> str:
-    """Return what two names have in common that are the same to a reader or on a disk."""
+    """Return the common form of names that look equal or are the same on a disk."""
     return folder_name(unicodedata.normalize("NFKC", name)).casefold()
 
 
@@ -255,7 +255,7 @@ def _bundled_rival(name: str) -> Entry | None:
 
 
 def _read_replaced() -> dict[str, dict[str, str]]:
-    """Return which own packages replace one that came with the program: folder → checksums of both."""
+    """Return the installed packages that replace a bundled one: folder → checksums of both."""
     try:
         content = json.loads((install_folder() / REPLACED).read_bytes())
     except (OSError, ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""The files of a model package, read from its folder or zip without trusting either."""
+"""The files of a model package, read from its folder or zip as untrusted input."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ALLOWED = frozenset({METADATA, CHECKSUMS, *WEIGHTS.values(), "LICENSE", "README.
 PICKLE_SUFFIXES = frozenset({".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".npy", ".joblib", ".py"})
 MAX_WEIGHT_BYTES = 1 << 30
 MAX_TEXT_BYTES = 4 << 20
-MAX_COMPRESSION = 50  # of a member over 1 MiB: trained weights compress to no less than half, texts to a tenth
+MAX_COMPRESSION = 50  # of a member over 1 MiB: trained weights compress to at least a half, texts to a tenth
 FREE_BYTES = 1 << 20
 CHUNK_BYTES = 1 << 20
 MIB = 1 << 20
@@ -44,7 +44,7 @@ class Members:
     sizes
         Name → size in bytes; only names in `ALLOWED`.
     checksum
-        The SHA-256 that names the package: that of its list of checksums, which covers every other file.
+        The SHA-256 that identifies the package: that of its list of checksums, which covers every other file.
     """
 
     def __init__(self, sizes: Mapping[str, int], opener: Open) -> None:
@@ -101,11 +101,11 @@ def open_members(path: Path) -> Iterator[Members]:
     Raises
     ------
     ModelError
-        ``AC-MD-001`` no package there, ``002`` a foreign file, ``003`` something that could run code when it is
-        opened, ``004`` a name that leads out of the package, ``005`` a link, ``006`` too large, ``007`` content that
+        ``AC-MD-001`` no package there, ``002`` an unexpected file, ``003`` a file that could run code when it is
+        opened, ``004`` a path outside the package, ``005`` a link, ``006`` too large, ``007`` content that
         differs from its checksum, ``008`` checksums missing or incomplete, ``009`` a damaged zip, ``023`` a name with
-        characters that are not allowed, ``024`` a zip bomb, ``025`` something that is not a regular file, ``026`` a
-        file that is there twice, ``027`` an error of the file system.
+        characters that are not allowed, ``024`` a zip bomb, ``025`` not a regular file, ``026`` a repeated file,
+        ``027`` an error of the file system.
     """
     try:
         if path.is_dir():
@@ -128,7 +128,7 @@ def read_members(path: Path) -> dict[str, bytes]:
 
 
 def checksums_of(members: Mapping[str, bytes]) -> bytes:
-    """Return the content of ``SHA256SUMS`` for `members`, as the tool sha256sum writes and checks it."""
+    """Return the content of ``SHA256SUMS`` for `members`, in the format of sha256sum."""
     rows = (f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in sorted(members.items()))
     return "".join(row for row in rows if not row.endswith(f"  {CHECKSUMS}\n")).encode("ascii")
 
@@ -169,7 +169,7 @@ def _list_zip(archive: zipfile.ZipFile) -> dict[str, int]:
         name = info.filename
         if stat.S_ISLNK(info.external_attr >> 16):
             raise ModelError("AC-MD-005", file=shown(name))
-        if "\0" in info.orig_filename:  # zipfile cuts a name there
+        if "\0" in info.orig_filename:  # zipfile truncates a name there
             raise ModelError("AC-MD-023", file=shown(info.orig_filename))
         _check_name(name)
         if name in sizes:
@@ -200,7 +200,7 @@ def _check_size(name: str, size: int) -> None:
 
 
 def _check_beginning(name: str, data: bytes) -> None:
-    """Refuse weights that are a pickle or a torch archive under another name."""
+    """Reject weights that are a pickle or a torch archive under another name."""
     pickled = data[:1] == b"\x80" or data[:4] == b"PK\x03\x04"
     if name in WEIGHTS.values() and pickled and data[8:9] != b"{":
         raise ModelError("AC-MD-003", file=name)

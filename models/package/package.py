@@ -1,7 +1,7 @@
-"""Model packages: networks with their structures, their sampling of a CT, and statistics of their training data.
+"""Model packages: networks with their structures, input grids, and statistics of their training data.
 
-A package is a folder, or a zip of the same files: ``metadata.json`` (MONAI bundle's field names and ours),
-``localizer.safetensors`` and ``segmenter.safetensors``, ``SHA256SUMS``, and if wanted ``LICENSE``, ``README.md`` and
+A package is a folder, or a zip of the same files: ``metadata.json`` (field names of MONAI bundles and others),
+``localizer.safetensors`` and ``segmenter.safetensors``, ``SHA256SUMS``, and optionally ``LICENSE``, ``README.md`` and
 ``training.json``. Nothing in it is ever executed or unpickled.
 """
 
@@ -58,13 +58,13 @@ class ModelPackage:
     stages
         ``localizer`` (absent in a one-stage package) and ``segmenter``.
     site_anchors, site_minimum
-        The structures that show the body site, and how many of them a scan must show.
+        The structures that identify the body site, and how many of them must be found in a scan.
     metadata
         The whole of ``metadata.json``.
     bundled
-        Whether it came with the program.
+        Whether it is part of the program.
     uncertainty
-        When its networks count as unsure of a structure; None in a package without calibrated limits.
+        When a structure counts as uncertain; None in a package without calibrated limits.
     quiet_findings
         Codes of findings that do not predict the quality of its contours and are not shown as warnings.
     """
@@ -86,7 +86,7 @@ class ModelPackage:
 
     @property
     def drawn_names(self) -> tuple[str, ...]:
-        """The structures that are drawn unless asked otherwise."""
+        """The structures that are drawn by default."""
         return tuple(name for name, structure in self.structures.items() if structure.drawn)
 
     def channel(self, name: str) -> int:
@@ -119,7 +119,7 @@ def read_package(path: Path, *, bundled: bool = False) -> ModelPackage:
     path
         Its folder or zip.
     bundled
-        Whether it came with the program.
+        Whether it is part of the program.
 
     Raises
     ------
@@ -160,18 +160,18 @@ def write_package(
     weights: Mapping[str, Mapping[str, Any]],
     extra: Mapping[str, str] | None = None,
 ) -> ModelPackage:
-    """Write a package folder whole or not at all, and read it back with every check.
+    """Write a package folder atomically, and read it back with every check.
 
     Parameters
     ----------
     folder
-        Where it goes; replaced if it is there.
+        The folder to write; replaced if it exists.
     metadata
         Content of ``metadata.json``; see `parse_metadata`.
     weights
         Role (``localizer``, ``segmenter``) → name → weight, as a torch tensor or a numpy array.
     extra
-        Texts to go with it: ``LICENSE``, ``README.md``, ``training.json``.
+        Additional texts: ``LICENSE``, ``README.md``, ``training.json``.
 
     Returns
     -------
@@ -181,7 +181,7 @@ def write_package(
     Raises
     ------
     ModelError
-        If what would be written is not a valid package.
+        If the result is not a valid package.
     """
     from safetensors.numpy import save
 
@@ -208,7 +208,7 @@ def _as_array(value: Any) -> NDArray[Any]:  # noqa: ANN401  (a tensor, without t
 
 
 def rewrite_metadata(package: ModelPackage, metadata: Mapping[str, Any]) -> ModelPackage:
-    """Replace the metadata of a package folder, whole or not at all; every other file stays as it is.
+    """Replace the metadata of a package folder atomically; other files are unchanged.
 
     Raises
     ------
@@ -259,7 +259,7 @@ def parse_metadata(
     checksum: str,
     bundled: bool = False,
 ) -> ModelPackage:
-    """Turn the content of ``metadata.json`` into a `ModelPackage`.
+    """Build a `ModelPackage` from the content of ``metadata.json``.
 
     Besides MONAI's fields (``version``, ``monai_version``, ``pytorch_version``, ``name``, ``task``, ``description``,
     ``authors``, ``network_data_format`` …) it has ``format`` (1), ``body_site``, ``license``, ``structures`` (fields

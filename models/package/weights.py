@@ -33,7 +33,7 @@ def parse_weights(name: str, data: bytes) -> dict[str, NDArray[np.floating[Any]]
     ------
     ModelError
         ``AC-MD-012`` if it cannot be parsed, ``AC-MD-013`` if a value is not a floating point number, or NaN, or beyond
-        the range of float16: a GPU computes in it, and OpenVINO turns an overflow into a plausible probability.
+        the range of float16: a GPU computes in float16, and in OpenVINO an overflow gives a plausible probability.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load
@@ -54,7 +54,7 @@ def check_file_size(stage: Stage, name: str, size: int) -> None:
     Raises
     ------
     ModelError
-        ``AC-MD-014`` if it is, or what `autocontour.models.networks.plan_network` raises.
+        ``AC-MD-014`` if it is, or the errors of `autocontour.models.networks.plan_network`.
     """
     shapes = plan_network(stage.network).weight_shapes().values()
     most = MOST_BYTES_PER_WEIGHT * sum(math.prod(shape) for shape in shapes)

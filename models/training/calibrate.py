@@ -1,6 +1,7 @@
-"""Limits of a package from patients that its networks are not trained on, and what its findings are worth.
+"""Calibration of a package on patients that its networks are not trained on, and the power of its findings.
 
-Thresholds and limits come from the validation patients alone. Whether a finding distinguishes a bad contour (DSC below
+Thresholds and limits are only derived from the validation patients. Whether a finding distinguishes a bad contour (DSC
+below
 `BAD_DSC`) from a good one is measured on the same patients by cross-validation: each fifth of them with limits from the
 other four fifths.
 """
@@ -38,12 +39,12 @@ from autocontour.models.training.validate import dice
 THRESHOLDS = tuple(round(0.3 + 0.05 * k, 2) for k in range(9))
 NEAR_BEST = 0.003
 UNCERTAIN_SHARE = 0.15
-"""Of the contoured structures of the validation patients, how many count as uncertain."""
+"""Fraction of the contoured structures of the validation patients that count as uncertain."""
 GROUPS = 5
 BAD_DSC = 0.6
 LEAST_AUROC = 0.6
 GRADED = ("AC-MD-102", "AC-MD-104", "AC-MD-105", "AC-MD-107")
-"""Findings that are to predict a bad contour; the others of inference state a fault, and are always shown."""
+"""Findings that predict a bad contour; the other findings of inference report a fault, and are always shown."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Graded:
 def calibrate(
     package: ModelPackage, dataset: Dataset, organs: Sequence[str], job: Job, device: str = "auto"
 ) -> Calibration:
-    """Choose a package's thresholds and limits, and measure its findings.
+    """Determine a package's thresholds and limits, and measure its findings.
 
     Parameters
     ----------
@@ -74,7 +75,7 @@ def calibrate(
     dataset
         Patients for training and for validation.
     organs
-        Structures whose contours the findings are judged by.
+        Structures by whose contours the findings are measured.
     job
         Reports progress; may cancel.
     device
@@ -99,8 +100,8 @@ def choose_thresholds(
 ) -> dict[str, dict[str, float]]:
     """Return for every structure its threshold, and mean and median DSC of the validation patients at it.
 
-    Among the thresholds within `NEAR_BEST` of the best mean DSC the one nearest to 0.5 is taken: twenty patients do not
-    distinguish finer.
+    Among the thresholds within `NEAR_BEST` of the best mean DSC the one nearest to 0.5 is used: twenty patients do not
+    allow a finer distinction.
     """
     runners = {role: open_runner(package, role, device) for role in package.stages}
     rows = [dice_by_threshold(package, runners, s) for s in job.track(samples, "choosing thresholds", len(samples))]
@@ -149,7 +150,7 @@ def dice_by_threshold(package: ModelPackage, runners: Mapping[str, Runner], samp
 
 
 def grade_sample(package: ModelPackage, sample: Sample, organs: Sequence[str], device: str) -> Graded:
-    """Contour a patient as in use, and compare with the references."""
+    """Contour a patient as in the program, and compare with the references."""
     ct = sample.to_ct()
     outcome = segment_structures(ct, package, organs, device=device)
     scores: dict[str, float] = {}
@@ -226,7 +227,7 @@ def compute_power(rows: Sequence[tuple[float, frozenset[str]]], code: str) -> di
 
 
 def measure_sample(sample: Sample, structures: Sequence[str]) -> dict[str, Measure]:
-    """Measure every reference of a patient; mm run from the array's corner."""
+    """Measure every reference of a patient; positions in mm are relative to the array's corner."""
     measures = {}
     ends = np.flatnonzero(sample.solid)[[0, -1]]
     for k, name in enumerate(structures):

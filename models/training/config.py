@@ -1,4 +1,4 @@
-"""The settings of a training run, read from one TOML file and checked before anything starts.
+"""The settings of a training run, read from one TOML file and checked before the training starts.
 
 The types of the fields are the schema: see `autocontour.base.typed`.
 """
@@ -43,20 +43,20 @@ Share = Annotated[float, Range(0, 1000)]
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Which patients the networks are trained on.
+    """The data of a training run.
 
     Attributes
     ----------
     folder
-        Holds ``index.json`` and one folder of ``.npz`` files per split.
+        Contains ``index.json`` and one folder of ``.npz`` files per split.
     structures
         TG-263 names in the order of the network's outputs.
     split
         Folder of the patients.
     validation_patients
-        Patients kept apart for choosing checkpoints and thresholds.
+        Patients held out for selecting checkpoints and thresholds.
     seed
-        Decides the patients for validation, the initial weights and every patch.
+        Determines the patients for validation, the initial weights and every patch.
     """
 
     folder: Annotated[str, Text(4096, path=True)]
@@ -68,7 +68,7 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """How far patients are varied; every value is a maximum, or a probability where named so."""
+    """Data augmentation; every value is a maximum, or a probability where named so."""
 
     rotation_zyx_deg: tuple[Degrees, Degrees, Degrees] = (12.0, 6.0, 12.0)
     scale: Annotated[float, Range(0, 1)] = 0.18
@@ -92,17 +92,17 @@ class StageConfig:
     network
         Description for `autocontour.models.networks.build_network`.
     spacing_zyx_mm, window_zyx
-        Grid that the network sees, and how much of it at once.
+        Grid of the network's input, and size of a patch.
     intensity_windows_hu
         (low, high) of every input channel; they become −1 and 1.
     minutes, steps
-        Budget; with ``steps`` above 0 the time does not count.
+        Budget; with ``steps`` above 0 the time is ignored.
     focus
         ``structures`` centres patches on structures, ``body`` on the middle of the body.
     sampling_weights
-        How often a patch is centred on each structure (default 1).
+        Relative frequency of patches centred on each structure (default 1).
     loss_weights
-        How much each structure counts in the loss and in the score that chooses a checkpoint (default 1).
+        Weight of each structure in the loss and in the score that selects a checkpoint (default 1).
     """
 
     network: NetworkDescription
@@ -125,26 +125,26 @@ class StageConfig:
     augment: AugmentConfig = AugmentConfig()
 
     def find_problems(self) -> Iterator[Finding]:
-        """Yield ``AC-CFG-027`` for a patch that takes more memory than any machine has."""
+        """Yield ``AC-CFG-027`` for a patch that needs more memory than any machine has."""
         yield from check_voxels(self.window_zyx, "window_zyx")
 
 
 @dataclass(frozen=True)
 class PackageConfig:
-    """What the metadata of the run's model package will contain.
+    """Content of the metadata of the run's model package.
 
     Attributes
     ----------
     body_site
         DICOM code meaning in capitals, such as ``HEAD AND NECK``.
     anchors, anchors_minimum
-        Structures that show the body site, and how many of them a scan must show.
+        Structures that identify the body site, and how many of them must be found in a scan.
     history
-        What a reader must know about how the run went, such as settings changed on the way.
+        Notes on the run, such as settings changed during it.
     changelog
         Version → what changed.
     intended_use
-        What the package is for, and what must be known before it is used.
+        Purpose of the package, and conditions of its use.
     rules
         Structure → fields of `autocontour.models.package.description.StructureRules`.
     research
@@ -169,11 +169,11 @@ class PackageConfig:
 
     @property
     def least_anchors(self) -> int:
-        """How many anchors a scan must show: two, or all of fewer, unless `anchors_minimum` says otherwise."""
+        """How many anchors must be found in a scan: `anchors_minimum`, or by default two, or all of fewer."""
         return min(2, len(self.anchors)) if self.anchors_minimum is None else self.anchors_minimum
 
     def find_problems(self) -> Iterator[Finding]:
-        """Yield ``AC-CFG-009`` if more anchors are asked for than there are: nothing would ever be drawn."""
+        """Yield ``AC-CFG-009`` if more anchors are required than there are: nothing would ever be drawn."""
         if self.least_anchors > len(self.anchors):
             least, most = str(self.least_anchors), str(len(self.anchors))
             yield Finding.of("AC-CFG-009", "anchors_minimum", low="0", high=most, value=least)
@@ -188,7 +188,7 @@ class TrainingConfig:
     name
         Of the package.
     stages
-        ``segmenter`` and, if wanted, ``localizer``; each is a folder of the run.
+        ``segmenter`` and, optionally, ``localizer``; each is a folder of the run.
     """
 
     name: Annotated[str, FileName()]
@@ -200,7 +200,7 @@ class TrainingConfig:
         """Yield problems between settings.
 
         ``AC-CFG-017`` if there is no segmenter, ``AC-CFG-019`` for names that are not structures, ``AC-CFG-024`` if no
-        structure has a weight, and what does not fit between a network, its channels and its patches.
+        structure has a weight, and inconsistencies between a network, its channels and its patches.
         """
         structures = self.data.structures
         if "segmenter" not in self.stages:
@@ -240,7 +240,7 @@ def _check_keys(table: Mapping[str, object], structures: tuple[str, ...], path: 
 
 
 def _check_network(stage: StageConfig, structures: int, path: str) -> Iterator[Finding]:
-    """Yield what does not fit between a stage's network, its channels and its window."""
+    """Yield inconsistencies between a stage's network, its channels and its window."""
     config = stage.network
     try:
         multiple = window_multiple_zyx(config)

@@ -1,4 +1,4 @@
-"""Pictures of how a run went."""
+"""Learning curves of a run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from autocontour.base.errors import TrainingError
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
-    """Return the lines of a stage's log; a last line cut short by a kill is left out."""
+    """Return the lines of a stage's log; an incomplete last line, left by a kill, is ignored."""
     lines = []
     for text in path.read_text(encoding="utf-8").splitlines():
         try:

@@ -1,4 +1,4 @@
-"""Initial weights from a package that was trained before, fitted to the structures of a configuration."""
+"""Initial weights from an existing package, matched to the structures of a configuration."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def initial_weights(
     Raises
     ------
     TrainingError
-        ``AC-TR-008`` if the package has another network or no such stage.
+        ``AC-TR-008`` if the package has another network or lacks the stage.
     """
     torch.manual_seed(seed)
     heads = head_names(stage.network)

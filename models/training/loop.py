@@ -1,4 +1,4 @@
-"""The training of one stage: resumable after a kill, repeatable from its seed."""
+"""The training of one stage: resumable after a kill, reproducible from its seed."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ LARGEST_GRADIENT = 2.0
 class Trainer:
     """Trains one stage in its own folder.
 
-    The folder holds ``checkpoint.pt`` (the whole state, replaced in one step), ``best.pt`` (the averaged weights that
-    did best on the validation patients) and ``log.jsonl`` (one line per report).
+    The folder holds ``checkpoint.pt`` (the whole state, replaced in one step), ``best.pt`` (the averaged weights with
+    the best score on the validation patients) and ``log.jsonl`` (one line per report).
 
     Parameters
     ----------
@@ -46,9 +46,9 @@ class Trainer:
     config
         With the stage, the structures in the order of the outputs, and the seed.
     dataset
-        Patients for training, and those by which a checkpoint is chosen.
+        Patients for training, and those for selecting a checkpoint.
     folder
-        Made if missing; a checkpoint in it is continued.
+        Created if missing; training continues from a checkpoint in it.
     initial
         Weights to start from where the folder contains no checkpoint; random if None.
     device
@@ -90,7 +90,7 @@ class Trainer:
 
     @property
     def progress(self) -> float:
-        """How much of the budget is used, 0 to 1."""
+        """Used fraction of the budget, 0 to 1."""
         used = self.step / self.stage.steps if self.stage.steps else self.elapsed_s / (60 * self.stage.minutes)
         return min(1.0, used)
 
@@ -207,7 +207,9 @@ class Trainer:
 
 
 def stage_identity(stage: StageConfig, structures: Sequence[str]) -> str:
-    """Return a checksum of what the weights of a stage depend on: network, grid, intensities, structures."""
+    """Return a checksum of the settings of a stage's weights: network, grid, intensities,
+    structures.
+    """
     essence = {
         "network": stage.network,
         "spacing_zyx_mm": stage.spacing_zyx_mm,
@@ -219,7 +221,7 @@ def stage_identity(stage: StageConfig, structures: Sequence[str]) -> str:
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401  (JSON)
-    """Return JSON values with whole numbers written one way, whether they were read as 160 or as 160.0."""
+    """Return JSON values with a single representation of integers, for 160 and 160.0."""
     if isinstance(value, Mapping):
         return {key: _plain(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
@@ -232,7 +234,7 @@ _PARTS = ("network", "average", "optimizer")
 
 
 def _rate(progress: float) -> float:
-    """Return the share of the learning rate: linear warm-up, then half a cosine."""
+    """Return the factor of the learning rate: linear warm-up, then half a cosine."""
     if progress < WARM_UP:
         return max(progress / WARM_UP, FINAL_RATE)
     falling = (progress - WARM_UP) / (1 - WARM_UP)

@@ -1,4 +1,4 @@
-"""The loss: cross entropy and Dice per structure, where the structure is known."""
+"""The loss: cross entropy and Dice per structure, for known structures."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ def masked_loss(logits: Tensor, target: Tensor, weight: Tensor, loss_weight: Ten
     """Return the mean over known structures of cross entropy plus soft Dice.
 
     The cross entropy is counted twice: as the mean over all voxels, which are nearly all air, and as the mean over
-    the structure's own. Without the second a small structure that has once been pushed down to a probability near 0
-    stays there: its Dice has no gradient left and its part of all voxels is negligible.
+    the structure's own. Without the second a small structure whose probability has become nearly 0 stays there: its
+    Dice has no gradient and its fraction of all voxels is negligible.
 
     Parameters
     ----------
     logits, target, weight
         (batch, structures, z, y, x); where `weight` is 0 no term has a gradient.
     loss_weight
-        (structures,), how much each counts in the mean.
+        (structures,) weight of each in the mean.
     """
     entropy = F.binary_cross_entropy_with_logits(logits, target, weight, reduction="none")
     everywhere = _mean_of_known(entropy, weight, loss_weight)
@@ -40,15 +40,15 @@ def _mean_of_known(values: Tensor, weight: Tensor, loss_weight: Tensor) -> Tenso
 
 
 def _weighted_mean(values: Tensor, known: Tensor, loss_weight: Tensor) -> Tensor:
-    """Return the mean of `values` (structures,) over the `known` ones, each counted by its weight."""
+    """Return the weighted mean of `values` (structures,) over the `known` ones."""
     counted = loss_weight * known
     return (values * counted).sum() / counted.sum().clamp(min=1e-6)
 
 
 def soft_dice(logits: Tensor, target: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Return each structure's soft Dice over the batch, and whether any of it is there to be found.
+    """Return each structure's soft Dice over the batch, and whether it is present in the reference.
 
-    A structure that is known to be absent is left to the cross entropy: its Dice is 0 whatever is drawn.
+    A structure known to be absent only has the cross entropy: its Dice is 0 for every prediction.
     """
     probability = torch.sigmoid(logits) * weight
     target = target * weight

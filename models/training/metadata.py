@@ -18,7 +18,7 @@ LEAST_MEDIAN = 0.5  # of the DSC on the validation patients, for a structure to 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What is chosen on patients that the networks are not trained on.
+    """Values determined on patients that the networks are not trained on.
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ def build_metadata(config: TrainingConfig, calibration: Calibration) -> dict[str
 
 
 def describe_package(config: TrainingConfig, folder: Path) -> ModelPackage:
-    """Return the package that a configuration leads to, before anything is trained; it has no weights."""
+    """Return the package of a configuration before training; it has no weights."""
     return parse_metadata(build_metadata(config, Calibration()), path=folder, checksum="")
 
 

@@ -1,4 +1,4 @@
-"""From the best weights of a run to a model package, calibrated by the inference that will use it."""
+"""Building a model package from the best weights of a run, calibrated with the inference code of the program."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def package_run(
     source: ModelPackage | None = None,
     device: str = "auto",
 ) -> ModelPackage:
-    """Write the package of a run into its folder ``package``, replacing what is there.
+    """Write the package of a run into its folder ``package``, replacing an existing one.
 
     Parameters
     ----------
@@ -46,14 +46,14 @@ def package_run(
         The run's configuration.
     run
         Folder that `autocontour.models.training.run.train_run` filled. Of each stage's folder only ``best.pt`` is
-        needed (``average``, a state dict; ``step``; ``score``) and, if it is there, ``log.jsonl``.
+        needed (``average``, a state dict; ``step``; ``score``) and, if present, ``log.jsonl``.
     job
         Reports progress; may cancel.
     data
-        Folder of the data, in place of the configuration's.
+        Folder of the data, instead of the configuration's.
     source
-        Package whose weights are taken for a stage that the run has not trained. With it and an empty folder a package
-        is calibrated again.
+        Package whose weights are used for stages that were not trained in the run. With it and an empty folder a
+        package is calibrated again.
     device
         As of `autocontour.models.inference.infer.segment_structures`.
 
@@ -101,7 +101,7 @@ def _read_stage(config: TrainingConfig, run: Path, name: str, source: ModelPacka
 
 
 def _check_origin(config: TrainingConfig, folder: Path, name: str) -> None:
-    """Refuse weights that were trained for other structures or another grid, where the folder states for which."""
+    """Reject weights trained for other structures or another grid, if the folder records these."""
     structures, checkpoint = folder / "structures.json", folder / "checkpoint.pt"
     if structures.exists() and json.loads(structures.read_text(encoding="utf-8")) != list(config.data.structures):
         raise TrainingError("AC-TR-004", stage=name)
@@ -116,7 +116,7 @@ def _name(package: ModelPackage | None) -> str:
 
 
 def _halved(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the weights in half the size; their precision stays above that of bf16, in which the network runs."""
+    """Return the weights in float16; its precision is higher than that of bf16, in which the network runs."""
     return {name: value.half() if value.is_floating_point() else value for name, value in weights.items()}
 
 

@@ -1,4 +1,4 @@
-"""Patches of patients, varied: one interpolation does crop, resampling, rotation, scale, mirror and elastic."""
+"""Augmented patches: one interpolation for crop, resampling, rotation, scale, mirror and elastic deformation."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Patch:
     target
         (structures, z, y, x), 0 to 1.
     weight
-        (structures, z, y, x), 0 where nothing is known.
+        (structures, z, y, x), 0 where the label is unknown.
     """
 
     image: Tensor
@@ -40,7 +40,7 @@ class Patch:
 
 
 class PatchSampler:
-    """Draws patches; the generator given decides everything, so a step can be repeated exactly."""
+    """Samples patches; all randomness comes from the given generator, so that a step can be reproduced exactly."""
 
     def __init__(self, samples: Sequence[Sample], structures: Sequence[str], stage: StageConfig) -> None:
         self.samples = samples
@@ -53,7 +53,7 @@ class PatchSampler:
         self.voxels: dict[tuple[int, int], NDArray[np.intp]] = {}
 
     def draw(self, rng: Generator) -> Patch:
-        """Return one varied patch."""
+        """Return one augmented patch."""
         structure = int(rng.choice(len(self.weights), p=self.weights / self.weights.sum()))
         which = int(rng.choice(self.holders[structure]))
         sample, augment = self.samples[which], self.stage.augment
@@ -94,7 +94,7 @@ class PatchSampler:
 
 
 def mirrored_channels(structures: Sequence[str]) -> list[int]:
-    """Return for every structure the channel of its mirror image: `_L` and `_R` change places."""
+    """Return for every structure the channel of its mirror image: `_L` and `_R` are exchanged."""
     other = {"_L": "_R", "_R": "_L"}
     names = [name[:-2] + other[name[-2:]] if name[-2:] in other else name for name in structures]
     return [list(structures).index(name) if name in structures else k for k, name in enumerate(names)]
@@ -160,7 +160,7 @@ def sample_grid(sample: Sample, grid: Tensor, structures: int) -> tuple[Tensor, 
 
 
 def vary_image(rng: Generator, augment: AugmentConfig, hu: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Vary grey values, cut the scan at an end, add metal."""
+    """Vary grey values, truncate the scan, add metal."""
     noise = torch.Generator().manual_seed(int(rng.integers(2**62)))
     air = hu < AIR_HU + 20
     if rng.random() < augment.metal_probability:
@@ -176,7 +176,7 @@ def vary_image(rng: Generator, augment: AugmentConfig, hu: Tensor, weight: Tenso
 
 
 def cut_end(rng: Generator, hu: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Let the scan end (up or down) somewhere in the patch, as many do in mid neck; what is beyond has no weight."""
+    """Truncate the scan at either end within the patch, as many scans end in the neck; voxels beyond have no weight."""
     place = int(rng.integers(len(hu) // 8, len(hu) * 5 // 8))
     gone = slice(0, place) if rng.random() < 0.5 else slice(len(hu) - place, len(hu))
     hu, weight = hu.clone(), weight.clone()
@@ -185,7 +185,7 @@ def cut_end(rng: Generator, hu: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]
 
 
 def add_metal(rng: Generator, hu: Tensor) -> Tensor:
-    """Put a small piece of metal with streaks into a few slices, as dental fillings do."""
+    """Add a small piece of metal with streaks to a few slices, like dental fillings."""
     places = torch.nonzero(hu > 300)
     if not len(places):
         return hu

@@ -28,21 +28,21 @@ def train_run(
     stages: Sequence[str] | None = None,
     source: ModelPackage | None = None,
 ) -> dict[str, Any]:
-    """Train the stages of `config`, each continued from where it stood, and return a summary.
+    """Train the stages of `config`, each continued from its last checkpoint, and return a summary.
 
     Parameters
     ----------
     config
-        What is trained.
+        The configuration.
     folder
         The run's; each stage has a folder in it, and ``data.json`` lists the patients for training, those for
-        validation, and those set aside with the reasons.
+        validation, and excluded ones with the reasons.
     job
         Reports progress; may cancel.
     data
-        Folder of the data, in place of the configuration's.
+        Folder of the data, instead of the configuration's.
     stages
-        Which; all if None.
+        Stages to train; all if None.
     source
         Package with the initial weights of each stage that is not continued; random weights if None.
 
@@ -51,7 +51,7 @@ def train_run(
     TrainingError
         ``AC-TR-006`` for a stage that is not in the configuration, ``AC-TR-008`` for a package whose weights do not
         fit, ``AC-TR-009`` or ``AC-TR-012`` for a run that was started from other weights, ``AC-TR-021`` if no patient
-        is kept for validation, or what reading the data raises.
+        is held out for validation, or the errors of reading the data.
     """
     wanted = list(stages or config.stages)
     if unknown := [name for name in wanted if name not in config.stages]:
@@ -79,7 +79,7 @@ def begun_with(folder: Path) -> str:
 
 
 def _check_start(folder: Path, package: ModelPackage | None) -> str:
-    """Return what the run is started from, and refuse one started from something else: its package would state it."""
+    """Return the package that the run starts from; reject a run that was started from another one."""
     named = f"{package.name} {package.version} ({package.checksum})" if package else ""
     before = begun_with(folder)
     if (folder / DATA).exists() and before != named:

@@ -1,4 +1,4 @@
-"""How well a network in training does on whole patients, through the inference that the finished package runs."""
+"""Validation of a network in training on whole patients, with the inference code of the finished package."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class TrainingRunner:
         self.device = f"{device.type} torch"
 
     def __call__(self, windows: Iterable[Channels]) -> Iterator[Channels]:
-        """Turn each (channels, z, y, x) input into (structures, z, y, x) probabilities."""
+        """Yield the (structures, z, y, x) probabilities of each (channels, z, y, x) input."""
         return map(self._run, windows)
 
     @torch.inference_mode()
@@ -53,10 +53,10 @@ def validate(
     package
         Describes the stages and structures; its weights are not read.
     role
-        ``localizer`` or ``segmenter``. The segmenter is given a box around each reference, as large as a localizer
-        without error would give it.
+        ``localizer`` or ``segmenter``. For the segmenter a box around each reference is used, as from a localizer
+        without error.
     device
-        Where the network runs.
+        Device of the network.
     """
     runner = TrainingRunner(network.eval(), device)
     rows = [dice_of_sample(predict_sample(runner, sample, package, role), sample, package) for sample in samples]
@@ -65,7 +65,7 @@ def validate(
 
 
 def predict_sample(runner: Runner, sample: Sample, package: ModelPackage, role: str) -> dict[str, NDArray[np.bool_]]:
-    """Return what a stage draws of the structures that are contoured in a patient, as masks on the patient's CT."""
+    """Return a stage's result for the structures contoured in a patient, as masks on the patient's CT."""
     ct = sample.to_ct()
     patient = find_patient(ct)
     if patient is None:

@@ -159,7 +159,7 @@ def test_tolerance_is_kept_and_so_is_the_area():
 
 def test_not_a_number_is_refused():
     grid = VolumeGeometry.regular((1, 3, 3), (1.0, 1.0, 1.0))
-    with pytest.raises(ValueError, match="number"):
+    with pytest.raises(ValueError, match="NaN"):
         contours_from_probability(np.full((1, 3, 3), np.nan), grid, grid)
     with pytest.raises(ValueError, match="fit"):
         contours_from_probability(np.zeros((1, 3, 4)), grid, grid)
