@@ -66,7 +66,7 @@ def _on_wrong_side(
     grid: Grid,
     midline_x_mm: float,
 ) -> NDArray[np.bool_]:
-    """Return for every piece whether its centre is across the midline."""
+    """Return for every piece whether its centre is across the midline; x increases to the left."""
     if not rules.side:
         return np.zeros(len(numbers), bool)
     columns = np.broadcast_to(grid.positions_mm(2), pieces.shape)

@@ -207,9 +207,7 @@ class Trainer:
 
 
 def stage_identity(stage: StageConfig, structures: Sequence[str]) -> str:
-    """Return a checksum of the settings of a stage's weights: network, grid, intensities,
-    structures.
-    """
+    """Return a checksum of the settings of a stage's weights: network, grid, intensities, structures."""
     essence = {
         "network": stage.network,
         "spacing_zyx_mm": stage.spacing_zyx_mm,
