@@ -1,4 +1,4 @@
-"""How good contours are: metrics, comparisons, statistics."""
+"""Quality of contours: metrics, comparisons, checks, statistics."""
 
 from autocontour.patient.matching import match_structures
 from autocontour.qa.compare import ComparedStructure, Comparison, compare_contours, compare_sets

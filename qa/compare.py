@@ -23,7 +23,7 @@ class ComparedStructure:
     Attributes
     ----------
     name_a, name_b
-        What it is called in the reference and in the set that is judged.
+        Its name in the reference and in the evaluated set.
     tg263_name
         Its TG-263 name if known, else empty.
     metrics
@@ -37,7 +37,7 @@ class ComparedStructure:
 
     @property
     def name(self) -> str:
-        """What the reference calls it."""
+        """Its name in the reference."""
         return self.name_a
 
     def to_json(self) -> dict[str, Any]:
@@ -55,9 +55,9 @@ class Comparison:
     rows
         In the reference's order.
     only_a, only_b
-        Names of the structures without a partner.
+        Names of the structures without a counterpart.
     findings
-        What a reader of the numbers must know.
+        Findings that affect the comparison.
     """
 
     rows: tuple[ComparedStructure, ...]
@@ -69,7 +69,7 @@ class Comparison:
         return iter(self.rows)
 
     def to_json(self) -> dict[str, Any]:
-        """Return everything as plain JSON values; what is not finite is null."""
+        """Return everything as plain JSON values; values that are not finite are null."""
         return {
             "structures": [row.to_json() for row in self.rows],
             "only_a": list(self.only_a),
@@ -88,7 +88,7 @@ def compare_sets(
     where_a_is_drawn: bool = False,
     job: Job | None = None,
 ) -> Comparison:
-    """Compare the reference `a` with `b` on the voxels of their CT (see `match_structures` for who is whose partner).
+    """Compare the reference `a` with `b` on the voxels of their CT (for the pairs see `match_structures`).
 
     Parameters
     ----------
@@ -103,8 +103,8 @@ def compare_sets(
     names
         Only structures with one of these names (own or TG-263); all if None.
     where_a_is_drawn
-        Judge only from the first to the last slice on which the reference is drawn, for references that were
-        not drawn over the whole scan.
+        Compare only from the first to the last slice of the reference, for references that were not drawn over the
+        whole scan.
     job
         Reports progress; may cancel.
     """
@@ -142,7 +142,7 @@ def _check_names(a: StructureSet, names: Collection[str] | None) -> Iterator[Fin
 
 
 def _imported_findings(a: StructureSet, b: StructureSet, names: Collection[str] | None) -> Iterator[Finding]:
-    """Yield what was noticed when the sets were read, since what could not be read is not compared."""
+    """Yield the findings from reading the sets, since contours that could not be read are not compared."""
     for label, whole in (("A", a), ("B", b)):
         for structure in (structure for structure in whole.structures if _is_asked(structure, names)):
             yield from (
@@ -154,7 +154,7 @@ def _imported_findings(a: StructureSet, b: StructureSet, names: Collection[str] 
 
 
 def joint_box(a: Contours, b: Contours, geometry: VolumeGeometry) -> Box:
-    """Return the smallest box of voxels that holds both; an empty one if there is nothing."""
+    """Return the smallest box of voxels that contains both; an empty one if both are empty."""
     boxes = [box for box in (box_of(a, geometry), box_of(b, geometry)) if box is not None]
     if not boxes:
         return Box((0, 0, 0), (0, 0, 0))

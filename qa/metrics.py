@@ -1,7 +1,7 @@
-"""How far two contours of the same structure differ: one pair of masks, every metric.
+"""Metrics of the difference between two contours of a structure, on a pair of masks.
 
-A is the reference, B what is judged. Where a metric has no value it is nan (both masks empty, so there is nothing to
-compare: an empty mask never counts as perfect) or infinite (a distance to a mask that is empty).
+A is the reference, B the evaluated mask. An undefined metric is nan (both masks empty: two empty masks never count as a
+perfect match) or infinite (a distance to an empty mask).
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class PairMetrics:
     centroid_distance_mm: float
 
     def to_json(self) -> dict[str, float | None]:
-        """Return the values; what is not finite becomes null."""
+        """Return the values; those that are not finite become null."""
         return {name: value if math.isfinite(value) else None for name, value in asdict(self).items()}
 
 
@@ -97,7 +97,7 @@ def compute_metrics(
 
 
 def added_path_length_mm(a: Mask, b: Mask, spacing_zyx_mm: tuple[float, float, float]) -> float:
-    """Return the added path length: how much of the reference's outline does not lie on the outline of `b`.
+    """Return the added path length: the length of the reference's outline that is not on the outline of `b`.
 
     The outline's pixels of `a`, slice by slice, that are not outline pixels of `b`, times the pixel's size (Vaassen et
     al., Phys Imaging Radiat Oncol 2020;13:1). An outline pixel is inside and has one of its four neighbours in the
@@ -118,7 +118,7 @@ def added_path_length_mm(a: Mask, b: Mask, spacing_zyx_mm: tuple[float, float, f
 
 
 def _crop(a: Mask, b: Mask) -> tuple[Mask, Mask]:
-    """Cut both to their joint box."""
+    """Crop both to their joint box."""
     boxes = [box for box in (Box.around(a), Box.around(b)) if box is not None]
     if not boxes:
         return a[:0], b[:0]

@@ -1,4 +1,4 @@
-"""Implausible contours, with the slices on which they are: where to look first."""
+"""Implausible contours, with their slices."""
 
 from __future__ import annotations
 
@@ -19,16 +19,15 @@ JUMP_SHIFT = 0.75  # a slice whose centre is further from both neighbours' stand
 
 
 def check_contours(name: str, contours: Contours) -> tuple[Finding, ...]:
-    """Return findings about a structure as it is drawn, with the slices to look at.
+    """Return findings about the contours of a structure, with the affected slices.
 
-    A gap is a stretch of slices without it while the same piece is drawn above and below. A jump is a slice that is
-    unlike both its neighbours, in area or place, while these are alike: anatomy changes from slice to slice, but does
-    not change back on the next slice.
+    A gap is a range of slices without the structure, with the same piece drawn above and below. A jump is a slice that
+    differs from both neighbours in area or position, while these are similar.
 
     Parameters
     ----------
     name
-        What the structure is called.
+        Name of the structure.
     contours
         Its outlines.
     """

@@ -1,4 +1,4 @@
-"""Statistics over patients, as a physicist reports them."""
+"""Statistics over patients."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def summarize_patients(comparisons: Iterable[Comparison]) -> dict[str, dict[str,
     Returns
     -------
     summaries
-        Structure (TG-263 name, or its own where that is not known) → metric, a field of `PairMetrics` → summary.
+        Structure (TG-263 name, or its own name if unknown) → metric, a field of `PairMetrics` → summary.
     """
     values: dict[str, list[PairMetrics]] = defaultdict(list)
     for comparison in comparisons:
@@ -73,7 +73,7 @@ def summarize_patients(comparisons: Iterable[Comparison]) -> dict[str, dict[str,
 
 
 def _quantile(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]], fraction: float) -> float:
-    """Interpolate linearly, without making nan of an infinite neighbour that has no weight."""
+    """Interpolate linearly; an infinite neighbour without weight does not give nan."""
     ordered = np.sort(values)
     position = fraction * (len(ordered) - 1)
     below = int(position)
@@ -95,7 +95,7 @@ class PairedTest:
     wilcoxon_p
         Two-sided signed-rank test.
     t_p
-        Two-sided paired t test, for differences that are about normal.
+        Two-sided paired t test, for approximately normal differences.
     """
 
     n: int
@@ -105,9 +105,9 @@ class PairedTest:
 
 
 def compare_paired(first: ArrayLike, second: ArrayLike) -> PairedTest:
-    """Test whether `second` differs from `first`, patient by patient; pairs with a value that is not finite drop out.
+    """Test whether `second` differs from `first`, patient by patient; pairs with non-finite values are excluded.
 
-    p is 1 where nothing differs, and nan for fewer than two pairs.
+    p is 1 if there are no differences, and nan for fewer than two pairs.
     """
     from scipy import stats
 

@@ -1,10 +1,11 @@
-"""Distances between the surfaces of two masks, measured once; every distance metric is derived from them.
+"""Distances between the surfaces of two masks, computed once; every distance metric is derived from them.
 
 The definition is that of Nikolov et al., "Deep learning to achieve clinically applicable segmentation of head and neck
 anatomy for radiotherapy" (J Med Internet Res 2021;23:e26151), as in their program surface-distance: the surface is made
 of elements, one for every corner of the voxel grid whose 2×2×2 neighbours are neither all inside nor all outside. An
-element lies at that corner and weighs as much as the surface that passes through it, in mm² (a contour's length in mm
-for masks of two dimensions). Outside the array there is nothing, so a mask at the image's border is closed there.
+element is at that corner, and its weight is the area of the surface that passes through it, in mm² (a contour's length
+in mm
+for masks of two dimensions). Outside the array the mask is empty, so a mask at the image's border is closed there.
 """
 
 from __future__ import annotations
@@ -70,13 +71,14 @@ class SurfaceDistances:
     def robust_hausdorff_mm(self, fraction: float = 0.95) -> float:
         """HD95: the larger of the two directed distances within which `fraction` of the surface's area lies.
 
-        Percentiles weigh by area, and are taken for each direction on its own; other programs pool both directions or
+        Percentiles are weighted by area, and computed separately for each direction; other programs pool both
+        directions or
         count border voxels, and differ by up to half. Infinite if one mask is empty, undefined (nan) if both are.
         """
         return self._either(fraction)
 
     def mean_mm(self) -> float:
-        """Mean surface distance: the mean over both surfaces together, weighed by area (symmetric).
+        """Mean surface distance: the mean over both surfaces together, weighted by area (symmetric).
 
         Infinite if one mask is empty, undefined (nan) if both are.
         """
@@ -86,13 +88,13 @@ class SurfaceDistances:
         return float(total / (self.area_a.sum() + self.area_b.sum()))
 
     def directed_means_mm(self) -> tuple[float, float]:
-        """Mean distance from A's surface to B and from B's to A, weighed by area; nan for an empty surface."""
+        """Mean distance from A's surface to B and from B's to A, weighted by area; nan for an empty surface."""
         pairs = ((self.a_to_b_mm, self.area_a), (self.b_to_a_mm, self.area_b))
         to_b, to_a = (float(d @ area / area.sum()) if len(d) else float("nan") for d, area in pairs)
         return to_b, to_a
 
     def surface_dsc(self, tau_mm: float) -> float:
-        """Surface DSC: the share of both surfaces' area that lies within `tau_mm` of the other surface.
+        """Surface DSC: the fraction of both surfaces' area within `tau_mm` of the other surface.
 
         0 if one mask is empty, undefined (nan) if both are.
         """
@@ -159,7 +161,7 @@ def _pairs(codes: NDArray[np.uint8], axis: int) -> tuple[NDArray[np.uint8], NDAr
 
 @dataclass(frozen=True, eq=False)
 class _Surface:
-    """A mask's surface: where its elements are on the grid of corners, with an empty rim around."""
+    """A mask's surface: the positions of its elements on the grid of corners, with an empty border."""
 
     here: Mask
     at: NDArray[np.intp]
@@ -181,7 +183,7 @@ def _distances(surface: _Surface, other: _Surface, spacing_mm: tuple[float, ...]
     """Distance of every element of `surface` to the nearest of `other`.
 
     The grid is searched outwards from each element, one distance after the other, which is fast where the surfaces
-    are close; what lies further apart than the search goes is looked up in a tree.
+    are close; larger distances are found with a k-d tree.
     """
     distances = np.full(len(surface.at), np.inf)
     if not len(surface.at) or not len(other.at):

@@ -33,7 +33,7 @@ class Contoured:
     structure_set
         Every structure that was found, unapproved.
     seconds
-        Stage → wall-clock seconds it took.
+        Stage → wall-clock seconds.
     """
 
     structure_set: StructureSet
@@ -42,7 +42,7 @@ class Contoured:
 
 @dataclass
 class _Run:
-    """What one call of `contour_ct` gathers."""
+    """Intermediate results of one call of `contour_ct`."""
 
     ct: CTVolume
     plan: Plan
@@ -75,7 +75,7 @@ def contour_ct(
     ct
         The planning CT.
     plan
-        What is drawn and by whom; everything that is drawn by default if None.
+        The structures and how each is drawn; everything that is drawn by default if None.
     device
         ``auto``, ``cpu`` or ``cuda``, for the networks.
     job
@@ -138,7 +138,7 @@ def _draw_by_networks(run: _Run) -> None:
 
 
 def _finish(run: _Run, on_structure: Callable[[Structure], None]) -> Iterator[Structure]:
-    """Turn the drawings into structures as the template wants them, and say what was not found."""
+    """Convert the drawings to the structures of the template, and report structures that were not found."""
     finished: dict[str, Structure] = {}
     for number, entry in enumerate(run.plan.structures, 1):
         drawn = _grow(run, entry, finished) if entry.margin_of else run.drawn.get(entry.tg263_name)
@@ -167,7 +167,7 @@ def _build_structure(number: int, entry: TemplateStructure, drawing: Drawing, pr
     from autocontour.qa.plausibility import check_contours
 
     term = find_term(entry.tg263_name)
-    # What is grown from another has that one's doubts already.
+    # Findings about the other structure also apply to its margin.
     doubts = () if entry.margin_of else check_contours(entry.name, drawing.contours)
     return Structure(
         name=entry.name,

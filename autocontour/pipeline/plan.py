@@ -1,4 +1,4 @@
-"""What is drawn on a CT, and by whom: settled before the CT is read."""
+"""Plan: the structures to draw and the rule or package for each, determined before the CT is read."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Drawable:
     drawn_by
         `RULES`, or a package's name and version; where several may draw it, all of them in the order they are tried.
     by_default
-        Whether it is drawn unless asked otherwise; a package withholds what it is not accurate enough for.
+        Whether it is drawn by default; a package does not draw structures with low accuracy by default.
     """
 
     name: str
@@ -38,20 +38,20 @@ class Drawable:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is drawn, and by whom.
+    """The structures to draw, and the rule or package for each.
 
     Attributes
     ----------
     structures
-        What is asked for and what that is grown from, in the order of the structure set.
+        The requested structures and those they are grown from, in the order of the structure set.
     by_rules
         TG-263 names that rules may draw.
     packages
-        The model packages, in the order they are tried for what no rule draws.
+        The model packages, in the order they are tried for structures without a rule.
     template_identity
-        Name and checksum of the template in force; empty if none.
+        Name and checksum of the template used; empty if none.
     package_is_chosen
-        Whether the user chose the package: then what is wrong with it is an error, not a finding.
+        Whether the user chose the package: then its problems are errors, not findings.
     findings
         Why other model packages are not used.
     """
@@ -65,19 +65,19 @@ class Plan:
 
     @property
     def sources(self) -> frozenset[str]:
-        """TG-263 names of what is drawn on the CT itself, not grown from another structure."""
+        """TG-263 names of the structures drawn on the CT itself, not grown from another structure."""
         return frozenset(structure.tg263_name for structure in self.structures if structure.margin_of is None)
 
 
 def read_plan(template_name: str = "", names: Collection[str] = (), package_name: str = "") -> Plan:
-    """Read the template and the packages, each by name or path, and settle what is drawn (see `build_plan`).
+    """Read the template and the packages, each by name or path, and determine the plan (see `build_plan`).
 
     Raises
     ------
     UsageError
-        If there is no such template, it is not sound, or a name is not known.
+        If there is no such template, it is not valid, or a name is not known.
     ModelError
-        ``AC-MD-017`` if there is no such package, or what reading it raises.
+        ``AC-MD-017`` if there is no such package, or the errors of reading it.
     """
     from autocontour.models import find_package
 
@@ -88,22 +88,23 @@ def read_plan(template_name: str = "", names: Collection[str] = (), package_name
 def build_plan(
     template: Template | None = None, names: Collection[str] = (), package: ModelPackage | None = None
 ) -> Plan:
-    """Settle what is drawn and by whom.
+    """Determine the structures to draw and the rule or package for each.
 
     Parameters
     ----------
     template
-        Which structures to draw and what the clinic calls them; without one, `names`, and without those all there are.
+        The structures to draw and the clinic's names for them; without one, `names`, and without those all available
+        ones.
     names
         TG-263 names; only these, of the template too.
     package
-        The one that draws what it knows, rules the rest; without one the rules come first, then every package whose
+        It draws its structures, rules the rest; without one the rules come first, then every package whose
         body site is in the scan.
 
     Raises
     ------
     UsageError
-        ``AC-US-012`` if a name is asked for that nothing here can draw.
+        ``AC-US-012`` if there is no rule or package for a requested name.
     """
     from autocontour.models import available_packages, check_library
 
@@ -124,7 +125,7 @@ def list_drawable(packages: Sequence[ModelPackage], *, is_chosen: bool = False) 
     packages
         In the order they are tried.
     is_chosen
-        Whether the user chose the package: then what it knows is drawn by it alone.
+        Whether the user chose the package: then its structures are drawn only by it.
     """
     from autocontour import rules
 
@@ -141,7 +142,7 @@ def list_drawable(packages: Sequence[ModelPackage], *, is_chosen: bool = False) 
 
 
 def offered_by(package: ModelPackage, packages: Sequence[ModelPackage]) -> list[str]:
-    """Return what `package` draws among `packages`: not what it withholds and another draws by default."""
+    """Return what `package` draws among `packages`: without those off by default in it that another draws."""
     by_default = {name for other in packages for name in other.drawn_names}
     return [name for name in package.structures if name in package.drawn_names or name not in by_default]
 
@@ -149,7 +150,7 @@ def offered_by(package: ModelPackage, packages: Sequence[ModelPackage]) -> list[
 def _wanted(
     template: Template | None, names: Collection[str], drawable: Sequence[Drawable]
 ) -> tuple[TemplateStructure, ...]:
-    """Resolve what is asked for; a structure grown from another brings that one with it."""
+    """Resolve the requested structures, with those they are grown from."""
     known = (one.name for one in drawable if names or one.by_default)
     offered = template.structures if template else tuple(TemplateStructure(name, name) for name in known)
     known_names = [structure.tg263_name for structure in offered]

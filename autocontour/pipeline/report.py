@@ -1,4 +1,4 @@
-"""What became of a CT that was contoured."""
+"""Report of a contoured CT."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from autocontour.patient.structures import StructureSet
 
 @dataclass(frozen=True, slots=True)
 class StructureReport:
-    """A structure as reported."""
+    """One structure of the report."""
 
     name: str
     volume_cc: float
@@ -27,16 +27,16 @@ class StructureReport:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What became of one CT.
+    """Result for one CT.
 
     Attributes
     ----------
     series
         Its Series Instance UID; the file's name for a research image.
     output
-        What was written; None if it failed.
+        The written file; None if it failed.
     error
-        Why it failed, where other series of the folder went on.
+        The error, if other series of the folder were continued.
     """
 
     series: str

@@ -1,4 +1,4 @@
-"""The headless job: a path goes in, structure sets (or, for research images, masks) come out."""
+"""The headless job: from a path to structure sets (or, for research images, masks)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from autocontour.pipeline.sources import Existing, ImageSource, Source, find_ser
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to contour and where to put it.
+    """Input, output and options of a job.
 
     Attributes
     ----------
@@ -30,11 +30,11 @@ class Request:
     names
         TG-263 names; empty for all of the template.
     package_name
-        Name or path of the model package that draws what it knows (see `autocontour.pipeline.plan.build_plan`).
+        Name or path of the model package to use (see `autocontour.pipeline.plan.build_plan`).
     series
         Series Instance UID, where the folder holds several planning CTs.
     existing
-        What to do if the output is there.
+        What to do if the output exists.
     accepted
         Codes of blocking findings the user accepts.
     """
@@ -52,14 +52,14 @@ class Request:
 
 
 def contour_path(request: Request, job: Job) -> list[Report]:
-    """Contour what lies at a path and write the results, each file whole or not at all.
+    """Contour the CTs at a path and write the results, each file atomically.
 
-    With `all_series`, a CT that fails is reported and the others go on.
+    With `all_series`, a CT that fails is reported and the others are continued.
 
     Raises
     ------
     AutoContourError
-        Whatever stands in the way, before anything is written.
+        For any problem, before a file is written.
     """
     plan = read_plan(request.template_name, request.names, request.package_name)
     sources = _find_sources(request, job)

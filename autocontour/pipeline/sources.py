@@ -1,4 +1,4 @@
-"""What is contoured: planning CTs of a folder, or a research image; each knows how it is read and where to write."""
+"""Inputs of contouring: planning CTs of a folder, or a research image, with methods for reading and writing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from autocontour.patient.structures import Structure, StructureSet
 from autocontour.patient.volume import CTVolume
 
 Existing = Literal["refuse", "append", "replace", "force"]
-"""What to do if the output is there: refuse, append structures, replace those of the same name, or overwrite."""
+"""What to do if the output exists: refuse, append structures, replace those of the same name, or overwrite."""
 
 
 class Source(ABC):
@@ -32,9 +32,9 @@ class Source(ABC):
     name
         Series Instance UID; the file's name for a research image.
     output
-        Where the result goes.
+        Path of the result.
     existing
-        What to do if it is there.
+        What to do if it exists.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Source(ABC):
 
     @abstractmethod
     def check_output(self, inputs: Iterable[Path]) -> None:
-        """Refuse an output that cannot be written, or that is one of the files that are read, these and `inputs`."""
+        """Refuse an output that cannot be written, or that is one of the input files or `inputs`."""
 
     @abstractmethod
     def read(self, job: Job) -> CTVolume:
@@ -51,7 +51,7 @@ class Source(ABC):
 
     @abstractmethod
     def write(self, structure_set: StructureSet, ct: CTVolume, job: Job) -> None:
-        """Write the result, whole or not at all."""
+        """Write the result atomically."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class DicomSource(Source):
     read_files
         Every file of the folder that must not be overwritten.
     is_unique
-        Whether its Series Instance UID names nothing else in the folder.
+        Whether its Series Instance UID is unique in the folder.
     """
 
     series: Series
@@ -102,7 +102,7 @@ class DicomSource(Source):
         return ct
 
     def write(self, structure_set: StructureSet, ct: CTVolume, job: Job) -> None:
-        """Write the RTSTRUCT, or add the structures to the one that is there."""
+        """Write the RTSTRUCT, or add the structures to the existing one."""
         from autocontour.rtstruct import append_structures, write_structure_set
 
         if self.existing in {"append", "replace"}:
@@ -153,7 +153,7 @@ class ImageSource(Source):
 
 
 def mask_names(structures: Sequence[Structure]) -> list[str]:
-    """Return a file name for the mask of each structure; no two are the same, whatever their case."""
+    """Return a file name for the mask of each structure; all names differ, ignoring case."""
     taken: Counter[str] = Counter()
     names = []
     for structure in structures:
@@ -174,7 +174,7 @@ def find_series(
     uid: str | None = None,
     every: bool = False,
 ) -> list[DicomSource]:
-    """Find the one planning CT of a folder, or that of `uid`; every one with `every`.
+    """Find the one planning CT of a folder, or that of `uid`; all of them with `every`.
 
     Parameters
     ----------
@@ -189,7 +189,7 @@ def find_series(
     uid
         Series Instance UID; None for the only one.
     every
-        Whether every planning CT is wanted.
+        Whether all planning CTs are requested.
 
     Raises
     ------
@@ -221,7 +221,7 @@ def no_planning_ct() -> CTError:
 
 
 def choose_series(found: list[Series], uid: str | None) -> Series:
-    """Return the one planning CT of a folder, or the one asked for."""
+    """Return the only planning CT of a folder, or the requested one."""
     listed = "; ".join(f"{s.series_instance_uid} ({s.description or 'no description'}, {len(s)} slices)" for s in found)
     if not found:
         raise no_planning_ct()

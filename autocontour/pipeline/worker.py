@@ -1,6 +1,6 @@
-"""Contouring in a child process: it can be stopped at once, and a crash loses nothing.
+"""Contouring in a child process: it can be stopped at once, and the program survives its crash.
 
-Whoever starts a `ContourProcess` asks it what happened, from a window's timer (`poll`) or in a loop (`events`)::
+The caller of a `ContourProcess` receives its events, from a timer of a window (`poll`) or in a loop (`events`)::
 
     for event in ContourProcess(ct, Order(template_name="thorax")).events():
         if isinstance(event, Drawn):
@@ -36,7 +36,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Advanced:
-    """How far it is; seconds left are below zero while they are not known."""
+    """Progress; seconds left are below zero while unknown."""
 
     stage: str
     fraction: float
@@ -59,7 +59,7 @@ class Done:
     findings
         About the whole.
     of_structures
-        Structure name → all its findings, with those that show only beside the other structures.
+        Structure name → all its findings, including those that depend on the other structures.
     """
 
     findings: tuple[Finding, ...]
@@ -89,7 +89,7 @@ class ContourProcess:
 
     @property
     def process_id(self) -> int | None:
-        """Of the process, for those who watch it."""
+        """Process identifier, for monitoring."""
         return self._process.pid
 
     def start(self) -> None:
@@ -109,12 +109,12 @@ class ContourProcess:
                     self.stop()
                 yield event
                 timeout_s = 0.0
-        except (EOFError, OSError):  # a pipe whose other end has died is ready, and then has nothing but its end
+        except (EOFError, OSError):  # a pipe whose other end is closed is ready, and then only returns end of file
             self.stop()
             yield Failed(AutoContourError("AC-PL-010"))
 
     def events(self) -> Iterator[Event]:
-        """Begin, and yield everything that happens until the end."""
+        """Start, and yield all events until the end."""
         self.start()
         try:
             while self.is_running:
@@ -123,7 +123,7 @@ class ContourProcess:
             self.stop()
 
     def stop(self) -> None:
-        """Stop at once; what was drawn so far was yielded."""
+        """Stop at once; structures drawn so far were yielded."""
         if not self.is_running:
             return
         self.is_running = False
@@ -136,7 +136,7 @@ class ContourProcess:
 
 
 class _SendingJob(Job):
-    """A job that sends how far it is."""
+    """A job that sends its progress."""
 
     def __init__(self, sender: Connection) -> None:
         super().__init__()
@@ -148,7 +148,7 @@ class _SendingJob(Job):
 
 
 def _contour(sender: Connection, ct: CTVolume, order: Order) -> None:
-    """Contour `ct` and send what happens."""
+    """Contour `ct` and send the events."""
     try:
         from autocontour.pipeline.contour import contour_ct
         from autocontour.pipeline.plan import read_plan

@@ -1,4 +1,4 @@
-"""Checks of any structure set, drawn by a program or a person: volumes, places, sides, overlaps, pieces, names."""
+"""Checks of any structure set, contoured automatically or manually: volumes, places, sides, overlaps, pieces, names."""
 
 from autocontour.qa.checks.check import check_set, checked, with_findings
 

@@ -1,4 +1,4 @@
-"""What is known of human anatomy, read from ``anatomy.toml``."""
+"""Reference data of human anatomy, read from ``anatomy.toml``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SIDES = {"_L": "left", "_R": "right"}
 
 @dataclass(frozen=True, slots=True)
 class VolumeRange:
-    """Volumes in cm³ outside of which a structure is unusual, and where the figures come from."""
+    """Range of plausible volumes in cm³, and its source."""
 
     low: float
     high: float
@@ -33,11 +33,11 @@ class Anatomy:
     volumes
         TG-263 name without side → range.
     above, in_front
-        Pairs of such names: the first lies nearer the head, or nearer the front.
+        Pairs of such names: the first is closer to the head, or to the front.
     middle
-        Such names that lie in the body's middle.
+        Names of structures in the body's middle.
     contains
-        A whole → what may lie in it; ``*`` for everything.
+        Name → names of structures that may lie in it; ``*`` for all.
     """
 
     volumes: Mapping[str, VolumeRange]
@@ -47,7 +47,7 @@ class Anatomy:
     contains: Mapping[str, frozenset[str]]
 
     def may_share(self, one: str, other: str) -> bool:
-        """Whether two structures may share volume, by their names without side."""
+        """Whether two structures may overlap, by their names without side."""
         return any(
             whole in self.contains and ("*" in self.contains[whole] or part in self.contains[whole])
             for whole, part in ((one, other), (other, one))

@@ -1,4 +1,4 @@
-"""Every check of a structure set, one after the other."""
+"""All checks of a structure set."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from autocontour.qa.checks.volumes import check_volumes
 
 Check = Callable[[CTVolume, Sequence[Structure]], Iterable[Finding]]
 ANATOMY: tuple[Check, ...] = (check_volumes, check_sides, check_places, check_overlaps, check_ct_sides)
-"""What holds across structures, whoever drew them."""
+"""Checks across structures, for any origin of the contours."""
 EVERY: tuple[Check, ...] = (check_pieces, *ANATOMY, check_external, check_targets, check_names)
 
 
@@ -30,16 +30,16 @@ def check_set(
     checks: Sequence[Check] = EVERY,
     job: Job | None = None,
 ) -> list[Finding]:
-    """Return what is doubtful in a structure set.
+    """Return the findings about a structure set.
 
     Parameters
     ----------
     ct
         The CT it is drawn on.
     structure_set
-        Drawn by a program or a person.
+        Of any origin.
     drawn
-        What the program draws on the same CT; each structure of the same name is compared with it.
+        Automatic contours on the same CT; each structure of the same name is compared with them.
     checks
         By default all.
     job
@@ -64,12 +64,12 @@ def check_set(
 
 
 def checked(ct: CTVolume, structure_set: StructureSet, job: Job | None = None) -> StructureSet:
-    """Return a set that was read with the findings of every check on its structures, as a person opens it."""
+    """Return an imported set with the findings of every check on its structures."""
     return with_findings(structure_set, check_set(ct, structure_set, job=job))
 
 
 def with_findings(structure_set: StructureSet, found: Iterable[Finding]) -> StructureSet:
-    """Return the set with each finding on the structures it names, and those that name none on the set."""
+    """Return the set with each finding added to the structures it names, or to the set if it names none."""
     remaining = list(found)
     names = structure_set.names
     structures = tuple(

@@ -1,4 +1,4 @@
-"""A structure set against what the program draws on the same CT: the second look that a department takes by eye."""
+"""Comparison of a structure set with automatic contours on the same CT, as an independent check."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from autocontour.qa.compare import compare_contours
 
 LEAST_DSC = {"External": 0.97, "Lung_L": 0.90, "Lung_R": 0.90, "Lungs": 0.90, "SpinalCanal": 0.75}
 OTHERS_DSC = 0.60
-"""Below these a person should look. Of the organs that networks draw, clinical contours of the validation split differ
+"""Below these values a finding is reported. Of the organs that networks draw, clinical contours of the validation split
+differ
 by more in the cases that the model card lists."""
 SLICE_AREA = 0.5
-"""A slice is listed where the part that only one of them holds is more than this of their union."""
+"""A slice is listed if the symmetric difference is more than this fraction of the union."""
 
 
 def check_against(ct: CTVolume, structure_set: StructureSet, drawn: StructureSet) -> Iterator[Finding]:
-    """Yield a finding for each structure that differs much from the program's own contour, with the slices."""
+    """Yield a finding for each structure that differs much from the automatic contour, with the slices."""
     for mine, own in match_structures(structure_set, drawn):
         if not mine.contours or not own.contours:
             continue

@@ -11,7 +11,7 @@ from autocontour.patient.volume import CTVolume
 
 
 def check_names(ct: CTVolume, structures: Sequence[Structure]) -> Iterator[Finding]:  # noqa: ARG001  (as every check)
-    """Yield a note for each name that is not TG-263, with the name it means where that is certain."""
+    """Yield a note for each name that is not TG-263, with the TG-263 name if that is certain."""
     for structure in structures:
         if find_term(structure.name).known:
             continue

@@ -1,4 +1,4 @@
-"""The contours of one structure: gaps, jumps, stray pieces, slivers, nothing at all."""
+"""The contours of one structure: gaps, jumps, separate small pieces, slivers, empty structures."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from autocontour.patient.volume import CTVolume
 from autocontour.qa.plausibility import check_contours
 
 STRAY_PART, STRAY_MM = 0.02, 15.0
-"""A piece with less than this part of the structure's volume, this far from the rest of it, is stray."""
+"""A piece with less than this fraction of the volume, at more than this distance from the rest, is reported."""
 SLIVER_WIDTH_MM = 0.6
-"""Twice the area over half the perimeter: a polygon thinner than this is no organ's."""
+"""Twice the area over half the perimeter: a thinner polygon is not a part of an organ."""
 MANY_PIECES = frozenset(
     {"Bone", "External", "Bag_Bowel", "Bowel_Small", "Bowel_Large", "Colon", "Lungs", "BrachialPlex"}
 )
 
 
 def check_pieces(ct: CTVolume, structures: Sequence[Structure]) -> Iterator[Finding]:
-    """Yield findings about gaps, jumps, stray pieces and slivers, each with its slices."""
+    """Yield findings about gaps, jumps, separate small pieces and slivers, each with its slices."""
     for structure in structures:
         if structure.tg263_name not in MANY_PIECES:
             yield from check_contours(structure.name, structure.contours)

@@ -1,4 +1,4 @@
-"""Where structures lie among the others, along the body and from front to back."""
+"""Order of structures along the body and from front to back."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from autocontour.qa.checks.volumes import is_cut
 def check_places(ct: CTVolume, structures: Sequence[Structure]) -> Iterator[Finding]:
     """Yield a finding for each pair of structures whose order along the body, or from front to back, is impossible.
 
-    A structure that reaches the scan's end has its centre elsewhere and is not judged along the body.
+    A structure at the end of the scan is truncated and its position along the body is not checked.
     """
     by_base: dict[str, list[Structure]] = {}
     for structure in structures:

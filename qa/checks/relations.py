@@ -1,4 +1,4 @@
-"""Structures among one another: overlaps, targets in one another, all of them in the body."""
+"""Relations of structures: overlaps, nested targets, inclusion in the body."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ from autocontour.patient.volume import CTVolume
 from autocontour.qa.checks.anatomy import read_anatomy, split_side
 
 LEAST_OVERLAP_CC, LEAST_OVERLAP = 0.3, 0.05
-"""What two organs may share, in cm³ and of the smaller one, before it is reported."""
+"""Tolerated overlap of two organs, in cm³ and as a fraction of the smaller one."""
 LEAST_OUTSIDE_CC, LEAST_OUTSIDE = 0.1, 0.01
-"""What of a target may lie outside the larger one, in cm³ and of its volume: hand drawing is no better."""
+"""Tolerated part of a target outside the larger one, in cm³ and as a fraction of its volume: the accuracy of manual
+contours."""
 BODY_TOLERANCE_MM = 2.0
-"""How far a structure may reach beyond External: about a voxel."""
+"""Tolerated distance of a structure beyond External: about a voxel."""
 TARGETS = ("GTV", "CTV", "PTV")
 
 
 def check_overlaps(ct: CTVolume, structures: Sequence[Structure]) -> Iterator[Finding]:
-    """Yield a finding for each pair of known organs that overlap although anatomy excludes it."""
+    """Yield a finding for each pair of known organs with an anatomically impossible overlap."""
     anatomy = read_anatomy()
     organs = [s for s in structures if s.interpreted_type in ("ORGAN", "AVOIDANCE") and _is_known(s)]
     for one, other in combinations(organs, 2):
@@ -85,7 +86,7 @@ def _is_known(structure: Structure) -> bool:
 
 
 def _partners(small: dict[str, Structure], large: dict[str, Structure]) -> Iterator[tuple[Structure, Structure]]:
-    """Pair targets with the same rest of the name; a single one of each is a pair whatever it is called."""
+    """Pair targets with the same rest of the name; a single one of each type is a pair with any name."""
     if len(small) == len(large) == 1:
         yield next(iter(small.values())), next(iter(large.values()))
         return
@@ -114,7 +115,7 @@ def _outside(inner: Contours, outer: Mapping[int, shapely.Geometry]) -> Contours
 
 
 def _areas(slices: Sequence[int], shapes: NDArray[np.object_]) -> Contours:
-    """Return what has an area, as contours."""
+    """Return the non-empty slices as contours."""
     found = {}
     for index, shape in zip(slices, shapes, strict=True):
         parts = [part for part in shapely.get_parts(shape) if part.geom_type == "Polygon" and part.area > 0]

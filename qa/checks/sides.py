@@ -1,4 +1,4 @@
-"""Left and right: structures on the wrong side of the body, and a CT whose own anatomy lies the wrong way round."""
+"""Left and right: structures on the wrong side of the body, and a mirrored CT."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from autocontour.patient.volume import CTVolume
 from autocontour.qa.checks.anatomy import read_anatomy, split_side
 
 LEAST_OFFSET_MM = 10.0
-"""From the middle of the body; nearer structures are not judged, since a patient may lie askew."""
+"""From the middle of the body; closer structures are not checked, since a patient may be rotated or tilted."""
 MIDDLE_MM = 30.0
-"""How far a structure that lies in the middle may be from it."""
+"""Tolerated distance of a midline structure from the middle."""
 BODY_HU = -300
 HEART_HU = (-50, 300)
 HEART_OFFSET_MM = 8.0
-"""How far the centre of the tissue between the lungs lies to the wrong side before it is reported."""
+"""Tolerated distance of the centre of the tissue between the lungs to the wrong side."""
 
 
 def check_sides(ct: CTVolume, structures: Sequence[Structure]) -> Iterator[Finding]:
-    """Yield a finding for each structure on the wrong side, or beside the middle where it should lie in it."""
+    """Yield a finding for each structure on the wrong side, or each midline structure away from the middle."""
     pairs: dict[str, dict[str, Structure]] = {}
     for structure in structures:
         base, side = split_side(structure)
@@ -53,7 +53,7 @@ def check_sides(ct: CTVolume, structures: Sequence[Structure]) -> Iterator[Findi
 def body_middle_mm(ct: CTVolume, contours: Contours) -> float:
     """Return the middle of the body along the patient's right-left axis (LPS x, mm) on the slices of `contours`.
 
-    The middle of each slice is the median column of what is denser than air.
+    The middle of each slice is the median column of voxels denser than air.
     """
     slices = sorted(contours)[:: max(1, len(contours) // 12)]
     middles = [x for k in slices if (x := _slice_middle_mm(ct, k)) is not None]
@@ -90,10 +90,10 @@ def centre_lps_mm(ct: CTVolume, contours: Contours) -> NDArray[np.float64]:
 
 
 def check_ct_sides(ct: CTVolume, structures: Sequence[Structure]) -> Iterator[Finding]:
-    """Yield a finding if the heart lies at the right: the CT may be mirrored (or the patient has dextrocardia).
+    """Yield a finding if the heart is on the right: the CT may be mirrored (or the patient has dextrocardia).
 
     The tissue between the lungs, on the slices of their lower half, reaches further to the left than to the right of
-    the spine, because the heart does. It is judged only where both lungs are drawn.
+    the spine, because the heart does. It is only checked if both lungs are drawn.
     """
     lungs = {tg263_name(s): s for s in structures if tg263_name(s) in ("Lung_L", "Lung_R")}
     if len(lungs) < 2:
@@ -104,9 +104,9 @@ def check_ct_sides(ct: CTVolume, structures: Sequence[Structure]) -> Iterator[Fi
 
 
 def heart_offset_mm(ct: CTVolume, left: Contours, right: Contours) -> float | None:
-    """Return how far left of the body's middle (mm) the tissue between the lungs lies; None where that is not seen.
+    """Return the offset of the tissue between the lungs to the left of the body's middle (mm); None if unknown.
 
-    Whichever of the two is called left does not matter.
+    The names of the two lungs are not used.
     """
     both = sorted(left.keys() & right.keys())
     if len(both) < 8:

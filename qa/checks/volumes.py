@@ -1,4 +1,4 @@
-"""Volumes against human ranges, and left against right."""
+"""Checks of volumes: human ranges, and left compared with right."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from autocontour.patient.volume import CTVolume
 from autocontour.qa.checks.anatomy import read_anatomy, split_side
 
 LARGEST_RATIO = 3.0
-"""Between the two sides of a paired organ that the scan holds whole. The clinical parotids of 152 patients of OpenKBP's
+"""Ratio of the two sides of a paired organ completely in the scan. The clinical parotids of 152 patients of OpenKBP's
 training split differ by 1.1 times in the median, 1.8 in the 99th percentile and 2.2 at most."""
 
 

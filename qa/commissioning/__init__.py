@@ -1,4 +1,4 @@
-"""Commissioning: a model package measured on patients with reference contours, and what is written about it."""
+"""Commissioning: measurement of a model package on patients with reference contours, and its reports."""
 
 from autocontour.qa.commissioning.card import write_card
 from autocontour.qa.commissioning.cohort import CohortCase, read_cases

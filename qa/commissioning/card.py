@@ -1,4 +1,4 @@
-"""The model card of a package: how it does on patients that neither training nor any choice has seen."""
+"""The model card of a package: results on patients used neither for training nor for any selection."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from autocontour.qa.statistics import bonferroni, compare_paired, summarize
 
 LOW_MEDIAN = 0.5
 WHOLE = 0.9
-"""Part of a reference on slices that count from which the structure counts as whole in the scan."""
+"""Fraction of a reference on the evaluated slices above which the structure counts as complete in the scan."""
 
 
 def write_card(
@@ -42,13 +42,13 @@ def write_card(
     split
         Name of the patients they are from.
     notes
-        Markdown that is put at its end, such as known limits.
+        Markdown to append, such as known limits.
     failures
         Path of a page about the worst cases, relative to the card.
     baseline
-        Measurements of another package on the same patients, to compare with.
+        Measurements of another package on the same patients, for comparison.
     baseline_name
-        What the package is compared with.
+        Name of the baseline.
     """
     research = [name for name, one in package.structures.items() if not one.drawn]
     organs = [name for name in package.structures if name not in research]
@@ -70,7 +70,7 @@ def write_card(
 def summarize_structures(
     package: ModelPackage, rows: Sequence[MeasuredStructure]
 ) -> dict[str, dict[str, float | int | None]]:
-    """Return the figures of every structure, as a package's ``validation`` states them."""
+    """Return the results of every structure, in the form of a package's ``validation``."""
     summary: dict[str, dict[str, float | int | None]] = {}
     for name in package.structures:
         if mine := of_structure(rows, name):
@@ -129,7 +129,7 @@ def compare_with(rows: Sequence[MeasuredStructure], baseline: Sequence[MeasuredS
 
 
 def findings_of(package: ModelPackage, rows: Sequence[MeasuredStructure], names: Sequence[str], split: str) -> str:
-    """Return the power of the findings on the patients of the calibration, and on these."""
+    """Return the power of the findings on the calibration patients, and on these."""
     drawn = [row for row in rows if row.structure in names and row.is_drawn]
     powers = package.metadata.get("findings", {})
     lines = [

@@ -16,7 +16,7 @@ from autocontour.models.data.dataset import UNUSABLE, Sample, read_index, read_s
 from autocontour.patient.volume import CTVolume
 
 CALIBRATION = "calibration"
-"""Name of the split that a package's thresholds and limits were chosen on: part of the training split."""
+"""Name of the split used for a package's thresholds and limits: part of the training split."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,11 +30,11 @@ class CohortCase:
     ct
         The scan.
     references
-        Structure → (z, y, x) mask on the solid slices; what is not contoured is missing.
+        Structure → (z, y, x) mask on the solid slices; structures without a contour are missing.
     solid
-        (z,) bool; slices that contain enough CT to count.
+        (z,) bool; slices with enough CT to be evaluated.
     inside
-        Structure → which part of its reference lies on these slices, 0 to 1.
+        Structure → fraction of its reference on these slices, 0 to 1.
     """
 
     patient: str
@@ -54,7 +54,7 @@ def list_patients(data: Path, split: str, package: ModelPackage) -> tuple[dict[s
     split
         A split of the index, or `CALIBRATION`.
     package
-        Whose training data are looked at.
+        The package, for `CALIBRATION`.
 
     Raises
     ------
@@ -80,7 +80,8 @@ def list_patients(data: Path, split: str, package: ModelPackage) -> tuple[dict[s
 def read_cases(data: Path, split: str, package: ModelPackage) -> Iterator[CohortCase]:
     """Yield the patients of a split, in the order of the index; raises as `list_patients`, and `UsageError`.
 
-    A patient that cannot be read is an error (``AC-QA-011``): figures of a part of a set would look like the whole's.
+    A patient that cannot be read is an error (``AC-QA-011``): results of a part of the set could be mistaken for those
+    of the whole.
     """
     index, entries = list_patients(data, split, package)
     names = [name for name in package.structures if name in index["structures_by_bit"]]

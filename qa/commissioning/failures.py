@@ -1,4 +1,4 @@
-"""Pictures of the structures that a package draws worst."""
+"""Pictures of the worst cases of a package."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def write_failures(
     *,
     device: str = "auto",
 ) -> str:
-    """Draw the rows given into `folder`, which is emptied first, and return a table of them as Markdown.
+    """Draw the given rows into `folder`, which is emptied first, and return a table of them as Markdown.
 
     Each picture shows the slice on which drawn and reference differ most, in three planes: reference green, drawn red.
     """

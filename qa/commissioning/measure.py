@@ -1,4 +1,4 @@
-"""What a package draws, run as the program runs it, compared with the references of a set of patients."""
+"""Results of a package, run as in the program, compared with the references of a set of patients."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from autocontour.qa.plausibility import check_contours
 
 @dataclass(frozen=True)
 class MeasuredStructure:
-    """One reference of one patient, and what the package drew of it.
+    """One reference of one patient, compared with the package's contour.
 
     Attributes
     ----------
     patient, structure
         Names.
     metrics
-        The reference is A. What was not drawn has a DSC of 0 and infinite distances.
+        The reference is A. A structure that was not drawn has a DSC of 0 and infinite distances.
     findings, warnings
         Codes of all findings about it, and of those shown as warnings.
     inside
-        Which part of the reference lies on the slices that count, 0 to 1.
+        Fraction of the reference on the evaluated slices, 0 to 1.
     seconds
         Wall-clock time of the whole patient.
     """
@@ -51,11 +51,11 @@ class MeasuredStructure:
 
     @property
     def is_drawn(self) -> bool:
-        """Whether anything was drawn."""
+        """Whether the structure was drawn."""
         return self.metrics.volume_b_cc > 0
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as one flat object of plain values; what is not finite is null."""
+        """Return one flat object of plain values; values that are not finite are null."""
         return {
             "patient": self.patient,
             "structure": self.structure,
@@ -68,7 +68,7 @@ class MeasuredStructure:
 
     @classmethod
     def from_json(cls, row: dict[str, Any]) -> MeasuredStructure:
-        """Return what `to_json` made, also of an older version."""
+        """Return the row from the output of `to_json`, also of an older version."""
         values = {each.name: float("inf") if row[each.name] is None else row[each.name] for each in fields(PairMetrics)}
         return cls(
             row["patient"],
@@ -83,12 +83,12 @@ class MeasuredStructure:
 
 @dataclass(frozen=True, eq=False)
 class CaseResult:
-    """What a package drew in a patient.
+    """Result of a package in a patient.
 
     Attributes
     ----------
     masks
-        Structure → (z, y, x) on the slices that count, empty for what was not drawn; those with a reference.
+        Structure → (z, y, x) on the evaluated slices, empty if it was not drawn; only structures with a reference.
     findings
         Structure → (code, whether it is shown as a warning) of each finding.
     seconds
@@ -109,12 +109,12 @@ def measure_package(
     device: str = "auto",
     patients: int | None = None,
 ) -> list[MeasuredStructure]:
-    """Contour every patient of a split as in use and measure what has a reference.
+    """Contour every patient of a split as in the program and measure the structures with a reference.
 
     Parameters
     ----------
     package
-        That is measured.
+        The package to measure.
     data
         Folder of the patients.
     split
@@ -135,12 +135,12 @@ def measure_package(
 
 
 def without_localizer(package: ModelPackage) -> ModelPackage:
-    """Return the package with its segmenter alone, which then runs over the whole body."""
+    """Return the package with only its segmenter, which then runs over the whole body."""
     return replace(package, stages={"segmenter": package.stages["segmenter"]}, site_anchors=(), site_minimum=0)
 
 
 def run_case(case: CohortCase, package: ModelPackage, device: str = "auto") -> CaseResult:
-    """Contour a patient as in use: everything drawn by default, and what has a reference."""
+    """Contour a patient as in the program: all structures drawn by default, and those with a reference."""
     start = time.perf_counter()
     names = dict.fromkeys([*package.drawn_names, *case.references])
     outcome = segment_structures(case.ct, package, list(names), device=device)
@@ -192,7 +192,7 @@ def write_measured(path: Path, rows: Sequence[MeasuredStructure]) -> None:
 
 
 def read_measured(path: Path) -> list[MeasuredStructure]:
-    """Read what `write_measured` wrote.
+    """Read a file of `write_measured`.
 
     Raises
     ------
