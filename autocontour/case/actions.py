@@ -1,4 +1,4 @@
-"""What a person does to a case, without a window: each action is an edit that `Case.apply` carries out.
+"""The user's actions on a case, independent of the viewer: each returns an edit for `Case.apply`.
 
 A script and the viewer use the same functions::
 
@@ -6,7 +6,7 @@ A script and the viewer use the same functions::
         case.apply(receive(case.state, structure))
         case.apply(approve(case.state, number, "A. Physicist"))
 
-They only describe the change; whether it may be made, `Case.apply` decides.
+They only describe the change; `Case.apply` checks whether it is permitted.
 """
 
 from __future__ import annotations
@@ -41,27 +41,27 @@ from autocontour.patient.volume import CTVolume
 
 
 def case_folder(key: CaseKey, root: Path | None = None) -> Path:
-    """Return where the case of a CT is kept: below `root`, or in the user's own place."""
+    """Return the folder of the case of a CT: below `root`, or in the user's data folder."""
     return (root or folders.cases_folder()) / key.folder_name
 
 
 def open_case(ct: CTVolume, root: Path | None = None, source: Path | None = None) -> Case:
-    """Open the case of `ct` as it was left, or begin it.
+    """Open the stored case of `ct`, or create it.
 
     Parameters
     ----------
     ct
-        The CT that the case is about.
+        The CT of the case.
     root
-        Folder of all cases; the user's own place by default.
+        Folder of all cases; the user's data folder by default.
     source
         The folder or file that `ct` was read from.
 
     Raises
     ------
     CaseError
-        If the case is open elsewhere (``AC-CASE-001``), its folder cannot be used (``AC-CASE-004``), or the CT holds
-        other values than when the case was begun (``AC-CASE-030``).
+        If the case is open elsewhere (``AC-CASE-001``), its folder cannot be used (``AC-CASE-004``), or the values of
+        the CT have changed since the case was created (``AC-CASE-030``).
     OutputError
         If the disk is full.
     """
@@ -96,16 +96,16 @@ def import_structures(case: Case, structure_set: StructureSet) -> Edit:
 
 
 def receive(state: CaseState, structure: Structure, run: str = "") -> Edit:
-    """Take in a structure that was just drawn automatically: a new one, or in place of the one of its name.
+    """Add a structure that was contoured automatically, or replace the one of the same name.
 
     Parameters
     ----------
     state
         The case.
     structure
-        What was drawn.
+        The new structure.
     run
-        What `Edit.run` is: structures of one run are undone together.
+        As `Edit.run`: structures of one run are undone together.
     """
     label = f"Auto-contour {structure.name}"
     existing = state.find(structure.name)
@@ -130,7 +130,7 @@ def redraw(number: int, changes: SliceChanges, label: str = "Redraw") -> Edit:
 
 
 def note_findings(state: CaseState, found: Mapping[str, tuple[Finding, ...]], run: str = "") -> Edit | None:
-    """Replace the findings of structures that are as they were drawn, once all of a run are there.
+    """Replace the findings of unedited structures, after all structures of a run are drawn.
 
     Parameters
     ----------
@@ -139,12 +139,12 @@ def note_findings(state: CaseState, found: Mapping[str, tuple[Finding, ...]], ru
     found
         Structure name → all its findings.
     run
-        What `Edit.run` is.
+        As `Edit.run`.
 
     Returns
     -------
     Edit or None
-        None where no finding changes.
+        None if no finding changes.
     """
     fields: dict[int, dict[str, Any]] = {}
     for name, findings in found.items():
@@ -172,7 +172,7 @@ def remove(state: CaseState, number: int) -> Edit:
 
 
 def approve(state: CaseState, number: int, reviewer: str, at: datetime | None = None) -> Edit:
-    """Record that `reviewer` accepts a structure as it stands, now or `at` a time with its time zone.
+    """Record the approval of a structure by `reviewer`, now or `at` a time with its time zone.
 
     Raises
     ------
@@ -194,12 +194,12 @@ def withdraw_approval(state: CaseState, number: int) -> Edit:
 
 
 def revert(state: CaseState, number: int) -> Edit:
-    """Put back the contours that a structure came with, and what they were: drawn automatically or by hand.
+    """Restore the original contours of a structure, and their ROI Generation Algorithm.
 
     Raises
     ------
     CaseError
-        If nothing came (``AC-CASE-014``).
+        If there are none (``AC-CASE-014``).
     """
     item = state[number]
     if not item.automatic:
@@ -210,7 +210,7 @@ def revert(state: CaseState, number: int) -> Edit:
 
 
 def rename(state: CaseState, number: int, name: str) -> Edit:
-    """Change a structure's name; one that TG-263 knows brings its TG-263 name and type with it.
+    """Change a structure's name; a TG-263 name also sets its TG-263 name and type.
 
     Raises
     ------
@@ -233,13 +233,13 @@ def set_type(state: CaseState, number: int, interpreted_type: str) -> Edit:
 
 
 def set_locked(state: CaseState, number: int, *, locked: bool) -> Edit:
-    """Protect a structure from changes, or no longer."""
+    """Lock or unlock a structure against changes."""
     label = f"{'Lock' if locked else 'Unlock'} {state[number].structure.name}"
     return Edit(label, fields={number: {"locked": locked}})
 
 
 def new_structure(name: str, contours: Contours) -> Structure:
-    """Return a structure that a person begins; a TG-263 name brings its type and colour."""
+    """Return a new, empty structure; a TG-263 name sets its type and colour."""
     term = find_term(match_name(name) or name)
     return Structure(
         number=1,
@@ -266,7 +266,7 @@ def adopted(state: CaseState, structures: Sequence[Structure]) -> tuple[CaseStru
 
 
 def _named(name: str) -> dict[str, Any]:
-    """Return the fields of a structure that takes the name `name`."""
+    """Return the fields of a structure that is renamed to `name`."""
     tg263_name = match_name(name)
     values: dict[str, Any] = {"name": name, "tg263_name": tg263_name}
     if tg263_name:
@@ -275,7 +275,7 @@ def _named(name: str) -> dict[str, Any]:
 
 
 def _status_of(generation: GenerationAlgorithm) -> ReviewStatus:
-    """Return the status of a structure that nobody has edited or approved since."""
+    """Return the fields of a structure without edits or approval."""
     return ReviewStatus.AUTO if generation is GenerationAlgorithm.AUTOMATIC else ReviewStatus.EDITED
 
 

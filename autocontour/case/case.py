@@ -39,7 +39,7 @@ class Case:
     Parameters
     ----------
     folder
-        Where the case is kept; made if missing.
+        Folder of the case; created if missing.
     key
         The CT it belongs to.
     slice_count
@@ -53,12 +53,12 @@ class Case:
     Attributes
     ----------
     recovered
-        What was done after the last snapshot, in order, if the program was killed the last time.
+        The changes after the last snapshot, in order, if the program was killed.
     findings
-        What was damaged when the case was opened, and what became of it.
+        Damage found when the case was opened, and its consequences.
     seen
-        Number of every structure that was looked at → the slices that were shown while it was selected. It is kept with
-        each snapshot; a structure drawn automatically again has not been looked at.
+        Number of every viewed structure → the slices that were shown while it was selected. It is stored with each
+        snapshot; a structure that is contoured automatically again counts as not viewed.
     """
 
     def __init__(self, folder: Path, key: CaseKey, slice_count: int | None = None) -> None:
@@ -94,14 +94,14 @@ class Case:
         self.findings = (*damage, *find_beyond(self.state, self.slice_count))
         self._journal.records.clear()
         if self._journal.is_renewed:
-            self.snapshot()  # the older ones belong to the journal that was set aside
+            self.snapshot()  # the older ones belong to the previous journal
             remove_older(self.folder, self.sequence)
         elif self.recovered or any(finding.severity > Severity.INFO for finding in self.findings):
             self._try_snapshot()
 
     @property
     def state(self) -> CaseState:
-        """The structures as they stand."""
+        """The current structures."""
         return self._steps[self._index].state
 
     @property
@@ -111,29 +111,29 @@ class Case:
 
     @property
     def undo_label(self) -> str:
-        """What `undo` would take back; empty if nothing."""
+        """The step that `undo` would undo; empty if none."""
         return self._label(self._index) if self._index else ""
 
     @property
     def redo_label(self) -> str:
-        """What `redo` would do again; empty if nothing."""
+        """The step that `redo` would redo; empty if none."""
         return self._label(self._index + 1) if self._index + 1 < len(self._steps) else ""
 
     def apply(self, edit: Edit, seconds: float = 0.0) -> CaseState:
-        """Carry out `edit` as one step of undo.
+        """Apply `edit` as one undo step.
 
         Parameters
         ----------
         edit
-            What changes.
+            The change.
         seconds
-            How long the user worked on it, added to the time of every structure it touches.
+            The user's working time, added to that of every structure it changes.
 
         Raises
         ------
         CaseError
-            If it may not change what it would, draws beyond the slices of the CT (``AC-CASE-017``), or the disk does
-            not take it (``AC-CASE-005``); nothing is changed then, neither here nor on the disk.
+            If the change is not permitted, is beyond the slices of the CT (``AC-CASE-017``), or cannot be written to
+            the disk (``AC-CASE-005``); the state is then unchanged, in memory and on the disk.
         """
         state = self.state.after(edit)
         refuse_beyond(state, edit, self.slice_count)
@@ -148,7 +148,7 @@ class Case:
         return state
 
     def undo(self) -> CaseState:
-        """Take the last step back, or the last edits of one run; nothing happens at the start."""
+        """Undo the last step, or the last edits of one run; no effect at the start."""
         run = self._steps[self._index].run
         if self._index:
             self._move(-1, "undo")
@@ -157,7 +157,7 @@ class Case:
         return self.state
 
     def take_back_recovered(self) -> CaseState:
-        """Return to the state before the recovered changes, as one step of undo."""
+        """Return to the state before the recovered changes, as one undo step."""
         label, before = "Take back what was recovered", self._before_replay
         self._write("edit", edit_between(label, self.state, before), 0.0)
         self.seen = still_seen(self.seen, self.state, before)
@@ -165,7 +165,7 @@ class Case:
         return before
 
     def redo(self) -> CaseState:
-        """Do the next step again, or the next edits of one run; nothing happens at the end."""
+        """Redo the next step, or the next edits of one run; no effect at the end."""
         following = self._steps[self._index + 1 :]
         run = following[0].run if following else ""
         for step in following:
@@ -175,28 +175,28 @@ class Case:
         return self.state
 
     def to_structure_set(self, label: str, numbers: frozenset[int] | None = None) -> StructureSet:
-        """Return the structures, or those of `numbers`, with their approvals as a set of their own."""
+        """Return the structures, or those of `numbers`, with their approvals, as a structure set."""
         items = (item for item in self.state.items if numbers is None or item.structure.number in numbers)
         chosen = tuple(item.reviewed_structure for item in items)
         return StructureSet(label, chosen, self.key.series_instance_uid, self.key.frame_of_reference_uid)
 
     def look(self, number: int, slice_index: int) -> None:
-        """Note that a structure was looked at on a slice."""
+        """Record that a structure was viewed on a slice."""
         self.seen.setdefault(number, set()).add(slice_index)
 
     def snapshot(self) -> None:
-        """Write the whole state and the steps around it; the last two snapshots are kept."""
+        """Write the whole state and the adjacent undo steps; the last two snapshots are kept."""
         self._end_writing()
         self._prepared_snapshot()()
 
     def _snapshot_beside(self) -> None:
-        """Write a snapshot in a thread of its own; where the disk does not take it, a later one is tried."""
+        """Write a snapshot in a separate thread; if that fails, a later one is tried."""
         if self._writing is not None and self._writing.is_alive():
             return
         write = self._prepared_snapshot()
 
         def try_to_write() -> None:
-            with suppress(OutputError):  # all that it would hold is in the journal as well
+            with suppress(OutputError):  # its content is in the journal as well
                 write()
 
         self._writing = Thread(target=try_to_write, name="snapshot")
@@ -208,7 +208,7 @@ class Case:
         self._writing = None
 
     def _prepared_snapshot(self) -> Callable[[], None]:
-        """Return what writes the case as it stands now, whatever happens to it meanwhile."""
+        """Return a function that writes the current state of the case, independent of later changes."""
         state, steps, index = self.state, list(self._steps), self._index
         sequence, end = self.sequence, self._journal.end
         seconds, seen = dict(self.seconds), {number: set(slices) for number, slices in self.seen.items()}
@@ -221,7 +221,7 @@ class Case:
         return write
 
     def _try_snapshot(self) -> bool:
-        """Write a snapshot if the disk takes it: all that it would hold is in the journal as well."""
+        """Try to write a snapshot: its content is in the journal as well."""
         try:
             self.snapshot()
         except OutputError:
@@ -237,7 +237,7 @@ class Case:
     def close(self) -> None:
         """Write a snapshot and release the case.
 
-        On a full disk the journal alone holds the last changes; the case is then offered as one that was left.
+        On a full disk only the journal contains the last changes; the case is then offered for recovery.
         """
         try:
             if self._try_snapshot():
@@ -256,7 +256,7 @@ class Case:
         return after
 
     def _label(self, index: int) -> str:
-        """Return what a step is called: the run's name where its neighbours belong to the same run."""
+        """Return the name of a step: the run's name if adjacent steps belong to the same run."""
         run = self._steps[index].run
         beside = [step.run for step in (*self._steps[index - 1 : index], *self._steps[index + 1 : index + 2])]
         return run.partition("#")[0] if run and run in beside else self._steps[index].label
@@ -281,7 +281,7 @@ class Case:
         edit, kind = decode_edit(content["edit"]), content["kind"]
         before = self.state
         self._lost += record.lost
-        if self._lost:  # the steps no longer follow one another: each is replayed as the change it made
+        if self._lost:  # the steps are no longer consecutive: each is replayed as the change it made
             twice = {item.structure.number for item in edit.added} & set(before.numbers)
             changed = before.patched(replace(edit, removed=(*edit.removed, *twice)))
             self._push(Step(edit.label, without_clashes(changed)))
@@ -311,7 +311,7 @@ def _described(edit: Edit, before: CaseState) -> str:
 def _check_key(path: Path, key: CaseKey) -> None:
     try:
         known = json.loads(path.read_bytes())
-    except (FileNotFoundError, ValueError):  # a new case, or a file cut short: the folder's name is the key as well
+    except (FileNotFoundError, ValueError):  # a new case, or a truncated file: the folder's name is the key as well
         write_atomically(path, json.dumps(asdict(key)).encode())
         return
     if known != asdict(key):

@@ -1,4 +1,4 @@
-"""What was damaged in a case's folder when it was opened, and what became of it."""
+"""Damage in a case's folder found on opening, and its consequences."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ _OWN = re.compile(
 
 
 def find_damage(folder: Path, snapshot: Snapshot, journal: Journal, sequence: int, lost: int) -> Iterator[Finding]:
-    """Report what was damaged on the disk and what is lost by it.
+    """Report the damage on the disk and the lost changes.
 
     Parameters
     ----------
     folder
         The case's.
     snapshot, journal
-        As they were read.
+        As read.
     sequence
         Of the last record that was replayed.
     lost
-        How many records in the middle of the journal could not be read.
+        Number of records in the middle of the journal that could not be read.
     """
     claimed = [number for number in snapshot.unreadable if number - sequence <= MOST_BETWEEN]
     missing = max(claimed, default=0) - sequence
@@ -57,14 +57,14 @@ def find_damage(folder: Path, snapshot: Snapshot, journal: Journal, sequence: in
 
 
 def find_strays(folder: Path, foreign_snapshots: Sequence[int]) -> list[str]:
-    """Return the names of files that are not part of a case, such as copies that a synchronised drive made."""
+    """Return the names of files that are not part of a case, such as copies made by a synchronised drive."""
     foreign = {f"snapshot-{number:08d}.bin" for number in foreign_snapshots}
     names = sorted(path.name for path in folder.iterdir())
     return [name for name in names if name in foreign or not (_OWN.fullmatch(name) or is_snapshot(name))]
 
 
 def without_clashes(state: CaseState) -> CaseState:
-    """Return a state in which no two structures share a name, which a lost change may have left."""
+    """Return a state with unique names; a lost change may have left two structures with the same name."""
     names: set[str] = set()
     items: list[CaseStructure] = []
     for item in state.items:

@@ -1,6 +1,6 @@
-"""What the review of each structure took: time, and how much outline had to be drawn anew. No patient identity.
+"""Review effort of each structure: time and length of new outline. Without patient identity.
 
-Kept beside the case as ``review.json``, for the physicist who asks where the automatic contours cost most.
+Stored in the case's folder as ``review.json``, for evaluation of the automatic contours.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ FILE = "review.json"
 
 @dataclass(frozen=True)
 class Effort:
-    """What the review of one structure took so far.
+    """Review effort of one structure so far.
 
     Attributes
     ----------
     name, tg263_name
-        What it is called.
+        Its names.
     status
         ``auto``, ``edited`` or ``approved``.
     editing_seconds
         Time of drawing on it; pauses do not count.
     new_outline_mm
-        Outline that lies further than 0.5 mm from the contour as it first came: the added path length of Vaassen et
+        Outline further than 0.5 mm from the original contour: the added path length of Vaassen et
         al. (Phys Imaging Radiat Oncol 2020;13:1), measured on the polygons.
     edited_slices, drawn_slices
         Slices that differ from it, and slices on which the structure is drawn.
     drawn_by
-        The algorithm that drew it, with its version; empty if a person did.
+        The algorithm that drew it, with its version; empty if drawn by hand.
     confidence
         See `Provenance`.
     approved_at
@@ -71,7 +71,7 @@ class Effort:
 
 
 def measure_effort(item: CaseStructure, editing_seconds: float) -> Effort:
-    """Return what the review of a structure took, from its contours as they stand and as they first came."""
+    """Return the review effort of a structure, from its current and its original contours."""
     from autocontour.edits import added_path_length_mm
 
     structure, first, now = item.structure, item.automatic, item.structure.contours
@@ -92,7 +92,7 @@ def measure_effort(item: CaseStructure, editing_seconds: float) -> Effort:
 
 
 def write_efforts(folder: Path, state: CaseState, seconds: Mapping[int, float]) -> None:
-    """Write what the review of every structure took beside its case; a full disk is left to the case itself to tell."""
+    """Write the review effort of every structure into the case's folder; a full disk is reported by the case itself."""
     rows = [asdict(measure_effort(item, seconds.get(item.structure.number, 0.0))) for item in state.items]
     with suppress(OutputError):  # the next approval, or the end, writes it again
         write_atomically(folder / FILE, json.dumps({"structures": rows}, indent=1, ensure_ascii=False).encode())
@@ -101,12 +101,12 @@ def write_efforts(folder: Path, state: CaseState, seconds: Mapping[int, float]) 
 def read_efforts(root: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the folder name of every case under `root` with each of its structures; damaged files are left out.
 
-    The rows are as `Effort` was written, by this program or an older one.
+    The rows are as written, possibly by an older version.
 
     Raises
     ------
     OSError
-        If the folder is there and may not be read.
+        If the folder exists and may not be read.
     """
     folders = sorted(root.iterdir()) if root.exists() else []
     for path in (folder / FILE for folder in folders):

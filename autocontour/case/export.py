@@ -1,4 +1,4 @@
-"""A case into a structure set: checked for the planning system, then written with the approvals as stored.
+"""Export of a case: checks for the planning system, then writing with the stored approvals.
 
 export_case(case, ct, path, ExportOptions(profile_name="eclipse"), accepted={"AC-EX-005"})
 """
@@ -26,7 +26,7 @@ LABEL = "AUTOCONTOUR"
 
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
-    """What is exported of a case and for which system.
+    """The structures to export and the system.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class ExportOptions:
     numbers
         Numbers of the structures; every one if None.
     approved_only
-        Leave out what is not approved.
+        Leave out structures that are not approved.
     """
 
     profile_name: str = "generic"
@@ -47,7 +47,7 @@ class ExportOptions:
 
 
 def exported_set(case: Case, options: ExportOptions) -> StructureSet:
-    """Return what is exported, each structure with who approved it and when."""
+    """Return the structures to export, each with its reviewer and time of approval."""
     numbers = frozenset(
         item.structure.number
         for item in case.state.items
@@ -58,14 +58,14 @@ def exported_set(case: Case, options: ExportOptions) -> StructureSet:
 
 
 def check_case(case: Case, options: ExportOptions) -> list[ExportProblem]:
-    """Return every problem of the export, worst first: what the system would refuse, and what a person must know."""
+    """Return every problem of the export, the most severe first."""
     structure_set = exported_set(case, options)
     problems = [*check_export(structure_set, read_profile(options.profile_name)), *_check_approvers(structure_set)]
     return sorted(problems, key=lambda problem: -problem.finding.severity)
 
 
 def fix_problems(problems: Iterable[ExportProblem], label: str = "Fix for export") -> tuple[Edit | None, str]:
-    """Return the edit that solves all that can be solved (None if nothing can), and the set's new label or ``""``."""
+    """Return the edit that fixes all fixable problems (None if there are none), and the set's new label or ``""``."""
     fields: dict[int, dict[str, Any]] = {}
     for problem in problems:
         if problem.fix:
@@ -83,12 +83,12 @@ def export_case(
     accepted: Collection[str] = (),
     overwrite: bool = False,
 ) -> StructureSet:
-    """Check a case and write it as an RTSTRUCT; return what was written.
+    """Check a case and write it as an RTSTRUCT; return the written structure set.
 
     Parameters
     ----------
     case
-        What is written.
+        The case.
     ct
         The CT of the case.
     path
@@ -96,7 +96,7 @@ def export_case(
     options
         How it is written.
     accepted
-        Codes of the warnings that a person accepts.
+        Codes of the warnings that the user accepts.
     overwrite
         Replace an existing structure set.
 
@@ -112,14 +112,14 @@ def export_case(
 
 
 def choose_for_export(case: Case, ct: CTVolume, options: ExportOptions, accepted: Collection[str] = ()) -> StructureSet:
-    """Return what is to be exported, once nothing is in its way.
+    """Return the structure set to export, if there are no open problems.
 
     Raises
     ------
     CaseError
         ``AC-CASE-002`` if `ct` is not the case's.
     OutputError
-        With the code of what the system would refuse; ``AC-EX-020`` if warnings are not accepted.
+        With the code of a blocking problem; ``AC-EX-020`` if warnings are not accepted.
     """
     if case_key(ct) != case.key:
         raise CaseError("AC-CASE-002")
@@ -136,7 +136,7 @@ def write_export(
     overwrite: bool = False,
     job: Job | None = None,
 ) -> None:
-    """Write what `choose_for_export` returned; it needs the case no longer, and may run in a thread.
+    """Write the result of `choose_for_export`; it does not use the case, and may run in a thread.
 
     Raises
     ------
@@ -168,7 +168,7 @@ def _refuse_image(path: Path) -> None:
     try:
         modality = read_header(path).modality if path.is_file() else "RTSTRUCT"
     except CTError:
-        return  # not DICOM, or damaged: whether it is replaced is the user's choice
+        return  # not DICOM, or damaged: the user may replace it
     except OSError as error:
         raise OutputError("AC-OUT-001", file=shown_path(path), reason=error.strerror or "") from error
     if modality != "RTSTRUCT":

@@ -1,4 +1,4 @@
-"""The steps of a case, and how those around the present state are kept for the next time it is opened."""
+"""The undo steps of a case, and their storage for the next session."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from autocontour.case.state import CaseState, edit_between
 
 STEPS_KEPT = 200
 BYTES_KEPT = 20_000_000
-"""How far back undo reaches after a restart: so many steps, or so many bytes of them, whichever is less."""
+"""Limits of undo after a restart: number of steps and their size in bytes."""
 
 
 @dataclass(slots=True)
 class Step:
-    """A moment of the history: what was done and the state after it.
+    """A step of the history: the change and the state after it.
 
     Attributes
     ----------
     back
-        The packed edit that takes it back; filled when it is first kept.
+        The packed edit that undoes it; set when it is first stored.
     run
         See `Edit`.
     """
@@ -32,9 +32,9 @@ class Step:
 
 
 def kept_steps(steps: list[Step], index: int) -> Iterator[bytes]:
-    """Yield the steps around `steps[index]` as payloads: back from it, nearest first, then forth.
+    """Yield the steps around `steps[index]` as payloads: backwards from it, nearest first, then forwards.
 
-    What does not fit into `STEPS_KEPT` and `BYTES_KEPT` is left out at the far ends.
+    Steps beyond the limits `STEPS_KEPT` and `BYTES_KEPT` are left out.
     """
     budget = BYTES_KEPT
     for payload in _within(budget, _back(steps, index)):
@@ -44,7 +44,7 @@ def kept_steps(steps: list[Step], index: int) -> Iterator[bytes]:
 
 
 def restored_steps(state: CaseState, payloads: Iterable[bytes]) -> tuple[list[Step], int]:
-    """Return the steps that `kept_steps` kept around `state`, and which of them it is."""
+    """Return the steps stored by `kept_steps` around `state`, and the index of the current one."""
     back: list[Step] = []
     forth: list[Step] = []
     earlier = later = state

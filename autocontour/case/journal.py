@@ -1,7 +1,7 @@
-"""Append-only files of records with checksums: what was written and synced can be read after a crash.
+"""Append-only files of records with checksums: written and synchronised records can be read after a crash.
 
 A record is a magic word, its length, its sequence number and the CRC-32 of both number and payload, then the payload.
-In a journal, reading goes on at the next sound record behind a damaged one; what follows the last sound record was
+In a journal, reading continues at the next intact record after a damaged one; data after the last intact record were
 being written when the program or the computer stopped.
 """
 
@@ -24,12 +24,12 @@ MAGIC = b"ACJ1"
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record: its sequence number, its payload and where it ends in the file.
+    """One record: its sequence number, its payload and its end in the file.
 
     Attributes
     ----------
     lost
-        How many records before it could not be read.
+        Number of unreadable records before it.
     """
 
     sequence: int
@@ -41,27 +41,27 @@ class Record:
 class Journal:
     """The append-only journal of a case.
 
-    A torn or damaged tail behind the last sound record is cut off when the journal is opened; what was cut is kept
-    beside it as ``*.damaged``. So is the whole of a journal that ends before `start`: it has lost what was written to
-    it. Damage in the middle stays where it is, and the sound records behind it are read.
+    When the journal is opened, an incomplete or damaged end after the last intact record is truncated and stored next
+    to it as ``*.damaged``. The same is done with the whole of a journal that ends before `start`, as it has lost
+    records. Damage in the middle is left in place, and the intact records after it are read.
 
     Parameters
     ----------
     path
-        The file; made if missing.
+        The file; created if missing.
     start
-        The byte to read on from.
+        The byte at which reading starts.
     after
         Sequence number of the record before `start`.
 
     Attributes
     ----------
     records
-        Those behind `start`, in order.
+        Those after `start`, in order.
     bytes_lost
-        How many bytes were cut off.
+        Number of truncated bytes.
     is_renewed
-        Whether the journal ended before `start` and was begun anew.
+        Whether the journal ended before `start` and was replaced by a new one.
     """
 
     def __init__(self, path: Path, start: int = 0, after: int = 0) -> None:
@@ -75,18 +75,18 @@ class Journal:
         self._file = path.open("ab", buffering=0)
 
     def append(self, sequence: int, payload: bytes) -> None:
-        """Write one record through to the disk.
+        """Write one record and synchronise it to the disk.
 
         Raises
         ------
         CaseError
-            If the disk does not take it whole (``AC-CASE-005``); the journal is as before then.
+            If it cannot be written completely (``AC-CASE-005``); the journal is then unchanged.
         """
         try:
             if _size(self.path) > self.end:  # an earlier failure left a partial record that could not be removed
                 self._file.truncate(self.end)
             rest = memoryview(frame(sequence, payload))
-            while rest:  # a disk that is nearly full takes a part without an error
+            while rest:  # on a nearly full disk a part is written without an error
                 rest = rest[self._file.write(rest) :]
             os.fsync(self._file.fileno())
         except OSError as error:
@@ -106,7 +106,7 @@ def frame(sequence: int, payload: bytes) -> bytes:
 
 
 def read_records(path: Path, start: int = 0) -> Iterator[Record]:
-    """Yield every whole record from byte `start` on; stop without an error at the first that is not."""
+    """Yield every whole record from byte `start` on; stop without an error at the first incomplete one."""
     if not path.exists():
         return
     with path.open("rb") as file:
@@ -122,7 +122,7 @@ def read_records(path: Path, start: int = 0) -> Iterator[Record]:
 
 
 def read_journal(path: Path, start: int = 0, after: int = 0) -> Iterator[Record]:
-    """Yield the records behind byte `start` that follow record `after`; damaged ones are passed over and counted."""
+    """Yield the records after byte `start` that follow record `after`; damaged ones are skipped and counted."""
     last, end = after, start
     while True:
         for record in read_records(path, end):
@@ -137,7 +137,7 @@ def read_journal(path: Path, start: int = 0, after: int = 0) -> Iterator[Record]
 
 
 def _next_sound(path: Path, start: int, last: int) -> int | None:
-    """Return where the next sound record behind damage begins that follows record `last`; None if there is none."""
+    """Return the position of the next intact record after damage that follows record `last`; None if there is none."""
     if _size(path) <= start:
         return None
     with path.open("rb") as file:
@@ -164,7 +164,7 @@ def _size(path: Path) -> int:
 
 
 def _cut_tail(path: Path, end: int) -> int:
-    """Cut off what lies behind byte `end`, once it is set aside; return how many bytes."""
+    """Truncate the file at byte `end`, after storing the rest; return the number of bytes removed."""
     size = _size(path)
     if size <= end:
         return 0
@@ -176,7 +176,7 @@ def _cut_tail(path: Path, end: int) -> int:
 
 
 def _set_aside(path: Path, data: bytes) -> None:
-    """Keep `data` beside `path`, under a name that nothing was kept under before."""
+    """Store `data` next to `path`, under an unused name."""
     names = (path.with_suffix(".damaged" if number == 1 else f".{number}.damaged") for number in count(1))
     free = next(name for name in names if not name.exists())
     try:

@@ -1,4 +1,4 @@
-"""Cases that were open when the program was killed: found at the next start by a file that was not removed."""
+"""Cases that were open when the program was killed, found at the next start by a marker file."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ MARK = "open.json"
 
 @dataclass(frozen=True)
 class ScanFacts:
-    """What the user recognizes a scan by; nothing of the patient.
+    """Description of a scan for the user, without patient data.
 
     Attributes
     ----------
     source
         The folder or file it was opened from.
     series_instance_uid
-        Which series of the folder.
+        The series in the folder.
     date, series
-        As shown to the user.
+        As displayed.
     """
 
     source: Path
@@ -46,11 +46,11 @@ class LeftCase:
     Attributes
     ----------
     folder
-        Where the case is kept.
+        Folder of the case.
     structures
-        How many it has.
+        Number of structures.
     changes
-        How many the killed program had made.
+        Number of changes made by the killed program.
     changed_at
         When the last one was written, in UTC.
     """
@@ -63,20 +63,20 @@ class LeftCase:
 
 
 def mark_open(folder: Path, scan: ScanFacts, sequence: int) -> None:
-    """Leave a mark that this case is open, at step `sequence`."""
+    """Write the marker file of an open case, at step `sequence`."""
     mark = {**{name: str(value) for name, value in vars(scan).items()}, "sequence": sequence}
     write_atomically(folder / MARK, json.dumps(mark).encode())
 
 
 def clear_mark(folder: Path) -> None:
-    """Remove the mark: the case was closed, or the user dismissed the offer."""
+    """Remove the marker file: the case was closed, or the user declined to recover it."""
     (folder / MARK).unlink(missing_ok=True)
 
 
 def left_cases(root: Path) -> list[LeftCase]:
-    """Return the cases below `root` that were changed and then left by a killed program, the latest first.
+    """Return the cases below `root` that were changed by a killed program, the latest first.
 
-    Those whose scan is no longer where it was are left out; they are recovered when it is opened.
+    Cases whose scan has been moved are left out; they are recovered when the scan is opened.
     """
     found = (_left_case(mark.parent) for mark in root.glob(f"*/{MARK}"))
     return sorted((case for case in found if case), key=lambda case: case.changed_at, reverse=True)
@@ -92,7 +92,7 @@ def _left_case(folder: Path) -> LeftCase | None:
         CaseLock(folder).release()
         return _counted(folder, scan, begun)
     except (CaseError, OSError, ValueError, KeyError, TypeError):
-        return None  # open in another window, or a mark that was cut short: nothing to offer
+        return None  # open in another window, or a truncated marker file: nothing to offer
 
 
 def _counted(folder: Path, scan: ScanFacts, begun: int) -> LeftCase | None:

@@ -1,4 +1,4 @@
-"""Which structure needs a person's look most, why, and on which slices: one order for the list and the next one."""
+"""Priority of structures for review, with reasons and slices; used for the list and for the next structure."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from autocontour.case.state import CaseState, CaseStructure
 from autocontour.patient.structures import ReviewStatus
 
 SURE = 0.85
-"""A network's mean probability from which on its certainty is not worth a word."""
+"""Mean probability of a network above which its uncertainty is not listed."""
 
 Seen = Mapping[int, Collection[int]]
-"""Number of every structure that was looked at → the slices that were shown while it was selected."""
+"""Number of every viewed structure → the slices that were shown while it was selected."""
 
 
 @dataclass(frozen=True)
 class Need:
-    """How much a structure needs a look.
+    """Need for review of a structure.
 
     Attributes
     ----------
     rank
-        The greater, the sooner; the first is whether it is not approved, the second whether there is anything about it
-        that nobody has looked at.
+        The highest is first; its first value is whether it is not approved, the second whether something about it has
+        not been viewed.
     reasons
-        Why, as short phrases of the register (``AC-RV``); none if it is approved.
+        Reasons, as short phrases of the register (``AC-RV``); none if it is approved.
     places
-        Where to look, in order: runs of slices that a finding points at and nobody has looked at.
+        Places to view, in order: ranges of slices of findings that have not been viewed.
     """
 
     rank: tuple[float, ...]
@@ -37,17 +37,17 @@ class Need:
 
     @property
     def reason(self) -> str:
-        """Why, in one English phrase."""
+        """The reasons, as one English phrase."""
         return ", ".join(reason.message for reason in self.reasons)
 
     @property
     def is_open(self) -> bool:
-        """Whether something about it still wants to be looked at."""
+        """Whether something about it has not been viewed."""
         return self.rank[1] > 0
 
 
 def assess_need(item: CaseStructure, seen: Seen) -> Need:
-    """Say how much a structure needs a look: by its findings, the network's certainty, and what was looked at."""
+    """Return the need for review of a structure, by its findings, the network's uncertainty, and the viewed slices."""
     if item.is_approved:
         return Need((0.0, 0.0))
     number, structure = item.structure.number, item.structure
@@ -72,7 +72,7 @@ def assess_need(item: CaseStructure, seen: Seen) -> Need:
 def choose_next(state: CaseState, selected: int | None, seen: Seen) -> tuple[CaseStructure, Need] | None:
     """Return the structure to review next, with its need; None if every one is approved.
 
-    What is open comes first, worst first, so that one key walks through all of it; then the others in their order.
+    Open structures come first, by priority, so that one key visits all of them; then the others in their order.
     """
     waiting = [(item, assess_need(item, seen)) for item in state.items if not item.is_approved]
     still_open = [(item, need) for item, need in waiting if need.is_open]
@@ -85,16 +85,16 @@ def choose_next(state: CaseState, selected: int | None, seen: Seen) -> tuple[Cas
 
 
 def still_seen(seen: Seen, before: CaseState, after: CaseState) -> dict[int, set[int]]:
-    """Return what was looked at of the structures that are still the same.
+    """Return the viewed slices of the structures that are still the same.
 
-    One that was drawn automatically again is not, nor is another that has taken its number.
+    A structure that was contoured automatically again is not the same, nor is another one with its number.
     """
     kept = (number for number in seen if number in before and number in after)
     return {number: set(seen[number]) for number in kept if before[number].automatic == after[number].automatic}
 
 
 def slices_by_finding(findings: Iterable[Finding]) -> dict[int, tuple[Finding, ...]]:
-    """Return every slice that a finding points at, ascending, with those that do."""
+    """Return every slice of a finding, ascending, with its findings."""
     marked: dict[int, tuple[Finding, ...]] = {}
     for finding in findings:
         for z in finding.slices:
@@ -103,7 +103,7 @@ def slices_by_finding(findings: Iterable[Finding]) -> dict[int, tuple[Finding, .
 
 
 def runs(slices: Iterable[int]) -> tuple[range, ...]:
-    """Return neighbouring slices as one: a place to look at."""
+    """Return neighbouring slices joined to places."""
     found: list[range] = []
     for z in sorted(set(slices)):
         if found and found[-1].stop == z:
@@ -114,7 +114,7 @@ def runs(slices: Iterable[int]) -> tuple[range, ...]:
 
 
 def open_places(item: CaseStructure, seen: Seen) -> tuple[range, ...]:
-    """Return the places that a finding of a structure points at and that nobody has looked at or drawn anew since."""
+    """Return the places of a structure's findings that have been neither viewed nor redrawn."""
     doubts = [finding for finding in item.structure.findings if finding.severity >= Severity.WARN]
     looked = seen.get(item.structure.number, ())
     now, first = item.structure.contours, item.automatic

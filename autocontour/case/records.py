@@ -26,7 +26,7 @@ def pack(record: Json) -> bytes:
 
 
 def unpack(payload: bytes) -> Json:
-    """Return the record that `pack` made."""
+    """Return the record packed by `pack`."""
     record: Json = json.loads(zlib.decompress(payload))
     return record
 
@@ -45,7 +45,7 @@ def encode_edit(edit: Edit) -> Json:
 
 
 def decode_edit(record: Json) -> Edit:
-    """Return the edit that `encode_edit` made."""
+    """Return the edit from the output of `encode_edit`."""
     return Edit(
         record["label"],
         {int(number): _decode_contours(changes) for number, changes in record["contours"].items()},
@@ -61,7 +61,7 @@ def encode_item(item: CaseStructure) -> Json:
     """Return a structure with its review as JSON values."""
     structure = item.structure
     now = structure.contours
-    # A slice nobody edited is the automatic one: it is written once, and is one object again when read.
+    # An unedited slice is identical to the automatic one: it is written once, and is the same object again when read.
     automatic = {z: None if now.get(z) is polygon else polygon for z, polygon in item.automatic.items()}
     values = {name: getattr(structure, name) for name in _STRUCTURE}
     return {
@@ -80,7 +80,7 @@ def encode_item(item: CaseStructure) -> Json:
 
 
 def decode_item(record: Json) -> CaseStructure:
-    """Return the structure that `encode_item` made."""
+    """Return the structure from the output of `encode_item`."""
     contours = _decode_contours(record["contours"])
     values = _decode_fields({name: record[name] for name in _STRUCTURE})
     carried = _decode_imported(record["carried"])[0]
@@ -92,9 +92,10 @@ def decode_item(record: Json) -> CaseStructure:
 
 
 def _guessed_origin(structure: Structure) -> GenerationAlgorithm:
-    """Return what a structure came as, for a case of a version that did not keep it.
+    """Return the origin of a structure, for a case of a version that did not store it.
 
-    Only what came as AUTOMATIC becomes SEMIAUTOMATIC by editing; without provenance it may also have come so.
+    Only AUTOMATIC structures become SEMIAUTOMATIC by editing; without provenance it may have been SEMIAUTOMATIC
+    originally.
     """
     edited = structure.generation is GenerationAlgorithm.SEMIAUTOMATIC
     return GenerationAlgorithm.AUTOMATIC if edited and structure.provenance else structure.generation
@@ -156,5 +157,5 @@ def _encode_fields(values: Mapping[str, Any]) -> Json:
 
 def _decode_fields(record: Json) -> Json:
     if "automatic" in record and "origin" not in record and "generation" in record:
-        record = {**record, "origin": record["generation"]}  # drawn again by a version that kept no origin
+        record = {**record, "origin": record["generation"]}  # contoured again by a version without origin
     return {name: _CODECS[name][1](value) if name in _CODECS else value for name, value in record.items()}

@@ -1,6 +1,6 @@
-"""Snapshots: the whole state of a case in one file, with the steps around it. The last two are kept.
+"""Snapshots: the whole state of a case in one file, with the adjacent undo steps. The last two are kept.
 
-The first record says what follows: the structures, a record each, then the steps.
+The first record describes the following ones: the structures, a record each, then the steps.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _NAME = re.compile(r"snapshot-\d{8,19}\.bin")
 
 
 class PackedStructures:
-    """Structures as payloads; one that has not changed is packed once."""
+    """Structures as payloads; unchanged structures are packed once."""
 
     def __init__(self, known: Mapping[bytes, CaseStructure] | None = None) -> None:
-        # By identity: states share the structures that did not change, and what is held here keeps its identity.
+        # By identity: states share unchanged structures, and the references held here keep their identity.
         self._known = {id(item): (item, payload) for payload, item in (known or {}).items()}
 
     def of(self, state: CaseState) -> list[bytes]:
@@ -36,24 +36,24 @@ class PackedStructures:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A case as it was read back.
+    """The content of a snapshot.
 
     Attributes
     ----------
     sequence
         Of the last journal record it includes; 0 for a case without any snapshot.
     offset
-        Where in the journal the next record begins.
+        Position of the next record in the journal.
     steps, index
-        The history around the state, and which step the state is.
+        The history around the state, and the index of its step.
     seconds
         Structure number → seconds of work.
     seen
-        Structure number → slices that were looked at.
+        Structure number → viewed slices.
     packed
-        The structures of the state as they were read.
+        The structures of the state as read.
     unreadable
-        Sequences that the names of newer snapshot files claim that could not be read.
+        Sequences in the names of newer snapshot files that could not be read.
     """
 
     sequence: int = 0
@@ -75,7 +75,7 @@ def write_snapshot(
     seen: Mapping[int, set[int]],
     payloads: Iterator[bytes],
 ) -> None:
-    """Write a snapshot whole or not at all, and remove all but the last two.
+    """Write a snapshot atomically, and remove all but the last two.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def write_snapshot(
 
 
 def read_newest(folder: Path) -> Snapshot:
-    """Return the newest snapshot that is whole; without any the case starts empty and its whole journal is replayed."""
+    """Return the newest complete snapshot; without one the case starts empty and its whole journal is replayed."""
     unreadable: list[int] = []
     for path in _files(folder):
         if snapshot := _read(path, tuple(unreadable)):

@@ -1,4 +1,4 @@
-"""The CT a case was drawn on: where it lies, and by what it is known, so that a closed case can be used again."""
+"""Location and checksum of the CT of a case, so that a closed case can be used again."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ KEY = "case.json"
 
 @dataclass(frozen=True)
 class CTSource:
-    """Where the CT of a case lies.
+    """Location of the CT of a case.
 
     Attributes
     ----------
     path
-        Folder of its files, or a NIfTI or NRRD file; None if it was never known.
+        Folder of its files, or a NIfTI or NRRD file; None if unknown.
     content_checksum
         See `CTVolume`; empty for a research file, whose voxels are part of the case's key, and where an older version
-        made it of something else.
+        used another definition.
     """
 
     path: Path | None
@@ -40,7 +40,7 @@ class CTSource:
 
 
 def read_source(folder: Path) -> CTSource | None:
-    """Return where the CT of the case in `folder` lies; None for a case of an older version."""
+    """Return the location of the CT of the case in `folder`; None for a case of an older version."""
     try:
         content = json.loads((folder / SOURCE).read_bytes())
         checksum = str(content["content_checksum"]) if content["checksum_of"] == CHECKSUM_OF else ""
@@ -58,7 +58,7 @@ def read_key(folder: Path) -> CaseKey | None:
 
 
 def check_content(folder: Path, ct: CTVolume) -> None:
-    """Refuse a CT whose slices hold other values than when the case in `folder` was begun.
+    """Refuse a CT whose values have changed since the case in `folder` was created.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def check_content(folder: Path, ct: CTVolume) -> None:
 
 
 def keep_source(folder: Path, ct: CTVolume, path: Path | None) -> None:
-    """Keep with the case where its CT lies and what it holds; what is known already stays where nothing new is given.
+    """Store the location and checksum of the CT with the case; existing values are kept if no new ones are given.
 
     Raises
     ------
@@ -93,14 +93,14 @@ def keep_source(folder: Path, ct: CTVolume, path: Path | None) -> None:
 def read_case_ct(
     folder: Path, roots: Sequence[Path] = (), job: Job | None = None, accepted: frozenset[str] = frozenset()
 ) -> CTVolume:
-    """Read the CT of the case in `folder`: from where it lay, else from where it is found by its UIDs.
+    """Read the CT of the case in `folder`: from its stored location, else by a search for its UIDs.
 
     Parameters
     ----------
     folder
         Where the CT lies.
     roots
-        Folders that are searched, with all below them, if the CT is no longer where it was.
+        Folders that are searched, with all subfolders, if the CT has been moved.
     job
         Reports progress; may cancel.
     accepted
@@ -110,7 +110,7 @@ def read_case_ct(
     ------
     CaseError
         ``AC-CASE-030`` if the CT has changed since, ``AC-CASE-031`` if it was not found, ``AC-CASE-032`` if there is no
-        case or one that never knew its CT's place and no `roots` are given.
+        case, or the location is unknown and no `roots` are given.
     CTError
         If the CT cannot be read.
     """
@@ -126,7 +126,7 @@ def read_case_ct(
 
 
 def _read_matching(place: Path, key: CaseKey, job: Job, accepted: frozenset[str]) -> Iterator[CTVolume]:
-    """Yield the CT of `key` if it lies at a folder or file, read only when asked for."""
+    """Yield the CT of `key` if it is in a folder or file; it is read lazily."""
     from autocontour.dicom import read_ct, read_image
 
     if not key.series_instance_uid:

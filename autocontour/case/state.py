@@ -1,4 +1,4 @@
-"""The structures of a case at one moment, and the edits that lead from one moment to the next."""
+"""The state of a case, and the edits between states."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CaseStructure:
-    """A structure with what the review knows of it.
+    """A structure with its review.
 
     Attributes
     ----------
     structure
-        As it stands now.
+        The current structure.
     automatic
-        Its contours as they first came, from a network, a rule or a file; empty if drawn by hand.
+        Its original contours, from a network, a rule or a file; empty if drawn by hand.
     locked
-        Whether the user has protected it.
+        Whether the user has locked it.
     approved_by, approved_at
         Who approved it and when (ISO 8601, UTC); empty while it is not approved.
     origin
-        The ROI Generation Algorithm it came with, whatever was drawn on it since; that of `structure` if not given.
+        The original ROI Generation Algorithm, before edits; that of `structure` if not given.
     """
 
     structure: Structure
@@ -45,7 +45,7 @@ class CaseStructure:
 
     @property
     def is_approved(self) -> bool:
-        """Whether a person has approved it as it stands."""
+        """Whether its current state is approved."""
         return self.structure.status is ReviewStatus.APPROVED
 
     @property
@@ -63,22 +63,22 @@ class CaseStructure:
 
 
 APPROVAL_FIELDS = frozenset({"locked", "approved_by", "approved_at", "status", "color_rgb"})
-"""What may change even of a protected structure."""
+"""Fields that may change even in a protected structure."""
 REVIEW_FIELDS = frozenset({"automatic", "locked", "approved_by", "approved_at", "origin"})
 STRUCTURE_FIELDS = frozenset(f.name for f in fields(Structure)) - {
     *("number", "contours", "carried"),
-    *("reviewer", "reviewed_at"),  # of a file; a case keeps them in `REVIEW_FIELDS`
+    *("reviewer", "reviewed_at"),  # of a file; a case stores them in `REVIEW_FIELDS`
 }
 
 
 @dataclass(frozen=True)
 class Edit:
-    """One step the user can undo.
+    """One undo step.
 
     Attributes
     ----------
     label
-        What the user did, in plain words ("Brush").
+        Name of the action ("Brush").
     contours
         Structure number → the slices that change.
     fields
@@ -86,12 +86,12 @@ class Edit:
     added
         New structures, at the end of the list.
     removed
-        Numbers of the structures that go.
+        Numbers of the removed structures.
     order
         Numbers in their new order; empty to leave the order as it is.
     run
-        Edits of the same run that follow one another are undone and redone together; a name and something unique,
-        parted by ``#``. Empty for an edit of its own.
+        Consecutive edits of the same run are undone and redone together; a name and a unique part, separated by ``#``.
+        Empty for a single edit.
     """
 
     label: str
@@ -104,14 +104,14 @@ class Edit:
 
     @property
     def numbers(self) -> frozenset[int]:
-        """Every structure the edit touches."""
+        """Every structure the edit changes."""
         added = (item.structure.number for item in self.added)
         return frozenset((*self.contours, *self.fields, *self.removed, *added))
 
 
 @dataclass(frozen=True)
 class CaseState:
-    """Every structure of a case at one moment; unchanged parts are shared between moments."""
+    """All structures of a case; unchanged parts are shared between states."""
 
     items: tuple[CaseStructure, ...] = ()
 
@@ -141,17 +141,17 @@ class CaseState:
         return max(self.numbers, default=0) + 1
 
     def find(self, name: str) -> CaseStructure | None:
-        """Return the structure called `name`, whatever its case; None if there is none."""
+        """Return the structure called `name`, ignoring case; None if there is none."""
         folded = folded_name(name)
         return next((item for item in self.items if folded_name(item.structure.name) == folded), None)
 
     def after(self, edit: Edit) -> CaseState:
-        """Return the state that `edit` leads to.
+        """Return the state after `edit`.
 
         Raises
         ------
         CaseError
-            If a structure it would change is locked, approved, missing, or would share its name (``AC-CASE-01x``).
+            If a changed structure is locked, approved, missing, or its name would not be unique (``AC-CASE-01x``).
         """
         self._check(edit)
         state = self.patched(edit)
@@ -159,7 +159,7 @@ class CaseState:
         return state
 
     def patched(self, edit: Edit) -> CaseState:
-        """Return the state that `edit` leads to without asking whether it may (for undo, redo and replay)."""
+        """Return the state after `edit` without checks (for undo, redo and replay)."""
         kept = (item for item in self.items if item.structure.number not in edit.removed)
         items = (*(_changed(item, edit) for item in kept), *edit.added)
         if edit.order:
@@ -177,7 +177,7 @@ class CaseState:
 
 
 def edit_between(label: str, before: CaseState, after: CaseState) -> Edit:
-    """Return the edit that leads from `before` to `after`, two states with shared parts (for undo and redo)."""
+    """Return the edit from `before` to `after`, two states with shared parts (for undo and redo)."""
     contours: dict[int, dict[int, MultiPolygon | None]] = {}
     values: dict[int, dict[str, Any]] = {}
     for item in after.items:
@@ -192,7 +192,7 @@ def edit_between(label: str, before: CaseState, after: CaseState) -> Edit:
 
 
 def contour_changes(before: Contours, after: Contours) -> dict[int, MultiPolygon | None]:
-    """Return the slices on which `after` is not the very object of `before`, None where it has left."""
+    """Return the slices on which `after` is not the same object as `before`, None where it was removed."""
     changed: dict[int, MultiPolygon | None] = {z: p for z, p in after.items() if before.get(z) is not p}
     changed.update(dict.fromkeys(set(before) - set(after)))
     return changed
@@ -225,7 +225,7 @@ def _changed(item: CaseStructure, edit: Edit) -> CaseStructure:
 
 
 def _redrawn(structure: Structure, changes: SliceChanges) -> Structure:
-    """Return `structure` with `changes` drawn in; an edited slice loses the points it was imported with."""
+    """Return `structure` with `changes`; an edited slice loses its imported points."""
     contours = {index: polygon for index, polygon in structure.contours.items() if index not in changes}
     contours.update({index: polygon for index, polygon in changes.items() if polygon is not None})
     imported = {index: items for index, items in structure.imported.items() if index not in changes}
