@@ -1,4 +1,4 @@
-"""Which algorithm drew a structure: the Algorithm Identification Macro (PS3.3 section 10.16)."""
+"""The algorithm that drew a structure: Algorithm Identification Macro (PS3.3 section 10.16)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from autocontour.rtstruct.write.modules import PRODUCT, build_code
 
 
 def build_algorithm(provenance: Provenance) -> Dataset:
-    """Build the item; an algorithm that a package defines has its checksum, plain rules have none."""
+    """Build the item; an algorithm defined by a package has its checksum, rules have none."""
     family = codes.DCM.ArtificialIntelligence if provenance.checksum else codes.DCM.MorphologicalOperations
     parameters = {"sha256": provenance.checksum, "device": provenance.device, "template": provenance.template}
     if provenance.confidence is not None:
@@ -28,7 +28,7 @@ def build_algorithm(provenance: Provenance) -> Dataset:
 
 
 def read_algorithm(roi: Dataset, encodings: Encodings = ("utf_8",)) -> Provenance | None:
-    """Read a Structure Set ROI Sequence item's algorithm, another program's too; None if it names none."""
+    """Read a Structure Set ROI Sequence item's algorithm, also of another program; None if there is none."""
     items = roi.get("ROIDerivationAlgorithmIdentificationSequence")
     if not items:
         return None

@@ -1,6 +1,6 @@
 """Contour Data (3006,0050) between numpy and decimal strings, many contours at once.
 
-A structure set is mostly these strings; turning them one value at a time into text is what makes other writers slow.
+Most of a structure set consists of these strings; formatting them value by value is slow.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ Ints = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
 
 MAX_DECIMAL_STRING = 16
-"""Characters that a value of VR DS may have (PS3.5 table 6.2-1); Eclipse refuses longer ones."""
+"""Characters that a value of VR DS may have (PS3.5 table 6.2-1); Eclipse rejects longer ones."""
 DECIMALS = 3
 OBLIQUE_DECIMALS = 4
-"""Where no coordinate is constant over a contour, one more keeps its points in the plane to 0.0002 mm."""
+"""If no coordinate is constant over a contour, one more decimal keeps its points in the plane within 0.0002 mm."""
 _INTEGER_DIGITS = 5
 _EXACT_DIGITS = 15
-"""Digits of an integer that a float holds exactly."""
+"""Digits of an integer that a float represents exactly."""
 _TEN_TO = 10 ** np.arange(_EXACT_DIGITS + 1, dtype=np.int64)
 _ZERO, _DOT, _MINUS, _BACKSLASH = b"0.-\\"
 
@@ -81,7 +81,7 @@ def parse_many(data: Sequence[bytes]) -> list[Floats | None]:
 
 
 def shorten_values(data: bytes) -> bytes:
-    """Shorten the values that are too long for DS and leave the others as they are."""
+    """Shorten the values that are too long for DS; the others are unchanged."""
     if longest_value(data) <= MAX_DECIMAL_STRING:
         return data
     values = data.strip(b" \0").split(b"\\")
@@ -110,7 +110,7 @@ def pad(value: bytes) -> bytes:
 
 
 def _parse_any(text: bytes, count: int) -> Floats | None:
-    """Read numbers of any form, blanks around them too; None if they are not `count` finite ones."""
+    """Read numbers of any form, also with blanks around them; None if they are not `count` finite ones."""
     if b"_" in text:
         return None
     try:
@@ -121,7 +121,7 @@ def _parse_any(text: bytes, count: int) -> Floats | None:
 
 
 def _parse_plain(text: bytes) -> Floats | None:
-    """Read numbers of sign, digits and point alone, all at once; None if there is any other.
+    """Read numbers of only sign, digits and point, all at once; None if there is any other.
 
     Every number is the exact integer of its digits divided by an exact power of ten, hence the nearest float there is.
     """
@@ -178,7 +178,7 @@ def _rounded_characters(values: Floats, decimals: int) -> Bytes:
 
 
 def _join(characters: Bytes, starts: Ints) -> list[bytes]:
-    """Run the rows of characters together, one value per contour, without its last backslash."""
+    """Join the rows of characters, one value per contour, without its last backslash."""
     kept = characters != 0
     ends = np.append(np.cumsum(kept.sum(axis=1))[np.append(starts[1:], len(kept)) - 1], 0)
     text = characters[kept].tobytes()

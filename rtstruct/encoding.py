@@ -1,6 +1,6 @@
-"""Data elements and sequence items as bytes (PS3.5 section 7), for what pydicom is too slow at or would re-format.
+"""Data elements and sequence items as bytes (PS3.5 section 7), where pydicom is too slow or would re-format values.
 
-Contours are written as ready-made items; what another system wrote is carried as raw values and never re-formatted.
+Contours are written as ready-made items; values of other systems are kept raw and never re-formatted.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def encode_item(content: bytes) -> bytes:
 
 
 def encode_dataset(dataset: Dataset, *, implicit: bool, character_set: CharacterSet = None) -> bytes:
-    """Encode a part of a file in that file's character set, little endian; raw values stay as they are."""
+    """Encode a part of a file in that file's character set, little endian; raw values are unchanged."""
     buffer = _buffer(implicit=implicit)
     write_dataset(buffer, with_raw_values(dataset, implicit=implicit), parent_encoding=encodings_of(character_set))
     return buffer.getvalue()
@@ -58,7 +58,7 @@ def encode_in_utf_8(
 ) -> bytes:
     """Encode a part of a file in Explicit VR Little Endian, or in Implicit VR, with its text turned into UTF-8.
 
-    Text that is not in the declared character set stays as it is, byte for byte.
+    Text that is not in the declared character set is unchanged, byte for byte.
     """
     copy = _copy(dataset, encodings, "utf_8", implicit=implicit, leave_out=leave_out)
     if not len(copy):
@@ -69,14 +69,14 @@ def encode_in_utf_8(
 
 
 def decode_dataset(data: bytes) -> Dataset:
-    """Read back what `encode_in_utf_8` made."""
+    """Read the output of `encode_in_utf_8`."""
     return read_dataset(BytesIO(data), is_implicit_VR=False, is_little_endian=True, parent_encoding="utf_8")
 
 
 def with_raw_values(dataset: Dataset, *, implicit: bool = False, leave_out: Collection[BaseTag] = ()) -> Dataset:
-    """Return a copy that pydicom writes in the wanted encoding without touching a raw value.
+    """Return a copy that pydicom writes in the given encoding without changing a raw value.
 
-    pydicom re-formats every raw value when the encoding changes; here each only gets its VR, sequences apart.
+    pydicom re-formats every raw value when the encoding changes; here each only gets its VR, except sequences.
     """
     encodings = dataset.original_character_set or default_encoding
     return _copy(dataset, None, encodings, implicit=implicit, leave_out=leave_out)
@@ -114,7 +114,7 @@ def preserve_raw(dataset: Dataset, *, implicit: bool) -> Dataset:
 
 
 def raw_element(dataset: Dataset, tag: BaseTag) -> RawDataElement | None:
-    """Return an attribute as it stands in a little endian file; None if pydicom has converted it or must."""
+    """Return an attribute as in a little endian file; None if pydicom has converted it or must."""
     element: object = dataset.get_item(tag)
     if not isinstance(element, RawDataElement):
         return None
@@ -130,7 +130,7 @@ def vr_of(dataset: Dataset, tag: BaseTag) -> str:
 
 
 def raw_attribute(dataset: Dataset, keyword: str) -> DataElement | RawDataElement:
-    """Return an attribute with its value as the file has it, for copying into another dataset."""
+    """Return an attribute with its raw value, for copying into another dataset."""
     tag = Tag(keyword)
     element = raw_element(dataset, tag)
     if element is None or (vr := element.VR or _vr(tag)) == "SQ":
@@ -152,7 +152,7 @@ def sequence_items(dataset: Dataset, keyword: str) -> list[Dataset]:
 
 
 def set_raw_sequence(dataset: Dataset, keyword: str, items: Iterable[bytes], *, implicit: bool) -> None:
-    """Give `dataset` a sequence of ready-made items, which pydicom writes as they are."""
+    """Give `dataset` a sequence of ready-made items, which pydicom writes unchanged."""
     value, tag = b"".join(items), Tag(keyword)
     element: Any = RawDataElement(tag, "SQ", len(value), value, 0, implicit, True)
     dataset[tag] = element

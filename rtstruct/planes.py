@@ -1,4 +1,4 @@
-"""Which contours lie on one plane, and on which slice: decided per plane, whatever the order of the contours."""
+"""Assignment of contours to planes and of planes to slices, independent of the order of the contours."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from autocontour.rtstruct.contour_data import Ints
 ON_PLANE_MM = 0.1
 """Points and contours within this of each other along the normal are on one plane."""
 SAME_PLANE_MM = 0.01
-"""Two planes whose distances from a slice differ by less are equally near to it: rounding must not decide."""
+"""Two planes whose distances from a slice differ by less are equally near to it, so that rounding has no effect."""
 
 
 def group_planes(positions_mm: Floats) -> Ints:
@@ -54,6 +54,6 @@ def nearest_slices(positions_mm: Floats, geometry: VolumeGeometry) -> tuple[Ints
 
 
 def half_step_mm(geometry: VolumeGeometry) -> Floats:
-    """Return how far from each slice a contour may lie and still belong to it."""
+    """Return the largest distance from each slice at which a contour belongs to it."""
     half: Floats = geometry.slice_thicknesses_mm / 2 + SAME_PLANE_MM
     return half

@@ -1,4 +1,4 @@
-"""What a structure set says of the images it is drawn on (PS3.3 C.8.8.5.1 and C.8.8.5.4)."""
+"""References of a structure set to the images it is drawn on (PS3.3 C.8.8.5.1 and C.8.8.5.4)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from autocontour.patient.volume import SeriesReference
 from autocontour.rtstruct.encoding import sequence_items
 
 DETACHED_STUDY = "1.2.840.10008.3.1.2.3.1"
-"""Detached Study Management SOP Class (retired): the class by which structure sets still name a study."""
+"""Detached Study Management SOP Class (retired): the class still used in structure sets to reference a study."""
 
 
 def build_frame_of_reference_items(ct: SeriesReference, others: Iterable[str]) -> list[Dataset]:
-    """Build the Referenced Frame of Reference Sequence: the CT's, and others of which only the name is known."""
+    """Build the Referenced Frame of Reference Sequence: the CT's, and others of which only the UID is known."""
     items = [build_frame_of_reference_item(ct)]
     for frame_of_reference_uid in others:
         item = Dataset()
@@ -48,7 +48,7 @@ def build_image_item(ct: SeriesReference, sop_instance_uid: str) -> Dataset:
 
 
 def add_missing_references(dataset: Dataset, ct: SeriesReference) -> None:
-    """Make an existing structure set name every image of the CT; what it names stays."""
+    """Add references to every image of the CT to an existing structure set; existing references are kept."""
     series = next((s for s in referenced_series(dataset) if s.get("SeriesInstanceUID") == ct.series_instance_uid), None)
     if series is None:
         frames = [*sequence_items(dataset, "ReferencedFrameOfReferenceSequence"), build_frame_of_reference_item(ct)]
@@ -61,7 +61,7 @@ def add_missing_references(dataset: Dataset, ct: SeriesReference) -> None:
 
 
 def frames_of_reference(dataset: Dataset) -> set[str]:
-    """Return every Frame of Reference UID a structure set names."""
+    """Return every Frame of Reference UID in a structure set."""
     items = [*sequence_items(dataset, "ReferencedFrameOfReferenceSequence"), dataset]
     named = {str(item.get("FrameOfReferenceUID", "") or "") for item in items}
     rois = sequence_items(dataset, "StructureSetROISequence")

@@ -1,4 +1,4 @@
-"""Text of a file in its declared character set, and text that is not (PS3.3 C.12.1.1.2, PS3.5 6.1)."""
+"""Text of a file in its declared character set or in another one (PS3.3 C.12.1.1.2, PS3.5 6.1)."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ def decode_declared(value: bytes, encodings: Encodings) -> str | None:
 
 
 def decode_shown(value: bytes, encodings: Encodings) -> str:
-    """Decode a text as declared or, if it is not in the declared character set, as it most probably was meant.
+    """Decode a text as declared or, if it is not in the declared character set, in the most probable one.
 
     UTF-8 is hardly ever valid by chance; then the other declared codecs, then Korean if all of it is Hangul, then
-    Latin-1, in which every text has a meaning.
+    Latin-1, in which every text is valid.
     """
     declared = decode_declared(value, encodings)
     if declared is not None:
@@ -65,7 +65,7 @@ def decode_shown(value: bytes, encodings: Encodings) -> str:
 
 
 def raw_text(dataset: Dataset, keyword: str) -> bytes:
-    """Return an attribute's text as it stands in the file, without padding; empty if it is missing."""
+    """Return an attribute's raw text, without padding; empty if it is missing."""
     tag = Tag(keyword)
     element: object = dataset.get_item(tag) if tag in dataset else None
     if isinstance(element, RawDataElement):
@@ -77,7 +77,7 @@ def raw_text(dataset: Dataset, keyword: str) -> bytes:
 
 
 def shown_text(dataset: Dataset, keyword: str, encodings: Encodings) -> str:
-    """Return an attribute's text for a person, see `decode_shown`; does not change the dataset."""
+    """Return an attribute's text for display, see `decode_shown`; does not change the dataset."""
     tag = Tag(keyword)
     is_raw = tag in dataset and isinstance(dataset.get_item(tag), RawDataElement)
     return decode_shown(raw_text(dataset, keyword), encodings if is_raw else ["utf_8"]).strip(" \0")
@@ -89,7 +89,7 @@ def is_declared(dataset: Dataset, keyword: str, encodings: Encodings) -> bool:
 
 
 def to_utf_8(value: bytes, encodings: Encodings) -> bytes:
-    """Return a text in UTF-8, of even length; one that is not in its declared character set stays as it is."""
+    """Return a text in UTF-8, of even length; one that is not in its declared character set is unchanged."""
     text = decode_declared(value, encodings)
     if text is None:
         return value
@@ -98,7 +98,7 @@ def to_utf_8(value: bytes, encodings: Encodings) -> bytes:
 
 
 def as_line(text: str, longest: int) -> str:
-    """Return `text` as one line of VR LO: without control characters and backslashes, cut to `longest`."""
+    """Return `text` as one line of VR LO: without control characters and backslashes, truncated to `longest`."""
     plain = "".join(" " if unicodedata.category(letter) == "Cc" else letter for letter in text.replace("\\", "/"))
     return " ".join(plain.split())[:longest].strip() if plain != text else plain[:longest].strip()
 

@@ -1,6 +1,6 @@
 """The attributes that the RT Structure Set IOD requires (PS3.3 A.19.3 and the modules it names), as a table.
 
-Types 1 (must have a value) and 2 (must be there, may be empty). A path names the sequences an attribute is nested in.
+Types 1 (must have a value) and 2 (must be present, may be empty). A path contains the sequences around an attribute.
 Attributes that are required only under a condition (1C, 2C) are checked in `autocontour.rtstruct.check.validate`.
 """
 

@@ -1,4 +1,4 @@
-"""Whether a structure set is one that a planning system accepts: an offline check of the whole file."""
+"""Offline check of a whole structure set file against DICOM and the limits of planning systems."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ from autocontour.rtstruct.write.contours import CLOSED, GEOMETRIC_TYPES, XOR
 from autocontour.rtstruct.write.modules import COPIED
 
 ON_SLICE_MM = 0.0005
-"""A contour this near to its slice is on it: the difference shows as 0.000 mm."""
+"""A contour this close to its slice is on it: the difference rounds to 0.000 mm."""
 _FORMS = {"UI": re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*))+"), "CS": re.compile(r"[A-Z0-9_ ]*")}
 _BULK = {"ROIContourSequence", "ReferencedFrameOfReferenceSequence"}
 _ROI = {"StructureSetROISequence", "RTROIObservationsSequence"}
 _NUMBERS = {"ROINumber", "ReferencedROINumber", "ObservationNumber"}
 _OWN = {*_NUMBERS, "ROIName", "ReferencedFrameOfReferenceUID"}
-"""What the program writes of its own structures; of imported ones, only the numbers."""
+"""Attributes of the program's own structures; of imported ones, only the numbers."""
 
 
 def validate_structure_set(
     dataset: Dataset, ct: CTVolume, *, rois: Sequence[FileRoi] | None = None, imported: Collection[int] = ()
 ) -> None:
-    """Refuse a structure set that a planning system might not accept; the parameters are those of the check.
+    """Reject a structure set that a planning system might not accept; the parameters are those of the check.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def validate_structure_set(
 
 
 def list_faults(faults: Iterable[Finding]) -> str:
-    """Return the first faults' codes and what they are about, for a message."""
+    """Return the codes and subjects of the first faults, for a message."""
     listed = list(dict.fromkeys(f"{fault.code} {fault.where}".strip() for fault in faults))
     return ", ".join(listed[:5]) + (" …" if len(listed) > 5 else "")
 
@@ -73,15 +73,15 @@ def check_structure_set(
     ct
         The CT it is drawn on.
     rois
-        Its parsed ROIs, if they are at hand.
+        Its parsed ROIs, if available.
     imported
-        ROI Numbers of structures of another system's file, whose contours and attributes are as they came.
+        ROI Numbers of structures of another system's file, whose contours and attributes are unchanged.
 
     Returns
     -------
     list of Finding
-        BLOCK for what breaks a rule; WARN for what does so in a value that is kept as the CT or another system has it,
-        in an imported structure, and for contours that lie between slices.
+        BLOCK for a violation; WARN for one in a value copied from the CT or another system, in an imported structure,
+        and for contours between slices.
     """
     rois = parse_rois(dataset) if rois is None else rois
     faults = [
@@ -123,7 +123,7 @@ def _is_empty(item: Dataset, keyword: str) -> bool:
 
 
 def _check_values(dataset: Dataset, imported: Collection[int]) -> Iterator[Finding]:
-    """Length and form of values, the contours and the list of images apart, which have checks of their own."""
+    """Length and form of values, except for the contours and the list of images, which have separate checks."""
     for keyword, vr, values, in_roi in _texts(dataset):
         is_own = not in_roi or keyword in (_NUMBERS if imported else _OWN)
         keep = keyword in COPIED or not is_own
@@ -138,7 +138,7 @@ def _check_values(dataset: Dataset, imported: Collection[int]) -> Iterator[Findi
 
 
 def _texts(dataset: Dataset, *, in_roi: bool = False) -> Iterator[tuple[str, str, list[str], bool]]:
-    """Yield every attribute of text: keyword, VR, what counts against the VR's limit, and whether it is of an ROI.
+    """Yield every text attribute: keyword, VR, the values limited by the VR, and whether it belongs to an ROI.
 
     That is each value; of a person's name each component group. Raw values stay raw in `dataset`.
     """
@@ -171,7 +171,7 @@ def _check_numbers(dataset: Dataset, rois: Sequence[FileRoi]) -> Iterator[Findin
 
 
 def _check_approval(dataset: Dataset) -> Iterator[Finding]:
-    """Review Date, Time and Reviewer Name are 2C: there if and only if the status is not UNAPPROVED (C.8.8.16)."""
+    """Review Date, Time and Reviewer Name are 2C: present if and only if the status is not UNAPPROVED (C.8.8.16)."""
     status = str(dataset.get("ApprovalStatus", ""))
     if status not in {"APPROVED", "UNAPPROVED", "REJECTED"}:
         yield _fault("AC-RS-108", "ApprovalStatus")
@@ -181,7 +181,7 @@ def _check_approval(dataset: Dataset) -> Iterator[Finding]:
 
 
 def _check_references(dataset: Dataset, ct: SeriesReference) -> Iterator[Finding]:
-    """Every reference leads to the CT's study, series, frame and images, and every image is named."""
+    """Every reference is to the CT's study, series, frame and images, and every image is referenced."""
     frames = sequence_items(dataset, "ReferencedFrameOfReferenceSequence")
     listed = {str(item.get("FrameOfReferenceUID")) for item in frames}
     if ct.frame_of_reference_uid not in listed or frames_of_reference(dataset) - listed:
@@ -214,7 +214,7 @@ def _check_contours(roi: FileRoi, ct: CTVolume) -> Iterator[Finding]:
 def _check_images(
     name: str, contours: Sequence[FileContour], ct: CTVolume, reference: SeriesReference
 ) -> Iterator[Finding]:
-    """Every area references the one image in whose plane it lies."""
+    """Every closed contour references the image in whose plane it lies."""
     slices = {uid: index for index, uid in enumerate(reference.sop_instance_uids)}
     if any(uid not in slices for contour in contours for uid in contour.images or ()):
         yield _fault("AC-RS-115", name, name=name)
@@ -232,7 +232,7 @@ def _check_images(
 
 
 def _distance_from(points: Floats, starts: np.ndarray, positions_mm: Floats, ct: CTVolume) -> Floats:
-    """Return how far each contour's farthest point lies from a position along the normal."""
+    """Return the largest distance of each contour's points from a position along the normal."""
     w = ct.geometry.to_plane(points)[:, 2]
     lowest, highest = np.minimum.reduceat(w, starts), np.maximum.reduceat(w, starts)
     distance: Floats = np.maximum(np.abs(lowest - positions_mm), np.abs(highest - positions_mm))
@@ -248,5 +248,5 @@ def _fault(code: str, where: str = "", **values: Value) -> Finding:
 
 
 def _kept(finding: Finding) -> Finding:
-    """Return a fault as a warning: the value is kept as the CT or another system wrote it."""
+    """Return a fault as a warning: the value is copied from the CT or another system."""
     return replace(finding, severity=min(finding.severity, Severity.WARN))

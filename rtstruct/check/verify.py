@@ -1,4 +1,4 @@
-"""Reading a file back before it is put in place: it holds what it should, or it is not kept."""
+"""Verification of a written file by reading it back before it becomes the output."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from autocontour.rtstruct.write.contours import SMALLEST_AREA_MM2, ContourRecord
 from autocontour.rtstruct.write.roi import Shown
 
 Records = Mapping[int, Sequence[ContourRecord]]
-"""ROI Number → the contours that the file is to hold."""
+"""ROI Number → the contours that the file must contain."""
 PRECISION_MM = 0.001
-"""How far a written point may be from where it was drawn."""
+"""Tolerance of a written point."""
 
 
 def verify_file(path: Path, records: Records, structure_set: StructureSet, ct: CTVolume) -> None:
-    """Validate a file just written and compare it with what was to be written.
+    """Validate a written file and compare it with the structure set.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def imported_numbers(structures: Sequence[Structure]) -> frozenset[int]:
 def compare_structures(
     rois: Sequence[FileRoi], records: Records, structures: Sequence[Structure], geometry: VolumeGeometry
 ) -> None:
-    """Refuse a file whose ROIs are not `structures`, contour for contour."""
+    """Reject a file whose ROIs and contours are not those of `structures`."""
     by_number = {roi.number: roi for roi in rois}
     for structure in structures:
         roi = by_number.get(structure.number)
@@ -72,7 +72,7 @@ def compare_structures(
 
 
 def _compare_labels(roi: FileRoi, structure: Structure) -> None:
-    """Refuse another name, colour or type than the structure's, or than the file's where it is as it came."""
+    """Reject a name, colour or type that differs from the structure's, or from the imported file's if unchanged."""
     kept = decode_dataset(structure.attributes) if structure.attributes else Dataset()
     shown, came = Shown.of(kept), sequence_items(kept, "StructureSetROISequence")
     name = raw_text(roi.roi, "ROIName")
@@ -87,7 +87,7 @@ def _compare_labels(roi: FileRoi, structure: Structure) -> None:
 
 
 def _compare_contours(contours: Sequence[FileContour], records: Sequence[ContourRecord], name: str) -> None:
-    """Refuse a file that does not have every contour's very characters."""
+    """Reject a file whose Contour Data differ from those to be written."""
     read = [(contour.geometric_type, contour.data) for contour in contours]
     if read != [(record.geometric_type, record.data) for record in records]:
         raise _difference(name)
@@ -96,7 +96,7 @@ def _compare_contours(contours: Sequence[FileContour], records: Sequence[Contour
 def _compare_drawn(
     contours: Sequence[FileContour], records: Sequence[ContourRecord], structure: Structure, geometry: VolumeGeometry
 ) -> None:
-    """Refuse characters that do not mean the polygons drawn: on their slices, within their extent, of their area."""
+    """Reject Contour Data that do not represent the polygons: their slices, extent and area."""
     pairs = [
         (c, r.slice_index) for c, r in zip(contours, records, strict=True) if r.drawn and r.slice_index is not None
     ]
@@ -115,7 +115,7 @@ def _compare_drawn(
 
 
 def _compare_imported(contours: Sequence[FileContour], structure: Structure, geometry: VolumeGeometry) -> None:
-    """Refuse imported points that are no longer what is drawn: an edit must have taken them away."""
+    """Reject imported points that differ from the polygons: an edit must remove them."""
     slices = sorted(set(structure.imported) & set(structure.contours))
     areas = place_contours(contours, geometry, Notes(structure.name)).areas
     written = np.array([areas.get(index, MultiPolygon()) for index in slices], dtype=object)

@@ -1,4 +1,4 @@
-"""Contours whose Contour Image Sequence names another slice than the one they lie on (PS3.3 C.8.8.6)."""
+"""Contours whose Contour Image Sequence references a slice other than the one they lie on (PS3.3 C.8.8.6)."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from autocontour.rtstruct.write.contours import AREAS
 def check_image_references(
     contours: Sequence[FileContour], reference: SeriesReference, geometry: VolumeGeometry, notes: Notes
 ) -> None:
-    """Note the contours that lie on a slice of the CT and name other slices of it only (``AC-RS-047``).
+    """Report the contours that lie on a slice of the CT and only reference other slices of it (``AC-RS-047``).
 
-    A contour between two slices may name the farther one if that is hardly farther: exporters round.
+    A contour between two slices may reference the farther one if the difference is small: exporters round.
     """
     slices = {uid: index for index, uid in enumerate(reference.sop_instance_uids)}
     named: list[list[int]] = []

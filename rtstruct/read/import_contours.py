@@ -1,4 +1,4 @@
-"""Contours of a file laid on the CT's slices by where they lie."""
+"""Assignment of a file's contours to the CT's slices by position."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ class Placed:
     Attributes
     ----------
     areas
-        Slice index → what the contours on it enclose.
+        Slice index → area enclosed by the contours on it.
     contours
         Slice index → those contours.
     carried
-        The contours that are on no slice or enclose nothing.
+        The contours off the slices or without an area.
     """
 
     areas: Contours
@@ -57,9 +57,9 @@ class _Plane:
     Attributes
     ----------
     slice_index, distance_mm, position_mm
-        The slice it belongs to, how far it is from it, and its own position along the normal.
+        The slice it belongs to, its distance from it, and its position along the normal.
     contours, found
-        The contours that enclose an area, and what they enclose together.
+        The contours that enclose an area, and their combined area.
     """
 
     slice_index: int
@@ -74,10 +74,10 @@ class _Plane:
 
 
 def place_contours(contours: Sequence[FileContour], geometry: VolumeGeometry, notes: Notes) -> Placed:
-    """Lay an ROI's contours on the slices and note what is odd.
+    """Assign an ROI's contours to the slices and report irregularities.
 
     Contours within `ON_PLANE_MM` of each other are one plane. A plane belongs to the slice nearest to it; of several at
-    one slice the nearest is shown, the lower one if two are equally near, and the others are carried.
+    one slice the nearest is shown, the lower one if two are equally near, and the others are kept but not shown.
     """
     closed = _choose_closed(contours, notes)
     planes = _find_planes(closed, geometry, notes)
@@ -96,7 +96,7 @@ def place_contours(contours: Sequence[FileContour], geometry: VolumeGeometry, no
 
 
 def _choose_closed(contours: Sequence[FileContour], notes: Notes) -> list[FileContour]:
-    """Return the contours that enclose an area; points, lines and damaged ones are carried."""
+    """Return the contours that enclose an area; points, lines and damaged ones are kept but not shown."""
     counts: defaultdict[str, int] = defaultdict(int)
     closed: list[FileContour] = []
     for contour in contours:
@@ -128,7 +128,7 @@ def _oddity(contour: FileContour) -> str:
 
 
 def _find_planes(closed: Sequence[FileContour], geometry: VolumeGeometry, notes: Notes) -> list[_Plane]:
-    """Gather the contours that lie on slices by plane, from the lowest; the others are noted."""
+    """Group the contours on slices by plane, from the lowest; the others are reported."""
     points, starts = concatenate_points(closed)
     if not len(starts):
         return []
@@ -165,7 +165,7 @@ def _find_planes(closed: Sequence[FileContour], geometry: VolumeGeometry, notes:
 
 
 def _choose_planes(planes: Sequence[_Plane]) -> dict[int, _Plane]:
-    """Return slice index → the plane nearest to it; `planes` are in rising order, and the lower of two wins."""
+    """Return slice index → the plane nearest to it; `planes` are in ascending order, and the lower of two is used."""
     chosen: dict[int, _Plane] = {}
     for plane in planes:
         rival = chosen.get(plane.slice_index)

@@ -30,7 +30,7 @@ _COLOR = re.compile(rb" *\+?(\d{1,12}) *\\ *\+?(\d{1,12}) *\\ *\+?(\d{1,12}) *")
 def import_roi(
     file_roi: FileRoi, geometry: VolumeGeometry, reference: SeriesReference, encodings: Encodings
 ) -> Structure:
-    """Return a file's ROI as a structure on the CT's slices, with Findings for what is odd."""
+    """Return a file's ROI as a structure on the CT's slices, with Findings for irregularities."""
     name = shown_name(file_roi, encodings)
     tg263_name = _tg263_name(file_roi, name, encodings)
     notes = Notes(name)
@@ -64,7 +64,7 @@ def import_roi(
 
 
 def shown_name(file_roi: FileRoi, encodings: Encodings) -> str:
-    """Return the name by which an ROI is shown: one line, in the declared character set where it is in it."""
+    """Return the displayed name of an ROI: one line, decoded in the declared character set if valid."""
     return as_line(shown_text(file_roi.roi, "ROIName", encodings), MAX_NAME) or f"ROI_{file_roi.number}"
 
 
@@ -85,7 +85,7 @@ def read_type(observations: Iterable[Dataset]) -> str:
 
 
 def _tg263_name(file_roi: FileRoi, name: str, encodings: Encodings) -> str:
-    """Return the TG-263 name that an ROI's label or name means."""
+    """Return the TG-263 name of an ROI's label or name."""
     labels = (shown_text(item, "ROIObservationLabel", encodings) for item in file_roi.observations)
     label = next((label for label in labels if label), "")
     return label if label in known_names() else match_name(name)
@@ -121,8 +121,8 @@ def _imported(contour: FileContour, encodings: Encodings) -> ImportedContour:
 def _attributes(file_roi: FileRoi, shown: Structure, encodings: Encodings) -> bytes:
     """Return the ROI's own items without the contours, text in UTF-8.
 
-    Beside them stand how many points its contours have, and the name, description, type and colour that it is shown
-    with: what is still the same when the structure is written keeps the file's own bytes.
+    They are stored with the number of points of its contours, and the displayed name, description, type and colour:
+    values that are unchanged when the structure is written keep the file's own bytes.
     """
     kept = Dataset()
     kept.ROIName, kept.ROIDescription = shown.name, shown.description

@@ -1,8 +1,8 @@
-"""Whether the lengths of a file's sequences and items add up (PS3.5 section 7.5), before pydicom is believed.
+"""Check of the lengths of a file's sequences and items (PS3.5 section 7.5), before it is read with pydicom.
 
-pydicom reads on from wherever a wrong length leads it and returns what it found on the way: a structure set then opens
-with fewer contours than it has. Here every element must lie inside its item, the elements of an item must fill it, the
-items of a sequence must fill that, and the elements of the dataset the file.
+With a wrong length, pydicom continues at a wrong position without an error: a structure set is then read with fewer
+contours than it has. Here every element must be inside its item, the elements of an item must fill it, the items of a
+sequence must fill the sequence, and the elements of the dataset the file.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from autocontour.dicom.read import INFLATED_LIMIT
 
 DAMAGED, LENGTHS, TOO_DEEP = "AC-RS-001", "AC-RS-006", "AC-RS-007"
 MAX_DEPTH = 16
-"""Sequences within sequences; the standard's own need five. pydicom takes exponentially more memory for an error in
+"""Sequences within sequences; those of the standard need five. pydicom uses exponentially more memory for an error in
 deeper ones."""
 _UNDEFINED = 0xFFFFFFFF
 _DELIMITERS, _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFE, 0xE000, 0xE00D, 0xE0DD
@@ -32,14 +32,14 @@ _PLAIN = {b"AE", b"AS", b"CS", b"DA", b"DS", b"DT", b"IS", b"TM", b"UI"}
 """Value representations of a few ASCII characters: a NUL can only be padding at the end."""
 _TEXT = {b"LO", b"LT", b"PN", b"SH", b"ST", b"UC", b"UT"}
 _HEADER_IN_TEXT = re.compile(rb"[\x00-\x30][\x00\x30]..(?:[A-Z]{2}|..\x00\x00)", re.DOTALL)
-"""What a data element's tag and length look like in the middle of a text."""
+"""Form of a data element's tag and length within text."""
 _GROUP_BACKWARDS = 0x0400
 """Group 0004, read in the wrong byte order; the groups before it are not in a structure set."""
 _ITEM_TAGS = {"<": b"\xfe\xff\x00\xe0", ">": b"\xff\xfe\xe0\x00"}
 
 
 def check_nesting(data: bytes) -> bytes:
-    """Refuse a DICOM file whose lengths do not add up.
+    """Reject a DICOM file with inconsistent lengths.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def check_nesting(data: bytes) -> bytes:
     Raises
     ------
     StructureSetError
-        ``AC-RS-001`` if it is cut off, ``AC-RS-006`` if a length contradicts another or an attribute stands twice in
+        ``AC-RS-001`` if it is truncated, ``AC-RS-006`` if a length contradicts another or an attribute occurs twice in
         one item with different values, ``AC-RS-007`` if its sequences are nested too deeply.
     """
     start, syntax = _read_meta(data)
@@ -66,7 +66,7 @@ def check_nesting(data: bytes) -> bytes:
 
 
 def _read_meta(data: bytes) -> tuple[int, str | None]:
-    """Return where the dataset starts, and the Transfer Syntax UID of the File Meta Information (PS3.10 7.1)."""
+    """Return the start of the dataset, and the Transfer Syntax UID of the File Meta Information (PS3.10 7.1)."""
     place, syntax = (132 if data[128:132] == b"DICM" else 0), None
     while data[place : place + 2] == b"\x02\x00":
         vr = data[place + 4 : place + 6]
@@ -85,7 +85,7 @@ def _read_meta(data: bytes) -> tuple[int, str | None]:
 
 
 def _is_big_endian(data: bytes, start: int) -> bool:
-    """Whether pydicom takes a dataset without File Meta Information for big endian: by its first group's number."""
+    """Whether pydicom treats a dataset without File Meta Information as big endian: by its first group's number."""
     is_explicit = data[start + 4 : start + 6] in _SHORT | _LONG
     return is_explicit and int.from_bytes(data[start : start + 2], "little") >= _GROUP_BACKWARDS
 
@@ -102,10 +102,10 @@ def _inflated(data: bytes) -> bytes:
 
 
 def _walk(data: bytes, start: int, order: str) -> int:
-    """Go through every element of the dataset once; return where it ends.
+    """Visit every element of the dataset once; return its end.
 
-    The open sequences and items lie on a stack. Each has its end, whether a delimiter must close it, whether it holds
-    items or elements, whether its elements are Implicit VR, and where in it which value stands.
+    The open sequences and items are on a stack. Each has its end, whether a delimiter must close it, whether it
+    contains items or elements, whether its elements are Implicit VR, and the positions of its values.
     """
     short_header, long_length = Struct(f"{order}HHI").unpack_from, Struct(f"{order}I").unpack_from
     short_length, item_tag = Struct(f"{order}H").unpack_from, _ITEM_TAGS[order]
@@ -178,7 +178,7 @@ def _walk(data: bytes, start: int, order: str) -> int:
 
 
 def _after_fragments(data: bytes, place: int, end: int, order: str) -> int:
-    """Return where encapsulated pixels end (PS3.5 A.4): an image must be recognised as one, not as damaged."""
+    """Return the end of encapsulated pixels (PS3.5 A.4): an image must be recognised as an image, not as damaged."""
     header = Struct(f"{order}HHI").unpack_from
     element = _ITEM
     while element != _SEQUENCE_END:
@@ -192,18 +192,18 @@ def _after_fragments(data: bytes, place: int, end: int, order: str) -> int:
 
 
 def _has_letters(data: bytes, place: int) -> bool:
-    """Whether an element has a value representation: pydicom looks at the first one to tell implicit from explicit."""
+    """Whether an element has a value representation; pydicom also uses the first element for this."""
     first, second = data[place + 4 : place + 5], data[place + 5 : place + 6]
     return b"A" <= first <= b"Z" and b"A" <= second <= b"Z"
 
 
 def _holds_items(data: bytes, place: int, length: int, tag: int, item_tag: bytes, kinds: dict[int, bytes]) -> bool:
-    """Whether a value of unknown representation is a sequence: by its tag, or by how it begins."""
+    """Whether a value of unknown representation is a sequence: by its tag, or by its first bytes."""
     return length > 0 and (kinds.get(tag) == b"SQ" or (length >= 8 and data[place : place + 4] == item_tag))
 
 
 def _end(place: int, length: int, end: int, data: bytes) -> int:
-    """Return where a value ends, which must be within what it lies in."""
+    """Return the end of a value, which must be within its item or sequence."""
     if place + length > end:
         _refuse(DAMAGED if end == len(data) else LENGTHS, place)
     return place + length

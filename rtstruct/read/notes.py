@@ -1,4 +1,4 @@
-"""What is noticed about one structure while it is read."""
+"""Findings about one structure during reading."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from autocontour.base.register import Value
 
 @dataclass
 class Notes:
-    """Gathers the Findings about one structure."""
+    """Collects the Findings about one structure."""
 
     where: str
     findings: list[Finding] = field(default_factory=list)
 
     def warn(self, code: str, slices: Iterable[int] = (), **values: Value) -> None:
-        """Note something, on `slices` if it concerns some more than others."""
+        """Add a Finding, with `slices` if it concerns some more than others."""
         self.findings.append(Finding.of(code, self.where, slices, None, **values))

@@ -1,4 +1,4 @@
-"""The ROIs of a file as they stand in it, before anything is made of them."""
+"""Parsing of a file's ROIs, without interpretation."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class FileContour:
     geometric_type, data
         Contour Geometric Type and Contour Data as in the file.
     stated_points
-        Number of Contour Points; -1 if it is missing or no number.
+        Number of Contour Points; -1 if it is missing or not a number.
     images
         SOP Instance UIDs that its Contour Image Sequence references; None if there is no such sequence.
     points
@@ -61,7 +61,7 @@ class FileRoi:
     number
         ROI Number as in the file; -1 if it is missing.
     roi
-        Its Structure Set ROI Sequence item; empty if only contours speak of it.
+        Its Structure Set ROI Sequence item; empty if there are only contours.
     contour_items, observations
         Its items in the ROI Contour and RT ROI Observations Sequences, usually one each.
     contours
@@ -92,19 +92,19 @@ def parse_rois(dataset: Dataset) -> list[FileRoi]:
 
 
 def check_whole(element: RawDataElement) -> None:
-    """Refuse a value that ends before its stated length, which pydicom lets pass.
+    """Reject a value that ends before its stated length, which pydicom accepts.
 
     Raises
     ------
     ValueError
-        For `autocontour.dicom.read.guarded` to turn into an error of ours.
+        Converted by `autocontour.dicom.read.guarded` to an error with a code.
     """
     if element.length not in (len(element.value or b""), _UNDEFINED):
         raise ValueError("a value is cut off")
 
 
 def concatenate_points(contours: Iterable[FileContour]) -> tuple[Floats, Ints]:
-    """Return the points of sound contours one after another, and where each contour begins."""
+    """Return the points of valid contours one after another, and the start of each contour."""
     arrays = [contour.points for contour in contours if contour.points is not None]
     lengths = np.array([len(points) for points in arrays], dtype=np.int64)
     return (np.concatenate(arrays) if arrays else np.empty((0, 3))), np.cumsum(lengths) - lengths
@@ -118,7 +118,7 @@ def _by_number(items: Iterable[Dataset]) -> defaultdict[int, list[Dataset]]:
 
 
 def _take(items: list[Dataset], *, last: bool) -> list[Dataset]:
-    """Take the next item out of those that share a number; the last ROI of the number gets all that are left."""
+    """Remove the next item of those with the same number; the last ROI of the number gets all remaining ones."""
     count = len(items) if last else 1
     taken = items[:count]
     del items[:count]
@@ -146,7 +146,7 @@ def _parse_contours(item: Dataset) -> Iterator[FileContour]:
 
 
 def _raw(item: Dataset, tag: BaseTag) -> bytes:
-    """Return a text attribute's value as it stands in the file; empty if it is missing."""
+    """Return a text attribute's raw value; empty if it is missing."""
     if tag not in item:
         return b""
     element = raw_element(item, tag)
@@ -159,7 +159,7 @@ def _raw(item: Dataset, tag: BaseTag) -> bytes:
 
 
 def _image_uids(contour: Dataset) -> tuple[str, ...] | None:
-    """Return the images a contour references, straight from the raw sequence where there is one."""
+    """Return the images a contour references, directly from the raw sequence if there is one."""
     if _IMAGES not in contour:
         return None
     element = raw_element(contour, _IMAGES)
@@ -185,6 +185,6 @@ def integer_of(item: Dataset, keyword: str) -> int:
 
 
 def _to_integer(text: str) -> int:
-    """Return a value of VR IS; -1 if it is none."""
+    """Return a value of VR IS; -1 if it is not valid."""
     found = _INTEGER.fullmatch(text.strip(" \0"))
     return int(found[0]) if found else -1

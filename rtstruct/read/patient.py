@@ -1,4 +1,4 @@
-"""Whether a structure set and a CT are of one patient (PS3.3 C.7.1.1)."""
+"""Comparison of the patients of a structure set and a CT (PS3.3 C.7.1.1)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ IDENTITY = ("PatientID", "PatientName", "PatientBirthDate")
 
 
 def differing_attributes(dataset: Dataset, header: Dataset) -> list[str]:
-    """Return the keywords of the patient's attributes that both state and that differ.
+    """Return the keywords of the patient's attributes that have values in both and differ.
 
     Case, spacing and empty components do not count, and a name counts as the same if one of its component groups
-    (alphabetic, ideographic, phonetic) is. What one of them leaves empty is not compared.
+    (alphabetic, ideographic, phonetic) is. Attributes that are empty in one of them are not compared.
     """
     differing = []
     for keyword in IDENTITY:

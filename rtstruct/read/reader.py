@@ -1,4 +1,4 @@
-"""A DICOM structure set as the program's own."""
+"""Reading of DICOM structure sets."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from autocontour.rtstruct.text import as_line, encodings_of, shown_text
 
 
 def read_structure_set(source: Path | bytes, ct: CTVolume) -> StructureSet:
-    """Read a structure set onto the CT it is drawn on.
+    """Read a structure set on the CT it is drawn on.
 
-    Contours are laid on the slices by where they lie; every contour is kept as it came and written back so while its
-    slice is not edited. What has no area or lies on no slice is carried along untouched.
+    Contours are assigned to the slices by position; every contour is kept as read and written back unchanged unless its
+    slice is edited. Contours without an area or off the slices are kept unchanged.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def read_structure_set(source: Path | bytes, ct: CTVolume) -> StructureSet:
     Returns
     -------
     StructureSet
-        With a Finding for everything that is not as it should be, on the structure concerned or on the set.
+        With a Finding for every irregularity, on the structure concerned or on the set.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def read_structure_set(source: Path | bytes, ct: CTVolume) -> StructureSet:
 
 
 def open_structure_set(source: Path | bytes) -> Dataset:
-    """Read a file whose lengths add up, and make sure that it is a structure set."""
+    """Read a file with consistent lengths, and check that it is a structure set."""
     data = read_bytes(source, StructureSetError) if isinstance(source, Path) else source
     with guarded(StructureSetError, DAMAGED, _name(source)):
         dataset = read_dataset(check_nesting(data), error=StructureSetError, code=DAMAGED)
@@ -136,7 +136,7 @@ def _check_origin(dataset: Dataset, reference: SeriesReference) -> Iterator[Find
 
 
 def _check_references(dataset: Dataset, rois: list[FileRoi], reference: SeriesReference) -> Iterator[Finding]:
-    """Check that the images the set names are those of the series."""
+    """Check that the images the set references are those of the series."""
     contours = [contour for roi in rois for contour in roi.contours]
     named = set(referenced_images(referenced_series(dataset)))
     named |= {uid for contour in contours for uid in contour.images or ()}
@@ -148,7 +148,7 @@ def _check_references(dataset: Dataset, rois: list[FileRoi], reference: SeriesRe
 
 
 def _check_observations(dataset: Dataset, rois: Sequence[FileRoi]) -> Iterator[Finding]:
-    """Check that every observation describes a structure: one that does not is lost when the set is written."""
+    """Check that every observation describes a structure: others are lost when the set is written."""
     lost = len(dataset.get("RTROIObservationsSequence") or ()) - sum(len(roi.observations) for roi in rois)
     if lost > 0:
         yield Finding.of("AC-RS-017", count=lost)
@@ -169,7 +169,7 @@ def _with_unique_numbers(structures: list[Structure]) -> list[Structure]:
 
 
 def _with_unique_names(structures: list[Structure]) -> list[Structure]:
-    """Distinguish structures of one name by a number behind it."""
+    """Distinguish structures of the same name by a number appended to it."""
     taken = {structure.name.casefold() for structure in structures}
     seen: set[str] = set()
     unique = []

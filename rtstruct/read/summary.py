@@ -1,4 +1,4 @@
-"""What a structure set is and which series it is drawn on, without its contours."""
+"""Summary of a structure set and the series it is drawn on, without its contours."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ _TAGS = [int(Tag(keyword)) for keyword in _KEYWORDS]
 
 @dataclass(frozen=True)
 class StructureSetSummary:
-    """A structure set's file in a few words.
+    """Main attributes of a structure set's file.
 
     Attributes
     ----------
     label, date
-        Structure Set Label (or Name) and Date as they stand.
+        Structure Set Label (or Name) and Date as in the file.
     structures
-        How many there are.
+        Number of structures.
     is_approved
         Whether its Approval Status is APPROVED.
     frames_of_reference, series
-        UIDs it names.
+        Referenced UIDs.
     """
 
     path: Path
@@ -46,12 +46,12 @@ class StructureSetSummary:
     series: frozenset[str]
 
     def belongs_to(self, series_instance_uid: str, frame_of_reference_uid: str) -> bool:
-        """Whether it is drawn on this series: it names the series and its frame of reference."""
+        """Whether it is drawn on this series: it references the series and its frame of reference."""
         return frame_of_reference_uid in self.frames_of_reference and series_instance_uid in self.series
 
 
 def read_summary(path: Path) -> StructureSetSummary:
-    """Read what a structure set says of itself.
+    """Read the summary of a structure set.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Adding structures to an existing structure set without touching the others in it."""
+"""Adding structures to an existing structure set without changing the others."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def append_structures(
 ) -> None:
     """Add structures to the structure set at `path`.
 
-    The items of its other ROIs stay byte for byte as they are. The result is a new instance of the same series,
-    UNAPPROVED, that names the old one as its predecessor.
+    The items of its other ROIs are unchanged byte for byte. The result is a new instance of the same series,
+    UNAPPROVED, that references the old one as its predecessor.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def append_structures(
     structure_set, ct
         The structures to add, and the CT.
     replace
-        Let a structure take the place, and keep the number, of an ROI of the same name; without it that is refused.
+        Replace an ROI of the same name, with its number; without it that is refused.
     accepted
         Codes of blocking findings that the user accepts: ``AC-RS-008``, another patient.
     output
@@ -82,11 +82,10 @@ def append_structures(
     Raises
     ------
     StructureSetError
-        If `path` is not a sound structure set of this frame of reference, series and patient (``AC-RS-001`` to
+        If `path` is not a valid structure set of this frame of reference, series and patient (``AC-RS-001`` to
         ``AC-RS-008``).
     OutputError
-        ``AC-OUT-105`` or ``AC-OUT-116`` if a name is taken, and as `write_structure_set`; the file then stays as it
-        was.
+        ``AC-OUT-105`` or ``AC-OUT-116`` if a name is taken, and as `write_structure_set`; the file is then unchanged.
     """
     job, target, options = job or Job(), output or path, options or WriteOptions()
     dataset, reference, other_patient = _open_to_extend(path, ct, accepted)
@@ -108,7 +107,7 @@ def append_structures(
 
 
 def check_appendable(path: Path, ct: CTVolume, accepted: Collection[str] = ()) -> None:
-    """Refuse early what `append_structures` would refuse: a set that is damaged, of another series or patient.
+    """Raise the errors of `append_structures` in advance: a set that is damaged, of another series or patient.
 
     Parameters
     ----------
@@ -124,7 +123,7 @@ def check_appendable(path: Path, ct: CTVolume, accepted: Collection[str] = ()) -
 
 
 def _open_to_extend(path: Path, ct: CTVolume, accepted: Collection[str]) -> tuple[Dataset, SeriesReference, str]:
-    """Open a set to which structures of `ct` may be added; return the CT's series and what differs of the patient."""
+    """Open a set for adding structures of `ct`; return the CT's series and the patient's differing attributes."""
     dataset = open_structure_set(path)
     with guarded(StructureSetError, DAMAGED, path.name):
         reference = check_frame_of_reference(dataset, ct)
@@ -139,7 +138,7 @@ def _check_series(dataset: Dataset, reference: SeriesReference) -> None:
 
 
 def _check_patient(dataset: Dataset, reference: SeriesReference, accepted: Collection[str]) -> str:
-    """Refuse the set of another patient unless that is accepted; then return what differs."""
+    """Refuse the set of another patient unless that is accepted; then return the differing attributes."""
     differing = ", ".join(differing_attributes(dataset, reference.header))
     if differing and OTHER_PATIENT not in accepted:
         raise StructureSetError(OTHER_PATIENT, attributes=differing)
@@ -174,7 +173,7 @@ def _extend(
     options: WriteOptions,
     other_patient: str,
 ) -> Dataset:
-    """Put the structures into `dataset` and make it a new instance; what it holds stays raw."""
+    """Add the structures to `dataset` and make it a new instance; existing values stay raw."""
     character_set = dataset.get("SpecificCharacterSet") or None
     needed = choose_character_set(character_set, own_texts(structures, options), structures)
     implicit = bool(dataset.original_encoding[0]) or needs_implicit(records)
@@ -207,7 +206,7 @@ def _put(dataset: Dataset, items: RoiItems, number: int) -> None:
 
 
 def _replace_items(dataset: Dataset, keyword: str, key: str, number: int, items: Sequence[Dataset]) -> None:
-    """Put `items` where the first of the same number was, or at the end."""
+    """Insert `items` at the position of the first of the same number, or at the end."""
     existing = sequence_items(dataset, keyword)
     kept = [item for item in existing if not _refers_to(item, number, key)]
     at = next((i for i, item in enumerate(existing) if _refers_to(item, number, key)), len(kept))
@@ -219,7 +218,7 @@ def _refers_to(item: Dataset, number: int, key: str = "ReferencedROINumber") -> 
 
 
 def _renew(dataset: Dataset, other_patient: str, *, implicit: bool) -> None:
-    """Make it a new, unapproved instance that names its predecessor, this program, and what the user accepted."""
+    """Make it a new, unapproved instance with its predecessor, this program, and the accepted findings."""
     predecessor = Dataset()
     predecessor.ReferencedSOPClassUID = RTStructureSetStorage
     predecessor.ReferencedSOPInstanceUID = dataset.get("SOPInstanceUID")
@@ -248,7 +247,7 @@ def _verify(
     ct: CTVolume,
     known_faults: Collection[str],
 ) -> None:
-    """Read the file back: no new fault, the new structures as they are, the others as they were."""
+    """Read the file back: no new fault, the new structures complete, the others unchanged."""
     dataset = read_dataset(path, error=OutputError, code="AC-OUT-110")
     with guarded(OutputError, "AC-OUT-110"):
         after = parse_rois(dataset)
@@ -263,7 +262,7 @@ def _verify(
 
 
 def _fingerprint(roi: FileRoi) -> Fingerprint:
-    """Return digests of all that a file states of an ROI: as it stands, and with its text in UTF-8."""
+    """Return digests of all items of an ROI: raw, and with text in UTF-8."""
     as_it_is, in_unicode = sha256(), sha256()
     for item in (roi.roi, *roi.contour_items, *roi.observations):
         as_it_is.update(encode_dataset(item, implicit=True))

@@ -31,16 +31,16 @@ POINT, OPEN, OPEN_ANYWHERE = "POINT", "OPEN_PLANAR", "OPEN_NONPLANAR"
 GEOMETRIC_TYPES = frozenset({CLOSED, XOR, POINT, OPEN, OPEN_ANYWHERE})
 """Contour Geometric Type (C.8.8.6.1)."""
 INTERPOLATED = "INTERPOLATED_PLANAR"
-"""No type of DICOM's, but met: a closed contour that the planning system interpolated."""
+"""Not defined in DICOM, but in use: a closed contour interpolated by the planning system."""
 AREAS = frozenset({CLOSED, XOR, INTERPOLATED, ""})
-"""The types whose contours enclose an area; a missing type is taken for one."""
+"""The types whose contours enclose an area; a missing type counts as one."""
 SMALLEST_AREA_MM2 = 1e-4
-"""Slivers below this are not written: they have no area left at the file's precision."""
+"""Slivers below this are not written: at the file's precision they have no area."""
 
 
 @dataclass(frozen=True, slots=True)
 class ContourRecord:
-    """One contour as it will stand in the file.
+    """One contour to be written.
 
     Attributes
     ----------
@@ -49,11 +49,11 @@ class ContourRecord:
     data
         Contour Data (3006,0050), of even length.
     slice_index
-        The slice whose image it references; None if it lies on none.
+        The slice whose image it references; None if there is none.
     attributes
         Further attributes of an imported item, in Explicit VR Little Endian.
     drawn
-        Whether it was made from the structure's polygons; if not, it is as it was imported.
+        Whether it was made from the structure's polygons; otherwise it is the imported one.
     """
 
     geometric_type: str
@@ -69,7 +69,7 @@ class ContourRecord:
 
 
 def build_contour_records(structure: Structure, ct: CTVolume, holes: HoleStyle) -> list[ContourRecord]:
-    """Return a structure's contours, slice by slice; slices nobody edited keep the points they came with."""
+    """Return a structure's contours, slice by slice; unedited slices keep their imported points."""
     geometry = ct.geometry
     if ct.reference and other_frame_of_reference(structure, ct.reference):
         return [_imported_record(item, None) for item in structure.carried]
@@ -87,9 +87,9 @@ def build_contour_records(structure: Structure, ct: CTVolume, holes: HoleStyle) 
 
 
 def _encloses_area(contour: ImportedContour, geometry: VolumeGeometry) -> bool:
-    """Whether a carried contour is an area on a second plane of its slice: it goes when the slice is edited.
+    """Whether a carried contour is an area on a second plane of its slice: it is removed when the slice is edited.
 
-    Exclusive-or contours are carried where equal ones cancel each other, too; they enclose nothing.
+    Exclusive-or contours that cancel each other are also carried; they enclose no area.
     """
     points = parse_contour_data(contour.data.encode("latin-1"))
     if points is None or contour.geometric_type not in AREAS - {XOR}:
@@ -98,7 +98,7 @@ def _encloses_area(contour: ImportedContour, geometry: VolumeGeometry) -> bool:
 
 
 def other_frame_of_reference(structure: Structure, ct: SeriesReference) -> str:
-    """Return the frame of reference of an imported structure that lies in another than the CT's; else empty.
+    """Return the frame of reference of an imported structure if it differs from the CT's; else empty.
 
     Raises
     ------
@@ -127,7 +127,7 @@ def encode_contours(records: Sequence[ContourRecord], ct: SeriesReference, *, im
 
 
 def count_points(records: Iterable[ContourRecord]) -> int | None:
-    """Return how many points an ROI has, by which an imported one is known to be as it came; None if it was redrawn."""
+    """Return the number of points of an ROI, which shows that an imported one is unchanged; None if redrawn."""
     total = 0
     for record in records:
         if record.drawn:
@@ -137,7 +137,7 @@ def count_points(records: Iterable[ContourRecord]) -> int | None:
 
 
 def find_slice(contour: ImportedContour, geometry: VolumeGeometry) -> int | None:
-    """Return the slice on which a planar contour or point lies, within half a spacing; None if it lies on none."""
+    """Return the slice of a planar contour or point, within half a spacing; None if there is none."""
     points = parse_contour_data(contour.data.encode("latin-1"))
     if points is None:
         return None
@@ -156,7 +156,7 @@ def _style_beside(imported_types: set[str], holes: HoleStyle) -> HoleStyle:
 
 
 def _imported_record(contour: ImportedContour, slice_index: int | None) -> ContourRecord:
-    """Return a contour as it came; damaged coordinates, too, are written back as they are."""
+    """Return an imported contour unchanged, also with damaged coordinates."""
     data = contour.data.encode("latin-1")
     points = parse_contour_data(data)
     if points is None:
@@ -166,7 +166,7 @@ def _imported_record(contour: ImportedContour, slice_index: int | None) -> Conto
 
 
 def _sound_type(contour: ImportedContour, points: int) -> str:
-    """Return a type that DICOM knows: what cannot be a closed contour is a point or a line."""
+    """Return a type defined in DICOM: contours that cannot be closed are points or lines."""
     if contour.geometric_type not in AREAS:
         return contour.geometric_type if contour.geometric_type in GEOMETRIC_TYPES else OPEN_ANYWHERE
     if points < 3:
@@ -196,12 +196,12 @@ def _drawn_records(
 
 
 def _clean_rings(points_uv_mm: Floats, lengths: Ints) -> tuple[Floats, Ints, Ints]:
-    """Drop points that the file's precision makes equal to the one before, then rings that have no area left.
+    """Drop points that equal the previous one at the file's precision, then rings without an area.
 
     Returns
     -------
     tuple
-        Points, first point of every ring that is left, and which rings are left.
+        Points, first point of every remaining ring, and the mask of remaining rings.
     """
     ring = np.repeat(np.arange(len(lengths)), lengths)
     rounded = np.rint(points_uv_mm * 10**DECIMALS)
@@ -219,7 +219,7 @@ def _clean_rings(points_uv_mm: Floats, lengths: Ints) -> tuple[Floats, Ints, Int
 
 
 def _image_reference(ct: SeriesReference, index: int, *, implicit: bool) -> bytes:
-    """Return a Contour Image Sequence (3006,0016) that names one slice."""
+    """Return a Contour Image Sequence (3006,0016) that references one slice."""
     content = encode_element("ReferencedSOPClassUID", uid_bytes(ct.sop_class_uid), implicit=implicit)
     content += encode_element("ReferencedSOPInstanceUID", uid_bytes(ct.sop_instance_uids[index]), implicit=implicit)
     return encode_element("ContourImageSequence", encode_item(content), implicit=implicit)

@@ -42,7 +42,7 @@ GENERAL_STUDY = (
 )
 FRAME_OF_REFERENCE = ("FrameOfReferenceUID", "PositionReferenceIndicator")
 COPIED = frozenset((*PATIENT, *DEIDENTIFICATION, *GENERAL_STUDY, *FRAME_OF_REFERENCE))
-"""What is taken over from the CT, value for value."""
+"""Attributes copied from the CT."""
 
 
 def build_file_meta(sop_instance_uid: str, *, implicit: bool) -> FileMetaDataset:
@@ -60,7 +60,7 @@ def build_file_meta(sop_instance_uid: str, *, implicit: bool) -> FileMetaDataset
 def build_patient(dataset: Dataset, header: Dataset) -> None:
     """Patient (C.7.1.1) and Patient Study (C.7.2.2), from the CT."""
     _copy(dataset, header, PATIENT, ("PatientName", "PatientID", "PatientBirthDate", "PatientSex"))
-    if any(keyword in header for keyword in DEIDENTIFICATION[1:]):  # without the method it must not say it was done
+    if any(keyword in header for keyword in DEIDENTIFICATION[1:]):  # only stated with the method
         _copy(dataset, header, DEIDENTIFICATION, ())
 
 
@@ -75,7 +75,7 @@ def build_frame_of_reference(dataset: Dataset, header: Dataset) -> None:
 
 
 def build_rt_series(dataset: Dataset, options: WriteOptions) -> None:
-    """RT Series (C.8.8.1): a series of its own."""
+    """RT Series (C.8.8.1): a new series."""
     dataset.Modality = "RTSTRUCT"
     dataset.SeriesInstanceUID = new_uid()
     dataset.SeriesNumber = 1
@@ -101,7 +101,7 @@ def build_sop_common(dataset: Dataset, header: Dataset, character_set: Character
 
 
 def add_contributing_equipment(dataset: Dataset, purpose: Code, description: str, now: datetime) -> None:
-    """Say in Contributing Equipment Sequence (0018,A001) what this program did, beside what is there."""
+    """Add this program's contribution to the Contributing Equipment Sequence (0018,A001)."""
     item = Dataset()
     item.PurposeOfReferenceCodeSequence = [build_code(purpose)]
     build_general_equipment(item)
@@ -121,7 +121,7 @@ def build_structure_set(dataset: Dataset, structure_set: StructureSet, now: date
 
 
 def _all_findings(structure_set: StructureSet) -> Iterator[Finding]:
-    """Yield the set's Findings, and those of imported structures, whose observations stay as they came."""
+    """Yield the set's Findings, and those of imported structures, whose observations are unchanged."""
     yield from structure_set.findings
     for structure in structure_set.structures:
         if structure.attributes:
@@ -143,8 +143,8 @@ def are_approved(structures: Sequence[Structure]) -> bool:
     """Whether a set of these structures is APPROVED: one named person approved every one of them.
 
     The Approval module (PS3.3 C.8.8.16) has room for one reviewer and concerns the whole set. A set whose structures
-    several persons approved was reviewed as a whole by nobody and stays UNAPPROVED; its observations name who approved
-    each structure.
+    were approved by several persons has no single reviewer and stays UNAPPROVED; the reviewer of each structure is in
+    its observation.
     """
     reviewers = {reviewer_name(structure) for structure in structures}
     return all(map(is_approved, structures)) and len(reviewers) == 1
@@ -157,12 +157,12 @@ def is_approved(structure: Structure) -> bool:
 
 
 def reviewer_name(structure: Structure) -> str:
-    """Return the approver as one value of VR PN, whatever was typed."""
+    """Return the approver as one valid value of VR PN."""
     return as_line(structure.reviewer.replace("=", " "), 64)
 
 
 def withdraw_approval(dataset: Dataset) -> None:
-    """Make the set UNAPPROVED; who reviewed it and when belong to an approval only."""
+    """Make the set UNAPPROVED, without reviewer and time."""
     dataset.ApprovalStatus = "UNAPPROVED"
     for keyword in ("ReviewDate", "ReviewTime", "ReviewerName"):
         if keyword in dataset:
@@ -188,7 +188,7 @@ def date_and_time(moment: datetime) -> tuple[str, str]:
 
 
 def local_now(header: Dataset) -> datetime:
-    """Return the time as the file's dates mean it: in the time zone that its header states, else the computer's."""
+    """Return the time for the file's dates: in the time zone of its header, else the computer's."""
     offset = str(header.get("TimezoneOffsetFromUTC", "") or "")
     if len(offset) == 5 and offset[1:].isdigit():
         minutes = int(offset[1:3]) * 60 + int(offset[3:])
@@ -202,7 +202,7 @@ def new_uid() -> str:
 
 
 def _copy(dataset: Dataset, header: Dataset, keywords: Iterable[str], required: Iterable[str]) -> None:
-    """Copy what the CT has, value for value; what the standard wants and the CT lacks stays empty."""
+    """Copy the attributes of the CT; required attributes that are missing in the CT are empty."""
     for keyword in keywords:
         if keyword in header:
             dataset[keyword] = raw_attribute(header, keyword)

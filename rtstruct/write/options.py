@@ -1,4 +1,4 @@
-"""What a clinic may choose about the file."""
+"""Options of the written file."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ class HoleStyle(StrEnum):
     """How a structure's holes are written (PS3.3 C.8.8.6.3)."""
 
     KEYHOLE = "keyhole"
-    """One ring per polygon, holes reached through channels of no width: every reader sees the holes."""
+    """One ring per polygon, holes connected by channels of zero width: supported by every reader."""
     NESTED = "nested"
-    """Holes as rings of their own inside the outer ring: for systems that subtract them."""
+    """Holes as separate rings inside the outer ring: for systems that subtract them."""
     XOR = "xor"
     """Like nested, of type CLOSEDPLANAR_XOR: for systems of the newer standard."""
 
@@ -26,7 +26,7 @@ class WriteOptions:
     holes
         How holes are written.
     series_description
-        Series Description (LO), what a planning system lists the file under.
+        Series Description (LO), shown in lists of planning systems.
     """
 
     holes: HoleStyle = HoleStyle.KEYHOLE

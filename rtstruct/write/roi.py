@@ -1,4 +1,4 @@
-"""What a file says of one structure: its items in the Structure Set, ROI Contour and RT ROI Observations modules."""
+"""The items of one structure: in the Structure Set, ROI Contour and RT ROI Observations modules."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class RoiItems:
 def build_roi_items(
     structure: Structure, records: Sequence[ContourRecord], ct: SeriesReference, *, implicit: bool
 ) -> RoiItems:
-    """Build the items of `structure`; what an imported one had beside what the program knows is kept.
+    """Build the items of `structure`; other attributes of an imported one are kept.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def build_roi_items(
 
 @dataclass(frozen=True)
 class Shown:
-    """What an imported structure was shown with; where it is still so, the file's own bytes are kept.
+    """Displayed values of an imported structure; for unchanged ones the file's own bytes are kept.
 
     Attributes
     ----------
@@ -88,7 +88,7 @@ class Shown:
 
     @classmethod
     def of(cls, kept: Dataset) -> Shown:
-        """Read what `Structure.attributes` holds of it; nothing if an older version made them."""
+        """Read them from `Structure.attributes`; empty if written by an older version."""
         if "ROIName" not in kept:
             return cls()
         name, description, kind = (
@@ -99,12 +99,12 @@ class Shown:
 
 
 def keeps_color(item: Dataset, shown: Shown) -> bool:
-    """Whether a contour item has a colour of its own: the one shown, or one that could not be shown."""
+    """Whether a contour item has a colour: the displayed one, or one that could not be displayed."""
     return "ROIDisplayColor" in item and read_color([item]) in {None, shown.color_rgb}
 
 
 def _check_text(structure: Structure, shown: Shown) -> None:
-    """Refuse new text that does not fit its VR: LO, CS and ST."""
+    """Reject new text that is not valid for its VR: LO, CS and ST."""
     if structure.name != shown.name and not _is_line(structure.name, MAX_NAME):
         raise OutputError("AC-OUT-103", name=repr(structure.name[:MAX_NAME]))
     kind = structure.interpreted_type
@@ -164,9 +164,9 @@ def _build_contour(
 
 
 def _record_approval(item: Dataset, structure: Structure, now: datetime, *, redrawn: bool) -> None:
-    """Write who approved the structure and when: ROI Interpreter and ROI Observation DateTime (C.8.8.8).
+    """Write reviewer and time of the structure's approval: ROI Interpreter and ROI Observation DateTime (C.8.8.8).
 
-    What another file stated of a structure that was redrawn since no longer holds.
+    Values of another file do not apply to a structure that was redrawn.
     """
     if redrawn:
         item.pop("ROIInterpreter", None)
@@ -177,7 +177,7 @@ def _record_approval(item: Dataset, structure: Structure, now: datetime, *, redr
 
 
 def _build_observation(item: Dataset, structure: Structure, shown: Shown) -> None:
-    """RT ROI Observations Sequence item (C.8.8.8), without its number; what it says of an imported name stays."""
+    """RT ROI Observations Sequence item (C.8.8.8), without its number; attributes about an imported name are kept."""
     if structure.interpreted_type != shown.interpreted_type or "RTROIInterpretedType" not in item:
         item.RTROIInterpretedType = structure.interpreted_type
     item.setdefault("ROIInterpreter", "")

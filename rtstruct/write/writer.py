@@ -1,4 +1,4 @@
-"""A structure set as a DICOM file."""
+"""Writing of structure sets as DICOM files."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def write_structure_set(
     options: WriteOptions | None = None,
     job: Job | None = None,
 ) -> None:
-    """Write a structure set to `path`, whole and checked or not at all.
+    """Write a structure set to `path`, atomically and with checks.
 
-    The file is written beside `path`, validated, read back and compared, flushed to the disk and then renamed.
+    A temporary file is written next to `path`, validated, read back and compared, flushed to the disk and then renamed.
 
     Parameters
     ----------
@@ -53,9 +53,9 @@ def write_structure_set(
     Raises
     ------
     UsageError
-        ``AC-US-101`` if the CT is no DICOM series.
+        ``AC-US-101`` if the CT is not a DICOM series.
     OutputError
-        If the file exists, cannot be written, or does not hold what it should; then nothing is left behind.
+        If the file exists, cannot be written, or fails verification; no files are left then.
     """
     refuse_existing(path, overwrite=overwrite)
     dataset, records = build_dataset(structure_set, ct, options or WriteOptions())
@@ -63,7 +63,7 @@ def write_structure_set(
 
 
 def refuse_existing(path: Path, *, overwrite: bool) -> None:
-    """Refuse a path that is taken."""
+    """Refuse an existing path."""
     if path.exists() and not overwrite:
         raise OutputError("AC-OUT-002", file=shown_path(path))
 
@@ -93,7 +93,7 @@ def build_dataset(structure_set: StructureSet, ct: CTVolume, options: WriteOptio
 def save_checked(
     dataset: Dataset, records: Records, structure_set: StructureSet, ct: CTVolume, path: Path, job: Job
 ) -> None:
-    """Write `dataset` beside `path`, make sure that it holds what it should, and put it in place."""
+    """Write `dataset` next to `path`, verify it, and rename it to `path`."""
     job.advance("writing the structure set", 0.0)
     with replacing(path) as temporary:
         save(dataset, temporary)
@@ -134,7 +134,7 @@ def needs_implicit(records: Records) -> bool:
 
 
 def set_roi_items(dataset: Dataset, items: Sequence[RoiItems]) -> None:
-    """Put the structures' items in place; observations are numbered in order."""
+    """Add the structures' items; observations are numbered in order."""
     observations = [observation for item in items for observation in item.observations]
     for number, observation in enumerate(observations, 1):
         observation.ObservationNumber = number
