@@ -17,7 +17,8 @@ _FULL_BOX = 0.99
 _FEWEST_POINTS = 12
 _ON_CIRCLE = 0.8
 _RING_PX = 1.5
-_SMALLEST_RADIUS = 0.45
+_SMALLEST_FITTED_RADIUS = 0.2  # of the image; a small field may be stored in a large image
+_SMALLEST_INSCRIBED_RADIUS = 0.45
 _TOUCHED = 0.03
 
 
@@ -85,7 +86,7 @@ def _disc_through(points_yx: NDArray[np.float64], shape: tuple[int, ...]) -> Mas
         (y0, x0, c), *_ = np.linalg.lstsq(np.column_stack([2 * y, 2 * x, np.ones(len(y))]), y * y + x * x, rcond=None)
         radius = float(np.sqrt(max(c + y0 * y0 + x0 * x0, 0.0)))
         near = np.abs(np.hypot(points_yx[:, 0] - y0, points_yx[:, 1] - x0) - radius) < _RING_PX
-    if near.mean() < _ON_CIRCLE or radius < _SMALLEST_RADIUS * min(shape):
+    if near.mean() < _ON_CIRCLE or radius < _SMALLEST_FITTED_RADIUS * min(shape):
         return None
     return _squared_distance(shape, float(y0), float(x0)) <= radius**2
 
@@ -96,7 +97,7 @@ def _inscribed_disc(measured: Mask, sample: Sequence[NDArray[np.int16]]) -> Mask
     squared = _squared_distance(measured.shape, (rows - 1) / 2, (columns - 1) / 2)
     radius = float(np.sqrt(squared[measured].max()))
     smallest = min(rows, columns)
-    if not _SMALLEST_RADIUS * smallest <= radius <= smallest / 2 + _RING_PX:
+    if not _SMALLEST_INSCRIBED_RADIUS * smallest <= radius <= smallest / 2 + _RING_PX:
         return None
     ring = (squared > (radius - _RING_PX) ** 2) & (squared <= radius**2)
     touched = np.any([plane[ring] > _GAS_HU for plane in sample], axis=0)

@@ -68,3 +68,14 @@ def test_a_body_cut_out_is_no_field():
 @pytest.mark.parametrize("value", [0, 40, -1024, -3024])
 def test_a_uniform_image_has_no_field(value):
     assert find_outside_field(np.full(SHAPE, value, np.int16)) is None
+
+
+@pytest.mark.parametrize("radius_px", [26, 40, 56])
+def test_a_small_round_field_in_a_large_image_is_found_by_its_circle(radius_px):
+    """The value outside is that of air; only the circle states where the scanner measured."""
+    v, u = np.ogrid[:128, :128]
+    inside = np.hypot(v - 63.5, u - 63.5) <= radius_px
+    tissue = np.random.default_rng(0).integers(-100, 100, (8, 128, 128)).astype(np.int16)
+    outside = find_outside_field(np.where(inside, tissue, np.int16(-1024)))
+    assert outside is not None
+    assert (outside[0] ^ ~inside).mean() < 0.01
