@@ -19,9 +19,9 @@ from autocontour.rules.marrow import find_marrow
 from autocontour.rules.noise import doubt_noise
 from autocontour.rules.rule import Rule
 from autocontour.rules.scale import doubt_scale
-from autocontour.rules.shapes import CellSize, Mask, grow, label_pieces, shrink
+from autocontour.rules.shapes import CellSize, Mask, grow, label_pieces, pick_pieces, shrink
 from autocontour.rules.thickness import THICK_MM, doubt_thickness
-from autocontour.rules.trace import AROUND_CELLS, SURE, fill_holes, keep_touching, ramp, subtract, trace_cells
+from autocontour.rules.trace import AROUND_CELLS, confine, fill_holes, keep_touching, ramp, subtract, trace_cells
 
 CORTEX_HU = 280  # mean of a cell of bone; hysteresis: such cells bring in their neighbours above BONE_HU
 VERTEBRA_HU = 200  # the thin shell of a vertebra, found by the canal
@@ -55,7 +55,7 @@ def _find_bone(hu: NDArray[np.int16], body: Mask, canal: Mask, cell_mm: CellSize
     labels, sizes = label_pieces(bone)
     peak = np.zeros(len(sizes))
     np.maximum.at(peak, labels[bone], hu[bone])
-    bone = ((sizes * np.prod(cell_mm) / 1000 >= LEAST_CC) & (peak > PEAK_HU))[labels]
+    bone = pick_pieces(labels, (sizes * np.prod(cell_mm) / 1000 >= LEAST_CC) & (peak > PEAK_HU))
     return bone, find_marrow(bone | canal, hu, cell_mm)
 
 
@@ -94,12 +94,11 @@ def _draw(anatomy: Anatomy, name: str, job: Job) -> Contours:
     bone, marrow = anatomy.find(find_bone)
     around = grow(bone | marrow, AROUND_CELLS * max(grid.cell_mm), grid.cell_mm)
     inside = shrink(bone | marrow, max(grid.cell_mm), grid.cell_mm)
+    limits = np.add(around, inside, dtype=np.uint8)
 
     def paint(slab: Box) -> Field:
-        field = ramp(ct.hu[slab.slices], BONE_LEVEL_HU, BONE_WIDTH_HU)
-        np.maximum(field, grid.spread(inside, slab), out=field)
-        np.minimum(field, grid.spread(around, slab), out=field)
-        return keep_touching(field, grid.spread(bone, slab) > SURE)
+        field = confine(ramp(ct.hu[slab.slices], BONE_LEVEL_HU, BONE_WIDTH_HU), grid.spread(limits, slab))
+        return keep_touching(field, grid, bone, slab)
 
     contours = fill_holes(trace_cells(grid, around, paint, job, name), BONE_HOLE_MM2)
     return subtract(contours, draw_canal(anatomy, "SpinalCanal", job))

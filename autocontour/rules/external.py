@@ -14,11 +14,22 @@ from autocontour.patient.structures import Contours
 from autocontour.rules.anatomy import Anatomy
 from autocontour.rules.grid import Field
 from autocontour.rules.rule import Rule
-from autocontour.rules.shapes import CellSize, Labels, Mask, close_by, fill_slices, grow, label_pieces, open_by, shrink
+from autocontour.rules.shapes import (
+    CellSize,
+    Labels,
+    Mask,
+    close_by,
+    fill_slices,
+    grow,
+    label_pieces,
+    open_by,
+    pick_pieces,
+    shrink,
+)
 from autocontour.rules.trace import (
     AROUND_CELLS,
-    SURE,
     WITHIN_MM,
+    confine,
     fill_holes,
     keep_touching,
     ramp,
@@ -104,7 +115,7 @@ def _find_boards(core: Mask, hu: NDArray[np.int16], couch: tuple[int, int], cell
     beyond = np.bincount(labels[_on_half(patient, couch)], minlength=len(sizes))
     is_board = (sizes * np.prod(cell_mm) / 1000 >= BOARD_CC) & (beyond > sizes / 2)
     is_board[0] = False
-    boards = np.asarray(is_board[labels])
+    boards = pick_pieces(labels, is_board)
     return grow(boards, BOARD_MM, cell_mm) & core & ~grow(patient, 1.1 * max(cell_mm), cell_mm) | boards
 
 
@@ -123,7 +134,7 @@ def _find_attached(parts: Mask, body: Mask, cell_mm: CellSize) -> Mask:
     touching = np.zeros(len(sizes), np.bool_)
     touching[np.unique(labels[grow(body, 1.1 * max(cell_mm), cell_mm)])] = True
     touching[0] = False
-    return np.asarray(touching[labels])
+    return pick_pieces(labels, touching)
 
 
 def _find_open_lung(solid: Mask, air: Mask, core: Mask, anatomy: Anatomy) -> Mask:
@@ -141,7 +152,7 @@ def _find_open_lung(solid: Mask, air: Mask, core: Mask, anatomy: Anatomy) -> Mas
         is_lung[piece] = _looks_like_lung(labels == piece, solid, anatomy)
     is_lung &= at_edge
     is_lung[0] = False
-    return grow(np.asarray(is_lung[labels]), 2 * OPEN_LUNG_MM, cell_mm) & aerated
+    return grow(pick_pieces(labels, is_lung), 2 * OPEN_LUNG_MM, cell_mm) & aerated
 
 
 def _looks_like_lung(piece: Mask, solid: Mask, anatomy: Anatomy) -> bool:
@@ -170,7 +181,7 @@ def _open_air(body: Mask, cell_mm: CellSize) -> Mask:
     for side in (labels[:, 0], labels[:, -1], labels[:, :, 0], labels[:, :, -1]):
         is_open[side] = True
     is_open[0] = False
-    return grow(np.asarray(is_open[labels]), OPEN_AIR_MM, cell_mm)
+    return grow(pick_pieces(labels, is_open), OPEN_AIR_MM, cell_mm)
 
 
 def _find_cavities(body: Mask, cell_mm: CellSize) -> Mask:
@@ -181,7 +192,7 @@ def _find_cavities(body: Mask, cell_mm: CellSize) -> Mask:
     labels, sizes = label_pieces(deep & closed)
     is_sinus = sizes * np.prod(cell_mm) / 1000 <= SINUS_CC
     is_sinus[labels[[0, -1]]] = False  # its size is not known
-    small = is_sinus[labels] & deep
+    small = pick_pieces(labels, is_sinus) & deep
     holes = (whole & ~closed) | (small & closed)
     behind_openings = grow(holes, NOSTRIL_MM, cell_mm) & closed
     return (fill_slices(body) | holes | behind_openings) & ~_open_air(body, cell_mm)
@@ -196,7 +207,7 @@ def _trunk_and_limbs(core: Mask, hu: NDArray[np.int16], cell_mm: CellSize) -> Ma
     limbs = (sizes * np.prod(cell_mm) / 1000 >= LIMB_CC) & (bone >= LIMB_BONE_FRACTION * sizes)
     limbs[sizes.argmax()] = True
     limbs[0] = False
-    return np.asarray(limbs[labels])
+    return pick_pieces(labels, limbs)
 
 
 def _find_protrusions(hu: NDArray[np.int16], body: Mask, couch: Couch, cell_mm: CellSize) -> Mask:
@@ -209,7 +220,7 @@ def _find_protrusions(hu: NDArray[np.int16], body: Mask, couch: Couch, cell_mm: 
     kept[np.unique(labels[grow(rim & solid & ~body, rim_mm, cell_mm)])] = True
     kept &= _longest_mm(labels, cell_mm) <= PROTRUSION_MM
     kept[0] = False
-    return grow(np.asarray(kept[labels]), 2 * rim_mm, cell_mm) & solid
+    return grow(pick_pieces(labels, kept), 2 * rim_mm, cell_mm) & solid
 
 
 def _longest_mm(labels: Labels, cell_mm: CellSize) -> NDArray[np.float64]:
@@ -273,7 +284,7 @@ def _find_mask(hu: NDArray[np.int16], body: Mask, couch: Couch, cell_mm: CellSiz
     thin = (hu > SHELL_HU) & ~body
     near = thin & grow(body, MASK_REACH_MM, cell_mm) & ~_on_couch_side(body, couch)
     labels, sizes = label_pieces(near)
-    mask = (sizes * np.prod(cell_mm) / 1000 >= MASK_CC)[labels]
+    mask = pick_pieces(labels, sizes * np.prod(cell_mm) / 1000 >= MASK_CC)
     return fill_slices(close_by(body | mask, MASK_GAP_MM, cell_mm))
 
 
@@ -283,14 +294,13 @@ def _draw(anatomy: Anatomy, name: str, job: Job) -> Contours:
     outside = _find_mask(grid.hu, body, couch, grid.cell_mm) if with_mask else body
     around = grow(outside, AROUND_CELLS * max(grid.cell_mm), grid.cell_mm)
     within = shrink(outside | grid.outside, WITHIN_MM, grid.cell_mm)
+    limits = np.add(around, within, dtype=np.uint8)
     sure = outside if with_mask else _find_sure(outside, grid.cell_mm)
 
     def paint(slab: Box) -> Field:
-        field = ramp(ct.hu[slab.slices], SKIN_HU, SKIN_WIDTH_HU)
-        np.minimum(field, grid.spread(around, slab), out=field)
-        np.maximum(field, grid.spread(within, slab), out=field)
+        field = confine(ramp(ct.hu[slab.slices], SKIN_HU, SKIN_WIDTH_HU), grid.spread(limits, slab))
         grid.erase_outside(field, slab)
-        return keep_touching(field, grid.spread(sure, slab) > SURE)
+        return keep_touching(field, grid, sure, slab)
 
     towards = grid.direction_in_slice(*couch) if couch else None
     contours = trace_cells(grid, around, paint, job, name)

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from autocontour.dicom.field import find_outside_field
 from autocontour.patient.geometry import Box
@@ -146,12 +147,33 @@ class Grid:
         fine = Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
         return fine.padded((0, 0, 0), self.ct.hu.shape)
 
-    def spread(self, cells: Mask | Field, box: Box) -> Field:
+    def spread(self, cells: NDArray[Any], box: Box) -> Field:
         """Interpolate `cells` (patient order) linearly at the CT's voxels inside `box`."""
         field = self.to_ct_order(cells)
-        for axis, (start, stop, step) in enumerate(zip(box.start_zyx, box.stop_zyx, self.step_zyx, strict=True)):
+        for axis in (0, 2, 1):  # columns before rows: copying whole rows is faster
+            start, stop, step = box.start_zyx[axis], box.stop_zyx[axis], self.step_zyx[axis]
             field = _interpolate(field, axis, (np.arange(start, stop) - (step - 1) / 2) / step)
-        return field
+        return field.astype(np.float32, copy=False)
+
+    def middles_in(self, box: Box) -> tuple[tuple[slice, slice, slice], tuple[slice, slice, slice]]:
+        """Return where in `box` the voxels in the middle of cells lie, and the index of these cells in CT order."""
+        voxels, cells = [], []
+        for start, stop, step in zip(box.start_zyx, box.stop_zyx, self.step_zyx, strict=True):
+            middle = (step - 1) // 2
+            first, last = -(-(start - middle) // step), -(-(stop - middle) // step)
+            voxels.append(slice(first * step + middle - start, None, step))
+            cells.append(slice(first, last))
+        return (voxels[0], voxels[1], voxels[2]), (cells[0], cells[1], cells[2])
+
+    def at_voxels(self, cells: Mask, voxels_zyx: NDArray[np.intp]) -> Field:
+        """Interpolate `cells` (patient order) linearly at (3, n) voxels of the CT."""
+        step = np.array(self.step_zyx)[:, None]
+        at = (voxels_zyx - (step - 1) / 2) / step
+        start = np.maximum(np.floor(at.min(axis=1)), 0).astype(np.intp)
+        stop = np.ceil(at.max(axis=1)).astype(np.intp) + 1
+        field = self.to_ct_order(cells)[tuple(map(slice, start, stop))].astype(np.float32)
+        values: Field = ndimage.map_coordinates(field, at - start[:, None], np.float32, order=1, mode="nearest")
+        return values
 
     def voxels_at(self, cells: NDArray[np.float64]) -> NDArray[np.float64]:
         """Turn (3, …) positions in cells (patient order) into positions in voxels of the CT's array."""
@@ -186,13 +208,17 @@ def _shrink(hu: NDArray[np.int16], step_zyx: tuple[int, int, int]) -> NDArray[np
     return (total // (z * y * x)).astype(np.int16)
 
 
-def _interpolate(field: NDArray[Any], axis: int, at: NDArray[np.float64]) -> Field:
+def _interpolate(field: NDArray[Any], axis: int, at: NDArray[np.float64]) -> NDArray[Any]:
     """Interpolate linearly along `axis` at positions in cells, constant beyond the ends."""
     at = np.clip(at, 0, field.shape[axis] - 1)
     low = at.astype(np.intp)
-    shape = [-1 if i == axis else 1 for i in range(3)]
-    weight = (at - low).astype(np.float32).reshape(shape)
-    below = field.take(low, axis).astype(np.float32)
-    above = field.take(np.minimum(low + 1, field.shape[axis] - 1), axis)
-    between: Field = below + weight * (above - below)
+    if np.array_equal(low, at):
+        return field.take(low, axis)
+    weight = (at - low).astype(np.float32).reshape([-1 if i == axis else 1 for i in range(3)])
+    field = field.astype(np.float32, copy=False)
+    below = field.take(low, axis)
+    between: Field = field.take(np.minimum(low + 1, field.shape[axis] - 1), axis)
+    between -= below
+    between *= weight
+    between += below
     return between

@@ -18,12 +18,12 @@ from autocontour.rules.ends import find_cut_ends, find_cut_sides
 from autocontour.rules.external import find_body
 from autocontour.rules.grid import Field
 from autocontour.rules.rule import Rule
-from autocontour.rules.shapes import CellSize, Mask, close_by, grow, label_pieces, largest_piece, shrink
+from autocontour.rules.shapes import CellSize, Mask, close_by, grow, label_pieces, largest_piece, pick_pieces, shrink
 from autocontour.rules.trace import (
     AROUND_CELLS,
-    SURE,
     WITHIN_MM,
     as_multipolygon,
+    confine,
     fill_holes,
     keep_touching,
     ramp,
@@ -68,7 +68,7 @@ def _part_lungs(
     if apex is not None:
         aerated[apex + 1 + round(CUPOLA_MM / cell_mm[0]) :] = False
     labels, sizes = label_pieces(aerated)
-    lungs = (sizes * np.prod(cell_mm) / 1000 >= LEAST_CC)[labels]
+    lungs = pick_pieces(labels, sizes * np.prod(cell_mm) / 1000 >= LEAST_CC)
     is_left, are_joined = _side_of(lungs, midline, cell_mm)
     left, right = (close_by(lungs & side, VESSEL_MM, cell_mm) for side in (is_left, ~is_left))
     return left & ~airway_wall & ~(lungs & ~is_left), right & ~airway_wall & ~(lungs & is_left), are_joined
@@ -153,13 +153,12 @@ def _draw_side(anatomy: Anatomy, name: str, job: Job) -> Contours:
     lung = lungs[side]
     around = grow(lung, AROUND_CELLS * max(grid.cell_mm), grid.cell_mm) & ~lungs[1 - side] & ~wall
     within = shrink(lung | grid.outside, WITHIN_MM, grid.cell_mm)
+    limits = np.add(around, within, dtype=np.uint8)
 
     def paint(slab: Box) -> Field:
-        field = ramp(ct.hu[slab.slices], LUNG_HU, -LUNG_WIDTH_HU)
-        np.maximum(field, grid.spread(within, slab), out=field)
-        np.minimum(field, grid.spread(around, slab), out=field)
+        field = confine(ramp(ct.hu[slab.slices], LUNG_HU, -LUNG_WIDTH_HU), grid.spread(limits, slab))
         grid.erase_outside(field, slab)
-        return keep_touching(field, grid.spread(lung, slab) > SURE)
+        return keep_touching(field, grid, lung, slab)
 
     return fill_holes(trace_cells(grid, around, paint, job, name), VESSEL_HOLE_MM2)
 

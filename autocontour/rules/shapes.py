@@ -10,6 +10,9 @@ from autocontour.patient.geometry import Box
 
 Mask = NDArray[np.bool_]
 Labels = NDArray[np.int32]
+Words = NDArray[np.uint64]
+WORD_BITS = 64
+FEW_PIECES = 6  # compared one by one faster than looked up
 CellSize = tuple[float, float, float]
 IN_PLANE = ndimage.generate_binary_structure(3, 1) & np.array([False, True, False])[:, None, None]
 """Neighbours in a transverse slice, by faces."""
@@ -27,20 +30,41 @@ def grow(mask: Mask, mm: float, cell_mm: CellSize) -> Mask:
 
 
 def _add_ball(mask: Mask, mm: float, cell_mm: CellSize) -> Mask:
-    """Grow by a ball made of rows, all rows of one length at once."""
+    """Grow by a ball made of rows, all rows of one length at once; 64 cells of a row are the bits of one number."""
     reach = [int(mm / size) for size in cell_mm[:2]]
     shifts = np.array(list(np.ndindex(2 * reach[0] + 1, 2 * reach[1] + 1))) - reach
     left_mm2 = mm**2 - ((shifts * cell_mm[:2]) ** 2).sum(axis=1)
     halves = np.where(left_mm2 >= 0, np.sqrt(np.maximum(left_mm2, 0)) / cell_mm[2], -1).astype(int)
-    grown = np.zeros_like(mask)
-    for half in np.unique(halves[left_mm2 >= 0]):
-        rows = ndimage.maximum_filter1d(mask.view(np.uint8), 2 * half + 1, axis=2, mode="constant").view(np.bool_)
-        for z, y in shifts[(halves == half) & (left_mm2 >= 0)]:
+    rows = _pack(mask)
+    grown = np.zeros_like(rows)
+    widened = 0
+    for half in np.unique(halves[left_mm2 >= 0]).tolist():
+        rows, widened = _widen(rows, widened, half), half
+        for z, y in shifts[(halves == half) & (left_mm2 >= 0)].tolist():
             to, start = zip(
                 *(overlap(shift, size) for shift, size in zip((z, y), mask.shape, strict=False)), strict=True
             )
             grown[to] |= rows[start]
-    return grown
+    return np.unpackbits(grown.view(np.uint8), axis=2, count=mask.shape[2], bitorder="little").view(np.bool_)
+
+
+def _pack(mask: Mask) -> Words:
+    """Return the rows along the last axis as bits, the first cell lowest."""
+    packed = np.packbits(mask, axis=2, bitorder="little")
+    words = np.zeros((*mask.shape[:2], -(-packed.shape[2] // 8)), "<u8")
+    words.view(np.uint8)[:, :, : packed.shape[2]] = packed
+    return words
+
+
+def _widen(rows: Words, widened: int, half: int) -> Words:
+    """Add to rows that were widened by `widened` cells to both sides what makes it `half` cells."""
+    while widened < half:
+        step = min(half - widened, 2 * widened + 1, WORD_BITS - 1)
+        wider: Words = rows | (rows << np.uint64(step)) | (rows >> np.uint64(step))
+        wider[:, :, 1:] |= rows[:, :, :-1] >> np.uint64(WORD_BITS - step)
+        wider[:, :, :-1] |= rows[:, :, 1:] << np.uint64(WORD_BITS - step)
+        rows, widened = wider, widened + step
+    return rows
 
 
 def overlap(shift: int, size: int) -> tuple[slice, slice]:
@@ -72,11 +96,17 @@ def close_by(mask: Mask, mm: float, cell_mm: CellSize) -> Mask:
 
 def fill_slices(mask: Mask) -> Mask:
     """Fill what is enclosed in each transverse slice."""
-    labels = label(~mask, IN_PLANE)
-    is_outside = np.zeros(labels.max() + 1, np.bool_)
-    for edge in (labels[:, 0], labels[:, -1], labels[:, :, 0], labels[:, :, -1]):
-        is_outside[edge] = True
-    return np.asarray(mask | ~is_outside[labels])
+    filled = mask.copy()
+    box = Box.around(mask)
+    if box is not None:
+        near = box.padded((0, 1, 1), mask.shape).slices
+        labels = label(~mask[near], IN_PLANE)
+        is_enclosed = np.ones(labels.max() + 1, np.bool_)
+        for edge in (labels[:, 0], labels[:, -1], labels[:, :, 0], labels[:, :, -1]):
+            is_enclosed[edge] = False
+        is_enclosed[0] = False
+        filled[near] |= pick_pieces(labels, is_enclosed)
+    return filled
 
 
 def label(mask: Mask, structure: NDArray[np.bool_] | None = None) -> Labels:
@@ -91,9 +121,18 @@ def label(mask: Mask, structure: NDArray[np.bool_] | None = None) -> Labels:
 def label_pieces(mask: Mask) -> tuple[Labels, NDArray[np.intp]]:
     """Return a number for each piece that hangs together by faces, and its cells (0 for number 0, the outside)."""
     labels = label(mask)
-    sizes = np.bincount(labels.ravel())
-    sizes[0] = 0
-    return labels, sizes
+    return labels, np.bincount(labels[mask], minlength=1)
+
+
+def pick_pieces(labels: Labels, is_picked: Mask) -> Mask:
+    """Return the cells of the pieces for whose numbers `is_picked` is true."""
+    numbers = np.flatnonzero(is_picked)
+    if len(numbers) > FEW_PIECES:
+        return np.asarray(is_picked[labels])
+    picked = np.zeros(labels.shape, np.bool_)
+    for number in numbers:
+        picked |= labels == number
+    return picked
 
 
 def largest_piece(mask: Mask) -> Mask:

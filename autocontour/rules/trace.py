@@ -48,14 +48,47 @@ def ramp(hu: NDArray[np.int16], level_hu: float, width_hu: float) -> Field:
     return np.clip(field, 0, 1, out=field)
 
 
-def keep_touching(field: Field, sure: NDArray[np.bool_]) -> Field:
-    """Wipe out, slice by slice, the spots of a field that hold nothing of what is `sure`."""
-    labels, count = ndimage.label(field > LEVEL, _IN_SLICE)
-    kept = np.zeros(count + 1, np.bool_)
-    kept[labels[sure]] = True
-    kept[0] = True  # the slopes around every spot
-    field[~kept[labels]] = 0
+def confine(field: Field, limits: Field) -> Field:
+    """Keep a field below what lies around a structure and above what lies within it.
+
+    Parameters
+    ----------
+    field
+        (z, y, x) 0 to 1.
+    limits
+        The sum of both, spread over the voxels: 0 outside, 1 between, 2 within. A cell lies between the two slopes, so
+        that they stay apart. Overwritten.
+    """
+    np.minimum(field, limits, out=field)
+    limits -= 1
+    return np.maximum(field, limits, out=field)
+
+
+def keep_touching(field: Field, grid: Grid, sure: Mask, slab: Box) -> Field:
+    """Set the spots of a field on `slab` to 0, slice by slice, in which no voxel belongs to the cells `sure`.
+
+    The voxels in the middle of cells are looked at first; few spots are left without one.
+    """
+    spots, count = ndimage.label(field > LEVEL, _IN_SLICE)
+    is_left = np.ones(count + 1, np.bool_)
+    middles, cells = grid.middles_in(slab)
+    is_left[spots[middles][grid.to_ct_order(sure)[cells]]] = False
+    is_left[0] = False  # the slopes around every spot
+    if is_left.any():
+        boxes = ndimage.find_objects(spots)
+        parts = [_find_voxels(spots, number, boxes[number - 1]) for number in np.flatnonzero(is_left).tolist()]
+        is_sure = grid.at_voxels(sure, np.concatenate(parts, axis=1) + np.array(slab.start_zyx)[:, None]) > SURE
+        starts = np.cumsum([0, *(part.shape[1] for part in parts[:-1])])
+        for part, is_touching in zip(parts, np.logical_or.reduceat(is_sure, starts), strict=True):
+            if not is_touching:
+                field[tuple(part)] = 0
     return field
+
+
+def _find_voxels(spots: NDArray[Any], number: int, box: tuple[slice, ...]) -> NDArray[np.intp]:
+    """Return (3, voxels) the voxels of a spot, which lies in `box`."""
+    spot = np.nonzero(spots[box] == number)
+    return np.stack([at + side.start for at, side in zip(spot, box, strict=True)])
 
 
 def trace(ct: CTVolume, box: Box, paint: Callable[[Box], Field], job: Job, stage: str) -> dict[int, MultiPolygon]:
@@ -152,14 +185,26 @@ def fill_holes(contours: dict[int, MultiPolygon], below_mm2: float = np.inf) -> 
 
 
 def _fill_holes(multi: MultiPolygon, below_mm2: float) -> MultiPolygon:
-    parts = list(multi.geoms)
-    if not any(part.interiors for part in parts):
+    parts = shapely.get_parts(multi)
+    if not shapely.get_num_interior_rings(parts).any():
         return multi
-    polygons = [
-        shapely.Polygon(part.exterior, [hole for hole in part.interiors if shapely.Polygon(hole).area >= below_mm2])
-        for part in parts
-    ]
-    return as_multipolygon(polygons[0] if len(polygons) == 1 else shapely.union_all(polygons))
+    filled = [_fill_part(part, below_mm2) for part in parts]
+    changed = np.flatnonzero([new is not old for new, old in zip(filled, parts, strict=True)])
+    if len(filled) == 1 or not len(changed):
+        return shapely.MultiPolygon(filled)
+    tree = shapely.STRtree(shapely.point_on_surface(parts))
+    outer, inner = tree.query([filled[number] for number in changed], predicate="contains")
+    is_inside = np.zeros(len(filled), np.bool_)
+    is_inside[inner[inner != changed[outer]]] = True
+    return shapely.MultiPolygon([part for part, inside in zip(filled, is_inside, strict=True) if not inside])
+
+
+def _fill_part(part: Polygon, below_mm2: float) -> Polygon:
+    holes = shapely.get_rings(part)[1:]
+    if not len(holes):
+        return part
+    kept = holes[shapely.area(shapely.polygons(holes)) >= below_mm2]
+    return part if len(kept) == len(holes) else shapely.polygons(part.exterior, kept)
 
 
 def shave(multi: MultiPolygon, strip_mm: float) -> MultiPolygon:
