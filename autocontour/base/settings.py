@@ -92,10 +92,23 @@ class Settings:
         """Folders opened last that still exist, newest first."""
         return [folder for folder in self.value("recent", []) if _is_folder(folder)]
 
+    @property
+    def recent_moved(self) -> list[str]:
+        """Folders and files opened last that are no longer there, newest first."""
+        return [path for path in self.value("recent", []) if not _exists(path)]
+
     def remember(self, folder: Path) -> None:
         """Put `folder` first among the recent ones."""
         path = str(folder.resolve())
-        self._choose("recent", [path, *(old for old in self.recent if old != path)][:RECENT_KEPT])
+        known = [str(old) for old in self.value("recent", [])]
+        self._choose("recent", [path, *(old for old in known if old != path)][:RECENT_KEPT])
+
+
+def _exists(path: object) -> bool:
+    try:
+        return Path(str(path)).exists()
+    except OSError:
+        return False
 
 
 def _is_folder(path: object) -> bool:

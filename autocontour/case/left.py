@@ -53,6 +53,8 @@ class LeftCase:
         Number of changes made by the killed program.
     changed_at
         When the last one was written, in UTC.
+    is_moved
+        Whether its scan is no longer where it was.
     """
 
     folder: Path
@@ -60,6 +62,7 @@ class LeftCase:
     structures: int
     changes: int
     changed_at: datetime
+    is_moved: bool = False
 
 
 def mark_open(folder: Path, scan: ScanFacts, sequence: int) -> None:
@@ -74,10 +77,7 @@ def clear_mark(folder: Path) -> None:
 
 
 def left_cases(root: Path) -> list[LeftCase]:
-    """Return the cases below `root` that were changed by a killed program, the latest first.
-
-    Cases whose scan has been moved are left out; they are recovered when the scan is opened.
-    """
+    """Return the cases below `root` that were changed by a killed program, the latest first."""
     found = (_left_case(mark.parent) for mark in root.glob(f"*/{MARK}"))
     return sorted((case for case in found if case), key=lambda case: case.changed_at, reverse=True)
 
@@ -87,8 +87,6 @@ def _left_case(folder: Path) -> LeftCase | None:
         mark = json.loads((folder / MARK).read_bytes())
         begun = int(mark.pop("sequence"))
         scan = ScanFacts(Path(mark.pop("source")), **mark)
-        if not scan.source.exists():
-            return None
         CaseLock(folder).release()
         return _counted(folder, scan, begun)
     except (CaseError, OSError, ValueError, KeyError, TypeError):
@@ -105,7 +103,7 @@ def _counted(folder: Path, scan: ScanFacts, begun: int) -> LeftCase | None:
     if sequence <= begun:
         return None
     changed_at = datetime.fromtimestamp(journal.stat().st_mtime, UTC)
-    return LeftCase(folder, scan, len(numbers), sequence - begun, changed_at)
+    return LeftCase(folder, scan, len(numbers), sequence - begun, changed_at, not scan.source.exists())
 
 
 def _follow(numbers: set[int], edit: Mapping[str, Any]) -> None:

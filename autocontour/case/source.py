@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -123,6 +124,64 @@ def read_case_ct(
             keep_source(folder, ct, place)
             return ct
     raise CaseError("AC-CASE-031")
+
+
+def find_case_ct(folder: Path, roots: Sequence[Path], job: Job) -> Path:
+    """Return where the CT of the case in `folder` lies now, by its UIDs and slices; no voxels are read.
+
+    Parameters
+    ----------
+    folder
+        The case's.
+    roots
+        Folders or files that are searched in this order, folders with all below them.
+    job
+        Reports progress; may cancel.
+
+    Returns
+    -------
+    Path
+        The folder of its files, or a NIfTI or NRRD file.
+
+    Raises
+    ------
+    CaseError
+        ``AC-CASE-031`` if it is in none of `roots`, ``AC-CASE-032`` if there is no case.
+    """
+    key, source = read_key(folder), read_source(folder)
+    if key is None:
+        raise CaseError("AC-CASE-032")
+    for root in roots:
+        if key.series_instance_uid:
+            for series in _series_at(root, job):
+                if series_key(series, series.geometry) == key:
+                    return Path(os.path.commonpath([path.parent for path in series.files]))
+        elif place := _image_at(root, key, source.path.name if source and source.path else "", job):
+            return place
+    raise CaseError("AC-CASE-031")
+
+
+def cases_of(root: Path, paths: Collection[Path]) -> dict[Path, Path]:
+    """Return the CT's folder → the case that was drawn on it, the one changed last, for those of `paths` with one."""
+    found: dict[Path, Path] = {}
+    changed = {place.parent: place.stat().st_mtime for place in root.glob("*/journal.bin")}
+    for folder in sorted(changed, key=lambda folder: changed[folder]):
+        source = read_source(folder)
+        if source and source.path and source.path in paths:
+            found[source.path] = folder
+    return found
+
+
+def _image_at(root: Path, key: CaseKey, name: str, job: Job) -> Path | None:
+    """Return the research image of `key` below `root`: the file itself, or one of the same name."""
+    from autocontour.dicom import read_image
+
+    for path in [root] if root.is_file() else root.rglob(name) if name else ():
+        job.advance("looking for the CT", 0.0)
+        with suppress(CTError):
+            if case_key(read_image(path)) == key:
+                return path
+    return None
 
 
 def _read_matching(place: Path, key: CaseKey, job: Job, accepted: frozenset[str]) -> Iterator[CTVolume]:

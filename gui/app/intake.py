@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -12,13 +12,16 @@ from PySide6.QtCore import QObject, QUrl
 from PySide6.QtWidgets import QFileDialog
 
 from autocontour.base import folders
-from autocontour.base.errors import AutoContourError
+from autocontour.base.errors import AutoContourError, CaseError
 from autocontour.base.findings import Severity
-from autocontour.case import MARK, LeftCase, actions, clear_mark, left_cases
+from autocontour.base.jobs import Job
+from autocontour.case import MARK, CaseKey, LeftCase, actions, clear_mark, left_cases
+from autocontour.case.source import cases_of, find_case_ct, read_key, read_source
 from autocontour.gui.app.structure_sets import open_structure_set
 from autocontour.gui.look.language import in_window, tr, tr_count
 from autocontour.gui.state.tasks import Task
 from autocontour.gui.state.workspace import Prepared
+from autocontour.patient.identity import case_key
 from autocontour.patient.volume import CTVolume
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from autocontour.gui.app.opening import Opened, Opening
     from autocontour.gui.app.window import MainWindow
 
+NOT_FOUND = "AC-CASE-031"
 SURFACE_MODULES = ("vtkmodules.vtkRenderingOpenGL2", "vtkmodules.vtkFiltersCore", "vtkmodules.util.numpy_support")
 
 
@@ -62,21 +66,70 @@ class Intake(QObject):
         For any other file the folder it lies in is opened.
         """
         from autocontour.dicom.image import SUFFIXES  # pydicom, not needed to show the window
-        from autocontour.gui.app.opening import Opening
 
         path = path.parent if path.is_file() and not path.name.endswith(SUFFIXES) else path
+        self._open(path, series_uid, self.workspace.say_error)
+
+    def _open(
+        self,
+        path: Path,
+        series_uid: str,
+        failed: Callable[[AutoContourError], None],
+        key: CaseKey | None = None,
+        locate: Callable[[Job], Path] | None = None,
+    ) -> None:
+        """Begin to open `path`, or what `locate` finds; where a `key` is given, no CT of another case."""
+        from autocontour.gui.app.opening import Opening  # pydicom, not needed to show the window
+
         free = self.workspace.when_free  # a stroke under way comes first
 
         def opened(found: Opened) -> None:
-            free(partial(self._take_in, found, source=path))
+            free(partial(self._take_in, found, source=opening.path))
 
         def prepare(ct: CTVolume) -> Prepared:
-            return self.workspace.prepare(ct, self.case_root, path)
+            if key is not None and case_key(ct) != key:
+                raise CaseError("AC-CASE-033")
+            return self.workspace.prepare(ct, self.case_root, opening.path)
 
         self.stop_opening()
-        failed = self.workspace.say_error
-        self._opening = Opening(self._window, path, opened, failed, self._is_begun, series_uid, prepare)
-        self._opening.start()
+        opening = Opening(self._window, path, opened, failed, self._is_begun, series_uid, prepare, locate)
+        self._opening = opening
+        opening.start()
+
+    def open_moved(self, folder: Path) -> None:
+        """Open the case in `folder`, whose CT is no longer where it was: it is searched for, and else asked for."""
+        source = read_source(folder)
+        path = source.path if source else None
+        parents = [path.parent] if path and path.parent not in (Path(path.anchor), Path.home()) else []
+        roots = [*parents, *map(Path, self._window.settings.recent)]
+
+        def failed(error: AutoContourError) -> None:
+            self.workspace.say_error(error)
+            if error.code == NOT_FOUND:
+                self._ask_for_ct(folder)
+
+        self._search(folder, roots, failed)
+
+    def _search(self, folder: Path, roots: Sequence[Path], failed: Callable[[AutoContourError], None]) -> None:
+        """Open the CT of the case in `folder` from where it is found below `roots`."""
+        key = read_key(folder)
+        uid = key.series_instance_uid if key else ""
+        self._open(folder, uid, failed, key, lambda job: find_case_ct(folder, roots, job))
+
+    def _ask_for_ct(self, folder: Path) -> None:
+        """Ask where the CT of the case in `folder` lies; what does not hold it is refused."""
+        key, start = read_key(folder), self._start_folder()
+        if key and key.series_instance_uid:
+            title = tr("Choose the folder that holds the CT of this case")
+            chosen = QFileDialog.getExistingDirectory(self._window, title, start)
+        else:
+            chosen, _ = QFileDialog.getOpenFileName(self._window, tr("Choose the image file of this case"), start)
+
+        def failed(error: AutoContourError) -> None:
+            self.workspace.say_error(CaseError("AC-CASE-033") if error.code == NOT_FOUND else error)
+
+        if chosen:
+            self._search(folder, [Path(chosen)], failed)
 
     def stop_opening(self) -> None:
         """Give up a scan that is still being read."""
@@ -137,10 +190,18 @@ class Intake(QObject):
             self._looking = Task(lambda _: left_cases(root), self)
             self._looking.done.connect(self._window.welcome.offer)
             self._looking.start()
+        moved = {Path(path) for path in self._window.settings.recent_moved}
+        if moved:
+            self._looking_for_moved = Task(lambda _: cases_of(root, moved), self)
+            self._looking_for_moved.done.connect(self._window.welcome.show_moved)
+            self._looking_for_moved.start()
 
     def go_on_with(self, left: LeftCase) -> None:
         """Open the scan of a case that was left."""
-        self.open_path(left.scan.source, left.scan.series_instance_uid)
+        if left.is_moved:
+            self.open_moved(left.folder)
+        else:
+            self.open_path(left.scan.source, left.scan.series_instance_uid)
 
     def dismiss(self, left: LeftCase) -> None:
         """Offer a case that was left no more; nothing of it is lost."""
@@ -149,10 +210,13 @@ class Intake(QObject):
 
     def ask_folder(self) -> None:
         """Ask for a folder and open it."""
-        start = self._window.settings.recent[0] if self._window.settings.recent else str(Path.home())
-        folder = QFileDialog.getExistingDirectory(self._window, tr("Open a CT folder"), start)
+        folder = QFileDialog.getExistingDirectory(self._window, tr("Open a CT folder"), self._start_folder())
         if folder:
             self.open_path(Path(folder))
+
+    def _start_folder(self) -> str:
+        """Return where a dialog that asks for a folder begins."""
+        return self._window.settings.recent[0] if self._window.settings.recent else str(Path.home())
 
     def open_dropped(self, urls: Sequence[QUrl]) -> None:
         """Open a folder, or the structure set that was dropped on its scan."""

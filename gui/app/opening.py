@@ -78,6 +78,13 @@ class Opening(QObject):
         The series to open without asking.
     prepare
         Takes up the case of what was read, beside the window.
+    locate
+        Finds the folder or file where it is not known, beside the window; `path` is replaced by it.
+
+    Attributes
+    ----------
+    path
+        As the parameter.
     """
 
     def __init__(
@@ -89,10 +96,12 @@ class Opening(QObject):
         is_begun: Callable[[Series], bool] = lambda _: False,
         series_uid: str = "",
         prepare: Callable[[CTVolume], Prepared] | None = None,
+        locate: Callable[[Job], Path] | None = None,
     ) -> None:
         super().__init__(parent)
         self._window = parent
-        self._path = path
+        self.path = path
+        self._locate = locate
         self._opened = opened
         self._failed = failed
         self._is_begun = is_begun
@@ -106,11 +115,13 @@ class Opening(QObject):
         self._progress.canceled.connect(self._cancel)
 
     def start(self) -> None:
-        """Scan the folder; a file is read as a NIfTI or NRRD volume."""
-        if self._path.is_dir():
-            self._run(lambda job: _look(self._path, job), self._choose)
+        """Scan the folder, once it is found; a file is read as a NIfTI or NRRD volume."""
+        if self._locate is not None:
+            self._run(self._locate, self._start_at)
+        elif self.path.is_dir():
+            self._run(lambda job: _look(self.path, job), self._choose)
         else:
-            self._run(lambda _: self._prepared(Opened(read_image(self._path))), self._finish)
+            self._run(lambda _: self._prepared(Opened(read_image(self.path))), self._finish)
 
     def give_up(self) -> None:
         """Read no further and say nothing more: the window closes, or something else is opened."""
@@ -124,6 +135,11 @@ class Opening(QObject):
         self._task.done.connect(lambda result: _let_go(result) if self._is_over else then(result))
         self._task.failed.connect(self._fail)
         self._task.start()
+
+    def _start_at(self, path: object) -> None:
+        assert isinstance(path, Path)  # what `locate` returns
+        self.path, self._locate = path, None
+        self.start()
 
     def _choose(self, found: object) -> None:
         assert isinstance(found, _Found)  # what _look returns

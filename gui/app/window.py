@@ -152,6 +152,7 @@ class MainWindow(QMainWindow):
         self.panel.next_asked.connect(partial(self.action_set.trigger, "next"))
         self.welcome.open_asked.connect(partial(self.action_set.trigger, "open"))
         self.welcome.folder_chosen.connect(lambda folder: self.open_path(Path(folder)))
+        self.welcome.moved_case_chosen.connect(self.intake.open_moved)
         self.welcome.left_case_chosen.connect(self.intake.go_on_with)
         self.welcome.left_case_dismissed.connect(self.intake.dismiss)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer, Signal
@@ -28,6 +29,8 @@ class WelcomePage(QWidget):
 
     open_asked = Signal()
     folder_chosen = Signal(str)
+    moved_case_chosen = Signal(object)
+    """The folder of a case whose CT is no longer where it was."""
     left_case_chosen = Signal(object)
     left_case_dismissed = Signal(object)
 
@@ -58,8 +61,8 @@ class WelcomePage(QWidget):
         self.recent = QListWidget()
         self.recent.setAccessibleName(tr("Recent folders"))
         self.recent.setMinimumHeight(150)
-        self.recent.itemActivated.connect(lambda item: self.folder_chosen.emit(item.data(Qt.ItemDataRole.UserRole)))
-        self.recent.itemClicked.connect(lambda item: self.folder_chosen.emit(item.data(Qt.ItemDataRole.UserRole)))
+        self.recent.itemActivated.connect(self._choose_recent)
+        self.recent.itemClicked.connect(self._choose_recent)
         for widget in (title, words, self.open, self._heading, self.recent):
             column.addWidget(widget)
         outer.addWidget(self.left)
@@ -76,6 +79,21 @@ class WelcomePage(QWidget):
             self.recent.addItem(item)
         self._heading.setVisible(bool(folders))
         self.recent.setVisible(bool(folders))
+
+    def show_moved(self, cases: Mapping[Path, Path]) -> None:
+        """Add recent folders that are no longer there, each with the case that was drawn on its CT."""
+        for path, case in cases.items():
+            name = f"{path.parent.name} / {path.name}"
+            item = QListWidgetItem(tr("{name}   ·   CT not found here: search for it", name=name))
+            item.setData(Qt.ItemDataRole.UserRole, case)
+            item.setToolTip(tr("The CT of this case is no longer in {folder}.", folder=path))
+            self.recent.addItem(item)
+        self._heading.setVisible(bool(self.recent.count()))
+        self.recent.setVisible(bool(self.recent.count()))
+
+    def _choose_recent(self, item: QListWidgetItem) -> None:
+        chosen = item.data(Qt.ItemDataRole.UserRole)
+        (self.moved_case_chosen if isinstance(chosen, Path) else self.folder_chosen).emit(chosen)
 
     def offer(self, cases: list[LeftCase]) -> None:
         """Offer the cases that a killed program left; Enter takes the first."""
@@ -138,7 +156,8 @@ def left_case_in_words(case: LeftCase) -> str:
         date=f"{at:%Y-%m-%d}",
         time=f"{at:%H:%M}",
     )
-    return f"{scan}\n{structures}   ·   {changes}"
+    moved = "\n" + tr("The CT is no longer where it was; it will be searched for.") if case.is_moved else ""
+    return f"{scan}\n{structures}   ·   {changes}{moved}"
 
 
 def _card() -> QFrame:

@@ -256,6 +256,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>그릴 구조물을 선택하거나 추가하세요.</translation>
     </message>
     <message>
+      <source>Choose the folder that holds the CT of this case</source>
+      <translation>이 케이스의 CT가 있는 폴더 선택</translation>
+    </message>
+    <message>
+      <source>Choose the image file of this case</source>
+      <translation>이 케이스의 영상 파일 선택</translation>
+    </message>
+    <message>
       <source>Clockwise</source>
       <translation>시계 방향 회전</translation>
     </message>
@@ -1264,6 +1272,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>템플릿</translation>
     </message>
     <message>
+      <source>The CT is no longer where it was; it will be searched for.</source>
+      <translation>CT가 원래 위치에 없습니다. 열 때 검색합니다.</translation>
+    </message>
+    <message>
+      <source>The CT of this case is no longer in {folder}.</source>
+      <translation>이 케이스의 CT가 원래 폴더에 없습니다: {folder}</translation>
+    </message>
+    <message>
       <source>The axial view shows what it finds on this slice.</source>
       <translation>이 슬라이스에서 찾은 결과가 축상면에 보입니다.</translation>
     </message>
@@ -1664,10 +1680,6 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>잠김</translation>
     </message>
     <message>
-      <source>searching the range</source>
-      <translation>범위를 찾는 중</translation>
-    </message>
-    <message>
       <source>looking for {name}</source>
       <translation>{name} 찾는 중</translation>
     </message>
@@ -1758,6 +1770,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>scanning the folder</source>
       <translation>폴더를 검색하는 중</translation>
+    </message>
+    <message>
+      <source>searching the range</source>
+      <translation>범위를 찾는 중</translation>
     </message>
     <message>
       <source>second margin</source>
@@ -1938,6 +1954,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>{minutes:.1f} min of editing</source>
       <translation>편집 {minutes:.1f}분</translation>
+    </message>
+    <message>
+      <source>{name}   ·   CT not found here: search for it</source>
+      <translation>{name}   ·   CT가 여기에 없음: 검색</translation>
     </message>
     <message>
       <source>{name} against</source>

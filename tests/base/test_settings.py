@@ -24,6 +24,7 @@ def test_choices_come_back(path, tmp_path):
     assert (again.reviewer, again.profile) == ("의사 A", "eclipse")
     assert again.recent[0] == str(folders[5])
     assert len(again.recent) == RECENT_KEPT - 1
+    assert again.recent_moved == [str(folders[-1])]
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff\xfe", b'{"reviewer": 5, "recent": "x"}'])

@@ -226,12 +226,12 @@ def test_a_killed_case_is_offered_until_it_is_opened_or_dismissed(folder, tmp_pa
     assert left_cases(root) == []
 
 
-def test_a_case_whose_scan_is_gone_and_a_torn_mark_are_not_offered(folder, tmp_path):
+def test_a_case_whose_scan_is_gone_is_offered_as_moved_and_a_torn_mark_is_not(folder, tmp_path):
     case = Case(folder, KEY)
     marked(case, tmp_path / "unplugged")
     case.apply(Edit("x"))
     killed(case)
-    assert left_cases(folder.parent) == []
+    assert [(left.folder, left.is_moved) for left in left_cases(folder.parent)] == [(folder, True)]
     (folder / "open.json").write_bytes(b'{"sou')
     assert left_cases(folder.parent) == []
     assert left_cases(tmp_path / "none") == []

@@ -1,18 +1,20 @@
 """A case knows its CT: where it lies, what it holds, and where it is found when it was moved."""
 
 import json
+import os
 import shutil
 
 import numpy as np
 import pytest
+import SimpleITK
 from pydicom import dcmread
 
 from autocontour.base.errors import CaseError
 from autocontour.base.jobs import Job
 from autocontour.case import actions
-from autocontour.case.source import SOURCE, read_case_ct, read_source
-from autocontour.dicom import planning_cts, read_ct, scan_folder
-from autocontour.dicom.series import write_ct_series
+from autocontour.case.source import SOURCE, cases_of, find_case_ct, read_case_ct, read_source
+from autocontour.dicom import planning_cts, read_ct, read_image, scan_folder
+from autocontour.dicom.series import SeriesDescription, write_ct_series
 from autocontour.phantom import build_phantom
 
 
@@ -95,3 +97,47 @@ def test_no_patient_is_named_in_what_is_kept(ct_folder, case_folder):
     kept = b"".join(path.read_bytes() for path in case_folder.iterdir() if path.suffix == ".json")
     for value in (header.PatientName, header.PatientID):
         assert str(value) not in kept.decode()
+
+
+def test_a_moved_ct_is_located_without_reading_its_voxels(ct_folder, case_folder, tmp_path):
+    other = build_phantom("thorax", 2, spacing_zyx_mm=(8.0, 6.0, 6.0), shape_zyx=(16, 60, 60))
+    write_ct_series(other.hu, other.geometry, tmp_path / "archive" / "other", SeriesDescription(uid_seed="other"))
+    moved = tmp_path / "archive" / "deep" / "renamed"
+    moved.parent.mkdir(parents=True)
+    shutil.move(ct_folder, moved)
+    roots = [tmp_path / "none", tmp_path / "archive" / "other", tmp_path / "archive"]
+    assert find_case_ct(case_folder, roots, Job()) == moved
+    with pytest.raises(CaseError, match="AC-CASE-031"):
+        find_case_ct(case_folder, roots[:2], Job())
+    sorted(moved.iterdir())[0].unlink()
+    with pytest.raises(CaseError, match="AC-CASE-031"):  # a slice less is another CT
+        find_case_ct(case_folder, roots, Job())
+    with pytest.raises(CaseError, match="AC-CASE-032"):
+        find_case_ct(tmp_path / "none", roots, Job())
+
+
+def write_image(hu, path):
+    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(np.full((4, 10, 10), hu, np.int16)), str(path))
+
+
+def test_a_moved_research_image_is_located_by_its_name_and_content(tmp_path):
+    path = tmp_path / "a" / "ct.nrrd"
+    path.parent.mkdir()
+    write_image(7, path)
+    with actions.open_case(read_image(path), tmp_path / "cases", path) as case:
+        folder = case.folder
+    (tmp_path / "b" / "c").mkdir(parents=True)
+    shutil.move(path, tmp_path / "b" / "c" / "ct.nrrd")
+    write_image(8, tmp_path / "b" / "ct.nrrd")
+    assert find_case_ct(folder, [tmp_path / "a", tmp_path / "b"], Job()) == tmp_path / "b" / "c" / "ct.nrrd"
+    with pytest.raises(CaseError, match="AC-CASE-031"):
+        find_case_ct(folder, [tmp_path / "b" / "ct.nrrd"], Job())
+
+
+def test_the_case_of_a_folder_is_the_one_changed_last(ct_folder, case_folder, tmp_path):
+    assert cases_of(tmp_path / "cases", {ct_folder}) == {ct_folder: case_folder}
+    assert cases_of(tmp_path / "cases", {tmp_path}) == {}
+    newer = tmp_path / "cases" / "newer"
+    shutil.copytree(case_folder, newer)
+    os.utime(newer / "journal.bin", (4e9, 4e9))
+    assert cases_of(tmp_path / "cases", {ct_folder}) == {ct_folder: newer}
