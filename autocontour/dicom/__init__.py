@@ -1,4 +1,4 @@
-"""DICOM in: folders into series, checks, and CT voxels."""
+"""Reading DICOM: series of a folder, checks, and CT voxels."""
 
 from autocontour.dicom.ct import read_ct, with_value_findings
 from autocontour.dicom.image import read_image

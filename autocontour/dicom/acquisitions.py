@@ -1,4 +1,4 @@
-"""Whether the slices of a series belong together: one acquisition, one reconstruction, in one order."""
+"""Consistency of the slices of a series: one acquisition, one reconstruction, one order."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _FACING = {"S": ("y", 1.0), "P": ("y", -1.0), "DR": ("x", 0.0), "DL": ("x", 0.0)
 
 
 def check_acquisitions(slices: Sequence[SliceHeader]) -> Iterator[Finding]:
-    """Look for several acquisitions or reconstructions in one series.
+    """Detect several acquisitions or reconstructions in one series.
 
     Parameters
     ----------
     slices
-        In spatial order. Values that alternate along it are interleaved; values that change once and for all stand
-        for parts joined end to end. A value of its own in every slice means nothing, nor do parts of equal length,
-        the rotations of an axial scan.
+        In spatial order. Values that alternate along it are interleaved; values that change once indicate parts joined
+        end to end. A different value in every slice is ignored, and so are parts of equal length, the rotations of an
+        axial scan.
     """
     if len({(s.acquisition, s.times) for s in slices}) == 1:
         return
@@ -77,7 +77,7 @@ def check_acquisitions(slices: Sequence[SliceHeader]) -> Iterator[Finding]:
 
 
 def check_order(slices: Sequence[SliceHeader], positions_mm: Floats, direction: Floats) -> Iterator[Finding]:
-    """Compare the positions with what else the headers hold about place and order."""
+    """Compare the positions with other attributes about position and order."""
     yield from _check_patient_position(slices[0].patient_position, direction)
     yield from _check_numbers([s.instance_number for s in slices])
     locations = [s.slice_location_mm for s in slices]
@@ -89,7 +89,7 @@ def check_order(slices: Sequence[SliceHeader], positions_mm: Floats, direction: 
 def _check_patient_position(position: str, direction: Floats) -> Iterator[Finding]:
     """Compare Patient Position (PS3.3 C.7.3.1.1.2) with the image's columns, which run down the gantry.
 
-    Feet-first scans are often stored as if the head came first; that alone is no contradiction.
+    Feet-first scans are often stored as head first; that alone is not a contradiction.
     """
     if position[:2] not in ("HF", "FF") or position[2:] not in _FACING:
         return
@@ -135,7 +135,7 @@ def _plain(value: bytes) -> str | float:
 
 
 def _runs(values: Sequence[object]) -> list[int]:
-    """Return where each run of equal values starts."""
+    """Return the start of each run of equal values."""
     return [index for index in range(len(values)) if index == 0 or values[index] != values[index - 1]]
 
 
@@ -148,7 +148,7 @@ def _are_parts(runs: Sequence[int], count: int) -> bool:
 
 
 def _bursts(seconds: Sequence[float], pause_s: float) -> list[int]:
-    """Return the number of the burst each time belongs to; pauses part them."""
+    """Return the number of the group of each time; groups are separated by pauses."""
     times = np.array(seconds)
     order = times.argsort(kind="stable")
     numbers = np.empty(len(times), int)

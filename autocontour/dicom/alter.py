@@ -1,4 +1,4 @@
-"""Changing the files of a CT series, as damage, other programs and other scanners do; for self-tests and tests."""
+"""Modification of the files of a CT series, such as damage, for self-tests and tests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def alter_series(folder: Path, change: Change) -> None:
     Parameters
     ----------
     folder
-        Its files are replaced; nothing that `change` writes is checked.
+        Its files are replaced; the output of `change` is not checked.
     change
         Receives each data set and its number.
     """

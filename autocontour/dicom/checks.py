@@ -1,7 +1,7 @@
-"""What can be wrong with a CT series, by its headers alone.
+"""Checks of a CT series by its headers.
 
 Every case becomes a `Finding` with a stable code. A BLOCK stops the reading of that series; the few in `ACCEPTABLE`
-a user may accept explicitly, and the volume then carries them.
+a user may accept explicitly, and the volume then contains them.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ ACCEPTABLE = frozenset(
         *(INTERLEAVED, WRONG_SIZE, NO_NEGATIVE_VALUES, NOT_HU_VALUES),
     }
 )
-"""Blocking findings that a user may accept explicitly; the rest would need guessing."""
+"""Blocking findings that a user may accept explicitly; the others would need assumptions."""
 
 OBLIQUE_LIMIT_DEG = 5.0
 _AXIAL_DEG = 0.1
@@ -89,7 +89,7 @@ _SYNTAXES = elements.NATIVE | elements.LOSSLESS | elements.LOSSY
 def check_series(slices: Sequence[SliceHeader]) -> tuple[Finding, ...]:
     """Check one series in spatial order, the most basic faults first.
 
-    Where an earlier check took away what a later one builds on, the later one is left out.
+    A check is omitted if an earlier one on which it depends has failed.
     """
     findings: list[Finding] = []
     for stage, ends in _STAGES:
@@ -125,7 +125,7 @@ def _not_ct(first: SliceHeader) -> Finding:
 
 
 def is_localizer(header: SliceHeader) -> bool:
-    """Whether Image Type says localizer (PS3.3 C.8.2.1.1.1)."""
+    """Whether Image Type contains LOCALIZER (PS3.3 C.8.2.1.1.1)."""
     return "LOCALIZER" in header.image_type
 
 
@@ -197,7 +197,7 @@ def _is_grey(header: SliceHeader) -> bool:
 
 
 def _excess_bytes(header: SliceHeader) -> int:
-    """By how much native pixel data are longer than the matrix; 0 where only decoding can tell."""
+    """Excess length of native pixel data over the matrix; 0 if it is only known after decoding."""
     if not header.pixel_offset or header.transfer_syntax not in elements.NATIVE:
         return 0
     needed = header.rows * header.columns * header.bits_allocated // 8
@@ -259,7 +259,7 @@ def _check_placement(slices: Sequence[SliceHeader]) -> Iterator[Finding]:
 
 
 def _check_steps(slices: Sequence[SliceHeader], steps: Floats) -> Iterator[Finding]:
-    """Slice steps are sound when all are equal within 1 % and 0.1 mm."""
+    """Slice steps are valid if all are equal within 1 % and 0.1 mm."""
     if not len(steps):
         yield Finding.of(ONE_SLICE)
         return
@@ -322,18 +322,18 @@ _STAGES = (
 
 
 def _share(code: str, some: Sequence[SliceHeader], slices: Sequence[SliceHeader]) -> Finding:
-    """Make the Finding that `some` of the `slices` share, pointing at the first."""
+    """Make a Finding about `some` of the `slices`, with the position of the first."""
     return Finding.of(code, shown(some[0].path), count=len(some), total=len(slices))
 
 
 def blocking(findings: Sequence[Finding], accepted: frozenset[str] = frozenset()) -> list[Finding]:
-    """Return the findings that still stop the work once the acceptable ones among `accepted` are let through."""
+    """Return the blocking findings, without the acceptable ones in `accepted`."""
     allowed = accepted & ACCEPTABLE
     return [f for f in findings if f.severity is Severity.BLOCK and f.code not in allowed]
 
 
 def refuse_blocked(findings: Sequence[Finding], accepted: frozenset[str] = frozenset()) -> None:
-    """Raise a `CTError` for the first finding that blocks, with the others as its problems."""
+    """Raise a `CTError` for the first blocking finding, with the others as its problems."""
     blocks = blocking(findings, accepted)
     if not blocks:
         return

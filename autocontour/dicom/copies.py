@@ -1,4 +1,4 @@
-"""The same image twice in a folder."""
+"""Duplicates of images in a folder."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ def drop_copies(slices: Sequence[SliceHeader]) -> tuple[list[SliceHeader], list[
     Returns
     -------
     list of SliceHeader, list of Finding
-        What is kept, in the order given, and what to say: files of one UID whose contents differ block the series.
+        The kept files, in the order given, and findings: files with the same UID and different contents block the
+        series.
     """
     by_uid: dict[str, list[SliceHeader]] = defaultdict(list)
     for header in slices:
@@ -41,7 +42,7 @@ def drop_copies(slices: Sequence[SliceHeader]) -> tuple[list[SliceHeader], list[
 
 
 def _have_same_content(a: SliceHeader, b: SliceHeader) -> bool:
-    """Whether two files hold the same dataset; the File Meta Information may differ, each copying program writes it."""
+    """Whether two files hold the same dataset; the File Meta Information may differ, as copying programs rewrite it."""
     try:
         first, second = read_bytes(a.path), read_bytes(b.path)
     except CTError:

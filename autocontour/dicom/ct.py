@@ -1,4 +1,4 @@
-"""A CT series into Hounsfield units on its true slices."""
+"""Reading a CT series as Hounsfield units on its true slices."""
 
 from __future__ import annotations
 
@@ -60,23 +60,23 @@ def read_ct(series: Series, job: Job, accepted: frozenset[str] = frozenset()) ->
     job
         For progress and cancel.
     accepted
-        Codes of blocking findings that the user accepts; only those in `checks.ACCEPTABLE` can be. The volume keeps
-        the true position of every slice and carries the findings.
+        Codes of blocking findings that the user accepts; only those in `checks.ACCEPTABLE` can be. The volume contains
+        the true position of every slice and the findings.
 
     Returns
     -------
     CTVolume
-        Slices ascend along the normal given by the orientation; values as stored after rescaling. Padding that reads as
-        tissue is replaced by air, other padding kept; `outside_field` holds where it is.
+        Slices ascend along the normal given by the orientation; values as stored after rescaling. Padding with values
+        of tissue is replaced by air, other padding kept; `outside_field` is its mask.
 
     Raises
     ------
     CTError
-        If a finding blocks the series, a file changed since the scan, or pixels are cut short or cannot be decoded.
+        If a finding blocks the series, a file changed since the scan, or pixels are truncated or cannot be decoded.
     """
     refuse_blocked(series.findings, accepted)
     geometry = series.geometry
-    assert geometry is not None  # the checks blocked everything else
+    assert geometry is not None  # all other cases are blocked by the checks
     header = _read_reference_header(series.slices[0])
     hu, slices = _read_voxels(series, job)
     _refuse_growth(series)
@@ -98,9 +98,9 @@ def read_ct(series: Series, job: Job, accepted: frozenset[str] = frozenset()) ->
 
 
 def with_value_findings(series: Series) -> Series:
-    """Add to a planning CT what a look at the voxels of some slices finds.
+    """Add the findings of the voxels of some slices to a planning CT.
 
-    `read_ct` does the same and needs no such look before. What stops the reading of these slices is a finding too.
+    `read_ct` does the same by itself. Errors in reading these slices are findings too.
     """
     blocks = {finding.code for finding in blocking(series.findings)}
     if series.has_checked_values or not series.is_planning_ct or not blocks <= ACCEPTABLE:
@@ -137,7 +137,7 @@ def _check_values(
 
 
 def _outside_field(planes: Sequence[NDArray[np.int16]], slices: Sequence[SliceRead]) -> NDArray[np.bool_] | None:
-    """Return the padding that the files declare, (1 or slices, rows, columns); without it, what the voxels show."""
+    """Return the declared padding, (1 or slices, rows, columns); without it, the one detected in the voxels."""
     padded = next((one.padding for one in slices if one.padding is not None), None)
     if padded is None:
         return find_outside_field(planes)
@@ -179,7 +179,7 @@ def _check_slices(hu: NDArray[np.int16], slices: Sequence[SliceRead]) -> Iterato
 
 
 def _read_reference_header(first: SliceHeader) -> Dataset:
-    """Read the attributes that a structure set takes over; their raw values stay as they stand in the file."""
+    """Read the attributes that are copied to a structure set, as raw values."""
     check_unchanged(first)
     trial = read_dataset(first.path, specific_tags=_HEADER, stop_before_pixels=True)
     with guarded(where=shown(first.path)):

@@ -1,8 +1,8 @@
-"""A fast walk over the top level of a DICOM file's data elements (PS3.5 section 7.1).
+"""Fast parser of the top level of a DICOM file's data elements (PS3.5 section 7.1).
 
-Scanning thousands of files needs some thirty attributes of each and the place of its Pixel Data, nothing that is
-nested. The walk reads only the head of a file, never recurses and never trusts a length; what it does not know it
-leaves to the full reader.
+Scanning thousands of files needs about thirty attributes of each and the position of its Pixel Data, and no nested
+ones. The parser only reads the start of a file, does not recurse and checks every length; unusual files are left to the
+full reader.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ PIXEL_DATA = 0x7FE00010
 MODALITY_LUT = 0x00283000
 UNDEFINED = 0xFFFFFFFF
 PRESENT = b"present"
-"""Stands for a sequence's value."""
+"""Placeholder for a sequence's value."""
 MEDIA_SOP_CLASS = 0x00020002
 TRANSFER_SYNTAX = 0x00020010
 DICOMDIR = b"1.2.840.10008.1.3.10"
@@ -45,11 +45,11 @@ _LENGTH = struct.Struct("<I").unpack_from
 
 
 class UnusualEncodingError(Exception):
-    """The walk met something that only the full reader knows."""
+    """An encoding that only the full reader supports."""
 
 
 class _NeedsMoreError(Exception):
-    """The walk reached the end of what was read of the file."""
+    """The end of the part of the file that was read."""
 
     def __init__(self, end: int) -> None:
         self.end = end
@@ -57,17 +57,17 @@ class _NeedsMoreError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Elements:
-    """Raw values of some attributes of one file, and where its Pixel Data are.
+    """Raw values of some attributes of one file, and the position of its Pixel Data.
 
     Attributes
     ----------
     values
-        Tag → value as it stands in the file; numbers little endian.
+        Tag → raw value; numbers little endian.
     transfer_syntax
         Transfer Syntax UID.
     pixel_offset, pixel_length
-        Position of the Pixel Data's value in the file and its stated length; offset 0 if there is none, or if it can
-        only be had from the full reader.
+        Position of the Pixel Data's value in the file and its stated length; offset 0 if there is none, or if it needs
+        the full reader.
     """
 
     values: dict[int, bytes]
@@ -77,7 +77,7 @@ class Elements:
 
 
 def read_elements(file: BinaryIO, wanted: Collection[int]) -> Elements:
-    """Walk a file in Little Endian up to its Pixel Data.
+    """Parse a file in Little Endian up to its Pixel Data.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def read_elements(file: BinaryIO, wanted: Collection[int]) -> Elements:
     Raises
     ------
     UnusualEncodingError
-        If the full reader must decide.
+        If the full reader is needed.
     """
     data = file.read(_FIRST_READ)
     while True:
@@ -115,7 +115,7 @@ def _walk_file(data: bytes, wanted: Collection[int]) -> Elements:
 
 
 def _read_transfer_syntax(data: bytes, meta: dict[int, bytes]) -> tuple[int, str]:
-    """Return where the dataset starts and its Transfer Syntax UID; a bare dataset shows by its first VR which it is."""
+    """Return the start of the dataset and its Transfer Syntax UID, for a bare dataset from its first VR."""
     if data[128:_PREAMBLE] == b"DICM":
         start, _ = _walk(data, _PREAMBLE, (MEDIA_SOP_CLASS, TRANSFER_SYNTAX), meta, explicit=True, only_meta=True)
         return start, meta.get(TRANSFER_SYNTAX, b"").rstrip(b"\0 ").decode("latin-1")
@@ -127,10 +127,10 @@ def _read_transfer_syntax(data: bytes, meta: dict[int, bytes]) -> tuple[int, str
 def _walk(
     data: bytes, position: int, wanted: Collection[int], values: dict[int, bytes], *, explicit: bool, only_meta: bool
 ) -> tuple[int, int]:
-    """Collect `wanted` into `values`; return where the walk ended and the length stated there.
+    """Collect `wanted` in `values`; return the end position and the length stated there.
 
-    Inside a sequence of undefined length `depth` counts the delimiters still to come; its items of undefined length
-    are simply walked through.
+    Inside a sequence of undefined length `depth` is the number of open delimiters; its items of undefined length are
+    traversed.
     """
     end, depth = len(data), 0
     while True:

@@ -1,4 +1,4 @@
-"""Whether the image has the size of a person."""
+"""Check of the image's size against that of a patient."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SQUARE = 2.0
 
 
 def check_extent(slices: Sequence[SliceHeader], positions_mm: Floats) -> Iterator[Finding]:
-    """Compare the image's size with a person's, and with what else the header holds about it.
+    """Compare the image's size with that of a patient, and with other attributes of the header.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Where in the image the scanner measured nothing: padding, and what lies outside the reconstruction circle."""
+"""The part of the image without measured values: padding, and the region outside the reconstruction circle."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ _TOUCHED = 0.03
 
 
 def find_outside_field(planes: Sequence[NDArray[np.int16]]) -> Mask | None:
-    """Find the part of the image that no slice measured.
+    """Find the part of the image without measured values in all slices.
 
-    A value below that of any air, the same in every slice and up to a corner, is padding. The value of air may stand
-    for both: it is taken as outside only where what differs from it fills a disc or a rectangle, or where tissue ends
-    on the circle inscribed in the image.
+    A value below that of air, constant over all slices and up to a corner, is padding. The value of air is ambiguous:
+    it counts as outside only if the other voxels fill a disc or a rectangle, or if tissue ends on the circle inscribed
+    in the image.
 
     Parameters
     ----------
     planes
-        Slices of a volume, (rows, columns) each; a few of them are looked at.
+        Slices of a volume, (rows, columns) each; a few of them are used.
 
     Returns
     -------
     (1, rows, columns) bool or None
-        True outside the field of view; None where the field is the whole image.
+        True outside the field of view; None if the field is the whole image.
     """
     chosen = np.unique(np.linspace(0, len(planes) - 1, _SAMPLED).round().astype(int))
     sample = [planes[index] for index in chosen]
@@ -55,7 +55,7 @@ def find_outside_field(planes: Sequence[NDArray[np.int16]]) -> Mask | None:
 
 
 def _shape_of_field(measured: Mask, sample: Sequence[NDArray[np.int16]]) -> Mask | None:
-    """Return the rectangle or disc that `measured`, (rows, columns), fills; None if it is the patient's own shape."""
+    """Return the rectangle or disc that `measured`, (rows, columns), fills; None if it is the shape of the patient."""
     box = Box.around(measured[None])
     assert box is not None
     rectangle = np.zeros_like(measured)
@@ -67,7 +67,7 @@ def _shape_of_field(measured: Mask, sample: Sequence[NDArray[np.int16]]) -> Mask
 
 
 def _row_ends(measured: Mask) -> NDArray[np.float64]:
-    """(n, 2) y, x of where the measured part of each row begins and ends inside the image."""
+    """(n, 2) y, x of the ends of the measured part of each row inside the image."""
     rows = np.flatnonzero(measured.any(axis=1))
     first = measured[rows].argmax(axis=1)
     last = measured.shape[1] - 1 - measured[rows, ::-1].argmax(axis=1)
@@ -77,7 +77,7 @@ def _row_ends(measured: Mask) -> NDArray[np.float64]:
 
 
 def _disc_through(points_yx: NDArray[np.float64], shape: tuple[int, ...]) -> Mask | None:
-    """Fit a circle by least squares, twice, the second time without what lies off the first; None if it fits badly."""
+    """Fit a circle by least squares, twice, the second time without outliers; None if the fit is poor."""
     near = np.ones(len(points_yx), bool)
     for _ in range(2):
         if near.sum() < max(_FEWEST_POINTS, len(points_yx) / 2):

@@ -1,4 +1,4 @@
-"""What the program needs to know of every image file before it reads a voxel."""
+"""The header of an image file, read before the voxels."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ ACQUISITION: Final = {
     "Image Comments": 0x00204000,
     "Acquisition Date": 0x00080022,
 }
-"""What all slices of one acquisition and reconstruction have in common, by name."""
+"""Attributes that are equal in all slices of one acquisition and reconstruction, by name."""
 TIMES: Final = {"Acquisition Time": 0x00080032, "Acquisition DateTime": 0x0008002A, "Series Time": 0x00080031}
 NOT_DICOM = "AC-CT-003"
 ABORTED = "AC-CT-008"
@@ -102,14 +102,14 @@ _WANTED: Final = frozenset((*_TAGS.values(), *ACQUISITION.values(), *TIMES.value
 
 @dataclass(frozen=True, slots=True)
 class SliceHeader:
-    """One image file's header, values checked for form only; None where absent or no number.
+    """One image file's header, values checked for form only; None if absent or not a number.
 
     Attributes
     ----------
     path, size, modified_ns
         The file as it was when it was scanned.
     patient
-        Patient ID and name as raw bytes, to tell patients apart; never shown.
+        Patient ID and name as raw bytes, to distinguish patients; never shown.
     character_set, description
         Specific Character Set and Series Description as raw bytes.
     position_lps_mm, orientation
@@ -119,7 +119,7 @@ class SliceHeader:
     acquisition, times
         Raw values of the attributes in `ACQUISITION` and `TIMES`, in their order.
     slice_location_mm, slice_thickness_mm, reconstruction_diameter_mm
-        As they stand; nothing is placed by them.
+        As in the file; not used for positions.
     high_bit, pixel_representation
         -1 where absent.
     padding, padding_limit
@@ -127,8 +127,8 @@ class SliceHeader:
     has_rescale
         Whether there is a Rescale Slope or Intercept, valid or not.
     pixel_offset, pixel_length
-        Where the Pixel Data's value starts in the file and its stated length; offset 0 means the full reader has to
-        find it.
+        Position of the Pixel Data's value in the file and its stated length; offset 0 means that the full reader is
+        needed.
     """
 
     path: Path
@@ -184,7 +184,7 @@ def read_header(path: Path) -> SliceHeader:
     Raises
     ------
     CTError
-        If the file cannot be opened, is no DICOM file, or is damaged.
+        If the file cannot be opened, is not a DICOM file, or is damaged.
     """
     try:
         with path.open("rb", buffering=0) as file:
@@ -207,7 +207,7 @@ def read_header(path: Path) -> SliceHeader:
 
 
 def _is_aborted(path: Path, head: bytes) -> bool:
-    """Whether a file that is not DICOM looks as an aborted transfer leaves one: empty, zeroed or cut short."""
+    """Whether a file that is not DICOM may be from an aborted transfer: empty, zeroed or truncated."""
     if path.name.startswith("."):
         return False
     if head:
@@ -289,7 +289,7 @@ def _numbers(raw: dict[int, bytes], name: str, count: int) -> tuple[float, ...] 
 
 @lru_cache(maxsize=1 << 12)
 def _parsed(value: bytes, count: int) -> tuple[float, ...] | None:
-    if not value or b"_" in value:  # Python takes 1_5 for fifteen, DICOM does not
+    if not value or b"_" in value:  # Python reads 1_5 as 15, which is invalid in DICOM
         return None
     try:
         numbers = tuple(map(float, value.strip(b" \0").split(b"\\")))
@@ -315,7 +315,7 @@ def _stored(raw: dict[int, bytes], name: str, representation: int) -> int | None
 
 
 def _read_elements_fully(path: Path) -> Elements:
-    """Have the same values through the full reader, for big endian, deflated and irregular files."""
+    """Read the same values with the full reader, for big endian, deflated and irregular files."""
     dataset = read_dataset(path, specific_tags=sorted(_WANTED), stop_before_pixels=True)
     with guarded(where=shown(path)):
         syntax = str(getattr(dataset, "file_meta", Dataset()).get("TransferSyntaxUID", ""))

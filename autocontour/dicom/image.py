@@ -35,7 +35,7 @@ _INT16 = np.iinfo(np.int16)
 def read_image(path: Path, accepted: frozenset[str] = frozenset()) -> CTVolume:
     """Read a CT in Hounsfield units from NIfTI or NRRD.
 
-    SimpleITK turns NIfTI's RAS into LPS; array and geometry follow the file's own axes (the last one reversed
+    SimpleITK converts NIfTI's RAS to LPS; array and geometry follow the file's own axes (the last one reversed
     if they are left-handed).
 
     Parameters
@@ -65,7 +65,7 @@ def read_image(path: Path, accepted: frozenset[str] = frozenset()) -> CTVolume:
     direction = np.array(image.GetDirection()).reshape(3, 3)
     values = SimpleITK.GetArrayViewFromImage(image)
     origin = np.array(image.GetOrigin())
-    if np.linalg.det(direction) < 0:  # left-handed: take the slices from the other end
+    if np.linalg.det(direction) < 0:  # left-handed: reverse the order of slices
         origin, values = origin + (slices - 1) * z * direction[:, 2], values[::-1]
         direction = direction * [1, 1, -1]
     geometry = VolumeGeometry.regular((slices, rows, columns), (z, y, x), origin, direction)
@@ -86,15 +86,15 @@ def write_masks(masks: Iterable[tuple[Path, NDArray[np.bool_]]], source: Path) -
     Parameters
     ----------
     masks
-        Path, ending in ``.nii.gz``, and (slices, rows, columns) on the geometry that `read_image` gave. Taken one by
-        one; the files get their names once all are written and read back.
+        Path, ending in ``.nii.gz``, and (slices, rows, columns) on the geometry of `read_image`. Processed one by one;
+        the files are renamed after all are written and read back.
     source
         The file that was read.
 
     Raises
     ------
     OutputError
-        ``AC-OUT-001`` if one cannot be written, ``AC-OUT-005`` if one does not hold what it should.
+        ``AC-OUT-001`` if one cannot be written, ``AC-OUT-005`` if one fails verification.
     """
     import SimpleITK
 
@@ -112,7 +112,7 @@ def write_masks(masks: Iterable[tuple[Path, NDArray[np.bool_]]], source: Path) -
 
 
 def _encode(image: Any, path: Path) -> bytes:  # noqa: ANN401  (SimpleITK has no types)
-    """Return a compressed NIfTI file of an image; the library reports no full disk, so what it wrote is read back."""
+    """Return a compressed NIfTI file of an image; its output is read back, as full disks are not reported."""
     import SimpleITK
 
     try:
@@ -121,7 +121,7 @@ def _encode(image: Any, path: Path) -> bytes:  # noqa: ANN401  (SimpleITK has no
             SimpleITK.WriteImage(image, str(draft))
             written: Any = SimpleITK.ReadImage(str(draft))
             data = draft.read_bytes()
-        gzip.decompress(data)  # the library also reads a file whose last bytes are missing
+        gzip.decompress(data)  # the library does not report missing bytes at the end
     except (RuntimeError, EOFError, gzip.BadGzipFile, zlib.error) as fault:
         raise OutputError("AC-OUT-005", file=shown_path(path)) from fault
     except OSError as fault:

@@ -1,4 +1,4 @@
-"""One compressed frame of the JPEG family: its sanity, and its pixels through SimpleITK."""
+"""One compressed frame of the JPEG family: checks, and decoding with SimpleITK."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _START_OF_FRAME_LS = 0xF7
 def decode_frame(frame: bytes, header: SliceHeader) -> NDArray[Any]:
     """Return the stored values, (rows, columns), of a JPEG, JPEG-LS or JPEG 2000 stream.
 
-    SimpleITK's own GDCM reports damaged streams, where the one pydicom would use ends the process; a damaged file
-    around the stream keeps GDCM busy for many seconds, so it gets the stream in a file of our own.
+    SimpleITK's GDCM reports damaged streams, which end the process in the GDCM used by pydicom; as GDCM may need many
+    seconds for a damaged file, it reads the stream from a temporary file.
 
     Raises
     ------
     ValueError, RuntimeError
-        If the stream is damaged or of another size than the header says.
+        If the stream is damaged or its size differs from the header.
     """
     import SimpleITK
 
@@ -44,7 +44,7 @@ def decode_frame(frame: bytes, header: SliceHeader) -> NDArray[Any]:
 
 
 def is_whole(frame: bytes) -> bool:
-    """Whether the stream has its end marker: decoders fill in what is missing without a word."""
+    """Whether the stream has its end marker: decoders fill in missing pixels without an error."""
     return frame.rstrip(b"\0").endswith(_END)
 
 
@@ -63,7 +63,7 @@ def read_size(frame: bytes) -> tuple[int, int]:
 
 
 def _build_file(frame: bytes, header: SliceHeader) -> Dataset:
-    """Build an image that holds the frame and nothing else."""
+    """Build an image that contains only the frame."""
     dataset = Dataset()
     dataset.SOPClassUID, dataset.SOPInstanceUID = header.sop_class_uid, header.sop_instance_uid
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"

@@ -1,4 +1,4 @@
-"""Modality LUTs (PS3.3 C.11.1): stored values into Hounsfield units by a table."""
+"""Modality LUTs (PS3.3 C.11.1): conversion of stored values to Hounsfield units by a table."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class ModalityLUT:
 
 
 def check_luts(slices: Sequence[SliceHeader], with_lut: Sequence[SliceHeader]) -> Iterator[Finding]:
-    """Refuse tables that cannot be applied, that only some slices have, or that stand beside a rescale."""
+    """Reject tables that cannot be applied, that only some slices have, or that are used together with a rescale."""
     without = [s for s in slices if not s.has_modality_lut]
     unusable = without + [s for s in with_lut if s.has_rescale or not _is_usable(s)]
     if unusable:

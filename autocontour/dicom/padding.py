@@ -24,16 +24,16 @@ def find_padding(raw: NDArray[Any], stored: NDArray[Any], header: SliceHeader) -
     Parameters
     ----------
     raw
-        (rows, columns), as they stand in the file, with the bits around those stored.
+        (rows, columns), raw, with all allocated bits.
     stored
-        The values within them.
+        The values of the stored bits.
     header
         Of one slice.
 
     Returns
     -------
     (rows, columns) bool or None
-        None if there is no padding, or if it has the value of air, from which it cannot be told apart.
+        None if there is no padding, or if it has the value of air, from which it cannot be distinguished.
     """
     span = _span(header)
     if span is None or _COLDEST_AIR_HU <= padding_hu(header) <= _GAS_HU:
@@ -49,7 +49,7 @@ def find_padding(raw: NDArray[Any], stored: NDArray[Any], header: SliceHeader) -
 
 
 def padding_hu(header: SliceHeader) -> float:
-    """Hounsfield units that the padding has by the rescale; of a range, the end nearest to tissue."""
+    """Hounsfield units of the padding after the rescale; of a range, the end nearest to tissue."""
     slope, intercept = header.rescale_slope or 1.0, header.rescale_intercept or 0.0
     return max((value * slope + intercept for value in _span(header) or ()), default=float(AIR_HU))
 
@@ -60,7 +60,7 @@ def is_like_tissue(header: SliceHeader) -> bool:
 
 
 def is_replaced(header: SliceHeader) -> bool:
-    """Whether the padding is replaced by air; what is below the value of air reads as air already."""
+    """Whether the padding is replaced by air; values below that of air already count as air."""
     return padding_hu(header) > _GAS_HU
 
 

@@ -1,4 +1,4 @@
-"""Stored pixel values of one CT slice into Hounsfield units."""
+"""Conversion of the stored pixel values of a CT slice to Hounsfield units."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _NATIVE = (IMPLICIT_LITTLE, EXPLICIT_LITTLE)
 
 
 class SliceRead(NamedTuple):
-    """What is known of a slice once its pixels are read.
+    """Properties of a slice after reading its pixels.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class SliceRead(NamedTuple):
     is_uniform
         Whether all voxels have one value.
     padding
-        (rows, columns), what the file declares as padding and air cannot be; None without it.
+        (rows, columns), declared padding with values other than air; None without it.
     """
 
     was_clipped: bool
@@ -51,7 +51,7 @@ def read_slice(header: SliceHeader, hu: NDArray[np.int16]) -> SliceRead:
     Raises
     ------
     CTError
-        If the file changed since the scan, is cut short, or cannot be decoded.
+        If the file changed since the scan, is truncated, or cannot be decoded.
     """
     if _is_plain(header):
         _read_plain(header, hu)
@@ -78,18 +78,18 @@ def read_slice(header: SliceHeader, hu: NDArray[np.int16]) -> SliceRead:
 
 
 def _is_plain(header: SliceHeader) -> bool:
-    """Whether the voxels stand in the file as 16-bit numbers, little endian."""
+    """Whether the voxels are 16-bit numbers, little endian, in the file."""
     return header.transfer_syntax in _NATIVE and header.pixel_offset > 0 and header.bits_allocated == 16
 
 
 def _read_plain(header: SliceHeader, hu: NDArray[np.int16]) -> None:
-    """Read the Pixel Data straight into place."""
+    """Read the Pixel Data directly into the array."""
     try:
         with header.path.open("rb", buffering=0) as file:
             check_unchanged(header, os.fstat(file.fileno()))
             file.seek(header.pixel_offset)
             missing = hu.data.cast("B")
-            while missing and (count := file.readinto(missing)):  # a network may give less than asked for
+            while missing and (count := file.readinto(missing)):  # a network drive may return less than requested
                 missing = missing[count:]
     except OSError as fault:
         raise unreadable(header.path, fault) from fault
@@ -102,14 +102,14 @@ def _stored(raw: NDArray[Any], header: SliceHeader, out: NDArray[Any] | None = N
     size = 8 * raw.dtype.itemsize
     above, spare = size - 1 - header.high_bit, size - header.bits_stored
     if header.transfer_syntax not in elements.NATIVE or not spare:
-        return raw  # decoders give the value itself
+        return raw  # decoders return the value itself
     shifted: NDArray[Any] = np.left_shift(raw, above, out=out)
     values: NDArray[Any] = np.right_shift(shifted, spare, out=out)
     return values
 
 
 def check_unchanged(header: SliceHeader, status: os.stat_result | None = None) -> None:
-    """Raise a `CTError` if the file (or the open one of this `status`) is no longer what was scanned."""
+    """Raise a `CTError` if the file (or the open one of this `status`) has changed since the scan."""
     try:
         status = status or header.path.stat()
     except OSError as fault:
@@ -149,7 +149,7 @@ def _rescale(stored: NDArray[Any], header: SliceHeader, hu: NDArray[np.int16]) -
     ends = float(least) * slope + intercept, float(most) * slope + intercept
     fits = _INT16.min <= min(ends) and max(ends) <= _INT16.max
     if fits and slope == 1 and intercept.is_integer() and stored.dtype.itemsize == 2:
-        # Sixteen-bit sums that wrap around come out right when the result fits.
+        # 16-bit sums that wrap around are correct if the result is in range.
         wrapped = np.int16((int(intercept) + (1 << 15)) % (1 << 16) - (1 << 15))
         np.add(stored.view(np.int16), wrapped, out=hu)
         return SliceRead(was_clipped=False, is_uniform=bool(least == most))

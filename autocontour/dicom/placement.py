@@ -1,4 +1,4 @@
-"""Where slices lie, from Image Orientation and Image Position (Patient) alone (PS3.3 C.7.6.2.1.1)."""
+"""Positions of slices, from Image Orientation and Image Position (Patient) only (PS3.3 C.7.6.2.1.1)."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _UNIT_TOLERANCE = 1e-2
 
 @lru_cache(maxsize=64)
 def direction_of(orientation: tuple[float, ...] | None) -> Floats | None:
-    """Turn the six cosines into a right-handed direction matrix.
+    """Convert the six cosines to a right-handed direction matrix.
 
     Returns
     -------
     (3, 3) float64, read-only, or None
         Columns are the unit vectors along the rows, down the columns, and along the slice normal; None if the cosines
-        are no two perpendicular unit vectors.
+        are not two perpendicular unit vectors.
     """
     if orientation is None or len(orientation) != 6:
         return None
@@ -42,7 +42,7 @@ def normal_positions(origins_lps_mm: Floats, direction: Floats) -> Floats:
 
 
 def stray_from_normal_mm(origins_lps_mm: Floats, direction: Floats) -> Floats:
-    """(slices, 2) how far each slice lies, in its own plane, from the normal through the first."""
+    """(slices, 2) in-plane distance of each slice from the normal through the first."""
     stray: Floats = (origins_lps_mm - origins_lps_mm[0]) @ direction[:, :2]
     return stray
 

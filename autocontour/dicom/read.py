@@ -1,4 +1,4 @@
-"""The one guarded way to read a DICOM file: damaged data raises our errors and nothing else."""
+"""Guarded reading of DICOM files: damaged data only raise errors of the program."""
 
 from __future__ import annotations
 
@@ -21,22 +21,21 @@ UNREADABLE = "AC-CT-007"
 INFLATED_LIMIT = 1 << 26
 _PREAMBLE = 128
 
-# Values that bend the standard are common and are carried as they are; judging them is the checks' task.
+# Values that violate the standard are common and are kept unchanged; they are handled by the checks.
 config.settings.reading_validation_mode = config.IGNORE
 warnings.filterwarnings("ignore", module=r"pydicom\.")
 
 
 @contextmanager
 def guarded(error: type[AutoContourError] = CTError, code: str = DAMAGED, where: str = "") -> Iterator[None]:
-    """Turn whatever pydicom raises on damaged data into one of our errors.
+    """Convert all exceptions of pydicom on damaged data to an error of the program.
 
-    Values are converted when first used, so code that takes values out of a foreign dataset runs under this guard
-    as well.
+    Values are converted when first used, so code that uses values of an external dataset runs under this guard as well.
 
     Parameters
     ----------
     error, code
-        What to raise instead, and its code, whose sentence may use ``count``, ``files``, ``file`` and ``kind``.
+        The error to raise, and its code, whose sentence may use ``count``, ``files``, ``file`` and ``kind``.
     where
         The file's name, for the message.
     """
@@ -44,7 +43,7 @@ def guarded(error: type[AutoContourError] = CTError, code: str = DAMAGED, where:
         yield
     except AutoContourError:
         raise
-    except Exception as fault:  # pydicom raises over ten types, RecursionError and MemoryError too
+    except Exception as fault:  # pydicom raises over ten types, including RecursionError and MemoryError
         kind = type(fault).__name__
         raise error(code, count=1, files=f"{where} ({kind})".lstrip(), file=where, kind=kind) from fault
 
@@ -64,7 +63,7 @@ def read_dataset(
     source
         Path, or the file's bytes.
     error, code
-        What to raise if the file is damaged, and its code.
+        The error to raise if the file is damaged, and its code.
     specific_tags
         Read only these attributes.
     stop_before_pixels
@@ -73,7 +72,7 @@ def read_dataset(
     Raises
     ------
     AutoContourError
-        Of the type asked for; never anything else, whatever the file holds.
+        Of the given type, for any content of the file.
     """
     where = shown(source) if isinstance(source, Path) else ""
     data = read_bytes(source, error) if isinstance(source, Path) else source
@@ -88,7 +87,7 @@ def read_dataset(
 
 
 def read_bytes(path: Path, error: type[AutoContourError] = CTError, code: str = UNREADABLE) -> bytes:
-    """Read a whole file; an `AutoContourError` of the type asked for if it cannot be opened."""
+    """Read a whole file; an `AutoContourError` of the given type if it cannot be opened."""
     try:
         return read_file(path)
     except (OSError, MemoryError) as fault:
@@ -98,7 +97,7 @@ def read_bytes(path: Path, error: type[AutoContourError] = CTError, code: str = 
 def unreadable(
     path: Path, fault: BaseException, error: type[AutoContourError] = CTError, code: str = UNREADABLE
 ) -> AutoContourError:
-    """Return the error for a file that the system does not let us read."""
+    """Return the error for a file that cannot be read."""
     reason = getattr(fault, "strerror", None) or type(fault).__name__
     return error(code, count=1, files=f"{shown(path)} ({reason})")
 
@@ -111,14 +110,14 @@ def starts_like_dicom(data: bytes) -> bool:
 
 
 def dataset_start(data: bytes) -> int:
-    """Where the dataset starts, behind the File Meta Information (PS3.10 section 7.1); 0 without preamble."""
+    """Start of the dataset, after the File Meta Information (PS3.10 section 7.1); 0 without preamble."""
     if data[_PREAMBLE : _PREAMBLE + 4] != b"DICM":
         return 0
     return _PREAMBLE + 16 + int.from_bytes(data[_PREAMBLE + 12 : _PREAMBLE + 16], "little")
 
 
 def _check_inflated_size(data: bytes) -> None:
-    """Refuse a deflated dataset that swells beyond reason, before anything holds it in memory."""
+    """Reject a deflated dataset with an implausible size, before it is expanded in memory."""
     marker = DeflatedExplicitVRLittleEndian.encode()
     if marker not in data[:2048]:
         return

@@ -1,4 +1,4 @@
-"""A folder of DICOM files into series."""
+"""Sorting a folder of DICOM files into series."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Series:
     folder
         The folder that was scanned.
     findings
-        What the checks noticed about the series and the files around it.
+        Findings about the series and other files.
     known
         Every file in the folder that was read as DICOM.
     has_checked_values
@@ -81,17 +81,17 @@ class Series:
 
     @property
     def study_date(self) -> str:
-        """Study Date as it stands, empty if absent."""
+        """Study Date as in the file, empty if absent."""
         return self.slices[0].study_date
 
     @property
     def patient_id(self) -> str:
-        """Patient ID, for those who ask to see it; never logged."""
+        """Patient ID, shown only on request; never logged."""
         return _decode(self.slices[0].patient[0], self.slices[0].character_set)
 
     @property
     def patient_name(self) -> str:
-        """Patient's Name, for those who ask to see it; never logged."""
+        """Patient's Name, shown only on request; never logged."""
         return _decode(self.slices[0].patient[1], self.slices[0].character_set)
 
     @property
@@ -116,13 +116,13 @@ class Series:
 
     @property
     def is_planning_ct(self) -> bool:
-        """Whether the series may be meant as a planning CT: CT images that are not all localizers."""
+        """Whether the series may be a planning CT: CT images that are not all localizers."""
         kinds = (CT_IMAGE, *ENHANCED_CT)
         return any(s.modality == "CT" and s.sop_class_uid in kinds and not is_localizer(s) for s in self.slices)
 
     @property
     def is_sound(self) -> bool:
-        """Whether nothing blocks its reading."""
+        """Whether it has no blocking finding."""
         return not blocking(self.findings)
 
     @cached_property
@@ -155,7 +155,7 @@ def scan_folder(folder: Path, job: Job) -> list[Series]:
     Raises
     ------
     CTError
-        If there is no such folder, or nothing in it is a DICOM image or object.
+        If there is no such folder, or it contains no DICOM image or object.
     """
     if not folder.is_dir():
         raise CTError(NO_FOLDER, folder=shown(folder))
@@ -177,12 +177,12 @@ def scan_folder(folder: Path, job: Job) -> list[Series]:
 
 
 def planning_cts(found: Sequence[Series]) -> list[Series]:
-    """Those of the series that may be meant as planning CTs."""
+    """Return the series that may be planning CTs."""
     return [series for series in found if series.is_planning_ct]
 
 
 def find_late_files(series: Series) -> list[Path]:
-    """Return files of the series that came into the folders of its slices after the scan."""
+    """Return files of the series that were added to the folders of its slices after the scan."""
     folders = {file.parent for file in series.files}
     late = [path for folder in folders for path in folder.iterdir() if path not in series.known]
     headers = [header for header in map(_try_header, late) if isinstance(header, SliceHeader)]
@@ -222,7 +222,7 @@ def _read_headers(files: Sequence[Path], folder: Path, job: Job) -> tuple[list[S
 
 
 def _try_header(path: Path) -> SliceHeader | str:
-    """Return the header, or the code of what is wrong with the file."""
+    """Return the header, or the code of the file's error."""
     try:
         return read_header(path) if path.is_file() else NOT_DICOM
     except CTError as error:
@@ -270,7 +270,7 @@ def _in_spatial_order(slices: Sequence[SliceHeader]) -> tuple[SliceHeader, ...]:
 
 
 def _decode(value: bytes, character_set: bytes) -> str:
-    """Turn raw text into words for the user."""
+    """Decode raw text for display."""
     try:
         with guarded():
             encodings = convert_encodings([name.strip() for name in character_set.decode("latin-1").split("\\")])

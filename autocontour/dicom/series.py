@@ -1,4 +1,4 @@
-"""Any volume of Hounsfield units to a valid DICOM CT series (CT Image IOD, PS3.3 A.3)."""
+"""Writing a volume of Hounsfield units as a valid DICOM CT series (CT Image IOD, PS3.3 A.3)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from autocontour.patient.volume import CTVolume, SeriesReference
 
 @dataclass(frozen=True, slots=True)
 class SeriesDescription:
-    """What the files say of a patient who does not exist.
+    """Attributes of a synthetic patient.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ def write_ct_series(
     description: SeriesDescription | None = None,
     job: Job | None = None,
 ) -> CTVolume:
-    """Write one DICOM file per slice into a new folder, which appears only when it is whole.
+    """Write one DICOM file per slice into a new folder, which appears only when it is complete.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def write_ct_series(
     Raises
     ------
     OutputError
-        AC-OUT-002 if the folder holds something, AC-OUT-001 if it cannot be written.
+        AC-OUT-002 if the folder is not empty, AC-OUT-001 if it cannot be written.
     """
     description, job = description or SeriesDescription(), job or Job()
     check_new_folder(folder)
@@ -100,7 +100,7 @@ def write_ct_series(
 
 
 def check_new_folder(folder: Path) -> None:
-    """Refuse a folder that holds something.
+    """Refuse a folder that is not empty.
 
     Raises
     ------

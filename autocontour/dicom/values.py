@@ -1,7 +1,7 @@
-"""Whether voxels can be Hounsfield units: air near -1000, tissue near 0, and nothing much elsewhere.
+"""Check of Hounsfield units: air near -1000, tissue near 0, and few other values.
 
-A histogram of a few slices decides. Its peaks are sought with a window that is as wide as the peaks of air, fat and
-muscle, so that lungs, bone and contrast medium, which spread over hundreds of units, make none.
+The check uses a histogram of a few slices. Its peaks are detected with a window as wide as the peaks of air, fat and
+muscle, so that lungs, bone and contrast medium, which spread over hundreds of units, do not form peaks.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ ALTERNATING = "AC-CT-059"
 CUT_SLICES = "AC-CT-070"
 
 AIR_HU = (-1040, -955)
-"""Where the peak of air lies in a sound CT; scanners clip it at -1024 or -1000."""
+"""Range of the peak of air in a valid CT; scanners clip it at -1024 or -1000."""
 DOUBTFUL_AIR_HU = (-1100, -880)
-"""Where it lies in cone-beam CT."""
+"""Its range in cone-beam CT."""
 LUNG_HU = (-900, -740)
-"""Where a lung of one density, as in phantoms, has its peak; a real one spreads over hundreds of units."""
+"""Range of the peak of a homogeneous lung, as in phantoms; a real one spreads over hundreds of units."""
 TISSUE_HU = (-150, 130)
-"""Where the most frequent tissue lies: fat, marrow, brain, muscle, with contrast medium liver."""
+"""Range of the most frequent tissue: fat, marrow, brain, muscle, with contrast medium liver."""
 DOUBTFUL_TISSUE_HU = (-200, 170)
 
 _GAS_HU = -300
@@ -65,7 +65,7 @@ Plane = NDArray[np.int16]
 
 
 def sample_slices(count: int) -> list[int]:
-    """Return the indices of the slices to look at: groups of neighbours, evenly spread."""
+    """Return the indices of the slices to check: groups of neighbours, evenly distributed."""
     if count <= _GROUPS * _GROUP:
         return list(range(count))
     starts = np.linspace(0, count - _GROUP, _GROUPS).round().astype(int)
@@ -82,7 +82,7 @@ def check_values(
     indices, planes
         Which slices, and their voxels (rows, columns).
     outside
-        (1 or planes, rows, columns), what is outside the field of view.
+        (1 or planes, rows, columns), True outside the field of view.
     is_rescaled
         False if the values are taken as stored because the files have no rescale.
     """
@@ -124,13 +124,13 @@ def _background(sample: Plane) -> int | None:
 
 
 def _edge_share(sample: Plane) -> Floats:
-    """(12288,) share of the voxels at the image's edge at each unit from -4096."""
+    """(12288,) fraction of the voxels at the image's edge at each unit from -4096."""
     edge = np.concatenate([sample[:, [0, -1]].ravel(), sample[:, :, [0, -1]].ravel()])
     return _count(edge) / edge.size
 
 
 def _count(values: Plane) -> NDArray[np.int64]:
-    """Count the voxels at each unit from -4096 to 8191; what lies beyond counts as the last."""
+    """Count the voxels at each unit from -4096 to 8191; values beyond are clipped."""
     counts: NDArray[np.int64] = np.bincount(
         np.clip(values.ravel(), -_OFFSET, _TOP_HU - 1) + np.int16(_OFFSET), minlength=_SIZE
     )
@@ -138,26 +138,26 @@ def _count(values: Plane) -> NDArray[np.int64]:
 
 
 def _judge(exact: Floats, background: int | None, edge: Floats) -> str:
-    """Return the code of what is wrong with a histogram of single Hounsfield units, empty if nothing is.
+    """Return the code of the problem of a histogram of single Hounsfield units, empty if there is none.
 
     Parameters
     ----------
     exact
-        (12288,) share of the voxels at each unit from -4096.
+        (12288,) fraction of the voxels at each unit from -4096.
     background
         The value of all corners.
     edge
-        (12288,) the same of the voxels at the image's edge; ones where that is outside the field of view.
+        (12288,) the same of the voxels at the image's edge; ones if that is outside the field of view.
     """
     if background is not None and background > DOUBTFUL_AIR_HU[1] and exact[background + _OFFSET] >= _FILL_SHARE:
-        return NOT_HU_VALUES  # what lies round the patient is not air
+        return NOT_HU_VALUES  # the surroundings of the patient are not air
     inner = exact.copy()
     if background is not None:
-        inner[background + _OFFSET] = 0  # air that was cut out, or cut off at one value
+        inner[background + _OFFSET] = 0  # air that was removed, or clipped at one value
     tissue_verdict = _judge_tissue(inner, exact)
     gas_verdict = _judge_gas(inner, background, edge)
     if gas_verdict == UNCHECKED_SCALE and exact[_OFFSET + _GAS_HU :].max() >= _FLAT_SHARE:
-        return NOT_HU_VALUES  # air was cut off at a value of tissue
+        return NOT_HU_VALUES  # air was clipped at a value of tissue
     if NOT_HU_VALUES in (tissue_verdict, gas_verdict):
         return NOT_HU_VALUES
     if tissue_verdict:
@@ -166,7 +166,7 @@ def _judge(exact: Floats, background: int | None, edge: Floats) -> str:
 
 
 def _judge_tissue(inner: Floats, exact: Floats) -> str:
-    """Judge what is denser than gas."""
+    """Check the values denser than gas."""
     windows = _windows(inner)
     tissue = inner[_OFFSET + _GAS_HU :].sum()
     if exact[_OFFSET + _DENSE_HU :].sum() > _MOST_DENSE:
@@ -183,7 +183,7 @@ def _judge_tissue(inner: Floats, exact: Floats) -> str:
 
 
 def _judge_gas(inner: Floats, background: int | None, edge: Floats) -> str:
-    """Judge air, and the gas in the patient where the air round it was cut off at one value."""
+    """Check air, and the gas in the patient where the surrounding air was clipped at one value."""
     gas = float(inner[: _OFFSET + _GAS_HU].sum())
     if gas < _LEAST_GAS * inner.sum():
         is_air = background is not None and AIR_HU[0] <= background <= AIR_HU[1]
@@ -192,7 +192,7 @@ def _judge_gas(inner: Floats, background: int | None, edge: Floats) -> str:
     padding = 1 + int(cold.argmax())
     if cold.sum() - inner[padding] >= _MOST_COLD * gas:
         return NOT_HU_VALUES
-    inner[padding] = 0  # one value alone
+    inner[padding] = 0  # a single value
     peak, share = _highest(_windows(inner), -_OFFSET, _GAS_HU)
     peak = _centre(inner, peak)
     if AIR_HU[0] <= peak <= AIR_HU[1]:
@@ -205,7 +205,7 @@ def _judge_gas(inner: Floats, background: int | None, edge: Floats) -> str:
     if is_lung and air >= _LEAST_AIR:
         return ""  # with air in the airways
     if is_narrow and peak > LUNG_HU[1] and _share(edge, peak - _HALF_PEAK_HU, peak + _HALF_PEAK_HU) >= _EDGE_SHARE:
-        return NOT_HU_VALUES  # air round the patient, at another value
+        return NOT_HU_VALUES  # air around the patient, at another value
     return DOUBTFUL_VALUES
 
 
@@ -222,7 +222,7 @@ def _centre(exact: Floats, peak_hu: int) -> int:
 
 
 def _windows(exact: Floats) -> Floats:
-    """Share of the voxels in a window of `_PEAK_BINS` bins of `_BIN_HU` about each bin."""
+    """Fraction of the voxels in a window of `_PEAK_BINS` bins of `_BIN_HU` about each bin."""
     whole = len(exact) // _BIN_HU * _BIN_HU
     bins = exact[:whole].reshape(-1, _BIN_HU).sum(axis=1)
     windows: Floats = np.convolve(bins, np.ones(_PEAK_BINS), "same")
@@ -230,14 +230,14 @@ def _windows(exact: Floats) -> Floats:
 
 
 def _highest(windows: Floats, low_hu: int, high_hu: int) -> tuple[int, float]:
-    """Return the unit in the middle of the fullest window whose middle lies in a range, and its share."""
+    """Return the unit in the middle of the fullest window whose middle is in a range, and its fraction."""
     low, high = ((hu + _OFFSET) // _BIN_HU for hu in (low_hu, high_hu))
     at = low + int(windows[low:high].argmax())
     return at * _BIN_HU + _BIN_HU // 2 - _OFFSET, float(windows[at])
 
 
 def _rise(windows: Floats, peak_hu: int) -> float:
-    """How much fuller a window is than the emptiest on either side of it, of which the fuller counts."""
+    """Height of a window's content over the higher of the two minima on either side."""
     at = (peak_hu + _OFFSET) // _BIN_HU
     below = windows[max(at - 4 * _PEAK_BINS, 0) : max(at - _PEAK_BINS, 1)].min()
     above = windows[at + _PEAK_BINS : at + 4 * _PEAK_BINS].min(initial=0.0)
@@ -245,12 +245,12 @@ def _rise(windows: Floats, peak_hu: int) -> float:
 
 
 def check_last_rows(planes: Sequence[Plane]) -> Iterator[Finding]:
-    """Look for slices that end in far more rows of one value than their neighbours, of a file written in part.
+    """Find slices that end in far more rows of one value than their neighbours, from incompletely written files.
 
     Parameters
     ----------
     planes
-        All slices of a volume, (rows, columns) each; one column in `_LAST_ROWS_STEP` is looked at.
+        All slices of a volume, (rows, columns) each; one column in `_LAST_ROWS_STEP` is used.
     """
     rows = len(planes[0])
     highest = rows - 1 - int(_CUT_ROWS * rows)
@@ -258,13 +258,13 @@ def check_last_rows(planes: Sequence[Plane]) -> Iterator[Finding]:
         return
     uniform = np.array([_uniform_last_rows(plane[:, ::_LAST_ROWS_STEP]) for plane in planes])
     beside = np.maximum(np.append(uniform[1:], uniform[-2]), np.append(uniform[1], uniform[:-1]))
-    cut = np.flatnonzero((uniform - beside > _CUT_ROWS * rows) & (uniform < rows))  # a whole slice is another finding
+    cut = np.flatnonzero((uniform - beside > _CUT_ROWS * rows) & (uniform < rows))  # a whole slice has another finding
     if len(cut):
         yield Finding.of(CUT_SLICES, slices=cut.tolist(), count=len(cut))
 
 
 def _uniform_last_rows(plane: Plane) -> int:
-    """Return how many rows at the end have the value of the last voxel throughout."""
+    """Return the number of rows at the end in which all voxels have the value of the last voxel."""
     same = plane == plane[-1, -1] if (plane[-1] == plane[-1, -1]).all() else None
     if same is None:
         return 0
@@ -273,7 +273,7 @@ def _uniform_last_rows(plane: Plane) -> int:
 
 
 def _check_alternation(indices: Sequence[int], sample: Plane) -> Iterator[Finding]:
-    """Compare each slice with its direct and its second neighbour: in one acquisition the direct one is more alike."""
+    """Compare each slice with its direct and its second neighbour: normally the direct one is more similar."""
     near = far = 0.0
     sample = np.clip(sample[:, ::2, ::2], -1024, 1024).astype(np.int32)
     for k in range(len(indices) - 2):

@@ -1,4 +1,4 @@
-"""Words for messages."""
+"""Phrases of messages."""
 
 from __future__ import annotations
 

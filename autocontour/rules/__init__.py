@@ -1,4 +1,4 @@
-"""Structures drawn on any CT without training, by what tissues look like and where they lie."""
+"""Structures drawn on any CT without training, by intensity, shape and position of tissues."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ from autocontour.rules.rule import RULES, Rule, forget_rule, register_rule
 for _module in (external, lungs, trachea, canal, bone):
     register_rule(_module.RULE)
 NAMES = tuple(RULES)
-"""What the program's own rules draw; `RULES` holds those of other packages too."""
+"""Structures of the program's own rules; `RULES` also contains rules of other packages."""
 
 __all__ = ["NAMES", "RULES", "Anatomy", "Rule", "draw_structures", "forget_rule", "register_rule"]

@@ -16,7 +16,7 @@ LEAST_CC = 15.0
 
 
 def find_aerated(anatomy: Anatomy) -> Mask:
-    """Find pieces of air whose inside holds some tissue, as lung does and bowel gas, sinuses and pharynx do not."""
+    """Find pieces of air with some tissue inside, like lung, unlike bowel gas, sinuses and pharynx."""
     hu, cell_mm = anatomy.grid.hu, anatomy.grid.cell_mm
     labels, sizes = label_pieces(anatomy.find(find_body) & (hu < AIR_HU))
     large = sizes * np.prod(cell_mm) / 1000 >= LEAST_CC
@@ -28,7 +28,7 @@ def find_aerated(anatomy: Anatomy) -> Mask:
 
 
 def find_apex(anatomy: Anatomy) -> int | None:
-    """Return the top slice of what is too thick for airways and too large for sinuses; None where nothing is."""
+    """Return the top slice of air too thick for airways and too large for sinuses; None if there is none."""
     cell_mm = anatomy.grid.cell_mm
     labels, sizes = label_pieces(shrink(anatomy.find(find_aerated), THICK_MM, cell_mm))
     thick = pick_pieces(labels, sizes * np.prod(cell_mm) / 1000 >= THICK_CC)

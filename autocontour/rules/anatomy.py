@@ -1,4 +1,4 @@
-"""What the rules share of one CT, found once."""
+"""Intermediate results of one CT, shared by the rules."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True, eq=False)
 class Anatomy:
-    """A CT on cells, and what was found in it.
+    """A CT on cells, with the results of finders.
 
     Attributes
     ----------
@@ -35,11 +35,11 @@ class Anatomy:
         return Grid(self.ct)
 
     def find(self, finder: Callable[[Anatomy], Found]) -> Found:
-        """Return what `finder` finds in this CT; it is called once."""
+        """Return the result of `finder` in this CT; it is called once."""
         return self.keep(finder, lambda: finder(self))
 
     def keep(self, key: Hashable, make: Callable[[], Found]) -> Found:
-        """Return what `make` makes under `key`; it is called once."""
+        """Return the result of `make`, cached under `key`; it is called once."""
         if key not in self._found:
             self._found[key] = make()
         return cast("Found", self._found[key])

@@ -23,22 +23,22 @@ from autocontour.rules.shapes import CellSize, Mask, grow, label_pieces, pick_pi
 from autocontour.rules.thickness import THICK_MM, doubt_thickness
 from autocontour.rules.trace import AROUND_CELLS, confine, fill_holes, keep_touching, ramp, subtract, trace_cells
 
-CORTEX_HU = 280  # mean of a cell of bone; hysteresis: such cells bring in their neighbours above BONE_HU
-VERTEBRA_HU = 200  # the thin shell of a vertebra, found by the canal
+CORTEX_HU = 280  # mean of a cell of bone; hysteresis: neighbours of such cells above BONE_HU are included
+VERTEBRA_HU = 200  # the thin shell of a vertebra, found near the canal
 VERTEBRA_REACH_MM = 40.0
 BONE_HU = 130
 CORTEX_REACH_MM = 6.0
 PEAK_HU = 450  # every bone has such a cell; a vessel with contrast has not
 LEAST_CC = 0.2
-CORE_MM = 6.0  # this deep inside what is bright
+CORE_MM = 6.0  # depth inside bright tissue
 SHELL_MM = 5.0  # around such a core
 EVEN_HU = 50  # standard deviation in a core of blood or bowel with contrast; in bone it is more
 CONTRAST_HU = 600
-LEAST_SPREAD_HU = 25  # what is brighter than the core by this and by three deviations is bone beside it
+LEAST_SPREAD_HU = 25  # tissue brighter than the core by this and by three deviations is adjacent bone
 CONTRAST_REACH_MM = 9.0
-BONE_LEVEL_HU, BONE_WIDTH_HU = 150, 300  # spongy bone begins here
-MUCH_MARROW = 0.1  # of bone and marrow; where it is more, the outline depends on how closed thin bone is
-BONE_HOLE_MM2 = 300.0  # marrow; the spinal canal is taken out again
+BONE_LEVEL_HU, BONE_WIDTH_HU = 150, 300  # lower limit of spongy bone
+MUCH_MARROW = 0.1  # of bone and marrow; above it, the outline depends on gaps in thin bone
+BONE_HOLE_MM2 = 300.0  # marrow; the spinal canal is removed again
 
 
 def find_bone(anatomy: Anatomy) -> tuple[Mask, Mask]:
@@ -47,7 +47,7 @@ def find_bone(anatomy: Anatomy) -> tuple[Mask, Mask]:
 
 
 def _find_bone(hu: NDArray[np.int16], body: Mask, canal: Mask, cell_mm: CellSize) -> tuple[Mask, Mask]:
-    """Return the cells of bone, and those of marrow enclosed by it; what bone and `canal` enclose is marrow too."""
+    """Return the cells of bone, and those of marrow enclosed by it; also by bone and `canal`."""
     bright = body & (hu > BONE_HU)
     bright &= ~_find_contrast(bright, hu, cell_mm)
     cortex = (hu > CORTEX_HU) | ((hu > VERTEBRA_HU) & grow(canal, VERTEBRA_REACH_MM, cell_mm))
@@ -60,7 +60,7 @@ def _find_bone(hu: NDArray[np.int16], body: Mask, canal: Mask, cell_mm: CellSize
 
 
 def _find_contrast(bright: Mask, hu: NDArray[np.int16], cell_mm: CellSize) -> Mask:
-    """Find vessels, kidneys and bowel with contrast medium: even inside, and darker towards their border."""
+    """Find vessels, kidneys and bowel with contrast medium: homogeneous inside, and darker towards their border."""
     contrast = np.zeros_like(bright)
     box = Box.around(bright)
     if box is None:

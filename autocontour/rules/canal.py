@@ -37,14 +37,14 @@ WALL_MM = (4.0, 22.0)  # from the middle of the canal to bone
 VERTEBRA_MM = (9.0, 34.0)  # in front of the middle of the canal
 VERTEBRA_HALF_WIDTH_MM = 12.0
 OFF_MIDLINE_MM = 60.0
-TILT = 1.0  # most that the canal moves sideways per mm upwards
+TILT = 1.0  # largest sideways displacement of the canal per mm upwards
 DETOUR = 0.1  # score lost per cell moved sideways
 WINDOW_MM = 25.0  # about a vertebra
 LEAST_SCORE = 0.5  # mean over a window
-LEAST_WALL = 0.5  # of the directions in which bone is met, mean over a window
+LEAST_WALL = 0.5  # of the directions in which bone is found, mean over a window
 NARROWEST_MM, WIDEST_MM = 4.0, 12.0  # mean radius; wider above the foramen magnum
 LEAST_HEIGHT_MM = 40.0
-BRIDGE_MM = 25.0  # gaps up to this between sure parts are bridged
+BRIDGE_MM = 25.0  # gaps up to this between certain parts are bridged
 
 CANAL_CONTENT_HU = (-25, 90)  # median over the canal; measured -10 to 42 in spines, -39 to -70 in long bones
 CONTENT_RANGE_HU = (-50, 120)  # its 10th and 90th percentile
@@ -52,10 +52,10 @@ LARGEST_SPREAD_MM = 2.0  # standard deviation of the mean radius along the canal
 LEAST_AHEAD = 0.5  # of vertebra in front, mean over the canal; 0.55 to 0.93 in spines, 0.30 to 0.51 in limbs
 LEAST_MEAN_WALL = 0.56  # of bone around it; 0.60 and more in spines, 0.52 in an ilium
 DENSE_HU = 400
-TREND_MM = 15.0  # slower changes of density along the canal do not count: a vertebra and its disc alternate faster
+TREND_MM = 15.0  # slower changes of density along the canal are ignored: vertebrae and discs alternate faster
 LEAST_OPENING = 0.05  # standard deviation of the density; 0.063 and more in spines, 0.000 to 0.043 in limbs
-TRIM_MM = 10.0  # of each end, where any bone opens
-END_MM = 8.0  # as near to the scan's end counts as reaching it
+TRIM_MM = 10.0  # at each end, where any bone opens
+END_MM = 8.0  # within this of the scan's end counts as reaching it
 FORAMEN_MM2 = 1800.0  # enclosed area; a foramen magnum has 800, the skull above it more
 SKULL_GAP_MM = 15.0  # openings of the skull between slices that close
 SKULL_MM = 60.0  # the skull encloses the brain within this above the foramen magnum
@@ -66,14 +66,14 @@ CORTEX_MM = 3.0
 ANGLES = 48
 FARTHEST_MM = 15.0
 STEP_MM = 0.5
-LIGAMENT_MM = 10.0  # where a disc or a gap between laminae lets a ray out, bone this near above or below stands in
+LIGAMENT_MM = 10.0  # where a ray passes a disc or a gap between laminae, bone within this above or below is used
 SHARE = 0.3
-FRONT_DEG = 50.0  # to both sides of straight ahead, where the back of a vertebra is flat
-FLAT = 1.15  # a ray may pass the flat back of the vertebra by this
+FRONT_DEG = 50.0  # to both sides of the anterior direction, where the back of a vertebra is flat
+FLAT = 1.15  # tolerance of a ray beyond the flat back of the vertebra
 LOBE = 1.35  # farthest wall over the median one; more is a leak through thin bone
 SMOOTH_MM = 4.0
 BEND_MM = 6.0
-EDGE_MM = 2.0  # over which the painted field falls
+EDGE_MM = 2.0  # width of the transition of the painted field
 
 
 def _score_enclosure(hu: NDArray[np.int16], cell_mm: CellSize) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -84,7 +84,7 @@ def _score_enclosure(hu: NDArray[np.int16], cell_mm: CellSize) -> tuple[NDArray[
     scores
         Both together, 0 to 2.
     ahead
-        The fraction of vertebra in front alone, of soft cells and others.
+        Only the fraction of vertebra in front, for soft and other cells.
     """
     bone = hu > BONE_HU
     angles = np.arange(DIRECTIONS // 2) * 2 * np.pi / DIRECTIONS
@@ -101,7 +101,7 @@ def _score_enclosure(hu: NDArray[np.int16], cell_mm: CellSize) -> tuple[NDArray[
 
 
 def _is_bone_toward(bone: Mask, toward: NDArray[np.float64], cell_mm: CellSize) -> Mask:
-    """Say for every cell whether bone lies in this direction, at the distance of the canal's wall."""
+    """Return for every cell whether there is bone in this direction, at the distance of the canal's wall."""
     found = np.zeros_like(bone)
     step = min(cell_mm[1:])
     for distance_mm in np.arange(WALL_MM[0], WALL_MM[1], step):
@@ -126,14 +126,14 @@ def _bone_in_front(bone: Mask, hu: NDArray[np.int16], cell_mm: CellSize) -> NDAr
 
 
 def _find_path(hu: NDArray[np.int16], body: Mask, cell_mm: CellSize) -> tuple[Path, Floats, Floats]:
-    """Find where the middle of the canal would be, for every slice.
+    """Find the most likely middle of the canal on every slice.
 
     Returns
     -------
     path
         (slices, 2) y, x in cells.
     scores
-        (slices,) how much it looks like a canal there, 0 to 2.
+        (slices,) similarity to a canal, 0 to 2.
     ahead
         (slices,) the fraction of vertebra in front.
     """
@@ -181,17 +181,17 @@ class Tube:
     radius_mm
         (slices, ANGLES), the first towards the left, turning to the back.
     slices
-        First and last slice (in cells) where it is a canal.
+        First and last slice (in cells) of the canal.
     wall
-        (slices,) the fraction of directions in which bone was met.
+        (slices,) the fraction of directions in which bone was found.
     density
-        (slices,) how dense the bone around it is, 0 to 1.
+        (slices,) density of the bone around it, 0 to 1.
     ahead
         (slices,) the fraction of vertebra in front.
     content
         (slices,) median HU inside.
     is_sure
-        (slices,) where the wall was seen; other slices of the canal bridge a gap.
+        (slices,) True where the wall was found; other slices of the canal bridge a gap.
     """
 
     middle_yx: Floats
@@ -205,7 +205,7 @@ class Tube:
 
 
 def _measure_tube(grid: Grid, path: Path, scores: Floats, ahead: Floats, skull: int | None) -> Tube | None:
-    """Measure the canal's wall on the CT's own voxels around the path; None where no canal is long enough."""
+    """Measure the canal's wall on the CT's own voxels around the path; None if no canal is long enough."""
     middle = _smooth(path.astype(np.float64), grid.cell_mm[0])
     for _ in range(2):
         radius_mm, _, _ = _measure_wall(grid, middle)
@@ -232,7 +232,7 @@ def _measure_tube(grid: Grid, path: Path, scores: Floats, ahead: Floats, skull: 
 
 
 def _near_ends(run: Mask, far: int) -> Mask:
-    """Return the few slices between the run and an end of the scan, where a disc may hide the wall."""
+    """Return the few slices between the run and an end of the scan, where the wall may be missing at a disc."""
     slices = np.flatnonzero(run)
     near = np.zeros_like(run)
     if len(slices):
@@ -256,7 +256,7 @@ def _measure_content(grid: Grid, middle: Floats, radius_mm: Floats) -> Floats:
 
 
 def _is_canal(tube: Tube, cell_head_mm: float) -> bool:
-    """Return whether a tube has what is around a spinal canal: soft tissue in it, vertebrae, discs and foramina.
+    """Return whether a tube has the properties of a spinal canal: soft tissue, vertebrae, discs and foramina.
 
     The marrow of a long bone is fat, in a ring that never opens, without a vertebra in front.
     """
@@ -282,7 +282,7 @@ def _smooth(middle: Floats, cell_head_mm: float) -> Floats:
 
 
 def _measure_wall(grid: Grid, middle: Floats) -> tuple[Floats, Mask, Floats]:
-    """Return (slices, ANGLES) radii, gaps bridged, in which directions bone was met, and (slices,) its density.
+    """Return (slices, ANGLES) radii, gaps bridged, the directions in which bone was found, and (slices,) its density.
 
     Density is the mean over the directions of the largest HU, as a fraction of `DENSE_HU` and at most 1.
     """
@@ -311,7 +311,7 @@ def _measure_wall(grid: Grid, middle: Floats) -> tuple[Floats, Mask, Floats]:
 
 
 def _flatten_front(radius_mm: Floats, angle: Floats, cell_head_mm: float) -> Floats:
-    """Return radii that end at the back of the vertebra, which is flat, where thin bone lets rays into the vertebra."""
+    """Return radii that end at the back of the vertebra, which is flat, where rays pass thin bone into the vertebra."""
     ahead = -np.sin(angle)
     front = ahead > np.cos(np.radians(FRONT_DEG))
     depth_mm = radius_mm[:, front] * ahead[front]
@@ -323,7 +323,7 @@ def _flatten_front(radius_mm: Floats, angle: Floats, cell_head_mm: float) -> Flo
 
 
 def _centroid_mm(radius_mm: Floats) -> Floats:
-    """Return (slices, 2) how far the middle of the outline lies from the point it was measured from, y and x."""
+    """Return (slices, 2) the offset of the outline's middle from its origin, y and x."""
     angle = np.arange(ANGLES) * 2 * np.pi / ANGLES
     area = (radius_mm**2).sum(axis=1)
     moments = [(radius_mm**3 * toward).sum(axis=1) * 2 / 3 for toward in (np.sin(angle), np.cos(angle))]
@@ -363,7 +363,7 @@ def _field_of(tube: Tube, at_cells: list[Floats], cell_mm: CellSize) -> Field:
 
 
 def _tube_cells(grid: Grid, tube: Tube) -> Mask:
-    """Return cells that hold the canal and what is around it."""
+    """Return cells that contain the canal and its surroundings."""
     first, last = tube.slices
     middle = np.rint(tube.middle_yx[first : last + 1]).astype(np.intp)
     middle = np.clip(middle, 0, np.array(grid.hu.shape[1:]) - 1)
@@ -373,7 +373,7 @@ def _tube_cells(grid: Grid, tube: Tube) -> Mask:
 
 
 def find_foramen_magnum(anatomy: Anatomy) -> int | None:
-    """Return the lowest slice of cells on which bone encloses brain; None where it does nowhere."""
+    """Return the lowest slice of cells on which bone encloses brain; None if there is none."""
     hu, cell_mm = anatomy.grid.hu, anatomy.grid.cell_mm
     lowest = find_skull(hu, cell_mm)
     if lowest is None:
@@ -387,7 +387,7 @@ def find_foramen_magnum(anatomy: Anatomy) -> int | None:
 
 
 def find_tube(anatomy: Anatomy) -> Tube | None:
-    """Return the tube in bone most like a spinal canal; None where no tube is long enough."""
+    """Return the tube in bone most similar to a spinal canal; None if no tube is long enough."""
     grid = anatomy.grid
     path, scores, ahead = _find_path(grid.hu, anatomy.find(find_body), grid.cell_mm)
     return _measure_tube(grid, path, scores, ahead, anatomy.find(find_foramen_magnum))
@@ -443,7 +443,7 @@ def _doubts(anatomy: Anatomy, name: str, contours: Contours) -> list[Finding]:
 
 
 def _missing_ends(anatomy: Anatomy, tube: Tube) -> tuple[int, ...]:
-    """Return the CT's slices below and above the canal that hold the patient; none above where the skull begins."""
+    """Return the CT's slices below and above the canal that contain the patient; none above the start of the skull."""
     grid, (first, last) = anatomy.grid, tube.slices
     rows = np.flatnonzero(anatomy.find(find_body).any(axis=(1, 2)))
     far = END_MM / grid.cell_mm[0]

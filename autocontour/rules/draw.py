@@ -1,4 +1,4 @@
-"""Draws the structures that were asked for: cells say where, the CT's own voxels say exactly where."""
+"""Drawing of the requested structures: located on cells, outlined on the CT's own voxels."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def draw_structures(
     Returns
     -------
     dict
-        Name → Drawing; what is not in the scan is missing.
+        Name → Drawing; structures not in the scan are missing.
 
     Raises
     ------

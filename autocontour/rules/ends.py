@@ -1,4 +1,4 @@
-"""Structures that go on beyond the scan or the field of view."""
+"""Structures that extend beyond the scan or the field of view."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from autocontour.patient.structures import Contours
 from autocontour.rules.anatomy import Anatomy
 from autocontour.rules.grid import Mask
 
-EDGE_CELLS = 5  # as few at the edge of the field of view are no cut
+EDGE_CELLS = 5  # fewer at the edge of the field of view do not count as truncated
 
 
 def find_cut_ends(anatomy: Anatomy, name: str, contours: Contours) -> list[Finding]:

@@ -41,7 +41,7 @@ from autocontour.rules.trace import (
 WITH_MASK = "with_mask"  # the option: a thermoplastic mask and the air under it belong to External
 SKIN_HU, SKIN_WIDTH_HU = -500, 1000  # half way between air and tissue
 COUCH_BAND_MM = 25.0
-COUCH_STRIP_MM = 3.0  # half of the thickest strip that is cut off at the couch's side
+COUCH_STRIP_MM = 3.0  # half of the thickest strip that is removed at the couch's side
 MASK_STRIP_MM = 1.8  # elsewhere; an ear is thicker than twice this
 EDGE_CELLS = 20
 OPEN_LUNG_HU, OPEN_LUNG_CC = (-915, -500), 50.0  # median deep inside lung; foam has -954 to -935
@@ -50,14 +50,14 @@ OPEN_LUNG_MM = 12.0  # air between clothes and skin is thinner than twice this
 ROOM_AIR_HU = -990  # emphysema lies above
 LARGEST_LITRES = 250.0
 BOARD_CC = 10.0
-SUPINE = (1, 1)  # where the couch is, if none is seen
+SUPINE = (1, 1)  # position of the couch, if none is detected
 LEAST_AIR = 0.005  # of the field of view around a patient
 SOLID_HU = -350  # cells above it hold tissue or couch; between lung, foam or mattress and fat (-100)
 BONE_HU = 200
 LUNG_HU, LUNG_MM = -955, 6.0  # gas under a mask is darker and thinner
 SHELL_MM = 5.0  # couch tops, boards and masks are thinner than twice this
-BOARD_MM = 8.0  # what sticks to the body and is thinner than twice this is a board
-OPEN_AIR_MM = 12.0  # a ball of this radius does not come into nose, mouth or windpipe
+BOARD_MM = 8.0  # parts attached to the body and thinner than twice this are boards
+OPEN_AIR_MM = 12.0  # a ball of this radius does not fit into nose, mouth or trachea
 NOSTRIL_MM = 8.0
 SINUS_CC = 30.0  # a narrow cavity behind an opening; the gap between arm and trunk is larger
 PROTRUSION_MM = 60.0  # ears, nose and fingers are shorter; boards and masks are longer
@@ -74,7 +74,7 @@ Couch = tuple[int, int] | None
 
 
 def find_body(anatomy: Anatomy) -> Mask:
-    """Return the cells of the patient with cavities, without couch; none where they are more than any patient has."""
+    """Return the cells of the patient with cavities, without couch; none if they are too many for a patient."""
     body = anatomy.find(_find_any_body)
     return body if _is_possible(anatomy) else np.zeros_like(body)
 
@@ -85,11 +85,11 @@ def _is_possible(anatomy: Anatomy) -> bool:
 
 
 def _find_any_body(anatomy: Anatomy) -> Mask:
-    """Return the cells of what may be a patient.
+    """Return the cells of a possible patient.
 
-    Opening drops shells; the largest piece left is the trunk or the head, and other large pieces that hold bone are
-    limbs. What is thin comes back where it is short (ears, fingers), not where it is a board. What lies outside the
-    field of view is taken to go on as what is beside it.
+    Opening drops shells; the largest remaining piece is the trunk or the head, and other large pieces with bone are
+    limbs. Thin parts are restored if they are short (ears, fingers), but not boards. Outside the field of view the
+    adjacent cells are assumed to continue.
     """
     hu, cell_mm, outside = anatomy.grid.hu, anatomy.grid.cell_mm, anatomy.grid.outside
     solid = (hu > SOLID_HU) & ~outside
@@ -108,7 +108,7 @@ def _find_any_body(anatomy: Anatomy) -> Mask:
 
 
 def _find_boards(core: Mask, hu: NDArray[np.int16], couch: tuple[int, int], cell_mm: CellSize) -> Mask:
-    """Find boards, head rests and cushions at the couch's side: large pieces without bone that hardly hang together."""
+    """Find boards, head rests and cushions at the couch's side: large pieces without bone and with weak connection."""
     parts = open_by(core, BOARD_MM, cell_mm)
     patient = _trunk_and_limbs(parts, hu, cell_mm)
     labels, sizes = label_pieces(parts & ~patient)
@@ -129,7 +129,7 @@ def _on_half(body: Mask, couch: tuple[int, int]) -> Mask:
 
 
 def _find_attached(parts: Mask, body: Mask, cell_mm: CellSize) -> Mask:
-    """Find what is narrow, such as a nose, and attached to the body, where no board can lie."""
+    """Find narrow parts attached to the body, such as a nose, where there can be no board."""
     labels, sizes = label_pieces(parts & ~body)
     touching = np.zeros(len(sizes), np.bool_)
     touching[np.unique(labels[grow(body, 1.1 * max(cell_mm), cell_mm)])] = True
@@ -138,7 +138,7 @@ def _find_attached(parts: Mask, body: Mask, cell_mm: CellSize) -> Mask:
 
 
 def _find_open_lung(solid: Mask, air: Mask, core: Mask, anatomy: Anatomy) -> Mask:
-    """Find lung that reaches the edge of the field of view, where no chest wall encloses it; none beside room air."""
+    """Find lung that reaches the edge of the field of view, where no chest wall encloses it; none next to room air."""
     hu, cell_mm, edge = anatomy.grid.hu, anatomy.grid.cell_mm, anatomy.grid.edge
     if np.count_nonzero(core & edge) < EDGE_CELLS:
         return np.zeros_like(solid)
@@ -156,7 +156,7 @@ def _find_open_lung(solid: Mask, air: Mask, core: Mask, anatomy: Anatomy) -> Mas
 
 
 def _looks_like_lung(piece: Mask, solid: Mask, anatomy: Anatomy) -> bool:
-    """Return whether air at the edge is lung: as dense deep inside, and bordered by tissue; foam is neither."""
+    """Return whether air at the edge is lung: as dense deep inside, and bordered by tissue; unlike foam."""
     hu, cell_mm = anatomy.grid.hu, anatomy.grid.cell_mm
     inside = hu[shrink(piece, OPEN_LUNG_MM, cell_mm)]
     border = grow(piece, max(cell_mm), cell_mm) & ~piece & ~anatomy.grid.outside
@@ -167,7 +167,7 @@ def _looks_like_lung(piece: Mask, solid: Mask, anatomy: Anatomy) -> bool:
 
 
 def _find_lung(solid: Mask, air: Mask, hu: NDArray[np.int16], cell_mm: CellSize) -> Mask:
-    """Find lung, which holds a thin chest wall together; foam enclosed by the couch is none."""
+    """Find lung, which connects a thin chest wall; foam enclosed by the couch is excluded."""
     enclosed = fill_slices(solid) & air
     return open_by(enclosed & (hu > LUNG_HU), LUNG_MM, cell_mm)
 
@@ -175,7 +175,7 @@ def _find_lung(solid: Mask, air: Mask, hu: NDArray[np.int16], cell_mm: CellSize)
 def _open_air(body: Mask, cell_mm: CellSize) -> Mask:
     """Find the air that a large ball reaches from the sides of the image, also between arms and trunk."""
     room = shrink(~body, OPEN_AIR_MM, cell_mm)
-    room[~body.any(axis=(1, 2))] = False  # beyond the patient, where lungs may lie open
+    room[~body.any(axis=(1, 2))] = False  # beyond the patient, where lungs may be open
     labels, sizes = label_pieces(room)
     is_open = np.zeros(len(sizes), np.bool_)
     for side in (labels[:, 0], labels[:, -1], labels[:, :, 0], labels[:, :, -1]):
@@ -185,7 +185,7 @@ def _open_air(body: Mask, cell_mm: CellSize) -> Mask:
 
 
 def _find_cavities(body: Mask, cell_mm: CellSize) -> Mask:
-    """Find what the body encloses in a slice, and what opens to the outside by no more than a nostril."""
+    """Find cavities enclosed by the body in a slice, or open to the outside by at most a nostril."""
     closed = close_by(body, NOSTRIL_MM, cell_mm)
     whole = fill_slices(closed)
     deep = whole & ~body & ~grow(~whole, NOSTRIL_MM, cell_mm)
@@ -199,7 +199,7 @@ def _find_cavities(body: Mask, cell_mm: CellSize) -> Mask:
 
 
 def _trunk_and_limbs(core: Mask, hu: NDArray[np.int16], cell_mm: CellSize) -> Mask:
-    """Keep the largest piece and the other pieces that are large and hold bone."""
+    """Keep the largest piece and the other large pieces with bone."""
     labels, sizes = label_pieces(core)
     if not sizes.any():
         return core
@@ -211,7 +211,7 @@ def _trunk_and_limbs(core: Mask, hu: NDArray[np.int16], cell_mm: CellSize) -> Ma
 
 
 def _find_protrusions(hu: NDArray[np.int16], body: Mask, couch: Couch, cell_mm: CellSize) -> Mask:
-    """Find thin, short pieces of tissue that hang on the body and stick out of it by more than a cell."""
+    """Find thin, short pieces of tissue attached to the body that protrude from it by more than a cell."""
     solid = hu > SOLID_HU
     rim_mm = 1.1 * max(cell_mm)
     rim = grow(body, rim_mm, cell_mm)
@@ -232,14 +232,14 @@ def _longest_mm(labels: Labels, cell_mm: CellSize) -> NDArray[np.float64]:
 
 
 def _find_core(anatomy: Anatomy) -> Mask:
-    """Return the cells of trunk and limbs without what is thin, lungs left out."""
+    """Return the cells of trunk and limbs without thin parts and lungs."""
     hu, cell_mm, outside = anatomy.grid.hu, anatomy.grid.cell_mm, anatomy.grid.outside
     solid = (hu > SOLID_HU) & ~outside
     return _trunk_and_limbs(open_by(solid | outside, SHELL_MM, cell_mm) & solid, hu, cell_mm)
 
 
 def _find_couch(anatomy: Anatomy) -> Couch:
-    """Return on which side the couch lies: the axis (1 back, 2 left) and its sign; None where there is no couch."""
+    """Return the side of the couch: the axis (1 back, 2 left) and its sign; None if there is no couch."""
     body, cell_mm = anatomy.find(_find_core), anatomy.grid.cell_mm
     labels, _ = label_pieces((anatomy.grid.hu > SHELL_HU) & ~grow(body, max(cell_mm), cell_mm))
     long = np.flatnonzero(_longest_mm(labels, cell_mm) >= COUCH_MM)
@@ -258,7 +258,7 @@ def _middle(mask: Mask, axis: int) -> float:
 
 
 def _on_couch_side(body: Mask, couch: Couch) -> Mask:
-    """Return the cells that lie between body and couch, or in their slice as far to the couch's side as the body."""
+    """Return the cells that lie between body and couch, or as far to the couch's side as the body in their slice."""
     if couch is None:
         return np.zeros_like(body)
     axis, sign = couch
@@ -272,7 +272,7 @@ def _on_couch_side(body: Mask, couch: Couch) -> Mask:
 
 
 def _find_sure(body: Mask, cell_mm: CellSize) -> Mask:
-    """Return cells of the body that cannot be a mask lying close to the skin: deep ones and protrusions."""
+    """Return cells of the body that cannot be a mask close to the skin: deep ones and protrusions."""
     return shrink(body, SKIN_MM, cell_mm) | (body & ~open_by(body, BOARD_MM, cell_mm))
 
 
@@ -309,7 +309,7 @@ def _draw(anatomy: Anatomy, name: str, job: Job) -> Contours:
 
 
 def _shave(multi: shapely.MultiPolygon, couch: tuple[int, int] | None, *, with_mask: bool) -> shapely.MultiPolygon:
-    """Cut off the mask, unless it is wanted, and the strips of couch that stick to the skin."""
+    """Remove the mask, unless it is to be included, and strips of couch attached to the skin."""
     multi = multi if with_mask else shave(multi, MASK_STRIP_MM)
     return shave_side(multi, COUCH_STRIP_MM, couch, COUCH_BAND_MM) if couch else multi
 

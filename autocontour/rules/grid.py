@@ -1,8 +1,8 @@
-"""A CT seen coarsely, in the patient's own axes.
+"""A coarse grid of a CT, along the patient's axes.
 
-Rules look for anatomy on cells of about 3 mm, which is fast and needs little memory, and take the outline itself from
-the CT's own voxels. Arrays of cells are in *patient order*: axis 0 grows to the head, 1 to the back, 2 to the left,
-however the patient lay and whichever way the slices run.
+Rules search for anatomy on cells of about 3 mm, which is fast and needs little memory, and compute the outline on the
+CT's own voxels. Arrays of cells are in *patient order*: axis 0 is towards the head, 1 towards the back, 2 towards the
+left, for every patient position and order of slices.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from autocontour.patient.volume import CTVolume
 Mask = NDArray[np.bool_]
 Field = NDArray[np.float32]
 
-CELL_MM = 2.9  # cells come as near to this as whole voxels allow
+CELL_MM = 2.9  # cells are as close to this as whole voxels allow
 SLAB_SLICES = 16  # read at once; bounds the memory of long scans
 
 
@@ -63,7 +63,7 @@ class Grid:
         return array[flips].transpose(np.argsort(axes))
 
     def direction_in_slice(self, patient_axis: int, sign: int) -> tuple[int, int] | None:
-        """Return which of u, v (0, 1) runs along a patient axis, and its sign; None where that is across the slices."""
+        """Return which of u, v (0, 1) runs along a patient axis, and its sign; None if that is across the slices."""
         axes, flips = self._order
         along = 2 - axes[patient_axis]
         return None if along == 2 else (along, -sign if flips[patient_axis].step == -1 else sign)
@@ -90,13 +90,13 @@ class Grid:
 
     @cached_property
     def _outside_field(self) -> Mask | None:
-        """(1 or slices, rows, columns) voxels outside the field of view; of a volume that does not state it, seen."""
+        """(1 or slices, rows, columns) voxels outside the field of view; detected if not given."""
         field = self.ct.outside_field
         return find_outside_field(list(self.ct.hu)) if field is None else field
 
     @cached_property
     def outside(self) -> Mask:
-        """Cells, in patient order, that hold anything outside the field of view."""
+        """Cells, in patient order, partly outside the field of view."""
         field = self._outside_field
         if field is None:
             return np.zeros(self.hu.shape, np.bool_)
@@ -127,7 +127,7 @@ class Grid:
         return field
 
     def slices_of(self, cells: Mask) -> tuple[int, ...]:
-        """Return the CT's slices on which `cells` (patient order) holds anything."""
+        """Return the CT's slices on which any of `cells` (patient order) is set."""
         rows = self.to_ct_order(cells).any(axis=(1, 2))
         return tuple(np.flatnonzero(np.repeat(rows, self.step_zyx[0])[: len(self.ct.hu)]).tolist())
 
@@ -176,7 +176,7 @@ class Grid:
         return values
 
     def voxels_at(self, cells: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Turn (3, …) positions in cells (patient order) into positions in voxels of the CT's array."""
+        """Convert (3, …) positions in cells (patient order) to positions in voxels of the CT's array."""
         axes, flips = self._order
         voxels = np.empty_like(cells)
         for i, (axis, flip) in enumerate(zip(axes, flips, strict=True)):
@@ -185,7 +185,7 @@ class Grid:
         return voxels
 
     def cells_of(self, box: Box) -> list[NDArray[np.float64]]:
-        """Return where the voxels of `box` lie in cells: to the head, back and left, to be broadcast in CT order."""
+        """Return the voxels of `box` as positions in cells: to the head, back and left, to be broadcast."""
         axes, flips = self._order
         positions = []
         for i, (axis, flip) in enumerate(zip(axes, flips, strict=True)):

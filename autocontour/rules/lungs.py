@@ -34,7 +34,7 @@ from autocontour.rules.trachea import find_airway_wall
 SIDES = ("Lung_L", "Lung_R")
 LUNG_HU, LUNG_WIDTH_HU = -300, 800  # clinical contours run outside half way (-400); see benchmarks/rules.py
 VESSEL_HOLE_MM2 = 400.0  # holes in a lung up to this are vessels; a liver's dome or a tumour is larger
-BACK_MM = 12.0  # what lies behind this line in front of the middle of the canal is the back of a lung
+BACK_MM = 12.0  # the back of a lung is behind this line in front of the middle of the canal
 BACK_SHARE = 0.25  # of the other lung's area at the back
 BACK_HEIGHT_MM = 25.0
 LEAST_BACK_CM2, LEAST_WHOLE_CM2 = 3.5, 20.0
@@ -43,7 +43,7 @@ CUPOLA_MM = 30.0  # no lung farther than this above its thick part
 VESSEL_MM = 8.0  # vessels and fissures thinner than twice this belong to the lung
 STRADDLING = 0.25  # of a piece beyond the midline: both lungs in one
 LARGE = 0.03  # of all lung
-BRIDGES_MM = (0.0, 3.0, 6.0, 9.0, 12.0)  # where lungs touch, they part when shrunk by one of these
+BRIDGES_MM = (0.0, 3.0, 6.0, 9.0, 12.0)  # touching lungs are separated by erosion with one of these
 
 
 def _part_lungs(
@@ -56,11 +56,11 @@ def _part_lungs(
     aerated
         Cells that may be lung.
     apex
-        Top slice of the thick part of the lungs, above which airways go on.
+        Top slice of the thick part of the lungs, above which there are airways.
     airway_wall
         Trachea and main bronchi with their walls.
     midline
-        (slices,) where the middle of the patient lies, in cells to the left.
+        (slices,) the middle of the patient, in cells to the left.
     cell_mm
         Size of a cell along z, y, x.
     """
@@ -75,7 +75,7 @@ def _part_lungs(
 
 
 def _side_of(lungs: Mask, midline: NDArray[np.float64], cell_mm: CellSize) -> tuple[Mask, bool]:
-    """Return for every cell whether it belongs to the left lung, also where lungs touch; and if they are joined."""
+    """Return for every cell whether it belongs to the left lung, also for touching lungs; and if they are joined."""
     is_left = np.zeros_like(lungs)
     box = Box.around(lungs)
     if box is None:
@@ -92,9 +92,9 @@ def _side_of(lungs: Mask, midline: NDArray[np.float64], cell_mm: CellSize) -> tu
 
 
 def _find_markers(lungs: Mask, beyond: Mask, cell_mm: CellSize) -> tuple[Mask, Mask, bool]:
-    """Return cells that surely belong to the left and to the right lung: shrunk until no large piece straddles.
+    """Return cells that certainly belong to the left and to the right lung, by erosion.
 
-    A piece that still straddles is divided at the midline; the third value states whether there is one.
+    A large piece that still crosses the midline is divided there; the third value states whether there is one.
     """
     for bridge_mm in BRIDGES_MM:
         labels, sizes = label_pieces(shrink(lungs, bridge_mm, cell_mm))
@@ -119,7 +119,7 @@ def _are_joined(anatomy: Anatomy) -> bool:
 
 
 def _are_sides_known(anatomy: Anatomy) -> bool:
-    """Return whether the spine, or else both sides of the patient, show which lung is which."""
+    """Return whether the spine, or else both sides of the patient, identify the lungs."""
     body = anatomy.find(find_body)
     is_cut = (body & anatomy.grid.edge).any()
     return anatomy.find(find_canal) is not None or not bool(is_cut)
@@ -179,7 +179,7 @@ def _doubts(anatomy: Anatomy, name: str, contours: Contours) -> list[Finding]:
 
 
 def _doubt_sides(anatomy: Anatomy, name: str) -> list[Finding]:
-    """Return whether one lung is missing, or holds much less air than the other."""
+    """Return whether one lung is missing, or has much less air than the other."""
     left, right = (int(lung.sum()) for lung in anatomy.find(find_lungs))
     smaller, larger = SIDES if left < right else SIDES[::-1]
     if min(left, right) == 0:
@@ -190,7 +190,7 @@ def _doubt_sides(anatomy: Anatomy, name: str) -> list[Finding]:
 
 
 def _doubt_back(anatomy: Anatomy, name: str) -> list[Finding]:
-    """Return where a lung has no air at the back, beside the spine, and the other has: fluid or consolidation."""
+    """Return the slices on which only one lung has air at the back: fluid or consolidation in the other."""
     tube, grid = anatomy.find(find_canal), anatomy.grid
     if tube is None:
         return []

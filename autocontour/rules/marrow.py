@@ -1,4 +1,4 @@
-"""Marrow: what bone encloses."""
+"""Marrow: tissue enclosed by bone."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ FLUID_HU, BRIGHT_HU, BRAIN_SHARE = -30, 100, 0.7  # brain and its fluid, without
 
 
 def find_marrow(bone: Mask, hu: NDArray[np.int16], cell_mm: CellSize) -> Mask:
-    """Find what bone encloses in a slice, small gaps aside, and that is not as large as a skull or a thorax.
+    """Find tissue enclosed by bone in a slice, with small gaps, and smaller than a skull or a thorax.
 
-    The top of the brain is small as well; it goes on into what is large, and is darker than a vertebra.
+    The top of the brain is small as well; it continues into a large region, and is darker than a vertebra.
     """
     closed = ndimage.binary_closing(bone, np.ones((1, 3, 3), np.bool_)) | bone
     enclosed = fill_slices(closed) & ~bone & (hu > MARROW_HU)
@@ -38,7 +38,7 @@ def find_marrow(bone: Mask, hu: NDArray[np.int16], cell_mm: CellSize) -> Mask:
 
 
 def find_brain(plane: NDArray[np.int16], cell_mm: CellSize, least_mm2: float) -> Mask | None:
-    """Return what bone encloses on a transverse slice of cells, if it is as large as that and looks like brain."""
+    """Return tissue enclosed by bone on a transverse slice of cells, if it has the size and HU of brain."""
     bone = ndimage.binary_closing(plane > SKULL_HU, np.ones((3, 3), np.bool_))
     enclosed = ndimage.binary_fill_holes(bone) & ~bone
     brain = plane[enclosed]
@@ -49,7 +49,7 @@ def find_brain(plane: NDArray[np.int16], cell_mm: CellSize, least_mm2: float) ->
 
 
 def find_skull(hu: NDArray[np.int16], cell_mm: CellSize) -> int | None:
-    """Return a slice of cells on which bone encloses as much as a skull does, the highest found; None without one."""
+    """Return the highest slice of cells on which bone encloses an area like that of a skull; None without one."""
     step = max(1, round(SKULL_STEP_MM / cell_mm[0]))
     slices = range(len(hu) - 1, -1, -step)
     return next((k for k in slices if find_brain(hu[k], cell_mm, BRAIN_MM2) is not None), None)

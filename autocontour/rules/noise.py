@@ -1,4 +1,4 @@
-"""How noisy the image is, and what that means for a structure."""
+"""Noise of the image, and its effect on a structure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from autocontour.rules.anatomy import Anatomy
 
 SLICES = 9  # looked at
 SOFT_HU = 300
-NOISY_HU = 60.0  # beyond it the outlines of thin bone change by more than a voxel
+NOISY_HU = 60.0  # above it the outlines of thin bone change by more than a voxel
 
 
 def find_noise(anatomy: Anatomy) -> float:

@@ -1,7 +1,7 @@
-"""What a rule is, and the register of all rules.
+"""Rules and their register.
 
-A rule lies in one module with everything that belongs to it: the names of its structures, how it finds and draws them,
-its options, and what it doubts. `register_rule` makes it known to the program, also a rule from another package.
+A rule is one module with the names of its structures, the functions that find and draw them, its options and its
+findings. `register_rule` registers it, also a rule from another package.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from autocontour.rules.anatomy import Anatomy
 
 @dataclass(frozen=True)
 class Rule:
-    """One way to draw structures without training.
+    """A method to draw structures without training.
 
     Attributes
     ----------
     names
         TG-263 names of the structures it draws.
     draw
-        Called with the anatomy, one of `names` and the job; returns the contours, empty where the structure is not in
-        the scan.
+        Called with the anatomy, one of `names` and the job; returns the contours, empty if the structure is not in the
+        scan.
     doubts
-        Called with the anatomy, the name and the contours of `draw`; returns what the user should know of them. Where
-        the contours are empty: why nothing was drawn, for a structure that may be in the scan.
+        Called with the anatomy, the name and the contours of `draw`; returns the findings about them. If the contours
+        are empty: the reason, for a structure that may be in the scan.
     options
-        Names of the switches it knows, all off by default; `Anatomy.options` holds those that are on.
+        Names of its switches, all off by default; `Anatomy.options` holds those that are on.
     """
 
     names: tuple[str, ...]
@@ -44,7 +44,7 @@ RULES: dict[str, Rule] = {}
 
 
 def register_rule(rule: Rule) -> None:
-    """Make a rule known.
+    """Register a rule.
 
     Raises
     ------
@@ -57,6 +57,6 @@ def register_rule(rule: Rule) -> None:
 
 
 def forget_rule(rule: Rule) -> None:
-    """Take a rule out of the register again."""
+    """Remove a rule from the register."""
     for name in [name for name, one in RULES.items() if one is rule]:
         del RULES[name]

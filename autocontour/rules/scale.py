@@ -1,4 +1,4 @@
-"""Whether soft tissue has the HU of soft tissue; in cone-beam CT and with a wrong rescale it has not."""
+"""Check of the HU of soft tissue, which differ in cone-beam CT and with a wrong rescale."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from autocontour.base.findings import Finding
 from autocontour.rules.anatomy import Anatomy
 
 RANGE_HU, BIN_HU = (-200, 250), 10
-MUSCLE_HU = (-40, 70)  # where its peak may lie; 5 to 55 in CTs, 75 to 135 in cone-beam CT
+MUSCLE_HU = (-40, 70)  # range of its peak; 5 to 55 in CTs, 75 to 135 in cone-beam CT
 PEAK = 0.3  # of the highest peak
 SMOOTHING = np.array([1, 2, 3, 2, 1])
 

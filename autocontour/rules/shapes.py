@@ -1,4 +1,4 @@
-"""Operations on masks of cells, in millimetres. Beyond the ends of the scan a structure is taken to go on."""
+"""Operations on masks of cells, in millimetres. Structures are assumed to continue beyond the ends of the scan."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _widen(rows: Words, widened: int, half: int) -> Words:
 
 
 def overlap(shift: int, size: int) -> tuple[slice, slice]:
-    """Return where an axis lands when shifted, and where it comes from."""
+    """Return the target and source slices of a shift along an axis."""
     kept = max(0, size - abs(shift))
     to, start = max(0, shift), max(0, -shift)
     return slice(to, to + kept), slice(start, start + kept)
@@ -85,7 +85,7 @@ def shrink(mask: Mask, mm: float, cell_mm: CellSize) -> Mask:
 
 
 def open_by(mask: Mask, mm: float, cell_mm: CellSize) -> Mask:
-    """Drop what a ball of radius `mm` does not fit into."""
+    """Drop parts into which a ball of radius `mm` does not fit."""
     return grow(shrink(mask, mm, cell_mm), mm, cell_mm) & mask
 
 
@@ -95,7 +95,7 @@ def close_by(mask: Mask, mm: float, cell_mm: CellSize) -> Mask:
 
 
 def fill_slices(mask: Mask) -> Mask:
-    """Fill what is enclosed in each transverse slice."""
+    """Fill holes in each transverse slice."""
     filled = mask.copy()
     box = Box.around(mask)
     if box is not None:
@@ -110,7 +110,7 @@ def fill_slices(mask: Mask) -> Mask:
 
 
 def label(mask: Mask, structure: NDArray[np.bool_] | None = None) -> Labels:
-    """Return a number for each piece; by default pieces hang together by faces."""
+    """Return a number for each piece; by default pieces are connected through faces."""
     labels: Labels = np.zeros(mask.shape, np.int32)
     box = Box.around(mask) if mask.ndim == 3 else None
     inside = (...,) if box is None else box.slices
@@ -119,7 +119,7 @@ def label(mask: Mask, structure: NDArray[np.bool_] | None = None) -> Labels:
 
 
 def label_pieces(mask: Mask) -> tuple[Labels, NDArray[np.intp]]:
-    """Return a number for each piece that hangs together by faces, and its cells (0 for number 0, the outside)."""
+    """Return a number for each piece connected through faces, and its cells (0 for number 0, the outside)."""
     labels = label(mask)
     return labels, np.bincount(labels[mask], minlength=1)
 

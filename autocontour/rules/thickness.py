@@ -1,4 +1,4 @@
-"""How thick the slices are, and what that means for a structure."""
+"""Slice thickness, and its effect on a structure."""
 
 from __future__ import annotations
 

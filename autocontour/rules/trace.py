@@ -1,4 +1,4 @@
-"""From a field on the CT's own voxels to sub-voxel contours."""
+"""Sub-voxel contours of a field on the CT's own voxels."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
 LEVEL = 0.5
-NUDGE = 1e-5  # a line exactly through a sample would touch itself
+NUDGE = 1e-5  # a line exactly through a sample could touch itself
 TOLERANCE_MM = 0.1
 SMALLEST_PIXELS = 1.0
 CRUMB_MM2 = 20.0
 SLIVER_MM2 = 3.0
-AROUND_CELLS = 1.1  # the outline is looked for this far outside the cells
-WITHIN_MM = 4.5  # this deep inside the cells nothing is looked at
+AROUND_CELLS = 1.1  # the outline is searched up to this distance outside the cells
+WITHIN_MM = 4.5  # at this depth inside the cells nothing is searched
 SURE = 0.6  # of a voxel's cells belong to the structure
 _IN_SLICE = ndimage.generate_binary_structure(3, 1) & np.array([False, True, False])[:, None, None]
 
@@ -39,7 +39,7 @@ _IN_SLICE = ndimage.generate_binary_structure(3, 1) & np.array([False, True, Fal
 def ramp(hu: NDArray[np.int16], level_hu: float, width_hu: float) -> Field:
     """Return 0.5 at `level_hu`, rising to 1 half a width above it and falling to 0 half a width below it.
 
-    A negative width turns it round.
+    A negative width inverts it.
     """
     field = hu.astype(np.float32)
     field -= np.float32(level_hu)
@@ -67,7 +67,7 @@ def confine(field: Field, limits: Field) -> Field:
 def keep_touching(field: Field, grid: Grid, sure: Mask, slab: Box) -> Field:
     """Set the spots of a field on `slab` to 0, slice by slice, in which no voxel belongs to the cells `sure`.
 
-    The voxels in the middle of cells are looked at first; few spots are left without one.
+    The voxels in the middle of cells are checked first; most spots contain one.
     """
     spots, count = ndimage.label(field > LEVEL, _IN_SLICE)
     is_left = np.ones(count + 1, np.bool_)
@@ -94,7 +94,7 @@ def _find_voxels(spots: NDArray[Any], number: int, box: tuple[slice, ...]) -> ND
 def trace(ct: CTVolume, box: Box, paint: Callable[[Box], Field], job: Job, stage: str) -> dict[int, MultiPolygon]:
     """Outline a field where it exceeds one half, a few slices at a time.
 
-    Between voxel centres the field is taken to be linear, as HU are across a border that cuts a voxel (partial volume);
+    Between voxel centres the field is interpolated linearly, like HU across a border within a voxel (partial volume);
     beyond the box it is 0.
 
     Parameters
@@ -102,13 +102,13 @@ def trace(ct: CTVolume, box: Box, paint: Callable[[Box], Field], job: Job, stage
     ct
         The scan.
     box
-        Where the field is painted.
+        Region of the field.
     paint
         Returns the field (0 to 1) on the CT's voxels of the box it is given.
     job
         Reports progress; may cancel.
     stage
-        What the job shows.
+        Stage name for the job.
 
     Returns
     -------
@@ -126,7 +126,7 @@ def trace(ct: CTVolume, box: Box, paint: Callable[[Box], Field], job: Job, stage
 
 
 def trace_cells(grid: Grid, cells: Mask, paint: Callable[[Box], Field], job: Job, name: str) -> dict[int, MultiPolygon]:
-    """Outline what `paint` shows on the voxels of `cells`; empty where there are no cells."""
+    """Outline the field of `paint` on the voxels of `cells`; empty if there are no cells."""
     box = grid.box_of(cells)
     return {} if box is None else trace(grid.ct, box, paint, job, f"drawing {name}")
 
@@ -150,7 +150,7 @@ def _trace_slab(field: Field, slab: Box, geometry: VolumeGeometry) -> Rings:
 def _trace_plane(
     plane: NDArray[np.float32],
 ) -> tuple[list[NDArray[np.float64]], list[NDArray[np.uint32]], tuple[int, int]]:
-    """Return outlines in pixels, where their rings start, and the row and column of the outlines' origin."""
+    """Return outlines in pixels, the starts of their rings, and the row and column of the outlines' origin."""
     inside = plane > LEVEL
     rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
     if not len(rows):
@@ -180,7 +180,7 @@ def _trace_plane(
 
 
 def fill_holes(contours: dict[int, MultiPolygon], below_mm2: float = np.inf) -> dict[int, MultiPolygon]:
-    """Fill the holes of less than `below_mm2` in every slice, and what lies in them."""
+    """Fill the holes of less than `below_mm2` in every slice, with their content."""
     return {k: _fill_holes(multi, below_mm2) for k, multi in contours.items()}
 
 
@@ -208,7 +208,7 @@ def _fill_part(part: Polygon, below_mm2: float) -> Polygon:
 
 
 def shave(multi: MultiPolygon, strip_mm: float) -> MultiPolygon:
-    """Cut off what is thinner than twice `strip_mm`, as masks and couch tops are that stick to the skin."""
+    """Remove parts thinner than twice `strip_mm`, such as masks and couch tops attached to the skin."""
     opened = multi.buffer(-strip_mm, quad_segs=4).buffer(1.05 * strip_mm, quad_segs=4)
     thin = [part for part in shapely.get_parts(multi - opened) if part.area >= SLIVER_MM2]
     left = as_multipolygon(multi - shapely.union_all(thin)) if thin else multi
@@ -216,7 +216,7 @@ def shave(multi: MultiPolygon, strip_mm: float) -> MultiPolygon:
 
 
 def shave_side(multi: MultiPolygon, strip_mm: float, direction: tuple[int, int], band_mm: float) -> MultiPolygon:
-    """Shave only a band at one side of a shape: of u or v (0, 1) at its lower (-1) or higher (1) end."""
+    """Remove thin parts only in a band at one side of a shape: of u or v (0, 1) at its lower (-1) or higher (1) end."""
     if not multi.geoms:
         return multi
     band = as_multipolygon(shapely.intersection(multi, _side_of(multi, direction, band_mm)))
@@ -234,7 +234,7 @@ def _side_of(multi: MultiPolygon, direction: tuple[int, int], band_mm: float) ->
 
 
 def subtract(contours: dict[int, MultiPolygon], taken: Contours) -> dict[int, MultiPolygon]:
-    """Take one structure out of another."""
+    """Subtract one structure from another."""
     left = {k: as_multipolygon(multi - taken[k]) if k in taken else multi for k, multi in contours.items()}
     return {k: multi for k, multi in left.items() if multi.geoms}
 

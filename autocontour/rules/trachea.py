@@ -32,25 +32,25 @@ LONGEST_ASPECT = 2.5
 LEAST_FILLING = 0.45  # of its bounding box; a disc fills 0.79
 LEAST_HEIGHT_MM = 25.0
 OFF_MIDLINE_MM = 40.0
-GAP_MM = 10.0  # the walk steps over a slice or two without gas
+GAP_MM = 10.0  # one or two slices without gas are skipped
 REACH_MM = 4.0  # from a spot to the next slice's
 WIDENING = 2.5  # over the median lumen: no longer the airway
 BRANCH_MM2 = 30.0
 ASIDE_MM = 20.0  # median distance of a trachea from the midline; lobar bronchi lie 30 mm and more aside
-ABOVE_APEX_MM = 0.0  # the trachea goes up at least to the top of the lungs, a bronchus ends below
-FAR_ABOVE_APEX_MM = 20.0  # what goes up to here is a trachea even if its lower end is filled
-END_MM = 10.0  # as near to an end of the scan counts as reaching it
+ABOVE_APEX_MM = 0.0  # the trachea extends at least to the top of the lungs, a bronchus ends below
+FAR_ABOVE_APEX_MM = 20.0  # a column up to here is a trachea even if its lower end is filled
+END_MM = 10.0  # within this of an end of the scan counts as reaching it
 SKULL_TO_CRICOID_MM = 90.0  # from the foramen magnum down to the cricoid
 BRANCH_ASIDE_MM = (6.0, 32.0)  # of a main bronchus from the axis of the trachea
 BRANCH_BACK_MM = 20.0
 WIDEST_BRANCH = 1.2  # of the trachea's lumen
-FORK_LOOK_MM = 30.0  # of the way over which the trachea's axis is taken
+FORK_LOOK_MM = 30.0  # of the path from which the trachea's axis is computed
 BRONCHI_MM = 50.0  # the main bronchi end within this of the carina
 BRONCHUS_RADIUS_MM = 8.0
 BRONCHUS_HU = (GAS_HU, -920, -960)
 BRONCHI_CC = 15.0
 LENGTH_MM = 115.0  # carina to cricoid; adults 100 to 130
-CORDS_MM = 75.0  # the vocal cords lie farther than this above the carina
+CORDS_MM = 75.0  # the vocal cords are farther than this above the carina
 CORDS_TO_CRICOID_MM = 20.0  # vocal cords to the cricoid's lower border
 NARROW = 0.4  # of the median lumen: the vocal cords
 
@@ -62,11 +62,11 @@ class Airway:
     Attributes
     ----------
     column
-        Gas from the carina, or where the column stops, up into the larynx and beyond.
+        Gas from the carina, or the lower end of the column, into the larynx and beyond.
     bronchi
         Gas of the main bronchi; empty without a carina.
     trachea
-        The part of the column that is trachea.
+        The trachea's part of the column.
     has_carina, has_cricoid
         Whether the trachea's lower and upper end lie in the scan.
     """
@@ -80,7 +80,7 @@ class Airway:
 
 @dataclass(frozen=True, eq=False)
 class _Places:
-    """Where anatomy around the airway lies, in cells.
+    """Positions of anatomy around the airway, in cells.
 
     Attributes
     ----------
@@ -98,14 +98,14 @@ class _Places:
 
 
 def _find_airway(hu: NDArray[np.int16], body: Mask, places: _Places, cell_mm: CellSize) -> tuple[Airway | None, bool]:
-    """Walk along spots of gas, slice by slice, from round columns near the midline, the tallest first.
+    """Follow spots of gas, slice by slice, from round columns near the midline, the tallest first.
 
     Returns
     -------
     Airway or None
-        None where what is around a column of gas does not prove that it is the airway.
+        None if the surroundings of no column of gas prove that it is the airway.
     bool
-        Whether there was any such column.
+        Whether there was any column.
     """
     spots = label(body & (hu < GAS_HU), IN_PLANE)
     seeds = _tall_columns(spots, places.midline, cell_mm)
@@ -143,7 +143,7 @@ def _tall_columns(spots: Labels, midline: NDArray[np.float64], cell_mm: CellSize
 
 
 class _End(Enum):
-    """How a walk along the airway ends: it forks, it widens, or there is no more gas."""
+    """End of a path along the airway: it forks, it widens, or there is no more gas."""
 
     FORKS = auto()
     WIDENS = auto()
@@ -153,14 +153,14 @@ class _End(Enum):
 def _walk_both_ways(
     spots: Labels, seed: tuple[int, int], cell_mm: CellSize
 ) -> tuple[list[tuple[int, int]], _End, _End]:
-    """Return the path of spots upwards, and how it ends below and above."""
+    """Return the path of spots upwards, and its ends below and above."""
     down, low = _walk(spots, seed, -1, cell_mm)
     up, high = _walk(spots, seed, 1, cell_mm)
     return down[::-1] + up[1:], low, high
 
 
 def _find_round(spots: Labels, cell_mm: CellSize) -> Mask:
-    """Return for every spot whether it could be the lumen of a windpipe (index 0: no spot)."""
+    """Return for every spot whether it could be the lumen of a trachea (index 0: no spot)."""
     cells = np.bincount(spots.ravel())
     extent = np.array([[s.stop - s.start for s in box[1:]] for box in ndimage.find_objects(spots)]).reshape(-1, 2)
     mm2 = cells[1:] * cell_mm[1] * cell_mm[2]
@@ -174,11 +174,11 @@ def _find_round(spots: Labels, cell_mm: CellSize) -> Mask:
 def _is_airway(
     path: list[tuple[int, int]], spots: Labels, places: _Places, cell_mm: CellSize, *, is_forked: bool
 ) -> bool:
-    """Return whether what is around a column of gas is what surrounds a trachea.
+    """Return whether the surroundings of a column of gas are those of a trachea.
 
-    It lies in the midline. Where lungs are in the scan it goes on above them or to the scan's top, and down to a fork
-    or to the scan's bottom; without lungs it begins at the scan's bottom, far below the skull. A bronchus lies aside
-    and ends below the top of the lungs; sinuses, mouth and pharynx are near the skull.
+    It lies in the midline. If lungs are in the scan it extends above them or to the scan's top, and down to a fork or
+    to the scan's bottom; without lungs it starts at the scan's bottom, far below the skull. A bronchus is lateral and
+    ends below the top of the lungs; sinuses, mouth and pharynx are near the skull.
     """
     bottom, top, last = path[0][0], path[-1][0], len(spots) - 1
     aside_mm = [abs(_middle_of(spots, k, spot)[1] - places.midline[k]) * cell_mm[2] for k, spot in path]
@@ -201,14 +201,14 @@ def _middle_of(spots: Labels, k: int, spot: int) -> NDArray[np.float64]:
 
 
 def _walk(spots: Labels, seed: tuple[int, int], step: int, cell_mm: CellSize) -> tuple[list[tuple[int, int]], _End]:
-    """Follow the airway from slice to slice, up (1) or down (-1), to where it forks, opens or ends.
+    """Follow the airway from slice to slice, up (1) or down (-1), until it forks, opens or ends.
 
     Returns
     -------
     list
-        Slice and number of every spot on the way.
+        Slice and number of every spot on the path.
     _End
-        How the walk ends.
+        End of the path.
     """
     k, spot = seed
     path = [seed]
@@ -236,9 +236,9 @@ def _walk(spots: Labels, seed: tuple[int, int], step: int, cell_mm: CellSize) ->
 
 
 def _find_fork(spots: Labels, path: list[tuple[int, int]], k: int, cell_mm: CellSize) -> int:
-    """Return how much of a way down is still undivided if slice `k` has a main bronchus on each side of it; else 0.
+    """Return the length of a path's undivided part if slice `k` has a main bronchus on each side of it; else 0.
 
-    On thick slices the walk has gone on into one of them for a while, so the way ends where it left its axis.
+    On thick slices the path may have continued into one of them, so it ends where it left its axis.
     """
     middles = np.array([_middle_of(spots, *one) for one in path[-_slices(FORK_LOOK_MM, cell_mm) :]])
     axis = middles[: max(1, len(middles) // 2)].mean(axis=0)
@@ -247,7 +247,7 @@ def _find_fork(spots: Labels, path: list[tuple[int, int]], k: int, cell_mm: Cell
     lumen_mm2 = np.median([np.count_nonzero(spots[j] == spot) for j, spot in path]) * cell_mm[1] * cell_mm[2]
     back, left = np.rint(axis).astype(int)
     if spots[k, back - 1 : back + 2, left - 1 : left + 2].any():
-        return 0  # it goes on
+        return 0  # it continues
     sides = {-1: False, 1: False}
     for number in numbers[(mm2 >= BRANCH_MM2) & (mm2 <= WIDEST_BRANCH * lumen_mm2)]:
         back_mm, left_mm = (_middle_of(spots, k, int(number)) - axis) * cell_mm[1:]
@@ -272,12 +272,12 @@ def _near(spot: Mask, cell_mm: CellSize) -> Mask:
 
 
 def _find_bronchi(hu: NDArray[np.int16], body: Mask, column: Mask, bottom: int, cell_mm: CellSize) -> Mask:
-    """Find gas that hangs on the bottom of the column and is no wider than a bronchus and no farther than its end."""
+    """Find gas connected to the bottom of the column, at most as wide as a bronchus and within its length."""
     carina = np.zeros_like(body)
     carina[bottom] = column[bottom]
     below = grow(carina, BRONCHI_MM, cell_mm) & body
     below[bottom + 1 :] = False
-    for level_hu in BRONCHUS_HU:  # darker where emphysema leaks
+    for level_hu in BRONCHUS_HU:  # darker where emphysema is connected
         gas = below & (hu < level_hu)
         labels = label(gas & ~open_by(gas, BRONCHUS_RADIUS_MM, cell_mm) | carina)
         bronchi = np.asarray(labels == labels[carina][0]) & ~carina
@@ -308,7 +308,7 @@ def _find_cricoid(
 
 
 def find_airway(anatomy: Anatomy) -> Airway | None:
-    """Return trachea and main bronchi; None where nothing proves that a column of gas is the airway."""
+    """Return trachea and main bronchi; None if no column of gas is proven to be the airway."""
     return anatomy.find(_look_for_airway)[0]
 
 
