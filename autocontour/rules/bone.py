@@ -20,6 +20,7 @@ from autocontour.rules.noise import doubt_noise
 from autocontour.rules.rule import Rule
 from autocontour.rules.scale import doubt_scale
 from autocontour.rules.shapes import CellSize, Mask, grow, label_pieces, pick_pieces, shrink
+from autocontour.rules.sharpness import doubt_sharpness
 from autocontour.rules.thickness import THICK_MM, doubt_thickness
 from autocontour.rules.trace import AROUND_CELLS, confine, fill_holes, keep_touching, ramp, subtract, trace_cells
 
@@ -109,7 +110,7 @@ def _doubts(anatomy: Anatomy, name: str, contours: Contours) -> list[Finding]:
         return []
     bone, marrow = anatomy.find(find_bone)
     found = [*find_cut_sides(anatomy, name, bone), *doubt_noise(anatomy, name), *doubt_scale(anatomy, name)]
-    found += doubt_thickness(anatomy, name, above_mm=THICK_MM)
+    found += [*doubt_thickness(anatomy, name, above_mm=THICK_MM), *doubt_sharpness(anatomy, name)]
     share = np.count_nonzero(marrow & ~bone) / max(1, int(np.count_nonzero(bone | marrow)))
     if share > MUCH_MARROW:
         found.append(Finding.of("AC-RU-018", name, percent=round(100 * share)))

@@ -22,6 +22,7 @@ from autocontour.rules.noise import doubt_noise
 from autocontour.rules.rule import Rule
 from autocontour.rules.scale import doubt_scale
 from autocontour.rules.shapes import CellSize, Mask, grow, largest_piece, overlap
+from autocontour.rules.sharpness import doubt_sharpness
 from autocontour.rules.thickness import VERY_THICK_MM, doubt_thickness
 from autocontour.rules.trace import LEVEL, trace_cells
 
@@ -430,7 +431,7 @@ def _doubts(anatomy: Anatomy, name: str, contours: Contours) -> list[Finding]:
     if not contours:
         return [Finding.of("AC-RU-007", name, grid.slices_along(*tube.slices))]
     found = [*find_cut_sides(anatomy, name, anatomy.find(find_canal_cells)), *doubt_noise(anatomy, name)]
-    found += doubt_scale(anatomy, name)
+    found += [*doubt_scale(anatomy, name), *doubt_sharpness(anatomy, name)]
     found += doubt_thickness(anatomy, name, above_mm=VERY_THICK_MM)
     if missing := _missing_ends(anatomy, tube):
         found.append(Finding.of("AC-RU-008", name, missing, count=len(missing)))

@@ -22,6 +22,7 @@ from autocontour.rules.grid import Field
 from autocontour.rules.rule import Rule
 from autocontour.rules.scale import doubt_scale
 from autocontour.rules.shapes import IN_PLANE, CellSize, Labels, Mask, grow, label, open_by
+from autocontour.rules.sharpness import doubt_sharpness
 from autocontour.rules.trace import AROUND_CELLS, fill_holes, keep_touching, ramp, trace_cells
 
 LUMEN_HU, LUMEN_WIDTH_HU = -500, 1000
@@ -348,6 +349,7 @@ def _doubts(anatomy: Anatomy, name: str, contours: Contours) -> list[Finding]:
         *find_cut_ends(anatomy, name, contours),
         *find_cut_sides(anatomy, name, airway.trachea),
         *doubt_scale(anatomy, name),
+        *doubt_sharpness(anatomy, name),
     ]
     to_head = anatomy.ct.geometry.direction[2, 2] > 0
     bottom, top = (min(contours), max(contours)) if to_head else (max(contours), min(contours))
