@@ -15,7 +15,7 @@ FEWEST_EDGES = 50
 
 
 def find_edge_width_mm(anatomy: Anatomy) -> float:
-    """Return the median width in mm of the edge between air and skin along the rows of a few slices; 0 if none is seen."""
+    """Return the median width in mm of the edge between air and skin along the rows of a few slices; 0 without one."""
     hu = anatomy.ct.hu
     chosen = np.unique(np.linspace(0, len(hu) - 1, SLICES).round().astype(int))
     widths = np.concatenate([_edge_widths_px(plane) for plane in hu[chosen].astype(np.float32)])
