@@ -2,10 +2,10 @@
 
     python benchmarks/fuzz_rtstruct.py [COUNT] [SEED]
 
-COUNT sound files are changed with their structure in mind: lengths, value representations, tags, character sets and
+COUNT valid files are changed with their structure in mind: lengths, value representations, tags, character sets and
 values; items and elements dropped, swapped and duplicated. A fifth as many, in every encoding, are damaged byte by
 byte, cut, spliced and padded. What a changed file holds is known from a reading of its bytes that shares no code with
-the program: every contour must be read, or a Finding must be there that the sound file does not have, or the file is
+the program: every contour must be read, or a Finding must be there that the valid file does not have, or the file is
 refused. What was read must be written back with the same contours, byte for byte.
 
 The exit status is 1 if contours are lost silently, if anything but an error of ours is raised, if something that was
@@ -106,7 +106,7 @@ class Writer:
 
 
 def parse(data: bytes, start: int, stop: int, *, implicit: bool) -> list[Element]:
-    """Read elements of defined length from a sound little endian file."""
+    """Read elements of defined length from a valid little endian file."""
     elements = []
     while start < stop:
         group, number = struct.unpack_from("<HH", data, start)
@@ -168,7 +168,7 @@ def make_ct() -> CTVolume:
 
 
 def make_files(ct: CTVolume) -> list[bytes]:
-    """Return sound files: three ways to write holes, in five encodings."""
+    """Return valid files: three ways to write holes, in five encodings."""
     _, y, x = np.indices(SHAPE)
     radius = np.hypot(y - 24, x - 24)
     masks = {

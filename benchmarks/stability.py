@@ -183,12 +183,12 @@ def run(label: str, hu: NDArray[np.int16], spacing_zyx_mm: tuple[float, float, f
             got = mask_from_contours(drawn.get(structure, {}), ct.geometry)
             dsc = compare(got, expected)
             tiny = np.count_nonzero(expected) * float(np.prod(spacing)) / 1000 < LEAST_CC and structure not in drawn
-            said = sorted(code[-3:] for code in codes[structure])
-            is_silent = dsc < LEAST_DSC and not said and not tiny and structure in drawn
+            reported = sorted(code[-3:] for code in codes[structure])
+            is_silent = dsc < LEAST_DSC and not reported and not tiny and structure in drawn
             silent += is_silent
             missing = "" if structure in drawn or tiny else " not drawn"
             figure = "–" if tiny else f"{dsc:.3f}{missing}"
-            cells.append(f"{figure} {' '.join(said)}{' **SILENT**' if is_silent else ''}".strip())
+            cells.append(f"{figure} {' '.join(reported)}{' **SILENT**' if is_silent else ''}".strip())
         lines.append(f"| {name} | {' | '.join(cells)} |")
         print(lines[-1], flush=True)
     return lines, silent

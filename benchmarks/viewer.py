@@ -87,7 +87,7 @@ def build_structures() -> list[Structure]:
     return made
 
 
-def told(name: str, wall: list[float], cpu: list[float]) -> None:
+def print_times(name: str, wall: list[float], cpu: list[float]) -> None:
     w, c = 1000 * np.array(wall), 1000 * np.array(cpu)
     print(
         f"{name:42s} wall median {np.median(w):7.1f} p95 {np.percentile(w, 95):7.1f} ms"
@@ -110,13 +110,13 @@ def measure_scroll(window: MainWindow) -> None:
         window.workspace.go_to_slice(z)
         window.views.axial.repaint()
 
-    told("scroll, axial frame", *timed(show, range(20, 140)))
+    print_times("scroll, axial frame", *timed(show, range(20, 140)))
 
     def show_all(z: int) -> None:
         window.workspace.go_to_slice(z)
         QApplication.processEvents()
 
-    told("scroll, every linked view", *timed(show_all, range(20, 140)))
+    print_times("scroll, every linked view", *timed(show_all, range(20, 140)))
 
 
 def measure_strokes(window: MainWindow, name: str) -> None:
@@ -136,7 +136,7 @@ def measure_strokes(window: MainWindow, name: str) -> None:
         QTest.mouseMove(view, at)
         view.repaint()
 
-    told(f"{name}: event to new frame", *timed(move, range(120)))
+    print_times(f"{name}: event to new frame", *timed(move, range(120)))
     QTest.mouseRelease(view, Qt.MouseButton.LeftButton, pos=start)
     working = outline
 
@@ -150,7 +150,7 @@ def measure_strokes(window: MainWindow, name: str) -> None:
         else:
             working = pushed(working, a, b, tool.radius_mm)
 
-    told(f"{name}: polygon work alone", *timed(polygon_work, range(120)))
+    print_times(f"{name}: polygon work alone", *timed(polygon_work, range(120)))
 
 
 def measure_flood(window: MainWindow) -> None:
@@ -163,7 +163,7 @@ def measure_flood(window: MainWindow) -> None:
         QTest.mouseMove(view, start + QPoint(step, step % 7))
         view.repaint()
 
-    told("flood: event to new preview, 80 mm circle", *timed(hover, range(60)))
+    print_times("flood: event to new preview, 80 mm circle", *timed(hover, range(60)))
     window.take_tool("navigate")
 
 
@@ -181,7 +181,7 @@ def measure_ball(window: MainWindow) -> None:
         QTest.mouseMove(view, start + QPoint(step // 2, step % 9))
         view.repaint()
 
-    told("brush in the coronal view: event to new frame", *timed(move, range(60)))
+    print_times("brush in the coronal view: event to new frame", *timed(move, range(60)))
     QTest.mouseRelease(view, Qt.MouseButton.LeftButton, pos=start)
     window.take_tool("navigate")
 
@@ -272,7 +272,7 @@ def load_headless(folder: Path) -> str:
 def measure_opening(ct_folder: Path, rounds: int = 5) -> None:
     """From the request to the first painted slice of a new case, and headless loading, in turns."""
     figures: dict[str, tuple[list[float], list[float]]] = {"headless load": ([], []), "open to first slice": ([], [])}
-    series_uid = load_headless(ct_folder)  # so that nobody is asked about structure sets that lie beside it
+    series_uid = load_headless(ct_folder)  # so that no dialog about its structure sets opens
     for _ in range(rounds):
         wall, cpu = timed(lambda _: load_headless(ct_folder), [0])
         figures["headless load"][0].extend(wall)
@@ -296,7 +296,7 @@ def measure_opening(ct_folder: Path, rounds: int = 5) -> None:
         window.deleteLater()
         QTest.qWait(50)
     for name, (wall, cpu) in figures.items():
-        told(name, wall, cpu)
+        print_times(name, wall, cpu)
     more = np.median(figures["open to first slice"][0]) - np.median(figures["headless load"][0])
     print(f"first slice shown {more:+.2f} s after the headless load time (promise: within +0.30 s)")
 
@@ -325,10 +325,10 @@ def main() -> None:
     window.intake.prepare_to_open()  # as the program does
     app.processEvents()
     ct = build_ct()
-    told("open a CT that is in memory, first slice", *timed(lambda _: (window.show_ct(ct), app.processEvents()), [0]))
+    print_times("open a CT in memory, first slice", *timed(lambda _: (window.show_ct(ct), app.processEvents()), [0]))
     structures = build_structures()
     added = adopted(window.workspace.state, structures)
-    told("add 30 structures", *timed(lambda _: window.workspace.apply(Edit("Add", added=added)), [0]))
+    print_times("add 30 structures", *timed(lambda _: window.workspace.apply(Edit("Add", added=added)), [0]))
     app.processEvents()
     window.views.surfaces.close_scene()
 
@@ -337,7 +337,7 @@ def main() -> None:
         while window.views.surfaces.is_meshing:
             app.processEvents()
 
-    told("3D surfaces of 30 organs", *timed(all_surfaces, [0]))
+    print_times("3D surfaces of 30 organs", *timed(all_surfaces, [0]))
     measure_scroll(window)
     measure_strokes(window, "brush")
     measure_strokes(window, "push")

@@ -41,10 +41,10 @@ def main() -> int:
         return 1
     install_debian_libraries(with_test_tools=not runtime_only)
     if not PYTHON.exists():
-        say("making the virtual environment .venv")
+        show_step("making the virtual environment .venv")
         subprocess.run([sys.executable, "-m", "venv", VENV], check=True)
     install_torch()
-    say("installing the program and the packages it needs")
+    show_step("installing the program and the packages it needs")
     for lock in LOCKS[:1] if runtime_only else LOCKS:
         pip("install", "--quiet", "--no-deps", "--require-hashes", "-r", lock)
     pip("install", "--quiet", "--no-deps", "--no-build-isolation", "-e", ".")
@@ -65,9 +65,9 @@ def install_debian_libraries(*, with_test_tools: bool) -> None:
         return
     sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
     if shutil.which("apt-get") is None or (sudo and shutil.which("sudo") is None):
-        say("please install by hand: " + " ".join(missing))
+        show_step("please install by hand: " + " ".join(missing))
         return
-    say("installing Debian libraries: " + " ".join(missing))
+    show_step("installing Debian libraries: " + " ".join(missing))
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     options = ["-y", "-q", "--no-install-recommends"]
     subprocess.run([*sudo, "apt-get", "update", "-q"], check=False, env=environment, stdout=subprocess.DEVNULL)
@@ -75,14 +75,14 @@ def install_debian_libraries(*, with_test_tools: bool) -> None:
         [*sudo, "apt-get", "install", *options, *missing], check=False, env=environment, stdout=subprocess.DEVNULL
     )
     if done.returncode:
-        say("these could not be installed, please do it by hand: " + " ".join(missing))
+        show_step("these could not be installed, please do it by hand: " + " ".join(missing))
 
 
 def install_torch() -> None:
     """Install torch for a GPU if there is one, else its CPU build; a local wheel of the site is preferred."""
     if subprocess.run([PYTHON, "-c", "import torch"], check=False, capture_output=True).returncode == 0:
         return
-    say("installing torch")
+    show_step("installing torch")
     if shutil.which("nvidia-smi"):
         pip("install", "--quiet", TORCH)
         return
@@ -101,7 +101,7 @@ def pip(*arguments: str, stdout: int | None = None) -> None:
     subprocess.run([PYTHON, "-m", "pip", *arguments], check=True, cwd=ROOT, stdout=stdout)
 
 
-def say(text: str) -> None:
+def show_step(text: str) -> None:
     """Print the current step."""
     sys.stdout.write(f"setup: {text}\n")
     sys.stdout.flush()

@@ -48,7 +48,7 @@ def decode_declared(value: bytes, encodings: Encodings) -> str | None:
 def decode_shown(value: bytes, encodings: Encodings) -> str:
     """Decode a text as declared or, if it is not in the declared character set, in the most probable one.
 
-    UTF-8 is hardly ever valid by chance; then the other declared codecs, then Korean if all of it is Hangul, then
+    Other text is hardly ever valid UTF-8; then the other declared codecs, then Korean if all of it is Hangul, then
     Latin-1, in which every text is valid.
     """
     declared = decode_declared(value, encodings)

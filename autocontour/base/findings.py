@@ -42,7 +42,7 @@ class Finding:
     values
         (name, value) of each field of the code's sentences in the register, for other languages.
     accepted
-        Whether it blocked and the user accepted it; the message says so, and there is no remedy.
+        Whether it blocked and the user accepted it; the message states this, and there is no remedy.
     """
 
     code: str

@@ -1,4 +1,4 @@
-"""Contours beyond the slices of the CT: no edit may draw them, and a case that holds some says so."""
+"""Contours beyond the slices of the CT: edits must not draw them, and a case that contains some has a finding."""
 
 from __future__ import annotations
 

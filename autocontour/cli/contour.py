@@ -87,7 +87,7 @@ def _show(report: Report) -> None:
     if report.error:
         console().print(f"{report.series}: {report.error}", soft_wrap=True, markup=False)
         return
-    table = Table("structure", "volume cc", "slices", "drawn by", "look at", title=Text(str(report.output)))
+    table = Table("structure", "volume cc", "slices", "drawn by", "check", title=Text(str(report.output)))
     for structure in report.structures:
         notes = "\n".join(f.message for f in structure.findings if f.severity > Severity.INFO)
         cells = (structure.name, f"{structure.volume_cc:.1f}", str(structure.slices), structure.drawn_by, notes)

@@ -123,7 +123,7 @@ class SliceHeader:
     high_bit, pixel_representation
         -1 where absent.
     padding, padding_limit
-        Pixel Padding Value and Range Limit as stored values, signed as Pixel Representation says.
+        Pixel Padding Value and Range Limit as stored values, signed according to Pixel Representation.
     has_rescale
         Whether there is a Rescale Slope or Intercept, valid or not.
     pixel_offset, pixel_length

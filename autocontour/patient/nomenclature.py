@@ -86,8 +86,8 @@ def match_name(clinic_name: str) -> str:
 def _words(name: str) -> list[str]:
     """Split a name into lower-case words: at blanks and punctuation, and where ``LungLeft`` changes case."""
     plain = "".join(letter for letter in unicodedata.normalize("NFKD", name) if not unicodedata.combining(letter))
-    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", plain)
-    return re.findall(r"[^\W\d_]+|\d+", parted.lower())
+    separated = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", plain)
+    return re.findall(r"[^\W\d_]+|\d+", separated.lower())
 
 
 def _begins_family(name: str, family: str) -> bool:

@@ -7,7 +7,7 @@ import numpy as np
 from autocontour.base.findings import Finding
 from autocontour.rules.anatomy import Anatomy
 
-SLICES = 9  # looked at
+SLICES = 9  # used
 SOFT_HU = 300
 NOISY_HU = 60.0  # above it the outlines of thin bone change by more than a voxel
 

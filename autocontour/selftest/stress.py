@@ -195,9 +195,9 @@ def _judge_drawn(trial: Trial, scan: Scan, drawn: Drawn, plain: Mapping[str, flo
     if silent:
         return Result(trial.group, trial.name, Outcome.SILENT, "; ".join(silent))
     missing = sorted(name for name in scan.truth if name in plain and name not in drawn.dsc)
-    said = {f.where for f in drawn.findings}
-    if unsaid := [name for name in missing if not any(name in where for where in said)]:
-        return Result(trial.group, trial.name, Outcome.SILENT, f"not drawn and not reported: {', '.join(unsaid)}")
+    reported = {f.where for f in drawn.findings}
+    if unreported := [name for name in missing if not any(name in where for where in reported)]:
+        return Result(trial.group, trial.name, Outcome.SILENT, f"not drawn and not reported: {', '.join(unreported)}")
     if codes or missing:
         return Result(trial.group, trial.name, Outcome.WARNED, ", ".join([*sorted(codes), *missing]))
     return Result(trial.group, trial.name, Outcome.HELD)

@@ -3,7 +3,7 @@
 A template is a TOML file::
 
     title = "Head and neck"
-    smallest_island_cc = 0.1        # pieces smaller than this are dropped, unless a structure says otherwise
+    smallest_island_cc = 0.1        # pieces smaller than this are dropped, unless set for a structure
 
     [[structures]]
     name = "Hirnstamm"              # the clinic's own name, as written to the file

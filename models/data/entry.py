@@ -46,7 +46,7 @@ class PatientEntry:
     solid_slices: Annotated[tuple[Annotated[tuple[Slice, Slice], Rising()], ...], Length(1, 10_000)]
 
 
-def read_entry(entry: Any) -> PatientEntry:  # noqa: ANN401  (foreign JSON)
+def read_entry(entry: Any) -> PatientEntry:  # noqa: ANN401  (external JSON)
     """Return a checked entry of the index.
 
     Raises

@@ -265,7 +265,7 @@ class Description:
         yield from check_names(self.site.anchors, [one.name for one in self.structures], "site.anchors")
 
 
-def read_metadata(data: bytes) -> Any:  # noqa: ANN401  (foreign JSON)
+def read_metadata(data: bytes) -> Any:  # noqa: ANN401  (external JSON)
     """Return the content of ``metadata.json``, unchecked.
 
     Raises
@@ -279,7 +279,7 @@ def read_metadata(data: bytes) -> Any:  # noqa: ANN401  (foreign JSON)
         raise damaged(error.problems) from error
 
 
-def build_description(metadata: Any) -> Description:  # noqa: ANN401  (foreign JSON)
+def build_description(metadata: Any) -> Description:  # noqa: ANN401  (external JSON)
     """Check the content of ``metadata.json``.
 
     Raises

@@ -253,7 +253,7 @@ def replace_folder(draft: Path, folder: Path) -> None:
 
 
 def parse_metadata(
-    metadata: Any,  # noqa: ANN401  (foreign JSON)
+    metadata: Any,  # noqa: ANN401  (external JSON)
     *,
     path: Path,
     checksum: str,

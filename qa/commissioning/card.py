@@ -248,7 +248,7 @@ def _not_drawn(rows: Sequence[MeasuredStructure]) -> int:
     return sum(not row.is_drawn for row in rows)
 
 
-def _number(value: Any, digits: int) -> str:  # noqa: ANN401  (a figure of foreign metadata)
+def _number(value: Any, digits: int) -> str:  # noqa: ANN401  (a value of external metadata)
     if not isinstance(value, int | float) or np.isnan(value):
         return "–"
     return "∞" if np.isinf(value) else f"{value:.{digits}f}"

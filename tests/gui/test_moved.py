@@ -101,7 +101,7 @@ def test_what_is_not_found_is_asked_for_and_other_content_is_refused(another_win
     window = another_window()
     answer(QFileDialog, choose(other))
     click_moved(window, qtbot)
-    qtbot.waitUntil(lambda: window.toast.text().startswith("The folder does not hold the CT"), timeout=20_000)
+    qtbot.waitUntil(lambda: window.toast.text().startswith("The folder does not contain the CT"), timeout=20_000)
     assert window.workspace.ct is None
     assert read_source(case_folder).path == folder
 
