@@ -15,11 +15,11 @@ def refuse_beyond(state: CaseState, edit: Edit, slice_count: int | None) -> None
     Parameters
     ----------
     state
-        What the edit leads to.
+        The state after the edit.
     edit
-        The edit; what it removes may lie anywhere.
+        The edit; it may remove contours on any slice.
     slice_count
-        How many slices the CT has; None where that is not known.
+        Number of slices of the CT; None if unknown.
 
     Raises
     ------
@@ -37,7 +37,7 @@ def refuse_beyond(state: CaseState, edit: Edit, slice_count: int | None) -> None
 
 
 def find_beyond(state: CaseState, slice_count: int | None) -> Iterator[Finding]:
-    """Report every structure with contours on slices that the CT does not have, which older versions let in."""
+    """Report every structure with contours on slices that the CT does not have, which older versions accepted."""
     for structure in state.structures:
         beyond = _beyond(structure.contours, slice_count)
         if beyond:
