@@ -119,7 +119,7 @@ def cone_beam(hu: NDArray[np.float64]) -> NDArray[np.float64]:
     return 0.85 * hu + 60 + cup + np.random.default_rng(0).normal(0, 40, hu.shape)
 
 
-def disturbances(z_mm: float) -> dict[str, tuple[Move, float, float]]:
+def modifications(z_mm: float) -> dict[str, tuple[Move, float, float]]:
     """Return name → operation, slice spacing and in-plane factor afterwards."""
     same = (z_mm, 1.0)
     return {
@@ -171,7 +171,7 @@ def run(label: str, hu: NDArray[np.int16], spacing_zyx_mm: tuple[float, float, f
     whole, contours, _ = draw(hu, spacing_zyx_mm)
     right = {name: mask_from_contours(shapes, whole.geometry) for name, shapes in contours.items()}
     lines, silent = [f"| {label} | {' | '.join(NAMES)} |", "|" + "---|" * (len(NAMES) + 1)], 0
-    for name, (move, z_mm, factor) in disturbances(spacing_zyx_mm[0]).items():
+    for name, (move, z_mm, factor) in modifications(spacing_zyx_mm[0]).items():
         moved = move(hu)
         spacing = (z_mm, spacing_zyx_mm[1] * factor, spacing_zyx_mm[2] * factor)
         swap = {"Lung_L": "Lung_R", "Lung_R": "Lung_L"} if name.startswith("mirrored") else {}
