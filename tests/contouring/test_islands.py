@@ -55,7 +55,7 @@ def every_pair(slices, polygons):
 def assert_pieces_as_defined(contours: Contours) -> None:
     slices = np.repeat(list(contours), [len(multi.geoms) for multi in contours.values()])
     polygons = np.array([polygon for multi in contours.values() for polygon in multi.geoms], dtype=object)
-    np.testing.assert_array_equal(islands._label_pieces(slices, polygons), every_pair(slices, polygons))
+    np.testing.assert_array_equal(islands.label_pieces(slices, polygons), every_pair(slices, polygons))
 
 
 corner = st.integers(0, 9)

@@ -76,7 +76,7 @@ def test_a_run_keeps_to_what_it_began_with(package, tmp_path):
 
 
 def test_the_bundled_package_names_its_origin(package):
-    assert package.metadata["training"]["begun_with"].startswith("head-and-neck 1.0.0 (")
+    assert package.metadata["training"]["begun_with"].startswith("head-and-neck 1.1.0 (")
 
 
 def test_the_outputs_of_a_unet_are_matched_by_name_too(stage, toy_metadata, tmp_path):
