@@ -66,17 +66,24 @@ def _find_contrast(bright: Mask, hu: NDArray[np.int16], cell_mm: CellSize) -> Ma
     box = Box.around(bright)
     if box is None:
         return contrast
-    bright, hu = bright[box.slices], hu[box.slices]
-    core = shrink(bright, CORE_MM, cell_mm)
+    core = np.zeros_like(bright)
+    core[box.slices] = shrink(bright[box.slices], CORE_MM, cell_mm)
     labels, sizes = label_pieces(core)
+    mean, deviation = _statistics(labels, core, hu, len(sizes))
+    is_contrast = (deviation < EVEN_HU) & (mean < CONTRAST_HU)
+    is_contrast[0] = False
+    box = Box.around(pick_pieces(labels, is_contrast))
+    if box is None:
+        return contrast
+    z, y, x = (2 * int(CONTRAST_REACH_MM / size) + 1 for size in cell_mm)  # another core may be nearer
+    near = box.padded((z, y, x), core.shape).slices
+    bright, hu, core, labels = bright[near], hu[near], core[near], labels[near]
     distance_mm, nearest = ndimage.distance_transform_edt(~core, cell_mm, return_indices=True)
     owner = labels[tuple(nearest)]
-    mean, deviation = _statistics(labels, core, hu, len(sizes))
     shell_mean, _ = _statistics(owner, bright & ~core & (distance_mm <= SHELL_MM), hu, len(sizes))
-    is_contrast = (deviation < EVEN_HU) & (shell_mean <= mean) & (mean < CONTRAST_HU)
-    is_contrast[0] = False
+    is_contrast &= shell_mean <= mean
     brightest = np.where(is_contrast, mean + np.maximum(3 * deviation, LEAST_SPREAD_HU), -np.inf)
-    contrast[box.slices] = bright & (hu <= brightest[owner]) & (distance_mm <= CONTRAST_REACH_MM)
+    contrast[near] = bright & (hu <= brightest[owner]) & (distance_mm <= CONTRAST_REACH_MM)
     return contrast
 
 

@@ -21,6 +21,7 @@ from autocontour.rules.shapes import (
     close_by,
     fill_slices,
     grow,
+    label,
     label_pieces,
     open_by,
     pick_pieces,
@@ -122,9 +123,9 @@ def _find_boards(core: Mask, hu: NDArray[np.int16], couch: tuple[int, int], cell
 def _on_half(body: Mask, couch: tuple[int, int]) -> Mask:
     """Return the cells nearer the couch than the middle of the body, slice by slice."""
     axis, sign = couch
+    counts = np.count_nonzero(body, axis=3 - axis, keepdims=True)
     at = np.arange(body.shape[axis]).reshape((-1, 1) if axis == 1 else (1, -1))
-    cells = body.sum(axis=(1, 2), keepdims=True)
-    middle = (body * at).sum(axis=(1, 2), keepdims=True) / np.maximum(cells, 1)
+    middle = (counts * at).sum(axis=axis, keepdims=True) / np.maximum(counts.sum(axis=axis, keepdims=True), 1)
     return np.broadcast_to(sign * (at - middle) > 0, body.shape)
 
 
@@ -176,8 +177,8 @@ def _open_air(body: Mask, cell_mm: CellSize) -> Mask:
     """Find the air that a large ball reaches from the sides of the image, also between arms and trunk."""
     room = shrink(~body, OPEN_AIR_MM, cell_mm)
     room[~body.any(axis=(1, 2))] = False  # beyond the patient, where lungs may be open
-    labels, sizes = label_pieces(room)
-    is_open = np.zeros(len(sizes), np.bool_)
+    labels = label(room)
+    is_open = np.zeros(labels.max() + 1, np.bool_)
     for side in (labels[:, 0], labels[:, -1], labels[:, :, 0], labels[:, :, -1]):
         is_open[side] = True
     is_open[0] = False

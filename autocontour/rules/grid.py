@@ -147,6 +147,22 @@ class Grid:
         fine = Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
         return fine.padded((0, 0, 0), self.ct.hu.shape)
 
+    def slabs_of(self, cells: Mask, slices: int) -> list[Box]:
+        """Return boxes of at most so many slices that together hold the voxels under `cells` and one cell around."""
+        whole = self.box_of(cells)
+        if whole is None:
+            return []
+        slabs = []
+        for start in range(whole.start_zyx[0], whole.stop_zyx[0], slices):
+            stop = min(start + slices, whole.stop_zyx[0])
+            some = np.zeros_like(self.to_ct_order(cells))
+            rows = slice(max(0, start // self.step_zyx[0] - 1), stop // self.step_zyx[0] + 2)
+            some[rows] = self.to_ct_order(cells)[rows]
+            box = self.box_of(self.to_patient_order(some))
+            if box is not None:
+                slabs.append(Box((start, *box.start_zyx[1:]), (stop, *box.stop_zyx[1:])))
+        return slabs
+
     def spread(self, cells: NDArray[Any], box: Box) -> Field:
         """Interpolate `cells` (patient order) linearly at the CT's voxels inside `box`."""
         field = self.to_ct_order(cells)

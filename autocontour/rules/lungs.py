@@ -6,6 +6,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 from scipy import ndimage
+from shapely import MultiPolygon
 
 from autocontour.base.findings import Finding
 from autocontour.base.jobs import Job
@@ -25,6 +26,7 @@ from autocontour.rules.trace import (
     as_multipolygon,
     confine,
     fill_holes,
+    join_polygons,
     keep_touching,
     ramp,
     trace_cells,
@@ -140,7 +142,13 @@ def _draw(anatomy: Anatomy, name: str, job: Job) -> Contours:
         return _draw_once(anatomy, name, job) if anatomy.find(_are_sides_known) else {}
     left, right = (_draw_once(anatomy, side, job) for side in SIDES)
     both = {k: [lung[k] for lung in (left, right) if k in lung] for k in sorted({*left, *right})}
-    return {k: as_multipolygon(shapely.union_all(parts)) for k, parts in both.items()}
+    return {k: _join(parts) for k, parts in both.items()}
+
+
+def _join(parts: list[MultiPolygon]) -> MultiPolygon:
+    if len(parts) > 1 and parts[0].intersects(parts[1]):
+        return as_multipolygon(shapely.union_all(parts))
+    return join_polygons(shapely.get_parts(parts))
 
 
 def _draw_once(anatomy: Anatomy, name: str, job: Job) -> Contours:

@@ -25,22 +25,24 @@ def find_marrow(bone: Mask, hu: NDArray[np.int16], cell_mm: CellSize) -> Mask:
     closed = ndimage.binary_closing(bone, np.ones((1, 3, 3), np.bool_)) | bone
     enclosed = fill_slices(closed) & ~bone & (hu > MARROW_HU)
     pieces, spots = label(enclosed), label(enclosed, IN_PLANE)
-    cells = np.bincount(spots.ravel())
-    mean_hu = np.bincount(spots[enclosed], hu[enclosed], len(cells)) / np.maximum(cells, 1)
+    spot = spots[enclosed]
+    cells = np.bincount(spot, minlength=1)
+    mean_hu = np.bincount(spot, hu[enclosed], len(cells)) / np.maximum(cells, 1)
     owner = np.zeros(len(cells), np.intp)
-    owner[spots] = pieces
+    owner[spot] = pieces[enclosed]
     largest = np.zeros(pieces.max() + 1, np.intp)
     np.maximum.at(largest, owner[1:], cells[1:])
     limit = MARROW_MM2 / (cell_mm[1] * cell_mm[2])
     is_marrow = (cells < limit) & ((largest[owner] < limit) | (mean_hu > BRAIN_HU))
-    is_marrow[0] = False
-    return np.asarray(is_marrow[spots])
+    marrow = np.zeros_like(enclosed)
+    marrow[enclosed] = is_marrow[spot]
+    return marrow
 
 
 def find_brain(plane: NDArray[np.int16], cell_mm: CellSize, least_mm2: float) -> Mask | None:
     """Return tissue enclosed by bone on a transverse slice of cells, if it has the size and HU of brain."""
     bone = ndimage.binary_closing(plane > SKULL_HU, np.ones((3, 3), np.bool_))
-    enclosed = ndimage.binary_fill_holes(bone) & ~bone
+    enclosed = fill_slices(bone[None])[0] & ~bone
     brain = plane[enclosed]
     is_large = len(brain) * cell_mm[1] * cell_mm[2] >= least_mm2
     if is_large and np.mean((brain > FLUID_HU) & (brain < BRIGHT_HU)) >= BRAIN_SHARE:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import contourpy
 import numpy as np
@@ -17,7 +17,6 @@ from autocontour.contouring.ragged import Rings, contours_of, drop_small
 from autocontour.contouring.simplify import simplify_rings
 from autocontour.patient.geometry import Box, VolumeGeometry
 from autocontour.patient.structures import Contours
-from autocontour.patient.volume import CTVolume
 from autocontour.rules.grid import SLAB_SLICES, Field, Grid, Mask
 
 if TYPE_CHECKING:
@@ -91,53 +90,50 @@ def _find_voxels(spots: NDArray[Any], number: int, box: tuple[slice, ...]) -> ND
     return np.stack([at + side.start for at, side in zip(spot, box, strict=True)])
 
 
-def trace(ct: CTVolume, box: Box, paint: Callable[[Box], Field], job: Job, stage: str) -> dict[int, MultiPolygon]:
+def trace_cells(grid: Grid, cells: Mask, paint: Callable[[Box], Field], job: Job, name: str) -> dict[int, MultiPolygon]:
     """Outline a field where it exceeds one half, a few slices at a time.
 
     Between voxel centres the field is interpolated linearly, like HU across a border within a voxel (partial volume);
-    beyond the box it is 0.
+    beyond the cells it is 0.
 
     Parameters
     ----------
-    ct
-        The scan.
-    box
-        Region of the field.
+    grid
+        The cells of the CT.
+    cells
+        Where the field is painted, in patient order.
     paint
         Returns the field (0 to 1) on the CT's voxels of the box it is given.
     job
         Reports progress; may cancel.
-    stage
-        Stage name for the job.
+    name
+        Of the structure, for the progress.
 
     Returns
     -------
     Contours
-        Valid polygons.
+        Valid polygons; empty where there are no cells.
     """
+    pixel_mm2 = float(np.prod(grid.ct.geometry.pixel_spacing_vu_mm))
     contours: dict[int, MultiPolygon] = {}
-    for start in job.track(range(box.start_zyx[0], box.stop_zyx[0], SLAB_SLICES), stage):
-        stop = min(start + SLAB_SLICES, box.stop_zyx[0])
-        slab = Box((start, *box.start_zyx[1:]), (stop, *box.stop_zyx[1:]))
-        rings = _trace_slab(paint(slab), slab, ct.geometry)
-        pixel_mm2 = ct.geometry.pixel_spacing_vu_mm[0] * ct.geometry.pixel_spacing_vu_mm[1]
+    for slab in job.track(grid.slabs_of(cells, SLAB_SLICES), f"drawing {name}"):
+        rings = _trace_slab(paint(slab), slab, grid.ct.geometry)
         contours |= contours_of(simplify_rings(drop_small(rings, SMALLEST_PIXELS * pixel_mm2), TOLERANCE_MM))
     return contours
-
-
-def trace_cells(grid: Grid, cells: Mask, paint: Callable[[Box], Field], job: Job, name: str) -> dict[int, MultiPolygon]:
-    """Outline the field of `paint` on the voxels of `cells`; empty if there are no cells."""
-    box = grid.box_of(cells)
-    return {} if box is None else trace(grid.ct, box, paint, job, f"drawing {name}")
 
 
 def _trace_slab(field: Field, slab: Box, geometry: VolumeGeometry) -> Rings:
     """Follow the line in every slice."""
     (row_mm, column_mm), (_, y0, x0) = geometry.pixel_spacing_vu_mm, slab.start_zyx
     points, lengths, slices, is_hole = [np.empty((0, 2))], [], [], []
+    field[np.abs(field - LEVEL) < NUDGE] = LEVEL + NUDGE
+    rows, columns = (n + 2 for n in field.shape[1:])
+    x, y = np.meshgrid(np.arange(columns, dtype=np.float64), np.arange(rows, dtype=np.float64))
+    around = np.zeros((rows, columns))
     for k, plane in enumerate(field, slab.start_zyx[0]):
-        polygons, starts, (row, column) = _trace_plane(plane)
-        corner_uv = geometry.plane_origins_uv_mm[k] + ((x0 + column) * column_mm, (y0 + row) * row_mm)
+        around[1:-1, 1:-1] = plane
+        polygons, starts = _trace_plane(x, y, around)
+        corner_uv = geometry.plane_origins_uv_mm[k] + ((x0 - 1) * column_mm, (y0 - 1) * row_mm)
         for polygon, offsets in zip(polygons, starts, strict=True):
             points.append(polygon * (column_mm, row_mm) + corner_uv)
             lengths.append(np.diff(offsets.astype(np.intp)))
@@ -148,25 +144,14 @@ def _trace_slab(field: Field, slab: Box, geometry: VolumeGeometry) -> Rings:
 
 
 def _trace_plane(
-    plane: NDArray[np.float32],
-) -> tuple[list[NDArray[np.float64]], list[NDArray[np.uint32]], tuple[int, int]]:
-    """Return outlines in pixels, the starts of their rings, and the row and column of the outlines' origin."""
-    inside = plane > LEVEL
-    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
-    if not len(rows):
-        return [], [], (0, 0)
-    top, left = int(rows[0]) - 1, int(columns[0]) - 1
-    bottom, right = int(rows[-1]) + 2, int(columns[-1]) + 2
-    around = np.zeros((bottom - top, right - left))
-    part = plane[max(top, 0) : bottom, max(left, 0) : right]
-    around[max(-top, 0) :][: len(part), max(-left, 0) :][:, : part.shape[1]] = part
-    around[np.abs(around - LEVEL) < NUDGE] = LEVEL + NUDGE
-    x, y = np.meshgrid(*(np.arange(n, dtype=np.float64) for n in around.shape[::-1]))
+    x: NDArray[np.float64], y: NDArray[np.float64], plane: NDArray[np.float64]
+) -> tuple[list[NDArray[np.float64]], list[NDArray[np.uint32]]]:
+    """Return outlines in pixels, and the starts of their rings."""
     generator = contourpy.SerialContourGenerator(
         x,
         y,
-        around,
-        np.zeros(around.shape, np.bool_),
+        plane,
+        np.zeros(plane.shape, np.bool_),
         corner_mask=False,
         line_type=contourpy.LineType.Separate,
         fill_type=contourpy.FillType.OuterOffset,
@@ -176,7 +161,7 @@ def _trace_plane(
         y_chunk_size=0,
     )
     filled: Any = generator.filled(LEVEL, np.inf)
-    return filled[0], filled[1], (top, left)
+    return filled[0], filled[1]
 
 
 def fill_holes(contours: dict[int, MultiPolygon], below_mm2: float = np.inf) -> dict[int, MultiPolygon]:
@@ -210,9 +195,10 @@ def _fill_part(part: Polygon, below_mm2: float) -> Polygon:
 def shave(multi: MultiPolygon, strip_mm: float) -> MultiPolygon:
     """Remove parts thinner than twice `strip_mm`, such as masks and couch tops attached to the skin."""
     opened = multi.buffer(-strip_mm, quad_segs=4).buffer(1.05 * strip_mm, quad_segs=4)
-    thin = [part for part in shapely.get_parts(multi - opened) if part.area >= SLIVER_MM2]
-    left = as_multipolygon(multi - shapely.union_all(thin)) if thin else multi
-    return shapely.MultiPolygon([part for part in left.geoms if part.area >= CRUMB_MM2])
+    thin = shapely.get_parts(multi - opened)
+    thin = thin[shapely.area(thin) >= SLIVER_MM2]
+    left = shapely.get_parts(as_multipolygon(multi - shapely.union_all(thin)) if len(thin) else multi)
+    return join_polygons(left[shapely.area(left) >= CRUMB_MM2])
 
 
 def shave_side(multi: MultiPolygon, strip_mm: float, direction: tuple[int, int], band_mm: float) -> MultiPolygon:
@@ -221,7 +207,7 @@ def shave_side(multi: MultiPolygon, strip_mm: float, direction: tuple[int, int],
         return multi
     band = as_multipolygon(shapely.intersection(multi, _side_of(multi, direction, band_mm)))
     thin = shapely.intersection(band - shave(band, strip_mm), _side_of(multi, direction, band_mm - 2 * strip_mm))
-    return as_multipolygon(multi - thin)
+    return multi if thin.is_empty else as_multipolygon(multi - thin)
 
 
 def _side_of(multi: MultiPolygon, direction: tuple[int, int], band_mm: float) -> Polygon:
@@ -241,4 +227,13 @@ def subtract(contours: dict[int, MultiPolygon], taken: Contours) -> dict[int, Mu
 
 def as_multipolygon(shape: BaseGeometry) -> MultiPolygon:
     """Return the polygons of a shape."""
-    return shapely.MultiPolygon([part for part in shapely.get_parts(shape) if part.geom_type == "Polygon"])
+    if isinstance(shape, shapely.MultiPolygon):
+        return shape
+    parts = shapely.get_parts(shape)
+    return join_polygons(parts[shapely.get_type_id(parts) == shapely.GeometryType.POLYGON])
+
+
+def join_polygons(polygons: NDArray[np.object_]) -> MultiPolygon:
+    """Return polygons that have no area in common as one shape."""
+    multi: Any = shapely.multipolygons(polygons)
+    return cast("MultiPolygon", multi)

@@ -21,7 +21,7 @@ from autocontour.rules.external import find_body
 from autocontour.rules.grid import Field
 from autocontour.rules.rule import Rule
 from autocontour.rules.scale import doubt_scale
-from autocontour.rules.shapes import IN_PLANE, CellSize, Labels, Mask, grow, label, open_by
+from autocontour.rules.shapes import IN_PLANE, CellSize, Labels, Mask, grow, label, open_by, pick_pieces
 from autocontour.rules.sharpness import doubt_sharpness
 from autocontour.rules.trace import AROUND_CELLS, fill_holes, keep_touching, ramp, trace_cells
 
@@ -114,12 +114,14 @@ def _find_airway(hu: NDArray[np.int16], body: Mask, places: _Places, cell_mm: Ce
         path, low, high = _walk_both_ways(spots, seed, cell_mm)
         if not _is_airway(path, spots, places, cell_mm, is_forked=low is _End.FORKS):
             continue
-        column = np.isin(spots, [spot for _, spot in path])
+        column = np.zeros_like(body)
+        for k, spot in path:
+            column[k] = spots[k] == spot
         bottom = path[0][0]
         bronchi = _find_bronchi(hu, body, column, bottom, cell_mm)
         has_carina = bottom > 0 and bool(bronchi.any())
         skull = places.skull if high is _End.WIDENS else None
-        top = _find_cricoid(path, np.bincount(spots.ravel()), skull, cell_mm, has_carina=has_carina)
+        top = _find_cricoid(path, _count_cells(spots), skull, cell_mm, has_carina=has_carina)
         trachea = column.copy()
         trachea[:bottom] = False
         if top is not None:
@@ -130,7 +132,7 @@ def _find_airway(hu: NDArray[np.int16], body: Mask, places: _Places, cell_mm: Ce
 
 def _tall_columns(spots: Labels, midline: NDArray[np.float64], cell_mm: CellSize) -> list[tuple[int, int]]:
     """Return slice and number of a spot half way up each tall column of round spots, the tallest first."""
-    columns = label(_find_round(spots, cell_mm)[spots])
+    columns = label(pick_pieces(spots, _find_round(spots, cell_mm)))
     found = []
     for number, box in enumerate(ndimage.find_objects(columns), 1):
         height_mm = (box[0].stop - box[0].start) * cell_mm[0]
@@ -162,7 +164,7 @@ def _walk_both_ways(
 
 def _find_round(spots: Labels, cell_mm: CellSize) -> Mask:
     """Return for every spot whether it could be the lumen of a trachea (index 0: no spot)."""
-    cells = np.bincount(spots.ravel())
+    cells = _count_cells(spots)
     extent = np.array([[s.stop - s.start for s in box[1:]] for box in ndimage.find_objects(spots)]).reshape(-1, 2)
     mm2 = cells[1:] * cell_mm[1] * cell_mm[2]
     extent_mm = extent * cell_mm[1:]
@@ -170,6 +172,11 @@ def _find_round(spots: Labels, cell_mm: CellSize) -> Mask:
     filling = cells[1:] / extent.prod(axis=1)
     is_round = (mm2 >= SPOT_MM2[0]) & (mm2 <= SPOT_MM2[1]) & (aspect <= LONGEST_ASPECT) & (filling >= LEAST_FILLING)
     return np.concatenate(([False], is_round))
+
+
+def _count_cells(spots: Labels) -> NDArray[np.intp]:
+    """Return the cells of every spot; 0 for number 0."""
+    return np.bincount(spots[spots > 0], minlength=1)
 
 
 def _is_airway(
