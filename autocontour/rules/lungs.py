@@ -77,7 +77,7 @@ def _part_lungs(
 
 
 def _side_of(lungs: Mask, midline: NDArray[np.float64], cell_mm: CellSize) -> tuple[Mask, bool]:
-    """Return for every cell whether it belongs to the left lung, also for touching lungs; and if they are joined."""
+    """Return for every cell of the lungs whether it belongs to the left one; and if they are joined."""
     is_left = np.zeros_like(lungs)
     box = Box.around(lungs)
     if box is None:
@@ -85,7 +85,10 @@ def _side_of(lungs: Mask, midline: NDArray[np.float64], cell_mm: CellSize) -> tu
     across = np.arange(box.start_zyx[2], box.stop_zyx[2])
     beyond = np.broadcast_to(across > midline[box.slices[0], None, None], box.shape_zyx)
     left, right, are_joined = _find_markers(lungs[box.slices], beyond, cell_mm)
-    if left.any() and right.any():
+    is_divided = not (lungs[box.slices] & ~(left | right)).any()
+    if is_divided:
+        is_left[box.slices] = left
+    elif left.any() and right.any():
         nearest = ndimage.distance_transform_edt(~(left | right), cell_mm, return_distances=False, return_indices=True)
         is_left[box.slices] = left[tuple(nearest)]
     else:

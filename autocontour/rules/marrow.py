@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
-from autocontour.rules.shapes import IN_PLANE, CellSize, Mask, fill_slices, label
+from autocontour.rules.shapes import IN_PLANE, CellSize, Mask, close_squares, fill_slices, label
 
 MARROW_MM2 = 2500.0  # a vertebral body or a femoral head encloses less; a skull, thorax and pelvis more
 MARROW_HU = -200  # sinuses and airways are not marrow
@@ -22,7 +21,7 @@ def find_marrow(bone: Mask, hu: NDArray[np.int16], cell_mm: CellSize) -> Mask:
 
     The top of the brain is small as well; it continues into a large region, and is darker than a vertebra.
     """
-    closed = ndimage.binary_closing(bone, np.ones((1, 3, 3), np.bool_)) | bone
+    closed = close_squares(bone) | bone
     enclosed = fill_slices(closed) & ~bone & (hu > MARROW_HU)
     pieces, spots = label(enclosed), label(enclosed, IN_PLANE)
     spot = spots[enclosed]
@@ -41,8 +40,8 @@ def find_marrow(bone: Mask, hu: NDArray[np.int16], cell_mm: CellSize) -> Mask:
 
 def find_brain(plane: NDArray[np.int16], cell_mm: CellSize, least_mm2: float) -> Mask | None:
     """Return tissue enclosed by bone on a transverse slice of cells, if it has the size and HU of brain."""
-    bone = ndimage.binary_closing(plane > SKULL_HU, np.ones((3, 3), np.bool_))
-    enclosed = fill_slices(bone[None])[0] & ~bone
+    bone = close_squares((plane > SKULL_HU)[None])
+    enclosed = (fill_slices(bone) & ~bone)[0]
     brain = plane[enclosed]
     is_large = len(brain) * cell_mm[1] * cell_mm[2] >= least_mm2
     if is_large and np.mean((brain > FLUID_HU) & (brain < BRIGHT_HU)) >= BRAIN_SHARE:

@@ -197,8 +197,10 @@ def shave(multi: MultiPolygon, strip_mm: float) -> MultiPolygon:
     opened = multi.buffer(-strip_mm, quad_segs=4).buffer(1.05 * strip_mm, quad_segs=4)
     thin = shapely.get_parts(multi - opened)
     thin = thin[shapely.area(thin) >= SLIVER_MM2]
-    left = shapely.get_parts(as_multipolygon(multi - shapely.union_all(thin)) if len(thin) else multi)
-    return join_polygons(left[shapely.area(left) >= CRUMB_MM2])
+    left = as_multipolygon(multi - shapely.union_all(thin)) if len(thin) else multi
+    parts = shapely.get_parts(left)
+    is_crumb = shapely.area(parts) < CRUMB_MM2
+    return join_polygons(parts[~is_crumb]) if is_crumb.any() else left
 
 
 def shave_side(multi: MultiPolygon, strip_mm: float, direction: tuple[int, int], band_mm: float) -> MultiPolygon:
@@ -206,7 +208,10 @@ def shave_side(multi: MultiPolygon, strip_mm: float, direction: tuple[int, int],
     if not multi.geoms:
         return multi
     band = as_multipolygon(shapely.intersection(multi, _side_of(multi, direction, band_mm)))
-    thin = shapely.intersection(band - shave(band, strip_mm), _side_of(multi, direction, band_mm - 2 * strip_mm))
+    shaved = shave(band, strip_mm)
+    if shaved is band:
+        return multi
+    thin = shapely.intersection(band - shaved, _side_of(multi, direction, band_mm - 2 * strip_mm))
     return multi if thin.is_empty else as_multipolygon(multi - thin)
 
 

@@ -1,0 +1,80 @@
+"""Masks of cells and what is done to outlines, beside slow ways that are plainly right."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import shapely
+from scipy import ndimage
+
+from autocontour.patient.geometry import Box, VolumeGeometry
+from autocontour.patient.volume import CTVolume
+from autocontour.rules.grid import Grid
+from autocontour.rules.shapes import close_squares, fill_slices, grow, label_pieces, pick_pieces, shrink
+from autocontour.rules.trace import LEVEL, SURE, confine, fill_holes, keep_touching
+
+
+def random_mask(shape, share, seed=0):
+    return np.random.default_rng(seed).random(shape) < share
+
+
+@pytest.mark.parametrize("mm", [0.5, 3.0, 7.4, 20.0, 75.0])
+@pytest.mark.parametrize("columns", [5, 64, 65, 150])
+def test_growing_adds_what_lies_within_the_distance(mm, columns):
+    cell_mm = (3.0, 2.9, 0.8)
+    mask = random_mask((9, 12, columns), 0.004, columns)
+    mask[4, 5, columns // 2] = True
+    assert np.array_equal(grow(mask, mm, cell_mm), ndimage.distance_transform_edt(~mask, cell_mm) <= mm)
+    assert np.array_equal(shrink(~mask, mm, cell_mm), ndimage.distance_transform_edt(~mask, cell_mm) > mm)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.05, 0.4, 0.7, 1.0])
+def test_filling_and_closing_of_slices(share):
+    mask = random_mask((4, 20, 23), share)
+    assert np.array_equal(fill_slices(mask), [ndimage.binary_fill_holes(plane) for plane in mask])
+    square = np.ones((3, 3), np.bool_)
+    assert np.array_equal(close_squares(mask), [ndimage.binary_closing(plane, square) for plane in mask])
+
+
+@pytest.mark.parametrize("count", [0, 3, 40])
+def test_picked_pieces_and_their_cells(count):
+    labels, sizes = label_pieces(random_mask((8, 20, 20), 0.2))
+    assert sizes[0] == 0
+    assert np.array_equal(sizes[1:], np.bincount(labels.ravel())[1:])
+    is_picked = np.zeros(len(sizes), np.bool_)
+    is_picked[1 : 1 + count] = True
+    assert np.array_equal(pick_pieces(labels, is_picked), is_picked[labels])
+
+
+@pytest.mark.parametrize("spacing_zyx_mm", [(3.0, 1.0, 1.0), (1.0, 3.0, 0.7), (1.25, 1.5, 1.4)])
+@pytest.mark.parametrize("start", [0, 5])
+def test_spots_that_touch_sure_cells_stay(spacing_zyx_mm, start):
+    """Each spot is kept just if the interpolated cells exceed `SURE` somewhere in it."""
+    ct = CTVolume(np.zeros((20, 61, 65), np.int16), VolumeGeometry.regular((20, 61, 65), spacing_zyx_mm))
+    grid = Grid(ct)
+    slab = Box((start, start, start), (start + 11, 58, 60))
+    field = ndimage.gaussian_filter(np.random.default_rng(1).random(slab.shape_zyx), 1.2).astype(np.float32) * 1.02
+    sure = random_mask(grid.hu.shape, 0.1)
+    expected = field.copy()
+    for k, plane in enumerate(grid.spread(sure, slab) > SURE):
+        spots, _ = ndimage.label(field[k] > LEVEL)
+        expected[k][(spots > 0) & ~np.isin(spots, spots[plane])] = 0
+    assert 0 < np.count_nonzero(expected) < field.size
+    assert np.array_equal(keep_touching(field, grid, sure, slab), expected)
+
+
+def test_a_field_is_confined_between_within_and_around():
+    limits = np.array([[[0.0, 0.3, 1.0, 1.4, 2.0]]], np.float32)
+    for value, expected in ((0.0, (0, 0, 0, 0.4, 1)), (0.6, (0, 0.3, 0.6, 0.6, 1)), (1.0, (0, 0.3, 1, 1, 1))):
+        field = np.full(limits.shape, value, np.float32)
+        np.testing.assert_allclose(confine(field, limits.copy())[0, 0], expected, atol=1e-6)
+
+
+def test_what_lies_in_a_filled_hole_belongs_to_what_is_around():
+    ring = shapely.box(0, 0, 20, 20) - shapely.box(2, 2, 8, 8) - shapely.box(10, 10, 18, 18)
+    small, large, apart = shapely.box(4, 4, 6, 6), shapely.box(12, 12, 16, 16), shapely.box(30, 0, 40, 9)
+    parts = shapely.MultiPolygon([small, ring, large, apart])
+    assert fill_holes({0: parts})[0].equals(shapely.MultiPolygon([shapely.box(0, 0, 20, 20), apart]))
+    kept = shapely.MultiPolygon([shapely.box(0, 0, 20, 20) - shapely.box(10, 10, 18, 18), large, apart])
+    assert fill_holes({0: parts}, 50.0)[0].equals(kept)
+    assert fill_holes({0: parts}, 10.0)[0].equals(parts)
