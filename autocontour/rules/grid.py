@@ -171,15 +171,20 @@ class Grid:
             field = _interpolate(field, axis, (np.arange(start, stop) - (step - 1) / 2) / step)
         return field.astype(np.float32, copy=False)
 
-    def middles_in(self, box: Box) -> tuple[tuple[slice, slice, slice], tuple[slice, slice, slice]]:
-        """Return where in `box` the voxels in the middle of cells lie, and the index of these cells in CT order."""
-        voxels, cells = [], []
-        for start, stop, step in zip(box.start_zyx, box.stop_zyx, self.step_zyx, strict=True):
+    def whole_at_middles(self, cells: Mask, box: Box) -> tuple[tuple[slice, slice, slice], Mask]:
+        """Return where in `box` the middle voxels of cells lie, and at which of them `spread` of `cells` is 1.
+
+        Of an even number of voxels the one before the middle is taken, whose value depends on the cell before it too.
+        """
+        voxels, whole = [], self.to_ct_order(cells)
+        for axis, (start, stop, step) in enumerate(zip(box.start_zyx, box.stop_zyx, self.step_zyx, strict=True)):
             middle = (step - 1) // 2
             first, last = -(-(start - middle) // step), -(-(stop - middle) // step)
             voxels.append(slice(first * step + middle - start, None, step))
-            cells.append(slice(first, last))
-        return (voxels[0], voxels[1], voxels[2]), (cells[0], cells[1], cells[2])
+            at = np.arange(first, last)
+            here = whole.take(at, axis)
+            whole = here if step % 2 else here & whole.take(np.maximum(at - 1, 0), axis)
+        return (voxels[0], voxels[1], voxels[2]), whole
 
     def at_voxels(self, cells: Mask, voxels_zyx: NDArray[np.intp]) -> Field:
         """Interpolate `cells` (patient order) linearly at (3, n) voxels of the CT."""

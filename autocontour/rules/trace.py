@@ -70,8 +70,8 @@ def keep_touching(field: Field, grid: Grid, sure: Mask, slab: Box) -> Field:
     """
     spots, count = ndimage.label(field > LEVEL, _IN_SLICE)
     is_left = np.ones(count + 1, np.bool_)
-    middles, cells = grid.middles_in(slab)
-    is_left[spots[middles][grid.to_ct_order(sure)[cells]]] = False
+    middles, is_whole = grid.whole_at_middles(sure, slab)
+    is_left[spots[middles][is_whole]] = False
     is_left[0] = False  # the slopes around every spot
     if is_left.any():
         boxes = ndimage.find_objects(spots)

@@ -18,7 +18,7 @@ def random_mask(shape, share, seed=0):
     return np.random.default_rng(seed).random(shape) < share
 
 
-@pytest.mark.parametrize("mm", [0.5, 3.0, 7.4, 20.0, 75.0])
+@pytest.mark.parametrize("mm", [0.5, 3.0, 7.3, 20.0, 75.0])
 @pytest.mark.parametrize("columns", [5, 64, 65, 150])
 def test_growing_adds_what_lies_within_the_distance(mm, columns):
     cell_mm = (3.0, 2.9, 0.8)
