@@ -172,7 +172,23 @@ def remove(state: CaseState, number: int) -> Edit:
 
 
 def approve(state: CaseState, number: int, reviewer: str, at: datetime | None = None) -> Edit:
-    """Record the approval of a structure by `reviewer`, now or `at` a time with its time zone.
+    """Record that `reviewer` accepts a structure in its present state (see `approve_several`)."""
+    return approve_several(state, [number], reviewer, at)
+
+
+def approve_several(state: CaseState, numbers: Sequence[int], reviewer: str, at: datetime | None = None) -> Edit:
+    """Record that `reviewer` accepts structures in their present state, as one step.
+
+    Parameters
+    ----------
+    state
+        The case.
+    numbers
+        Numbers of the structures.
+    reviewer
+        Name of the person.
+    at
+        The time, with its time zone; now by default.
 
     Raises
     ------
@@ -183,7 +199,8 @@ def approve(state: CaseState, number: int, reviewer: str, at: datetime | None = 
         raise CaseError("AC-CASE-015")
     moment = (at or datetime.now(UTC)).astimezone(UTC).isoformat(timespec="seconds")
     values = {"status": ReviewStatus.APPROVED, "approved_by": reviewer.strip(), "approved_at": moment}
-    return Edit(f"Approve {state[number].structure.name}", fields={number: values})
+    names = ", ".join(state[number].structure.name for number in numbers)
+    return Edit(f"Approve {names}", fields=dict.fromkeys(numbers, values))
 
 
 def withdraw_approval(state: CaseState, number: int) -> Edit:

@@ -69,6 +69,20 @@ def assess_need(item: CaseStructure, seen: Seen) -> Need:
     return Need(tuple(map(float, rank)), tuple(given[:2]), places)
 
 
+def viewed(state: CaseState, seen: Seen) -> list[CaseStructure]:
+    """Return the structures that can be approved together, in order.
+
+    Each is drawn and not approved, was viewed on a slice where it is drawn, and every place of its findings was viewed.
+    """
+    found = []
+    for item in state.items:
+        number, contours = item.structure.number, item.structure.contours
+        is_open = item.is_approved or assess_need(item, seen).is_open
+        if not is_open and any(z in contours for z in seen.get(number, ())):
+            found.append(item)
+    return found
+
+
 def choose_next(state: CaseState, selected: int | None, seen: Seen) -> tuple[CaseStructure, Need] | None:
     """Return the structure to review next, with its need; None if every one is approved.
 

@@ -299,6 +299,15 @@ ACTIONS: tuple[ActionRow, ...] = (
         "approve",
     ),
     ActionRow(
+        "approve_viewed",
+        REVIEW,
+        "Approve viewed structures…",
+        "Approve all structures that were viewed, as one step",
+        "Ctrl+Shift+Return",
+        reviewing.ask_approvals,
+        needs="ct",
+    ),
+    ActionRow(
         "compare",
         REVIEW,
         "Compare",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from autocontour.case import CaseStructure, actions
 from autocontour.case.effort import measure_effort
-from autocontour.case.need import choose_next, open_places, runs
+from autocontour.case.need import choose_next, open_places, runs, viewed
 from autocontour.gui.dialogs.ask import ask
-from autocontour.gui.dialogs.review import ApprovalDialog
+from autocontour.gui.dialogs.review import ApprovalDialog, SeveralDialog
 from autocontour.gui.look.language import sentence_of, tr
 from autocontour.gui.panels.structure_list import need_in_words
 from autocontour.gui.state.workspace import Workspace
@@ -65,4 +67,40 @@ def ask_approval(window: MainWindow) -> None:
     dialog = ApprovalDialog(window, space.ct, current, details, effort, unseen, window.settings.reviewer)
     if dialog.exec():
         window.settings.reviewer = dialog.reviewer
-        space.approve(number, dialog.reviewer)
+        if _as_shown(space, [current]):
+            space.approve(number, dialog.reviewer)
+
+
+def ask_approvals(window: MainWindow) -> None:
+    """Ask who approves all structures that were viewed; it is one step of undo."""
+    space = window.workspace
+    items = viewed(space.state, space.seen)
+    if space.ct is None or space.case is None:
+        return
+    if not items:
+        space.say(tr("No structure was viewed that is not approved yet."))
+        return
+    ready = {item.structure.number for item in items}
+    waiting = [item.structure for item in space.state.items if not item.is_approved]
+    left_out = [structure.name for structure in waiting if structure.number not in ready]
+    details = [(item, window.panel.model.details(item)) for item in items]
+    dialog = SeveralDialog(window, space.ct, details, left_out, window.settings.reviewer)
+    if dialog.exec():
+        window.settings.reviewer = dialog.reviewer
+        if _as_shown(space, [item for item in items if item.structure.number in dialog.numbers]):
+            space.apply(actions.approve_several(space.state, dialog.numbers, dialog.reviewer))
+
+
+def _as_shown(space: Workspace, items: Sequence[CaseStructure]) -> bool:
+    """Return whether structures are still as the dialog showed them; name those that a result has changed."""
+    numbers = space.state.numbers
+    changed = [
+        item.structure.name
+        for item in items
+        if item.structure.number not in numbers or space.state[item.structure.number] is not item
+    ]
+    if changed:
+        space.refuse(
+            tr("Not approved: {names} changed while the dialog was open. Review again.", names=", ".join(changed))
+        )
+    return not changed

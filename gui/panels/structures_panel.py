@@ -105,8 +105,18 @@ class StructuresPanel(QFrame):
         self.list.customContextMenuRequested.connect(lambda at: self.menu_asked.emit(self.list.mapToGlobal(at)))
         self.list.selectionModel().currentChanged.connect(self._select)
         self.list.doubleClicked.connect(lambda index: self.workspace.go_to_structure(self._number(index)))
-        self.model.modelReset.connect(self._show_current)
+        self.model.modelAboutToBeReset.connect(self._keep_place)
+        self.model.modelReset.connect(self._return_to_place)
         return self.list
+
+    def _keep_place(self) -> None:
+        self._place = self.list.verticalScrollBar().value()
+
+    def _return_to_place(self) -> None:
+        """Show the rows that were shown before the list was sorted again."""
+        self._show_current()
+        self.list.doItemsLayout()
+        self.list.verticalScrollBar().setValue(self._place)
 
     def _opacity(self) -> QWidget:
         holder = QWidget()

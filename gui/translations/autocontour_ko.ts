@@ -124,8 +124,20 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>승인</translation>
     </message>
     <message>
+      <source>Approve all structures that were viewed, as one step</source>
+      <translation>확인한 구조물을 한 단계로 모두 승인</translation>
+    </message>
+    <message>
       <source>Approve the structure, or withdraw the approval</source>
       <translation>구조물을 현재 상태로 승인하거나 승인을 취소합니다</translation>
+    </message>
+    <message>
+      <source>Approve viewed structures</source>
+      <translation>확인한 구조물 승인</translation>
+    </message>
+    <message>
+      <source>Approve viewed structures…</source>
+      <translation>확인한 구조물 승인…</translation>
     </message>
     <message>
       <source>Approve {name}</source>
@@ -836,8 +848,16 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>선택한 구조물 없음</translation>
     </message>
     <message>
+      <source>No structure was viewed that is not approved yet.</source>
+      <translation>확인했지만 아직 승인하지 않은 구조물이 없습니다.</translation>
+    </message>
+    <message>
       <source>None</source>
       <translation>모두 해제</translation>
+    </message>
+    <message>
+      <source>Not approved: {names} changed while the dialog was open. Review again.</source>
+      <translation>승인하지 않았습니다. 대화 상자가 열려 있는 동안 변경된 구조물: {names}. 다시 검토하세요.</translation>
     </message>
     <message>
       <source>Not found: {names}.</source>
@@ -846,6 +866,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Not now</source>
       <translation>나중에</translation>
+    </message>
+    <message>
+      <source>Not yet viewed, or with findings not yet viewed: {names}</source>
+      <translation>미확인 구조물 또는 지적 사항이 미확인인 구조물: {names}</translation>
     </message>
     <message>
       <source>Nothing is lost: the changes are kept and return when the scan is opened</source>
@@ -1462,6 +1486,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Withdraw the approval of {name}?</source>
       <translation>{name} 구조물의 승인을 취소하시겠습니까?</translation>
+    </message>
+    <message>
+      <source>You approve the ticked structures in their present state. They are protected from changes until the approval is withdrawn.</source>
+      <translation>선택한 구조물을 현재 상태로 승인합니다. 승인을 취소할 때까지 변경할 수 없습니다.</translation>
     </message>
     <message>
       <source>You approve {name} in its present state. It is protected from changes until the approval is withdrawn.</source>

@@ -155,3 +155,20 @@ def test_contours_beyond_the_slices_of_the_ct_in_an_older_case_are_reported(tmp_
     with Case(tmp_path / "case", KEY, slice_count=4) as case:
         assert [(f.code, f.where, dict(f.values)["count"]) for f in case.findings] == [("AC-CASE-026", "Heart", 1)]
         assert list(case.state[1].structure.contours) == [3, 4]
+
+
+def test_several_structures_are_approved_by_one_person_in_one_step(case):
+    for number, name in enumerate(("Heart", "Liver", "Lung"), 1):
+        case.apply(actions.receive(case.state, replace(organ(name), number=number)))
+    before, at = case.state, datetime(2026, 1, 2, tzinfo=UTC)
+    case.apply(actions.approve_several(before, [1, 3], " A. Physicist ", at))
+    assert [(item.is_approved, item.approved_by) for item in case.state.items] == [
+        (True, "A. Physicist"),
+        (False, ""),
+        (True, "A. Physicist"),
+    ]
+    assert {item.approved_at for item in case.state.items} == {"", at.isoformat(timespec="seconds")}
+    assert case.undo_label == "Approve Heart, Lung"
+    assert case.undo() == before
+    with pytest.raises(CaseError, match="AC-CASE-015"):
+        actions.approve_several(before, [1], " ")
