@@ -2,8 +2,9 @@
 
 import math
 
+import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from shapely import MultiPolygon, Point, box
 
@@ -89,7 +90,16 @@ def test_copy_and_delete_name_the_slices_that_change():
     assert replaced(contours, {3: contours[3], 7: disc()}) == {7: disc(), 5: None}
 
 
+def narrow_part_mm2(shift, radius, narrowest_mm=0.02):
+    """Area of the crescent between two equal discs where it is narrower than what a difference keeps (analytic)."""
+    if shift <= narrowest_mm:
+        return 2 * radius * shift
+    return 2 * radius * shift * (1 - np.sqrt(1 - (narrowest_mm / shift) ** 2))
+
+
 @given(st.floats(0, 60))
+@example(0.015)
+@example(0.03125)
 @settings(max_examples=30, deadline=None)
 def test_boolean_areas_add_up(shift):
     a, b = {1: disc()}, {1: disc(u=shift), 2: disc()}
@@ -98,7 +108,8 @@ def test_boolean_areas_add_up(shift):
     overlap = shared.area if shared else 0.0
     assert area[Boolean.UNION][1].area == pytest.approx(2 * disc().area - overlap, abs=0.2)
     rest = area[Boolean.DIFFERENCE].get(1)
-    assert (rest.area if rest else 0) == pytest.approx(disc().area - overlap, abs=0.2)
+    lost = disc().area - overlap - (rest.area if rest else 0)
+    assert -0.2 <= lost <= 0.2 + narrow_part_mm2(shift, np.sqrt(disc().area / np.pi))
     assert 2 in area[Boolean.UNION]
     assert 2 not in area[Boolean.INTERSECTION]
 
