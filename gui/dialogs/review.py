@@ -138,7 +138,7 @@ def _told(unseen: Places) -> str:
     named = [f"{place[0] + 1}" if len(place) == 1 else f"{place[0] + 1}–{place[-1] + 1}" for place in unseen]
     return tr_count(
         sum(map(len, unseen)),
-        "You have not looked at slice {places} yet, where a finding points (N goes there).",
-        "You have not looked at slices {places} yet, where a finding points (N goes there).",
+        "You have not viewed slice {places}, where a finding points (N goes there).",
+        "You have not viewed slices {places}, where a finding points (N goes there).",
         places=", ".join(named),
     )

@@ -71,7 +71,7 @@ class StructuresPanel(QFrame):
         self.sort = QToolButton()
         self.sort.setText(tr("By need"))
         self.sort.setCheckable(True)
-        self.sort.setToolTip(tr("Sort by need for review and show why: findings, an unsure network, never looked at"))
+        self.sort.setToolTip(tr("Sort by need for review and show why: findings, an uncertain network, not viewed"))
         self.sort.toggled.connect(self._sort_by_need)
         add = QToolButton()
         add.setText(tr("+ Add"))

@@ -1232,7 +1232,7 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>연조직</translation>
     </message>
     <message>
-      <source>Sort by need for review and show why: findings, an unsure network, never looked at</source>
+      <source>Sort by need for review and show why: findings, an uncertain network, not viewed</source>
       <translation>검토가 가장 필요한 구조물부터 이유와 함께 보입니다: 지적 사항, 불확실한 모델, 미확인</translation>
     </message>
     <message>
@@ -1496,11 +1496,11 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>{name} 구조물을 현재 상태로 승인합니다. 승인을 취소할 때까지 변경할 수 없습니다.</translation>
     </message>
     <message>
-      <source>You have not looked at slice {places} yet, where a finding points (N goes there).</source>
+      <source>You have not viewed slice {places}, where a finding points (N goes there).</source>
       <translation>지적 사항이 있는 슬라이스 {places}번을 아직 확인하지 않았습니다 (N 키로 이동).</translation>
     </message>
     <message>
-      <source>You have not looked at slices {places} yet, where a finding points (N goes there).</source>
+      <source>You have not viewed slices {places}, where a finding points (N goes there).</source>
       <translation>지적 사항이 있는 슬라이스 {places}번을 아직 확인하지 않았습니다 (N 키로 이동).</translation>
     </message>
     <message>

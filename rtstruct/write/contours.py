@@ -69,8 +69,16 @@ class ContourRecord:
 
 
 def build_contour_records(structure: Structure, ct: CTVolume, holes: HoleStyle) -> list[ContourRecord]:
-    """Return a structure's contours, slice by slice; unedited slices keep their imported points."""
+    """Return a structure's contours, slice by slice; unedited slices keep their imported points.
+
+    Raises
+    ------
+    OutputError
+        ``AC-OUT-119`` for contours on slices that the CT does not have.
+    """
     geometry = ct.geometry
+    if beyond := sorted(structure.contours.keys() - set(range(len(geometry.slice_positions_mm)))):
+        raise OutputError("AC-OUT-119", name=structure.name, count=len(beyond))
     if ct.reference and other_frame_of_reference(structure, ct.reference):
         return [_imported_record(item, None) for item in structure.carried]
     kept = {index: items for index, items in structure.imported.items() if index in structure.contours}

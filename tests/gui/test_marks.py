@@ -131,7 +131,7 @@ def test_who_approves_sees_what_it_took_and_what_nobody_looked_at(doubtful, hand
     (work,) = (words for words in said if "new outline" in words)
     assert work.endswith("on 1 slice")
     assert " 0 mm" not in work
-    assert any("not looked at slice 19 yet" in words for words in said)
+    assert any("not viewed slice 19" in words for words in said)
 
 
 def test_only_a_hand_spends_time_of_editing(doubtful, hand_on):

@@ -334,3 +334,13 @@ def test_slivers_below_the_files_precision_are_left_out(ct, path):
     structure = Structure("S", 1, {2: shapely.MultiPolygon([sound, sliver])})
     write_structure_set(StructureSet("SET", (structure,)), ct, path)
     assert len(dcmread(path).ROIContourSequence[0].ContourSequence) == 1
+
+
+@pytest.mark.parametrize("index", [-1, 10_000])
+def test_contours_on_slices_outside_the_ct_are_refused(make, ct, path, index):
+    whole = make.set(ct)
+    first = whole.structures[0]
+    beyond = dataclasses.replace(first, contours={**first.contours, index: next(iter(first.contours.values()))})
+    with pytest.raises(OutputError, match="AC-OUT-119"):
+        write_structure_set(dataclasses.replace(whole, structures=(beyond,)), ct, path)
+    assert not path.exists()
