@@ -494,8 +494,16 @@ def silent_check(
     return check
 
 
+def peak_gib() -> float:
+    """Return the peak memory of this process. Its ru_maxrss would include that of the process that started it."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        return int(status.read_text().partition("VmHWM:")[2].split()[0]) / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
 def report(tally: Tally, plain: int, count: int) -> int:
-    gib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    gib = peak_gib()
     print(
         f"{plain} files damaged byte by byte and {count} structure-aware mutations: slowest {tally.slowest_s:.3f} s, "
         f"peak {gib:.2f} GiB, {tally.faults} errors that are not ours, {tally.silent} silent losses, "
