@@ -193,3 +193,15 @@ def _vr(tag: BaseTag) -> str:
     except KeyError:
         return "LO" if tag.is_private_creator else "UN"
     return vr if len(vr) == 2 else "UN"
+
+
+def put(item: Dataset, **values: object) -> None:
+    """Set attributes by keyword with the VR of the standard, whatever VR the file gave them.
+
+    An assignment to an attribute that is there keeps its VR; a damaged file may hold a number as OB, and the new value
+    could not be written.
+    """
+    for keyword, value in values.items():
+        if keyword in item:
+            delattr(item, keyword)
+        setattr(item, keyword, value)

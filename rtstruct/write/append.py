@@ -25,6 +25,7 @@ from autocontour.rtstruct.encoding import (
     encode_in_utf_8,
     in_utf_8,
     preserve_raw,
+    put,
     sequence_items,
     with_raw_values,
 )
@@ -199,7 +200,7 @@ def _put(dataset: Dataset, items: RoiItems, number: int) -> None:
     free = max((integer_of(item, "ObservationNumber") for item in observations), default=0) + 1
     for offset, item in enumerate(items.observations):
         known = integer_of(old[0], "ObservationNumber") if old and not offset else -1
-        item.ObservationNumber = known if known >= 0 else free + offset
+        put(item, ObservationNumber=known if known >= 0 else free + offset)
     _replace_items(dataset, "StructureSetROISequence", "ROINumber", number, [items.roi])
     _replace_items(dataset, "ROIContourSequence", "ReferencedROINumber", number, [items.contour])
     _replace_items(dataset, "RTROIObservationsSequence", "ReferencedROINumber", number, items.observations)

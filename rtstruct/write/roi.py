@@ -16,7 +16,7 @@ from autocontour.patient.nomenclature import find_term
 from autocontour.patient.structures import Structure
 from autocontour.patient.volume import SeriesReference
 from autocontour.rtstruct.algorithm import build_algorithm, read_algorithm
-from autocontour.rtstruct.encoding import decode_dataset, set_raw_sequence, with_raw_values
+from autocontour.rtstruct.encoding import decode_dataset, put, set_raw_sequence, with_raw_values
 from autocontour.rtstruct.read.import_roi import read_color
 from autocontour.rtstruct.text import raw_text
 from autocontour.rtstruct.write.contours import ContourRecord, count_points, encode_contours, other_frame_of_reference
@@ -65,7 +65,7 @@ def build_roi_items(
     contour = _build_contour(_first(kept, "ROIContourSequence"), structure, records, ct, shown, implicit=implicit)
     observations = tuple(kept.get("RTROIObservationsSequence") or [Dataset()])
     for observation in observations:
-        observation.ReferencedROINumber = structure.number
+        put(observation, ReferencedROINumber=structure.number)
         _record_approval(observation, structure, local_now(ct.header), redrawn=redrawn)
     _build_observation(observations[0], structure, shown)
     return RoiItems(roi, contour, observations)
@@ -127,19 +127,19 @@ def _first(kept: Dataset, keyword: str) -> Dataset:
 
 def _build_roi(item: Dataset, structure: Structure, ct: SeriesReference, shown: Shown, *, redrawn: bool) -> Dataset:
     """Structure Set ROI Sequence item (C.8.8.5)."""
-    item.ROINumber = structure.number
-    item.ReferencedFrameOfReferenceUID = other_frame_of_reference(structure, ct) or ct.frame_of_reference_uid
+    put(item, ROINumber=structure.number)
+    put(item, ReferencedFrameOfReferenceUID=other_frame_of_reference(structure, ct) or ct.frame_of_reference_uid)
     if structure.name != shown.name or not raw_text(item, "ROIName"):
-        item.ROIName = structure.name
+        put(item, ROIName=structure.name)
     if redrawn or "ROIGenerationAlgorithm" not in item:
-        item.ROIGenerationAlgorithm = structure.generation.value
+        put(item, ROIGenerationAlgorithm=structure.generation.value)
     if structure.description != (shown.description or ""):
-        item.ROIDescription = structure.description
+        put(item, ROIDescription=structure.description)
     if redrawn and "ROIVolume" in item:
         del item.ROIVolume
     if structure.provenance and structure.provenance != read_algorithm(item):
-        item.ROIGenerationDescription = f"{structure.provenance.algorithm} {structure.provenance.version}"[:64]
-        item.ROIDerivationAlgorithmIdentificationSequence = [build_algorithm(structure.provenance)]
+        put(item, ROIGenerationDescription=f"{structure.provenance.algorithm} {structure.provenance.version}"[:64])
+        put(item, ROIDerivationAlgorithmIdentificationSequence=[build_algorithm(structure.provenance)])
     return item
 
 
@@ -154,9 +154,9 @@ def _build_contour(
 ) -> Dataset:
     """ROI Contour Sequence item (C.8.8.6)."""
     item = with_raw_values(item, implicit=implicit)
-    item.ReferencedROINumber = structure.number
+    put(item, ReferencedROINumber=structure.number)
     if not (structure.color_rgb == shown.color_rgb and keeps_color(item, shown)):
-        item.ROIDisplayColor = list(structure.color_rgb)
+        put(item, ROIDisplayColor=list(structure.color_rgb))
     if records:
         contours = encode_contours(records, ct, implicit=implicit)
         set_raw_sequence(item, "ContourSequence", contours, implicit=implicit)
@@ -172,23 +172,23 @@ def _record_approval(item: Dataset, structure: Structure, now: datetime, *, redr
         item.pop("ROIInterpreter", None)
         item.pop("ROIObservationDateTime", None)
     if is_approved(structure) and structure.reviewed_at:
-        item.ROIInterpreter = reviewer_name(structure)
-        item.ROIObservationDateTime = structure.reviewed_at.astimezone(now.tzinfo).strftime("%Y%m%d%H%M%S%z")
+        put(item, ROIInterpreter=reviewer_name(structure))
+        put(item, ROIObservationDateTime=structure.reviewed_at.astimezone(now.tzinfo).strftime("%Y%m%d%H%M%S%z"))
 
 
 def _build_observation(item: Dataset, structure: Structure, shown: Shown) -> None:
     """RT ROI Observations Sequence item (C.8.8.8), without its number; attributes about an imported name are kept."""
     if structure.interpreted_type != shown.interpreted_type or "RTROIInterpretedType" not in item:
-        item.RTROIInterpretedType = structure.interpreted_type
+        put(item, RTROIInterpretedType=structure.interpreted_type)
     item.setdefault("ROIInterpreter", "")
     if structure.name == shown.name:
         return
     for keyword in _IDENTITY:
         item.pop(keyword, None)
     if structure.tg263_name:
-        item.ROIObservationLabel = structure.tg263_name[:16]
+        put(item, ROIObservationLabel=structure.tg263_name[:16])
     if structure.findings:
-        item.ROIObservationDescription = describe_findings(structure.findings)
+        put(item, ROIObservationDescription=describe_findings(structure.findings))
     term = find_term(structure.tg263_name)
     if not term.code:
         return
@@ -196,5 +196,5 @@ def _build_observation(item: Dataset, structure: Structure, shown: Shown) -> Non
     if term.laterality:
         modifier = build_code(getattr(codes.SCT, term.laterality))
         identification.SegmentedPropertyTypeModifierCodeSequence = [modifier]
-    item.SegmentedPropertyCategoryCodeSequence = [build_code(codes.SCT.AnatomicalStructure)]
-    item.RTROIIdentificationCodeSequence = [identification]
+    put(item, SegmentedPropertyCategoryCodeSequence=[build_code(codes.SCT.AnatomicalStructure)])
+    put(item, RTROIIdentificationCodeSequence=[identification])

@@ -14,7 +14,7 @@ from autocontour.base.jobs import Job
 from autocontour.patient.structures import Structure, StructureSet
 from autocontour.patient.volume import CTVolume, SeriesReference
 from autocontour.rtstruct.check.verify import Records, verify_file
-from autocontour.rtstruct.encoding import MAX_SHORT_LENGTH, preserve_raw
+from autocontour.rtstruct.encoding import MAX_SHORT_LENGTH, preserve_raw, put
 from autocontour.rtstruct.references import build_frame_of_reference_items
 from autocontour.rtstruct.text import CharacterSet
 from autocontour.rtstruct.write import modules
@@ -137,7 +137,7 @@ def set_roi_items(dataset: Dataset, items: Sequence[RoiItems]) -> None:
     """Add the structures' items; observations are numbered in order."""
     observations = [observation for item in items for observation in item.observations]
     for number, observation in enumerate(observations, 1):
-        observation.ObservationNumber = number
+        put(observation, ObservationNumber=number)
     dataset.StructureSetROISequence = DicomSequence(item.roi for item in items)
     dataset.ROIContourSequence = DicomSequence(item.contour for item in items)
     dataset.RTROIObservationsSequence = DicomSequence(observations)

@@ -344,3 +344,24 @@ def test_contours_on_slices_outside_the_ct_are_refused(make, ct, path, index):
     with pytest.raises(OutputError, match="AC-OUT-119"):
         write_structure_set(dataclasses.replace(whole, structures=(beyond,)), ct, path)
     assert not path.exists()
+
+
+@pytest.mark.parametrize("vr", [b"OB", b"UN", b"LO"])
+def test_a_number_that_a_file_holds_under_another_vr_is_written_as_the_standard_says(make, ct, path, vr):
+    write_structure_set(make.set(ct), ct, path)
+    data = path.read_bytes()
+    standard = b"\x06\x30\x82\x00IS\x02\x00"  # Observation Number, explicit VR
+    assert standard in data
+    header = b"\x06\x30\x82\x00" + vr + (b"\x02\x00" if vr == b"LO" else b"")
+    if vr == b"LO":  # a header of the same length keeps every length of the file
+        path.write_bytes(data.replace(standard, header))
+    else:
+        dataset = dcmread(path)
+        for item in dataset.RTROIObservationsSequence:
+            del item.ObservationNumber
+            item.add_new(0x30060082, vr.decode(), b"1 ")
+        dataset.save_as(path)
+    structure_set = read_structure_set(path, ct)
+    write_structure_set(structure_set, ct, path, overwrite=True)
+    numbers = [item["ObservationNumber"] for item in dcmread(path).RTROIObservationsSequence]
+    assert {element.VR for element in numbers} == {"IS"}
