@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+import shapely
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from shapely import MultiPolygon, Point, Polygon, box
 
@@ -14,6 +15,8 @@ coordinate = st.floats(-80, 80, allow_nan=False)
 point = st.tuples(coordinate, coordinate)
 stroke_points = st.lists(point, min_size=1, max_size=12)
 radius = st.floats(0.5, 30)
+
+NARROWEST_MM = 0.02  # Boolean operations leave out narrower strips and fill narrower gaps
 
 
 def disc(u=0.0, v=0.0, r=20.0):
@@ -31,17 +34,21 @@ def test_brush_adds_exactly_the_stroke(points, r):
     after = brushed(start, stroke)
     assert valid(after)
     expected = start.area + stroke.area - start.intersection(stroke).area
-    assert after.area == pytest.approx(expected, abs=0.2)  # pinholes below 0.05 mm² are closed
+    closed = start.union(stroke).buffer(NARROWEST_MM / 2).buffer(-NARROWEST_MM / 2)  # with the gaps narrower than that
+    assert expected - 0.2 <= after.area <= max(expected, closed.area) + 0.2  # pinholes below 0.05 mm² are closed
 
 
 @given(stroke_points, radius)
+@example([(0.0, 0.0)], 20.0)
 @settings(max_examples=60, deadline=None)
 def test_erasing_a_stroke_leaves_nothing_of_it(points, r):
     start, stroke = disc(), swept_disc(points, r)
     after = erased(start, stroke)
     assert valid(after)
-    left = after.area if after else 0.0
-    assert left == pytest.approx(start.difference(stroke).area, abs=0.2)
+    left, exact = after.area if after else 0.0, start.difference(stroke)
+    opened = exact.buffer(-NARROWEST_MM / 2).buffer(NARROWEST_MM / 2)
+    wide = sum(part.area for part in shapely.get_parts(opened) if 2 * part.area / part.length > 1.5 * NARROWEST_MM)
+    assert wide - 0.2 <= left <= exact.area + 0.2
 
 
 def test_a_dot_of_the_brush_has_the_area_of_its_disc():
