@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import shapely
+from numpy.typing import NDArray
 from shapely import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
 from autocontour.contouring.ragged import polygons_of
+from autocontour.patient.structures import Contours
 
 NARROWEST_MM = 0.02
 """Narrower strips and gaps are removed. It is also the tolerance of a finished stroke."""
@@ -38,6 +43,24 @@ def without_gaps(shape: BaseGeometry) -> BaseGeometry:
     if shape.area + _RADIUS_MM * shape.length - around.area < _UNSEEN_MM2:
         return shape
     return polygons_of(shapely.union(shape, around.buffer(-_OVERLAP * _RADIUS_MM, join_style="mitre")))
+
+
+def hydraulic_width_mm(polygons: Sequence[Polygon]) -> NDArray[np.float64]:
+    """Return four times area over perimeter of each polygon: the diameter of a disc, twice the width of a strip."""
+    widths: NDArray[np.float64] = 4 * shapely.area(polygons) / np.maximum(shapely.length(polygons), 1e-9)
+    return widths
+
+
+def without_specks(contours: Contours, smallest_mm: float) -> Contours:
+    """Return contours without the polygons of which `hydraulic_width_mm` is below `smallest_mm`.
+
+    A slice on which nothing else is drawn is left out.
+    """
+    kept = {
+        index: MultiPolygon([part for part in multi.geoms if hydraulic_width_mm([part])[0] >= smallest_mm])
+        for index, multi in contours.items()
+    }
+    return {index: multi for index, multi in kept.items() if not multi.is_empty}
 
 
 def wide_polygons(shape: BaseGeometry) -> MultiPolygon:

@@ -6,10 +6,14 @@ from collections.abc import Callable, Collection
 
 from autocontour.base.findings import Finding
 from autocontour.base.jobs import Job
+from autocontour.contouring.slivers import without_specks
 from autocontour.patient.structures import Drawing
 from autocontour.patient.volume import CTVolume
 from autocontour.rules.anatomy import Anatomy
 from autocontour.rules.rule import RULES
+
+SMALLEST_PIECE_MM = 0.6
+"""Smaller pieces are remainders of operations on outlines: below any pixel."""
 
 
 def draw_structures(
@@ -53,7 +57,7 @@ def draw_structures(
         if name not in names:
             continue
         job.advance(f"looking for {name}", 0.0)
-        contours = rule.draw(anatomy, name, job)
+        contours = without_specks(rule.draw(anatomy, name, job), SMALLEST_PIECE_MM)
         doubts = tuple(rule.doubts(anatomy, name, contours))
         if contours:
             drawn[name] = Drawing(contours, doubts)

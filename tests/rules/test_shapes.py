@@ -78,3 +78,18 @@ def test_what_lies_in_a_filled_hole_belongs_to_what_is_around():
     kept = shapely.MultiPolygon([shapely.box(0, 0, 20, 20) - shapely.box(10, 10, 18, 18), large, apart])
     assert fill_holes({0: parts}, 50.0)[0].equals(kept)
     assert fill_holes({0: parts}, 10.0)[0].equals(parts)
+
+
+def test_specks_are_left_out_of_every_rule(monkeypatch):
+    """Remainders of operations on outlines would be written as contours without an area."""
+    from shapely import MultiPolygon, box
+
+    from autocontour.base.jobs import Job
+    from autocontour.rules import Rule, draw, draw_structures
+
+    whole = MultiPolygon([box(0, 0, 20, 20)])
+    speck, strip = box(30, 0, 30.01, 0.01), box(30, 5, 45, 5.2)
+    drawn = {1: MultiPolygon([*whole.geoms, speck, strip]), 2: MultiPolygon([speck])}
+    monkeypatch.setattr(draw, "RULES", {"Bone": Rule(("Bone",), lambda anatomy, name, job: drawn)})
+    monkeypatch.setattr(draw, "Anatomy", lambda ct, options: None)
+    assert draw_structures(None, ["Bone"], Job())["Bone"].contours == {1: whole}
