@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 
@@ -27,5 +28,8 @@ def run(args: argparse.Namespace) -> int:
         for row in patient.compared:
             out.print(f"  {row.name:<16} DSC {row.metrics.dsc:.2f}   HD95 {row.metrics.hd95_mm:4.1f} mm")
     out.print(f"\nPictures and tables: [bold]{page.resolve().as_uri()}[/bold]", soft_wrap=True)
-    out.print(f"Open one in the viewer: autocontour gui {args.output / patients[0].name / 'CT'}", soft_wrap=True)
+    out.print(
+        "DSC: overlap, 1 is complete. HD95: distance of the outlines. Where cord and esophagus end is a convention."
+    )
+    out.print(f"Open one in the viewer: {sys.argv[0]} gui {args.output / patients[0].name / 'CT'}", soft_wrap=True)
     return 0
