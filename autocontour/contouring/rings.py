@@ -17,6 +17,7 @@ from shapely import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
 from autocontour.contouring.ragged import polygons_of
+from autocontour.contouring.slivers import wide_polygons
 from autocontour.patient.geometry import Floats
 
 DECIMALS = 6
@@ -164,7 +165,10 @@ def _area_of_odd_ring(points: Floats) -> MultiPolygon:
     whole = Polygon(loops[0].exterior, [loop.exterior for loop in loops[1:]]) if loops else Polygon()
     if whole.is_valid:
         return polygons_of(whole)
-    return _xor(loops) if all(loop.is_valid for loop in loops) else _even_odd_faces(points)
+    area = _xor(loops) if all(loop.is_valid for loop in loops) else _even_odd_faces(points)
+    # Coordinates rounded in a file may make a ring cross itself by less than the rounding.
+    wide = wide_polygons(area)
+    return area if wide.is_empty else wide
 
 
 def _split_at_repeats(points: Floats) -> Iterator[Floats]:

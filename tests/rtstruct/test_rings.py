@@ -132,3 +132,19 @@ def test_hole_that_touches_the_outer_ring_in_a_point_and_along_an_edge():
     assert same(polygon_from_rings(keyhole_rings(MultiPolygon([at_a_point]))).area, at_a_point)
     retraced = np.array([[0, 0], [10, 0], [10, 10], [0, 10], [0, 4], [5, 4], [5, 6], [0, 6]], dtype=float)
     assert polygon_from_ring(retraced).area == pytest.approx(90)
+
+
+def test_a_crossing_by_less_than_the_rounding_leaves_no_speck():
+    """A ring of an outline rounded in the file, which crosses itself by a few micrometres."""
+    ring = np.array([(0, 0), (40, 0), (40, 30), (20, 30), (20.0, 0.0), (19.999, -0.001), (19, 30), (0, 30)], float)
+    area = polygon_from_ring(ring)
+    assert all(part.area > 1 for part in area.geoms)
+    assert area.area == pytest.approx(19.5 * 30 + 600, rel=0.01)
+    bow_tie = np.array([(0, 0), (10, 10), (10, 0), (0, 10)], float)
+    assert polygon_from_ring(bow_tie).area == pytest.approx(50)
+
+
+def test_a_contour_that_is_nothing_but_narrow_is_kept():
+    """What a file draws is read, however thin: only remainders beside a wider part are left out."""
+    crossed = np.array([(0, 0), (10, 0.01), (10, 0), (0, 0.01)], float)
+    assert not polygon_from_ring(crossed).is_empty
