@@ -17,11 +17,12 @@ from shapely import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
 from autocontour.contouring.ragged import polygons_of
-from autocontour.contouring.slivers import wide_polygons
 from autocontour.patient.geometry import Floats
 
 DECIMALS = 6
 """Points of a ring that agree to this many decimals of a mm are one point."""
+ROUNDING_MM = 1e-3
+"""Rounding of coordinates in a file, which makes rings cross themselves by as much."""
 SAME_SHARE = 1e-3
 """Fraction of a ring's area that rounding may change: a ring with less than this outside another counts as inside
 it."""
@@ -166,9 +167,9 @@ def _area_of_odd_ring(points: Floats) -> MultiPolygon:
     if whole.is_valid:
         return polygons_of(whole)
     area = _xor(loops) if all(loop.is_valid for loop in loops) else _even_odd_faces(points)
-    # Coordinates rounded in a file may make a ring cross itself by less than the rounding.
-    wide = wide_polygons(area)
-    return area if wide.is_empty else wide
+    # The inradius of a convex part is at most 2 A / L; narrower than the rounding it is not a part of the structure.
+    wide = [part for part in area.geoms if 2 * part.area >= ROUNDING_MM * part.length]
+    return MultiPolygon(wide) if wide else area
 
 
 def _split_at_repeats(points: Floats) -> Iterator[Floats]:

@@ -136,7 +136,7 @@ def test_hole_that_touches_the_outer_ring_in_a_point_and_along_an_edge():
 
 def test_a_crossing_by_less_than_the_rounding_leaves_no_speck():
     """A ring of an outline rounded in the file, which crosses itself by a few micrometres."""
-    ring = np.array([(0, 0), (40, 0), (40, 30), (20, 30), (20.0, 0.0), (19.999, -0.001), (19, 30), (0, 30)], float)
+    ring = np.array([(0, 0), (40, 0), (40, 30), (20, 30), (20.0, 0.0), (19.9999, -0.0001), (19, 30), (0, 30)], float)
     area = polygon_from_ring(ring)
     assert all(part.area > 1 for part in area.geoms)
     assert area.area == pytest.approx(19.5 * 30 + 600, rel=0.01)
