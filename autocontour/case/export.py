@@ -60,7 +60,11 @@ def exported_set(case: Case, options: ExportOptions) -> StructureSet:
 def check_case(case: Case, options: ExportOptions) -> list[ExportProblem]:
     """Return every problem of the export, the most severe first."""
     structure_set = exported_set(case, options)
-    problems = [*check_export(structure_set, read_profile(options.profile_name)), *_check_approvers(structure_set)]
+    problems = [
+        *check_export(structure_set, read_profile(options.profile_name)),
+        *_check_approvers(structure_set),
+        *_check_pairs(structure_set),
+    ]
     return sorted(problems, key=lambda problem: -problem.finding.severity)
 
 
@@ -173,6 +177,13 @@ def _refuse_image(path: Path) -> None:
         raise OutputError("AC-OUT-001", file=shown_path(path), reason=error.strerror or "") from error
     if modality != "RTSTRUCT":
         refuse_inputs(path, [path])
+
+
+def _check_pairs(structure_set: StructureSet) -> Iterator[ExportProblem]:
+    from autocontour.qa.checks.relations import find_outdated_pairs
+
+    for whole, finding in find_outdated_pairs(structure_set.structures):
+        yield ExportProblem(finding, "AAPM TG-263", whole.number)
 
 
 def _check_approvers(structure_set: StructureSet) -> Iterator[ExportProblem]:

@@ -69,6 +69,18 @@ def find_term(name: str) -> Term:
     return Term(name, color_rgb=_PALETTE[zlib.crc32(name.encode()) % len(_PALETTE)], known=False)
 
 
+def sides_of(name: str) -> tuple[str, str] | None:
+    """Return the names of the left and right structure that a TG-263 plural such as ``Lungs`` combines, else None.
+
+    Examples
+    --------
+    >>> sides_of("Lungs")
+    ('Lung_L', 'Lung_R')
+    """
+    base = next((str(entry["name"]) for entry in _entries() if name and entry.get("plural") == name), None)
+    return (f"{base}_L", f"{base}_R") if base else None
+
+
 def match_name(clinic_name: str) -> str:
     """Return the TG-263 name of a clinic's own name, or empty if that is not certain.
 

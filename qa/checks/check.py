@@ -13,12 +13,15 @@ from autocontour.qa.checks.drawn import check_against
 from autocontour.qa.checks.names import check_names
 from autocontour.qa.checks.pieces import check_pieces
 from autocontour.qa.checks.places import check_places
-from autocontour.qa.checks.relations import check_external, check_overlaps, check_targets
+from autocontour.qa.checks.relations import check_external, check_overlaps, check_pairs, check_targets
 from autocontour.qa.checks.sides import check_ct_sides, check_sides
 from autocontour.qa.checks.volumes import check_volumes
 
 Check = Callable[[CTVolume, Sequence[Structure]], Iterable[Finding]]
-ANATOMY: tuple[Check, ...] = (check_volumes, check_sides, check_places, check_overlaps, check_ct_sides)
+ANATOMY: tuple[Check, ...] = (
+    *(check_volumes, check_sides, check_places),
+    *(check_overlaps, check_pairs, check_ct_sides),
+)
 """Checks across structures, for any origin of the contours."""
 EVERY: tuple[Check, ...] = (check_pieces, *ANATOMY, check_external, check_targets, check_names)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from autocontour.base.findings import Finding
 from autocontour.contouring import volume_cc
 from autocontour.patient.matching import tg263_name
-from autocontour.patient.nomenclature import find_term
+from autocontour.patient.nomenclature import find_term, sides_of
 from autocontour.patient.structures import Contours, Structure
 from autocontour.patient.volume import CTVolume
 from autocontour.qa.checks.anatomy import read_anatomy, split_side
@@ -22,6 +22,8 @@ LEAST_OVERLAP_CC, LEAST_OVERLAP = 0.3, 0.05
 LEAST_OUTSIDE_CC, LEAST_OUTSIDE = 0.1, 0.01
 """Tolerated part of a target outside the larger one, in cm³ and as a fraction of its volume: the accuracy of manual
 contours."""
+PAIR_TOLERANCE_MM2, PAIR_TOLERANCE = 10.0, 0.01
+"""How much the area of a structure such as Lungs may differ on a slice from both sides together, in mm² and of them."""
 BODY_TOLERANCE_MM = 2.0
 """Tolerated distance of a structure beyond External: about a voxel."""
 TARGETS = ("GTV", "CTV", "PTV")
@@ -41,6 +43,41 @@ def check_overlaps(ct: CTVolume, structures: Sequence[Structure]) -> Iterator[Fi
         if cc > LEAST_OVERLAP_CC and cc > LEAST_OVERLAP * smaller:
             where = f"{one.name}, {other.name}"
             yield Finding.of("AC-QA-104", where, shared, one=one.name, other=other.name, cc=round(cc, 1))
+
+
+def check_pairs(ct: CTVolume, structures: Sequence[Structure]) -> Iterator[Finding]:  # noqa: ARG001  (as every check)
+    """Yield a finding for each structure such as Lungs that is not its left and right one together."""
+    yield from (finding for _, finding in find_outdated_pairs(structures))
+
+
+def find_outdated_pairs(structures: Sequence[Structure]) -> Iterator[tuple[Structure, Finding]]:
+    """Yield each structure such as Lungs whose area differs from that of both sides together, with the slices.
+
+    After one side is edited the combined structure is out of date. Areas are compared, which takes a few milliseconds.
+    """
+    by_name = {tg263_name(structure): structure for structure in structures if structure.contours}
+    for name, whole in by_name.items():
+        sides = [by_name[side] for side in sides_of(name) or () if side in by_name]
+        if len(sides) < 2:
+            continue
+        slices = [
+            index
+            for index in sorted(set().union(*(s.contours.keys() for s in (whole, *sides))))
+            if not _is_sum(_area(whole, index), sum(_area(side, index) for side in sides))
+        ]
+        if slices:
+            left, right = (side.name for side in sides)
+            where = ", ".join((whole.name, left, right))
+            values = {"whole": whole.name, "left": left, "right": right}
+            yield whole, Finding.of("AC-QA-116", where, slices, None, **values, count=len(slices))
+
+
+def _area(structure: Structure, index: int) -> float:
+    return float(structure.contours[index].area) if index in structure.contours else 0.0
+
+
+def _is_sum(whole_mm2: float, sides_mm2: float) -> bool:
+    return abs(whole_mm2 - sides_mm2) <= max(PAIR_TOLERANCE_MM2, PAIR_TOLERANCE * sides_mm2)
 
 
 def check_targets(ct: CTVolume, structures: Sequence[Structure]) -> Iterator[Finding]:

@@ -127,3 +127,21 @@ def test_another_ct_is_refused(case, ct, tmp_path):
     other = replace(ct, reference=replace(ct.reference, series_instance_uid="1.2"))
     with pytest.raises(CaseError, match="AC-CASE-002"):
         export_case(case, other, tmp_path / "RS.dcm")
+
+
+def test_lungs_that_no_longer_are_both_lungs_are_a_problem_of_the_export(case):
+    """A stroke in one lung leaves Lungs as it was: the file would hold two different lungs."""
+
+    def lung(name, number, *discs):
+        area = MultiPolygon([Point(u, 0).buffer(20) for u in discs])
+        return Structure(name, number, {k: area for k in range(3, 9)}, tg263_name=name)
+
+    drawn = (lung("Lung_L", 1, 50), lung("Lung_R", 2, -50), lung("Lungs", 3, 50, -50))
+    for one in drawn:
+        case.apply(actions.receive(case.state, one))
+    assert "AC-QA-116" not in {problem.finding.code for problem in check_case(case, ExportOptions())}
+    case.apply(Edit("Brush", {1: {5: MultiPolygon([Point(50, 0).buffer(24)])}}))
+    (problem,) = (one for one in check_case(case, ExportOptions()) if one.finding.code == "AC-QA-116")
+    assert (problem.number, problem.finding.slices) == (3, (5,))
+    left_out = ExportOptions(numbers=frozenset({1, 2}))
+    assert "AC-QA-116" not in {one.finding.code for one in check_case(case, left_out)}

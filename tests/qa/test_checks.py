@@ -173,6 +173,24 @@ def test_a_target_outside_the_next_larger_one_is_found(patient, inner, outer, ex
         assert ("AC-QA-105" in codes(check_set(ct, StructureSet("RS", targets)))) is found
 
 
+def test_lungs_that_do_not_follow_an_edited_lung_are_found(thorax):
+    ct, truth = thorax
+    left, right = truth["Lung_L"], truth["Lung_R"]
+    slices = left.contours.keys() | right.contours.keys()
+    both = {k: shapely.union_all([s.contours[k] for s in (left, right) if k in s.contours]) for k in slices}
+    both = {k: shapely.MultiPolygon(shapely.get_parts(shape).tolist()) for k, shape in both.items()}
+    lungs = structure("Lungs", both, number=90)
+    whole = replace(truth, structures=(*truth.structures, lungs))
+    assert "AC-QA-116" not in codes(check_set(ct, whole))
+    middle = sorted(left.contours)[len(left.contours) // 2]
+    edited = {**left.contours, middle: scale(left.contours[middle], 0.9, 0.9)}
+    changed_set = replace(
+        whole, structures=tuple(replace(s, contours=edited) if s.name == "Lung_L" else s for s in whole.structures)
+    )
+    (finding,) = (f for f in check_set(ct, changed_set) if f.code == "AC-QA-116")
+    assert (finding.where, finding.slices) == ("Lungs, Lung_L, Lung_R", (middle,))
+
+
 def test_a_mirrored_ct_is_found_by_its_heart(thorax):
     ct, truth = thorax
     left, right = truth["Lung_L"].contours, truth["Lung_R"].contours
