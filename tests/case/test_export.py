@@ -134,7 +134,7 @@ def test_lungs_that_no_longer_are_both_lungs_are_a_problem_of_the_export(case):
 
     def lung(name, number, *discs):
         area = MultiPolygon([Point(u, 0).buffer(20) for u in discs])
-        return Structure(name, number, {k: area for k in range(3, 9)}, tg263_name=name)
+        return Structure(name, number, dict.fromkeys(range(3, 9), area), tg263_name=name)
 
     drawn = (lung("Lung_L", 1, 50), lung("Lung_R", 2, -50), lung("Lungs", 3, 50, -50))
     for one in drawn:
