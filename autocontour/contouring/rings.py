@@ -17,6 +17,7 @@ from shapely import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
 from autocontour.contouring.ragged import polygons_of
+from autocontour.contouring.slivers import mean_width_mm
 from autocontour.patient.geometry import Floats
 
 DECIMALS = 6
@@ -167,8 +168,8 @@ def _area_of_odd_ring(points: Floats) -> MultiPolygon:
     if whole.is_valid:
         return polygons_of(whole)
     area = _xor(loops) if all(loop.is_valid for loop in loops) else _even_odd_faces(points)
-    # The inradius of a convex part is at most 2 A / L; narrower than the rounding it is not a part of the structure.
-    wide = [part for part in area.geoms if 2 * part.area >= ROUNDING_MM * part.length]
+    # The inradius of a convex part is at most its mean width; narrower than the rounding it is not drawn on purpose.
+    wide = [part for part in area.geoms if mean_width_mm([part])[0] >= ROUNDING_MM]
     return MultiPolygon(wide) if wide else area
 
 

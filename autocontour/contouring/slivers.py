@@ -20,9 +20,15 @@ _OVERLAP = 1.05  # so that the restored part covers the original
 _UNSEEN_MM2 = 1e-3
 
 
+def mean_width_mm(polygons: Sequence[Polygon]) -> NDArray[np.float64]:
+    """Return twice area over perimeter of each polygon: the width of a strip, the radius of a disc."""
+    widths: NDArray[np.float64] = 2 * shapely.area(polygons) / np.maximum(shapely.length(polygons), 1e-9)
+    return widths
+
+
 def is_sliver(polygon: Polygon) -> bool:
     """Whether a polygon is narrower than `NARROWEST_MM` on average."""
-    return bool(2 * polygon.area < NARROWEST_MM * polygon.length)
+    return bool(mean_width_mm([polygon])[0] < NARROWEST_MM)
 
 
 def without_strips(shape: BaseGeometry) -> BaseGeometry:
@@ -45,19 +51,13 @@ def without_gaps(shape: BaseGeometry) -> BaseGeometry:
     return polygons_of(shapely.union(shape, around.buffer(-_OVERLAP * _RADIUS_MM, join_style="mitre")))
 
 
-def hydraulic_width_mm(polygons: Sequence[Polygon]) -> NDArray[np.float64]:
-    """Return four times area over perimeter of each polygon: the diameter of a disc, twice the width of a strip."""
-    widths: NDArray[np.float64] = 4 * shapely.area(polygons) / np.maximum(shapely.length(polygons), 1e-9)
-    return widths
-
-
 def without_specks(contours: Contours, smallest_mm: float) -> Contours:
-    """Return contours without the polygons of which `hydraulic_width_mm` is below `smallest_mm`.
+    """Return contours without the polygons of which `mean_width_mm` is below `smallest_mm`.
 
     A slice on which nothing else is drawn is left out.
     """
     kept = {
-        index: MultiPolygon([part for part in multi.geoms if hydraulic_width_mm([part])[0] >= smallest_mm])
+        index: MultiPolygon([part for part in multi.geoms if mean_width_mm([part])[0] >= smallest_mm])
         for index, multi in contours.items()
     }
     return {index: multi for index, multi in kept.items() if not multi.is_empty}

@@ -12,8 +12,8 @@ from autocontour.patient.volume import CTVolume
 from autocontour.rules.anatomy import Anatomy
 from autocontour.rules.rule import RULES
 
-SMALLEST_PIECE_MM = 0.6
-"""Smaller pieces are remainders of operations on outlines: below any pixel."""
+SMALLEST_PIECE_MM = 0.3
+"""Pieces of a smaller mean width are remainders of operations on outlines: below any pixel."""
 
 
 def draw_structures(

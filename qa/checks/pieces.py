@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from autocontour.base.findings import Finding
 from autocontour.contouring.islands import label_pieces
-from autocontour.contouring.slivers import hydraulic_width_mm
+from autocontour.contouring.slivers import mean_width_mm
 from autocontour.patient.structures import Structure
 from autocontour.patient.volume import CTVolume
 from autocontour.qa.plausibility import check_contours
 
 STRAY_PART, STRAY_MM = 0.02, 15.0
 """A piece with less than this fraction of the volume, at more than this distance from the rest, is reported."""
-SLIVER_WIDTH_MM = 0.6
-"""A polygon with a smaller `hydraulic_width_mm` is not a part of an organ."""
+SLIVER_WIDTH_MM = 0.3
+"""A polygon with a smaller `mean_width_mm` is not a part of an organ."""
 MANY_PIECES = frozenset(
     {"Bone", "External", "Bag_Bowel", "Bowel_Small", "Bowel_Large", "Colon", "Lungs", "BrachialPlex"}
 )
@@ -67,7 +67,7 @@ def _distance_mm(polygon: shapely.Polygon, w: float, others: NDArray[np.object_]
 def _check_slivers(structure: Structure) -> Iterator[Finding]:
     at = []
     for index, multi in structure.contours.items():
-        if (hydraulic_width_mm(list(multi.geoms)) < SLIVER_WIDTH_MM).any():
+        if (mean_width_mm(list(multi.geoms)) < SLIVER_WIDTH_MM).any():
             at.append(index)
     if at:
         yield Finding.of("AC-QA-110", structure.name, at, structure=structure.name, count=len(at))
