@@ -6,7 +6,8 @@ import pytest
 
 from autocontour.base.findings import Finding, Severity
 from autocontour.selftest import stress
-from autocontour.selftest.stress import Bench, Drawn, Outcome, Scan, Trial
+from autocontour.selftest.stress import Bench, Drawn, Outcome
+from autocontour.selftest.trials import Scan, Trial, list_trials
 
 
 @pytest.fixture(scope="module")
@@ -61,5 +62,5 @@ def test_a_scan_whose_truth_is_moved_is_silent(bench, plain, monkeypatch):
 
 
 def test_every_trial_has_a_name_of_its_own(bench):
-    trials = list(stress.list_trials(bench))
+    trials = list(list_trials(bench))
     assert len({(one.group, one.name) for one in trials}) == len(trials) >= 60
