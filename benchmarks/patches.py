@@ -86,11 +86,11 @@ def monai_chain(stage: StageConfig) -> Compose:
 
 
 def monai_patch(chain: Compose, sample: Sample, structures: int, stage: StageConfig) -> torch.Tensor:
-    bits = np.arange(structures, dtype=np.uint16)[:, None, None, None]
     short = np.maximum(np.array(stage.window_zyx) * 2 - sample.hu.shape, 0)
     margins = [(n // 2, n - n // 2) for n in short]
     hu = np.pad(sample.hu, margins, constant_values=AIR_HU).astype(np.float32)
-    labels = (np.pad(sample.labels, margins) >> bits & 1).astype(np.float32)
+    masks = np.stack([sample.mask(k) for k in range(structures)])
+    labels = np.pad(masks, ((0, 0), *margins)).astype(np.float32)
     patch = chain({"image": hu[None], "labels": labels})
     return torch.from_numpy(scale_intensity(patch["image"][0].numpy(), stage.intensity_windows_hu))
 

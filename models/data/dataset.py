@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from autocontour.base.errors import TrainingError
 from autocontour.base.jobs import Job
@@ -28,6 +28,40 @@ UNUSABLE = (ValueError, KeyError, IndexError, TypeError, OSError, EOFError, Memo
 
 
 @dataclass(frozen=True, eq=False)
+class Plane:
+    """The voxels of one structure.
+
+    Attributes
+    ----------
+    start_zyx
+        First voxel of its box in the patient's arrays.
+    inside
+        (z, y, x) bool of the box; may be memory-mapped.
+    """
+
+    start_zyx: tuple[int, int, int]
+    inside: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, mask: NDArray[np.bool_]) -> Plane | None:
+        """Return the plane of a mask; None if no voxel is true."""
+        box = Box.around(mask)
+        return cls(box.start_zyx, mask[box.slices].copy()) if box else None
+
+    def copy_into(self, target: NDArray[Any], start_zyx: tuple[int, int, int]) -> None:
+        """Copy the part inside the box of `target`, whose first voxel is `start_zyx`, and leave the rest unchanged."""
+        ours, theirs = [], []
+        for axis in range(3):
+            shift = self.start_zyx[axis] - start_zyx[axis]
+            low, high = max(0, shift), min(target.shape[axis], shift + self.inside.shape[axis])
+            if low >= high:
+                return
+            theirs.append(slice(low, high))
+            ours.append(slice(low - shift, high - shift))
+        target[tuple(theirs)] = self.inside[tuple(ours)]
+
+
+@dataclass(frozen=True, eq=False)
 class Sample:
     """One patient, cut to the body.
 
@@ -37,8 +71,8 @@ class Sample:
         Name of its file.
     hu
         (z, y, x) int16, −1024 outside the body.
-    labels
-        (z, y, x) uint16; bit k is structure k of the configuration.
+    planes
+        One of every structure of the configuration; None where it has no voxel.
     known
         (structures,) bool; False means *not contoured*: the presence of the structure is unknown.
     solid
@@ -51,7 +85,7 @@ class Sample:
 
     patient: str
     hu: NDArray[np.int16]
-    labels: NDArray[np.uint16]
+    planes: tuple[Plane | None, ...]
     known: NDArray[np.bool_]
     solid: NDArray[np.bool_]
     spacing_zyx_mm: NDArray[np.float64]
@@ -59,7 +93,36 @@ class Sample:
 
     def mask(self, structure: int) -> NDArray[np.bool_]:
         """Return the mask of the structure with that number, on the voxels of `hu`."""
-        return self.labels & np.uint16(1 << structure) > 0
+        mask = np.zeros(self.hu.shape, dtype=bool)
+        if plane := self.planes[structure]:
+            plane.copy_into(mask, (0, 0, 0))
+        return mask
+
+    def slices(self, structure: int) -> NDArray[np.intp]:
+        """Return the slices of `hu` on which the structure has a voxel."""
+        plane = self.planes[structure]
+        if plane is None:
+            return np.zeros(0, dtype=np.intp)
+        return plane.start_zyx[0] + np.flatnonzero(plane.inside.any(axis=(1, 2)))
+
+    def crop(self, z: slice, y: slice, x: slice, dtype: DTypeLike = np.bool_) -> NDArray[Any]:
+        """Return (structures, z, y, x) the masks of all structures on a part of `hu`, given by slices with limits."""
+        shape = z.stop - z.start, y.stop - y.start, x.stop - x.start
+        masks = np.zeros((len(self.planes), *shape), dtype)
+        for mask, plane in zip(masks, self.planes, strict=True):
+            if plane:
+                plane.copy_into(mask, (z.start, y.start, x.start))
+        return masks
+
+    def footprint(self, z: slice) -> NDArray[np.bool_]:
+        """Return (y, x) where any structure has a voxel on the slices `z`."""
+        found = np.zeros(self.hu.shape[1:], dtype=bool)
+        for plane in self.planes:
+            if plane:
+                (first, y, x), (_, rows, columns) = plane.start_zyx, plane.inside.shape
+                inside = plane.inside[max(0, z.start - first) : max(0, z.stop - first)]
+                found[y : y + rows, x : x + columns] |= inside.any(axis=0)
+        return found
 
     def to_ct(self) -> CTVolume:
         """Return the patient as a CT, from the first to the last solid slice, with the removed air."""
@@ -175,19 +238,18 @@ def read_sample(
     body = Box.around((hu[z] > BODY_HU) | (not cut))
     if body is None:
         raise ValueError("no body in the image")
-    labels = np.zeros(bits.shape, dtype=np.uint16)
-    for bit, name in enumerate(structures):
-        mask = (bits >> index["structures_by_bit"].index(name)) & 1
+    _, y, x = body.slices
+    planes = []
+    for name in structures:
+        mask = (bits >> index["structures_by_bit"].index(name)) & 1 > 0
         if listed.voxels.get(name, 0) and not mask.any():
             raise ValueError(f"the index lists {listed.voxels[name]} voxels of {name}, but none is labelled")
-        labels |= mask.astype(np.uint16) << bit
-    labels[~solid] = 0
+        planes.append(Plane.of((mask & solid[:, None, None])[z, y, x]))
     known = np.array([name in listed.voxels for name in structures])
-    if not labels.any():
+    if not any(planes):
         raise ValueError("no structure is contoured on a solid slice")
-    _, y, x = body.slices
     margins = (y.start, hu.shape[1] - y.stop), (x.start, hu.shape[2] - x.stop)
-    return Sample(path.stem, hu[z, y, x].astype(np.int16), labels[z, y, x].copy(), known, solid[z], spacing, margins)
+    return Sample(path.stem, hu[z, y, x].astype(np.int16), tuple(planes), known, solid[z], spacing, margins)
 
 
 def _check_arrays(hu: NDArray[Any], bits: NDArray[Any], spacing: NDArray[np.float64]) -> None:

@@ -47,7 +47,7 @@ class PatchSampler:
         self.stage = stage
         self.mirrored = mirrored_channels(structures)
         self.weights = np.array([stage.sampling_weights.get(name, 1.0) for name in structures])
-        present = np.array([[s.mask(k).any() for k in range(len(structures))] for s in samples])
+        present = np.array([[s.planes[k] is not None for k in range(len(structures))] for s in samples])
         self.holders = [np.flatnonzero(column) for column in present.T]
         self.weights = self.weights * present.any(axis=0)
         self.voxels: dict[tuple[int, int], NDArray[np.intp]] = {}
@@ -80,16 +80,16 @@ class PatchSampler:
         if rng.random() < self.stage.anywhere_probability:
             z = int(rng.integers(len(sample.hu)))
         half = int(self.stage.window_zyx[0] * self.stage.spacing_zyx_mm[0] / sample.spacing_zyx_mm[0] / 2)
-        near = np.any(sample.labels[max(0, z - half) : z + half], axis=0)
+        near = sample.footprint(slice(max(0, z - half), z + half))
         if not near.any():
-            near = np.any(sample.labels, axis=0)
+            near = sample.footprint(slice(0, len(sample.hu)))
         rows, columns = np.flatnonzero(near.any(axis=1)), np.flatnonzero(near.any(axis=0))
         return np.array([z, (rows[0] + rows[-1]) / 2, (columns[0] + columns[-1]) / 2])
 
     def _slices_of(self, which: int, structure: int) -> NDArray[np.intp]:
         key = which, structure
         if key not in self.voxels:
-            self.voxels[key] = np.flatnonzero(self.samples[which].mask(structure).any(axis=(1, 2)))
+            self.voxels[key] = self.samples[which].slices(structure)
         return self.voxels[key]
 
 
@@ -147,12 +147,11 @@ def sample_grid(sample: Sample, grid: Tensor, structures: int) -> tuple[Tensor, 
     start = np.clip(np.floor(flat.amin(0).numpy()).astype(int), 0, shape - 2)
     stop = np.clip(np.ceil(flat.amax(0).numpy()).astype(int) + 1, start + 2, shape)
     z, y, x = (slice(a, b) for a, b in zip(start, stop, strict=True))
-    bits = np.arange(structures, dtype=np.uint16)[:, None, None, None]
     channels = np.empty((structures + 2, *(stop - start)), dtype=np.float32)
     channels[0] = sample.hu[z, y, x]
     channels[0] -= AIR_HU
     channels[1] = sample.solid[z, None, None]
-    channels[2:] = sample.labels[z, y, x] >> bits & 1
+    channels[2:] = sample.crop(z, y, x)[:structures]
     size = torch.from_numpy((stop - start - 1).astype(np.float32))
     place = (grid - torch.from_numpy(start.astype(np.float32))) * (2 / size) - 1
     drawn = F.grid_sample(torch.from_numpy(channels)[None], place.flip(-1)[None], align_corners=True)[0]

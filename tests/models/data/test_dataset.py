@@ -8,7 +8,7 @@ import pytest
 
 from autocontour.base.errors import TrainingError
 from autocontour.base.jobs import Job
-from autocontour.models.data.dataset import read_dataset, read_index, read_sample
+from autocontour.models.data.dataset import Plane, Sample, read_dataset, read_index, read_sample
 from autocontour.models.training.config import read_config
 from tests.models.toy_patients import STRUCTURES, config_text, write_patient
 
@@ -18,7 +18,7 @@ def test_data_are_cut_to_the_body_and_to_solid_slices(toy):
     samples = dataset.training + dataset.validation
     assert {sample.hu.shape for sample in samples} == {(22, 20, 20)}
     assert {sample.patient: list(sample.known) for sample in samples}["p7"] == [True, False, True]
-    assert all(sample.mask(0).any() and not (sample.labels & 8).any() for sample in samples)
+    assert all(sample.mask(0).any() and len(sample.planes) == 3 for sample in samples)
 
 
 def test_fold_is_kept_apart_and_decided_by_the_seed(toy):
@@ -145,3 +145,22 @@ def test_an_index_whose_structures_are_unclear_is_refused(tmp_path, structures):
     (tmp_path / "index.json").write_text(json.dumps({"structures_by_bit": structures, "patients": [SOUND_ENTRY]}))
     with pytest.raises(TrainingError, match="AC-TR-002"):
         read_index(tmp_path)
+
+
+def test_crops_footprints_and_slices_agree_with_the_masks():
+    rng = np.random.default_rng(5)
+    masks = np.zeros((3, 12, 14, 16), bool)
+    masks[0, 3:7, 4:9, 2:15] = rng.random((4, 5, 13)) > 0.5
+    masks[1, 11, 13, 0] = True
+    planes = tuple(map(Plane.of, masks))
+    assert planes[2] is None
+    hu, solid = np.zeros((12, 14, 16), np.int16), np.ones(12, bool)
+    sample = Sample("p", hu, planes, np.ones(3, bool), solid, np.ones(3))
+    for structure, mask in enumerate(masks):
+        np.testing.assert_array_equal(sample.mask(structure), mask)
+        np.testing.assert_array_equal(sample.slices(structure), np.flatnonzero(mask.any(axis=(1, 2))))
+    for _ in range(200):
+        ends = [sorted(rng.choice(n + 1, 2, replace=False)) for n in hu.shape]
+        z, y, x = (slice(int(a), int(b)) for a, b in ends)
+        np.testing.assert_array_equal(sample.crop(z, y, x), masks[:, z, y, x])
+        np.testing.assert_array_equal(sample.footprint(z), masks[:, z].any(axis=(0, 1)))

@@ -65,7 +65,7 @@ def test_without_variation_a_patch_is_the_patient(toy):
     config, dataset = toy
     window = (-1024.0, 1024.0)
     stage = replace(config.stages["segmenter"], augment=STILL, window_zyx=(5, 9, 9), intensity_windows_hu=(window,))
-    sample = replace(dataset.training[0], labels=(dataset.training[0].labels & 1))
+    sample = replace(dataset.training[0], planes=(dataset.training[0].planes[0], None, None))
     centre = np.argwhere(sample.mask(0))
     middle = (centre.min(0) + centre.max(0)) // 2
     patch = PatchSampler([sample], STRUCTURES, stage).draw(np.random.default_rng(0))
