@@ -9,6 +9,8 @@ between the slices.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -33,6 +35,57 @@ SAMPLES, SECTION_SAMPLES = 96, 48
 FINEST_MM, COARSEST_MM = 0.25, 3.0
 MARGIN_SAMPLES = 4
 NEAR_SAMPLES = 3  # the cubic kernel reaches two samples from the line
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Two neighbouring drawn slices with empty slices between them.
+
+    Attributes
+    ----------
+    low, high
+        Indices of the drawn slices.
+    distance_mm
+        Distance of their positions.
+    unpaired
+        Number of pieces on `low` and on `high` without a counterpart on the other slice; they are not interpolated.
+    """
+
+    low: int
+    high: int
+    distance_mm: float
+    unpaired: tuple[int, int] = (0, 0)
+
+    @property
+    def slices(self) -> range:
+        """The empty slices."""
+        return range(self.low + 1, self.high)
+
+
+def find_gaps(contours: Contours, geometry: VolumeGeometry) -> list[Gap]:
+    """Return every gap between drawn slices, with its distance and the pieces that have no counterpart."""
+    drawn, positions = sorted(contours), geometry.slice_positions_mm
+    found = []
+    for number, (low, high) in enumerate(pairwise(drawn)):
+        if high - low > 1:
+            pairs = _pairs_of_gap(contours, drawn, number, positions)
+            paired = [sum(len(pair[side].geoms) for pair in pairs) for side in (0, 1)]
+            unpaired = len(contours[low].geoms) - paired[0], len(contours[high].geoms) - paired[1]
+            found.append(Gap(low, high, float(positions[high] - positions[low]), unpaired))
+    return found
+
+
+def interpolate_gaps(
+    contours: Contours, geometry: VolumeGeometry, gaps: Iterable[Gap], job: Job | None = None
+) -> dict[int, MultiPolygon]:
+    """Return the interpolated contours in some of the gaps of `find_gaps`, without the drawn ones."""
+    drawn, positions = sorted(contours), geometry.slice_positions_mm
+    parts = []
+    for gap in (job or Job()).track(list(gaps), "interpolating"):
+        pairs = _pairs_of_gap(contours, drawn, drawn.index(gap.low), positions)
+        parts.append(_between_pairs(pairs, gap.low, positions[gap.low : gap.high + 1]))
+    rings = simplify_rings(drop_small(join_rings(parts), SMALLEST_MM2), TOLERANCE_MM)
+    return dict(sorted(contours_of(rings).items()))
 
 
 def interpolate_contours(
@@ -70,14 +123,8 @@ def interpolate_contours(
     >>> list(interpolate_contours({2: small, 4: apart}, grid))
     [2, 4]
     """
-    drawn = sorted(contours)
-    gaps = [number for number, (low, high) in enumerate(pairwise(drawn)) if high - low > 1]
-    parts = [
-        _fill_gap(contours, drawn, number, geometry.slice_positions_mm)
-        for number in (job or Job()).track(gaps, "interpolating")
-    ]
-    rings = simplify_rings(drop_small(join_rings(parts), SMALLEST_MM2), TOLERANCE_MM)
-    return dict(sorted((contours_of(rings) | dict(contours)).items()))
+    filled = interpolate_gaps(contours, geometry, find_gaps(contours, geometry), job)
+    return dict(sorted((filled | dict(contours)).items()))
 
 
 def sections_between(
@@ -98,8 +145,8 @@ def sections_between(
     return contours_of(_between_pairs(pairs, 0, positions_mm, SECTION_SAMPLES, min(coarsest_mm, COARSEST_MM)))
 
 
-def _fill_gap(contours: Contours, drawn: list[int], number: int, positions_mm: Floats) -> Rings:
-    """Draw the slices between the drawn ones `number` and `number` + 1."""
+def _pairs_of_gap(contours: Contours, drawn: list[int], number: int, positions_mm: Floats) -> list[Pair]:
+    """Return the corresponding pieces of the drawn slices `number` and `number` + 1."""
     low, high = drawn[number], drawn[number + 1]
     before = after = None
     if number > 0:
@@ -109,8 +156,7 @@ def _fill_gap(contours: Contours, drawn: list[int], number: int, positions_mm: F
         k = drawn[number + 2]
         after = Neighbour(contours[k], float(positions_mm[k] - positions_mm[high]))
     gap_mm = float(positions_mm[high] - positions_mm[low])
-    pairs = pair_pieces(contours[low], contours[high], gap_mm, before, after)
-    return _between_pairs(pairs, low, positions_mm[low : high + 1])
+    return pair_pieces(contours[low], contours[high], gap_mm, before, after)
 
 
 def _between_pairs(

@@ -1,6 +1,15 @@
 """Editing contours: operations on shapely polygons in plane coordinates, independent of the viewer."""
 
 from autocontour.edits.polygons import Outline, clean, difference, intersection, thinned, union
+from autocontour.edits.ranges import (
+    LARGEST_GAP_MM,
+    RangePlan,
+    plan_copy,
+    plan_deletion,
+    plan_interpolation,
+    plan_margin,
+    plan_smoothing,
+)
 from autocontour.edits.region import HURange, ball_region, disc_region, flood, flood_slice, learn_range
 from autocontour.edits.shapes import (
     added_path_length_mm,
@@ -16,9 +25,11 @@ from autocontour.edits.slicewise import Boolean, combined, copied, cropped, dele
 from autocontour.edits.strokes import brushed, enclosed, erased, pushed, swept_ball, swept_disc
 
 __all__ = [
+    "LARGEST_GAP_MM",
     "Boolean",
     "HURange",
     "Outline",
+    "RangePlan",
     "added_path_length_mm",
     "ball_region",
     "brushed",
@@ -40,6 +51,11 @@ __all__ = [
     "mapped",
     "moved",
     "offset",
+    "plan_copy",
+    "plan_deletion",
+    "plan_interpolation",
+    "plan_margin",
+    "plan_smoothing",
     "pushed",
     "replaced",
     "rotated",

@@ -74,14 +74,18 @@ class ActionSet:
         """Enable what makes sense now; undo and redo tell what they would do."""
         space = self._window.workspace
         for row in self.rows:
-            there = {"": True, "ct": space.ct is not None, "structure": space.current is not None}[row.needs]
-            self.by_name[row.name].setEnabled(there)
+            self.by_name[row.name].setEnabled(self._is_there(row.needs))
         undo, redo = (space.case.undo_label, space.case.redo_label) if space.case else ("", "")
         self.by_name["undo"].setEnabled(bool(undo))
         self.by_name["redo"].setEnabled(bool(redo))
         undo, redo = in_words(undo) or tr("Nothing to undo"), in_words(redo) or tr("Nothing to redo")
         self.by_name["undo"].setToolTip(f"<b>{tr('Undo')}</b>  Ctrl+Z<br>{undo}")
         self.by_name["redo"].setToolTip(f"<b>{tr('Redo')}</b>  Ctrl+Shift+Z<br>{redo}")
+
+    def _is_there(self, needs: str) -> bool:
+        space, bar = self._window.workspace, self._window.range_bar
+        there = {"ct": space.ct is not None, "structure": space.current is not None, "preview": bar.is_open}
+        return there.get(needs, True)
 
     def _build(self, row: ActionRow) -> QAction:
         action = QAction(tr(row.text), self._window)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from autocontour.gui.app import commands, drawing, exporting, reviewing, shaping, structure_sets, structures
+from autocontour.gui.app import commands, drawing, exporting, ranges, reviewing, shaping, structure_sets, structures
 from autocontour.gui.app.thresholding import ask_threshold
 from autocontour.gui.look.language import later
 from autocontour.gui.state.workspace import Workspace
@@ -44,7 +44,8 @@ class ActionRow:
     tool
         Whether it takes a tool in hand (checkable).
     needs
-        What must be there: ``""`` nothing, ``"ct"`` a scan, ``"structure"`` a selected structure.
+        What must be there: ``""`` nothing, ``"ct"`` a scan, ``"structure"`` a selected structure, ``"preview"`` the
+        preview of a change.
     """
 
     name: str
@@ -62,8 +63,8 @@ def _on(command: Callable[[Workspace], object]) -> Handler:
     return lambda window: command(window.workspace)
 
 
-FILE, EDIT, TOOLS, SLICES, STRUCTURE, VIEW, REVIEW, HELP = (
-    later("File"), later("Edit"), later("Tools"), later("Slices"),
+FILE, EDIT, TOOLS, SLICES, RANGE, STRUCTURE, VIEW, REVIEW, HELP = (
+    later("File"), later("Edit"), later("Tools"), later("Slices"), later("Range"),
     later("Structure"), later("View"), later("Review"), later("Help"),
 )  # fmt: skip
 
@@ -129,9 +130,9 @@ ACTIONS: tuple[ActionRow, ...] = (
         "interpolate",
         SLICES,
         "Interpolate",
-        "Draw the slices between those that are drawn",
+        "Draw the slices between those that are drawn, in the range if one is chosen",
         "I",
-        _on(commands.interpolate),
+        _on(ranges.interpolate),
         "interpolate",
     ),
     ActionRow(
@@ -186,6 +187,95 @@ ACTIONS: tuple[ActionRow, ...] = (
         _on(commands.keep_largest),
     ),
     ActionRow("move", SLICES, "Move or rotate…", "Shift or rotate the structure", "T", shaping.ask_move),
+    ActionRow(
+        "range_start",
+        RANGE,
+        "Begin range here",
+        "Begin a range of slices on this slice",
+        ",",
+        _on(ranges.start_here),
+        needs="ct",
+    ),
+    ActionRow(
+        "range_end", RANGE, "End range here", "End the range on this slice", ".", _on(ranges.end_here), needs="ct"
+    ),
+    ActionRow(
+        "range_up",
+        RANGE,
+        "Range from here up",
+        "Choose this slice and all towards the head",
+        "Ctrl+Shift+Up",
+        lambda w: w.workspace.range.from_here(1),
+        needs="ct",
+    ),
+    ActionRow(
+        "range_down",
+        RANGE,
+        "Range from here down",
+        "Choose this slice and all towards the feet",
+        "Ctrl+Shift+Down",
+        lambda w: w.workspace.range.from_here(-1),
+        needs="ct",
+    ),
+    ActionRow("range_all", RANGE, "All slices", "Choose all slices", "Ctrl+A", _on(ranges.choose_all), needs="ct"),
+    ActionRow(
+        "range_none",
+        RANGE,
+        "Clear range",
+        "Clear the range of slices",
+        "Ctrl+Shift+A",
+        lambda w: w.workspace.range.clear(),
+        needs="ct",
+    ),
+    ActionRow(
+        "range_interpolate",
+        RANGE,
+        "Interpolate in range",
+        "Show the slices that would be filled, also over large gaps",
+        "Shift+I",
+        lambda w: w.range_bar.ask("interpolate"),
+    ),
+    ActionRow(
+        "range_copy",
+        RANGE,
+        "Copy to range",
+        "Copy the outline of this slice to the slices of the range",
+        "Shift+C",
+        lambda w: w.range_bar.ask("copy"),
+    ),
+    ActionRow(
+        "range_delete",
+        RANGE,
+        "Delete in range",
+        "Delete the structure on the slices of the range",
+        "Shift+Del",
+        lambda w: w.range_bar.ask("delete"),
+    ),
+    ActionRow(
+        "range_margin",
+        RANGE,
+        "Margin in range",
+        "Expand or shrink the outlines of the range within their slices",
+        "Shift+M",
+        lambda w: w.range_bar.ask("margin"),
+    ),
+    ActionRow(
+        "range_smooth",
+        RANGE,
+        "Smooth in range",
+        "Smooth the outlines of the range",
+        "Shift+S",
+        lambda w: w.range_bar.ask("smooth"),
+    ),
+    ActionRow(
+        "range_apply",
+        RANGE,
+        "Apply to range",
+        "Apply the change that is shown",
+        "Return",
+        lambda w: w.range_bar.accept(),
+        needs="preview",
+    ),
     ActionRow("add", STRUCTURE, "Add…", "Add an empty structure", "A", structures.ask_structure, "add", needs="ct"),
     ActionRow(
         "add_site",
@@ -332,6 +422,24 @@ ACTIONS: tuple[ActionRow, ...] = (
     ActionRow("up", VIEW, "Slice up", "One slice towards the head", "Up PgUp", lambda w: w.step(1), needs="ct"),
     ActionRow(
         "down", VIEW, "Slice down", "One slice towards the feet", "Down PgDown", lambda w: w.step(-1), needs="ct"
+    ),
+    ActionRow(
+        "up_far",
+        VIEW,
+        "Five slices up",
+        "Five slices towards the head",
+        "Shift+PgUp",
+        lambda w: w.step(ranges.STRIDE),
+        needs="ct",
+    ),
+    ActionRow(
+        "down_far",
+        VIEW,
+        "Five slices down",
+        "Five slices towards the feet",
+        "Shift+PgDown",
+        lambda w: w.step(-ranges.STRIDE),
+        needs="ct",
     ),
     ActionRow(
         "centre",

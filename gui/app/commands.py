@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from autocontour.base.jobs import Job
 from autocontour.case import actions
 from autocontour.edits import (
     Outline,
@@ -16,10 +15,9 @@ from autocontour.edits import (
     simplified,
     smoothed,
 )
-from autocontour.gui.look.language import tr, tr_count
+from autocontour.gui.look.language import tr
 from autocontour.gui.state.background import redraw_beside
 from autocontour.gui.state.workspace import Workspace
-from autocontour.patient.structures import Contours
 
 SMOOTHING_MM = 2.0
 SIMPLIFY_MM = 0.3
@@ -79,35 +77,6 @@ def fill_holes(space: Workspace) -> None:
 def keep_largest(space: Workspace) -> None:
     """Keep the largest piece on the slice shown."""
     change_here(space, "Keep largest piece", largest)
-
-
-def interpolate(space: Workspace) -> None:
-    """Draw the slices between those that are drawn."""
-    current, ct = space.current, space.ct
-    if current is None or ct is None:
-        return
-    name, contours = current.structure.name, current.structure.contours
-    if len(contours) < 2:
-        space.said.emit(tr("Draw the structure on two slices or more, then interpolate between them."), True)
-        return
-    if len(contours) > max(contours) - min(contours):
-        space.said.emit(tr("{name} has no gap between its slices.", name=name), True)
-        return
-
-    def compute(contours: Contours, job: Job) -> Contours:
-        from autocontour.contouring import interpolate_contours
-
-        return interpolate_contours(contours, ct.geometry, job)
-
-    def apply(number: int, whole: Contours) -> None:
-        changes = {z: outline for z, outline in whole.items() if z not in contours}
-        count = len(changes)
-        if not count:
-            space.said.emit(tr("The outlines of {name} differ too much to interpolate between them.", name=name), True)
-        elif space.redraw("Interpolate", changes, number):
-            space.say(tr_count(count, "{count} slice interpolated.", "{count} slices interpolated."))
-
-    redraw_beside(space, "Interpolate", compute, apply)
 
 
 def revert(space: Workspace) -> None:

@@ -9,9 +9,11 @@ from pathlib import Path
 from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtGui import (
     QCloseEvent,
+    QColor,
     QDragEnterEvent,
     QDropEvent,
     QKeyEvent,
+    QPen,
     QResizeEvent,
 )
 from PySide6.QtWidgets import (
@@ -30,14 +32,16 @@ from PySide6.QtWidgets import (
 from autocontour.gui.app.action_set import ActionSet
 from autocontour.gui.app.collecting import collect_on_gui_thread
 from autocontour.gui.app.intake import Intake
+from autocontour.gui.app.ranges import follow_range
 from autocontour.gui.look import theme
 from autocontour.gui.look.icons import SIZE
 from autocontour.gui.look.language import tr
 from autocontour.gui.panels.auto_bar import AutoBar
 from autocontour.gui.panels.banner import Banner
 from autocontour.gui.panels.cheat_sheet import CheatSheet
-from autocontour.gui.panels.comparison_strip import ComparisonStrip, dashed
+from autocontour.gui.panels.comparison_strip import ComparisonStrip, dashed, preview_pen
 from autocontour.gui.panels.progress_strip import WorkStrip
+from autocontour.gui.panels.range_bar import RangeBar
 from autocontour.gui.panels.recovery_bar import RecoveryBar
 from autocontour.gui.panels.structures_panel import StructuresPanel
 from autocontour.gui.panels.toast import Toast
@@ -49,6 +53,7 @@ from autocontour.gui.tools import TOOLS
 from autocontour.gui.views.planes import Plane
 from autocontour.gui.views.view_grid import ViewGrid
 from autocontour.gui.views.windowing import AUTO, PRESETS, fit_window
+from autocontour.patient.structures import Contours
 from autocontour.patient.volume import CTVolume
 
 LOW_PX, SMALL_ICON = 780, 20
@@ -72,6 +77,7 @@ class MainWindow(QMainWindow):
     workspace: Workspace
     intake: Intake
     panel: StructuresPanel
+    range_bar: RangeBar
     comparison: Comparison
 
     def __init__(self, settings: ViewerSettings | None = None, case_root: Path | None = None) -> None:
@@ -103,6 +109,7 @@ class MainWindow(QMainWindow):
         self.panel = StructuresPanel(self.workspace)
         self.auto_bar, self.recovery_bar = AutoBar(self.workspace), RecoveryBar(self.workspace)
         self.work_strip = WorkStrip(self.workspace.background)
+        self.range_bar = RangeBar(self.workspace)
         self.welcome = WelcomePage()
         room = QSplitter(Qt.Orientation.Horizontal)
         room.setHandleWidth(3)
@@ -125,7 +132,7 @@ class MainWindow(QMainWindow):
         middle.setSpacing(0)
         middle.addWidget(self.side_bar)
         middle.addWidget(self.pages, 1)
-        for widget in (self.banner, self.main_bar, self.auto_bar, self.work_strip, self.recovery_bar):
+        for widget in (self.banner, self.main_bar, self.auto_bar, self.work_strip, self.range_bar, self.recovery_bar):
             column.addWidget(widget)
         column.addLayout(middle, 1)
         self.setCentralWidget(holder)
@@ -143,7 +150,13 @@ class MainWindow(QMainWindow):
         for view in self.views.slices.values():
             view.hovered.connect(self._show_hover)
             view.resized.connect(self._show_tool)
-        self.views.axial.compared = lambda: [(drawn, dashed(style)) for drawn, style in self.comparison.drawn]
+        for plane, view in self.views.slices.items():
+            view.compared = partial(self._shown_dashed, plane)
+        space.range.changed.connect(lambda: follow_range(self))
+        space.range.plan_changed.connect(self.views.refresh)
+        self.banner.clear_asked.connect(partial(self.action_set.trigger, "range_none"))
+        self.range_bar.opened.connect(self.action_set.follow)
+        self.range_bar.left.connect(self.views.axial.setFocus)
         self.comparison.changed.connect(self._follow_comparison)
         self.comparison_strip.add_asked.connect(partial(self.action_set.trigger, "compare_with"))
         self.panel.menu_asked.connect(self._show_structure_menu)
@@ -186,6 +199,14 @@ class MainWindow(QMainWindow):
         self.views.slider.update()
         self.views.axial.refresh()
 
+    def _shown_dashed(self, plane: Plane) -> list[tuple[Contours, QPen]]:
+        """Return what is compared with, in the axial view, and the change of a range that is shown."""
+        compared = self.comparison.drawn if plane is Plane.AXIAL else []
+        chosen, colors = self.workspace.range, (theme.current.text, theme.current.bad)
+        shown = zip((chosen.new, chosen.gone), colors, strict=True)
+        previewed = [(contours, preview_pen(QColor(color))) for contours, color in shown if contours]
+        return [*((drawn, dashed(style)) for drawn, style in compared), *previewed]
+
     def _show_hover(self, voxel: tuple[int, int, int] | None) -> None:
         ct = self.workspace.ct
         if voxel is None or ct is None:
@@ -213,11 +234,14 @@ class MainWindow(QMainWindow):
         self._show_tool()
 
     def put_down_tool(self) -> None:
-        """Break off the stroke under way, or go back to navigating."""
+        """Break off the stroke under way or the change of a range that is shown, or go back to navigating."""
         view = self.views.stroking
         if view is not None:
             view.tool.cancel()
             view.refresh()
+            self.action_set.mark_tool()
+        elif self.range_bar.is_open:
+            self.range_bar.shut()
             self.action_set.mark_tool()
         else:
             self.take_tool("navigate")

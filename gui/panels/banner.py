@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QToolButton, QWidget
 
 from autocontour.gui.look.language import later, tr
 from autocontour.patient.identity import PatientFacts
@@ -45,6 +45,9 @@ def shown_name(facts: PatientFacts) -> str:
 class Banner(QFrame):
     """The patient's facts across the top of a window or dialog."""
 
+    clear_asked = Signal()
+    """The chosen range of slices is to be cleared."""
+
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("banner")
@@ -62,6 +65,11 @@ class Banner(QFrame):
         row.addWidget(self._name)
         row.addWidget(self._facts)
         row.addStretch()
+        self.range = QToolButton()
+        self.range.setToolTip(tr("Clear the range of slices") + "  (Ctrl+Shift+A)")
+        self.range.clicked.connect(self.clear_asked)
+        self.range.hide()
+        row.addWidget(self.range)
         row.addWidget(self._note)
         self.setAccessibleName(tr("Patient"))
 
@@ -80,3 +88,9 @@ class Banner(QFrame):
     def note(self, words: str) -> None:
         """Say something at the right end, such as that everything is saved."""
         self._note.setText(words)
+
+    def show_range(self, words: str) -> None:
+        """Show the chosen range of slices; nothing for none. A click clears it."""
+        self.range.setText(f"{words}   ×")
+        self.range.setAccessibleName(words)
+        self.range.setVisible(bool(words))

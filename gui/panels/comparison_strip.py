@@ -148,6 +148,14 @@ def dashed(style: Style, width_px: float = 1.8) -> QPen:
     return pen
 
 
+def preview_pen(color: QColor, width_px: float = 2.0) -> QPen:
+    """Return the pen of a change that is only shown: dashed, on any image."""
+    pen = QPen(color, width_px)
+    pen.setCosmetic(True)
+    pen.setDashPattern([4.0, 3.0])
+    return pen
+
+
 def _length(mm: float, digits: int) -> str:
     return f"{mm:.{digits}f} mm" if math.isfinite(mm) else "–"
 

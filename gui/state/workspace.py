@@ -19,6 +19,7 @@ from autocontour.case.need import slices_by_finding
 from autocontour.gui.look.language import in_window, tr
 from autocontour.gui.look.phrases import in_words
 from autocontour.gui.state.background import Background
+from autocontour.gui.state.slice_range import SliceRange
 from autocontour.gui.views.planes import Plane, PlaneGrid, body_voxels
 from autocontour.gui.views.windowing import PRESETS, Window
 from autocontour.patient.identity import case_key
@@ -91,6 +92,7 @@ class Workspace(QObject):
         self.outlines_shown = True
         self._last_work = time.monotonic()
         self.background = Background(self)
+        self.range = SliceRange(self)
 
     # The hand and what waits for it -----------------------------------------------------------------------------------
 
@@ -214,10 +216,18 @@ class Workspace(QObject):
         self.structures_changed.emit(edit.numbers)
         return True
 
-    def redraw(self, label: str, changes: SliceChanges, number: int | None = None) -> bool:
-        """Change slices of a structure (the selected one) as one step; nothing happens without changes."""
+    def redraw(self, label: str, changes: SliceChanges, number: int | None = None, *, is_viewed: bool = True) -> bool:
+        """Change slices of a structure (the selected one) as one step; nothing happens without changes.
+
+        Where the slices are not shown (`is_viewed` is False), the structure counts as not viewed until it is shown.
+        """
         number = self.selected if number is None else number
-        if not changes or number is None or not self.apply(Edit(label, {number: changes})):
+        if not changes or number is None or self.case is None:
+            return False
+        viewed = self.case.seen.pop(number, None) if not is_viewed else None
+        if not self.apply(Edit(label, {number: changes})):
+            if viewed is not None:
+                self.case.seen[number] = viewed
             return False
         self._bring_to_light(number)
         return True

@@ -108,6 +108,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>모두 선택</translation>
     </message>
     <message>
+      <source>All slices</source>
+      <translation>모든 슬라이스</translation>
+    </message>
+    <message>
       <source>An error occurred ({fault}). Your contours are saved.</source>
       <translation>작업에 실패했습니다({fault}). 윤곽은 저장되어 있습니다.</translation>
     </message>
@@ -118,6 +122,18 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Apply</source>
       <translation>적용</translation>
+    </message>
+    <message>
+      <source>Apply the change that is shown</source>
+      <translation>표시된 변경을 적용합니다</translation>
+    </message>
+    <message>
+      <source>Apply the change that is shown, as one step</source>
+      <translation>표시된 변경을 한 단계로 적용합니다</translation>
+    </message>
+    <message>
+      <source>Apply to range</source>
+      <translation>범위에 적용</translation>
     </message>
     <message>
       <source>Approve</source>
@@ -196,6 +212,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>축상면 슬라이스</translation>
     </message>
     <message>
+      <source>Begin a range of slices on this slice</source>
+      <translation>이 슬라이스에서 슬라이스 범위를 시작합니다</translation>
+    </message>
+    <message>
+      <source>Begin range here</source>
+      <translation>범위 시작</translation>
+    </message>
+    <message>
       <source>Bone</source>
       <translation>뼈</translation>
     </message>
@@ -248,6 +272,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>이름을 바꿉니다. TG-263 이름이 제안됩니다</translation>
     </message>
     <message>
+      <source>Change nothing</source>
+      <translation>변경하지 않습니다</translation>
+    </message>
+    <message>
+      <source>Change of a range of slices</source>
+      <translation>슬라이스 범위의 변경</translation>
+    </message>
+    <message>
       <source>Change the theme</source>
       <translation>화면 테마를 바꿉니다</translation>
     </message>
@@ -260,6 +292,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>RTSTRUCT를 점검하고 저장합니다</translation>
     </message>
     <message>
+      <source>Choose a range of slices first: , begins it on this slice, . ends it, Ctrl+A chooses all slices.</source>
+      <translation>먼저 슬라이스 범위를 고르세요. 쉼표(,)는 이 슬라이스에서 시작, 마침표(.)는 끝, Ctrl+A는 모든 슬라이스입니다.</translation>
+    </message>
+    <message>
       <source>Choose a series</source>
       <translation>시리즈 선택</translation>
     </message>
@@ -268,12 +304,32 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>그릴 구조물을 선택하거나 추가하세요.</translation>
     </message>
     <message>
+      <source>Choose all slices</source>
+      <translation>모든 슬라이스를 고릅니다</translation>
+    </message>
+    <message>
       <source>Choose the folder that holds the CT of this case</source>
       <translation>이 케이스의 CT가 있는 폴더 선택</translation>
     </message>
     <message>
       <source>Choose the image file of this case</source>
       <translation>이 케이스의 영상 파일 선택</translation>
+    </message>
+    <message>
+      <source>Choose this slice and all towards the feet</source>
+      <translation>이 슬라이스와 발 쪽의 모든 슬라이스를 고릅니다</translation>
+    </message>
+    <message>
+      <source>Choose this slice and all towards the head</source>
+      <translation>이 슬라이스와 머리 쪽의 모든 슬라이스를 고릅니다</translation>
+    </message>
+    <message>
+      <source>Clear range</source>
+      <translation>범위 해제</translation>
+    </message>
+    <message>
+      <source>Clear the range of slices</source>
+      <translation>슬라이스 범위를 해제합니다</translation>
     </message>
     <message>
       <source>Clockwise</source>
@@ -324,12 +380,24 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>비교</translation>
     </message>
     <message>
+      <source>Computing the preview…</source>
+      <translation>미리보기 계산 중…</translation>
+    </message>
+    <message>
       <source>Continue this case</source>
       <translation>이 케이스 계속하기</translation>
     </message>
     <message>
       <source>Continue with the recovered changes</source>
       <translation>복구된 상태로 계속합니다</translation>
+    </message>
+    <message>
+      <source>Copy slice {slice} to range</source>
+      <translation>{slice}번 슬라이스를 범위에 복사</translation>
+    </message>
+    <message>
+      <source>Copy the outline of this slice to the slices of the range</source>
+      <translation>이 슬라이스의 윤곽을 범위의 슬라이스에 복사합니다</translation>
     </message>
     <message>
       <source>Copy the outline towards the feet and go there</source>
@@ -342,6 +410,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Copy to next slice</source>
       <translation>다음 슬라이스에 복사</translation>
+    </message>
+    <message>
+      <source>Copy to range</source>
+      <translation>범위에 복사</translation>
     </message>
     <message>
       <source>Copy to slice above</source>
@@ -384,6 +456,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>아래쪽 모두 삭제</translation>
     </message>
     <message>
+      <source>Delete in range</source>
+      <translation>범위에서 삭제</translation>
+    </message>
+    <message>
       <source>Delete it on every slice towards the feet</source>
       <translation>발 쪽의 모든 슬라이스에서 삭제합니다</translation>
     </message>
@@ -398,6 +474,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Delete structure</source>
       <translation>구조물 삭제</translation>
+    </message>
+    <message>
+      <source>Delete the structure on the slices of the range</source>
+      <translation>범위의 슬라이스에서 구조물을 삭제합니다</translation>
     </message>
     <message>
       <source>Delete the structure on this slice</source>
@@ -444,8 +524,8 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>장기를 자동으로 그립니다</translation>
     </message>
     <message>
-      <source>Draw the slices between those that are drawn</source>
-      <translation>그려진 슬라이스 사이를 채워 그립니다</translation>
+      <source>Draw the slices between those that are drawn, in the range if one is chosen</source>
+      <translation>그려진 슬라이스 사이를 그립니다. 범위를 골랐으면 그 범위만 그립니다</translation>
     </message>
     <message>
       <source>Draw the structure on two slices or more, then interpolate between them.</source>
@@ -476,6 +556,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>편집</translation>
     </message>
     <message>
+      <source>End range here</source>
+      <translation>범위 끝</translation>
+    </message>
+    <message>
+      <source>End the range on this slice</source>
+      <translation>이 슬라이스에서 범위를 끝냅니다</translation>
+    </message>
+    <message>
       <source>Enlarge a view</source>
       <translation>화면 크게 보기</translation>
     </message>
@@ -502,6 +590,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Expand or shrink it in six directions</source>
       <translation>여섯 방향으로 넓히거나 줄입니다</translation>
+    </message>
+    <message>
+      <source>Expand or shrink the outlines of the range within their slices</source>
+      <translation>범위의 윤곽을 각 슬라이스 안에서 확장하거나 축소합니다</translation>
     </message>
     <message>
       <source>Expand {name}; negative values shrink it.</source>
@@ -570,6 +662,22 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Fit views</source>
       <translation>화면에 맞추기</translation>
+    </message>
+    <message>
+      <source>Five slices down</source>
+      <translation>5슬라이스 아래로</translation>
+    </message>
+    <message>
+      <source>Five slices towards the feet</source>
+      <translation>발 쪽으로 5슬라이스</translation>
+    </message>
+    <message>
+      <source>Five slices towards the head</source>
+      <translation>머리 쪽으로 5슬라이스</translation>
+    </message>
+    <message>
+      <source>Five slices up</source>
+      <translation>5슬라이스 위로</translation>
     </message>
     <message>
       <source>Fix</source>
@@ -652,6 +760,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>구조물 안쪽을 채우는 정도</translation>
     </message>
     <message>
+      <source>In the plane of each slice only: nothing is added above or below.</source>
+      <translation>각 슬라이스의 평면 안에서만 적용하며 위아래에는 추가하지 않습니다.</translation>
+    </message>
+    <message>
       <source>Inferior</source>
       <translation>아래 (Inf)</translation>
     </message>
@@ -662,6 +774,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Interpolate</source>
       <translation>보간</translation>
+    </message>
+    <message>
+      <source>Interpolate in range</source>
+      <translation>범위에서 보간</translation>
     </message>
     <message>
       <source>It belongs to another patient or series: {patient}</source>
@@ -724,8 +840,16 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>크게</translation>
     </message>
     <message>
+      <source>Largest gap</source>
+      <translation>최대 간격</translation>
+    </message>
+    <message>
       <source>Left</source>
       <translation>왼쪽 (Lt)</translation>
+    </message>
+    <message>
+      <source>Left out because the gap is too large: {gaps}.</source>
+      <translation>간격이 너무 커서 제외: {gaps}.</translation>
     </message>
     <message>
       <source>Lock or unlock</source>
@@ -754,6 +878,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Margin</source>
       <translation>마진</translation>
+    </message>
+    <message>
+      <source>Margin in range</source>
+      <translation>범위에 마진</translation>
     </message>
     <message>
       <source>Margin…</source>
@@ -860,6 +988,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>승인하지 않았습니다. 대화 상자가 열려 있는 동안 변경된 구조물: {names}. 다시 검토하세요.</translation>
     </message>
     <message>
+      <source>Not bridged, parts without a counterpart: {gaps}.</source>
+      <translation>맞은편에 대응하는 부분이 없어 잇지 않음: {gaps}.</translation>
+    </message>
+    <message>
       <source>Not found: {names}.</source>
       <translation>찾지 못함: {names}.</translation>
     </message>
@@ -888,6 +1020,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>그곳에는 이 범위에 드는 것이 없습니다.</translation>
     </message>
     <message>
+      <source>Nothing would change</source>
+      <translation>변경되는 것이 없습니다</translation>
+    </message>
+    <message>
       <source>Off by default: its accuracy is below the limit, or it is for research. Check every slice of it.</source>
       <translation>기본으로 꺼져 있습니다. 정확도가 기준보다 낮거나 연구용입니다. 모든 슬라이스를 확인하세요.</translation>
     </message>
@@ -910,6 +1046,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Only approved structures</source>
       <translation>승인된 구조물만</translation>
+    </message>
+    <message>
+      <source>Only in the range of slices.</source>
+      <translation>고른 슬라이스 범위만 보간했습니다.</translation>
     </message>
     <message>
       <source>Only the region connected to the crosshair</source>
@@ -1016,6 +1156,26 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>최근 항목</translation>
     </message>
     <message>
+      <source>Range</source>
+      <translation>범위</translation>
+    </message>
+    <message>
+      <source>Range from here down</source>
+      <translation>여기서 아래로 범위</translation>
+    </message>
+    <message>
+      <source>Range from here up</source>
+      <translation>여기서 위로 범위</translation>
+    </message>
+    <message>
+      <source>Range: slice {first}</source>
+      <translation>범위: {first}번 슬라이스</translation>
+    </message>
+    <message>
+      <source>Range: slices {first}–{last}  ({count} slices, {length} mm)</source>
+      <translation>범위: {first}–{last}번 슬라이스  ({count}장, {length} mm)</translation>
+    </message>
+    <message>
       <source>Recent folders</source>
       <translation>최근 폴더</translation>
     </message>
@@ -1066,6 +1226,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Replace</source>
       <translation>바꾸기</translation>
+    </message>
+    <message>
+      <source>Replace drawn slices</source>
+      <translation>그려진 슬라이스도 바꾸기</translation>
     </message>
     <message>
       <source>Replace {name}</source>
@@ -1148,6 +1312,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>{name} 윤곽을 옮기고 중심을 축으로 돌립니다.</translation>
     </message>
     <message>
+      <source>Shift+I interpolates over larger gaps.</source>
+      <translation>Shift+I로 더 큰 간격도 보간할 수 있습니다.</translation>
+    </message>
+    <message>
       <source>Show all keyboard shortcuts</source>
       <translation>모든 단축키를 한눈에 봅니다</translation>
     </message>
@@ -1162,6 +1330,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Show the image without outlines</source>
       <translation>윤곽 없이 영상만 봅니다</translation>
+    </message>
+    <message>
+      <source>Show the slices that would be filled, also over large gaps</source>
+      <translation>채워질 슬라이스를 먼저 표시합니다. 큰 간격도 보간할 수 있습니다</translation>
     </message>
     <message>
       <source>Show the whole patient</source>
@@ -1196,8 +1368,8 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>슬라이스</translation>
     </message>
     <message>
-      <source>Slices of the scan, head up. The coloured bar shows where the selected structure is drawn.</source>
-      <translation>CT의 슬라이스입니다(위가 머리 쪽). 색 막대는 선택한 구조물이 그려진 범위입니다.</translation>
+      <source>Slices of the scan, head up. The coloured bar shows where the selected structure is drawn. Shift + drag chooses a range of slices.</source>
+      <translation>CT의 슬라이스로 위가 머리 쪽입니다. 색 막대는 선택한 구조물이 그려진 곳입니다. Shift를 누르고 끌면 슬라이스 범위를 고릅니다.</translation>
     </message>
     <message>
       <source>Slices on which the outlines differ by more than 20 mm²; marked at the right of the slider</source>
@@ -1224,8 +1396,20 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>모든 윤곽을 매끄럽게 합니다</translation>
     </message>
     <message>
+      <source>Smooth in range</source>
+      <translation>범위에서 평활화</translation>
+    </message>
+    <message>
       <source>Smooth the outline on this slice</source>
       <translation>이 슬라이스의 윤곽을 매끄럽게 합니다</translation>
+    </message>
+    <message>
+      <source>Smooth the outlines of the range</source>
+      <translation>범위의 윤곽을 평활화합니다</translation>
+    </message>
+    <message>
+      <source>Smoothing</source>
+      <translation>평활화</translation>
     </message>
     <message>
       <source>Soft tissue</source>
@@ -1246,6 +1430,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Statistics</source>
       <translation>통계</translation>
+    </message>
+    <message>
+      <source>Still empty: {places}.</source>
+      <translation>계속 비어 있음: {places}.</translation>
     </message>
     <message>
       <source>Structure</source>
@@ -1320,12 +1508,24 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>언어는 프로그램을 다시 시작하면 바뀝니다.</translation>
     </message>
     <message>
+      <source>The outlines of these slices would be deleted.</source>
+      <translation>이 슬라이스의 윤곽이 삭제됩니다.</translation>
+    </message>
+    <message>
+      <source>The outlines of these slices would change.</source>
+      <translation>이 슬라이스의 윤곽이 변경됩니다.</translation>
+    </message>
+    <message>
       <source>The outlines of {name} differ too much to interpolate between them.</source>
       <translation>{name}: 윤곽이 서로 너무 달라 사이를 보간할 수 없습니다.</translation>
     </message>
     <message>
       <source>The outlines were hidden; they are shown again.</source>
       <translation>윤곽이 숨겨져 있어 다시 표시했습니다.</translation>
+    </message>
+    <message>
+      <source>The preview is still being computed.</source>
+      <translation>미리보기를 아직 계산하고 있습니다.</translation>
     </message>
     <message>
       <source>The program ended unexpectedly</source>
@@ -1346,6 +1546,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>There is nothing to review yet.</source>
       <translation>아직 검토할 것이 없습니다.</translation>
+    </message>
+    <message>
+      <source>These empty slices would be filled.</source>
+      <translation>이 빈 슬라이스가 채워집니다.</translation>
     </message>
     <message>
       <source>These structures were edited by hand or come from a file. Replace their contours?</source>
@@ -1526,6 +1730,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>above {number} HU</source>
       <translation>{number} HU 초과</translation>
+    </message>
+    <message>
+      <source>all slices</source>
+      <translation>모든 슬라이스</translation>
     </message>
     <message>
       <source>and  (intersection)</source>
@@ -1828,6 +2036,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>슬라이스 처리 중</translation>
     </message>
     <message>
+      <source>slices {places}</source>
+      <translation>슬라이스 {places}</translation>
+    </message>
+    <message>
       <source>slices&amp;nbsp;{places}</source>
       <translation>슬라이스&amp;nbsp;{places}</translation>
     </message>
@@ -1880,6 +2092,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>변경 {count}건, 마지막 {date} {time}</translation>
     </message>
     <message>
+      <source>{count} empty slice filled: {places}</source>
+      <translation>빈 슬라이스 {count}개 채움: {places}</translation>
+    </message>
+    <message>
+      <source>{count} empty slices filled: {places}</source>
+      <translation>빈 슬라이스 {count}개 채움: {places}</translation>
+    </message>
+    <message>
       <source>{count} error must be fixed first</source>
       <translation>먼저 오류 {count}건을 수정해야 합니다</translation>
     </message>
@@ -1908,12 +2128,36 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>슬라이스 {count}개</translation>
     </message>
     <message>
+      <source>{count} slice changed.</source>
+      <translation>슬라이스 {count}개를 변경했습니다.</translation>
+    </message>
+    <message>
+      <source>{count} slice changed: {places}</source>
+      <translation>슬라이스 {count}개 변경: {places}</translation>
+    </message>
+    <message>
+      <source>{count} slice deleted: {places}</source>
+      <translation>슬라이스 {count}개 삭제: {places}</translation>
+    </message>
+    <message>
       <source>{count} slice interpolated.</source>
       <translation>사이 슬라이스 {count}개를 그렸습니다.</translation>
     </message>
     <message>
       <source>{count} slices</source>
       <translation>슬라이스 {count}개</translation>
+    </message>
+    <message>
+      <source>{count} slices changed.</source>
+      <translation>슬라이스 {count}개를 변경했습니다.</translation>
+    </message>
+    <message>
+      <source>{count} slices changed: {places}</source>
+      <translation>슬라이스 {count}개 변경: {places}</translation>
+    </message>
+    <message>
+      <source>{count} slices deleted: {places}</source>
+      <translation>슬라이스 {count}개 삭제: {places}</translation>
     </message>
     <message>
       <source>{count} slices interpolated.</source>
@@ -2070,6 +2314,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>●  blocked</source>
       <translation>●  차단</translation>
+    </message>
+    <message>
+      <source>Draw the slices between those that are drawn</source>
+      <translation type="vanished">그려진 슬라이스 사이를 채워 그립니다</translation>
+    </message>
+    <message>
+      <source>Slices of the scan, head up. The coloured bar shows where the selected structure is drawn.</source>
+      <translation type="vanished">CT의 슬라이스입니다(위가 머리 쪽). 색 막대는 선택한 구조물이 그려진 범위입니다.</translation>
     </message>
   </context>
 </TS>

@@ -119,14 +119,23 @@ class Scene:
             self._draw_shape(painter, shape, QColor(*structure.color_rgb), SELECTED_PX, self.workspace.fill_opacity)
 
     def draw_dashed(self, painter: QPainter, drawn: Iterable[tuple[Contours, QPen]]) -> None:
-        """Draw what is compared with over everything, each set with its own pen."""
+        """Draw what is compared with, or only shown, over everything, each set with its own pen."""
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setBrush(Qt.BrushStyle.NoBrush)
         for contours, pen in drawn:
-            outline = contours.get(self.index) if self.plane is Plane.AXIAL else None
-            if outline is not None:
+            shape = self._shape_of(contours)
+            if shape is not None:
                 painter.setPen(pen)
-                painter.drawPath(self._path(outline))
+                shape.stroke(painter)
+
+    def _shape_of(self, contours: Contours) -> Shape | None:
+        """Return the cut of contours that are not a structure of the case."""
+        if not contours or self.grid is None:
+            return None
+        if self.plane is Plane.AXIAL:
+            outline = contours.get(self.index)
+            return None if outline is None else Shape(self._path(outline))
+        return self._cut(FlatEdges.of(contours))
 
     def _draw(self, painter: QPainter, structure: Structure, *, is_selected: bool) -> None:
         shape = self._shape(structure)

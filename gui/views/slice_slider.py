@@ -18,7 +18,10 @@ from autocontour.gui.views.planes import Plane
 EDGE_PX = 10
 WIDTH_PX = 30
 NEAR_PX = 5
-HELP = later("Slices of the scan, head up. The coloured bar shows where the selected structure is drawn.")
+HELP = later(
+    "Slices of the scan, head up. The coloured bar shows where the selected structure is drawn. Shift + drag chooses a "
+    "range of slices."
+)
 
 
 class SliceSlider(QWidget):
@@ -28,6 +31,7 @@ class SliceSlider(QWidget):
         super().__init__(parent)
         self.workspace = workspace
         self.differing: Collection[int] = ()
+        self._chooses = False
         self.setFixedWidth(WIDTH_PX)
         self.setAccessibleName(tr("Axial slices"))
         self.setToolTip(tr(HELP))
@@ -37,6 +41,8 @@ class SliceSlider(QWidget):
             workspace.selection_changed,
             workspace.position_changed,
             workspace.display_changed,
+            workspace.range.changed,
+            workspace.range.plan_changed,
         ):
             signal.connect(self.update)
 
@@ -54,7 +60,9 @@ class SliceSlider(QWidget):
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(theme.current.line))
         painter.drawRoundedRect(QRectF(13, EDGE_PX, 4, self.height() - 2 * EDGE_PX), 2, 2)
+        self._draw_range(painter)
         self._draw_structure(painter)
+        self._draw_plan(painter)
         self._draw_findings(painter)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(theme.current.text))
@@ -78,14 +86,27 @@ class SliceSlider(QWidget):
         lines = dict.fromkeys(sentence_of(finding) for z in near for finding in marked[z])
         if any(abs(self._y(z) - y) <= NEAR_PX for z in self.differing):
             lines[tr("Here the compared outlines differ.")] = None
+        plan = self.workspace.range.plan
+        for slices, words in (
+            (plan.filled if plan else (), tr("These empty slices would be filled.")),
+            (plan.changed if plan else (), tr("The outlines of these slices would change.")),
+            (plan.removed if plan else (), tr("The outlines of these slices would be deleted.")),
+        ):
+            if any(abs(self._y(z) - y) <= NEAR_PX for z in slices):
+                lines[words] = None
         return "\n".join(lines) if lines else tr(HELP)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Go where it is pressed."""
+        """Go where it is pressed; with Shift a range of slices begins there."""
+        self._chooses = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
+        if self._chooses and not self.workspace.is_drawing:
+            self.workspace.range.start_at(self._slice_at(event.position().y()))
         self._go(event.position().y())
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Follow the drag."""
+        if self._chooses and not self.workspace.is_drawing:
+            self.workspace.range.end_at(self._slice_at(event.position().y()))
         self._go(event.position().y())
 
     def wheelEvent(self, event: QWheelEvent) -> None:
@@ -100,6 +121,36 @@ class SliceSlider(QWidget):
         height = max(self._step(), 1.0)
         for z in current.structure.contours:
             painter.drawRect(QRectF(11, self._y(z) - height / 2, 8, height))
+
+    def _draw_range(self, painter: QPainter) -> None:
+        """Shade the chosen slices, with a line at either end."""
+        slices = self.workspace.range.slices
+        if slices is None:
+            return
+        color, half = QColor(theme.current.accent), max(self._step(), 2.0) / 2
+        top, bottom = sorted((self._y(slices[0]), self._y(slices[-1])))
+        box = QRectF(0, top - half, self.width(), bottom - top + 2 * half)
+        painter.fillRect(box, QColor(color.red(), color.green(), color.blue(), 60))
+        painter.setPen(QPen(color, 1.6))
+        painter.drawLine(box.topLeft(), box.topRight())
+        painter.drawLine(box.bottomLeft(), box.bottomRight())
+        painter.setPen(Qt.PenStyle.NoPen)
+
+    def _draw_plan(self, painter: QPainter) -> None:
+        """Mark the slices of the change that is shown: hollow where they would be filled, at the right otherwise."""
+        plan, current = self.workspace.range.plan, self.workspace.current
+        if plan is None or current is None:
+            return
+        height = max(self._step(), 2.0)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setPen(QPen(QColor(*current.structure.color_rgb), 1, Qt.PenStyle.DotLine))
+        for z in plan.filled:
+            painter.drawRect(QRectF(11, self._y(z) - height / 2, 8, height))
+        painter.setPen(Qt.PenStyle.NoPen)
+        for slices, color in ((plan.changed, theme.current.warn), (plan.removed, theme.current.bad)):
+            painter.setBrush(QColor(color))
+            for z in slices:
+                painter.drawRect(QRectF(20, self._y(z) - height / 2, 3, height))
 
     def _draw_findings(self, painter: QPainter) -> None:
         """Draw a triangle per place, hollow once it was looked at, and a line along a long one."""
@@ -126,8 +177,11 @@ class SliceSlider(QWidget):
         return self.height() - EDGE_PX - above_feet * self._step()
 
     def _go(self, y: float) -> None:
+        self.workspace.go_to_slice(self._slice_at(y))
+
+    def _slice_at(self, y: float) -> int:
         above_feet = round((self.height() - EDGE_PX - y) / max(self._step(), 1e-6))
-        self.workspace.go_to_slice(above_feet if self.workspace.step_to_head > 0 else self._count() - 1 - above_feet)
+        return above_feet if self.workspace.step_to_head > 0 else self._count() - 1 - above_feet
 
 
 def _color(severity: Severity) -> str:

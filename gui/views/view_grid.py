@@ -99,6 +99,11 @@ class ViewGrid(QSplitter):
             view.fit()
         self.surfaces.fit()
 
+    def refresh(self) -> None:
+        """Draw every slice view anew."""
+        for view in self.slices.values():
+            view.refresh()
+
     def focus(self, number: int) -> None:
         """Centre and zoom every view to a structure."""
         box = self._workspace.voxels_of(number)

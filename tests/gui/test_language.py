@@ -118,7 +118,7 @@ def test_no_sentence_of_the_viewer_was_forgotten():
 def test_menus_tools_and_tooltips_are_korean(korean_window):
     window = korean_window
     titles = [action.text() for action in window.menuBar().actions()]
-    assert titles == ["파일", "편집", "도구", "슬라이스", "구조물", "검토", "보기", "도움말"]
+    assert titles == ["파일", "편집", "도구", "슬라이스", "범위", "구조물", "검토", "보기", "도움말"]
     brush = window.action_set.by_name["brush"]
     assert brush.text() == "브러시"
     assert "칠합니다" in brush.toolTip()
