@@ -19,6 +19,7 @@ ABOUT = {
     "QA": "A comparison or a check of contours",
     "RS": "A structure set",
     "RU": "A structure drawn by rules",
+    "TG": "A structure made by a recipe",
     "TR": "Training",
     "US": "The request",
 }

@@ -86,6 +86,12 @@ class TrainingError(AutoContourError):
     exit_code = 8
 
 
+class TargetError(AutoContourError):
+    """A structure that cannot be made by its recipe (``AC-TG``)."""
+
+    exit_code = 9
+
+
 class Cancelled(AutoContourError):  # noqa: N818  (not a fault)
     """The user asked to stop."""
 

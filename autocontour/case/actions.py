@@ -120,6 +120,7 @@ def receive(state: CaseState, structure: Structure, run: str = "") -> Edit:
         "status": ReviewStatus.AUTO,
         "provenance": structure.provenance,
         "findings": structure.findings,
+        "recipe": None,
     }
     return Edit(label, {number: slices}, {number: values}, run=run)
 

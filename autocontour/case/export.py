@@ -15,7 +15,8 @@ from autocontour.base.files import refuse_inputs, shown_path
 from autocontour.base.findings import Finding, Severity
 from autocontour.base.jobs import Job
 from autocontour.case.case import Case
-from autocontour.case.state import Edit
+from autocontour.case.state import CaseState, Edit
+from autocontour.case.targets import recipe_statuses
 from autocontour.patient.identity import case_key
 from autocontour.patient.structures import ReviewStatus, StructureSet
 from autocontour.patient.volume import CTVolume
@@ -64,6 +65,7 @@ def check_case(case: Case, options: ExportOptions) -> list[ExportProblem]:
         *check_export(structure_set, read_profile(options.profile_name)),
         *_check_approvers(structure_set),
         *_check_pairs(structure_set),
+        *_check_recipes(case.state, structure_set),
     ]
     return sorted(problems, key=lambda problem: -problem.finding.severity)
 
@@ -184,6 +186,20 @@ def _check_pairs(structure_set: StructureSet) -> Iterator[ExportProblem]:
 
     for whole, finding in find_outdated_pairs(structure_set.structures):
         yield ExportProblem(finding, "AAPM TG-263", whole.number)
+
+
+def _check_recipes(state: CaseState, structure_set: StructureSet) -> Iterator[ExportProblem]:
+    """Report structures whose sources changed after they were made, or were deleted."""
+    statuses = recipe_statuses(state)
+    for structure in structure_set.structures:
+        status = statuses.get(structure.number)
+        if status is None or not structure.contours:
+            continue
+        named = {"AC-EX-011": (*status.changed, *status.outdated), "AC-EX-012": status.missing}
+        for code, sources in named.items():
+            if sources:
+                finding = Finding.of(code, structure.name, structure=structure.name, source=", ".join(sources))
+                yield ExportProblem(finding, "autocontour", structure.number)
 
 
 def _check_approvers(structure_set: StructureSet) -> Iterator[ExportProblem]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from autocontour.base.findings import Finding
+from autocontour.case.made import CaseRecipe
 from autocontour.case.state import CaseStructure, Edit
 from autocontour.patient.provenance import Provenance
 from autocontour.patient.structures import GenerationAlgorithm, ImportedContour, ReviewStatus, Structure
@@ -75,6 +76,7 @@ def encode_item(item: CaseStructure) -> Json:
             "approved_by": item.approved_by,
             "approved_at": item.approved_at,
             "origin": str(item.origin),
+            "recipe": _encode_recipe(item.recipe),
         },
     }
 
@@ -88,7 +90,9 @@ def decode_item(record: Json) -> CaseStructure:
     review = record["review"]
     automatic = {z: contours[z] if p is None else p for z, p in _decode_contours(review["automatic"]).items()}
     origin = GenerationAlgorithm(review["origin"]) if "origin" in review else _guessed_origin(structure)
-    return CaseStructure(structure, automatic, review["locked"], review["approved_by"], review["approved_at"], origin)
+    recipe = _decode_recipe(review.get("recipe"))
+    approval = review["locked"], review["approved_by"], review["approved_at"]
+    return CaseStructure(structure, automatic, *approval, origin, recipe)
 
 
 def _guessed_origin(structure: Structure) -> GenerationAlgorithm:
@@ -127,6 +131,14 @@ def _decode_imported(record: Mapping[str, list[list[str]]]) -> dict[int, tuple[I
     }
 
 
+def _encode_recipe(recipe: CaseRecipe | None) -> Json | None:
+    return recipe and recipe.to_json()
+
+
+def _decode_recipe(record: Json | None) -> CaseRecipe | None:
+    return record and CaseRecipe.from_json(record)  # type: ignore[return-value]  # an empty record is None
+
+
 def _plain(value: Any) -> Any:  # noqa: ANN401  (JSON values)
     return value
 
@@ -148,6 +160,7 @@ _CODECS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     **_STRUCTURE,
     "automatic": (_encode_contours, _decode_contours),
     "origin": (str, GenerationAlgorithm),
+    "recipe": (_encode_recipe, _decode_recipe),
 }
 
 

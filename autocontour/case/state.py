@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from autocontour.base.errors import CaseError
 from autocontour.patient.matching import folded_name
+from autocontour.case.made import CaseRecipe
 from autocontour.patient.structures import Contours, GenerationAlgorithm, ReviewStatus, SliceChanges, Structure
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ class CaseStructure:
         Who approved it and when (ISO 8601, UTC); empty while it is not approved.
     origin
         The original ROI Generation Algorithm, before edits; that of `structure` if not given.
+    recipe
+        How it is made from other structures; None if it is not.
     """
 
     structure: Structure
@@ -39,6 +42,7 @@ class CaseStructure:
     approved_by: str = ""
     approved_at: str = ""
     origin: GenerationAlgorithm = None  # type: ignore[assignment]  # never None once it is made
+    recipe: CaseRecipe | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "origin", self.origin or self.structure.generation)
@@ -64,7 +68,7 @@ class CaseStructure:
 
 APPROVAL_FIELDS = frozenset({"locked", "approved_by", "approved_at", "status", "color_rgb"})
 """Fields that may change even in a protected structure."""
-REVIEW_FIELDS = frozenset({"automatic", "locked", "approved_by", "approved_at", "origin"})
+REVIEW_FIELDS = frozenset({"automatic", "locked", "approved_by", "approved_at", "origin", "recipe"})
 STRUCTURE_FIELDS = frozenset(f.name for f in fields(Structure)) - {
     *("number", "contours", "carried"),
     *("reviewer", "reviewed_at"),  # of a file; a case stores them in `REVIEW_FIELDS`
@@ -161,7 +165,7 @@ class CaseState:
     def patched(self, edit: Edit) -> CaseState:
         """Return the state after `edit` without checks (for undo, redo and replay)."""
         kept = (item for item in self.items if item.structure.number not in edit.removed)
-        items = (*(_changed(item, edit) for item in kept), *edit.added)
+        items = _with_names_followed((*(_changed(item, edit) for item in kept), *edit.added), edit)
         if edit.order:
             place = {number: index for index, number in enumerate(edit.order)}
             items = tuple(sorted(items, key=lambda item: place.get(item.structure.number, len(place))))
@@ -222,6 +226,24 @@ def _changed(item: CaseStructure, edit: Edit) -> CaseStructure:
         return item
     review = {name: values.pop(name) for name in REVIEW_FIELDS & set(values)}
     return replace(item, structure=replace(item.structure, **values), **review)
+
+
+def _with_names_followed(items: tuple[CaseStructure, ...], edit: Edit) -> tuple[CaseStructure, ...]:
+    """Return the structures with recipes that name renamed structures by their new names."""
+    names = {number: str(values["name"]) for number, values in edit.fields.items() if "name" in values}
+    return tuple(_with_new_names(item, names) for item in items) if names else items
+
+
+def _with_new_names(item: CaseStructure, names: Mapping[int, str]) -> CaseStructure:
+    if item.recipe is None:
+        return item
+    recipe = item.recipe.with_names(names)
+    if recipe is item.recipe:
+        return item
+    structure = item.structure
+    if structure.description == item.recipe.recipe.description and not item.is_protected:
+        structure = replace(structure, description=recipe.recipe.description)
+    return replace(item, structure=structure, recipe=recipe)
 
 
 def _redrawn(structure: Structure, changes: SliceChanges) -> Structure:

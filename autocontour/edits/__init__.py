@@ -23,13 +23,16 @@ from autocontour.edits.shapes import (
 )
 from autocontour.edits.slicewise import Boolean, combined, copied, cropped, deleted, mapped, replaced
 from autocontour.edits.strokes import brushed, enclosed, erased, pushed, swept_ball, swept_disc
+from autocontour.edits.target import EndCount, Target, make_target
 
 __all__ = [
     "LARGEST_GAP_MM",
     "Boolean",
+    "EndCount",
     "HURange",
     "Outline",
     "RangePlan",
+    "Target",
     "added_path_length_mm",
     "ball_region",
     "brushed",
@@ -48,6 +51,7 @@ __all__ = [
     "intersection",
     "largest",
     "learn_range",
+    "make_target",
     "mapped",
     "moved",
     "offset",

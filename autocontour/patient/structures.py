@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from autocontour.base.findings import Finding
@@ -104,6 +106,11 @@ class Structure:
     reviewer: str = ""
     reviewed_at: datetime | None = None
 
+    @cached_property
+    def contour_hash(self) -> str:
+        """SHA-256 of the contours: slices, coordinates, and nothing else."""
+        return hash_contours(self.contours)
+
 
 @dataclass(frozen=True)
 class StructureSet:
@@ -154,3 +161,14 @@ class Drawing:
 
     contours: Contours
     findings: tuple[Finding, ...] = ()
+
+
+def hash_contours(contours: Contours) -> str:
+    """Return the SHA-256 of contours: of their slices and coordinates."""
+    import shapely
+
+    digest = sha256()
+    for z in sorted(contours):
+        digest.update(b"%d:" % z)
+        digest.update(shapely.to_wkb(contours[z], byte_order=1))
+    return digest.hexdigest()

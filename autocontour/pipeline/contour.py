@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from autocontour import __version__
-from autocontour.base.errors import ModelError
+from autocontour.base.errors import ModelError, TargetError
 from autocontour.base.findings import Finding
 from autocontour.base.jobs import Job
 from autocontour.contouring import margin_contours
 from autocontour.contouring.islands import drop_islands
-from autocontour.patient.nomenclature import find_term
+from autocontour.edits import Target, make_target
+from autocontour.patient.matching import folded_name
+from autocontour.patient.nomenclature import find_term, match_name
 from autocontour.patient.provenance import Provenance
+from autocontour.patient.recipe import NamedRecipe, in_order
 from autocontour.patient.structures import Drawing, Structure, StructureSet
 from autocontour.patient.volume import CTVolume
 from autocontour.pipeline.plan import NOT_FOUND, RULES, Plan, build_plan, offered_by
@@ -22,6 +25,8 @@ from autocontour.qa.checks.check import ANATOMY, check_set, with_findings
 from autocontour.site.template import TemplateStructure
 
 LABEL = "AUTOCONTOUR"
+RECIPES = "autocontour recipes"
+"""Algorithm of structures that are made from others by a recipe."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,7 @@ def contour_ct(
     device: str = "auto",
     job: Job | None = None,
     on_structure: Callable[[Structure], None] = lambda _: None,
+    given: Sequence[Structure] = (),
 ) -> Contoured:
     """Draw every structure of a plan that is in the scan.
 
@@ -82,11 +88,14 @@ def contour_ct(
         Reports progress; may cancel.
     on_structure
         Called with each structure as soon as it is ready.
+    given
+        Structures that exist already, such as those of a set that is extended: recipes may use them.
     """
     run = _Run(ct, plan or build_plan(), job or Job(), device)
     _draw_by_rules(run)
     _draw_by_networks(run)
     structures = tuple(_finish(run, on_structure))
+    structures += tuple(_make_targets(run, (*given, *structures), on_structure))
     reference = ct.reference
     structure_set = StructureSet(
         LABEL,
@@ -151,6 +160,48 @@ def _finish(run: _Run, on_structure: Callable[[Structure], None]) -> Iterator[St
         finished[entry.name] = structure
         on_structure(structure)
         yield structure
+
+
+def _make_targets(
+    run: _Run, structures: Sequence[Structure], on_structure: Callable[[Structure], None]
+) -> Iterator[Structure]:
+    """Make the targets of the template's recipes, and report those that cannot be made."""
+    by_name = {folded_name(structure.name): structure for structure in structures}
+    recipes = {one.name: one for one in run.plan.recipes}
+    order = in_order({name: one.recipe for name, one in recipes.items()})
+    for number, name in enumerate(order, len(run.plan.structures) + 1):
+        recipe = recipes[name].recipe
+        missing = [needed for needed in recipe.names if folded_name(needed) not in by_name]
+        if missing:
+            run.findings.append(Finding.of("AC-TG-030", name, target=name, sources=", ".join(missing)))
+            continue
+        found = {needed: by_name[folded_name(needed)] for needed in recipe.names}
+        try:
+            with run.timed("recipes"):
+                target = make_target(name, recipe, found, run.ct.geometry, run.job)
+        except TargetError as error:
+            run.findings.append(Finding.of("AC-TG-031", name, target=name, reason=error.code))
+            continue
+        structure = _build_target(number, recipes[name], target, run.plan.template_identity)
+        by_name[folded_name(name)] = structure
+        on_structure(structure)
+        yield structure
+
+
+def _build_target(number: int, entry: NamedRecipe, target: Target, template: str) -> Structure:
+    tg263_name = match_name(entry.name)
+    term = find_term(tg263_name or entry.name)
+    return Structure(
+        name=entry.name,
+        number=number,
+        contours=target.contours,
+        tg263_name=tg263_name,
+        interpreted_type=entry.interpreted_type or term.interpreted_type,
+        color_rgb=entry.color_rgb or term.color_rgb,
+        provenance=Provenance(RECIPES, __version__, template=template),
+        description=entry.recipe.description,
+        findings=target.findings,
+    )
 
 
 def _grow(run: _Run, entry: TemplateStructure, finished: Mapping[str, Structure]) -> tuple[Drawing, Provenance] | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from autocontour.base.errors import UsageError
 from autocontour.base.findings import Finding
+from autocontour.patient.recipe import NamedRecipe
 from autocontour.site.template import Template, TemplateStructure, read_template
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ class Plan:
         Whether the user chose the package: then its problems are errors, not findings.
     findings
         Why other model packages are not used.
+    recipes
+        Structures of the template that are made from others.
     """
 
     structures: tuple[TemplateStructure, ...]
@@ -62,6 +65,7 @@ class Plan:
     template_identity: str = ""
     package_is_chosen: bool = False
     findings: tuple[Finding, ...] = ()
+    recipes: tuple[NamedRecipe, ...] = ()
 
     @property
     def sources(self) -> frozenset[str]:
@@ -96,7 +100,7 @@ def build_plan(
         The structures to draw and the clinic's names for them; without one, `names`, and without those all available
         ones.
     names
-        TG-263 names; only these, of the template too.
+        TG-263 names; only these, of the template too, and then without its recipes.
     package
         It draws its structures, rules the rest; without one the rules come first, then every package whose
         body site is in the scan.
@@ -114,7 +118,8 @@ def build_plan(
     by_rules = frozenset(sources - set(package.structures) if package else sources)
     identity = template.identity if template else ""
     findings = () if package else check_library()
-    return Plan(structures, by_rules, packages, identity, package is not None, findings)
+    recipes = template.recipes if template and not names else ()
+    return Plan(structures, by_rules, packages, identity, package is not None, findings, recipes)
 
 
 def list_drawable(packages: Sequence[ModelPackage], *, is_chosen: bool = False) -> list[Drawable]:

@@ -108,7 +108,8 @@ def _contour_source(source: Source, plan: Plan, inputs: Iterable[Path], device: 
     start = time.perf_counter()
     ct = source.read(job)
     read = time.perf_counter()
-    contoured = contour_ct(ct, plan, device=device, job=job)
+    given = source.existing_structures(ct) if plan.recipes else ()
+    contoured = contour_ct(ct, plan, device=device, job=job, given=given)
     structure_set = contoured.structure_set
     if not structure_set.structures:
         raise CTError("AC-CT-101")

@@ -49,6 +49,10 @@ class Source(ABC):
     def read(self, job: Job) -> CTVolume:
         """Return the CT."""
 
+    def existing_structures(self, ct: CTVolume) -> Sequence[Structure]:  # noqa: ARG002
+        """Return the structures of the output that the result is added to."""
+        return ()
+
     @abstractmethod
     def write(self, structure_set: StructureSet, ct: CTVolume, job: Job) -> None:
         """Write the result atomically."""
@@ -100,6 +104,13 @@ class DicomSource(Source):
         if self.existing in {"append", "replace"}:
             check_appendable(self.output, ct, self.accepted)
         return ct
+
+    def existing_structures(self, ct: CTVolume) -> Sequence[Structure]:
+        """Return the structures of the structure set that is extended; none if a new one is written."""
+        from autocontour.rtstruct import read_structure_set
+
+        is_extended = self.existing in {"append", "replace"}
+        return read_structure_set(self.output, ct).structures if is_extended else ()
 
     def write(self, structure_set: StructureSet, ct: CTVolume, job: Job) -> None:
         """Write the RTSTRUCT, or add the structures to the existing one."""

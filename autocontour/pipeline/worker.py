@@ -12,7 +12,7 @@ from __future__ import annotations
 import multiprocessing
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 
 from autocontour.base.errors import AutoContourError
@@ -153,7 +153,8 @@ def _contour(sender: Connection, ct: CTVolume, order: Order) -> None:
         from autocontour.pipeline.contour import contour_ct
         from autocontour.pipeline.plan import read_plan
 
-        plan = read_plan(order.template_name, order.names, order.package_name)
+        # A case makes the targets of recipes itself, from its own structures.
+        plan = replace(read_plan(order.template_name, order.names, order.package_name), recipes=())
         job = _SendingJob(sender)
         drawn = contour_ct(ct, plan, device=order.device, job=job, on_structure=lambda s: sender.send(Drawn(s)))
         of_structures = {structure.name: structure.findings for structure in drawn.structure_set.structures}

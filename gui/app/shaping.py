@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from autocontour.base.jobs import Job
 from autocontour.case import CaseState, actions
+from autocontour.case.targets import free_color
 from autocontour.edits import Boolean, combined, cropped, mapped, moved, replaced, rotated
 from autocontour.gui.dialogs.shape import BooleanDialog, CropDialog, MarginDialog, MoveDialog
-from autocontour.gui.panels.structure_list import DERIVED
+from autocontour.patient.recipe import DERIVED, Recipe, margin_text, suggested_name
 from autocontour.patient.structures import Contours, Structure
 
 if TYPE_CHECKING:
@@ -19,13 +20,7 @@ if TYPE_CHECKING:
     from autocontour.gui.state.workspace import Workspace
     from autocontour.patient.volume import CTVolume
 
-GROWS_INTO = {"GTV": "CTV", "CTV": "PTV"}
-"""What a target with a margin is called, and its RT ROI Interpreted Type."""
 OPERATORS = {Boolean.UNION: "or", Boolean.INTERSECTION: "and", Boolean.DIFFERENCE: "minus"}
-PALETTE = (
-    *((255, 99, 71), (64, 224, 208), (255, 215, 0), (147, 112, 219), (50, 205, 50), (255, 105, 180)),
-    *((30, 144, 255), (255, 140, 0), (173, 255, 47), (220, 20, 220), (0, 191, 165), (205, 133, 63)),
-)
 
 
 def ask_margin(window: MainWindow) -> None:
@@ -100,17 +95,9 @@ def ask_move(window: MainWindow) -> None:
 
 def grown_structure(state: CaseState, source: Structure, margins_mm: Margins) -> Structure:
     """Return the empty structure that a margin of `source` becomes: its name, type, colour, and what it comes from."""
-    is_same = len(set(margins_mm)) == 1
-    shown = _signed(margins_mm[0]) if is_same else "(" + ", ".join(f"{mm:g}" for mm in margins_mm) + ") mm"
-    largest = round(max(margins_mm)) if max(margins_mm) > 0 else round(min(margins_mm))
-    target = next((key for key in GROWS_INTO if source.name.upper().startswith(key)), "")
-    if target and largest > 0:
-        name, kind = GROWS_INTO[target] + source.name[len(target) :], GROWS_INTO[target]
-    elif largest > 0:
-        name, kind = f"{source.name}_PRV{largest:02d}", source.interpreted_type
-    else:
-        name, kind = f"{source.name}-{-largest:02d}", source.interpreted_type
-    return _derived(state, name, kind, f"{source.name} {shown}")
+    recipe = Recipe((source.name,), margins_mm)
+    name, kind = suggested_name(recipe)
+    return _derived(state, name, kind, recipe.text)
 
 
 def joined_structure(
@@ -121,19 +108,14 @@ def joined_structure(
     name = (
         f"{first.name}-{second.name}" if how is Boolean.DIFFERENCE else f"{first.name}_{OPERATORS[how]}_{second.name}"
     )
-    said = [f"({one.name} {_signed(mm)})" if mm else one.name for one, mm in zip(sources, margins_mm, strict=True)]
+    said = [f"({one.name} {margin_text((mm,) * 6)})" if mm else one.name for one, mm in zip(sources, margins_mm, strict=True)]
     return _derived(state, name, first.interpreted_type, f"{said[0]} {OPERATORS[how]} {said[1]}")
 
 
 def _derived(state: CaseState, name: str, interpreted_type: str, source: str) -> Structure:
     new = actions.new_structure(name, {})
-    used = {structure.color_rgb for structure in state.structures}
-    color = new.color_rgb if new.color_rgb not in used else next((c for c in PALETTE if c not in used), PALETTE[0])
+    color = free_color(state, new.color_rgb)
     return replace(new, interpreted_type=interpreted_type, color_rgb=color, description=f"{DERIVED}{source}")
-
-
-def _signed(mm: float) -> str:
-    return f"{'+' if mm > 0 else '−'} {abs(mm):g} mm"
 
 
 def _compute(

@@ -26,11 +26,10 @@ from autocontour.gui.look.language import in_window, later, sentence_of, tr
 from autocontour.gui.state.workspace import Workspace
 from autocontour.gui.views.derived import PerStructure
 from autocontour.patient.nomenclature import known_names
+from autocontour.patient.recipe import DERIVED
 from autocontour.patient.structures import ReviewStatus, Structure
 
 ROW_PX = 46
-DERIVED = "derived: "
-"""How the ROI Description of a structure that was computed from others begins; what it comes from follows."""
 STATUS_WORDS = {
     ReviewStatus.AUTO: later("automatic"),
     ReviewStatus.EDITED: later("edited"),

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from autocontour.base.errors import UsageError
+from autocontour.patient.recipe import Minus, Recipe
 from autocontour.site.template import list_templates, read_template
 
 
@@ -88,3 +89,66 @@ def test_an_unknown_template_names_the_known_ones() -> None:
     with pytest.raises(UsageError, match="head-neck") as refusal:
         read_template("no-such-site")
     assert refusal.value.code == "AC-US-010"
+
+
+RECIPE = """
+[[structures]]
+name = "External"
+[[recipes]]
+name = "PTV_High"
+sources = ["CTV_High", "CTV_Mid"]
+margin_mm = [5, 5, 7, 3, 6, 6]
+plus = ["Boost"]
+inside = "External"
+inside_mm = 3
+minus = [{ name = "SpinalCord", gap_mm = 2 }, { name = "Brainstem" }]
+type = "PTV"
+color = "#ff6347"
+[[recipes]]
+name = "Ring"
+sources = ["PTV_High"]
+margin_mm = 20
+minus = [{ name = "PTV_High" }]
+"""
+
+
+def test_a_template_holds_recipes(tmp_path: Path) -> None:
+    path = tmp_path / "ours.toml"
+    path.write_text(RECIPE, encoding="utf-8")
+    ptv, ring = read_template(str(path)).recipes
+    minus = (Minus("SpinalCord", 2), Minus("Brainstem"))
+    assert ptv.recipe == Recipe(("CTV_High", "CTV_Mid"), (5, 5, 7, 3, 6, 6), ("Boost",), "External", 3, minus)
+    assert (ptv.name, ptv.interpreted_type, ptv.color_rgb) == ("PTV_High", "PTV", (255, 99, 71))
+    assert ring.recipe.margins_mm == (20,) * 6
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "code"),
+    [
+        ("name = 'P'", "recipes[0].sources", "AC-CFG-017"),
+        ("name = 'P'\nsources = []", "recipes[0].sources", "AC-CFG-014"),
+        ("name = 'P'\nsources = 'A'", "recipes[0].sources", "AC-CFG-008"),
+        ("name = 'P'\nsources = ['A', 'a']", "recipes[0].sources[1]", "AC-CFG-015"),
+        ("name = 'P'\nsources = ['A']\nmargin = 3", "recipes[0].margin", "AC-CFG-002"),
+        ("name = 'P'\nsources = ['A']\nmargin_mm = 1e9", "recipes[0].margin_mm", "AC-CFG-009"),
+        ("name = 'P'\nsources = ['A']\nmargin_mm = [1, 2]", "recipes[0].margin_mm", "AC-CFG-029"),
+        ("name = 'P'\nsources = ['A']\ninside_mm = 3", "recipes[0].inside_mm", "AC-CFG-026"),
+        ("name = 'P'\nsources = ['A']\ninside = 'B'\ninside_mm = -3", "recipes[0].inside_mm", "AC-CFG-009"),
+        ("name = 'P'\nsources = ['A']\nminus = ['B']", "recipes[0].minus[0]", "AC-CFG-003"),
+        (
+            "name = 'P'\nsources = ['A']\nminus = [{ name = 'B', gap_mm = nan }]",
+            "recipes[0].minus[0].gap_mm",
+            "AC-CFG-006",
+        ),
+        ("name = 'external'\nsources = ['A']", "recipes[0].name", "AC-CFG-015"),
+        ("name = 'P'\nsources = ['p']", "recipes", "AC-CFG-033"),
+        ("name = 'P'\nsources = ['Q']\n[[recipes]]\nname = 'Q'\nsources = ['P']", "recipes", "AC-CFG-033"),
+        ("name = 'P'\nsources = ['A']\n[[recipes]]\nname = 'p'\nsources = ['A']", "recipes[1].name", "AC-CFG-015"),
+    ],
+)
+def test_recipes_that_are_wrong_are_refused(tmp_path: Path, text: str, where: str, code: str) -> None:
+    path = tmp_path / "ours.toml"
+    path.write_text(f"[[structures]]\nname = 'External'\n[[recipes]]\n{text}", encoding="utf-8")
+    with pytest.raises(UsageError) as refused:
+        read_template(str(path))
+    assert [(one.where, one.code) for one in refused.value.problems] == [(where, code)]
