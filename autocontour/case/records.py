@@ -132,11 +132,11 @@ def _decode_imported(record: Mapping[str, list[list[str]]]) -> dict[int, tuple[I
 
 
 def _encode_recipe(recipe: CaseRecipe | None) -> Json | None:
-    return recipe and recipe.to_json()
+    return None if recipe is None else recipe.to_json()
 
 
 def _decode_recipe(record: Json | None) -> CaseRecipe | None:
-    return record and CaseRecipe.from_json(record)  # type: ignore[return-value]  # an empty record is None
+    return None if record is None else CaseRecipe.from_json(record)
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401  (JSON values)

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from autocontour.base.errors import CaseError
-from autocontour.patient.matching import folded_name
 from autocontour.case.made import CaseRecipe
+from autocontour.patient.matching import folded_name
 from autocontour.patient.structures import Contours, GenerationAlgorithm, ReviewStatus, SliceChanges, Structure
 
 if TYPE_CHECKING:

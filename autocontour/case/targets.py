@@ -239,7 +239,7 @@ def add_waiting(state: CaseState, recipes: Sequence[NamedRecipe], label: str = "
         None if there is nothing to add.
     """
     wanted = [one for one in recipes if state.find(one.name) is None]
-    structures = []
+    structures: list[Structure] = []
     for one in wanted:
         empty = new_structure(one.name, {})
         kind = one.interpreted_type or empty.interpreted_type
@@ -365,15 +365,14 @@ def _kept(recipe: Recipe, bound: Mapping[str, Structure], target: Target) -> Cas
     return CaseRecipe(recipe, numbers, inputs, hash_contours(target.contours))
 
 
-def _status(
-    state: CaseState, item: CaseStructure, kept: CaseRecipe, known: Mapping[int, RecipeStatus]
-) -> RecipeStatus:
+def _status(state: CaseState, item: CaseStructure, kept: CaseRecipe, known: Mapping[int, RecipeStatus]) -> RecipeStatus:
     sources = {name: _source(state, kept, name) for name in kept.recipe.names}
     found = {name: source.structure for name, source in sources.items() if source is not None}
     missing = tuple(name for name in sources if name not in found)
     is_made = bool(kept.result)
     changed = [n for n, one in found.items() if is_made and kept.inputs.get(n) != one.contour_hash]
-    outdated = [n for n, one in found.items() if n not in changed and one.number in known and known[one.number].is_stale]
+    stale = {number for number, status in known.items() if status.is_stale}
+    outdated = [n for n, one in found.items() if n not in changed and one.number in stale]
     return RecipeStatus(
         changed=tuple(changed),
         outdated=tuple(outdated),
@@ -396,8 +395,9 @@ def _source(state: CaseState, kept: CaseRecipe, name: str) -> CaseStructure | No
     if name not in kept.numbers:
         return state.find(name)
     number = kept.numbers[name]
-    found = state[number] if number in state else None
-    return found if found and folded_name(found.structure.name) == folded_name(name) else None
+    if number not in state or folded_name(state[number].structure.name) != folded_name(name):
+        return None
+    return state[number]
 
 
 def _with_recipes(state: CaseState) -> list[int]:
@@ -442,7 +442,7 @@ def _order(state: CaseState, numbers: Collection[int]) -> list[int]:
 
 def _refuse_cycle(state: CaseState, name: str, number: int | None, sources: Collection[int]) -> None:
     """Refuse a structure that would be made from itself (``AC-TG-006``)."""
-    waiting = [(source, (name,)) for source in sources]
+    waiting: list[tuple[int, tuple[str, ...]]] = [(source, (name,)) for source in sources]
     seen: set[int] = set()
     while waiting:
         source, path = waiting.pop()

@@ -24,14 +24,14 @@ from autocontour.contouring import margin_contours, volume_cc
 from autocontour.contouring.ragged import polygons_of
 from autocontour.edits.slicewise import Boolean, combined
 from autocontour.patient.geometry import VolumeGeometry
-from autocontour.patient.recipe import Margins, Recipe
+from autocontour.patient.recipe import DIRECTIONS, Margins, Recipe
 from autocontour.patient.structures import Contours, Structure
 
 BEYOND_MM = 5.0
 """Another structure is computed this far beyond the box in which it can matter."""
 TURNED_DEGREES = 5.0
 SMALLEST_CC = 0.01
-AXES = ("LR", "PA", "SI")
+AXES = (("L", "R"), ("P", "A"), ("S", "I"))
 """Sides of the patient towards higher and lower x, y, z."""
 
 
@@ -171,7 +171,7 @@ def count_ends(
     """
     axis = int(np.abs(geometry.direction[:, 2]).argmax())
     high, low = AXES[axis] if geometry.direction[axis, 2] > 0 else AXES[axis][::-1]
-    towards = dict(zip("LRAPSI", margins_mm, strict=True))
+    towards = dict(zip(DIRECTIONS, margins_mm, strict=True))
     lower = _count_end(low, towards[low], min(source), min(grown), geometry, is_low=True)
     return lower, _count_end(high, towards[high], max(source), max(grown), geometry, is_low=False)
 

@@ -204,9 +204,7 @@ class _RecipeEntry:
     def build(self) -> NamedRecipe:
         """Return the recipe."""
         minus = tuple(Minus(one.name, one.gap_mm) for one in self.minus)
-        recipe = Recipe(
-            self.sources, _margins(self.margin_mm), self.plus, self.inside or "", self.inside_mm, minus
-        )
+        recipe = Recipe(self.sources, _margins(self.margin_mm), self.plus, self.inside or "", self.inside_mm, minus)
         return NamedRecipe(self.name, recipe, self.type or "", _rgb(self.color))
 
 

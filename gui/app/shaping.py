@@ -108,7 +108,8 @@ def joined_structure(
     name = (
         f"{first.name}-{second.name}" if how is Boolean.DIFFERENCE else f"{first.name}_{OPERATORS[how]}_{second.name}"
     )
-    said = [f"({one.name} {margin_text((mm,) * 6)})" if mm else one.name for one, mm in zip(sources, margins_mm, strict=True)]
+    pairs = zip(sources, margins_mm, strict=True)
+    said = [f"({one.name} {margin_text((mm,) * 6)})" if mm else one.name for one, mm in pairs]
     return _derived(state, name, first.interpreted_type, f"{said[0]} {OPERATORS[how]} {said[1]}")
 
 

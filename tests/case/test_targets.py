@@ -10,7 +10,6 @@ from shapely import MultiPolygon, Point
 from autocontour.base.errors import AutoContourError, CaseError, TargetError
 from autocontour.case import Case, CaseKey, Edit, actions
 from autocontour.case.export import ExportOptions, check_case
-from autocontour.case.left import left_cases, mark_open, ScanFacts
 from autocontour.case.targets import (
     add_made,
     add_target,
@@ -35,9 +34,7 @@ RING = Recipe(("PTV",), (10.0,) * 6, minus=(Minus("PTV"),))
 
 def ball(r):
     squares = r**2 - GRID.slice_positions_mm**2
-    return {
-        int(k): MultiPolygon([Point(0, 0).buffer(np.sqrt(squares[k]))]) for k in np.flatnonzero(squares > 0.01)
-    }
+    return {int(k): MultiPolygon([Point(0, 0).buffer(np.sqrt(squares[k]))]) for k in np.flatnonzero(squares > 0.01)}
 
 
 def drawn(name, r, number=1):

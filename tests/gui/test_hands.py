@@ -133,7 +133,7 @@ def test_b12_names_of_margins():
     assert name("GTV", 5.0, kind="GTV")[:2] == ("CTV", "CTV")
     assert name("SpinalCord", 5.0) == ("SpinalCord_PRV05", "ORGAN", "derived: SpinalCord + 5 mm")
     assert name("PTV", -3.0, kind="PTV") == ("PTV-03", "PTV", "derived: PTV − 3 mm")
-    assert name("CTV", 5.0, 8.0, kind="CTV")[2] == "derived: CTV (5, 8, 5, 8, 5, 8) mm"
+    assert name("CTV", 5.0, 8.0, kind="CTV")[2] == "derived: CTV + (L 5, R 8, A 5, P 8, S 5, I 8) mm"
     both = Structure("CTV", 1, {}, interpreted_type="CTV"), Structure("External", 2, {}, interpreted_type="EXTERNAL")
     joined = joined_structure(CaseState(), both, (0.0, -5.0), Boolean.INTERSECTION)
     assert joined.name == "CTV_and_External"

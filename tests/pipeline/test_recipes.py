@@ -82,7 +82,7 @@ def test_recipes_are_applied_where_their_sources_are_and_reported_where_not(fold
 def test_targets_of_an_extended_set_are_sources_and_chains_are_made_in_order(folder, tmp_path, capsys):
     ct = read_ct(planning_cts(scan_folder(folder / "CT", Job()))[0], Job())
     u, v = ct.geometry.plane_origins_uv_mm[0] + 250
-    ctv = Structure("CTV", 1, {z: MultiPolygon([Point(u, v).buffer(20)]) for z in range(20, 28)}, interpreted_type="CTV")
+    ctv = Structure("CTV", 1, dict.fromkeys(range(20, 28), MultiPolygon([Point(u, v).buffer(20)])))
     write_structure_set(StructureSet("CTV", (ctv,)), ct, tmp_path / "RS.dcm")
     run(capsys, "contour", folder / "CT", "-o", tmp_path / "RS.dcm", "--template", folder / "ours.toml", "--append")
     written = read(folder, tmp_path / "RS.dcm")
