@@ -24,7 +24,7 @@ from autocontour.base.findings import Finding
 from autocontour.case.case import Case
 from autocontour.case.left import ScanFacts, mark_open
 from autocontour.case.source import check_content, keep_source
-from autocontour.case.state import CaseState, CaseStructure, Edit
+from autocontour.case.state import REJECTION_FIELDS, CaseState, CaseStructure, Edit
 from autocontour.edits import replaced
 from autocontour.patient.identity import CaseKey, PatientFacts, case_key
 from autocontour.patient.matching import folded_name
@@ -38,6 +38,8 @@ from autocontour.patient.structures import (
     StructureSet,
 )
 from autocontour.patient.volume import CTVolume
+
+NOT_REJECTED = dict.fromkeys(sorted(REJECTION_FIELDS), "")
 
 
 def case_folder(key: CaseKey, root: Path | None = None) -> Path:
@@ -162,9 +164,12 @@ def add(state: CaseState, *structures: Structure, label: str = "") -> Edit:
 
 
 def duplicate(state: CaseState, number: int) -> Edit:
-    """Add a copy of a structure."""
-    copy = replace(state[number].structure, imported={}, status=ReviewStatus.EDITED, findings=())
-    return add(state, copy)
+    """Add a copy of a structure; a copy of a rejected one is rejected too."""
+    item = state[number]
+    copy = replace(item.structure, imported={}, status=ReviewStatus.EDITED, findings=())
+    edit = add(state, copy)
+    rejection = {name: getattr(item, name) for name in REJECTION_FIELDS}
+    return replace(edit, added=tuple(replace(one, **rejection) for one in edit.added))
 
 
 def remove(state: CaseState, number: int) -> Edit:
@@ -178,7 +183,7 @@ def approve(state: CaseState, number: int, reviewer: str, at: datetime | None = 
 
 
 def approve_several(state: CaseState, numbers: Sequence[int], reviewer: str, at: datetime | None = None) -> Edit:
-    """Record that `reviewer` accepts structures in their present state, as one step.
+    """Record that `reviewer` accepts structures in their present state, as one step; an earlier rejection ends.
 
     Parameters
     ----------
@@ -198,8 +203,8 @@ def approve_several(state: CaseState, numbers: Sequence[int], reviewer: str, at:
     """
     if not reviewer.strip():
         raise CaseError("AC-CASE-015")
-    moment = (at or datetime.now(UTC)).astimezone(UTC).isoformat(timespec="seconds")
-    values = {"status": ReviewStatus.APPROVED, "approved_by": reviewer.strip(), "approved_at": moment}
+    moment = _moment(at)
+    values = {"status": ReviewStatus.APPROVED, "approved_by": reviewer.strip(), "approved_at": moment, **NOT_REJECTED}
     names = ", ".join(state[number].structure.name for number in numbers)
     return Edit(f"Approve {names}", fields=dict.fromkeys(numbers, values))
 
@@ -209,6 +214,42 @@ def withdraw_approval(state: CaseState, number: int) -> Edit:
     structure = state[number].structure
     values = {"status": _status_of(structure.generation), "approved_by": "", "approved_at": ""}
     return Edit(f"Withdraw approval of {structure.name}", fields={number: values})
+
+
+def reject(state: CaseState, number: int, reviewer: str, reason: str, at: datetime | None = None) -> Edit:
+    """Record that `reviewer` does not accept a structure in its present state; an approval ends.
+
+    Parameters
+    ----------
+    state
+        The case.
+    number
+        Number of the structure.
+    reviewer
+        Name of the person.
+    reason
+        Why; without the patient's identity.
+    at
+        The time, with its time zone; now by default.
+
+    Raises
+    ------
+    CaseError
+        Without a reviewer or a reason (``AC-CASE-018``).
+    """
+    if not (reviewer.strip() and reason.strip()):
+        raise CaseError("AC-CASE-018")
+    rejection = {"rejected_by": reviewer.strip(), "rejected_at": _moment(at), "reject_reason": reason.strip()}
+    values = {"status": ReviewStatus.REJECTED, "approved_by": "", "approved_at": "", **rejection}
+    return Edit(f"Reject {state[number].structure.name}", fields={number: values})
+
+
+def withdraw_rejection(state: CaseState, number: int) -> Edit:
+    """Remove the rejection of a structure."""
+    structure = state[number].structure
+    is_current = structure.status is ReviewStatus.REJECTED
+    status = _status_of(structure.generation) if is_current else structure.status
+    return Edit(f"Withdraw rejection of {structure.name}", fields={number: {"status": status, **NOT_REJECTED}})
 
 
 def revert(state: CaseState, number: int) -> Edit:
@@ -290,6 +331,11 @@ def _named(name: str) -> dict[str, Any]:
     if tg263_name:
         values["interpreted_type"] = find_term(tg263_name).interpreted_type
     return values
+
+
+def _moment(at: datetime | None) -> str:
+    """Return a time, now by default, as it is stored."""
+    return (at or datetime.now(UTC)).astimezone(UTC).isoformat(timespec="seconds")
 
 
 def _status_of(generation: GenerationAlgorithm) -> ReviewStatus:

@@ -143,7 +143,8 @@ class Case:
         self._count(edit, seconds)
         if self.sequence - self._sequence_kept >= EDITS_PER_SNAPSHOT:
             self._snapshot_beside()
-        if any(values.get("status") is ReviewStatus.APPROVED for values in edit.fields.values()):
+        decided = (ReviewStatus.APPROVED, ReviewStatus.REJECTED)
+        if any(values.get("status") in decided for values in edit.fields.values()):
             write_efforts(self.folder, state, self.seconds)
         return state
 

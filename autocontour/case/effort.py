@@ -32,7 +32,7 @@ class Effort:
     name, tg263_name
         Its names.
     status
-        ``auto``, ``edited`` or ``approved``.
+        ``auto``, ``edited``, ``approved`` or ``rejected``.
     editing_seconds
         Time of drawing on it; pauses do not count.
     new_outline_mm

@@ -36,7 +36,7 @@ class ExportOptions:
     label
         Structure Set Label.
     numbers
-        Numbers of the structures; every one if None.
+        Numbers of the structures; every one that is not rejected if None.
     approved_only
         Leave out structures that are not approved.
     """
@@ -52,7 +52,7 @@ def exported_set(case: Case, options: ExportOptions) -> StructureSet:
     numbers = frozenset(
         item.structure.number
         for item in case.state.items
-        if (options.numbers is None or item.structure.number in options.numbers)
+        if (not item.is_rejected if options.numbers is None else item.structure.number in options.numbers)
         and (item.is_approved or not options.approved_only)
     )
     return case.to_structure_set(options.label.strip(), numbers)
@@ -66,6 +66,7 @@ def check_case(case: Case, options: ExportOptions) -> list[ExportProblem]:
         *_check_approvers(structure_set),
         *_check_pairs(structure_set),
         *_check_recipes(case.state, structure_set),
+        *_check_rejected(case, options),
     ]
     return sorted(problems, key=lambda problem: -problem.finding.severity)
 
@@ -200,6 +201,17 @@ def _check_recipes(state: CaseState, structure_set: StructureSet) -> Iterator[Ex
             if sources:
                 finding = Finding.of(code, structure.name, structure=structure.name, source=", ".join(sources))
                 yield ExportProblem(finding, "autocontour", structure.number)
+
+
+def _check_rejected(case: Case, options: ExportOptions) -> Iterator[ExportProblem]:
+    """Report rejected structures: those that are chosen by their number, and those that are left out."""
+    for item in case.state.items:
+        name, number = item.structure.name, item.structure.number
+        if item.is_rejected and (options.numbers is None or options.approved_only):
+            yield ExportProblem(Finding.of("AC-EX-014", name, structure=name), "PS3.3 C.8.8.16", number)
+        elif item.is_rejected and options.numbers and number in options.numbers:
+            finding = Finding.of("AC-EX-013", name, structure=name, date=item.rejected_at[:10])
+            yield ExportProblem(finding, "PS3.3 C.8.8.16", number)
 
 
 def _check_approvers(structure_set: StructureSet) -> Iterator[ExportProblem]:

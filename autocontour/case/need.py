@@ -50,6 +50,8 @@ def assess_need(item: CaseStructure, seen: Seen) -> Need:
     """Return the need for review of a structure, by its findings, the network's uncertainty, and the viewed slices."""
     if item.is_approved:
         return Need((0.0, 0.0))
+    if item.structure.status is ReviewStatus.REJECTED:
+        return Need((1.0, 0.0), (Finding.of("AC-RV-007"),))
     number, structure = item.structure.number, item.structure
     doubts = [finding for finding in structure.findings if finding.severity >= Severity.WARN]
     worst = max((float(finding.severity) for finding in doubts), default=0.0)
@@ -66,18 +68,22 @@ def assess_need(item: CaseStructure, seen: Seen) -> Need:
         None if structure.contours else Finding.of("AC-RV-005"),
     )
     given = [reason for reason in reasons if reason is not None] or [Finding.of("AC-RV-006")]
+    if item.is_rejected:
+        given.insert(0, Finding.of("AC-RV-008"))
     return Need(tuple(map(float, rank)), tuple(given[:2]), places)
 
 
 def viewed(state: CaseState, seen: Seen) -> list[CaseStructure]:
     """Return the structures that can be approved together, in order.
 
-    Each is drawn and not approved, was viewed on a slice where it is drawn, and every place of its findings was viewed.
+    Each is drawn, neither approved nor rejected as it is, was viewed on a slice where it is drawn, and every place of its
+    findings was viewed.
     """
     found = []
     for item in state.items:
         number, contours = item.structure.number, item.structure.contours
-        is_open = item.is_approved or assess_need(item, seen).is_open
+        is_decided = item.structure.status in (ReviewStatus.APPROVED, ReviewStatus.REJECTED)
+        is_open = is_decided or assess_need(item, seen).is_open
         if not is_open and any(z in contours for z in seen.get(number, ())):
             found.append(item)
     return found
@@ -86,16 +92,23 @@ def viewed(state: CaseState, seen: Seen) -> list[CaseStructure]:
 def choose_next(state: CaseState, selected: int | None, seen: Seen) -> tuple[CaseStructure, Need] | None:
     """Return the structure to review next, with its need; None if every one is approved.
 
-    Open structures come first, by priority, so that one key visits all of them; then the others in their order.
+    The selected structure comes first as long as some of it was viewed and some was not; then open structures by
+    priority, so that one key visits all of them; then the others in their order, the rejected ones last.
     """
     waiting = [(item, assess_need(item, seen)) for item in state.items if not item.is_approved]
     still_open = [(item, need) for item, need in waiting if need.is_open]
+    begun = [pair for pair in still_open if pair[0].structure.number == selected and selected in seen]
     if still_open:
-        return max(still_open, key=lambda pair: pair[1].rank)
+        return max(begun or still_open, key=lambda pair: pair[1].rank)
     numbers = list(state.numbers)
     at = numbers.index(selected) if selected in numbers else -1
-    later = sorted(waiting, key=lambda pair: (numbers.index(pair[0].structure.number) - at - 1) % len(numbers))
-    return later[0] if later else None
+
+    def turn(pair: tuple[CaseStructure, Need]) -> tuple[bool, int]:
+        item, _ = pair
+        is_rejected = item.structure.status is ReviewStatus.REJECTED
+        return is_rejected, (numbers.index(item.structure.number) - at - 1) % len(numbers)
+
+    return min(waiting, key=turn, default=None)
 
 
 def still_seen(seen: Seen, before: CaseState, after: CaseState) -> dict[int, set[int]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from autocontour.base.findings import Finding
 from autocontour.case.made import CaseRecipe
-from autocontour.case.state import CaseStructure, Edit
+from autocontour.case.state import REJECTION_FIELDS, CaseStructure, Edit
 from autocontour.patient.provenance import Provenance
 from autocontour.patient.structures import GenerationAlgorithm, ImportedContour, ReviewStatus, Structure
 
@@ -77,6 +77,7 @@ def encode_item(item: CaseStructure) -> Json:
             "approved_at": item.approved_at,
             "origin": str(item.origin),
             "recipe": _encode_recipe(item.recipe),
+            **({name: getattr(item, name) for name in sorted(REJECTION_FIELDS)} if item.rejected_at else {}),
         },
     }
 
@@ -92,7 +93,8 @@ def decode_item(record: Json) -> CaseStructure:
     origin = GenerationAlgorithm(review["origin"]) if "origin" in review else _guessed_origin(structure)
     recipe = _decode_recipe(review.get("recipe"))
     approval = review["locked"], review["approved_by"], review["approved_at"]
-    return CaseStructure(structure, automatic, *approval, origin, recipe)
+    rejection = {name: review.get(name, "") for name in REJECTION_FIELDS}
+    return CaseStructure(structure, automatic, *approval, origin, recipe, **rejection)
 
 
 def _guessed_origin(structure: Structure) -> GenerationAlgorithm:

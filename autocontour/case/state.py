@@ -30,6 +30,9 @@ class CaseStructure:
         Whether the user has locked it.
     approved_by, approved_at
         Who approved it and when (ISO 8601, UTC); empty while it is not approved.
+    rejected_by, rejected_at, reject_reason
+        Who rejected it, when (ISO 8601, UTC) and why; kept when it is edited, until it is approved or the rejection is
+        withdrawn.
     origin
         The original ROI Generation Algorithm, before edits; that of `structure` if not given.
     recipe
@@ -43,6 +46,9 @@ class CaseStructure:
     approved_at: str = ""
     origin: GenerationAlgorithm = None  # type: ignore[assignment]  # never None once it is made
     recipe: CaseRecipe | None = None
+    rejected_by: str = ""
+    rejected_at: str = ""
+    reject_reason: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "origin", self.origin or self.structure.generation)
@@ -51,6 +57,11 @@ class CaseStructure:
     def is_approved(self) -> bool:
         """Whether its current state is approved."""
         return self.structure.status is ReviewStatus.APPROVED
+
+    @property
+    def is_rejected(self) -> bool:
+        """Whether it was rejected, in its current state or before it was edited (its status then differs)."""
+        return bool(self.rejected_at) and not self.is_approved
 
     @property
     def is_protected(self) -> bool:
@@ -66,9 +77,10 @@ class CaseStructure:
         return replace(self.structure, reviewer=self.approved_by, reviewed_at=approved_at)
 
 
-APPROVAL_FIELDS = frozenset({"locked", "approved_by", "approved_at", "status", "color_rgb"})
+REJECTION_FIELDS = frozenset({"rejected_by", "rejected_at", "reject_reason"})
+APPROVAL_FIELDS = frozenset({"locked", "approved_by", "approved_at", "status", "color_rgb"}) | REJECTION_FIELDS
 """Fields that may change even in a protected structure."""
-REVIEW_FIELDS = frozenset({"automatic", "locked", "approved_by", "approved_at", "origin", "recipe"})
+REVIEW_FIELDS = frozenset({"automatic", "locked", "approved_by", "approved_at", "origin", "recipe"}) | REJECTION_FIELDS
 STRUCTURE_FIELDS = frozenset(f.name for f in fields(Structure)) - {
     *("number", "contours", "carried"),
     *("reviewer", "reviewed_at"),  # of a file; a case stores them in `REVIEW_FIELDS`

@@ -37,6 +37,7 @@ class ReviewStatus(StrEnum):
     AUTO = "auto"
     EDITED = "edited"
     APPROVED = "approved"
+    REJECTED = "rejected"
 
 
 @dataclass(frozen=True, slots=True)

@@ -389,6 +389,14 @@ ACTIONS: tuple[ActionRow, ...] = (
         "approve",
     ),
     ActionRow(
+        "reject",
+        REVIEW,
+        "Reject…",
+        "Reject the structure with a reason, or withdraw the rejection",
+        "Alt+Return",
+        reviewing.ask_rejection,
+    ),
+    ActionRow(
         "approve_viewed",
         REVIEW,
         "Approve viewed structures…",

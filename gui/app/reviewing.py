@@ -9,7 +9,7 @@ from autocontour.case import CaseStructure, actions
 from autocontour.case.effort import measure_effort
 from autocontour.case.need import choose_next, open_places, runs, viewed
 from autocontour.gui.dialogs.ask import ask
-from autocontour.gui.dialogs.review import ApprovalDialog, SeveralDialog
+from autocontour.gui.dialogs.review import ApprovalDialog, RejectDialog, SeveralDialog, rejection_in_words
 from autocontour.gui.look.language import sentence_of, tr
 from autocontour.gui.panels.structure_list import need_in_words
 from autocontour.gui.state.workspace import Workspace
@@ -71,6 +71,26 @@ def ask_approval(window: MainWindow) -> None:
             space.approve(number, dialog.reviewer)
 
 
+def ask_rejection(window: MainWindow) -> None:
+    """Ask who rejects the selected structure and why; of a rejected one, ask whether that is withdrawn."""
+    space = window.workspace
+    current = space.current
+    if current is None or space.ct is None:
+        return
+    name, number = current.structure.name, current.structure.number
+    if current.is_rejected:
+        words = tr("Withdraw the rejection of {name}?", name=name)
+        is_chosen = ask(window, tr("Withdraw rejection"), words, rejection_in_words(current), tr("Withdraw"))
+        if is_chosen and _as_shown(space, [current], tr("Not changed")):
+            space.apply(actions.withdraw_rejection(space.state, number))
+        return
+    dialog = RejectDialog(window, space.ct, current, window.panel.model.details(current), window.settings.reviewer)
+    if dialog.exec():
+        window.settings.reviewer = dialog.reviewer
+        if _as_shown(space, [current], tr("Not rejected")):
+            space.apply(actions.reject(space.state, number, dialog.reviewer, dialog.reason))
+
+
 def ask_approvals(window: MainWindow) -> None:
     """Ask who approves all structures that were viewed; it is one step of undo."""
     space = window.workspace
@@ -81,18 +101,22 @@ def ask_approvals(window: MainWindow) -> None:
         space.say(tr("No structure was viewed that is not approved yet."))
         return
     ready = {item.structure.number for item in items}
-    waiting = [item.structure for item in space.state.items if not item.is_approved]
-    left_out = [structure.name for structure in waiting if structure.number not in ready]
+    waiting = [item for item in space.state.items if not item.is_approved and item.structure.number not in ready]
+    left_out = [item.structure.name for item in waiting if not item.is_rejected]
+    rejected = [item.structure.name for item in waiting if item.is_rejected]
     details = [(item, window.panel.model.details(item)) for item in items]
-    dialog = SeveralDialog(window, space.ct, details, left_out, window.settings.reviewer)
+    dialog = SeveralDialog(window, space.ct, details, left_out, rejected, window.settings.reviewer)
     if dialog.exec():
         window.settings.reviewer = dialog.reviewer
         if _as_shown(space, [item for item in items if item.structure.number in dialog.numbers]):
             space.apply(actions.approve_several(space.state, dialog.numbers, dialog.reviewer))
 
 
-def _as_shown(space: Workspace, items: Sequence[CaseStructure]) -> bool:
-    """Return whether structures are still as the dialog showed them; name those that a result has changed."""
+def _as_shown(space: Workspace, items: Sequence[CaseStructure], refused: str = "") -> bool:
+    """Return whether structures are still as the dialog showed them; name those that a result has changed.
+
+    `refused` says what was not done; approving by default.
+    """
     numbers = space.state.numbers
     changed = [
         item.structure.name
@@ -101,6 +125,10 @@ def _as_shown(space: Workspace, items: Sequence[CaseStructure]) -> bool:
     ]
     if changed:
         space.refuse(
-            tr("Not approved: {names} changed while the dialog was open. Review again.", names=", ".join(changed))
+            tr(
+                "{refused}: {names} changed while the dialog was open. Review again.",
+                refused=refused or tr("Not approved"),
+                names=", ".join(changed),
+            )
         )
     return not changed

@@ -162,6 +162,7 @@ class MainWindow(QMainWindow):
         self.panel.menu_asked.connect(self._show_structure_menu)
         self.panel.add_asked.connect(partial(self.action_set.trigger, "add"))
         self.panel.approve_asked.connect(partial(self.action_set.trigger, "approve"))
+        self.panel.reject_asked.connect(partial(self.action_set.trigger, "reject"))
         self.panel.next_asked.connect(partial(self.action_set.trigger, "next"))
         self.welcome.open_asked.connect(partial(self.action_set.trigger, "open"))
         self.welcome.folder_chosen.connect(lambda folder: self.open_path(Path(folder)))
@@ -202,7 +203,7 @@ class MainWindow(QMainWindow):
     def _shown_dashed(self, plane: Plane) -> list[tuple[Contours, QPen]]:
         """Return what is compared with, in the axial view, and the change of a range that is shown."""
         compared = self.comparison.drawn if plane is Plane.AXIAL else []
-        chosen, colors = self.workspace.range, (theme.current.text, theme.current.bad)
+        chosen, colors = self.workspace.range, (theme.DARK.text, theme.DARK.bad)  # on the image, in either theme
         shown = zip((chosen.new, chosen.gone), colors, strict=True)
         previewed = [(contours, preview_pen(QColor(color))) for contours, color in shown if contours]
         return [*((drawn, dashed(style)) for drawn, style in compared), *previewed]

@@ -25,9 +25,10 @@ from PySide6.QtWidgets import (
 )
 
 from autocontour.base.findings import Severity
-from autocontour.case import Case, Edit
+from autocontour.case import Case, CaseStructure, Edit
 from autocontour.case.export import LABEL, ExportOptions, check_case, exported_set, fix_problems
 from autocontour.gui.dialogs.frame import Dialog
+from autocontour.gui.dialogs.review import rejection_in_words
 from autocontour.gui.look import theme
 from autocontour.gui.look.language import in_window, later, remedy_of, sentence_of, tr, tr_count
 from autocontour.patient.structures import StructureSet
@@ -147,20 +148,26 @@ class ExportDialog(Dialog):
         for item in self._case.state.items:
             row = QListWidgetItem(item.structure.name, found)
             row.setData(NUMBER, item.structure.number)
-            row.setCheckState(Qt.CheckState.Checked)
-            row.setToolTip(tr("approved") if item.is_approved else tr("not approved"))
-            if not item.is_approved:
+            row.setCheckState(Qt.CheckState.Unchecked if item.is_rejected else Qt.CheckState.Checked)
+            row.setToolTip(_review_in_words(item))
+            if item.is_rejected:
+                row.setText(_named(item))
+                row.setForeground(QColor(theme.current.bad))
+            elif not item.is_approved:
                 row.setForeground(QColor(theme.current.muted))
         found.itemChanged.connect(self._follow_ticks)
         return found
 
     def _tick(self) -> None:
-        """Tick every structure, or only those that are approved."""
-        approved = {i.structure.number for i in self._case.state.items if i.is_approved}
+        """Tick every structure that is not rejected, or only those that are approved."""
+        items = self._case.state.items
+        approved = {i.structure.number for i in items if i.is_approved}
+        rejected = {i.structure.number for i in items if i.is_rejected}
         self.structures.blockSignals(True)
         for row in range(self.structures.count()):
             item = self.structures.item(row)
-            on = not self.leave_out.isChecked() or item.data(NUMBER) in approved
+            number = item.data(NUMBER)
+            on = number in approved if self.leave_out.isChecked() else number not in rejected
             item.setCheckState(Qt.CheckState.Checked if on else Qt.CheckState.Unchecked)
         self.structures.blockSignals(False)
         self.check()
@@ -216,7 +223,7 @@ class ExportDialog(Dialog):
             self.structures.blockSignals(True)
             for row in range(self.structures.count()):
                 item = self.structures.item(row)
-                item.setText(self._case.state[item.data(NUMBER)].structure.name)
+                item.setText(_named(self._case.state[item.data(NUMBER)]))
             self.structures.blockSignals(False)
         self.check()
 
@@ -229,6 +236,17 @@ class ExportDialog(Dialog):
         path, _ = QFileDialog.getSaveFileName(self, tr("Export"), str(self.path), "RTSTRUCT (*.dcm)")
         if path:
             self.path_edit.setText(path)
+
+
+def _named(item: CaseStructure) -> str:
+    """Return the name of a structure, and that it is rejected."""
+    return f"{item.structure.name}   ·   {tr('rejected')}" if item.is_rejected else item.structure.name
+
+
+def _review_in_words(item: CaseStructure) -> str:
+    if item.is_rejected:
+        return rejection_in_words(item)
+    return tr("approved") if item.is_approved else tr("not approved")
 
 
 def _table() -> QTableWidget:

@@ -5,17 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFormLayout, QLabel, QLineEdit, QListWidget, QListWidgetItem, QWidget
+from PySide6.QtWidgets import QComboBox, QFormLayout, QLabel, QLineEdit, QListWidget, QListWidgetItem, QWidget
 
 from autocontour.base.findings import Severity
 from autocontour.case import CaseStructure
 from autocontour.case.effort import Effort
 from autocontour.gui.dialogs.frame import Dialog
 from autocontour.gui.look import theme
-from autocontour.gui.look.language import in_window, sentence_of, tr, tr_count
+from autocontour.gui.look.language import in_window, later, sentence_of, tr, tr_count
+from autocontour.patient.structures import ReviewStatus
 from autocontour.patient.volume import CTVolume
 
 Places = tuple[range, ...]
+REASONS = (
+    *(later("Wrong organ or side"), later("Too large"), later("Too small")),
+    *(later("Starts or ends on the wrong slice"), later("Slices or parts missing")),
+    *(later("Overlaps another structure"), later("Image artefact"), later("Not needed")),
+)
+"""Usual reasons for rejecting; English, as they are stored."""
 
 
 class ApprovalDialog(Dialog):
@@ -44,6 +51,11 @@ class ApprovalDialog(Dialog):
             self.body.addWidget(note)
         if unseen:
             self.body.addWidget(QLabel(_told(unseen), wordWrap=True))
+        if item.is_rejected:
+            note = QLabel(f"✕ {rejection_in_words(item)}", wordWrap=True)
+            note.setTextFormat(Qt.TextFormat.PlainText)
+            note.setStyleSheet(f"color: {theme.current.bad}")
+            self.body.addWidget(note)
         form = QFormLayout()
         self.name = QLineEdit(reviewer, placeholderText=tr("Your name"))
         self.name.setAccessibleName(tr("Your name"))
@@ -61,6 +73,50 @@ class ApprovalDialog(Dialog):
         return self.name.text().strip()
 
 
+class RejectDialog(Dialog):
+    """Who rejects a structure, and why: one of the usual reasons, or words of their own."""
+
+    def __init__(self, parent: QWidget, ct: CTVolume, item: CaseStructure, details: str, reviewer: str) -> None:
+        words = tr("You do not accept {name} in its present state. It is not exported.", name=item.structure.name)
+        if item.is_approved:
+            words += " " + tr("Its approval ends.")
+        super().__init__(parent, tr("Reject {name}", name=item.structure.name), words, tr("Reject"), ct, width=560)
+        self.why = QComboBox(editable=True)
+        self.why.setAccessibleName(tr("Reason"))
+        for reason in REASONS:
+            self.why.addItem(tr(reason), reason)
+        self.why.setCurrentIndex(-1)
+        edit = self.why.lineEdit()
+        assert edit is not None  # it is editable
+        edit.setPlaceholderText(tr("Choose a reason, or type one (not the patient's name)"))
+        self.name = QLineEdit(reviewer, placeholderText=tr("Your name"))
+        self.name.setAccessibleName(tr("Your name"))
+        self.name.textChanged.connect(self._follow)
+        self.why.currentTextChanged.connect(self._follow)
+        form = QFormLayout()
+        form.addRow(tr("Structure"), QLabel(f"{item.structure.name}   ·   {details}"))
+        form.addRow(tr("Reason"), self.why)
+        form.addRow(tr("Rejected by"), self.name)
+        self.body.addLayout(form)
+        self._follow()
+        self.finish()
+        self.why.setFocus()
+
+    @property
+    def reviewer(self) -> str:
+        """Who rejects."""
+        return self.name.text().strip()
+
+    @property
+    def reason(self) -> str:
+        """Why; a usual reason in English."""
+        words = self.why.currentText().strip()
+        return next((reason for reason in REASONS if tr(reason) == words), words)
+
+    def _follow(self) -> None:
+        self.ok.setEnabled(bool(self.reviewer and self.reason))
+
+
 class SeveralDialog(Dialog):
     """Who approves the structures that were viewed, and which of them.
 
@@ -72,8 +128,8 @@ class SeveralDialog(Dialog):
         The CT, whose patient is shown.
     items
         The structures that can be approved, each with its details.
-    left_out
-        Names of the others that are not approved.
+    left_out, rejected
+        Names of the others that are not approved, and of those that are rejected.
     reviewer
         The name that is entered already.
     """
@@ -84,6 +140,7 @@ class SeveralDialog(Dialog):
         ct: CTVolume,
         items: Sequence[tuple[CaseStructure, str]],
         left_out: Sequence[str],
+        rejected: Sequence[str],
         reviewer: str,
     ) -> None:
         words = tr(
@@ -106,9 +163,9 @@ class SeveralDialog(Dialog):
         self.body.addWidget(self.list)
         if left_out:
             names = ", ".join(left_out)
-            note = QLabel(tr("Not yet viewed, or with findings not yet viewed: {names}", names=names), wordWrap=True)
-            note.setObjectName("muted")
-            self.body.addWidget(note)
+            self._note(tr("Not yet viewed, or with findings not yet viewed: {names}", names=names))
+        if rejected:
+            self._note(tr("Rejected: {names}", names=", ".join(rejected)))
         self.name = QLineEdit(reviewer, placeholderText=tr("Your name"))
         self.name.setAccessibleName(tr("Your name"))
         self.name.textChanged.connect(self._follow)
@@ -123,6 +180,12 @@ class SeveralDialog(Dialog):
         """Who approves."""
         return self.name.text().strip()
 
+    def _note(self, words: str) -> None:
+        note = QLabel(words, wordWrap=True)
+        note.setObjectName("muted")
+        note.setTextFormat(Qt.TextFormat.PlainText)
+        self.body.addWidget(note)
+
     @property
     def numbers(self) -> list[int]:
         """Numbers of the ticked structures."""
@@ -131,6 +194,18 @@ class SeveralDialog(Dialog):
 
     def _follow(self) -> None:
         self.ok.setEnabled(bool(self.reviewer and self.numbers))
+
+
+def rejection_in_words(item: CaseStructure) -> str:
+    """Return who rejected a structure, when and why, and whether it was edited since."""
+    words = tr(
+        "rejected by {name} on {date}: {reason}",
+        name=item.rejected_by,
+        date=item.rejected_at[:10],
+        reason=tr(item.reject_reason),
+    )
+    is_current = item.structure.status is ReviewStatus.REJECTED
+    return words if is_current else f"{words}   ·   " + tr("edited since")
 
 
 def _told(unseen: Places) -> str:

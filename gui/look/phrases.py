@@ -31,6 +31,8 @@ PHRASES = (
     later("Unlock {name}"),
     later("Approve {name}"),
     later("Withdraw approval of {name}"),
+    later("Withdraw rejection of {name}"),
+    later("Reject {name}"),
     later("Auto-contour {name}"),
     later("Fix {name}"),
     later("Open {name}"),

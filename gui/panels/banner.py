@@ -68,6 +68,7 @@ class Banner(QFrame):
         self.range = QToolButton()
         self.range.setToolTip(tr("Clear the range of slices") + "  (Ctrl+Shift+A)")
         self.range.clicked.connect(self.clear_asked)
+        self.range.setStyleSheet("padding: 0 6px")  # no higher than the facts: the views must not move
         self.range.hide()
         row.addWidget(self.range)
         row.addWidget(self._note)

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import QCompleter, QLineEdit, QStyle, QStyledItemDelegate
 from autocontour.base.findings import Severity
 from autocontour.case import CaseStructure, actions
 from autocontour.case.need import Need, assess_need
+from autocontour.gui.dialogs.review import rejection_in_words
 from autocontour.gui.look import theme
 from autocontour.gui.look.language import in_window, later, sentence_of, tr
 from autocontour.gui.state.workspace import Workspace
@@ -34,6 +35,7 @@ STATUS_WORDS = {
     ReviewStatus.AUTO: later("automatic"),
     ReviewStatus.EDITED: later("edited"),
     ReviewStatus.APPROVED: later("approved"),
+    ReviewStatus.REJECTED: later("rejected"),
 }
 Index = QModelIndex | QPersistentModelIndex
 
@@ -124,7 +126,11 @@ class StructureList(QAbstractListModel):
         words = tr(STATUS_WORDS[item.structure.status])
         if not item.structure.contours:
             return tr("empty")
-        if item.is_approved and item.approved_by:
+        if item.is_rejected:
+            is_current = item.structure.status is ReviewStatus.REJECTED
+            reason = tr(item.reject_reason)
+            words = tr("rejected: {reason}", reason=reason) if is_current else tr("rejected, edited since")
+        elif item.is_approved and item.approved_by:
             words = tr("approved by {name}", name=item.approved_by)
         elif item.structure.description.startswith(DERIVED):
             source = item.structure.description.removeprefix(DERIVED)
@@ -150,6 +156,7 @@ class StructureList(QAbstractListModel):
 
     def _tooltip(self, item: CaseStructure) -> str:
         lines = [f"{item.structure.name}: {self.details(item)}"]
+        lines += [f"✕ {rejection_in_words(item)}"] if item.is_rejected else []
         lines += [f"• {in_window(finding)}" for finding in item.structure.findings]
         return "\n".join(lines)
 
@@ -283,10 +290,12 @@ def _draw_lock(painter: QPainter, box: QRectF, *, is_locked: bool) -> None:
 
 
 def _draw_status(painter: QPainter, box: QRectF, item: CaseStructure) -> None:
-    """Draw a tick for approved, a number for Findings, nothing where nothing is to say."""
+    """Draw a tick for approved, a cross for rejected, a number for Findings, nothing where nothing is to say."""
     worst = max((finding.severity for finding in item.structure.findings), default=Severity.INFO)
     if item.is_approved:
         color, words = QColor(theme.current.good), "✓"
+    elif item.is_rejected:
+        color, words = QColor(theme.current.bad), "✕"
     elif worst >= Severity.WARN:
         color = QColor(theme.current.bad if worst is Severity.BLOCK else theme.current.warn)
         words = str(sum(finding.severity >= Severity.WARN for finding in item.structure.findings))

@@ -37,6 +37,7 @@ class StructuresPanel(QFrame):
     menu_asked = Signal(QPoint)
     add_asked = Signal()
     approve_asked = Signal()
+    reject_asked = Signal()
     next_asked = Signal()
 
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
@@ -156,9 +157,14 @@ class StructuresPanel(QFrame):
         self.next = QPushButton(tr("Next to review"))
         self.next.setToolTip(tr("Go to the structure that most needs review") + "  (N)")
         self.next.clicked.connect(self.next_asked)
+        self.reject = QPushButton(tr("Reject"))
+        self.reject.setToolTip(tr("Reject the structure with a reason, or withdraw the rejection") + "  (Alt+Return)")
+        self.reject.clicked.connect(self.reject_asked)
         row = QHBoxLayout()
-        row.addWidget(self.next)
-        row.addWidget(self.approve)
+        row.setSpacing(6)
+        row.addWidget(self.next, 2)
+        row.addWidget(self.reject, 1)
+        row.addWidget(self.approve, 2)
         outer.addWidget(self.facts)
         outer.addLayout(row)
         return holder
@@ -176,6 +182,7 @@ class StructuresPanel(QFrame):
         self.list.viewport().update()
         current = self.workspace.current
         self.approve.setEnabled(current is not None and bool(current.structure.contours))
+        self.reject.setEnabled(current is not None)
         self.approve.setText(tr("Withdraw approval") if current and current.is_approved else tr("Approve"))
         self.next.setEnabled(any(not item.is_approved for item in items))
         self._show_facts()

@@ -296,6 +296,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>먼저 슬라이스 범위를 고르세요. 쉼표(,)는 이 슬라이스에서 시작, 마침표(.)는 끝, Ctrl+A는 모든 슬라이스입니다.</translation>
     </message>
     <message>
+      <source>Choose a reason, or type one (not the patient's name)</source>
+      <translation>이유를 고르거나 입력하세요 (환자 이름은 쓰지 마세요)</translation>
+    </message>
+    <message>
       <source>Choose a series</source>
       <translation>시리즈 선택</translation>
     </message>
@@ -760,6 +764,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>구조물 안쪽을 채우는 정도</translation>
     </message>
     <message>
+      <source>Image artefact</source>
+      <translation>영상 인공물</translation>
+    </message>
+    <message>
       <source>In the plane of each slice only: nothing is added above or below.</source>
       <translation>각 슬라이스의 평면 안에서만 적용하며 위아래에는 추가하지 않습니다.</translation>
     </message>
@@ -798,6 +806,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>It was edited by hand or comes from a file; ticked, its contours are replaced.</source>
       <translation>직접 편집했거나 파일에서 가져온 구조물입니다. 선택하면 윤곽이 바뀝니다.</translation>
+    </message>
+    <message>
+      <source>Its approval ends.</source>
+      <translation>승인이 취소됩니다.</translation>
     </message>
     <message>
       <source>Keep</source>
@@ -984,20 +996,32 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>모두 해제</translation>
     </message>
     <message>
-      <source>Not approved: {names} changed while the dialog was open. Review again.</source>
-      <translation>승인하지 않았습니다. 대화 상자가 열려 있는 동안 변경된 구조물: {names}. 다시 검토하세요.</translation>
+      <source>Not approved</source>
+      <translation>승인하지 않음</translation>
     </message>
     <message>
       <source>Not bridged, parts without a counterpart: {gaps}.</source>
       <translation>맞은편에 대응하는 부분이 없어 잇지 않음: {gaps}.</translation>
     </message>
     <message>
+      <source>Not changed</source>
+      <translation>변경하지 않음</translation>
+    </message>
+    <message>
       <source>Not found: {names}.</source>
       <translation>찾지 못함: {names}.</translation>
     </message>
     <message>
+      <source>Not needed</source>
+      <translation>필요하지 않음</translation>
+    </message>
+    <message>
       <source>Not now</source>
       <translation>나중에</translation>
+    </message>
+    <message>
+      <source>Not rejected</source>
+      <translation>반려하지 않음</translation>
     </message>
     <message>
       <source>Not yet viewed, or with findings not yet viewed: {names}</source>
@@ -1096,6 +1120,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>열기…</translation>
     </message>
     <message>
+      <source>Overlaps another structure</source>
+      <translation>다른 구조물과 겹침</translation>
+    </message>
+    <message>
       <source>Paint only voxels similar to where the stroke begins</source>
       <translation>시작점과 비슷한 복셀만 칠합니다</translation>
     </message>
@@ -1176,6 +1204,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>범위: {first}–{last}번 슬라이스  ({count}장, {length} mm)</translation>
     </message>
     <message>
+      <source>Reason</source>
+      <translation>이유</translation>
+    </message>
+    <message>
       <source>Recent folders</source>
       <translation>최근 폴더</translation>
     </message>
@@ -1198,6 +1230,30 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Refusal</source>
       <translation>거부</translation>
+    </message>
+    <message>
+      <source>Reject</source>
+      <translation>반려</translation>
+    </message>
+    <message>
+      <source>Reject the structure with a reason, or withdraw the rejection</source>
+      <translation>이유를 적어 구조물을 반려하거나 반려를 취소합니다</translation>
+    </message>
+    <message>
+      <source>Reject {name}</source>
+      <translation>{name} 반려</translation>
+    </message>
+    <message>
+      <source>Rejected by</source>
+      <translation>반려한 사람</translation>
+    </message>
+    <message>
+      <source>Rejected: {names}</source>
+      <translation>반려됨: {names}</translation>
+    </message>
+    <message>
+      <source>Reject…</source>
+      <translation>반려…</translation>
     </message>
     <message>
       <source>Remove from {name}</source>
@@ -1376,6 +1432,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>윤곽이 20 mm² 넘게 다른 슬라이스. 슬라이더 오른쪽에 표시됩니다</translation>
     </message>
     <message>
+      <source>Slices or parts missing</source>
+      <translation>빠진 슬라이스나 부분이 있음</translation>
+    </message>
+    <message>
       <source>Smaller</source>
       <translation>작게</translation>
     </message>
@@ -1426,6 +1486,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Starting…</source>
       <translation>시작하는 중…</translation>
+    </message>
+    <message>
+      <source>Starts or ends on the wrong slice</source>
+      <translation>시작 또는 끝 슬라이스가 틀림</translation>
     </message>
     <message>
       <source>Statistics</source>
@@ -1592,6 +1656,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>오른쪽으로</translation>
     </message>
     <message>
+      <source>Too large</source>
+      <translation>너무 큼</translation>
+    </message>
+    <message>
+      <source>Too small</source>
+      <translation>너무 작음</translation>
+    </message>
+    <message>
       <source>Tools</source>
       <translation>도구</translation>
     </message>
@@ -1688,8 +1760,24 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>{name} 승인 취소</translation>
     </message>
     <message>
+      <source>Withdraw rejection</source>
+      <translation>반려 취소</translation>
+    </message>
+    <message>
+      <source>Withdraw rejection of {name}</source>
+      <translation>{name} 반려 취소</translation>
+    </message>
+    <message>
       <source>Withdraw the approval of {name}?</source>
       <translation>{name} 구조물의 승인을 취소하시겠습니까?</translation>
+    </message>
+    <message>
+      <source>Withdraw the rejection of {name}?</source>
+      <translation>{name}: 반려를 취소하시겠습니까?</translation>
+    </message>
+    <message>
+      <source>Wrong organ or side</source>
+      <translation>장기 또는 좌우가 틀림</translation>
     </message>
     <message>
       <source>You approve the ticked structures in their present state. They are protected from changes until the approval is withdrawn.</source>
@@ -1698,6 +1786,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>You approve {name} in its present state. It is protected from changes until the approval is withdrawn.</source>
       <translation>{name} 구조물을 현재 상태로 승인합니다. 승인을 취소할 때까지 변경할 수 없습니다.</translation>
+    </message>
+    <message>
+      <source>You do not accept {name} in its present state. It is not exported.</source>
+      <translation>{name}: 현재 상태를 받아들이지 않습니다. 내보내지 않습니다.</translation>
     </message>
     <message>
       <source>You have not viewed slice {places}, where a finding points (N goes there).</source>
@@ -1830,6 +1922,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>edited</source>
       <translation>수정됨</translation>
+    </message>
+    <message>
+      <source>edited since</source>
+      <translation>이후 수정됨</translation>
     </message>
     <message>
       <source>edited: {by}</source>
@@ -1998,6 +2094,22 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>reading the structure sets</source>
       <translation>구조물 세트를 읽는 중</translation>
+    </message>
+    <message>
+      <source>rejected</source>
+      <translation>반려됨</translation>
+    </message>
+    <message>
+      <source>rejected by {name} on {date}: {reason}</source>
+      <translation>{name} 님이 {date}에 반려: {reason}</translation>
+    </message>
+    <message>
+      <source>rejected, edited since</source>
+      <translation>반려됨, 이후 수정됨</translation>
+    </message>
+    <message>
+      <source>rejected: {reason}</source>
+      <translation>반려됨: {reason}</translation>
     </message>
     <message>
       <source>rules</source>
@@ -2284,6 +2396,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>{range}, 여러 슬라이스</translation>
     </message>
     <message>
+      <source>{refused}: {names} changed while the dialog was open. Review again.</source>
+      <translation>{refused}: 대화 상자가 열린 동안 {names} 구조물이 변경되었습니다. 다시 검토하세요.</translation>
+    </message>
+    <message>
       <source>{scans} of {patients}.</source>
       <translation>{patients}, {scans}.</translation>
     </message>
@@ -2318,6 +2434,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Draw the slices between those that are drawn</source>
       <translation type="vanished">그려진 슬라이스 사이를 채워 그립니다</translation>
+    </message>
+    <message>
+      <source>Not approved: {names} changed while the dialog was open. Review again.</source>
+      <translation type="vanished">승인하지 않았습니다. 대화 상자가 열려 있는 동안 변경된 구조물: {names}. 다시 검토하세요.</translation>
     </message>
     <message>
       <source>Slices of the scan, head up. The coloured bar shows where the selected structure is drawn.</source>

@@ -142,8 +142,9 @@ class SliceSlider(QWidget):
         if plan is None or current is None:
             return
         height = max(self._step(), 2.0)
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        painter.setPen(QPen(QColor(*current.structure.color_rgb), 1, Qt.PenStyle.DotLine))
+        color = QColor(*current.structure.color_rgb)
+        painter.setBrush(QColor(color.red(), color.green(), color.blue(), 70))
+        painter.setPen(QPen(color, 1))
         for z in plan.filled:
             painter.drawRect(QRectF(11, self._y(z) - height / 2, 8, height))
         painter.setPen(Qt.PenStyle.NoPen)
