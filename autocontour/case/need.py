@@ -76,8 +76,8 @@ def assess_need(item: CaseStructure, seen: Seen) -> Need:
 def viewed(state: CaseState, seen: Seen) -> list[CaseStructure]:
     """Return the structures that can be approved together, in order.
 
-    Each is drawn, neither approved nor rejected as it is, was viewed on a slice where it is drawn, and every place of its
-    findings was viewed.
+    Each is drawn, neither approved nor rejected, was viewed on a slice where it is drawn, and every place of its
+    findings was viewed. A rejected structure that was edited since is included.
     """
     found = []
     for item in state.items:

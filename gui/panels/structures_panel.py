@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 from autocontour.base.findings import Finding, Severity
 from autocontour.case import CaseStructure
 from autocontour.case.need import assess_need, runs
+from autocontour.gui.dialogs.review import rejection_in_words
 from autocontour.gui.look import theme
 from autocontour.gui.look.language import in_window, tr
 from autocontour.gui.look.phrases import capital
@@ -202,6 +203,8 @@ class StructuresPanel(QFrame):
         need = assess_need(item, self.workspace.seen)
         if need.is_open:
             lines.insert(0, f"<b>{escape(capital(need_in_words(need)))}</b>")
+        if item.is_rejected:
+            lines.insert(0, f"✕ {escape(capital(rejection_in_words(item)))}")
         if len(findings) > FINDINGS_SHOWN:
             lines.append(tr("and {count} more: see the tooltip in the list", count=len(findings) - FINDINGS_SHOWN))
         return "<br>".join(lines)
