@@ -148,8 +148,8 @@ class SliceSlider(QWidget):
         for z in plan.filled:
             painter.drawRect(QRectF(11, self._y(z) - height / 2, 8, height))
         painter.setPen(Qt.PenStyle.NoPen)
-        for slices, color in ((plan.changed, theme.current.warn), (plan.removed, theme.current.bad)):
-            painter.setBrush(QColor(color))
+        for slices, mark in ((plan.changed, theme.current.warn), (plan.removed, theme.current.bad)):
+            painter.setBrush(QColor(mark))
             for z in slices:
                 painter.drawRect(QRectF(20, self._y(z) - height / 2, 3, height))
 
