@@ -10,6 +10,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add the command's arguments."""
     parser = commands.add_parser("gui", help="open the viewer to review and correct contours")
     parser.add_argument("ct", type=Path, nargs="?", metavar="CT_FOLDER", help="folder of a CT series, NIfTI or NRRD")
+    parser.add_argument(
+        "--renderer",
+        choices=("auto", "qt", "vtk"),
+        default="",
+        help="what draws the slices: Qt on the processor, VTK with OpenGL, or VTK if OpenGL runs on a graphics processor "
+        "(auto; also AUTOCONTOUR_RENDERER)",
+    )
     parser.set_defaults(run=run)
 
 
@@ -21,4 +28,4 @@ def run(args: argparse.Namespace) -> int:
         from autocontour.base.errors import UsageError
 
         raise UsageError("AC-US-042") from error
-    return run_viewer(args.ct)
+    return run_viewer(args.ct, args.renderer)

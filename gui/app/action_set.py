@@ -13,6 +13,7 @@ from autocontour.gui.look.icons import icon
 from autocontour.gui.look.language import tr
 from autocontour.gui.look.phrases import in_words
 from autocontour.gui.panels.language_menu import add_language_menu
+from autocontour.gui.panels.renderer_menu import add_renderer_menu
 from autocontour.gui.tools import TOOLS
 from autocontour.gui.views.windowing import AUTO, PRESETS
 
@@ -32,8 +33,8 @@ class ActionSet:
     ----------
     by_name
         The Qt action of each row of the table, by its name.
-    languages
-        The choice of the language.
+    languages, renderers
+        The choice of the language, and of what draws the slices.
     """
 
     def __init__(self, window: MainWindow) -> None:
@@ -47,6 +48,7 @@ class ActionSet:
             for name in names:
                 bar.addAction(self.by_name[name]) if name else bar.addSeparator()
         self.languages = add_language_menu(menus["View"], window.settings, window.workspace.say)
+        self.renderers = add_renderer_menu(menus["View"], window.keep_renderer)
         self._presets = menus["View"].addMenu(tr("Window"))
         for number, name in enumerate([*PRESETS, AUTO], 1):
             use = partial(window.use_preset, name)

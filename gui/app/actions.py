@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from autocontour.gui.app import commands, drawing, exporting, ranges, reviewing, shaping, structure_sets, structures
 from autocontour.gui.app.thresholding import ask_threshold
+from autocontour.gui.dialogs.about import show_about
 from autocontour.gui.look.language import later
 from autocontour.gui.state.workspace import Workspace
 from autocontour.gui.tools import TOOLS as REGISTERED
@@ -472,4 +473,13 @@ ACTIONS: tuple[ActionRow, ...] = (
         "theme", VIEW, "Dark or light", "Change the theme", "Ctrl+T", lambda w: w.toggle_theme(), "theme", needs=""
     ),
     ActionRow("help", HELP, "Keys", "Show all keyboard shortcuts", "? F1", lambda w: w.show_keys(), "help", needs=""),
+    ActionRow(
+        "about",
+        HELP,
+        "About autocontour",
+        "Show the versions and what draws the views",
+        "",
+        lambda w: show_about(w, w.renderer),
+        needs="",
+    ),
 )

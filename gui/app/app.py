@@ -13,6 +13,7 @@ from autocontour.gui.app.window import MainWindow, use_software_threads
 from autocontour.gui.look import theme
 from autocontour.gui.look.language import language_of, tr, use_language
 from autocontour.gui.state.settings import ViewerSettings
+from autocontour.gui.views.renderers import asked_for
 
 
 def say_failure(
@@ -26,8 +27,14 @@ def say_failure(
         )
 
 
-def run_viewer(path: Path | None = None) -> int:
-    """Open the window, with the CT at `path` if one is given; return the exit code."""
+def run_viewer(path: Path | None = None, renderer: str = "") -> int:
+    """Open the window, with the CT at `path` if one is given; return the exit code.
+
+    Parameters
+    ----------
+    renderer
+        What draws the slices (a key of `renderers.TITLES`); by default what the environment or the settings choose.
+    """
     use_software_threads()
     app = QApplication.instance() or QApplication(sys.argv[:1])
     assert isinstance(app, QApplication)  # a core application would have no window
@@ -38,7 +45,7 @@ def run_viewer(path: Path | None = None) -> int:
     window = MainWindow(settings)
     sys.excepthook = partial(say_failure, window)
     window.show()
-    window.intake.prepare_to_open()
+    window.intake.prepare_to_open(asked_for(settings.renderer, renderer))
     if path is not None:
         window.open_path(path)
     return app.exec()

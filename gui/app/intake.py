@@ -21,6 +21,7 @@ from autocontour.gui.app.structure_sets import open_structure_set
 from autocontour.gui.look.language import in_window, tr, tr_count
 from autocontour.gui.state.tasks import Task
 from autocontour.gui.state.workspace import Prepared
+from autocontour.gui.views.renderers import AUTO
 from autocontour.patient.identity import case_key
 from autocontour.patient.volume import CTVolume
 
@@ -50,14 +51,15 @@ class Intake(QObject):
         self._window, self.workspace = window, window.workspace
         self._opening: Opening | None = None
 
-    def prepare_to_open(self) -> None:
+    def prepare_to_open(self, renderer: str = AUTO) -> None:
         """Import beside the window what reads DICOM and draws in 3D, so that the first scan opens as fast as the next.
 
-        Only the modules are imported here; VTK is used on the window's own thread alone.
+        Only the modules are imported here; VTK is used on the window's own thread alone. When it has been started, what
+        draws the slices is chosen (`renderer`, a key of `renderers.TITLES`).
         """
         names = ("autocontour.pipeline.request", "autocontour.rtstruct", *SURFACE_MODULES)
         task = Task(lambda _: [import_module(name) for name in names], self)
-        task.done.connect(self._window.views.surfaces.warm_up)
+        task.done.connect(lambda _: self._window.choose_renderer(renderer))
         task.start()
 
     def open_path(self, path: Path, series_uid: str = "") -> None:

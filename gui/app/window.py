@@ -29,6 +29,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from autocontour.base.errors import AutoContourError
 from autocontour.gui.app.action_set import ActionSet
 from autocontour.gui.app.collecting import collect_on_gui_thread
 from autocontour.gui.app.intake import Intake
@@ -43,6 +44,7 @@ from autocontour.gui.panels.comparison_strip import ComparisonStrip, dashed, pre
 from autocontour.gui.panels.progress_strip import WorkStrip
 from autocontour.gui.panels.range_bar import RangeBar
 from autocontour.gui.panels.recovery_bar import RecoveryBar
+from autocontour.gui.panels.renderer_menu import mark_renderer
 from autocontour.gui.panels.structures_panel import StructuresPanel
 from autocontour.gui.panels.toast import Toast
 from autocontour.gui.panels.welcome import WelcomePage
@@ -51,6 +53,8 @@ from autocontour.gui.state.settings import ViewerSettings
 from autocontour.gui.state.workspace import Workspace
 from autocontour.gui.tools import TOOLS
 from autocontour.gui.views.planes import Plane
+from autocontour.gui.views.renderers import AUTO as AUTO_RENDERER
+from autocontour.gui.views.renderers import QT, Choice, choose, opengl_name
 from autocontour.gui.views.view_grid import ViewGrid
 from autocontour.gui.views.windowing import AUTO, PRESETS, fit_window
 from autocontour.patient.structures import Contours
@@ -94,6 +98,7 @@ class MainWindow(QMainWindow):
         self.intake = Intake(self, case_root)
         self.action_set: ActionSet = ActionSet(self)
         self._listen()
+        self.renderer = Choice(AUTO_RENDERER, QT)
         self.take_tool("navigate")
         self._follow_case()
         self._follow_undo()
@@ -295,6 +300,20 @@ class MainWindow(QMainWindow):
         self.action_set.dress()
         self.workspace.display_changed.emit()
 
+    def choose_renderer(self, asked: str) -> None:
+        """Let the slices be drawn by what is asked for, a key of `renderers.TITLES`; the first time VTK is started."""
+        self.views.surfaces.warm_up()
+        self.renderer = choose(asked, opengl_name(self.views.surfaces.opengl))
+        self.views.use_renderer(self.renderer.name)
+        mark_renderer(self.action_set.renderers, asked)
+        if self.renderer.is_faulty:
+            self.workspace.say_error(AutoContourError("AC-GUI-002", renderer=self.renderer.opengl))
+
+    def keep_renderer(self, asked: str) -> None:
+        """Use a renderer now and at the next start."""
+        self.settings.renderer = asked
+        self.choose_renderer(asked)
+
     def show_keys(self) -> None:
         """Show the cheat sheet."""
         self.cheat_sheet = CheatSheet(self, [*PRESETS, AUTO])
@@ -349,7 +368,7 @@ class MainWindow(QMainWindow):
         for name, tool in self.tools.items():
             self.settings.set_radius(name, tool.radius_mm)
         self.settings.save()
-        self.views.surfaces.close_scene()
+        self.views.close_renderers()
         self.workspace.close()
         event.accept()
 

@@ -37,6 +37,15 @@ class ViewerSettings(Settings):
         self._choose("language", code)
 
     @property
+    def renderer(self) -> str:
+        """What draws the slices: ``auto``, ``qt`` or ``vtk``."""
+        return self.value("renderer", "auto")
+
+    @renderer.setter
+    def renderer(self, name: str) -> None:
+        self._choose("renderer", name)
+
+    @property
     def geometry(self) -> QByteArray:
         """Where the window was."""
         return QByteArray.fromBase64(self.value("geometry", "").encode())

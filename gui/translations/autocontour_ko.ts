@@ -48,6 +48,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>연구용 볼륨에는 참조할 DICOM 시리즈가 없어 구조물 세트를 저장할 수 없습니다.</translation>
     </message>
     <message>
+      <source>About autocontour</source>
+      <translation>autocontour 정보</translation>
+    </message>
+    <message>
       <source>Add</source>
       <translation>추가</translation>
     </message>
@@ -198,6 +202,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Auto-contouring was stopped; what was drawn so far is there.</source>
       <translation>자동 컨투어링을 중단했습니다. 지금까지 그린 구조물은 남아 있습니다.</translation>
+    </message>
+    <message>
+      <source>Automatic</source>
+      <translation>자동</translation>
     </message>
     <message>
       <source>Automatic (matching site)</source>
@@ -1176,6 +1184,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>원으로 윤곽을 밉니다</translation>
     </message>
     <message>
+      <source>Qt (processor)</source>
+      <translation>Qt (CPU)</translation>
+    </message>
+    <message>
       <source>Quit</source>
       <translation>끝내기</translation>
     </message>
@@ -1392,6 +1404,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>채워질 슬라이스를 먼저 표시합니다. 큰 간격도 보간할 수 있습니다</translation>
     </message>
     <message>
+      <source>Show the versions and what draws the views</source>
+      <translation>버전과 화면을 그리는 방법을 보여 줍니다</translation>
+    </message>
+    <message>
       <source>Show the whole patient</source>
       <translation>환자 전체를 표시합니다</translation>
     </message>
@@ -1422,6 +1438,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Slices</source>
       <translation>슬라이스</translation>
+    </message>
+    <message>
+      <source>Slices drawn by</source>
+      <translation>단면 그리기</translation>
+    </message>
+    <message>
+      <source>Slices drawn by: {renderer}</source>
+      <translation>단면 그리기: {renderer}</translation>
     </message>
     <message>
       <source>Slices of the scan, head up. The coloured bar shows where the selected structure is drawn. Shift + drag chooses a range of slices.</source>
@@ -1700,6 +1724,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>{name} 잠금 해제</translation>
     </message>
     <message>
+      <source>VTK (OpenGL)</source>
+      <translation>VTK (OpenGL)</translation>
+    </message>
+    <message>
+      <source>VTK drew a test picture wrongly with this graphics driver.</source>
+      <translation>이 그래픽 드라이버에서 VTK가 시험 영상을 잘못 그렸습니다.</translation>
+    </message>
+    <message>
       <source>View</source>
       <translation>보기</translation>
     </message>
@@ -1874,6 +1906,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>cannot be used</source>
       <translation>사용할 수 없음</translation>
+    </message>
+    <message>
+      <source>chosen automatically</source>
+      <translation>자동으로 선택됨</translation>
     </message>
     <message>
       <source>computing</source>
@@ -2054,6 +2090,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>not in this set</source>
       <translation>이 세트에 없음</translation>
+    </message>
+    <message>
+      <source>not known</source>
+      <translation>알 수 없음</translation>
     </message>
     <message>
       <source>note</source>

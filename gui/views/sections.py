@@ -63,6 +63,13 @@ class FlatEdges:
         return self.slices[hit][order], at[order]
 
 
+def ring_segments(outline: MultiPolygon) -> Floats:
+    """Return (n, 4) u1, v1, u2, v2 of every edge of an outline's rings."""
+    points, ring = shapely.get_coordinates(shapely.get_parts(outline.boundary), return_index=True)
+    same = ring[1:] == ring[:-1]
+    return np.hstack([points[:-1][same], points[1:][same]])
+
+
 @dataclass(frozen=True)
 class Section:
     """A cut through a structure in display coordinates.

@@ -25,6 +25,8 @@ from autocontour.gui.look.language import tr
 from autocontour.gui.state.workspace import Workspace
 from autocontour.gui.tools import Navigate, Pointer, Tool
 from autocontour.gui.tools.base import cosmetic_pen, draw_proposal
+from autocontour.gui.views.content import Frame, Renderer
+from autocontour.gui.views.painted import PaintedSlices
 from autocontour.gui.views.planes import Plane
 from autocontour.gui.views.scene import Edges, Scene, crosshair_lines
 from autocontour.patient.structures import Contours
@@ -69,6 +71,7 @@ class SliceView(QWidget):
         self.workspace = workspace
         self.plane = plane
         self.scene = Scene(workspace, plane, edges)
+        self.renderer: Renderer = PaintedSlices()
         self.tool: Tool = Navigate(workspace)
         self.zoom = 1.0
         self.centre = QPointF(0, 0)
@@ -77,7 +80,8 @@ class SliceView(QWidget):
         self._pointer = QPointF()
         self._inside = False
         self._drag_from: QPointF | None = None
-        self._base: tuple[object, QPixmap] | None = None
+        self._shown: object = None
+        self._kept: QPixmap | None = None
         self._wheel = 0
         self._keys = Qt.KeyboardModifier.NoModifier
         self._proposal: tuple[Outline, QColor] = (None, TEXT_COLOR)
@@ -140,7 +144,7 @@ class SliceView(QWidget):
 
     def refresh(self) -> None:
         """Draw everything anew."""
-        self._base = None
+        self._shown = None
         self.update()
 
     @property
@@ -155,12 +159,15 @@ class SliceView(QWidget):
     def _signs(self) -> tuple[int, int]:
         return self.scene.grid.signs if self.scene.grid else (1, 1)
 
+    @property
+    def frame(self) -> Frame:
+        """What of the plane is shown, and how large."""
+        ratio, centre = self.devicePixelRatioF(), (self.centre.x(), self.centre.y())
+        return Frame(self.width(), self.height(), ratio, self.scale, centre, self._signs)
+
     def transform(self) -> QTransform:
         """Return the way from mm to pixels."""
-        t = QTransform.fromTranslate(self.width() / 2, self.height() / 2)
-        sign_h, sign_d = self._signs
-        t.scale(sign_h * self.scale, sign_d * self.scale)
-        return t.translate(-self.centre.x(), -self.centre.y())
+        return self.frame.transform
 
     def to_mm(self, position: QPointF) -> QPointF:
         """Return where a pixel lies in mm."""
@@ -174,9 +181,9 @@ class SliceView(QWidget):
     # Painting -------------------------------------------------------------------------------------------------------
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002  (always whole: a blit costs less than clipping)
-        """Draw the frame: the kept picture, then what moves."""
+        """Draw the frame: image and structures, then what moves."""
         painter = QPainter(self)
-        painter.drawPixmap(0, 0, self._picture())
+        self._draw_picture(painter)
         if self.scene.grid is not None:
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             painter.setTransform(self.transform())
@@ -193,28 +200,33 @@ class SliceView(QWidget):
         painter.end()
         self.frame_drawn.emit()
 
-    def _picture(self) -> QPixmap:
-        """Return image and outlines as they stand, drawn anew only when something in them has changed."""
+    def _draw_picture(self, painter: QPainter) -> None:
+        """Draw image and outlines; they are kept from the second time on, as while scrolling each is shown once."""
         space = self.workspace
         stroke = space.selected if self.tool.busy and self.tool.draws else None
-        view = (self.scene.index, space.window, self.zoom, self.centre.x(), self.centre.y(), self.size(), stroke)
-        key = (*view, self.devicePixelRatioF())
-        if self._base is None or self._base[0] != key:
-            self._base = (key, self._drawn_picture(stroke))
-        return self._base[1]
+        key = (self.scene.index, space.window, self.frame, stroke)
+        if self._shown != key:
+            self._shown, self._kept = key, None
+            self._draw_content(painter, stroke)
+            return
+        if self._kept is None:
+            ratio = self.devicePixelRatioF()
+            self._kept = QPixmap(self.size() * ratio)
+            self._kept.setDevicePixelRatio(ratio)
+            inner = QPainter(self._kept)
+            self._draw_content(inner, stroke)
+            inner.end()
+        painter.drawPixmap(0, 0, self._kept)
 
-    def _drawn_picture(self, without: int | None) -> QPixmap:
-        ratio = self.devicePixelRatioF()
-        pixmap = QPixmap(self.size() * ratio)
-        pixmap.setDevicePixelRatio(ratio)
-        pixmap.fill(Qt.GlobalColor.black)
-        painter = QPainter(pixmap)
-        painter.setTransform(self.transform())
-        self.scene.draw_image(painter)
-        self.scene.draw_structures(painter, without)
-        self.scene.draw_dashed(painter, self.compared())
-        painter.end()
-        return pixmap
+    def _draw_content(self, painter: QPainter, without: int | None) -> None:
+        content = self.scene.content(without)
+        if content is None:
+            painter.fillRect(self.rect(), Qt.GlobalColor.black)
+        else:
+            self.renderer.draw(painter, content, self.frame)
+            painter.setTransform(self.transform())
+            self.scene.draw_dashed(painter, self.compared())
+            painter.resetTransform()
 
     def _draw_crosshair(self, painter: QPainter) -> None:
         grid = self.scene.grid
@@ -383,7 +395,7 @@ class SliceView(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: ARG002  (Qt's signature)
         """Draw anew at the new size."""
-        self._base = None
+        self._shown = None
 
     def zoom_at(self, position: QPointF, factor: float) -> None:
         """Zoom and keep the point under `position` where it is; the other views zoom along."""

@@ -32,6 +32,7 @@ from autocontour.gui.look.language import tr
 from autocontour.gui.state.tasks import Task, TaskJob
 from autocontour.gui.state.workspace import Workspace
 from autocontour.gui.views.planes import LETTERS
+from autocontour.gui.views.vtk_arrays import to_numpy, to_vtk
 from autocontour.patient.geometry import Box, VolumeGeometry
 from autocontour.patient.structures import Contours, Structure
 
@@ -152,6 +153,11 @@ class SurfaceView(QWidget):
         if self._scene is None:
             self._scene = SurfaceScene()
             self._scene.picture(64, 64)
+
+    @property
+    def opengl(self) -> str:
+        """VTK's report of the OpenGL that it draws with; empty before `warm_up`."""
+        return self._scene.report() if self._scene else ""
 
     def fit(self) -> None:
         """Show every surface, from where the camera looks."""
@@ -340,7 +346,6 @@ class SurfaceScene:
 
     def picture(self, width: int, height: int) -> QImage:
         """Render and return the picture."""
-        from vtkmodules.util import numpy_support
         from vtkmodules.vtkCommonCore import vtkUnsignedCharArray
 
         self._window.SetSize(width, height)
@@ -348,9 +353,12 @@ class SurfaceScene:
         self._window.Render()
         pixels = vtkUnsignedCharArray()
         self._window.GetRGBACharPixelData(0, 0, width - 1, height - 1, 1, pixels, 0)
-        flat = numpy_support.vtk_to_numpy(pixels)  # type: ignore[no-untyped-call]  # VTK has no types
-        rgba = np.ascontiguousarray(flat.reshape(height, width, 4)[::-1])
+        rgba = np.ascontiguousarray(to_numpy(pixels).reshape(height, width, 4)[::-1])
         return QImage(rgba.data, width, height, 4 * width, QImage.Format.Format_RGBX8888).copy()
+
+    def report(self) -> str:
+        """Return what VTK reports of its window."""
+        return str(self._window.ReportCapabilities())
 
     def clear(self) -> None:
         """Forget every surface (another CT)."""
@@ -379,7 +387,6 @@ class SurfaceScene:
 def build_actor(mask: NDArray[np.uint8], grid: VolumeGeometry) -> Any:  # noqa: ANN401  (VTK has no types)
     """Return a structure's surface in patient mm: its mask, meshed by surface nets."""
     import vtkmodules.vtkRenderingOpenGL2  # noqa: F401  (registers the mappers)
-    from vtkmodules.util import numpy_support
     from vtkmodules.vtkCommonDataModel import vtkImageData
     from vtkmodules.vtkFiltersCore import vtkPolyDataNormals, vtkSurfaceNets3D
     from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper
@@ -390,8 +397,7 @@ def build_actor(mask: NDArray[np.uint8], grid: VolumeGeometry) -> Any:  # noqa: 
     image.SetSpacing(spacing[2], spacing[1], spacing[0])
     image.SetOrigin(*(float(x) for x in grid.slice_origins_lps_mm[0]))
     image.SetDirectionMatrix(*grid.direction.ravel().tolist())
-    scalars = numpy_support.numpy_to_vtk(mask.ravel(), deep=1)  # type: ignore[no-untyped-call]  # VTK has no types
-    image.GetPointData().SetScalars(scalars)
+    image.GetPointData().SetScalars(to_vtk(mask.ravel()))
     nets = vtkSurfaceNets3D()
     nets.SetInputData(image)
     nets.SetValue(0, 1)

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QHBoxLayout, QSplitter, QWidget
 from autocontour.gui.state.workspace import Workspace
 from autocontour.gui.tools import Tool
 from autocontour.gui.views.planes import Plane
+from autocontour.gui.views.renderers import QT, make_renderer
 from autocontour.gui.views.scene import flat_edges
 from autocontour.gui.views.slice_slider import SliceSlider
 from autocontour.gui.views.slice_view import CrosshairTool, SliceView
@@ -92,6 +93,19 @@ class ViewGrid(QSplitter):
         large.show()
         self.setSizes(sizes)
         self._side.setSizes(side_sizes)
+
+    def use_renderer(self, name: str) -> None:
+        """Draw every slice with this renderer from now on."""
+        for view in self.slices.values():
+            if view.renderer.name != name:
+                view.renderer.close()
+                view.renderer = make_renderer(name)
+                view.refresh()
+
+    def close_renderers(self) -> None:
+        """Give back the windows of VTK before the program ends."""
+        self.use_renderer(QT)
+        self.surfaces.close_scene()
 
     def fit(self) -> None:
         """Show the whole patient in every view."""

@@ -30,6 +30,7 @@ SPEC.loader.exec_module(translations)
 SHOWN = translations.collect_strings()
 NOT_SAID = {
     "Auto-contouring failed: {name}.",  # by a process of its own, which has no window
+    "autocontour {name}",  # name and version
 }
 OTHERS = [code for code in NAMES if code != "en"]
 
