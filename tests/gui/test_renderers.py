@@ -37,7 +37,10 @@ def image(rows=60, columns=80):
     return (15 * r - 9 * c + 250 * ((r // 7 + c // 7) % 2) - 200).astype(np.int16)
 
 
-def content(hu=None, extent=Extent(-80, -60, 160, 120), window=Window(900, 0), shapes=(), at=(0.0, 0.0)):
+WHOLE, WIDE = Extent(-80, -60, 160, 120), Window(900, 0)
+
+
+def content(hu=None, extent=WHOLE, window=WIDE, shapes=(), at=(0.0, 0.0)):
     moved = Extent(extent.left + at[0], extent.top + at[1], extent.width, extent.height)
     return Content(image() if hu is None else hu, moved, window, tuple(shapes))
 
