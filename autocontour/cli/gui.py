@@ -14,8 +14,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--renderer",
         choices=("auto", "qt", "vtk"),
         default="",
-        help="what draws the slices: Qt on the processor, VTK with OpenGL, or VTK if OpenGL runs on a graphics processor "
-        "(auto; also AUTOCONTOUR_RENDERER)",
+        help="what draws the slices: Qt on the processor, VTK with OpenGL, or VTK where OpenGL runs on a graphics "
+        "processor (auto; also AUTOCONTOUR_RENDERER)",
     )
     parser.set_defaults(run=run)
 

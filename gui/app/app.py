@@ -28,10 +28,12 @@ def say_failure(
 
 
 def run_viewer(path: Path | None = None, renderer: str = "") -> int:
-    """Open the window, with the CT at `path` if one is given; return the exit code.
+    """Open the window; return the exit code.
 
     Parameters
     ----------
+    path
+        A CT to open.
     renderer
         What draws the slices (a key of `renderers.TITLES`); by default what the environment or the settings choose.
     """

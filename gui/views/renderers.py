@@ -29,8 +29,8 @@ VARIABLE = "AUTOCONTOUR_RENDERER"
 SOFTWARE = ("llvmpipe", "softpipe", "swrast", "software", "swiftshader", "gdi", "basic")
 """Parts of the names of OpenGL renderers that compute on the processor."""
 MEAN_GREY, FAR_GREY, FAR_SHARE = 3.0, 48, 0.001
-"""Two pictures are the same: difference on average, and the share of pixels that may lie further than `FAR_GREY` outside
-the values round the same place in the other picture."""
+"""Two pictures are the same: difference on average, and the share of pixels that may lie further than `FAR_GREY`
+outside the values round the same place in the other picture."""
 
 
 @dataclass(frozen=True)
