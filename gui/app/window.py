@@ -83,6 +83,7 @@ class MainWindow(QMainWindow):
     panel: StructuresPanel
     range_bar: RangeBar
     comparison: Comparison
+    renderer: Choice
 
     def __init__(self, settings: ViewerSettings | None = None, case_root: Path | None = None) -> None:
         super().__init__()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtGui import QImage, QPainter
-from shapely import MultiPolygon, Point, box
+from shapely import MultiPolygon, Point, Polygon, box
 
 from autocontour.gui.look.language import later
 from autocontour.gui.views.content import Content, Frame, Renderer, Shape, ShownShape
@@ -130,7 +130,7 @@ def _test_content() -> Content:
     """Return an image that is different at every place, a ring with a hole, and a box that runs out of the picture."""
     rows, columns = np.mgrid[:40, :50].astype(np.float32)
     hu = (20 * rows - 6 * columns - 300 + 200 * ((rows // 8 + columns // 8) % 2)).astype(np.int16)
-    ring = MultiPolygon([Point(5, -6).buffer(22).difference(Point(9, -2).buffer(8))])
+    ring = MultiPolygon([Polygon(Point(5, -6).buffer(22).exterior, [Point(9, -2).buffer(8).exterior])])
     shapes = (
         ShownShape(Shape.of_outline(ring), (255, 60, 20), 1.5, 0.3),
         ShownShape(Shape.of_outline(MultiPolygon([box(20, 0, 70, 30)])), (40, 120, 255), 2.4, 0.5),
