@@ -45,7 +45,7 @@ def main() -> None:
     sampler = PatchSampler(samples, structures, stage)
     chain = monai_chain(stage)
     chosen = [samples[k] for k in np.random.default_rng(0).integers(len(samples), size=args.patches)]
-    own = seconds_of(lambda k: sampler.draw(np.random.default_rng(k)), args.patches)
+    own = seconds_of(lambda k: sampler.draw([np.random.default_rng(k)]), args.patches)
     peer = seconds_of(lambda k: monai_patch(chain, chosen[k], len(structures), stage), args.patches)
     print(f"a patch: ours {1000 * own:.0f} ms, MONAI {1000 * peer:.0f} ms, {peer / own:.1f} × as long (medians)")
 

@@ -68,7 +68,17 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """Data augmentation; every value is a maximum, or a probability where named so."""
+    """Data augmentation; every value is a maximum, or a probability where named so.
+
+    Attributes
+    ----------
+    gamma
+        Largest natural logarithm of the power of the grey values.
+    low_resolution_probability
+        Of a patch as if scanned with up to twice the spacing.
+    cut_probability, circle_probability
+        Of the scan's end, and of the edge of a circular field of view, within a patch.
+    """
 
     rotation_zyx_deg: tuple[Degrees, Degrees, Degrees] = (12.0, 6.0, 12.0)
     scale: Annotated[float, Range(0, 1)] = 0.18
@@ -81,6 +91,9 @@ class AugmentConfig:
     blur_probability: Probability = 0.15
     cut_probability: Probability = 0.25
     metal_probability: Probability = 0.05
+    gamma: Annotated[float, Range(0, 2)] = 0.0
+    low_resolution_probability: Probability = 0.0
+    circle_probability: Probability = 0.0
 
 
 @dataclass(frozen=True)

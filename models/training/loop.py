@@ -77,12 +77,13 @@ class Trainer:
         if initial is not None:
             self.network.load_state_dict(dict(initial))
         self.network.to(self.device)
+        torch.backends.cudnn.benchmark = True  # patches have one size
         self.loss_weight = torch.tensor([stage.loss_weights.get(one, 1.0) for one in structures], device=self.device)
         self.average = copy.deepcopy(self.network)
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), stage.learning_rate, weight_decay=stage.weight_decay
         )
-        self.sampler = PatchSampler(dataset.training, structures, stage)
+        self.sampler = PatchSampler(dataset.training, structures, stage, self.device)
         self.cores = torch.get_num_threads()
         self.pool = ThreadPoolExecutor(min(stage.batch, self.cores))
         self.step, self.elapsed_s, self.validated_s, self.best = 0, 0.0, 0.0, -1.0
@@ -97,7 +98,7 @@ class Trainer:
     def run(self, job: Job) -> None:
         """Train until the budget is used; on cancel the state is saved first."""
         clock = saved = time.monotonic()
-        report = _Report(len(self.structures))
+        report = _Report(len(self.structures), self.stage.batch, self.device)
         try:
             while self.progress < 1:
                 job.advance(f"training the {self.name}", self.progress)
@@ -118,20 +119,23 @@ class Trainer:
         self._validate()
         self.save()
 
-    def _learn(self) -> tuple[float, Tensor, Tensor]:
+    def _learn(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Take one step; return its loss, and the sum of every structure's Dice and how often it was present."""
         for group in self.optimizer.param_groups:
             group["lr"] = self.stage.learning_rate * _rate(self.progress)
         parts = list(self.pool.map(self._compute_gradients, self._parts_of_batch()))
-        for index, parameter in enumerate(self.network.parameters()):
-            parameter.grad = torch.stack([part.gradients[index] for part in parts]).mean(0)
+        gradients = [torch.stack(same).mean(0) for same in zip(*(part.gradients for part in parts), strict=True)]
+        for parameter, gradient in zip(self.network.parameters(), gradients, strict=True):
+            parameter.grad = gradient
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_GRADIENT)
-        if torch.isfinite(norm):
-            self.optimizer.step()
+        for gradient in gradients:  # not `if isfinite(norm)`, which would wait for a GPU in every step
+            gradient.masked_fill_(~torch.isfinite(norm), 0)
+        self.optimizer.step()
         self.step += 1
         self._update_average()
         dice = torch.stack([part.dice for part in parts])
         present = torch.stack([part.present for part in parts])
-        return float(np.mean([part.loss for part in parts])), (dice * present).sum(0), present.sum(0)
+        return torch.stack([part.loss for part in parts]).mean(), (dice * present).sum(0), present.sum(0)
 
     def _parts_of_batch(self) -> list[range]:
         """Return the patches of a step that are computed together: all on a GPU, one in each thread on a CPU."""
@@ -142,19 +146,15 @@ class Trainer:
         """Return the gradients of some patches of this step; parameters are only read."""
         torch.set_num_threads(max(1, self.cores // self.stage.batch))
         draws = [np.random.default_rng((self.seed, self.step, item)) for item in items]
-        patches = [self.sampler.draw(rng) for rng in draws]
-        image, target, weight = (
-            torch.stack([getattr(patch, part) for patch in patches]).to(self.device)
-            for part in ("image", "target", "weight")
-        )
+        patches = self.sampler.draw(draws)
         with torch.autocast(self.device.type, torch.bfloat16):
-            logits = self.network(image)
+            logits = self.network(patches.image)
         logits = logits.float()
-        loss = masked_loss(logits, target, weight, self.loss_weight)
+        loss = masked_loss(logits, patches.target, patches.weight, self.loss_weight)
         gradients = torch.autograd.grad(loss, list(self.network.parameters()))
         with torch.no_grad():
-            dice, present = soft_dice(logits, target, weight)
-        return _Gradients(loss.item(), gradients, dice.cpu(), present.cpu())
+            dice, present = soft_dice(logits, patches.target, patches.weight)
+        return _Gradients(loss.detach(), gradients, dice, present)
 
     @torch.no_grad()
     def _update_average(self) -> None:
@@ -252,31 +252,34 @@ def _save_torch(state: dict[str, Any], path: Path) -> None:
 class _Gradients:
     """Gradients of some patches, with their loss and soft Dice."""
 
-    loss: float
+    loss: Tensor
     gradients: tuple[Tensor, ...]
     dice: Tensor
     present: Tensor
 
 
 class _Report:
-    """Means over the last steps."""
+    """Means over the last steps; on a GPU nothing is waited for until they are taken."""
 
-    def __init__(self, structures: int) -> None:
-        self.structures = structures
+    def __init__(self, structures: int, batch: int, device: torch.device) -> None:
+        self.structures, self.batch, self.device = structures, batch, device
         self._clear()
 
     def _clear(self) -> None:
-        self.steps, self.loss = 0, 0.0
-        self.dice, self.seen = torch.zeros(self.structures), torch.zeros(self.structures)
+        self.steps, self.began = 0, time.monotonic()
+        self.loss = torch.zeros((), device=self.device)
+        self.dice, self.seen = (torch.zeros(self.structures, device=self.device) for _ in range(2))
 
-    def add(self, loss: float, dice: Tensor, present: Tensor) -> None:
+    def add(self, loss: Tensor, dice: Tensor, present: Tensor) -> None:
         self.steps += 1
         self.loss += loss
         self.dice += dice
         self.seen += present
 
     def take(self) -> dict[str, Any]:
-        dice = [round(float(d / n), 4) if n else None for d, n in zip(self.dice, self.seen, strict=True)]
-        values = {"loss": round(self.loss / self.steps, 4), "dice": dice}
+        pairs = zip(self.dice.tolist(), self.seen.tolist(), strict=True)
+        dice = [round(total / count, 4) if count else None for total, count in pairs]
+        loss = self.loss.item() / self.steps
+        rate = self.batch * self.steps / (time.monotonic() - self.began)
         self._clear()
-        return values
+        return {"loss": round(loss, 4), "dice": dice, "patches_per_s": round(rate, 2)}

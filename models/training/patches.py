@@ -1,9 +1,13 @@
-"""Augmented patches: one interpolation for crop, resampling, rotation, scale, mirror and elastic deformation."""
+"""Augmented patches: one interpolation for crop, resampling, rotation, scale, mirror and elastic deformation.
+
+The voxels are interpolated and varied on the trainer's device, a whole batch at a time.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,26 +16,27 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor
 
-from autocontour.models.data.dataset import AIR_HU, Sample
-from autocontour.models.inference.intensity import scale_intensity
+from autocontour.models.data.dataset import Sample
+from autocontour.models.training.appearance import vary_contrast, vary_image
 from autocontour.models.training.config import AugmentConfig, StageConfig
+from autocontour.models.training.volumes import Part, Volumes
 
+CPU = torch.device("cpu")
 ELASTIC_KNOTS = 5
-METAL_HU = 3071.0
 
 
 @dataclass(frozen=True)
-class Patch:
-    """One patch with its labels.
+class Patches:
+    """A batch of patches with their labels, on the sampler's device.
 
     Attributes
     ----------
     image
-        (windows, z, y, x), −1 to 1.
+        (batch, windows, z, y, x), −1 to 1.
     target
-        (structures, z, y, x), 0 to 1.
+        (batch, structures, z, y, x), 0 to 1.
     weight
-        (structures, z, y, x), 0 where the label is unknown.
+        (batch, structures, z, y, x), 0 where the label is unknown.
     """
 
     image: Tensor
@@ -39,21 +44,62 @@ class Patch:
     weight: Tensor
 
 
-class PatchSampler:
-    """Samples patches; all randomness comes from the given generator, so that a step can be reproduced exactly."""
+@dataclass(frozen=True)
+class _Place:
+    """The part of a patient that a patch shows, all drawn on the CPU."""
 
-    def __init__(self, samples: Sequence[Sample], structures: Sequence[str], stage: StageConfig) -> None:
+    which: int
+    centre_zyx: NDArray[np.float64]
+    mirror: bool
+    matrix: NDArray[np.float64]
+    elastic_mm: NDArray[np.float32]
+
+
+class PatchSampler:
+    """Samples patches; all randomness comes from the given generators, so that a step can be reproduced exactly.
+
+    What is drawn at random is drawn on the CPU; the voxels are interpolated and varied on the device.
+
+    Parameters
+    ----------
+    samples
+        The patients. On another device than the CPU the voxels of all of them are copied there.
+    structures
+        In the order of the labels' bits.
+    stage
+        Its grid, frequencies and augmentation.
+    device
+        Of the patches.
+    """
+
+    def __init__(
+        self, samples: Sequence[Sample], structures: Sequence[str], stage: StageConfig, device: torch.device = CPU
+    ) -> None:
         self.samples = samples
         self.stage = stage
+        self.device = device
         self.mirrored = mirrored_channels(structures)
         self.weights = np.array([stage.sampling_weights.get(name, 1.0) for name in structures])
         present = np.array([[s.planes[k] is not None for k in range(len(structures))] for s in samples])
         self.holders = [np.flatnonzero(column) for column in present.T]
         self.weights = self.weights * present.any(axis=0)
-        self.voxels: dict[tuple[int, int], NDArray[np.intp]] = {}
+        self.slices: dict[tuple[int, int], NDArray[np.intp]] = {}
+        self.volumes = None if device.type == "cpu" else Volumes([Part.whole(sample) for sample in samples], device)
+        self.axes_mm = _axes_mm(stage, device)
 
-    def draw(self, rng: Generator) -> Patch:
-        """Return one augmented patch."""
+    def draw(self, rngs: Sequence[Generator]) -> Patches:
+        """Return one augmented patch for each generator."""
+        places = [self._draw_place(rng) for rng in rngs]
+        hu, labels, known = self._interpolate(places)
+        for number, place in enumerate(places):
+            if place.mirror:
+                labels[number] = labels[number].index_select(0, self._send(np.array(self.mirrored)))
+        hu, known = vary_image(rngs, self.stage, hu, known)
+        image = vary_contrast(rngs, self.stage.augment, to_channels(hu, self.stage.intensity_windows_hu))
+        contoured = [self.samples[one.which].known[self.mirrored if one.mirror else slice(None)] for one in places]
+        return Patches(image, labels, known[:, None] * self._send(np.array(contoured))[..., None, None, None])
+
+    def _draw_place(self, rng: Generator) -> _Place:
         structure = int(rng.choice(len(self.weights), p=self.weights / self.weights.sum()))
         which = int(rng.choice(self.holders[structure]))
         sample, augment = self.samples[which], self.stage.augment
@@ -63,15 +109,45 @@ class PatchSampler:
             centre = self._draw_centre(rng, which, structure)
         centre = centre + rng.uniform(-1, 1, 3) * augment.shift_zyx_mm / sample.spacing_zyx_mm
         mirror = bool(rng.random() < augment.mirror_probability)
-        matrix = random_matrix(rng, augment, mirror)
-        grid = patch_grid(self.stage, sample, centre, matrix, random_elastic(rng, augment))
-        hu, labels, weight = sample_grid(sample, grid, len(self.weights))
-        known = torch.from_numpy(sample.known)
-        if mirror:
-            labels, known = labels[self.mirrored], known[self.mirrored]
-        hu, weight = vary_image(rng, augment, hu, weight)
-        image = torch.from_numpy(scale_intensity(hu.numpy(), self.stage.intensity_windows_hu))
-        return Patch(image, labels, weight * known[:, None, None, None])
+        return _Place(which, centre, mirror, random_matrix(rng, augment, mirror), random_elastic(rng, augment))
+
+    def _interpolate(self, places: Sequence[_Place]) -> tuple[Tensor, Tensor, Tensor]:
+        """Return HU, labels and known slices of a batch: see `Volumes.interpolate`."""
+        spacing = np.array([self.samples[place.which].spacing_zyx_mm for place in places])
+        parts = (
+            np.array([place.matrix for place in places]).transpose(0, 2, 1),
+            np.array([place.centre_zyx for place in places])[:, None],
+            spacing[:, None],
+        )
+        matrix, centre, step = (self._send(part.astype(np.float32)) for part in parts)
+        bend = F.interpolate(
+            self._send(np.array([place.elastic_mm for place in places])),
+            size=self.stage.window_zyx,
+            mode="trilinear",
+            align_corners=True,
+        )
+        flat = (self.axes_mm @ matrix + bend.flatten(2).transpose(1, 2)) / step + centre
+        points = flat.reshape(len(places), *self.stage.window_zyx, 3)
+        which = [place.which for place in places]
+        if self.volumes is not None:
+            return self.volumes.interpolate(self._send(np.array(which)), points, len(self.weights))
+        drawn = [self._interpolate_box(self.samples[n], points[k : k + 1]) for k, n in enumerate(which)]
+        hu, labels, known = (torch.cat(same) for same in zip(*drawn, strict=True))
+        return hu, labels, known
+
+    def _interpolate_box(self, sample: Sample, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Interpolate a single patch on the CPU, in the part of the patient that it reaches."""
+        shape = np.array(sample.hu.shape)
+        low, high = (edge.numpy() for edge in points.reshape(-1, 3).aminmax(dim=0))
+        start = np.clip(np.floor(low).astype(int), 0, shape - 1)
+        stop = np.clip(np.floor(high).astype(int) + 2, start + 1, shape)
+        z, y, x = (slice(int(first), int(last)) for first, last in zip(start, stop, strict=True))
+        box = Volumes([Part.of(sample, z, y, x)], self.device)
+        only = torch.zeros(1, dtype=torch.int64)
+        return box.interpolate(only, points - torch.from_numpy(start.astype(np.float32)), len(self.weights))
+
+    def _send(self, array: NDArray[Any]) -> Tensor:
+        return to_device(array, self.device)
 
     def _draw_centre(self, rng: Generator, which: int, structure: int) -> NDArray[np.float64]:
         """Centre on a slice of the structure along z, on the middle of all structures near it in plane."""
@@ -88,9 +164,9 @@ class PatchSampler:
 
     def _slices_of(self, which: int, structure: int) -> NDArray[np.intp]:
         key = which, structure
-        if key not in self.voxels:
-            self.voxels[key] = self.samples[which].slices(structure)
-        return self.voxels[key]
+        if key not in self.slices:
+            self.slices[key] = self.samples[which].slices(structure)
+        return self.slices[key]
 
 
 def mirrored_channels(structures: Sequence[str]) -> list[int]:
@@ -113,89 +189,28 @@ def random_matrix(rng: Generator, augment: AugmentConfig, mirror: bool) -> NDArr
     return matrix @ np.diag(scales * (1, 1, -1 if mirror else 1))
 
 
-def random_elastic(rng: Generator, augment: AugmentConfig) -> Tensor:
+def random_elastic(rng: Generator, augment: AugmentConfig) -> NDArray[np.float32]:
     """Return coarse displacements in mm, (3, knots, knots, knots)."""
     knots = rng.normal(0, augment.elastic_mm * rng.random(), (3, ELASTIC_KNOTS, ELASTIC_KNOTS, ELASTIC_KNOTS))
-    return torch.from_numpy(knots.astype(np.float32))
+    return knots.astype(np.float32)
 
 
-def patch_grid(
-    stage: StageConfig,
-    sample: Sample,
-    centre_zyx: NDArray[np.float64],
-    matrix: NDArray[np.float64],
-    elastic_mm: Tensor | None = None,
-) -> Tensor:
-    """Return (z, y, x, 3) indices z, y, x in the sample's array for every voxel of a patch."""
+def to_device(array: NDArray[Any], device: torch.device) -> Tensor:
+    """Copy a small array to a device without waiting for what the device computes."""
+    tensor = torch.from_numpy(np.ascontiguousarray(array))
+    return tensor if device.type == "cpu" else tensor.pin_memory().to(device, non_blocking=True)
+
+
+def to_channels(hu: Tensor, intensity_windows_hu: Sequence[tuple[float, float]]) -> Tensor:
+    """Convert (batch, z, y, x) HU to (batch, windows, z, y, x), as `scale_intensity` does for inference."""
+    channels = [(hu - low) * (2 / (high - low)) - 1 for low, high in intensity_windows_hu]
+    return torch.stack(channels, 1).clamp_(-1, 1)
+
+
+def _axes_mm(stage: StageConfig, device: torch.device) -> Tensor:
+    """Return the places of a patch's voxels from its centre in mm, (voxels, 3)."""
     axes = [
-        (torch.arange(n, dtype=torch.float32) - (n - 1) / 2) * float(step)
+        (torch.arange(n, dtype=torch.float32, device=device) - (n - 1) / 2) * float(step)
         for n, step in zip(stage.window_zyx, stage.spacing_zyx_mm, strict=True)
     ]
-    points = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
-    points = points @ torch.from_numpy(matrix.T.astype(np.float32))
-    if elastic_mm is not None:
-        bend = F.interpolate(elastic_mm[None], size=stage.window_zyx, mode="trilinear", align_corners=True)
-        points = points + bend[0].permute(1, 2, 3, 0)
-    spacing = torch.from_numpy(sample.spacing_zyx_mm.astype(np.float32))
-    return points / spacing + torch.from_numpy(centre_zyx.astype(np.float32))
-
-
-def sample_grid(sample: Sample, grid: Tensor, structures: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Interpolate HU (z, y, x), labels (structures, z, y, x) and the weight (z, y, x) at `grid`'s indices."""
-    shape = np.array(sample.hu.shape)
-    flat = grid.reshape(-1, 3)
-    start = np.clip(np.floor(flat.amin(0).numpy()).astype(int), 0, shape - 2)
-    stop = np.clip(np.ceil(flat.amax(0).numpy()).astype(int) + 1, start + 2, shape)
-    z, y, x = (slice(a, b) for a, b in zip(start, stop, strict=True))
-    channels = np.empty((structures + 2, *(stop - start)), dtype=np.float32)
-    channels[0] = sample.hu[z, y, x]
-    channels[0] -= AIR_HU
-    channels[1] = sample.solid[z, None, None]
-    channels[2:] = sample.crop(z, y, x)[:structures]
-    size = torch.from_numpy((stop - start - 1).astype(np.float32))
-    place = (grid - torch.from_numpy(start.astype(np.float32))) * (2 / size) - 1
-    drawn = F.grid_sample(torch.from_numpy(channels)[None], place.flip(-1)[None], align_corners=True)[0]
-    return drawn[0] + AIR_HU, drawn[2:], (drawn[1] > 0.99).float()
-
-
-def vary_image(rng: Generator, augment: AugmentConfig, hu: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Vary grey values, truncate the scan, add metal."""
-    noise = torch.Generator().manual_seed(int(rng.integers(2**62)))
-    air = hu < AIR_HU + 20
-    if rng.random() < augment.metal_probability:
-        hu = add_metal(rng, hu)
-    hu = hu * (1 + augment.hu_scale * rng.uniform(-1, 1)) + augment.hu_shift * rng.uniform(-1, 1)
-    if rng.random() < augment.blur_probability:
-        hu = F.avg_pool3d(hu[None, None], 3, stride=1, padding=1, count_include_pad=False)[0, 0]
-    hu = hu + torch.randn(hu.shape, generator=noise) * (augment.noise_hu * rng.random())
-    hu = hu.masked_fill(air, AIR_HU)
-    if rng.random() < augment.cut_probability:
-        hu, weight = cut_end(rng, hu, weight)
-    return hu, weight
-
-
-def cut_end(rng: Generator, hu: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Truncate the scan at either end within the patch, as many scans end in the neck; voxels beyond have no weight."""
-    place = int(rng.integers(len(hu) // 8, len(hu) * 5 // 8))
-    gone = slice(0, place) if rng.random() < 0.5 else slice(len(hu) - place, len(hu))
-    hu, weight = hu.clone(), weight.clone()
-    hu[gone], weight[gone] = AIR_HU, 0
-    return hu, weight
-
-
-def add_metal(rng: Generator, hu: Tensor) -> Tensor:
-    """Add a small piece of metal with streaks to a few slices, like dental fillings."""
-    places = torch.nonzero(hu > 300)
-    if not len(places):
-        return hu
-    z, y, x = (int(v) for v in places[int(rng.integers(len(places)))])
-    rows, columns = torch.meshgrid(torch.arange(hu.shape[1]) - y, torch.arange(hu.shape[2]) - x, indexing="ij")
-    distance = torch.sqrt((rows**2 + columns**2).float())
-    angle = torch.atan2(rows.float(), columns.float())
-    spokes = torch.cos(angle * int(rng.integers(3, 9)) + float(rng.uniform(0, 6.28)))
-    streaks = float(rng.uniform(100, 600)) * spokes / (1 + distance / 4)
-    streaks = torch.where(distance < rng.uniform(0.7, 2.5), METAL_HU, streaks)
-    hu = hu.clone()
-    slices = slice(max(0, z - int(rng.integers(1, 3))), z + int(rng.integers(1, 3)))
-    hu[slices] = (hu[slices] + streaks).clamp(AIR_HU, METAL_HU)
-    return hu
+    return torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).reshape(-1, 3)
