@@ -21,9 +21,7 @@ CIRCLE_RADIUS_MM = 250.0
 METAL_HU = 3071.0
 
 
-def vary_image(
-    rngs: Sequence[Generator], stage: StageConfig, hu: Tensor, known: Tensor
-) -> tuple[Tensor, Tensor]:
+def vary_image(rngs: Sequence[Generator], stage: StageConfig, hu: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
     """Vary the grey values of a batch, add metal, cut the scan's end and its field of view.
 
     Parameters
@@ -42,8 +40,8 @@ def vary_image(
     hu = hu + _column(rngs, lambda rng: augment.hu_shift * rng.uniform(-1, 1), hu.device)
     _vary_some(rngs, augment.blur_probability, hu, _blur)
     _vary_some(rngs, augment.low_resolution_probability, hu, _lower_resolution)
-    seed = [int(rng.integers(2**62)) for rng in rngs][0]  # every generator draws the same number of times in any batch
-    noise = torch.Generator(hu.device).manual_seed(seed)
+    seeds = [int(rng.integers(2**62)) for rng in rngs]  # all draw, so that a patch does not depend on its batch
+    noise = torch.Generator(hu.device).manual_seed(seeds[0])
     level = _column(rngs, lambda rng: augment.noise_hu * rng.random(), hu.device)
     hu = hu + torch.randn(hu.shape, generator=noise, device=hu.device) * level
     hu = hu.masked_fill(air, AIR_HU)

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from autocontour.models.data.dataset import AIR_HU, Sample
 
-
 BITS = 32
 """Structures in each 32-bit word of the labels."""
 
@@ -94,7 +93,8 @@ class Volumes:
         batch, size = points.shape[0], points.shape[1:-1]
         flat = points.reshape(batch, -1, 3)
         low = flat.floor()
-        axes = [_Axis(low[..., axis].long(), (flat - low)[..., axis], self.shapes[which, axis, None]) for axis in range(3)]
+        sizes = self.shapes[which]
+        axes = [_Axis(low[..., k].long(), (flat - low)[..., k], sizes[:, k, None]) for k in range(3)]
         start, first = self.starts[which, None], self.first_slices[which, None]
         bits = torch.arange(BITS, dtype=torch.int32, device=flat.device)[:, None]
         hu = torch.zeros(flat.shape[:2], device=flat.device)

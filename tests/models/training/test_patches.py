@@ -109,7 +109,7 @@ def test_metal_stays_within_the_scanner_s_range(toy):
 def test_a_batch_on_another_device_is_the_patches_one_by_one(toy):
     """On a GPU all patients are copied there once; on a CPU the box that a patch reaches is read."""
     config, dataset = toy
-    still = replace(config.stages["segmenter"].augment, noise_hu=0, metal_probability=0)  # the noise is the device's own
+    still = replace(config.stages["segmenter"].augment, noise_hu=0, metal_probability=0)  # the device's own noise
     sampler = PatchSampler(dataset.training, STRUCTURES, replace(config.stages["segmenter"], augment=still))
     seeds = range(6)
     single = [draw(sampler, seed) for seed in seeds]
