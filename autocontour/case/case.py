@@ -22,7 +22,7 @@ from autocontour.case.left import clear_mark
 from autocontour.case.lock import CaseLock
 from autocontour.case.need import still_seen
 from autocontour.case.records import decode_edit, encode_edit, pack, unpack
-from autocontour.case.snapshots import read_newest, remove_older, write_snapshot
+from autocontour.case.snapshots import Place, read_newest, remove_older, write_snapshot
 from autocontour.case.source import KEY
 from autocontour.case.state import CaseState, Edit, edit_between
 from autocontour.patient.identity import CaseKey
@@ -59,6 +59,8 @@ class Case:
     seen
         Number of every viewed structure → the slices that were shown while it was selected. It is stored with each
         snapshot; a structure that is contoured automatically again counts as not viewed.
+    place
+        Where the user was; it is stored with each snapshot. After a kill it is where the last change was made.
     """
 
     def __init__(self, folder: Path, key: CaseKey, slice_count: int | None = None) -> None:
@@ -85,6 +87,7 @@ class Case:
         self._journal = Journal(self.folder / "journal.bin", snapshot.offset, snapshot.sequence)
         self.seconds: dict[int, float] = dict(snapshot.seconds)
         self.seen: dict[int, set[int]] = dict(snapshot.seen)
+        self.place = snapshot.place
         self._steps, self._index = snapshot.steps, snapshot.index
         self._before_replay, self._packed = self.state, snapshot.packed
         self.sequence = self._sequence_kept = snapshot.sequence
@@ -137,7 +140,7 @@ class Case:
         """
         state = self.state.after(edit)
         refuse_beyond(state, edit, self.slice_count)
-        self._write("edit", edit, seconds)
+        self._write("edit", edit, seconds, state)
         self.seen = still_seen(self.seen, self.state, state)
         self._push(Step(edit.label, state, run=edit.run))
         self._count(edit, seconds)
@@ -160,7 +163,7 @@ class Case:
     def take_back_recovered(self) -> CaseState:
         """Return to the state before the recovered changes, as one undo step."""
         label, before = "Take back what was recovered", self._before_replay
-        self._write("edit", edit_between(label, self.state, before), 0.0)
+        self._write("edit", edit_between(label, self.state, before), 0.0, before)
         self.seen = still_seen(self.seen, self.state, before)
         self._push(Step(label, before))
         return before
@@ -211,12 +214,12 @@ class Case:
     def _prepared_snapshot(self) -> Callable[[], None]:
         """Return a function that writes the current state of the case, independent of later changes."""
         state, steps, index = self.state, list(self._steps), self._index
-        sequence, end = self.sequence, self._journal.end
+        sequence, end, place = self.sequence, self._journal.end, self.place
         seconds, seen = dict(self.seconds), {number: set(slices) for number, slices in self.seen.items()}
 
         def write() -> None:
             payloads = chain(self._packed.of(state), kept_steps(steps, index))
-            write_snapshot(self.folder, sequence, end, state.numbers, seconds, seen, payloads)
+            write_snapshot(self.folder, sequence, end, state.reviews, seconds, seen, place, payloads)
             self._sequence_kept = sequence
 
         return write
@@ -251,7 +254,7 @@ class Case:
     def _move(self, step: int, kind: str) -> CaseState:
         before, after = self.state, self._steps[self._index + step].state
         done = self._steps[self._index + (step > 0)]
-        self._write(kind, replace(edit_between(done.label, before, after), run=done.run), 0.0)
+        self._write(kind, replace(edit_between(done.label, before, after), run=done.run), 0.0, after)
         self.seen = still_seen(self.seen, before, after)
         self._index += step
         return after
@@ -271,8 +274,9 @@ class Case:
         for number in edit.numbers if seconds else ():
             self.seconds[number] = self.seconds.get(number, 0.0) + seconds
 
-    def _write(self, kind: str, edit: Edit, seconds: float) -> None:
-        record = {"kind": kind, "seconds": seconds, "edit": encode_edit(edit)}
+    def _write(self, kind: str, edit: Edit, seconds: float, state: CaseState) -> None:
+        """Write a change to the journal; `state` is that after it."""
+        record = {"kind": kind, "seconds": seconds, "edit": encode_edit(edit), "reviews": state.reviews}
         self._journal.append(self.sequence + 1, pack(record))
         self.sequence += 1
 
@@ -298,7 +302,14 @@ class Case:
         self.seen = still_seen(self.seen, before, self.state)
         self._count(edit, content["seconds"])
         self.sequence = record.sequence
+        self.place = _place_of(edit, self.place)
         return {"undo": "Undo ", "redo": "Redo "}.get(kind, "") + _described(edit, before)
+
+
+def _place_of(edit: Edit, before: Place | None) -> Place | None:
+    """Return where a change was made; where the user was before if it draws nothing."""
+    drawn = [(number, z) for number, changes in edit.contours.items() for z in changes]
+    return Place(*drawn[-1]) if drawn else before
 
 
 def _described(edit: Edit, before: CaseState) -> str:

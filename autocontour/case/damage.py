@@ -9,6 +9,7 @@ from pathlib import Path
 
 from autocontour.base.findings import Finding
 from autocontour.case.effort import FILE as EFFORT
+from autocontour.case.exported import FILE as EXPORTED
 from autocontour.case.journal import Journal
 from autocontour.case.left import MARK
 from autocontour.case.snapshots import Snapshot, is_snapshot
@@ -20,7 +21,8 @@ MOST_BETWEEN = 1000
 """Changes that can lie between a snapshot and the last record of the journal; a snapshot of more is not of the case."""
 FILES_NAMED = 3
 _OWN = re.compile(
-    "|".join(map(re.escape, (KEY, SOURCE, MARK, EFFORT, "lock", "journal.bin"))) + r"|journal(\.\d+)?\.damaged|\..*"
+    "|".join(map(re.escape, (KEY, SOURCE, MARK, EFFORT, EXPORTED, "lock", "journal.bin")))
+    + r"|journal(\.\d+)?\.damaged|\..*"
 )
 
 

@@ -15,6 +15,7 @@ from autocontour.base.files import refuse_inputs, shown_path
 from autocontour.base.findings import Finding, Severity
 from autocontour.base.jobs import Job
 from autocontour.case.case import Case
+from autocontour.case.exported import note_export
 from autocontour.case.state import CaseState, Edit
 from autocontour.case.targets import recipe_statuses
 from autocontour.patient.identity import case_key
@@ -113,8 +114,9 @@ def export_case(
         As `choose_for_export` and `write_export`.
     """
     options = options or ExportOptions()
-    structure_set = choose_for_export(case, ct, options, accepted)
+    structure_set, sequence = choose_for_export(case, ct, options, accepted), case.sequence
     write_export(structure_set, ct, path, options, overwrite=overwrite)
+    remember_export(case.folder, sequence, structure_set)
     return structure_set
 
 
@@ -155,6 +157,14 @@ def write_export(
     _refuse_image(path)
     style = WriteOptions(HoleStyle(read_profile(options.profile_name).holes))
     write_structure_set(structure_set, ct, path, overwrite=overwrite, options=style, job=job)
+
+
+def remember_export(folder: Path, sequence: int, structure_set: StructureSet) -> None:
+    """Record in a case's folder that a structure set with the changes up to `sequence` was written."""
+    from autocontour.rtstruct import are_approved
+
+    is_approved = are_approved(structure_set.structures)
+    note_export(folder, sequence, len(structure_set.structures), is_approved=is_approved)
 
 
 def _refuse_problems(problems: Iterable[ExportProblem], accepted: Collection[str]) -> None:

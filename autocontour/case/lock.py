@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 
 from autocontour.base.errors import CaseError
+
+TRIES, PAUSE_S = 4, 0.05
+"""A list of cases holds each lock for a moment, to see whether it is free."""
 
 
 class CaseLock:
@@ -20,15 +24,35 @@ class CaseLock:
 
     def __init__(self, folder: Path) -> None:
         self._handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            _lock(self._handle)
-        except OSError:
-            os.close(self._handle)
-            raise CaseError("AC-CASE-001") from None
+        for left in reversed(range(TRIES)):
+            try:
+                _lock(self._handle)
+            except OSError:
+                if not left:
+                    os.close(self._handle)
+                    raise CaseError("AC-CASE-001") from None
+                time.sleep(PAUSE_S)
+            else:
+                return
 
     def release(self) -> None:
         """Release the lock."""
         os.close(self._handle)
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a program has the case in `folder` open; nothing is written."""
+    try:
+        handle = os.open(folder / "lock", os.O_RDWR)
+    except OSError:
+        return False  # never opened, or not by this user
+    try:
+        _lock(handle)
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+    return False
 
 
 def _lock(handle: int) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from autocontour.base.files import write_atomically
 from autocontour.case.history import Step, restored_steps
@@ -18,6 +19,8 @@ from autocontour.case.records import decode_item, encode_item, pack, unpack
 from autocontour.case.state import CaseState, CaseStructure
 
 SNAPSHOTS_KEPT = 2
+Reviews = dict[int, tuple[str, bool]]
+"""As `CaseState.reviews`."""
 _NAME = re.compile(r"snapshot-\d{8,19}\.bin")
 
 
@@ -32,6 +35,14 @@ class PackedStructures:
         """Return the structures of `state`, packed."""
         self._known = {id(item): self._known.get(id(item)) or (item, pack(encode_item(item))) for item in state.items}
         return [payload for _, payload in self._known.values()]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the user was in a case: the selected structure, and the axial slice shown."""
+
+    number: int | None
+    slice_index: int
 
 
 @dataclass(frozen=True)
@@ -50,6 +61,8 @@ class Snapshot:
         Structure number → seconds of work.
     seen
         Structure number → viewed slices.
+    place
+        Where the user was; None if unknown.
     packed
         The structures of the state as read.
     unreadable
@@ -62,6 +75,7 @@ class Snapshot:
     index: int = 0
     seconds: Mapping[int, float] = field(default_factory=dict)
     seen: Mapping[int, set[int]] = field(default_factory=dict)
+    place: Place | None = None
     packed: PackedStructures = field(default_factory=PackedStructures)
     unreadable: tuple[int, ...] = ()
 
@@ -70,9 +84,10 @@ def write_snapshot(
     folder: Path,
     sequence: int,
     offset: int,
-    numbers: tuple[int, ...],
+    reviews: Reviews,
     seconds: Mapping[int, float],
     seen: Mapping[int, set[int]],
+    place: Place | None,
     payloads: Iterator[bytes],
 ) -> None:
     """Write a snapshot atomically, and remove all but the last two.
@@ -81,15 +96,17 @@ def write_snapshot(
     ----------
     folder
         The case's.
-    sequence, offset, seconds, seen
+    sequence, offset, seconds, seen, place
         As in `Snapshot`.
-    numbers
-        Of the structures.
+    reviews
+        Of the structures, in their order.
     payloads
         The structures, packed, then the steps around the state.
     """
     record = {
-        "structures": list(numbers),
+        "structures": list(reviews),
+        "reviews": reviews,
+        "place": place and {"structure": place.number, "slice": place.slice_index},
         "seconds": {str(number): value for number, value in seconds.items()},
         "seen": {str(number): sorted(slices) for number, slices in seen.items()},
         "offset": offset,
@@ -121,6 +138,51 @@ def peek_newest(folder: Path) -> tuple[int, int, list[int]]:
     return 0, 0, []
 
 
+@dataclass(frozen=True)
+class Peek:
+    """What is known of a case without reading its contours.
+
+    Attributes
+    ----------
+    sequence, offset
+        As in `Snapshot`.
+    reviews
+        As `CaseState.reviews`.
+    unreadable
+        Sequences in the names of newer snapshot files that could not be read.
+    """
+
+    sequence: int = 0
+    offset: int = 0
+    reviews: Reviews = field(default_factory=dict)
+    unreadable: tuple[int, ...] = ()
+
+
+def peek_reviews(folder: Path) -> Peek:
+    """Return what the newest snapshot that can be read says of the reviews; contours are checked, not decoded."""
+    unreadable: list[int] = []
+    for path in _files(folder):
+        records = (record.payload for record in read_records(path) if record.sequence == _sequence(path))
+        content = unpack(first) if (first := next(records, None)) else {}
+        payloads = list(islice(records, len(content.get("structures", ()))))
+        if "structures" in content and len(payloads) == len(content["structures"]):
+            reviews = content.get("reviews") or _reviews_of(payloads)
+            return Peek(_sequence(path), content["offset"], decode_reviews(reviews), tuple(unreadable))
+        unreadable.append(_sequence(path))
+    return Peek(unreadable=tuple(unreadable))
+
+
+def decode_reviews(record: Mapping[str, list[Any]]) -> Reviews:
+    """Return the reviews from their JSON values."""
+    return {int(number): (str(status), bool(is_rejected)) for number, (status, is_rejected) in record.items()}
+
+
+def _reviews_of(payloads: list[bytes]) -> dict[str, list[Any]]:
+    """Return the reviews of structures, in a snapshot of a version that did not list them."""
+    items = [unpack(payload) for payload in payloads]
+    return {str(item["number"]): [item["status"], bool(item["review"].get("rejected_at"))] for item in items}
+
+
 def remove_older(folder: Path, sequence: int) -> None:
     """Remove every snapshot older than that of `sequence`."""
     for old in _files(folder):
@@ -143,9 +205,9 @@ def _read(path: Path, unreadable: tuple[int, ...]) -> Snapshot | None:
     steps, index = restored_steps(CaseState(tuple(known.values())), payloads[end:])
     seconds = {int(number): value for number, value in content["seconds"].items()}
     seen = {int(number): set(slices) for number, slices in content.get("seen", {}).items()}
-    return Snapshot(
-        _sequence(path), content["offset"], steps, index, seconds, seen, PackedStructures(known), unreadable
-    )
+    place = Place(content["place"]["structure"], content["place"]["slice"]) if content.get("place") else None
+    packed = PackedStructures(known)
+    return Snapshot(_sequence(path), content["offset"], steps, index, seconds, seen, place, packed, unreadable)
 
 
 def _files(folder: Path) -> list[Path]:

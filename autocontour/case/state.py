@@ -152,6 +152,11 @@ class CaseState:
         return tuple(item.structure for item in self.items)
 
     @property
+    def reviews(self) -> dict[int, tuple[str, bool]]:
+        """Number of every structure → its review status, and whether it is rejected."""
+        return {item.structure.number: (str(item.structure.status), item.is_rejected) for item in self.items}
+
+    @property
     def next_number(self) -> int:
         """The lowest ROI number above all in use."""
         return max(self.numbers, default=0) + 1

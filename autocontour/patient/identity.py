@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from autocontour.patient.geometry import VolumeGeometry
 from autocontour.patient.volume import CTVolume
@@ -67,6 +67,13 @@ def _places(geometry: VolumeGeometry | None) -> bytes:
     return geometry.slice_origins_lps_mm.tobytes() if geometry else b""
 
 
+class Header(Protocol):
+    """A DICOM data set, by keyword."""
+
+    def get(self, key: str, default: object = None, /) -> Any:  # noqa: ANN401  (any value representation)
+        """Return the value of a keyword."""
+
+
 @dataclass(frozen=True)
 class PatientFacts:
     """The facts by which the user recognizes a patient's scan, from the DICOM header; never logged.
@@ -98,7 +105,11 @@ class PatientFacts:
         """Read the facts from the header of `ct`."""
         if ct.reference is None:
             return cls(is_patient=False)
-        header = ct.reference.header
+        return cls.of_header(ct.reference.header)
+
+    @classmethod
+    def of_header(cls, header: Header) -> PatientFacts:
+        """Read the facts from the header of an image."""
 
         def value(keyword: str) -> str:
             return str(header.get(keyword, "") or "")

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QMessageBox
 
 from autocontour.base.errors import AutoContourError
 from autocontour.base.jobs import Job
-from autocontour.case.export import choose_for_export, write_export
+from autocontour.case.export import choose_for_export, remember_export, write_export
 from autocontour.gui.dialogs.ask import ask
 from autocontour.gui.dialogs.export import ExportDialog, ExportRequest
 from autocontour.gui.look.language import tr, tr_count
@@ -92,8 +92,11 @@ def write_request(window: MainWindow, request: ExportRequest, ct: CTVolume) -> N
         space.say_error(error)
         return
 
+    folder, sequence = space.case.folder, space.case.sequence
+
     def write(job: Job) -> str:
         write_export(chosen, ct, request.path, request.options, overwrite=True, job=job)
+        remember_export(folder, sequence, chosen)
         return "APPROVED" if are_approved(chosen.structures) else "UNAPPROVED"
 
     def tell(status: str) -> None:
