@@ -252,6 +252,34 @@ def add_waiting(state: CaseState, recipes: Sequence[NamedRecipe], label: str = "
     return Edit(label or f"Add {names}", added=added, run=run) if added else None
 
 
+def make_recipes(
+    state: CaseState,
+    recipes: Sequence[NamedRecipe],
+    geometry: VolumeGeometry,
+    job: Job | None = None,
+    *,
+    label: str = "",
+    run: str = "",
+) -> Refreshed:
+    """Make those structures of a template's recipes that can be made, as one edit.
+
+    Recipes whose name a structure of the case has, or whose sources are missing or empty, are left out; the numbers in
+    `Refreshed.failed` are those of no structure of the case.
+    """
+    waiting = add_waiting(state, recipes)
+    if waiting is None:
+        return Refreshed()
+    before = state.patched(waiting)
+    made = refresh(before, geometry, [item.structure.number for item in waiting.added], job=job)
+    after = before.patched(made.edit) if made.edit else before
+    items = tuple(after[item.structure.number] for item in waiting.added if item.structure.number not in made.failed)
+    if not items:
+        return Refreshed(None, made.failed)
+    names = ", ".join(item.structure.name for item in items)
+    items = tuple(replace(item, origin=item.structure.generation) for item in items)
+    return Refreshed(Edit(label or f"Add {names}", added=items, run=run), made.failed)
+
+
 def refresh(
     state: CaseState,
     geometry: VolumeGeometry,
@@ -325,6 +353,12 @@ def edited_numbers(state: CaseState, numbers: Collection[int] | None = None) -> 
     statuses = recipe_statuses(state)
     wanted = stale_numbers(state) if numbers is None else _with_upstream(state, numbers)
     return tuple(n for n in wanted if n in statuses and statuses[n].is_edited and not state[n].is_protected)
+
+
+def involved_numbers(state: CaseState, numbers: Collection[int] | None = None) -> frozenset[int]:
+    """Return what a refresh depends on: the structures, and those they are made from."""
+    wanted = stale_numbers(state) if numbers is None else _with_upstream(state, numbers)
+    return frozenset((*wanted, *(source for number in wanted for source in _upstream(state, number))))
 
 
 def _refreshed(

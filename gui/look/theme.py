@@ -67,6 +67,7 @@ QPushButton#good:disabled { background: $panel; color: $muted; border-color: $li
 #heading { font-size: 12px; font-weight: 600; color: $muted; letter-spacing: 1px; }
 #muted { color: $muted; }
 #refusal { color: $bad; }
+#warning { color: $warn; }
 QLineEdit, QComboBox, QDoubleSpinBox, QSpinBox, QPlainTextEdit, QTextEdit { background: $raised; color: $text;
   border: 1px solid $line; border-radius: 6px; padding: 5px 8px; selection-background-color: $accent; }
 QLineEdit:focus, QComboBox:focus, QDoubleSpinBox:focus { border-color: $accent; }

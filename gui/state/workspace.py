@@ -16,6 +16,7 @@ from autocontour.base.errors import AutoContourError
 from autocontour.base.findings import Finding
 from autocontour.case import Case, CaseState, CaseStructure, Edit, actions
 from autocontour.case.need import slices_by_finding
+from autocontour.case.targets import RecipeStatus, recipe_statuses
 from autocontour.gui.look.language import in_window, tr
 from autocontour.gui.look.phrases import in_words
 from autocontour.gui.state.background import Background
@@ -85,6 +86,7 @@ class Workspace(QObject):
         self.selected: int | None = None
         self.hidden: set[int] = set()
         self.hands = 0
+        self._recipe_statuses: tuple[CaseState, Mapping[int, RecipeStatus]] = (CaseState(), {})
         self._chosen_before: list[int] = []
         self._held = self._is_drawing = False
         self._waiting: deque[Callable[[], object]] = deque()
@@ -136,6 +138,14 @@ class Workspace(QObject):
     def state(self) -> CaseState:
         """The structures as they stand; none without a case."""
         return self.case.state if self.case else CaseState()
+
+    @property
+    def recipe_statuses(self) -> Mapping[int, RecipeStatus]:
+        """Whether the structures that were made by recipes agree with their sources, by number."""
+        state = self.state
+        if self._recipe_statuses[0] is not state:
+            self._recipe_statuses = (state, recipe_statuses(state))
+        return self._recipe_statuses[1]
 
     @property
     def seen(self) -> Mapping[int, set[int]]:

@@ -1,0 +1,479 @@
+"""Target: which structures it is made from and how, its name, type and colour, with a preview while it is open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QColor, QIcon, QPixmap
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QColorDialog,
+    QComboBox,
+    QCompleter,
+    QDoubleSpinBox,
+    QFormLayout,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QProgressBar,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from autocontour.case import CaseState
+from autocontour.edits import EndCount
+from autocontour.gui.dialogs.frame import Dialog
+from autocontour.gui.look.language import later, tr, tr_count
+from autocontour.patient.nomenclature import known_names
+from autocontour.patient.recipe import DIRECTIONS, Margins, Minus, Recipe, suggested_name
+from autocontour.site.preflight import INTERPRETED_TYPES
+
+SETTLE_MS = 150
+SWATCH_PX = 16
+LARGEST_MM = 200.0
+ON_SCREEN = ("R", "L", "A", "P", "S", "I")
+"""Margins in the order in which they are shown."""
+SIDES = {
+    "R": later("Right (R)"),
+    "L": later("Left (L)"),
+    "A": later("Anterior (A)"),
+    "P": later("Posterior (P)"),
+    "S": later("Superior (S)"),
+    "I": later("Inferior (I)"),
+}
+Rgb = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class TargetStart:
+    """What the dialog shows first.
+
+    Attributes
+    ----------
+    recipe
+        Its structures, by the names they have now.
+    name, interpreted_type
+        Empty to suggest them for the recipe.
+    color_rgb
+        Colour of the result.
+    number
+        The structure whose recipe is changed; None for a new one.
+    """
+
+    recipe: Recipe
+    name: str
+    interpreted_type: str
+    color_rgb: Rgb
+    number: int | None = None
+
+
+class TargetDialog(Dialog):
+    """A recipe; the window stays usable meanwhile, so that the preview can be looked at on every slice.
+
+    Signals
+    -------
+    recipe_changed
+        Something that the contours depend on has changed, and then been left alone for a moment.
+    color_changed
+        The preview has another colour.
+    """
+
+    recipe_changed = Signal()
+    color_changed = Signal()
+
+    def __init__(self, parent: QWidget, state: CaseState, start: TargetStart) -> None:
+        title = tr("Target") if start.number is None else tr("Recipe of {name}", name=start.name)
+        words = tr("The views show the result, dashed. It is refreshed by this recipe when a source changes.")
+        super().__init__(parent, title, words, tr("Add") if start.number is None else tr("Apply"), width=500)
+        self.setModal(False)
+        self.start = start
+        self.color_rgb = start.color_rgb
+        self._state = state
+        self._timer = QTimer(self, singleShot=True, interval=SETTLE_MS)
+        self._timer.timeout.connect(self.recipe_changed)
+        self.body.setSpacing(8)
+        self._build(start)
+        self._fill(state, start.recipe)
+        self._listen()
+        self._suggest()
+        self.finish()
+        self.margin_boxes["R"].setFocus()
+        self.margin_boxes["R"].selectAll()
+        self._timer.start()
+
+    # What is chosen ---------------------------------------------------------------------------------------------------
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe as it is chosen; structures by the names they have now."""
+        minus = tuple(Minus(name, gap) for name, gap in self.minus.chosen)
+        left, right, anterior, posterior, superior, inferior = (self.margin_boxes[side].value() for side in DIRECTIONS)
+        margins: Margins = (left, right, anterior, posterior, superior, inferior)
+        inside = self.inside.currentData()
+        name = "" if inside is None else _name_of(self._state, inside, self.inside.currentText())
+        return Recipe(
+            tuple(dict.fromkeys(name for name, _ in self.sources.chosen)),
+            margins,
+            tuple(dict.fromkeys(name for name, _ in self.plus.chosen)),
+            name,
+            self.inside_mm.value() if name else 0.0,
+            minus,
+        )
+
+    @property
+    def name(self) -> str:
+        """The name of the result."""
+        return self.name_edit.text().strip()
+
+    @property
+    def interpreted_type(self) -> str:
+        """RT ROI Interpreted Type of the result."""
+        return self.type_box.currentText()
+
+    def follow(self, state: CaseState) -> None:
+        """Show the structures as they are now: one may have been renamed, added or deleted."""
+        self._state = state
+        for rows in (self.sources, self.plus, self.minus):
+            rows.follow(state)
+        _refill(self.inside, state, self.start.number)
+        self._ask_again()
+
+    # What is shown of the result --------------------------------------------------------------------------------------
+
+    def show_result(self, facts: str, ends: str, warnings: str) -> None:
+        """Show figures of the result; it can be accepted."""
+        self.facts.setText(facts)
+        self.ends.setText(ends)
+        self.warnings.setText(warnings)
+        self.warnings.setVisible(bool(warnings))
+        self.problem.hide()
+        self.progress.hide()
+        self.ok.setEnabled(True)
+
+    def show_problem(self, words: str) -> None:
+        """Show why there is no result; it cannot be accepted."""
+        self.facts.setText("")
+        self.warnings.hide()
+        self.problem.setText(words)
+        self.problem.show()
+        self.progress.hide()
+        self.ok.setEnabled(False)
+
+    def show_progress(self, fraction: float) -> None:
+        """Show how far the computation of the preview is."""
+        self.progress.setValue(round(1000 * fraction))
+        self.progress.show()
+
+    # Building ---------------------------------------------------------------------------------------------------------
+
+    def _build(self, start: TargetStart) -> None:
+        without = start.number
+        self.sources = StructureRows(tr("Source"), tr("Unite another source"), without)
+        self.plus = StructureRows(tr("Plus"), tr("Add a structure to the result"), without)
+        self.minus = StructureRows(tr("Minus"), tr("Subtract a structure"), without, gap=tr("Gap"))
+        form = QFormLayout()
+        form.setVerticalSpacing(6)
+        self.ends = QLabel(wordWrap=True)
+        self.ends.setObjectName("muted")
+        for words, widget in (
+            (tr("Source"), self.sources),
+            (tr("Margin"), self._margins()),
+            ("", self.ends),
+            (tr("Plus"), self.plus),
+            (tr("Inside"), self._inside()),
+            (tr("Minus"), self.minus),
+            (tr("Name"), self._names()),
+        ):
+            form.addRow(words, widget)
+        self.body.addLayout(form)
+        self.facts, self.warnings, self.problem = (QLabel(wordWrap=True) for _ in range(3))
+        self.warnings.setObjectName("warning")
+        self.problem.setObjectName("refusal")
+        self.progress = QProgressBar(textVisible=False, maximum=1000)
+        self.progress.setAccessibleName(tr("Progress of the preview"))
+        for widget in (self.facts, self.warnings, self.problem, self.progress):
+            self.body.addWidget(widget)
+        for hidden in (self.warnings, self.problem, self.progress):
+            hidden.hide()
+
+    def _margins(self) -> QWidget:
+        holder = QWidget()
+        grid = QGridLayout(holder)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setVerticalSpacing(4)
+        self.margin_boxes = {side: _millimetres(tr(SIDES[side]), -LARGEST_MM) for side in ON_SCREEN}
+        for index, side in enumerate(ON_SCREEN):
+            label = QLabel(side)
+            label.setToolTip(tr(SIDES[side]))
+            grid.addWidget(label, index % 2, 2 * (index // 2))
+            grid.addWidget(self.margin_boxes[side], index % 2, 2 * (index // 2) + 1)
+        self.same = QCheckBox(tr("The same in every direction"))
+        grid.addWidget(self.same, 2, 0, 1, 6)
+        return holder
+
+    def _inside(self) -> QWidget:
+        self.inside = QComboBox()
+        self.inside.setAccessibleName(tr("Kept inside"))
+        self.inside_mm = _millimetres(tr("Distance inside the surface"), 0.0)
+        self.inside_mm.setToolTip(tr("Distance inside the surface"))
+        return _in_row(self.inside, self.inside_mm)
+
+    def _names(self) -> QWidget:
+        self.name_edit = QLineEdit(placeholderText=tr("Name, such as Heart or PTV_High"))
+        self.name_edit.setAccessibleName(tr("Name"))
+        completer = QCompleter(list(known_names()), self.name_edit)
+        completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
+        completer.setFilterMode(Qt.MatchFlag.MatchContains)
+        self.name_edit.setCompleter(completer)
+        self.type_box = QComboBox()
+        self.type_box.setAccessibleName(tr("Type"))
+        self.type_box.setToolTip(tr("RT ROI Interpreted Type"))
+        self.type_box.addItems(sorted(INTERPRETED_TYPES))
+        self.color = QToolButton()
+        self.color.setAccessibleName(tr("Colour"))
+        self.color.setToolTip(tr("Colour"))
+        self._show_color()
+        return _in_row(self.name_edit, self.type_box, self.color)
+
+    def _fill(self, state: CaseState, recipe: Recipe) -> None:
+        for rows, names in ((self.sources, recipe.sources), (self.plus, recipe.plus)):
+            rows.fill(state, [(name, 0.0) for name in names])
+        self.minus.fill(state, [(one.name, one.gap_mm) for one in recipe.minus])
+        for side, mm in zip(DIRECTIONS, recipe.margins_mm, strict=True):
+            self.margin_boxes[side].setValue(mm)
+        self.same.setChecked(len(set(recipe.margins_mm)) == 1)
+        _refill(self.inside, state, self.start.number)
+        item = state.find(recipe.inside) if recipe.inside else None
+        if recipe.inside and item is None:
+            self.inside.addItem(recipe.inside, -1)
+        self.inside.setCurrentIndex(self.inside.findData(item.structure.number if item else -1 if recipe.inside else None))
+        self.inside_mm.setValue(recipe.inside_mm)
+        self.inside_mm.setEnabled(bool(recipe.inside))
+        self.name_edit.setText(self.start.name)
+
+    def _listen(self) -> None:
+        for rows in (self.sources, self.plus, self.minus):
+            rows.changed.connect(self._change)
+        for side, box in self.margin_boxes.items():
+            box.valueChanged.connect(lambda value, side=side: self._follow_margin(side, value))
+        self.same.toggled.connect(lambda on: on and self._follow_margin("R", self.margin_boxes["R"].value()))
+        self.inside.currentIndexChanged.connect(self._change)
+        self.inside.currentIndexChanged.connect(
+            lambda _: self.inside_mm.setEnabled(self.inside.currentData() is not None)
+        )
+        self.inside_mm.valueChanged.connect(self._change)
+        self.name_edit.textEdited.connect(lambda _: self._take_name())
+        self.name_edit.textChanged.connect(lambda _: self._timer.start())
+        self.type_box.activated.connect(lambda _: self._take_type())
+        self.color.clicked.connect(self._ask_color)
+        self._has_name, self._has_type = bool(self.start.name), bool(self.start.interpreted_type)
+        if self.start.interpreted_type:
+            self._set_type(self.start.interpreted_type)
+
+    def _follow_margin(self, _side: str, value: float) -> None:
+        if self.same.isChecked():
+            for box in self.margin_boxes.values():
+                box.blockSignals(True)
+                if box.value() != value:
+                    box.setValue(value)
+                box.blockSignals(False)
+        self._change()
+
+    def _change(self) -> None:
+        self._suggest()
+        self._ask_again()
+
+    def _ask_again(self) -> None:
+        self._timer.start()
+
+    def _take_name(self) -> None:
+        self._has_name = bool(self.name)
+        if not self._has_name:
+            self._suggest()
+            self.name_edit.selectAll()
+
+    def _take_type(self) -> None:
+        self._has_type = True
+
+    def _suggest(self) -> None:
+        """Suggest name and type of the recipe, unless they were chosen."""
+        name, kind = suggested_name(self.recipe)
+        if not self._has_name:
+            self.name_edit.setText(name)
+        if not self._has_type:
+            self._set_type(kind)
+
+    def _set_type(self, kind: str) -> None:
+        if self.type_box.findText(kind) < 0:
+            self.type_box.addItem(kind)
+        self.type_box.setCurrentText(kind)
+
+    def _ask_color(self) -> None:
+        color = QColorDialog.getColor(QColor(*self.color_rgb), self, self.name)
+        if color.isValid():
+            self.color_rgb = (color.red(), color.green(), color.blue())
+            self._show_color()
+            self.color_changed.emit()
+
+    def _show_color(self) -> None:
+        pixmap = QPixmap(SWATCH_PX, SWATCH_PX)
+        pixmap.fill(QColor(*self.color_rgb))
+        self.color.setIcon(QIcon(pixmap))
+
+
+class StructureRows(QWidget):
+    """A list of structures, each with a gap where there is one; any number of rows.
+
+    Parameters
+    ----------
+    name
+        For screen readers.
+    tip
+        What the button for another row does.
+    without
+        Number of the structure that cannot be chosen.
+    gap
+        Name of the length beside each structure; empty for none.
+    """
+
+    changed = Signal()
+
+    def __init__(self, name: str, tip: str, without: int | None, gap: str = "") -> None:
+        super().__init__()
+        self._name, self._without, self._gap = name, without, gap
+        self._state = CaseState()
+        self.rows: list[tuple[QWidget, QComboBox, QDoubleSpinBox | None]] = []
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        self.add_button = QToolButton()
+        self.add_button.setText("+")
+        self.add_button.setToolTip(tip)
+        self.add_button.setAccessibleName(tip)
+        self.add_button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.add_button.clicked.connect(self._add_next)
+        column.addWidget(self.add_button)
+
+    @property
+    def chosen(self) -> list[tuple[str, float]]:
+        """Names of the structures as they are now, with their gaps in mm."""
+        found = []
+        for _, box, gap in self.rows:
+            name = _name_of(self._state, box.currentData(), box.currentText())
+            found.append((name, gap.value() if gap else 0.0))
+        return found
+
+    def fill(self, state: CaseState, wanted: list[tuple[str, float]]) -> None:
+        """Show structures by their names."""
+        self._state = state
+        for name, gap_mm in wanted:
+            item = state.find(name)
+            self.add(item.structure.number if item else None, gap_mm, name)
+
+    def follow(self, state: CaseState) -> None:
+        """Show the structures as they are now."""
+        self._state = state
+        for _, box, _ in self.rows:
+            _refill(box, state, self._without, is_optional=False)
+
+    def add(self, number: int | None, gap_mm: float = 0.0, name: str = "") -> QComboBox:
+        """Add a row; a structure that is not in the case is shown by its name."""
+        box = QComboBox()
+        box.setAccessibleName(self._name)
+        _refill(box, self._state, self._without, is_optional=False)
+        if number is None:
+            box.insertItem(0, name, -1)
+            box.setCurrentIndex(0)
+        else:
+            box.setCurrentIndex(box.findData(number))
+        gap = _millimetres(self._gap, 0.0) if self._gap else None
+        remove = QToolButton()
+        remove.setText("×")
+        remove.setToolTip(tr("Remove"))
+        remove.setAccessibleName(tr("Remove"))
+        row = _in_row(box, *([gap] if gap else []), remove)
+        entry = (row, box, gap)
+        remove.clicked.connect(lambda: self._remove(entry))
+        box.currentIndexChanged.connect(lambda _: self.changed.emit())
+        if gap is not None:
+            gap.setValue(gap_mm)
+            gap.setToolTip(self._gap)
+            gap.valueChanged.connect(lambda _: self.changed.emit())
+        self.rows.append(entry)
+        column = self.layout()
+        assert isinstance(column, QVBoxLayout)  # as it was made
+        column.insertWidget(column.count() - 1, row)
+        return box
+
+    def _add_next(self) -> None:
+        used = {box.currentData() for _, box, _ in self.rows}
+        numbers = [n for n in self._state.numbers if n != self._without and self._state[n].structure.contours]
+        free = next((number for number in numbers if number not in used), None)
+        if free is not None:
+            self.add(free).setFocus()
+            self.changed.emit()
+
+    def _remove(self, entry: tuple[QWidget, QComboBox, QDoubleSpinBox | None]) -> None:
+        self.rows.remove(entry)
+        entry[0].hide()
+        entry[0].deleteLater()
+        self.changed.emit()
+
+
+def ends_in_words(end: EndCount) -> str:
+    """Return what a margin adds at one end, such as ``S 5 mm = 2 slices of 3 mm (6 mm)``."""
+    what = f"{end.side} {end.margin_mm:g} mm = "
+    count = abs(end.slices)
+    if not count:
+        return what + tr("no slice")
+    if len({round(mm, 2) for mm in end.thicknesses_mm}) == 1:
+        step = f"{end.thicknesses_mm[0]:.4g}"
+        words = tr_count(count, "{count} slice of {mm} mm", "{count} slices of {mm} mm", mm=step)
+    else:
+        words = tr_count(count, "{count} slice", "{count} slices")
+    words = tr("{slices} fewer", slices=words) if end.slices < 0 else words
+    return f"{what}{words} ({end.length_mm:.4g} mm)"
+
+
+def _name_of(state: CaseState, number: object, shown: str) -> str:
+    """Return the name of a structure as it is now; the shown one if it was deleted."""
+    return state[number].structure.name if isinstance(number, int) and number in state else shown
+
+
+def _refill(box: QComboBox, state: CaseState, without: int | None, *, is_optional: bool = True) -> None:
+    """Offer the structures of a case in a box; what was chosen stays, also if it was deleted."""
+    number, shown = box.currentData(), box.currentText()
+    box.blockSignals(True)
+    box.clear()
+    if is_optional:
+        box.addItem(tr("not cropped"), None)
+    for item in state.items:
+        if item.structure.number != without:
+            box.addItem(item.structure.name, item.structure.number)
+    if number is not None and box.findData(number) < 0:
+        deleted = tr("{name} (deleted)", name="")
+        is_marked = number < 0 or shown.endswith(deleted)
+        box.addItem(shown if is_marked else tr("{name} (deleted)", name=shown), number)
+    if number is not None:
+        box.setCurrentIndex(box.findData(number))
+    box.blockSignals(False)
+
+
+def _millimetres(name: str, least_mm: float) -> QDoubleSpinBox:
+    box = QDoubleSpinBox(minimum=least_mm, maximum=LARGEST_MM, singleStep=1, decimals=1, suffix=" mm")
+    box.setAccessibleName(name)
+    return box
+
+
+def _in_row(*widgets: QWidget) -> QWidget:
+    holder = QWidget()
+    row = QHBoxLayout(holder)
+    row.setContentsMargins(0, 0, 0, 0)
+    for index, widget in enumerate(widgets):
+        row.addWidget(widget, int(index == 0))
+    return holder
+
+
