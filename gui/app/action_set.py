@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 WHILE_BUSY = ("navigate", "smaller", "larger")
 """Actions that a busy tool allows: Esc cancels its stroke, the size keys are part of it."""
 MAIN_BAR = ("open", "auto", "", "undo", "redo", "", "next", "approve", "compare", "", "export")
-SIDE_COMMANDS = ("interpolate", "copy_up", "smooth", "margin", "boolean", "delete_here")
+SIDE_COMMANDS = ("interpolate", "copy_up", "smooth", "target", "margin", "boolean", "delete_here")
 
 
 class ActionSet:

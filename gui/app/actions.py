@@ -10,7 +10,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from autocontour.gui.app import commands, drawing, exporting, ranges, reviewing, shaping, structure_sets, structures
+from autocontour.gui.app import (
+    commands,
+    drawing,
+    exporting,
+    ranges,
+    reviewing,
+    shaping,
+    structure_sets,
+    structures,
+    targets,
+)
 from autocontour.gui.app.thresholding import ask_threshold
 from autocontour.gui.dialogs.about import show_about
 from autocontour.gui.look.language import later
@@ -299,6 +309,41 @@ ACTIONS: tuple[ActionRow, ...] = (
     ActionRow("type", STRUCTURE, "Type…", "Change its RT ROI Interpreted Type", "", structures.ask_type),
     ActionRow("duplicate", STRUCTURE, "Duplicate", "Add a copy of it", "Ctrl+D", _on(commands.duplicate_structure)),
     ActionRow("lock", STRUCTURE, "Lock or unlock", "Protect it from changes", "K", structures.toggle_lock),
+    ActionRow(
+        "target",
+        STRUCTURE,
+        "Target…",
+        "Make a PTV or another structure: margin, inside External, plus and minus others",
+        "Shift+T",
+        targets.ask_target,
+        "target",
+        needs="ct",
+    ),
+    ActionRow(
+        "recipe",
+        STRUCTURE,
+        "Change recipe…",
+        "Change how it is made from other structures",
+        "Ctrl+Shift+T",
+        targets.ask_recipe,
+    ),
+    ActionRow(
+        "refresh",
+        STRUCTURE,
+        "Refresh",
+        "Make it again by its recipe, after its sources changed",
+        "F6",
+        targets.refresh_current,
+    ),
+    ActionRow(
+        "refresh_all",
+        STRUCTURE,
+        "Refresh all",
+        "Make all structures again whose sources changed",
+        "Shift+F6",
+        targets.refresh_all,
+        needs="ct",
+    ),
     ActionRow(
         "margin", STRUCTURE, "Margin…", "Expand or shrink it in six directions", "M", shaping.ask_margin, "margin"
     ),

@@ -8,7 +8,8 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QColorDialog, QInputDialog
 
 from autocontour.base.jobs import Job
-from autocontour.case import actions
+from autocontour.case import Edit, actions
+from autocontour.case.targets import add_waiting
 from autocontour.gui.dialogs.shape import NameDialog
 from autocontour.gui.look.language import tr, tr_count
 from autocontour.site.preflight import INTERPRETED_TYPES
@@ -36,10 +37,13 @@ def ask_template(window: MainWindow) -> None:
     )
     if space.case is None or not is_given:
         return
-    entries = [entry for entry in read_template(name).structures if space.state.find(entry.name) is None]
-    wanted = tuple(actions.new_structure(entry.name, {}) for entry in entries)
-    if wanted:
-        space.apply(actions.add(space.state, *wanted, label=f"Add structures of {name}"))
+    template = read_template(name)
+    entries = [entry for entry in template.structures if space.state.find(entry.name) is None]
+    drawn = actions.add(space.state, *(actions.new_structure(entry.name, {}) for entry in entries))
+    waiting = add_waiting(space.state.patched(drawn), template.recipes)
+    added = (*drawn.added, *(waiting.added if waiting else ()))
+    if added:
+        space.apply(Edit(f"Add structures of {name}", added=added))
 
 
 def ask_color(window: MainWindow) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -31,7 +32,7 @@ from autocontour.gui.dialogs.target import TargetDialog, TargetStart, ends_in_wo
 from autocontour.gui.look.language import in_window, sentence_of, tr, tr_count
 from autocontour.gui.state.tasks import Task
 from autocontour.patient.matching import folded_name
-from autocontour.patient.nomenclature import match_name
+from autocontour.patient.nomenclature import find_term, match_name
 from autocontour.patient.recipe import NamedRecipe, Recipe, suggested_name
 from autocontour.patient.structures import Contours, Structure
 
@@ -44,6 +45,8 @@ MARGIN, INSIDE = "target/margin_mm", "target/inside_mm"
 MARGIN_MM, INSIDE_MM = 5.0, 3.0
 TARGETS = ("CTV", "GTV", "PTV")
 EDGE_PX = 24
+PATIENCE_S = 0.3
+"""Progress of a preview is shown from here on."""
 Inputs = tuple[Recipe, tuple[str, ...]]
 
 
@@ -57,6 +60,7 @@ class TargetDesk(QObject):
         self.made: Made | None = None
         self._inputs: Inputs | None = None
         self._task: Task | None = None
+        self._begun = 0.0
         window.workspace.structures_changed.connect(self._follow)
         window.workspace.ct_changed.connect(self.close)
 
@@ -79,14 +83,13 @@ class TargetDesk(QObject):
         dialog = self.dialog = TargetDialog(window, window.workspace.state, start)
         dialog.recipe_changed.connect(self._compute)
         dialog.color_changed.connect(window.views.refresh)
-        dialog.accept = self._accept  # type: ignore[method-assign]  # the dialog stays open where it is refused
-        dialog.buttons.accepted.disconnect()
-        dialog.buttons.accepted.connect(self._accept)
+        dialog.accept_asked.connect(self._accept)
         dialog.finished.connect(self._forget)
         dialog.show()
         dialog.adjustSize()
         # Over the panel, so that the views stay in sight.
         dialog.move(window.mapToGlobal(QPoint(max(window.width() - dialog.width() - EDGE_PX, 0), EDGE_PX * 3)))
+        dialog.activateWindow()
 
     def close(self) -> None:
         """Close the dialog; nothing is changed."""
@@ -109,10 +112,6 @@ class TargetDesk(QObject):
             return
         recipe = dialog.recipe
         inputs = _inputs(space.state, recipe)
-        if problem := _name_problem(space.state, dialog):
-            self._show(None, inputs)
-            dialog.show_problem(problem)
-            return
         if self.made is not None and inputs == self._inputs:
             self._show_made(self.made)
             return
@@ -122,10 +121,11 @@ class TargetDesk(QObject):
         task.advanced.connect(lambda _stage, fraction, _left: self._advance(task, fraction))
         task.done.connect(lambda made: self._finish(task, made, inputs))
         task.failed.connect(lambda error: self._fail(task, error, inputs))
+        self._begun = time.monotonic()
         task.start()
 
     def _advance(self, task: Task, fraction: float) -> None:
-        if task is self._task and self.dialog is not None:
+        if task is self._task and self.dialog is not None and time.monotonic() - self._begun > PATIENCE_S:
             self.dialog.show_progress(fraction)
 
     def _finish(self, task: Task, made: Made, inputs: Inputs) -> None:
@@ -156,6 +156,8 @@ class TargetDesk(QObject):
         ends = "   ·   ".join(ends_in_words(end) for end in reversed(target.ends))
         warnings = [f"▲ {sentence_of(one)}" for one in target.findings if one.severity >= Severity.WARN]
         self.dialog.show_result(facts, ends, "\n".join(warnings))
+        if problem := _name_problem(self._window.workspace.state, self.dialog):
+            self.dialog.show_problem(problem)
 
     def _accept(self) -> None:
         """Add the target, or change it; what is not computed yet is computed beside the window."""
@@ -199,6 +201,7 @@ class TargetDesk(QObject):
         self._stop()
         self.dialog = self.made = self._inputs = None
         self._window.views.refresh()
+        self._window.activateWindow()
         self._window.views.axial.setFocus()
 
 
@@ -215,9 +218,11 @@ def ask_target(window: MainWindow) -> None:
     body = next((s for s in space.state.structures if s.interpreted_type == "EXTERNAL" and s.contours), None)
     is_body = body is None or body is source
     inside_mm = 0.0 if is_body else window.settings.value(INSIDE, INSIDE_MM)
-    recipe = Recipe((source.name,), (margin_mm,) * 6, inside="" if is_body or body is None else body.name, inside_mm=inside_mm)
-    wanted = (255, 0, 0) if suggested_name(recipe)[1] == "PTV" else (255, 255, 0)
-    window.target_desk.open(TargetStart(recipe, "", "", free_color(space.state, wanted)))
+    inside = "" if body is None or is_body else body.name
+    recipe = Recipe((source.name,), (margin_mm,) * 6, inside=inside, inside_mm=inside_mm)
+    name, _ = suggested_name(recipe)
+    color = free_color(space.state, find_term(match_name(name) or name).color_rgb)
+    window.target_desk.open(TargetStart(recipe, "", "", color))
 
 
 def ask_recipe(window: MainWindow) -> None:

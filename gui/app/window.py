@@ -34,6 +34,7 @@ from autocontour.gui.app.action_set import ActionSet
 from autocontour.gui.app.collecting import collect_on_gui_thread
 from autocontour.gui.app.intake import Intake
 from autocontour.gui.app.ranges import follow_range
+from autocontour.gui.app.targets import TargetDesk, make_from_template
 from autocontour.gui.look import theme
 from autocontour.gui.look.icons import SIZE
 from autocontour.gui.look.language import tr
@@ -62,7 +63,8 @@ from autocontour.patient.volume import CTVolume
 
 LOW_PX, SMALL_ICON = 780, 20
 STRUCTURE_MENU = (
-    *("rename", "color", "type", "lock", "duplicate", "", "margin", "boolean", "crop", "move", ""),
+    *("rename", "color", "type", "lock", "duplicate", "", "target", "recipe", "refresh", ""),
+    *("margin", "boolean", "crop", "move", ""),
     *("rerun", "revert", "statistics", "", "remove"),
 )
 
@@ -97,6 +99,7 @@ class MainWindow(QMainWindow):
         for name, tool in self.tools.items():
             tool.radius_mm = self.settings.radius(name, tool.radius_mm)
         self.intake = Intake(self, case_root)
+        self.target_desk = TargetDesk(self)
         self.action_set: ActionSet = ActionSet(self)
         self._listen()
         self.renderer = Choice(AUTO_RENDERER, QT)
@@ -170,6 +173,9 @@ class MainWindow(QMainWindow):
         self.panel.approve_asked.connect(partial(self.action_set.trigger, "approve"))
         self.panel.reject_asked.connect(partial(self.action_set.trigger, "reject"))
         self.panel.next_asked.connect(partial(self.action_set.trigger, "next"))
+        self.panel.refresh_asked.connect(partial(self.action_set.trigger, "refresh"))
+        self.panel.refresh_all_asked.connect(partial(self.action_set.trigger, "refresh_all"))
+        self.auto_bar.drawn_by_template.connect(partial(make_from_template, self))
         self.welcome.open_asked.connect(partial(self.action_set.trigger, "open"))
         self.welcome.folder_chosen.connect(lambda folder: self.open_path(Path(folder)))
         self.welcome.moved_case_chosen.connect(self.intake.open_moved)
@@ -212,6 +218,8 @@ class MainWindow(QMainWindow):
         chosen, colors = self.workspace.range, (theme.DARK.text, theme.DARK.bad)  # on the image, in either theme
         shown = zip((chosen.new, chosen.gone), colors, strict=True)
         previewed = [(contours, preview_pen(QColor(color))) for contours, color in shown if contours]
+        if target := self.target_desk.preview:
+            previewed.append((target[0], preview_pen(QColor(*target[1]))))
         return [*((drawn, dashed(style)) for drawn, style in compared), *previewed]
 
     def _show_hover(self, voxel: tuple[int, int, int] | None) -> None:

@@ -79,14 +79,17 @@ class TargetDialog(Dialog):
         Something that the contours depend on has changed, and then been left alone for a moment.
     color_changed
         The preview has another colour.
+    accept_asked
+        The result is to be added or changed; whoever does so closes the dialog.
     """
 
     recipe_changed = Signal()
     color_changed = Signal()
+    accept_asked = Signal()
 
     def __init__(self, parent: QWidget, state: CaseState, start: TargetStart) -> None:
         title = tr("Target") if start.number is None else tr("Recipe of {name}", name=start.name)
-        words = tr("The views show the result, dashed. It is refreshed by this recipe when a source changes.")
+        words = tr("The views show the result, dashed. F6 makes it again by this recipe after a source changed.")
         super().__init__(parent, title, words, tr("Add") if start.number is None else tr("Apply"), width=500)
         self.setModal(False)
         self.start = start
@@ -122,6 +125,10 @@ class TargetDialog(Dialog):
             self.inside_mm.value() if name else 0.0,
             minus,
         )
+
+    def accept(self) -> None:
+        """Ask for the result to be added or changed."""
+        self.accept_asked.emit()
 
     @property
     def name(self) -> str:

@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
+from PySide6.QtCore import Signal
+
 from autocontour.base.errors import AutoContourError
 from autocontour.gui.look.language import sentence_of, tr, tr_count
 from autocontour.gui.panels.progress_strip import ProgressStrip
@@ -19,14 +21,22 @@ NOT_FOUND = "AC-PL-001"
 
 
 class AutoBar(ProgressStrip):
-    """Runs auto-contouring and shows how far it is."""
+    """Runs auto-contouring and shows how far it is.
+
+    Signals
+    -------
+    drawn_by_template
+        The structures of a template were drawn: its name, and the run that the steps belong to.
+    """
+
+    drawn_by_template = Signal(str, str)
 
     def __init__(self, workspace: Workspace) -> None:
         super().__init__(tr("Auto-contouring"))
         self.workspace = workspace
         self.task: Task | None = None
         self._count = self._hands = self.process_id = 0
-        self._target = self._package = self._run = ""
+        self._target = self._package = self._run = self._template = ""
         self.cancel.clicked.connect(self.stop)
         workspace.ct_changed.connect(self.stop)
 
@@ -50,7 +60,7 @@ class AutoBar(ProgressStrip):
             return
         self.process_id = 0
         self._count, self._hands, self._run = 0, self.workspace.hands, f"Auto-contour#{uuid4().hex[:8]}"
-        self._target, self._package = target, package
+        self._target, self._package, self._template = target, package, template
         task = self.task = contour_beside(ct, Order(template, names, package), self)
         task.advanced.connect(self.show_progress)
 
@@ -105,6 +115,8 @@ class AutoBar(ProgressStrip):
         self.workspace.say(
             " ".join([drawn, tr("Not found: {names}.", names=missing) if missing else "", *doubts]).strip()
         )
+        if self._template:
+            self.drawn_by_template.emit(self._template, self._run)
 
     def _fail(self, error: AutoContourError) -> None:
         self.hide()

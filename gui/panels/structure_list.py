@@ -64,7 +64,7 @@ class StructureList(QAbstractListModel):
         """Take the structures as they stand; where rows stay, only those of what changed are drawn anew."""
         if self._take():
             for row, item in enumerate(self._items):
-                if item.structure.number in changed:
+                if item.structure.number in changed or item.recipe is not None:
                     self.dataChanged.emit(self.index(row), self.index(row))
 
     def _take(self) -> bool:
@@ -124,8 +124,9 @@ class StructureList(QAbstractListModel):
     def details(self, item: CaseStructure) -> str:
         """Return status and volume in words."""
         words = tr(STATUS_WORDS[item.structure.status])
+        doubt = self.recipe_in_words(item)
         if not item.structure.contours:
-            return tr("empty")
+            return doubt or tr("empty")
         if item.is_rejected:
             is_current = item.structure.status is ReviewStatus.REJECTED
             reason = tr(item.reject_reason)
@@ -142,10 +143,30 @@ class StructureList(QAbstractListModel):
             words = tr("from a file")
         elif item.structure.status is ReviewStatus.EDITED and not item.automatic:
             words = tr("drawn by hand")
+        words = f"{doubt}   ·   {words}" if doubt else words
         return f"{self.volume(item.structure):.1f} cc   ·   {words}"
+
+    def recipe_in_words(self, item: CaseStructure) -> str:
+        """Return why a structure does not agree with its recipe; empty if it does, or has none."""
+        status = self.workspace.recipe_statuses.get(item.structure.number)
+        if status is None:
+            return ""
+        if status.replaced:
+            return tr("{name} was deleted, another has its name", name=", ".join(status.replaced))
+        if status.missing:
+            names = ", ".join(status.missing)
+            return tr("source {name} deleted", name=names) if status.is_made else tr("waits for {name}", name=names)
+        if status.empty:
+            return tr("source {name} is empty", name=", ".join(status.empty))
+        if status.is_stale:
+            names = ", ".join((*status.changed, *status.outdated))
+            return tr("out of date: {name} changed", name=names) if names else tr("out of date: not made yet")
+        return ""
 
     def line(self, item: CaseStructure) -> str:
         """Return the second line of a row: its details, or while sorted by need why it needs a look."""
+        if self.recipe_in_words(item):
+            return self.details(item)
         return (self.by_need and need_in_words(assess_need(item, self.workspace.seen))) or self.details(item)
 
     def _volume(self, structure: Structure) -> float:
@@ -246,7 +267,8 @@ class RowDelegate(QStyledItemDelegate):
         font.setPixelSize(12)
         font.setWeight(QFont.Weight.Normal)
         painter.setFont(font)
-        painter.setPen(QColor(theme.current.muted))
+        is_doubtful = bool(self.model.recipe_in_words(item))
+        painter.setPen(QColor(theme.current.warn if is_doubtful else theme.current.muted))
         details = self.model.line(item)
         shown = painter.fontMetrics().elidedText(details, Qt.TextElideMode.ElideRight, int(words.width()))
         painter.drawText(words.translated(0, 18), left, shown)

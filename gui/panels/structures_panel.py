@@ -40,6 +40,8 @@ class StructuresPanel(QFrame):
     approve_asked = Signal()
     reject_asked = Signal()
     next_asked = Signal()
+    refresh_asked = Signal()
+    refresh_all_asked = Signal()
 
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -53,6 +55,7 @@ class StructuresPanel(QFrame):
         column.addLayout(self._heading())
         column.addWidget(self._search_box())
         column.addWidget(self._list(), 1)
+        column.addWidget(self._stale())
         column.addWidget(self._opacity())
         column.addWidget(self._card())
         for signal in (workspace.structures_changed, workspace.selection_changed, workspace.display_changed):
@@ -120,6 +123,29 @@ class StructuresPanel(QFrame):
         self.list.doItemsLayout()
         self.list.verticalScrollBar().setValue(self._place)
 
+    def _stale(self) -> QWidget:
+        """Return the buttons that refresh what is out of date; hidden while nothing is."""
+        holder = QWidget()
+        row = QHBoxLayout(holder)
+        row.setContentsMargins(12, 0, 12, 0)
+        self.refresh, self.refresh_all = QPushButton(tr("Refresh")), QPushButton()
+        self.refresh.setToolTip(tr("Make the structure again by its recipe, after its sources changed") + "  (F6)")
+        self.refresh_all.setToolTip(tr("Make all structures again whose sources changed") + "  (Shift+F6)")
+        self.refresh.clicked.connect(self.refresh_asked)
+        self.refresh_all.clicked.connect(self.refresh_all_asked)
+        row.addWidget(self.refresh)
+        row.addWidget(self.refresh_all)
+        self._stale_row = holder
+        return holder
+
+    def _show_stale(self) -> None:
+        statuses = self.workspace.recipe_statuses
+        count = sum(status.is_stale for status in statuses.values())
+        current = statuses.get(self.workspace.selected) if self.workspace.selected is not None else None
+        self.refresh.setVisible(current is not None and current.is_stale)
+        self.refresh_all.setText(tr("Refresh all ({count})", count=count))
+        self._stale_row.setVisible(count > 0)
+
     def _opacity(self) -> QWidget:
         holder = QWidget()
         row = QHBoxLayout(holder)
@@ -186,6 +212,7 @@ class StructuresPanel(QFrame):
         self.reject.setEnabled(current is not None)
         self.approve.setText(tr("Withdraw approval") if current and current.is_approved else tr("Approve"))
         self.next.setEnabled(any(not item.is_approved for item in items))
+        self._show_stale()
         self._show_facts()
 
     def _show_facts(self) -> None:

@@ -36,6 +36,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>양쪽 표면의 95 %가 서로 이 거리 안에 있습니다 (`autocontour evaluate`와 같은 계산)</translation>
     </message>
     <message>
+      <source>; cropped by {cc} cm³</source>
+      <translation>; {cc} cm³ 잘라 냄</translation>
+    </message>
+    <message>
+      <source>; {cc} cm³ subtracted</source>
+      <translation>; {cc} cm³ 뺌</translation>
+    </message>
+    <message>
       <source>A box around the crosshair</source>
       <translation>십자선 주위 상자</translation>
     </message>
@@ -62,6 +70,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Add a structure</source>
       <translation>구조물 추가</translation>
+    </message>
+    <message>
+      <source>Add a structure to the result</source>
+      <translation>결과에 구조물 더하기</translation>
     </message>
     <message>
       <source>Add an empty structure</source>
@@ -116,12 +128,24 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>모든 슬라이스</translation>
     </message>
     <message>
+      <source>All structures that were made by a recipe are up to date.</source>
+      <translation>레시피로 만든 구조물이 모두 최신 상태입니다.</translation>
+    </message>
+    <message>
       <source>An error occurred ({fault}). Your contours are saved.</source>
       <translation>작업에 실패했습니다({fault}). 윤곽은 저장되어 있습니다.</translation>
     </message>
     <message>
+      <source>Another computation is running: wait for it, or cancel it.</source>
+      <translation>다른 계산이 진행 중입니다. 끝나기를 기다리거나 취소하세요.</translation>
+    </message>
+    <message>
       <source>Anterior</source>
       <translation>앞 (Ant)</translation>
+    </message>
+    <message>
+      <source>Anterior (A)</source>
+      <translation>앞쪽 (A)</translation>
     </message>
     <message>
       <source>Apply</source>
@@ -268,6 +292,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>모든 보기를 선택한 구조물에 맞추고 확대합니다</translation>
     </message>
     <message>
+      <source>Change how it is made from other structures</source>
+      <translation>다른 구조물로 만드는 방법을 바꿉니다</translation>
+    </message>
+    <message>
       <source>Change its RT ROI Interpreted Type</source>
       <translation>RT ROI Interpreted Type을 바꿉니다</translation>
     </message>
@@ -286,6 +314,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Change of a range of slices</source>
       <translation>슬라이스 범위의 변경</translation>
+    </message>
+    <message>
+      <source>Change recipe…</source>
+      <translation>레시피 변경…</translation>
     </message>
     <message>
       <source>Change the theme</source>
@@ -508,6 +540,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>차이 있음</translation>
     </message>
     <message>
+      <source>Distance inside the surface</source>
+      <translation>표면에서 안쪽으로의 거리</translation>
+    </message>
+    <message>
       <source>Double click</source>
       <translation>더블 클릭</translation>
     </message>
@@ -522,6 +558,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Draw</source>
       <translation>그리기</translation>
+    </message>
+    <message>
+      <source>Draw a structure first: a target is made from others.</source>
+      <translation>먼저 구조물을 그리세요. 표적은 다른 구조물로 만듭니다.</translation>
     </message>
     <message>
       <source>Draw again automatically</source>
@@ -784,6 +824,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>아래 (Inf)</translation>
     </message>
     <message>
+      <source>Inferior (I)</source>
+      <translation>발쪽 (I)</translation>
+    </message>
+    <message>
+      <source>Inside</source>
+      <translation>안쪽</translation>
+    </message>
+    <message>
       <source>Inside {name}</source>
       <translation>{name} 안쪽</translation>
     </message>
@@ -840,6 +888,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>바깥쪽만 남기기</translation>
     </message>
     <message>
+      <source>Kept inside</source>
+      <translation>안쪽으로 제한하는 구조물</translation>
+    </message>
+    <message>
       <source>Kernel</source>
       <translation>커널</translation>
     </message>
@@ -868,6 +920,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>왼쪽 (Lt)</translation>
     </message>
     <message>
+      <source>Left (L)</source>
+      <translation>왼쪽 (L)</translation>
+    </message>
+    <message>
       <source>Left out because the gap is too large: {gaps}.</source>
       <translation>간격이 너무 커서 제외: {gaps}.</translation>
     </message>
@@ -886,6 +942,22 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Lung</source>
       <translation>폐</translation>
+    </message>
+    <message>
+      <source>Make a PTV or another structure: margin, inside External, plus and minus others</source>
+      <translation>PTV 등을 만듭니다: 마진, External 안쪽, 다른 구조물 더하기와 빼기</translation>
+    </message>
+    <message>
+      <source>Make all structures again whose sources changed</source>
+      <translation>원본이 바뀐 구조물을 모두 다시 만듭니다</translation>
+    </message>
+    <message>
+      <source>Make it again by its recipe, after its sources changed</source>
+      <translation>원본이 바뀐 뒤 레시피로 다시 만듭니다</translation>
+    </message>
+    <message>
+      <source>Make the structure again by its recipe, after its sources changed</source>
+      <translation>원본이 바뀐 뒤 구조물을 레시피로 다시 만듭니다</translation>
     </message>
     <message>
       <source>Make the tool larger</source>
@@ -930,6 +1002,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Middle slice</source>
       <translation>중앙 슬라이스</translation>
+    </message>
+    <message>
+      <source>Minus</source>
+      <translation>빼기</translation>
     </message>
     <message>
       <source>Model package</source>
@@ -1152,12 +1228,20 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>치료계획 시스템</translation>
     </message>
     <message>
+      <source>Plus</source>
+      <translation>더하기</translation>
+    </message>
+    <message>
       <source>Points</source>
       <translation>점 편집</translation>
     </message>
     <message>
       <source>Posterior</source>
       <translation>뒤 (Post)</translation>
+    </message>
+    <message>
+      <source>Posterior (P)</source>
+      <translation>뒤쪽 (P)</translation>
     </message>
     <message>
       <source>Previous marked slice</source>
@@ -1170,6 +1254,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Progress of the computation</source>
       <translation>계산 진행률</translation>
+    </message>
+    <message>
+      <source>Progress of the preview</source>
+      <translation>미리보기 계산 진행률</translation>
     </message>
     <message>
       <source>Protect it from changes</source>
@@ -1194,6 +1282,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>RECENT</source>
       <translation>최근 항목</translation>
+    </message>
+    <message>
+      <source>RT ROI Interpreted Type</source>
+      <translation>RT ROI Interpreted Type</translation>
     </message>
     <message>
       <source>Range</source>
@@ -1224,6 +1316,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>최근 폴더</translation>
     </message>
     <message>
+      <source>Recipe of {name}</source>
+      <translation>레시피: {name}</translation>
+    </message>
+    <message>
+      <source>Recipes that wait for their sources, or leave nothing: {names}.</source>
+      <translation>원본을 기다리거나 결과가 비는 레시피: {names}.</translation>
+    </message>
+    <message>
       <source>Redo</source>
       <translation>다시 실행</translation>
     </message>
@@ -1238,6 +1338,26 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Redone: {step}</source>
       <translation>다시 실행: {step}</translation>
+    </message>
+    <message>
+      <source>Refresh</source>
+      <translation>갱신</translation>
+    </message>
+    <message>
+      <source>Refresh all</source>
+      <translation>모두 갱신</translation>
+    </message>
+    <message>
+      <source>Refresh all ({count})</source>
+      <translation>모두 갱신 ({count})</translation>
+    </message>
+    <message>
+      <source>Refresh targets</source>
+      <translation>표적 갱신</translation>
+    </message>
+    <message>
+      <source>Refresh {name}</source>
+      <translation>갱신: {name}</translation>
     </message>
     <message>
       <source>Refusal</source>
@@ -1266,6 +1386,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Reject…</source>
       <translation>반려…</translation>
+    </message>
+    <message>
+      <source>Remove</source>
+      <translation>제거</translation>
     </message>
     <message>
       <source>Remove from {name}</source>
@@ -1338,6 +1462,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Right</source>
       <translation>오른쪽 (Rt)</translation>
+    </message>
+    <message>
+      <source>Right (R)</source>
+      <translation>오른쪽 (R)</translation>
     </message>
     <message>
       <source>Right drag</source>
@@ -1504,6 +1632,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>검토가 가장 필요한 구조물부터 이유와 함께 보입니다: 지적 사항, 불확실한 모델, 미확인</translation>
     </message>
     <message>
+      <source>Source</source>
+      <translation>원본</translation>
+    </message>
+    <message>
       <source>Spacing</source>
       <translation>간격</translation>
     </message>
@@ -1556,8 +1688,16 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>검사일</translation>
     </message>
     <message>
+      <source>Subtract a structure</source>
+      <translation>구조물 빼기</translation>
+    </message>
+    <message>
       <source>Superior</source>
       <translation>위 (Sup)</translation>
+    </message>
+    <message>
+      <source>Superior (S)</source>
+      <translation>머리쪽 (S)</translation>
     </message>
     <message>
       <source>TG-263 names are suggested as you type.</source>
@@ -1566,6 +1706,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Take back what was recovered</source>
       <translation>복구 내용 되돌리기</translation>
+    </message>
+    <message>
+      <source>Target</source>
+      <translation>표적</translation>
+    </message>
+    <message>
+      <source>Target…</source>
+      <translation>표적 만들기…</translation>
     </message>
     <message>
       <source>Template</source>
@@ -1628,6 +1776,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>영상 밖이므로 아무것도 그리지 않았습니다.</translation>
     </message>
     <message>
+      <source>The views show the result, dashed. F6 makes it again by this recipe after a source changed.</source>
+      <translation>결과를 화면에 점선으로 보여 줍니다. 원본이 바뀐 뒤 F6을 누르면 이 레시피로 다시 만듭니다.</translation>
+    </message>
+    <message>
       <source>There is a case of this scan; its structures are loaded when you open it.</source>
       <translation>이 CT의 케이스가 있습니다. 열면 구조물을 불러옵니다.</translation>
     </message>
@@ -1638,6 +1790,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>These empty slices would be filled.</source>
       <translation>이 빈 슬라이스가 채워집니다.</translation>
+    </message>
+    <message>
+      <source>These structures were edited by hand after they were made. Replace their contours?</source>
+      <translation>만든 뒤에 직접 편집한 구조물입니다. 윤곽을 바꿀까요?</translation>
     </message>
     <message>
       <source>These structures were edited by hand or come from a file. Replace their contours?</source>
@@ -1718,6 +1874,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Undone: {step}</source>
       <translation>실행 취소: {step}</translation>
+    </message>
+    <message>
+      <source>Unite another source</source>
+      <translation>다른 원본 합치기</translation>
     </message>
     <message>
       <source>Unlock {name}</source>
@@ -2080,12 +2240,20 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>영상 없음</translation>
     </message>
     <message>
+      <source>no slice</source>
+      <translation>슬라이스 없음</translation>
+    </message>
+    <message>
       <source>no structure selected</source>
       <translation>선택한 구조물 없음</translation>
     </message>
     <message>
       <source>not approved</source>
       <translation>미승인</translation>
+    </message>
+    <message>
+      <source>not cropped</source>
+      <translation>자르지 않음</translation>
     </message>
     <message>
       <source>not in this set</source>
@@ -2110,6 +2278,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>original contours</source>
       <translation>최초 윤곽</translation>
+    </message>
+    <message>
+      <source>out of date: not made yet</source>
+      <translation>갱신 필요: 아직 만들지 않음</translation>
+    </message>
+    <message>
+      <source>out of date: {name} changed</source>
+      <translation>갱신 필요: {name} 변경됨</translation>
     </message>
     <message>
       <source>position</source>
@@ -2200,6 +2376,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>복셀보다 작음</translation>
     </message>
     <message>
+      <source>source {name} deleted</source>
+      <translation>원본 {name} 삭제됨</translation>
+    </message>
+    <message>
+      <source>source {name} is empty</source>
+      <translation>원본 {name} 비어 있음</translation>
+    </message>
+    <message>
       <source>there already: {by}</source>
       <translation>이미 있음: {by}</translation>
     </message>
@@ -2210,6 +2394,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>to the right of the screen</source>
       <translation>화면 오른쪽으로</translation>
+    </message>
+    <message>
+      <source>waits for {name}</source>
+      <translation>{name} 대기 중</translation>
     </message>
     <message>
       <source>within ⌀ {width:.0f} mm   range × {breadth:.2f}</source>
@@ -2226,6 +2414,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>{by}, off by default</source>
       <translation>{by}, 기본 꺼짐</translation>
+    </message>
+    <message>
+      <source>{cc} cm³; source {source} cm³</source>
+      <translation>{cc} cm³; 원본 {source} cm³</translation>
     </message>
     <message>
       <source>{count} change recovered after the program had ended unexpectedly: {steps}.</source>
@@ -2296,6 +2488,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>사이 슬라이스 {count}개를 그렸습니다.</translation>
     </message>
     <message>
+      <source>{count} slice of {mm} mm</source>
+      <translation>{mm} mm 슬라이스 {count}개</translation>
+    </message>
+    <message>
       <source>{count} slices</source>
       <translation>슬라이스 {count}개</translation>
     </message>
@@ -2314,6 +2510,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>{count} slices interpolated.</source>
       <translation>사이 슬라이스 {count}개를 그렸습니다.</translation>
+    </message>
+    <message>
+      <source>{count} slices of {mm} mm</source>
+      <translation>{mm} mm 슬라이스 {count}개</translation>
     </message>
     <message>
       <source>{count} structure</source>
@@ -2344,6 +2544,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>그릴 구조물 {count}개</translation>
     </message>
     <message>
+      <source>{count} structure was refreshed.</source>
+      <translation>구조물 {count}개를 갱신했습니다.</translation>
+    </message>
+    <message>
       <source>{count} structure written to {file}, {status}.</source>
       <translation>구조물 {count}개를 {file} 파일에 저장했습니다 ({status}).</translation>
     </message>
@@ -2368,6 +2572,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>그릴 구조물 {count}개</translation>
     </message>
     <message>
+      <source>{count} structures were refreshed.</source>
+      <translation>구조물 {count}개를 갱신했습니다.</translation>
+    </message>
+    <message>
       <source>{count} structures written to {file}, {status}.</source>
       <translation>구조물 {count}개를 {file} 파일에 저장했습니다 ({status}).</translation>
     </message>
@@ -2384,8 +2592,16 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>{name}   ·   CT가 여기에 없음: 검색</translation>
     </message>
     <message>
+      <source>{name} (deleted)</source>
+      <translation>{name} (삭제됨)</translation>
+    </message>
+    <message>
       <source>{name} against</source>
       <translation>{name} 비교</translation>
+    </message>
+    <message>
+      <source>{name} changed meanwhile; nothing was refreshed. Do it again.</source>
+      <translation>{name} 구조물이 그동안 바뀌어 갱신하지 않았습니다. 다시 실행하세요.</translation>
     </message>
     <message>
       <source>{name} exists. Replace it?</source>
@@ -2420,6 +2636,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>{name}: 완료되었습니다. 목록에 있습니다.</translation>
     </message>
     <message>
+      <source>{name} is up to date.</source>
+      <translation>{name} 구조물은 최신 상태입니다.</translation>
+    </message>
+    <message>
+      <source>{name} was deleted, another has its name</source>
+      <translation>{name} 삭제됨, 다른 구조물이 같은 이름을 씀</translation>
+    </message>
+    <message>
       <source>{name} was drawn by hand: there are no automatic contours to restore.</source>
       <translation>{name}: 직접 그린 구조물이라 되돌릴 자동 윤곽이 없습니다.</translation>
     </message>
@@ -2442,6 +2666,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>{scans} of {patients}.</source>
       <translation>{patients}, {scans}.</translation>
+    </message>
+    <message>
+      <source>{slices} fewer</source>
+      <translation>{slices} 적음</translation>
     </message>
     <message>
       <source>{structures}: no problems.</source>
