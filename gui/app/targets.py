@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QPoint
 
-from autocontour.base.errors import AutoContourError, CaseError, Cancelled, TargetError
+from autocontour.base.errors import AutoContourError, Cancelled, CaseError, TargetError
 from autocontour.base.findings import Severity
 from autocontour.base.jobs import Job
 from autocontour.case import CaseState
@@ -188,9 +188,7 @@ class TargetDesk(QObject):
             if _is_same(space, state, numbers):
                 _apply(space, replace(new, structure=replace(new.structure, **fields)), number, hands)
 
-        space.background.run(
-            LABEL, numbers, lambda job: make(state, name, recipe, geometry, job, number=number), apply
-        )
+        space.background.run(LABEL, numbers, lambda job: make(state, name, recipe, geometry, job, number=number), apply)
 
     def _stop(self) -> None:
         if self._task is not None:
@@ -369,7 +367,8 @@ def _name_problem(state: CaseState, dialog: TargetDialog) -> str:
     return in_window(CaseError("AC-CASE-013")) if is_taken else ""
 
 
-def _fields(dialog: TargetDialog) -> dict[str, object]:
+def _fields(dialog: TargetDialog) -> dict[str, Any]:
+    """Return the fields of the result that do not depend on its contours."""
     return {
         "name": dialog.name,
         "tg263_name": match_name(dialog.name),

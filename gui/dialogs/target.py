@@ -256,7 +256,8 @@ class TargetDialog(Dialog):
         item = state.find(recipe.inside) if recipe.inside else None
         if recipe.inside and item is None:
             self.inside.addItem(recipe.inside, -1)
-        self.inside.setCurrentIndex(self.inside.findData(item.structure.number if item else -1 if recipe.inside else None))
+        inside = item.structure.number if item else -1 if recipe.inside else None
+        self.inside.setCurrentIndex(self.inside.findData(inside))
         self.inside_mm.setValue(recipe.inside_mm)
         self.inside_mm.setEnabled(bool(recipe.inside))
         self.name_edit.setText(self.start.name)
@@ -264,9 +265,9 @@ class TargetDialog(Dialog):
     def _listen(self) -> None:
         for rows in (self.sources, self.plus, self.minus):
             rows.changed.connect(self._change)
-        for side, box in self.margin_boxes.items():
-            box.valueChanged.connect(lambda value, side=side: self._follow_margin(side, value))
-        self.same.toggled.connect(lambda on: on and self._follow_margin("R", self.margin_boxes["R"].value()))
+        for box in self.margin_boxes.values():
+            box.valueChanged.connect(self._follow_margin)
+        self.same.toggled.connect(lambda _: self._follow_margin(self.margin_boxes["R"].value()))
         self.inside.currentIndexChanged.connect(self._change)
         self.inside.currentIndexChanged.connect(
             lambda _: self.inside_mm.setEnabled(self.inside.currentData() is not None)
@@ -280,7 +281,7 @@ class TargetDialog(Dialog):
         if self.start.interpreted_type:
             self._set_type(self.start.interpreted_type)
 
-    def _follow_margin(self, _side: str, value: float) -> None:
+    def _follow_margin(self, value: float) -> None:
         if self.same.isChecked():
             for box in self.margin_boxes.values():
                 box.blockSignals(True)
@@ -482,5 +483,3 @@ def _in_row(*widgets: QWidget) -> QWidget:
     for index, widget in enumerate(widgets):
         row.addWidget(widget, int(index == 0))
     return holder
-
-

@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QMessageBox
 
 from autocontour.case import Edit, actions
 from autocontour.case.export import ExportOptions, check_case
-from autocontour.gui.dialogs.target import ends_in_words
 from autocontour.edits import EndCount
+from autocontour.gui.dialogs.target import ends_in_words
 from autocontour.patient.recipe import Minus
 from autocontour.patient.structures import GenerationAlgorithm
 
@@ -142,8 +142,8 @@ def typed_name(dialog, text):
 
 def test_margins_of_each_side_reach_the_patients_side(case, qtbot):
     dialog = ask(case, qtbot)
-    QTest.mouseClick(dialog.same, Qt.MouseButton.LeftButton, pos=dialog.same.rect().center() - dialog.same.rect().center() / 1.2)
-    dialog.same.setChecked(False)
+    QTest.mouseClick(dialog.same, Qt.MouseButton.LeftButton, pos=QPoint(8, dialog.same.height() // 2))
+    assert not dialog.same.isChecked()
     dialog.margin_boxes["L"].setValue(9)
     settled(case, qtbot)
     enter(dialog)
@@ -197,7 +197,8 @@ def test_minus_plus_and_a_second_source(case, qtbot):
     assert dialog.recipe.minus == (Minus("Cord", 2),)
     enter(dialog)
     finished(case, qtbot, "PTV")
-    assert structure(case, "PTV").contours[12].distance(structure(case, "Cord").contours[12]) == pytest.approx(2, abs=0.1)
+    ptv, cord = (structure(case, name).contours[12] for name in ("PTV", "Cord"))
+    assert ptv.distance(cord) == pytest.approx(2, abs=0.1)
     assert structure(case, "PTV").description == "derived: CTV + 5 mm, 3 mm inside External, minus (Cord + 2 mm)"
     case.workspace.select(number(case, "CTV"))
     dialog = ask(case, qtbot)
