@@ -32,6 +32,18 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>3D 화면</translation>
     </message>
     <message>
+      <source>3D: cut at the axial slice</source>
+      <translation>3D: 축상면에서 자름</translation>
+    </message>
+    <message>
+      <source>3D: not cut</source>
+      <translation>3D: 자르지 않음</translation>
+    </message>
+    <message>
+      <source>3D: {tissue}</source>
+      <translation>3D: {tissue}</translation>
+    </message>
+    <message>
       <source>95th percentile Hausdorff distance, as `autocontour evaluate` computes it</source>
       <translation>양쪽 표면의 95 %가 서로 이 거리 안에 있습니다 (`autocontour evaluate`와 같은 계산)</translation>
     </message>
@@ -254,6 +266,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Bone</source>
       <translation>뼈</translation>
+    </message>
+    <message>
+      <source>Bone and skin in 3D</source>
+      <translation>3D에 뼈와 피부 표시</translation>
     </message>
     <message>
       <source>Boolean</source>
@@ -486,6 +502,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Ctrl + wheel</source>
       <translation>Ctrl + 휠</translation>
+    </message>
+    <message>
+      <source>Cut 3D at the slice</source>
+      <translation>3D를 축상면에서 자르기</translation>
     </message>
     <message>
       <source>Dark or light</source>
@@ -914,6 +934,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Largest gap</source>
       <translation>최대 간격</translation>
+    </message>
+    <message>
+      <source>Leave out in 3D what lies above the axial slice, and show the slice there</source>
+      <translation>3D에서 축상면 위쪽을 빼고 그 자리에 단면을 보여 줍니다</translation>
     </message>
     <message>
       <source>Left</source>
@@ -1488,6 +1512,22 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>시상면</translation>
     </message>
     <message>
+      <source>Save 3D film</source>
+      <translation>3D 동영상 저장</translation>
+    </message>
+    <message>
+      <source>Save 3D film…</source>
+      <translation>3D 동영상 저장…</translation>
+    </message>
+    <message>
+      <source>Save 3D picture</source>
+      <translation>3D 그림 저장</translation>
+    </message>
+    <message>
+      <source>Save 3D picture…</source>
+      <translation>3D 그림 저장…</translation>
+    </message>
+    <message>
       <source>Second</source>
       <translation>둘째 구조물</translation>
     </message>
@@ -1514,6 +1554,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Show all keyboard shortcuts</source>
       <translation>모든 단축키를 한눈에 봅니다</translation>
+    </message>
+    <message>
+      <source>Show nothing, bone, or bone and skin of the CT beside the surfaces</source>
+      <translation>표면과 함께 CT의 뼈, 또는 뼈와 피부를 보여 줍니다</translation>
     </message>
     <message>
       <source>Show or hide outlines</source>
@@ -1720,6 +1764,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>템플릿</translation>
     </message>
     <message>
+      <source>The 3D view is not complete yet. Try again in a moment.</source>
+      <translation>3D 화면이 아직 완성되지 않았습니다. 잠시 후 다시 시도하십시오.</translation>
+    </message>
+    <message>
       <source>The CT is no longer where it was; it will be searched for.</source>
       <translation>CT가 원래 위치에 없습니다. 열 때 검색합니다.</translation>
     </message>
@@ -1734,6 +1782,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>The file is checked, written, read back and compared before it replaces anything.</source>
       <translation>파일은 점검, 저장, 다시 읽기, 대조를 모두 거친 뒤에 완성됩니다.</translation>
+    </message>
+    <message>
+      <source>The film is being recorded; a click in the 3D view cancels it.</source>
+      <translation>동영상을 만들고 있습니다. 3D 화면을 클릭하면 취소됩니다.</translation>
+    </message>
+    <message>
+      <source>The film was cancelled; no file was written.</source>
+      <translation>동영상이 취소되어 파일을 저장하지 않았습니다.</translation>
     </message>
     <message>
       <source>The first ticked set is opened for editing, the others for comparison.</source>
@@ -1968,6 +2024,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>{name}: 반려를 취소하시겠습니까?</translation>
     </message>
     <message>
+      <source>Write one turn of the 3D view to an animated PNG file</source>
+      <translation>3D 화면의 한 바퀴 회전을 애니메이션 PNG 파일로 저장합니다</translation>
+    </message>
+    <message>
+      <source>Write the 3D view to a PNG file</source>
+      <translation>3D 화면을 PNG 파일로 저장합니다</translation>
+    </message>
+    <message>
       <source>Wrong organ or side</source>
       <translation>장기 또는 좌우가 틀림</translation>
     </message>
@@ -2052,6 +2116,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>{number} HU 미만</translation>
     </message>
     <message>
+      <source>bone</source>
+      <translation>뼈</translation>
+    </message>
+    <message>
+      <source>bone and skin</source>
+      <translation>뼈와 피부</translation>
+    </message>
+    <message>
       <source>born</source>
       <translation>생년월일</translation>
     </message>
@@ -2086,6 +2158,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>cropping</source>
       <translation>자르는 중</translation>
+    </message>
+    <message>
+      <source>cut</source>
+      <translation>자름</translation>
     </message>
     <message>
       <source>derived: {source}</source>
@@ -2270,6 +2346,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>nothing found: {range}</source>
       <translation>여기에는 없음: {range}</translation>
+    </message>
+    <message>
+      <source>off</source>
+      <translation>끔</translation>
     </message>
     <message>
       <source>or  (union)</source>
@@ -2578,6 +2658,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>{count} structures written to {file}, {status}.</source>
       <translation>구조물 {count}개를 {file} 파일에 저장했습니다 ({status}).</translation>
+    </message>
+    <message>
+      <source>{file} written.</source>
+      <translation>{file} 파일을 저장했습니다.</translation>
+    </message>
+    <message>
+      <source>{file} written. The patient's face may be recognisable in it.</source>
+      <translation>{file} 파일을 저장했습니다. 환자의 얼굴을 알아볼 수 있을지도 모릅니다.</translation>
     </message>
     <message>
       <source>{low} to {high} HU</source>

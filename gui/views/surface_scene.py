@@ -11,13 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtGui import QImage
 
+from autocontour.gui.views.renderers import is_hardware, opengl_name
+from autocontour.gui.views.volume import MOST_RAYS, Tissue, build_volume, placed, show_tissue
 from autocontour.gui.views.vtk_arrays import to_numpy, to_vtk
+from autocontour.gui.views.windowing import PRESETS, Window
 from autocontour.patient.geometry import Box, VolumeGeometry
 from autocontour.patient.structures import Contours, Structure
+from autocontour.patient.volume import CTVolume
 
 CLOSER, ROOM, NEAREST_MM = 1.25, 1.5, 120.0
 BODY_OPACITY, OTHERS_OPACITY = 0.15, 0.5
 LARGEST_STEP_MM, FEWEST_PIXELS = 3.0, 24
+Voxel = tuple[int, int, int]
+NOWHERE: tuple[Voxel, Voxel] = ((0, 0, 0), (0, 0, 0))
 MOST_VOXELS = 250_000
 """Inside a structure; more would hold the window up while they are meshed."""
 
@@ -38,6 +44,10 @@ class SurfaceScene:
         self._window.AddRenderer(self._renderer)
         self._actors: dict[int, tuple[Contours, Any]] = {}
         self._placed = False
+        self._volume: Any = None
+        self._cut: Any = None
+        """The plane in patient mm behind which everything is left out."""
+        self._slice = SliceInSpace(self._renderer)
         self._face_front()
 
     def add(self, structure: Structure, mask: NDArray[np.uint8], grid: VolumeGeometry) -> None:
@@ -47,6 +57,60 @@ class SurfaceScene:
             self._renderer.RemoveActor(known[1])
         self._actors[structure.number] = (structure.contours, build_actor(mask, grid))
         self._renderer.AddActor(self._actors[structure.number][1])
+        self._cut_one(self._actors[structure.number][1])
+
+    def show_volume(self, hu: NDArray[np.int16], grid: VolumeGeometry) -> None:
+        """Take a volume of which bone and skin are shown, in place of the one before."""
+        self.forget_volume()
+        self._volume = build_volume(hu, grid, on_gpu=self.is_on_gpu)
+        self._renderer.AddVolume(self._volume)
+        self._cut_one(self._volume)
+        if not self._placed:
+            self._look_from_front()
+
+    def show_tissue(self, tissue: Tissue) -> None:
+        """Show bone, or bone and skin, of the volume."""
+        if self._volume is not None:
+            show_tissue(self._volume, tissue)
+
+    def forget_volume(self) -> None:
+        """Take the volume away."""
+        if self._volume is not None:
+            self._renderer.RemoveVolume(self._volume)
+        self._volume = None
+
+    @property
+    def has_volume(self) -> bool:
+        """Whether there is a volume."""
+        return self._volume is not None
+
+    @property
+    def is_on_gpu(self) -> bool:
+        """Whether OpenGL runs on a graphics processor."""
+        return is_hardware(opengl_name(self.report()))
+
+    def cut(self, ct: CTVolume | None, z: int, window: Window, body: tuple[Voxel, Voxel]) -> None:
+        """Leave out what lies on the head's side of slice `z` and show the slice there; None shows everything.
+
+        Of the slice that is shown which lies between the voxels of `body`.
+        """
+        from vtkmodules.vtkCommonDataModel import vtkPlane
+
+        self._cut = None
+        if ct is not None:
+            g = ct.geometry
+            self._cut = vtkPlane()
+            self._cut.SetOrigin(*g.slice_origins_lps_mm[z])
+            self._cut.SetNormal(*(-g.step_to_head * g.direction[:, 2]))
+        self._slice.show(ct, z, window, body)
+        for prop in (*(actor for _, actor in self._actors.values()), self._volume):
+            if prop is not None:
+                self._cut_one(prop)
+
+    def _cut_one(self, prop: Any) -> None:  # noqa: ANN401  (VTK has no types)
+        prop.GetMapper().RemoveAllClippingPlanes()
+        if self._cut is not None:
+            prop.GetMapper().AddClippingPlane(self._cut)
 
     def show(self, structures: list[Structure], selected: int | None) -> list[Structure]:
         """Show the surfaces of `structures` and no other; return those whose surface is missing or out of date."""
@@ -82,7 +146,7 @@ class SurfaceScene:
 
     def fit(self) -> None:
         """Move the camera so that every surface is in sight."""
-        if self._actors:
+        if self._actors or self._volume is not None:
             self._renderer.ResetCamera()
             self._renderer.GetActiveCamera().Dolly(CLOSER)
 
@@ -108,6 +172,8 @@ class SurfaceScene:
         from vtkmodules.vtkCommonCore import vtkUnsignedCharArray
 
         self._window.SetSize(width, height)
+        if self._volume is not None and not self._volume.GetMapper().IsA("vtkGPUVolumeRayCastMapper"):
+            self._volume.GetMapper().SetImageSampleDistance(max(1.0, (width * height / MOST_RAYS) ** 0.5))
         self._renderer.ResetCameraClippingRange()
         self._window.Render()
         pixels = vtkUnsignedCharArray()
@@ -124,6 +190,9 @@ class SurfaceScene:
         for _, actor in self._actors.values():
             self._renderer.RemoveActor(actor)
         self._actors.clear()
+        self.forget_volume()
+        self._cut = None
+        self._slice.show(None, 0, PRESETS["Soft tissue"])
         self._placed = False
 
     def finalize(self) -> None:
@@ -141,6 +210,38 @@ class SurfaceScene:
         camera.SetFocalPoint(0, 0, 0)
         camera.SetPosition(0, -1, 0)
         camera.SetViewUp(0, 0, 1)
+
+
+class SliceInSpace:
+    """One axial slice of the CT where it lies in the patient, without what lies beside the patient."""
+
+    def __init__(self, renderer: Any) -> None:  # noqa: ANN401  (VTK has no types)
+        from vtkmodules.vtkCommonDataModel import vtkImageData
+        from vtkmodules.vtkRenderingCore import vtkImageSlice, vtkImageSliceMapper
+
+        self._image, mapper, self._prop = vtkImageData(), vtkImageSliceMapper(), vtkImageSlice()
+        mapper.SetInputData(self._image)
+        mapper.BorderOn()
+        self._prop.SetMapper(mapper)
+        self._prop.VisibilityOff()
+        renderer.AddViewProp(self._prop)
+
+    def show(self, ct: CTVolume | None, z: int, window: Window, body: tuple[Voxel, Voxel] = NOWHERE) -> None:
+        """Show slice `z` between two voxels; None shows none."""
+        self._prop.SetVisibility(ct is not None)
+        if ct is None:
+            return
+        g = ct.geometry
+        step_v, step_u = g.pixel_spacing_vu_mm
+        (_, y0, x0), (_, y1, x1) = body
+        self._image.SetDimensions(x1 - x0 + 1, y1 - y0 + 1, 1)
+        self._image.SetSpacing(step_u, step_v, 1)
+        self._image.GetPointData().SetScalars(to_vtk(ct.hu[z, y0 : y1 + 1, x0 : x1 + 1].ravel()))
+        self._image.Modified()
+        self._image.SetOrigin(x0 * step_u, y0 * step_v, 0)
+        self._prop.SetUserMatrix(placed(g, z))
+        self._prop.GetProperty().SetColorWindow(max(window.width_hu, 1.0))
+        self._prop.GetProperty().SetColorLevel(window.level_hu)
 
 
 def build_actor(mask: NDArray[np.uint8], grid: VolumeGeometry) -> Any:  # noqa: ANN401  (VTK has no types)

@@ -8,6 +8,7 @@ meshes are computed beside the window.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,16 +28,21 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QWidget
 
+from autocontour.base.errors import AutoContourError
 from autocontour.gui.look.language import tr
 from autocontour.gui.state.tasks import Task, TaskJob
 from autocontour.gui.state.workspace import Workspace
+from autocontour.gui.views.film import as_png
 from autocontour.gui.views.planes import LETTERS
 from autocontour.gui.views.surface_scene import SurfaceScene, coarse_mask
+from autocontour.gui.views.volume import MOST_ON_GPU, MOST_VOXELS, Tissue, even_volume
 from autocontour.patient.geometry import VolumeGeometry
 from autocontour.patient.structures import Structure
 
 REST_MS, PROGRESS_MS, TURN_MS = 150, 300, 5
 DEGREES_PER_PX = 0.5
+CUT_ELEVATION_DEG = 35.0
+FILM_FRAMES = 72
 
 
 class SurfaceView(QWidget):
@@ -65,7 +71,15 @@ class SurfaceView(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self._rest = QTimer(self, singleShot=True, interval=REST_MS)
         self._rest.timeout.connect(self.rebuild)
+        self.tissue, self.is_cut = Tissue.NONE, False
+        self._volume_task: Task | None = None
+        self._turntable = QTimer(self, interval=TURN_MS)
+        self._turntable.timeout.connect(self._record_one)
+        self._recorded: list[bytes] = []
+        self._on_recorded: Callable[[list[bytes]], object] = len
         workspace.ct_changed.connect(self._start_anew)
+        for signal in (workspace.position_changed, workspace.window_changed):
+            signal.connect(lambda: self._rest.start() if self.is_cut else None)
         for signal in (workspace.structures_changed, workspace.display_changed, workspace.selection_changed):
             signal.connect(lambda *_: self._rest.start())
 
@@ -78,6 +92,9 @@ class SurfaceView(QWidget):
             return
         if self._scene is None:
             self._scene = SurfaceScene()
+        self._apply_cut()
+        if self.tissue is not Tissue.NONE and not self._scene.has_volume:
+            self._build_volume()
         shown = self._shown()
         waiting = self._scene.show(shown, self.workspace.selected)
         if self._task is not None:
@@ -90,7 +107,76 @@ class SurfaceView(QWidget):
     @property
     def is_meshing(self) -> bool:
         """Whether surfaces are still being built."""
-        return self._task is not None or self._rest.isActive()
+        return self._task is not None or self._volume_task is not None or self._rest.isActive()
+
+    # Bone and skin, the cut, pictures ---------------------------------------------------------------------------------
+
+    def show_tissue(self, tissue: Tissue) -> None:
+        """Show bone, or bone and skin, beside the surfaces; the volume is sampled beside the window."""
+        self.tissue = tissue
+        if self._scene is not None:
+            self._scene.show_tissue(tissue)
+        self.rebuild()
+
+    def cut_at_slice(self, *, on: bool) -> None:
+        """Leave out what lies on the head's side of the axial slice and show the slice there."""
+        self.is_cut = on
+        if on and self._scene is not None and not self._is_by_hand:
+            self._scene.turn(0, CUT_ELEVATION_DEG)
+        self.rebuild()
+
+    def picture(self) -> QImage:
+        """Return the view as it is shown."""
+        return self.grab().toImage()
+
+    def record_turn(self, on_recorded: Callable[[list[bytes]], object]) -> None:
+        """Turn once about the patient and hand over the PNG pictures; none if a person takes hold of the view."""
+        self._recorded, self._on_recorded = [], on_recorded
+        self._turntable.start()
+
+    def _record_one(self) -> None:
+        """Record one picture in a turn of the event loop, and none during a stroke."""
+        if self._drag_from is not None or self._scene is None or not self.isVisible():
+            self._end_recording([])
+        elif not self.workspace.is_held:
+            self._recorded.append(as_png(self.picture()))
+            self.turn(360 / FILM_FRAMES, 0)
+            if len(self._recorded) == FILM_FRAMES:
+                self._end_recording(self._recorded)
+
+    def _end_recording(self, pictures: list[bytes]) -> None:
+        if self._turntable.isActive():
+            self._turntable.stop()
+            sizes = {picture[:33] for picture in pictures}  # signature and header
+            self._on_recorded(pictures if len(sizes) == 1 else [])
+
+    def _build_volume(self) -> None:
+        ct = self.workspace.ct
+        if self._volume_task is not None or self._scene is None or ct is None:
+            return
+        most = MOST_ON_GPU if self._scene.is_on_gpu else MOST_VOXELS
+        task = self._volume_task = Task(lambda _: even_volume(ct, most), self)
+        task.done.connect(lambda made: self._take_volume(task, *made))
+        task.failed.connect(lambda error: self._fail_volume(task, error))
+        task.start()
+
+    def _take_volume(self, task: Task, hu: NDArray[np.int16], grid: VolumeGeometry) -> None:
+        if task is self._volume_task:
+            self._volume_task = None
+            if self._scene is not None:
+                self._scene.show_volume(hu, grid)
+                self._scene.show_tissue(self.tissue)
+                self._refresh()
+
+    def _fail_volume(self, task: Task, error: AutoContourError) -> None:
+        if task is self._volume_task:
+            self._volume_task, self.tissue = None, Tissue.NONE
+            self.workspace.say_error(error)
+
+    def _apply_cut(self) -> None:
+        if self._scene is not None:
+            ct = self.workspace.ct if self.is_cut else None
+            self._scene.cut(ct, self.workspace.slice_index, self.workspace.window, self.workspace.body_voxels)
 
     def _shown(self) -> list[Structure]:
         return [s for s in self.workspace.state.structures if s.number not in self.workspace.hidden and s.contours]
@@ -170,9 +256,10 @@ class SurfaceView(QWidget):
     def close_scene(self) -> None:
         """Give back VTK's window before the program ends."""
         self._rest.stop()
+        self._end_recording([])
         if self._task is not None:
             self._task.cancel()
-        self._task = None
+        self._task = self._volume_task = None
         if self._scene:
             self._scene.finalize()
             self._scene = None
@@ -188,7 +275,8 @@ class SurfaceView(QWidget):
         font.setPixelSize(12)
         painter.setFont(font)
         painter.setPen(QColor(203, 213, 225))
-        painter.drawText(QRectF(10, 6, 200, 18), Qt.AlignmentFlag.AlignLeft, "3D")
+        parts = ["3D", "" if self.tissue is Tissue.NONE else tr(self.tissue.value), tr("cut") if self.is_cut else ""]
+        painter.drawText(QRectF(10, 6, 300, 18), Qt.AlignmentFlag.AlignLeft, "   ".join(part for part in parts if part))
         if self._scene and self.workspace.ct:
             self._draw_axes(painter)
 
@@ -232,7 +320,9 @@ class SurfaceView(QWidget):
         self._rest.stop()
 
     def _start_anew(self) -> None:
+        self._end_recording([])
         self._image, self._is_by_hand, self._task, self._wanted = None, False, None, None
+        self._volume_task = None
         if self._scene:
             self._scene.clear()
         self._rest.start()
