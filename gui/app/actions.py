@@ -520,7 +520,7 @@ ACTIONS: tuple[ActionRow, ...] = (
         VIEW,
         "Bone and skin in 3D",
         "Show nothing, bone, or bone and skin of the CT beside the surfaces",
-        "Y",
+        "Ctrl+B",
         picturing.next_tissue,
         needs="ct",
     ),

@@ -31,6 +31,7 @@ SHOWN = translations.collect_strings()
 NOT_SAID = {
     "Auto-contouring failed: {name}.",  # by a process of its own, which has no window
     "autocontour {name}",  # name and version
+    "pictures of one size and format are needed",  # a fault of the caller
 }
 OTHERS = [code for code in NAMES if code != "en"]
 

@@ -83,12 +83,12 @@ def test_bone_and_skin_are_off_until_the_key_asks_and_off_again(bony, qtbot):
     assert (nothing.max(axis=-1) < 60).all()
     lit = {}
     for tissue in (Tissue.BONE, Tissue.BONE_AND_SKIN):
-        press(bony, KEY.Key_Y)
+        press(bony, KEY.Key_B, CONTROL)
         assert view.tissue is tissue
         complete(view, qtbot)
         lit[tissue] = int((shown(view).max(axis=-1) > 60).sum())
     assert 0 < lit[Tissue.BONE] < lit[Tissue.BONE_AND_SKIN]
-    press(bony, KEY.Key_Y)
+    press(bony, KEY.Key_B, CONTROL)
     assert view.tissue is Tissue.NONE
     complete(view, qtbot)
     assert (shown(view).max(axis=-1) < 60).all()
@@ -96,7 +96,7 @@ def test_bone_and_skin_are_off_until_the_key_asks_and_off_again(bony, qtbot):
 
 def test_another_ct_shows_its_own_bone(bony, qtbot):
     view = bony.views.surfaces
-    press(bony, KEY.Key_Y)
+    press(bony, KEY.Key_B, CONTROL)
     complete(view, qtbot)
     ct = small_ct()
     bony.show_ct(CTVolume(np.minimum(ct.hu, 20).copy(), ct.geometry))
