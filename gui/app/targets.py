@@ -44,7 +44,8 @@ LABEL, REFRESH = "Target", "Refresh"
 MARGIN, INSIDE = "target/margin_mm", "target/inside_mm"
 MARGIN_MM, INSIDE_MM = 5.0, 3.0
 TARGETS = ("CTV", "GTV", "PTV")
-EDGE_PX = 24
+EDGE_PX, ROOM_PX = 24, 110
+"""Between the dialog and the window's edges; it grows downwards with its rows and warnings."""
 PATIENCE_S = 0.3
 """Progress of a preview is shown from here on."""
 Inputs = tuple[Recipe, tuple[str, ...]]
@@ -85,10 +86,11 @@ class TargetDesk(QObject):
         dialog.color_changed.connect(window.views.refresh)
         dialog.accept_asked.connect(self._accept)
         dialog.finished.connect(self._forget)
-        dialog.show()
         dialog.adjustSize()
-        # Over the panel, so that the views stay in sight.
-        dialog.move(window.mapToGlobal(QPoint(max(window.width() - dialog.width() - EDGE_PX, 0), EDGE_PX * 3)))
+        # Over the panel and the 3D view, so that the slices stay in sight.
+        left, top = window.width() - dialog.width() - EDGE_PX, window.height() - dialog.height() - ROOM_PX
+        dialog.move(window.mapToGlobal(QPoint(max(left, 0), max(top, 0))))
+        dialog.show()
         dialog.activateWindow()
 
     def close(self) -> None:

@@ -32,6 +32,9 @@ from autocontour.patient.recipe import DIRECTIONS, Margins, Minus, Recipe, sugge
 from autocontour.site.preflight import INTERPRETED_TYPES
 
 SETTLE_MS = 150
+WIDTH_PX = 440
+BUTTONS_PX = 42
+"""Padding and buttons of a box for millimetres."""
 SWATCH_PX = 16
 LARGEST_MM = 200.0
 ON_SCREEN = ("R", "L", "A", "P", "S", "I")
@@ -90,7 +93,7 @@ class TargetDialog(Dialog):
     def __init__(self, parent: QWidget, state: CaseState, start: TargetStart) -> None:
         title = tr("Target") if start.number is None else tr("Recipe of {name}", name=start.name)
         words = tr("The views show the result, dashed. F6 makes it again by this recipe after a source changed.")
-        super().__init__(parent, title, words, tr("Add") if start.number is None else tr("Apply"), width=500)
+        super().__init__(parent, title, words, tr("Add") if start.number is None else tr("Apply"), width=WIDTH_PX)
         self.setModal(False)
         self.start = start
         self.color_rgb = start.color_rgb
@@ -159,6 +162,7 @@ class TargetDialog(Dialog):
         self.problem.hide()
         self.progress.hide()
         self.ok.setEnabled(True)
+        self._fit()
 
     def show_problem(self, words: str) -> None:
         """Show why there is no result; it cannot be accepted."""
@@ -168,11 +172,19 @@ class TargetDialog(Dialog):
         self.problem.show()
         self.progress.hide()
         self.ok.setEnabled(False)
+        self._fit()
 
     def show_progress(self, fraction: float) -> None:
         """Show how far the computation of the preview is."""
         self.progress.setValue(round(1000 * fraction))
         self.progress.show()
+
+    def _fit(self) -> None:
+        """Make the dialog as high as what it shows now."""
+        layout = self.layout()
+        assert layout is not None  # of every dialog
+        layout.activate()
+        self.resize(self.width(), max(layout.totalHeightForWidth(self.width()), layout.totalMinimumSize().height()))
 
     # Building ---------------------------------------------------------------------------------------------------------
 
@@ -292,6 +304,7 @@ class TargetDialog(Dialog):
 
     def _change(self) -> None:
         self._suggest()
+        self._fit()
         self._ask_again()
 
     def _ask_again(self) -> None:
@@ -354,16 +367,20 @@ class StructureRows(QWidget):
         self._name, self._without, self._gap = name, without, gap
         self._state = CaseState()
         self.rows: list[tuple[QWidget, QComboBox, QDoubleSpinBox | None]] = []
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(4)
+        outer = QHBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        self._column = QVBoxLayout()
+        self._column.setSpacing(4)
+        self._tip = tip
         self.add_button = QToolButton()
-        self.add_button.setText("+")
         self.add_button.setToolTip(tip)
         self.add_button.setAccessibleName(tip)
         self.add_button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.add_button.clicked.connect(self._add_next)
-        column.addWidget(self.add_button)
+        outer.addLayout(self._column)
+        outer.addWidget(self.add_button, 0, Qt.AlignmentFlag.AlignBottom)
+        outer.addStretch()
+        self._arrange()
 
     @property
     def chosen(self) -> list[tuple[str, float]]:
@@ -411,10 +428,17 @@ class StructureRows(QWidget):
             gap.setToolTip(self._gap)
             gap.valueChanged.connect(lambda _: self.changed.emit())
         self.rows.append(entry)
-        column = self.layout()
-        assert isinstance(column, QVBoxLayout)  # as it was made
-        column.insertWidget(column.count() - 1, row)
+        self._column.addWidget(row)
+        self._arrange()
         return box
+
+    def _arrange(self) -> None:
+        """Let the button stand beside the last row; without rows it says what it does."""
+        self.add_button.setText("+" if self.rows else f"+ {self._tip}")
+        outer = self.layout()
+        assert isinstance(outer, QHBoxLayout)  # as it was made
+        outer.setStretch(0, int(bool(self.rows)))
+        outer.setStretch(2, int(not self.rows))
 
     def _add_next(self) -> None:
         used = {box.currentData() for _, box, _ in self.rows}
@@ -428,6 +452,7 @@ class StructureRows(QWidget):
         self.rows.remove(entry)
         entry[0].hide()
         entry[0].deleteLater()
+        self._arrange()
         self.changed.emit()
 
 
@@ -473,6 +498,8 @@ def _refill(box: QComboBox, state: CaseState, without: int | None, *, is_optiona
 def _millimetres(name: str, least_mm: float) -> QDoubleSpinBox:
     box = QDoubleSpinBox(minimum=least_mm, maximum=LARGEST_MM, singleStep=1, decimals=1, suffix=" mm")
     box.setAccessibleName(name)
+    box.setMinimumHeight(box.sizeHint().height())
+    box.setFixedWidth(box.fontMetrics().horizontalAdvance("-200.0 mm") + BUTTONS_PX)
     return box
 
 

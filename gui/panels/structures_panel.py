@@ -228,6 +228,8 @@ class StructuresPanel(QFrame):
         if source and not findings:
             lines.append(escape(tr("Drawn by {name}", name=f"{source.algorithm} {source.version}")))
         need = assess_need(item, self.workspace.seen)
+        if doubt := self.model.recipe_in_words(item):
+            lines.insert(0, f"▲ {escape(capital(doubt))}")
         if need.is_open:
             lines.insert(0, f"<b>{escape(capital(need_in_words(need)))}</b>")
         if item.is_rejected:
