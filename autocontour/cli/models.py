@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autocontour.cli.commissioning import add_actions
+from autocontour.cli import commissioning, gate
 
 if TYPE_CHECKING:
     from autocontour.models import ModelPackage
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("models", help="list, show, verify, install, remove or measure model packages")
+    parser = commands.add_parser("models", help="list, verify, install, measure, compare or promote model packages")
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    add_actions(actions)
+    commissioning.add_actions(actions)
+    gate.add_actions(actions)
     for action, run, help_text in (
         ("list", _list, "list the packages of the program and those installed"),
         ("show", _show, "show a package's structures, training and validation results"),

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from autocontour.base.errors import TrainingError
 from autocontour.base.jobs import Job
-from autocontour.models.data.dataset import Dataset
+from autocontour.models.data.dataset import Dataset, Sample
+from autocontour.models.data.fingerprint import ct_fingerprint
 from autocontour.models.package.members import read_members
 from autocontour.models.package.package import ModelPackage, write_package
 from autocontour.models.training.calibrate import calibrate
@@ -123,9 +124,15 @@ def _halved(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _summarize(config: TrainingConfig, dataset: Dataset, stages: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return {
         "patients": len(dataset.training),
+        "fingerprints": sorted(_fingerprint(sample) for sample in dataset.training),
         "validation_patients": [sample.patient for sample in dataset.validation],
         "quarantined": dataset.quarantined,
         "seed": config.data.seed,
         "history": config.package.history,
         "stages": {name: stage["summary"] for name, stage in stages.items()},
     }
+
+
+def _fingerprint(sample: Sample) -> str:
+    ct = sample.to_ct()
+    return ct_fingerprint(ct.hu, ct.geometry.spacing_zyx_mm)

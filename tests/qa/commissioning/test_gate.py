@@ -1,0 +1,143 @@
+"""The gate: equal candidates pass, planted faults do not, and a record cannot be changed afterwards."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autocontour.base.errors import UsageError
+from autocontour.qa.commissioning import MeasuredStructure
+from autocontour.qa.commissioning.gate import GateRecord, judge_site, read_limits, read_record, write_record
+from autocontour.qa.commissioning.gate.judge import bootstrap_lower_bound
+from autocontour.qa.commissioning.gate.record import FORMAT
+from autocontour.qa.metrics import PairMetrics
+
+LIMITS = replace(read_limits(), resamples=2000)
+ORGANS = ("Parotid_L", "Parotid_R", "Brainstem")
+
+
+def measured(patient, structure, dsc, surface_dsc=None):
+    volume = 0.0 if dsc == 0 else 25.0
+    surface = dsc if surface_dsc is None else surface_dsc
+    return MeasuredStructure(str(patient), structure, PairMetrics(dsc, surface, 3, 4, 8, 1, 100, 25, volume, 0, 1))
+
+
+def package(shift=lambda _structure, _patient: 0.0, n=20, spread=0.04, seed=0):
+    """Return measurements of a package whose DSC varies by patient, and a little by package."""
+    patients = np.random.default_rng(7).uniform(0.65, 0.9, n)
+    rng = np.random.default_rng(seed)
+    rows = []
+    for structure in ORGANS:
+        for patient, level in enumerate(patients):
+            value = level + rng.normal(0, spread / 2) + shift(structure, patient)
+            rows.append(measured(patient, structure, float(np.clip(value, 0, 1))))
+    return rows
+
+
+def codes(judged):
+    return {(one.structure, problem.code) for one in judged for problem in one.problems}
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_candidate_that_differs_by_chance_alone_passes(seed):
+    assert codes(judge_site("s", package(), package(seed=seed + 1), LIMITS)) == set()
+
+
+def test_the_same_measurements_have_no_loss():
+    for one in judge_site("s", package(), package(), LIMITS):
+        assert one.dsc.lower_bound == 0
+        assert one.worst_before == one.worst_after
+
+
+def test_one_worse_structure_is_named_and_the_others_are_not():
+    worse = package(lambda structure, _: -0.1 if structure == "Brainstem" else 0.0, seed=3)
+    found = codes(judge_site("s", package(), worse, LIMITS))
+    assert {structure for structure, _ in found} == {"Brainstem"}
+    assert ("Brainstem", "AC-QA-034") in found
+
+
+def test_a_few_bad_cases_do_not_hide_in_a_better_mean():
+    mixed = package(lambda _, patient: -0.5 if patient < 3 else 0.12, seed=3)
+    judged = judge_site("s", package(), mixed, LIMITS)
+    assert all(one.dsc.after > one.dsc.before for one in judged)
+    assert {code for _, code in codes(judged)} >= {"AC-QA-035"}
+
+
+def test_lost_contours_are_a_problem_even_with_the_same_mean():
+    def lose(structure, patient):
+        return -1.0 if structure == "Parotid_L" and patient in (0, 1) else 0.08
+
+    assert ("Parotid_L", "AC-QA-036") in codes(judge_site("s", package(), package(lose), LIMITS))
+
+
+def test_a_structure_the_candidate_does_not_have_is_a_problem():
+    without = [row for row in package() if row.structure != "Parotid_R"]
+    assert codes(judge_site("s", package(), without, LIMITS)) == {("Parotid_R", "AC-QA-037")}
+
+
+def test_too_few_patients_do_not_pass():
+    assert {code for _, code in codes(judge_site("s", package(n=5), package(n=5), LIMITS))} == {"AC-QA-033"}
+
+
+def test_other_patients_are_refused():
+    with pytest.raises(UsageError, match="AC-QA-031"):
+        judge_site("s", package(n=20), package(n=19), LIMITS)
+
+
+def test_distances_without_a_value_count_as_the_worst():
+    nothing = [measured(row.patient, row.structure, row.metrics.dsc, float("nan")) for row in package()]
+    assert codes(judge_site("s", package(), nothing, LIMITS)) == {(organ, "AC-QA-034") for organ in ORGANS}
+
+
+@given(st.floats(-0.2, 0.2), st.integers(8, 60), st.integers(0, 100))
+def test_the_lower_bound_moves_with_the_differences_and_lies_below_their_mean(shift, n, seed):
+    differences = np.random.default_rng(seed).normal(0, 0.05, n)
+    bound = bootstrap_lower_bound(differences, 0.95, 500, 1)
+    assert bound <= differences.mean() + 1e-12
+    assert bootstrap_lower_bound(differences + shift, 0.95, 500, 1) == pytest.approx(bound + shift)
+
+
+def test_the_bound_agrees_with_the_normal_approximation():
+    differences = np.random.default_rng(5).normal(0.01, 0.04, 400)
+    expected = differences.mean() - 1.645 * differences.std(ddof=1) / 20
+    assert bootstrap_lower_bound(differences, 0.95, 10_000, 1) == pytest.approx(expected, abs=3e-4)
+
+
+@pytest.fixture
+def record():
+    package = {"name": "toy", "version": "2", "checksum": "a" * 64}
+    return GateRecord({"format": FORMAT, "candidate": package, "against": package, "passed": False, "judgements": []})
+
+
+def test_a_record_is_read_as_it_was_written(record, tmp_path):
+    write_record(tmp_path / "r.json", record)
+    assert read_record(tmp_path / "r.json") == record
+
+
+@pytest.mark.parametrize("change", [{"passed": True}, {"seal": "0" * 64}, {"format": "other"}, {"candidate": {}}])
+def test_a_changed_record_is_refused(record, tmp_path, change):
+    path = tmp_path / "r.json"
+    write_record(path, record)
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(UsageError, match="AC-QA-038"):
+        read_record(path)
+
+
+def test_every_margin_states_its_source():
+    limits = read_limits()
+    for one in (limits.default, *limits.structures.values()):
+        assert len(one.source) > 40
+
+
+def test_limits_with_a_typing_error_are_refused(tmp_path):
+    path = tmp_path / "limits.toml"
+    path.write_text('confidence = 1.5\n[default]\ndsc_margin = "x"\nsurface_dsc_margin = 0\nworst_margin = 0\n')
+    with pytest.raises(UsageError, match="AC-QA-030") as refusal:
+        read_limits(path)
+    assert "dsc_margin" in str(refusal.value)
+    assert "confidence" in str(refusal.value)
