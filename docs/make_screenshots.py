@@ -20,8 +20,9 @@ from PySide6.QtWidgets import QApplication, QDialog
 from shapely.affinity import scale, translate
 
 from autocontour.base.findings import Finding, Severity
-from autocontour.case import Edit
+from autocontour.case import Edit, actions
 from autocontour.case.actions import adopted
+from autocontour.contouring import margin_contours
 from autocontour.dicom.series import write_ct_series
 from autocontour.gui.app.exporting import ask_export
 from autocontour.gui.app.reviewing import ask_approval
@@ -55,6 +56,32 @@ def save(window: MainWindow, name: str, dialog: QDialog | None = None) -> None:
         painter.drawPixmap(at, shown)
         painter.end()
     picture.save(str(FOLDER / f"{name}.png"))
+
+
+def target(window: MainWindow) -> None:
+    """Make a PTV from a CTV: the dialog beside its preview."""
+    space = window.workspace
+    number, geometry = space.state.find("Larynx").structure.number, space.ct.geometry
+    contours = margin_contours(space.state[number].structure.contours, geometry, (5.0, 5.0, 3.0, 6.0, 6.0, 6.0))
+    ctv = space.add_structure(actions.new_structure("CTV_High", contours))
+    space.show(number, shown=False)
+    select(window, "CTV_High", 3.0)
+    window.action_set.trigger("target")
+    dialog = window.target_desk.dialog
+    QTest.mouseClick(dialog.minus.add_button, LEFT)
+    dialog.minus.rows[0][1].setCurrentText("SpinalCord")
+    dialog.minus.rows[0][2].setValue(2)
+    wait(lambda: not dialog._timer.isActive() and not window.target_desk.is_computing)
+    window.toast.hide()
+    QTest.qWait(600)
+    picture: QPixmap = window.grab()
+    painter = QPainter(picture)
+    painter.drawPixmap(window.mapFromGlobal(dialog.pos()), dialog.grab())
+    painter.end()
+    picture.save(str(FOLDER / "target.png"))
+    dialog.reject()
+    space.apply(actions.remove(space.state, ctv))
+    space.show(number, shown=True)
 
 
 def with_dialog(window: MainWindow, name: str, ask: Callable[[], object], prepare: Callable[[QDialog], object]) -> None:
@@ -137,7 +164,7 @@ def rim(window: MainWindow) -> QPoint:
 
 
 def main() -> None:
-    """Make all six."""
+    """Make all of them."""
     app = QApplication([])
     theme.use_theme(app, theme.DARK)
     folder = Path(tempfile.mkdtemp())
@@ -148,6 +175,7 @@ def main() -> None:
     space = window.workspace
     select(window, "Parotid_L", 1.0)
     save(window, "main")
+    target(window)
     select(window, "Parotid_L", 2.6)
     window.take_tool("push")
     drag(window, rim(window), [QPoint(-3 * k, k) for k in range(10)], release=False)

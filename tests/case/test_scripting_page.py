@@ -25,6 +25,6 @@ def test_the_script_of_the_page_writes_an_approved_set(tmp_path, monkeypatch):
         "LUNGS",
     )
     generation = {roi.ROIName: roi.ROIGenerationAlgorithm for roi in dataset.StructureSetROISequence}
-    assert generation == {"Lung_L": "SEMIAUTOMATIC", "Lung_R": "AUTOMATIC"}
+    assert generation == {"Lung_L": "SEMIAUTOMATIC", "Lung_R": "AUTOMATIC", "Shell_L": "MANUAL"}
     (case,) = (tmp_path / "cases").iterdir()
     assert read_case_ct(case).hu.shape == (40, 120, 120)
