@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from autocontour.base.errors import ModelError
-from autocontour.models.networks import fc_densenet, unet
+from autocontour.models.networks import conv_unet, fc_densenet, unet
 from autocontour.models.networks.plan import Plan, Triple
 from autocontour.models.networks.registry import Architecture, find_architecture, register
 
@@ -23,6 +23,7 @@ __all__ = [
     "Architecture",
     "Plan",
     "build_network",
+    "conv_unet",
     "fc_densenet",
     "head_names",
     "plan_network",

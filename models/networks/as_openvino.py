@@ -23,7 +23,7 @@ def import_openvino() -> Any:  # noqa: ANN401  (openvino has no types)
     return import_module("openvino")
 
 
-def build_model(plan: Plan, weights: Mapping[str, NDArray[np.floating[Any]]]) -> Any:  # noqa: ANN401  (openvino has no types)
+def build_model(plan: Plan, weights: Mapping[str, NDArray[np.floating[Any]]], *, logits: bool = False) -> Any:  # noqa: ANN401  (openvino has no types)
     """Return the OpenVINO model of a network.
 
     Parameters
@@ -32,6 +32,8 @@ def build_model(plan: Plan, weights: Mapping[str, NDArray[np.floating[Any]]]) ->
         The network for one size of window.
     weights
         By the names of `Plan.weight_shapes`; used in float32.
+    logits
+        Whether the result is the logits, not their sigmoid.
 
     Returns
     -------
@@ -45,7 +47,7 @@ def build_model(plan: Plan, weights: Mapping[str, NDArray[np.floating[Any]]]) ->
     values = [image]
     for step in plan.steps:
         values.append(_node(step, [values[number] for number in step.inputs], weights))
-    return openvino.Model([opset13.sigmoid(values[-1])], [image], "network")
+    return openvino.Model([values[-1] if logits else opset13.sigmoid(values[-1])], [image], "network")
 
 
 def _node(step: Step, inputs: list[Any], weights: Mapping[str, NDArray[np.floating[Any]]]) -> Any:  # noqa: ANN401
@@ -58,7 +60,15 @@ def _node(step: Step, inputs: list[Any], weights: Mapping[str, NDArray[np.floati
         case "convolution":
             node = opset13.convolution(inputs[0], constant("weight"), step.stride, step.padding, step.padding, SPATIAL)
         case "transposed convolution":
-            node = opset13.convolution_backprop_data(inputs[0], constant("weight"), step.stride)
+            around, more = list(step.padding), list(step.more)
+            node = opset13.convolution_backprop_data(
+                inputs[0],
+                constant("weight"),
+                list(step.stride),
+                pads_begin=around,
+                pads_end=around,
+                output_padding=more,
+            )
         case "group norm":
             scale, shift = constant("weight"), constant("bias")
             if step.groups < step.shape[0]:
@@ -66,12 +76,35 @@ def _node(step: Step, inputs: list[Any], weights: Mapping[str, NDArray[np.floati
             # An instance norm is faster as separate operations, which OpenVINO fuses with the following ones.
             node = opset13.mvn(inputs[0], [2, 3, 4], True, EPSILON, "INSIDE_SQRT")
             node = opset13.multiply(node, scale.reshape(1, -1, 1, 1, 1))
+        case "instance norm":
+            node = opset13.mvn(inputs[0], [2, 3, 4], True, EPSILON, "INSIDE_SQRT")
+            if not step.name:
+                return node
+            node = opset13.multiply(node, constant("weight").reshape(1, -1, 1, 1, 1))
+        case "scale":
+            node = opset13.multiply(inputs[0], constant("weight").reshape(1, -1, 1, 1, 1))
+        case "prelu":
+            return opset13.prelu(inputs[0], constant("weight"))
         case "relu" if step.slope:
             return opset13.prelu(inputs[0], np.float32(step.slope))
         case "relu":
             return opset13.relu(inputs[0])
         case "max pool":
             return opset13.max_pool(inputs[0], step.stride, SPATIAL, [0, 0, 0], [0, 0, 0], step.kernel).output(0)
+        case "average pool":
+            no_border = [0, 0, 0]
+            return opset13.avg_pool(inputs[0], list(step.stride), no_border, no_border, list(step.kernel), True)
+        case "enlarge":
+            return opset13.interpolate(
+                inputs[0],
+                np.array(step.shape[1:], np.int64),
+                "linear_onnx",
+                "sizes",
+                coordinate_transformation_mode="half_pixel",
+                axes=np.array([2, 3, 4], np.int64),
+            )
+        case "add":
+            return opset13.add(inputs[0], inputs[1])
         case "concatenate":
             return opset13.concat(inputs, 1)
     if len(step.weights) == 1:

@@ -57,7 +57,7 @@ class PlannedNetwork(nn.Module):
             if step.kind == "relu" and step.inputs[0] != IMAGE and plan.uses(step.inputs[0]) == 1
         }
         for step in plan.steps:
-            if step.weights:
+            if step.name:
                 _add_module(self, step.name, _module(step, plan.shape(step.inputs[0])[0]))
 
     def forward(self, image: Tensor) -> Tensor:
@@ -85,6 +85,14 @@ class PlannedNetwork(nn.Module):
             return F.leaky_relu(inputs[0], step.slope, inplace=number in self._overwritten)
         if step.kind == "max pool":
             return F.max_pool3d(inputs[0], step.kernel)
+        if step.kind == "average pool":
+            return F.avg_pool3d(inputs[0], step.kernel)
+        if step.kind == "enlarge":
+            return F.interpolate(inputs[0], scale_factor=tuple(map(float, step.stride)), mode="trilinear")
+        if step.kind == "add":
+            return inputs[0] + inputs[1]
+        if step.kind == "instance norm" and not step.name:
+            return F.instance_norm(inputs[0])
         if step.kind == "concatenate":
             return torch.cat(inputs, 1)
         computed: Tensor = self.get_submodule(step.name)(inputs[0])
@@ -108,10 +116,31 @@ def _parts(plan: Plan, *, checkpointing: bool) -> list[_Part]:
 def _module(step: Step, channels: int) -> nn.Module:
     if step.kind == "group norm":
         return nn.GroupNorm(step.groups, channels)
-    if step.kind == "transposed convolution":
-        return nn.ConvTranspose3d(channels, step.shape[0], step.kernel, step.stride)
+    if step.kind == "instance norm":
+        return nn.InstanceNorm3d(channels, affine=True)
+    if step.kind == "scale":
+        return _Scale(channels)
+    if step.kind == "prelu":
+        return nn.PReLU()
     bias = len(step.weights) > 1
+    if step.kind == "transposed convolution":
+        return nn.ConvTranspose3d(
+            channels, step.shape[0], step.kernel, step.stride, step.padding, step.more, bias=bias
+        )
     return nn.Conv3d(channels, step.shape[0], step.kernel, step.stride, step.padding, bias=bias)
+
+
+class _Scale(nn.Module):
+    """Scales and shifts every channel."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return the scaled and shifted channels."""
+        return image * self.weight.view(1, -1, 1, 1, 1) + self.bias.view(1, -1, 1, 1, 1)
 
 
 def _add_module(parent: nn.Module, name: str, module: nn.Module) -> None:

@@ -9,7 +9,20 @@ from math import prod
 from typing import Literal
 
 Triple = tuple[int, int, int]
-Kind = Literal["convolution", "transposed convolution", "group norm", "relu", "max pool", "concatenate"]
+Kind = Literal[
+    "convolution",
+    "transposed convolution",
+    "group norm",
+    "instance norm",
+    "scale",
+    "relu",
+    "prelu",
+    "max pool",
+    "average pool",
+    "enlarge",
+    "add",
+    "concatenate",
+]
 Shape = tuple[int, ...]
 
 IMAGE = 0
@@ -37,7 +50,9 @@ class Step:
     weights
         Shape of each of its weights.
     kernel, stride, padding
-        Along z, y, x, of convolutions and of the max pool.
+        Along z, y, x, of convolutions and of the pools; the stride of an enlargement is its factor.
+    more
+        Voxels that a transposed convolution adds at the end of z, y, x (torch's ``output_padding``).
     groups
         Groups of channels of a group norm.
     slope
@@ -54,6 +69,7 @@ class Step:
     kernel: Triple = (1, 1, 1)
     stride: Triple = (1, 1, 1)
     padding: Triple = (0, 0, 0)
+    more: Triple = (0, 0, 0)
     groups: int = 0
     slope: float = 0.0
     recomputed: int = 0
@@ -109,12 +125,20 @@ class Plan:
         weights = ((channels, inputs, *kernel), *([(channels,)] if bias else []))
         return self._add(Step("convolution", (value,), (channels, z, y, x), name, weights, kernel, stride, around))
 
-    def transposed_convolution(self, value: int, name: str, channels: int, stride: Triple) -> int:
-        """Enlarge by `stride` with a transposed convolution whose kernel is as large as its stride."""
+    def transposed_convolution(
+        self, value: int, name: str, channels: int, stride: Triple, kernel: Triple | None = None, *, bias: bool = True
+    ) -> int:
+        """Enlarge by `stride` with a transposed convolution; its kernel is as large as its stride, or odd."""
         inputs, *sizes = self.shape(value)
         z, y, x = (n * s for n, s in zip(sizes, stride, strict=True))
-        weights = ((inputs, channels, *stride), (channels,))
-        return self._add(Step("transposed convolution", (value,), (channels, z, y, x), name, weights, stride, stride))
+        size = kernel or stride
+        around: Triple = (0, 0, 0) if kernel is None else ((size[0] - 1) // 2, (size[1] - 1) // 2, (size[2] - 1) // 2)
+        ends = [s + 2 * p - k for s, k, p in zip(stride, size, around, strict=True)]
+        if any(not 0 <= end < s for end, s in zip(ends, stride, strict=True)):
+            raise ValueError("a kernel does not fit its stride")
+        weights = ((inputs, channels, *size), *([(channels,)] if bias else []))
+        shape, more = (channels, z, y, x), (ends[0], ends[1], ends[2])
+        return self._add(Step("transposed convolution", (value,), shape, name, weights, size, stride, around, more))
 
     def group_norm(self, value: int, name: str, groups: int) -> int:
         """Normalise groups of channels; with as many groups as channels it is an instance norm."""
@@ -122,6 +146,20 @@ class Plan:
         if groups < 1 or shape[0] % groups:
             raise ValueError(f"{shape[0]} channels cannot be split into {groups} groups")
         return self._add(Step("group norm", (value,), shape, name, ((shape[0],), (shape[0],)), groups=groups))
+
+    def instance_norm(self, value: int, name: str = "") -> int:
+        """Normalise every channel by itself; with a name, scale and shift it as well."""
+        shape = self.shape(value)
+        return self._add(Step("instance norm", (value,), shape, name, ((shape[0],), (shape[0],)) if name else ()))
+
+    def scale(self, value: int, name: str) -> int:
+        """Scale and shift every channel, as a batch norm does with its stored statistics."""
+        shape = self.shape(value)
+        return self._add(Step("scale", (value,), shape, name, ((shape[0],), (shape[0],))))
+
+    def prelu(self, value: int, name: str) -> int:
+        """Multiply negative values by the one weight `name`."""
+        return self._add(Step("prelu", (value,), self.shape(value), name, ((1,),)))
 
     def relu(self, value: int, slope: float = 0.0) -> int:
         """Set negative values to zero, or multiply them by `slope`."""
@@ -132,6 +170,24 @@ class Plan:
         channels, *sizes = self.shape(value)
         z, y, x = (n // s for n, s in zip(sizes, stride, strict=True))
         return self._add(Step("max pool", (value,), (channels, z, y, x), kernel=stride, stride=stride))
+
+    def average_pool(self, value: int, stride: Triple) -> int:
+        """Take the mean of each block of `stride` voxels."""
+        channels, *sizes = self.shape(value)
+        z, y, x = (n // s for n, s in zip(sizes, stride, strict=True))
+        return self._add(Step("average pool", (value,), (channels, z, y, x), kernel=stride, stride=stride))
+
+    def enlarge(self, value: int, factor: Triple) -> int:
+        """Enlarge by `factor`, linear between the voxels' centres."""
+        channels, *sizes = self.shape(value)
+        z, y, x = (n * s for n, s in zip(sizes, factor, strict=True))
+        return self._add(Step("enlarge", (value,), (channels, z, y, x), stride=factor))
+
+    def add(self, first: int, second: int) -> int:
+        """Add two values of equal shape."""
+        if self.shape(first) != self.shape(second):
+            raise ValueError("the shapes of a sum do not fit together")
+        return self._add(Step("add", (first, second), self.shape(first)))
 
     def concatenate(self, *values: int) -> int:
         """Concatenate the channels of values of equal size."""
@@ -178,7 +234,7 @@ class Plan:
         """Return the memory of one window's values in float32 at the step that needs most, and of the weights."""
         last, alive, peak = self.last_uses(), {IMAGE}, 0
         for number, step in enumerate(self.steps, 1):
-            if step.kind not in ("group norm", "relu"):  # these overwrite their input
+            if step.kind not in ("group norm", "instance norm", "scale", "relu", "prelu"):  # these overwrite their input
                 peak = max(peak, sum(prod(self.shape(value)) for value in {*alive, number}))
             alive.add(number)
             alive = {value for value in alive if last[value] > number}
