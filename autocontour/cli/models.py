@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autocontour.cli import commissioning, gate
+from autocontour.cli import commissioning, gate, importing
 
 if TYPE_CHECKING:
     from autocontour.models import ModelPackage
@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("models", help="list, verify, install, measure, compare or promote model packages")
+    parser = commands.add_parser("models", help="list, import, verify, install, measure, compare or promote packages")
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     commissioning.add_actions(actions)
     gate.add_actions(actions)
+    importing.add_actions(actions)
     for action, run, help_text in (
         ("list", _list, "list the packages of the program and those installed"),
         ("show", _show, "show a package's structures, training and validation results"),
@@ -32,6 +33,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         sub.set_defaults(run=run)
         if action == "verify":
             sub.add_argument("package", nargs="*", help="name, folder or zip (default: all packages)")
+            importing.add_test_arguments(sub)
         elif action == "install":
             sub.add_argument("path", type=Path, help="the package's folder or zip")
             sub.add_argument("--replace", action="store_true", help="replace an installed package of the same name")
@@ -120,6 +122,8 @@ def _verify(args: argparse.Namespace) -> int:
     from autocontour.models import find_package, read_package
     from autocontour.models.package.library import read_library
 
+    if args.ct:
+        return importing.verify_on_ct(args)
     if args.package:
         results = {name: _verdict(partial(find_package, name)) for name in args.package}
     else:

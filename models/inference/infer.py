@@ -90,11 +90,14 @@ def segment_structures(
     ------
     ModelError
         ``AC-MD-032`` for a name not in the package; ``AC-MD-030`` for a CT too oblique; or the errors of opening the
-        networks.
+        networks. For a published network also ``AC-MD-080`` if its sides were not checked, and the errors of
+        `autocontour.models.inference.published.segment.draw_published`.
     """
     wanted = list(package.drawn_names if names is None else names)
     if unknown := [name for name in wanted if name not in package.structures]:
         raise ModelError("AC-MD-032", package=package.name, structures=", ".join(unknown))
+    if package.recipe is not None:
+        return _segment_published(ct, package, wanted, job or Job(), device)
     job, clock = job or Job(), _Clock()
     with clock("body"):
         patient = find_patient(ct)
@@ -120,6 +123,22 @@ def segment_structures(
         drawings = _draw(ct, package, segmented, measures, job)
     confidence = {name: measures[name].confidence for name in drawings}
     return Segmentation(drawings, confidence, device=runner.device, seconds=clock, measures=measures)
+
+
+def _segment_published(ct: CTVolume, package: ModelPackage, names: list[str], job: Job, device: str) -> Segmentation:
+    """Draw by a published network, in the package's profile."""
+    from autocontour.models.inference.published.segment import draw_published
+
+    if package.recipe is None or package.recipe.sides is None:
+        raise ModelError("AC-MD-080", package=package.name)
+    drawn = draw_published(ct, package, names, job, device)
+    checked = check_measures(package, drawn.measures)
+    drawings = {
+        name: Drawing(one.contours, (*one.findings, *checked.get(name, ()))) for name, one in drawn.drawings.items()
+    }
+    confidence = {name: drawn.measures[name].confidence for name in drawings}
+    seconds, measures = drawn.seconds, drawn.measures
+    return Segmentation(drawings, confidence, True, drawn.findings, drawn.device, seconds, measures)
 
 
 def _locate(patient: Patient, package: ModelPackage, job: Job, device: str, clock: _Clock) -> Found:

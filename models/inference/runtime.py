@@ -20,7 +20,8 @@ from autocontour.base.errors import ModelError, OutputError
 from autocontour.base.files import write_atomically
 from autocontour.models.networks.as_openvino import build_model, import_openvino
 from autocontour.models.networks.limits import STREAMS
-from autocontour.models.package.weights import check_fit, load_network, plan_stage
+from autocontour.models.package.recipe import weights_of_fold
+from autocontour.models.package.weights import check_fit, load_network
 
 if TYPE_CHECKING:
     from torch import nn
@@ -96,10 +97,67 @@ def open_runner(package: ModelPackage, role: str, device: str = "auto") -> Runne
     return OpenVinoRunner(package, role)
 
 
+def open_logits(package: ModelPackage, fold: int, device: str = "auto") -> Runner:
+    """Make a published network ready to run; its results are logits, in bf16 where the processor has it.
+
+    Parameters
+    ----------
+    package
+        With a recipe.
+    fold
+        Number of the network in the recipe's ``folds``.
+    device
+        As of `open_runner`.
+
+    Raises
+    ------
+    ModelError
+        As `open_runner`.
+    """
+    if device not in DEVICES:
+        raise ModelError("AC-MD-033", device=device[:60], known=", ".join(DEVICES[:3]))
+    if device in ("auto", "cuda") and _has_cuda():
+        return TorchRunner(load_fold(package, fold), "cuda", logits=True)
+    if device == "cuda":
+        raise ModelError("AC-MD-035")
+    if device == "torch-cpu":
+        return TorchRunner(load_fold(package, fold), "cpu", logits=True)
+    return OpenVinoRunner(package, "segmenter", fold)
+
+
+def load_fold(package: ModelPackage, fold: int) -> nn.Module:
+    """Return one of the published networks of a package as a torch module, in float32.
+
+    Raises
+    ------
+    ModelError
+        ``AC-MD-016`` without torch, or the errors of checking the network and its weights.
+    """
+    return _network(package, "segmenter", fold)
+
+
+def choose_torch_device(device: str) -> str:
+    """Return ``cuda`` or ``cpu`` for a network that torch must run.
+
+    Raises
+    ------
+    ModelError
+        ``AC-MD-033`` for an unknown device, ``AC-MD-035`` if there is no CUDA device.
+    """
+    if device not in DEVICES:
+        raise ModelError("AC-MD-033", device=device[:60], known=", ".join(DEVICES[:3]))
+    if device in ("auto", "cuda") and _has_cuda():
+        return "cuda"
+    if device == "cuda":
+        raise ModelError("AC-MD-035")
+    return "cpu"
+
+
 class TorchRunner:
     """A network run by torch; on CUDA in mixed precision."""
 
-    def __init__(self, network: nn.Module, device: str) -> None:
+    def __init__(self, network: nn.Module, device: str, *, logits: bool = False) -> None:
+        self._logits = logits
         self._network = network.to(device).eval()
         self._device = device
         self.device = device.upper() if device == "cuda" else "CPU torch"
@@ -113,8 +171,8 @@ class TorchRunner:
 
         try:
             with torch.inference_mode(), torch.autocast(self._device, torch.float16, enabled=self._device == "cuda"):
-                logits = self._network(torch.from_numpy(window[None]).to(self._device))
-                probabilities = torch.sigmoid(logits.float())[0].cpu().numpy()
+                logits = self._network(torch.from_numpy(window[None]).to(self._device)).float()
+                probabilities = (logits if self._logits else torch.sigmoid(logits))[0].cpu().numpy()
         except torch.OutOfMemoryError as error:
             torch.cuda.empty_cache()
             raise OutOfMemoryError from error
@@ -127,8 +185,8 @@ class OpenVinoRunner:
     The network is compiled once for each package, processor and OpenVINO, and kept in the user's cache folder.
     """
 
-    def __init__(self, package: ModelPackage, role: str) -> None:
-        plan = plan_stage(package.stages[role], len(package.structures), role)
+    def __init__(self, package: ModelPackage, role: str, fold: int | None = None) -> None:
+        plan = package.plan(role)
         with _openvino_errors():
             openvino = import_openvino()
             core = openvino.Core()
@@ -137,11 +195,13 @@ class OpenVinoRunner:
             streams = STREAMS[role]
             hints = {"PERFORMANCE_HINT": "THROUGHPUT", "NUM_STREAMS": streams, "INFERENCE_PRECISION_HINT": precision}
             processor = core.get_property("CPU", "FULL_DEVICE_NAME")
-            parts = (package.checksum, role, _digest(plan), openvino.get_version(), processor, precision, str(streams))
+            part = role if fold is None else f"{role} {fold} logits"
+            version = openvino.get_version()
+            parts = (_identity(package), part, _digest(plan), version, processor, precision, str(streams))
             path = _cache_folder() / f"{hashlib.sha256('/'.join(parts).encode()).hexdigest()}.network"
             kept = read_kept(path)
             if kept is None:
-                compiled = core.compile_model(_model(package, role, plan), "CPU", hints)
+                compiled = core.compile_model(_model(package, role, plan, fold), "CPU", hints)
                 keep(path, compiled.export_model().getvalue())
             else:
                 compiled = core.import_model(io.BytesIO(kept), "CPU", hints)
@@ -191,19 +251,30 @@ def _openvino_errors() -> Iterator[None]:
         raise ModelError("AC-MD-036", reason=first_line[:200]) from error
 
 
-def _network(package: ModelPackage, role: str) -> nn.Module:
+def _network(package: ModelPackage, role: str, fold: int | None = None) -> nn.Module:
     stage = package.stages[role]
-    plan = plan_stage(stage, len(package.structures), role)
+    plan = package.plan(role)
     try:
-        return load_network(stage, plan, package.read_weights(role))
+        return load_network(stage, plan, _weights(package, role, fold))
     except ImportError as error:
         raise ModelError("AC-MD-016") from error
 
 
-def _model(package: ModelPackage, role: str, plan: Plan) -> Any:  # noqa: ANN401  (openvino has no types)
-    weights = package.read_weights(role)
+def _model(package: ModelPackage, role: str, plan: Plan, fold: int | None) -> Any:  # noqa: ANN401  (openvino has no types)
+    weights = _weights(package, role, fold)
     check_fit(plan, weights)
-    return build_model(plan, weights)
+    return build_model(plan, weights, logits=fold is not None)
+
+
+def _weights(package: ModelPackage, role: str, fold: int | None) -> dict[str, NDArray[np.floating[Any]]]:
+    weights = package.read_weights(role)
+    return weights if fold is None else weights_of_fold(weights, fold)
+
+
+def _identity(package: ModelPackage) -> str:
+    """Return what the weights of a package depend on: a published one is measured without being changed."""
+    files = package.metadata.get("recipe", {}).get("source", {}).get("files") if package.recipe else None
+    return hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest() if files else package.checksum
 
 
 def _digest(plan: Plan) -> str:

@@ -124,9 +124,7 @@ def _module(step: Step, channels: int) -> nn.Module:
         return nn.PReLU()
     bias = len(step.weights) > 1
     if step.kind == "transposed convolution":
-        return nn.ConvTranspose3d(
-            channels, step.shape[0], step.kernel, step.stride, step.padding, step.more, bias=bias
-        )
+        return nn.ConvTranspose3d(channels, step.shape[0], step.kernel, step.stride, step.padding, step.more, bias=bias)
     return nn.Conv3d(channels, step.shape[0], step.kernel, step.stride, step.padding, bias=bias)
 
 

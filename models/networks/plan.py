@@ -25,6 +25,7 @@ Kind = Literal[
 ]
 Shape = tuple[int, ...]
 
+OVERWRITING = ("group norm", "instance norm", "scale", "relu", "prelu")  # the input's memory
 IMAGE = 0
 """Number of the network's input value."""
 
@@ -234,7 +235,7 @@ class Plan:
         """Return the memory of one window's values in float32 at the step that needs most, and of the weights."""
         last, alive, peak = self.last_uses(), {IMAGE}, 0
         for number, step in enumerate(self.steps, 1):
-            if step.kind not in ("group norm", "instance norm", "scale", "relu", "prelu"):  # these overwrite their input
+            if step.kind not in OVERWRITING:
                 peak = max(peak, sum(prod(self.shape(value)) for value in {*alive, number}))
             alive.add(number)
             alive = {value for value in alive if last[value] > number}

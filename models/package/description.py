@@ -14,8 +14,9 @@ from autocontour.base.errors import ModelError
 from autocontour.base.findings import Finding
 from autocontour.base.limits import Keys, Length, OneOf, Range, Rising, Text, Unique, join_path, key_path, shown
 from autocontour.base.typed import SettingsError, build, read_json
+from autocontour.models.package.recipe import Recipe
 
-FORMAT = 1
+FORMAT = 2
 MAX_STRUCTURES = 256
 MAX_WINDOW_VOXELS = 1 << 24
 ROLES = ("localizer", "segmenter")
@@ -64,7 +65,7 @@ Offset = tuple[Number, Number, Number]
 Size = Annotated[int, Range(1, 4096)]
 Spacing = Annotated[float, Range(0.1, 50)]
 Threshold = Annotated[float, Range(0.01, 0.99)]
-Windows = Annotated[tuple[Annotated[tuple[HU, HU], Rising()], ...], Length(1, 16)]
+Windows = Annotated[tuple[Annotated[tuple[HU, HU], Rising()], ...], Length(0, 16)]
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,8 @@ class Stage:
     window_zyx
         Voxels of its input.
     intensity_windows_hu
-        One input channel each, as `autocontour.models.inference.intensity.scale_intensity` makes them.
+        One input channel each, as `autocontour.models.inference.intensity.scale_intensity` makes them; none in a
+        package with a recipe.
     overlap
         Overlap of neighbouring windows, as a fraction.
     threshold
@@ -252,6 +254,7 @@ class Description:
     site: Site = Site()
     uncertainty: Uncertainty | None = None
     findings: dict[str, FindingPower] = field(default_factory=dict)
+    recipe: Recipe | None = None
 
     @property
     def quiet_findings(self) -> frozenset[str]:
@@ -259,9 +262,20 @@ class Description:
         return frozenset(code for code, power in self.findings.items() if not power.shown)
 
     def find_problems(self) -> Iterator[Finding]:
-        """Yield ``AC-CFG-017`` if there is no segmenter, ``AC-CFG-019`` for an anchor that is not drawn."""
+        """Yield ``AC-CFG-017`` if there is no segmenter, ``AC-CFG-019`` for an anchor that is not drawn.
+
+        ``AC-CFG-014`` for a stage without intensity windows and without a recipe.
+        """
         if "segmenter" not in self.stages:
             yield Finding.of("AC-CFG-017", "stages.segmenter")
+        for role, stage in self.stages.items():
+            if self.recipe is None and not stage.intensity_windows_hu:
+                yield Finding.of("AC-CFG-014", f"stages.{role}.intensity_windows_hu", low=1, high=16, count=0)
+        if self.recipe is not None:
+            names = [one.name for one in self.structures]
+            yield from check_names(list(self.recipe.values), names, "recipe.values")
+            if missing := [name for name in names if name not in self.recipe.values]:
+                yield Finding.of("AC-CFG-017", f"recipe.values.{missing[0]}")
         yield from check_names(self.site.anchors, [one.name for one in self.structures], "site.anchors")
 
 

@@ -108,7 +108,7 @@ def check_library() -> tuple[Finding, ...]:
 
 def is_about_package(error: ModelError) -> bool:
     """Return whether an error is a fault of the package, not of the scan or machine."""
-    return error.code < "AC-MD-030" or error.code == "AC-MD-037"
+    return error.code < "AC-MD-030" or error.code in ("AC-MD-037", "AC-MD-080")
 
 
 def find_package(name: str) -> ModelPackage:
@@ -144,10 +144,12 @@ def install_package(path: Path, *, replace: bool = False) -> ModelPackage:
     ------
     ModelError
         ``AC-MD-018`` if one of that name is installed, ``AC-MD-028`` if one is bundled, each unless `replace` is set;
-        or the errors of verification.
+        ``AC-MD-080`` for a published network whose sides were not checked; or the errors of verification.
     """
     package = read_package(path)
     verify_package(package)
+    if package.recipe is not None and package.recipe.sides is None:
+        raise ModelError("AC-MD-080", package=package.name)
     folder = install_folder() / folder_name(package.name)
     rival = _bundled_rival(package.name)
     if not replace and rival is not None:

@@ -34,11 +34,14 @@ from autocontour.models.package.members import (
     open_members,
     read_members,
 )
+from autocontour.models.package.recipe import Recipe, weights_of_fold
 from autocontour.models.package.weights import check_file_size, check_fit, parse_weights, plan_stage
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from autocontour.models.networks import Plan
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,8 @@ class ModelPackage:
         When a structure counts as uncertain; None in a package without calibrated limits.
     quiet_findings
         Codes of findings that do not predict the quality of its contours and are not shown as warnings.
+    recipe
+        How its network is run, if it is a published one; None for a package trained by this program.
     """
 
     path: Path
@@ -83,6 +88,7 @@ class ModelPackage:
     bundled: bool = False
     uncertainty: Uncertainty | None = None
     quiet_findings: frozenset[str] = frozenset()
+    recipe: Recipe | None = None
 
     @property
     def drawn_names(self) -> tuple[str, ...]:
@@ -92,6 +98,12 @@ class ModelPackage:
     def channel(self, name: str) -> int:
         """Return the output channel of the structure `name`; ValueError if the package has none."""
         return list(self.structures).index(name)
+
+    def plan(self, role: str) -> Plan:
+        """Return the steps of a stage's network; raises as `autocontour.models.package.weights.plan_stage`."""
+        if self.recipe is not None:
+            return plan_stage(self.stages[role], self.recipe.heads, role, images=1)
+        return plan_stage(self.stages[role], len(self.structures), role)
 
     def read_weights(self, role: str) -> dict[str, NDArray[np.floating[Any]]]:
         """Read one stage's weights.
@@ -106,7 +118,7 @@ class ModelPackage:
         with open_members(self.path) as members:
             if members.checksum != self.checksum:
                 raise ModelError("AC-MD-029", package=self.name)
-            check_file_size(self.stages[role], name, members.sizes[name])
+            check_file_size(self.stages[role], name, members.sizes[name], len(self.recipe.folds) if self.recipe else 1)
             data = members.read(name)
         return parse_weights(name, data)
 
@@ -135,8 +147,8 @@ def read_package(path: Path, *, bundled: bool = False) -> ModelPackage:
     missing = [role for role in package.stages if WEIGHTS[role] not in sizes]
     if missing:
         raise damaged([Finding.of("AC-CFG-028", f"stages.{role}", file=WEIGHTS[role]) for role in missing])
-    for role, stage in package.stages.items():
-        plan_stage(stage, len(package.structures), role)
+    for role in package.stages:
+        package.plan(role)
     return package
 
 
@@ -149,9 +161,16 @@ def verify_package(package: ModelPackage) -> None:
         ``AC-MD-012`` to ``014`` for the weights, ``AC-MD-021`` if the machine does not have the memory (see
         `autocontour.models.package.weights`).
     """
-    for role, stage in package.stages.items():
-        plan = plan_stage(stage, len(package.structures), role)
-        check_fit(plan, package.read_weights(role))
+    for role in package.stages:
+        plan, weights = package.plan(role), package.read_weights(role)
+        if package.recipe is None:
+            check_fit(plan, weights)
+            continue
+        folds = [weights_of_fold(weights, fold) for fold in range(len(package.recipe.folds))]
+        for fold in folds:
+            check_fit(plan, fold)
+        if sum(map(len, folds)) != len(weights):
+            raise ModelError("AC-MD-014", weight="more networks than folds")
 
 
 def write_package(
@@ -264,7 +283,7 @@ def parse_metadata(
     Besides MONAI's fields (``version``, ``monai_version``, ``pytorch_version``, ``name``, ``task``, ``description``,
     ``authors``, ``network_data_format`` …) it has ``format`` (1), ``body_site``, ``license``, ``structures`` (fields
     of `PackageStructure`), ``stages`` (role → fields of `Stage`), ``site`` (``anchors``, ``minimum``), ``training``
-    and ``validation``.
+    and ``validation``; a published network has a ``recipe`` (fields of `Recipe`) and format 2.
 
     Raises
     ------
@@ -287,4 +306,5 @@ def parse_metadata(
         bundled=bundled,
         uncertainty=described.uncertainty,
         quiet_findings=described.quiet_findings,
+        recipe=described.recipe,
     )

@@ -48,8 +48,8 @@ def parse_weights(name: str, data: bytes) -> dict[str, NDArray[np.floating[Any]]
     return weights
 
 
-def check_file_size(stage: Stage, name: str, size: int) -> None:
-    """Check, before a file of weights is read into memory, that it is not larger than the network needs.
+def check_file_size(stage: Stage, name: str, size: int, networks: int = 1) -> None:
+    """Check, before a file of weights is read into memory, that it is not larger than the network or networks need.
 
     Raises
     ------
@@ -57,13 +57,24 @@ def check_file_size(stage: Stage, name: str, size: int) -> None:
         ``AC-MD-014`` if it is, or the errors of `autocontour.models.networks.plan_network`.
     """
     shapes = plan_network(stage.network).weight_shapes().values()
-    most = MOST_BYTES_PER_WEIGHT * sum(math.prod(shape) for shape in shapes)
-    if size > most + HEADER_BYTES + HEADER_BYTES_PER_WEIGHT * len(shapes):
+    most = MOST_BYTES_PER_WEIGHT * sum(math.prod(shape) for shape in shapes) + HEADER_BYTES_PER_WEIGHT * len(shapes)
+    if size > networks * most + HEADER_BYTES:
         raise ModelError("AC-MD-014", weight=f"size of {name}")
 
 
-def plan_stage(stage: Stage, structures: int, role: str) -> Plan:
+def plan_stage(stage: Stage, outputs: int, role: str, images: int | None = None) -> Plan:
     """Return the steps of a stage's network for its window, checked against the package and the machine.
+
+    Parameters
+    ----------
+    stage
+        With the network and its window.
+    outputs
+        Channels that the package needs of it.
+    role
+        ``localizer`` or ``segmenter``.
+    images
+        Channels of its input; one for each intensity window if None.
 
     Raises
     ------
@@ -74,8 +85,9 @@ def plan_stage(stage: Stage, structures: int, role: str) -> Plan:
     config = stage.network
     multiple = window_multiple_zyx(config)
     channels = (config.get("in_channels"), config.get("out_channels"))
+    inputs = len(stage.intensity_windows_hu) if images is None else images
     fits = all(size % step == 0 for size, step in zip(stage.window_zyx, multiple, strict=True))
-    if channels != (len(stage.intensity_windows_hu), structures) or not fits:
+    if channels != (inputs, outputs) or not fits:
         raise ModelError("AC-MD-015", role=role)
     plan = plan_network(config, stage.window_zyx)
     check_memory(plan, role)

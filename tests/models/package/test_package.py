@@ -247,7 +247,7 @@ def test_stage_without_weights(folder):
 
 
 def test_later_format(folder):
-    refused("AC-MD-011", change(folder, format=2))
+    refused("AC-MD-011", change(folder, format=3))
 
 
 @pytest.mark.parametrize("data", [b"", b"\x00" * 40, b"\xff" * 40, b"\x02\x00\x00\x00\x00\x00\x00\x00{}trailing"])

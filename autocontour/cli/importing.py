@@ -1,0 +1,178 @@
+"""``autocontour models import`` and ``verify --ct``: published models taken in, and tested on a CT of the user's."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from autocontour.base.findings import Finding
+    from autocontour.base.jobs import Job
+    from autocontour.models import ModelPackage
+    from autocontour.models.package.importers.writing import Imported
+
+PROFILES = ("exact", "fast", "two-stage")
+
+
+def add_actions(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add ``import`` to the actions of ``models``."""
+    parser = actions.add_parser("import", help="make a package of a published model; nothing of it is executed")
+    kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
+    nnunet = kinds.add_parser("nnunet", help="a model trained by nnU-Net v2")
+    nnunet.add_argument("source", type=Path, help="folder Trainer__Plans__configuration, or a zip with one in it")
+    nnunet.add_argument("--fold", nargs="+", default=[], metavar="FOLD", help="networks to average (default: all)")
+    nnunet.add_argument("--orientation", choices=("LPS", "RAS"), default="", help="of the training images")
+    nnunet.add_argument("--step", type=float, default=0.5, help="step of the windows (default: 0.5, as nnU-Net)")
+    _add_common(nnunet)
+    nnunet.set_defaults(run=_import_nnunet)
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="PACKAGE", help="the folder to write")
+    parser.add_argument("--names", type=Path, metavar="MAP.toml", help='structure names: label = "TG-263 name"')
+    parser.add_argument("--name", default="", help="the package's name")
+    parser.add_argument("--license", default="", help="the model's licence, if its files do not state it")
+    parser.add_argument("--license-file", type=Path, help="text of the licence")
+    parser.add_argument("--json", action="store_true", help="print JSON for scripts")
+    _add_test(parser)
+
+
+def _add_test(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of a test on a CT."""
+    parser.add_argument("--ct", type=Path, metavar="FOLDER", help="test that left is left on this CT")
+    parser.add_argument("--series", metavar="UID", help="the CT series where the folder holds several")
+    parser.add_argument("--accept", nargs="+", default=[], metavar="CODE", help="use the CT despite these findings")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="for the networks")
+
+
+def add_test_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``verify`` that test a published package on a CT."""
+    _add_test(parser)
+    parser.add_argument(
+        "--profile", nargs="+", choices=PROFILES, default=[], help="compare these with exact and record the result"
+    )
+    parser.add_argument("--use", choices=PROFILES, default="", help="run the package with this profile from now on")
+
+
+def _import_nnunet(args: argparse.Namespace) -> int:
+    from autocontour.models.package.importers.names import Names, read_names
+    from autocontour.models.package.importers.nnunet import import_nnunet
+
+    _check_output(args.output)
+    names = read_names(args.names) if args.names else Names()
+    imported = import_nnunet(
+        args.source, orientation=args.orientation, folds=args.fold, names=names, step=args.step
+    )
+    return _finish(imported, args)
+
+
+def _check_output(folder: Path) -> None:
+    from autocontour.base.errors import OutputError
+    from autocontour.base.files import shown_path
+
+    if folder.exists():
+        raise OutputError("AC-OUT-002", file=shown_path(folder))
+
+
+def _finish(imported: Imported, args: argparse.Namespace) -> int:
+    """Write the package; where a CT is given, only if left is left on it."""
+    import tempfile
+
+    from autocontour.cli.console import progress_job
+    from autocontour.models.package.importers.writing import write_imported
+    from autocontour.models.package.package import replace_folder
+
+    text = args.license_file.read_text(encoding="utf-8") if args.license_file else ""
+    args.output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".import-", dir=args.output.parent) as drafts:
+        draft = Path(drafts) / "package"
+        package, findings = write_imported(
+            imported, draft, name=args.name, license_name=args.license, license_text=text
+        )
+        if args.ct:
+            with progress_job(quiet=args.json) as job:
+                package = test_on_ct(package, args, job)
+        replace_folder(draft, args.output)
+    _report(package, args.output, findings, as_json=args.json)
+    return 0
+
+
+def _report(package: ModelPackage, folder: Path, findings: Sequence[Finding], *, as_json: bool) -> None:
+    from autocontour.cli.console import console, print_json
+
+    checked = package.recipe is not None and package.recipe.sides is not None
+    if as_json:
+        rows = [finding.to_json() for finding in findings]
+        shown = {"package": package.name, "path": str(folder), "sides_checked": checked, "findings": rows}
+        print_json(shown | {"license": package.license, "structures": list(package.structures)})
+        return
+    out = console()
+    count = len(package.structures)
+    out.print(f"{package.name} {package.version}: {count} structures, {package.license}", markup=False)
+    for finding in findings:
+        out.print(f"{finding.code}  {finding.message} {finding.remedy}", markup=False, soft_wrap=True)
+    following = "models install" if checked else "models verify --ct FOLDER"
+    out.print(f"Next: autocontour {following} {folder}", markup=False, soft_wrap=True)
+
+
+def verify_on_ct(args: argparse.Namespace) -> int:
+    """Test published packages on a CT: sides, and the profiles asked for."""
+    from autocontour.cli.console import print_json, progress_job
+    from autocontour.models import find_package
+
+    results: dict[str, Any] = {}
+    for name in args.package:
+        with progress_job(quiet=args.json) as job:
+            package = test_on_ct(find_package(name), args, job)
+        results[name] = package.metadata["recipe"]
+    if args.json:
+        keys = ("sides", "measured", "profile")
+        print_json({name: {key: one.get(key) for key in keys} for name, one in results.items()})
+    else:
+        _show_tests(results)
+    return 0
+
+
+def _show_tests(results: Mapping[str, Mapping[str, Any]]) -> None:
+    from rich.table import Table
+
+    from autocontour.cli.console import console, plain
+
+    for name, recipe in results.items():
+        out = console()
+        passed = "; ".join((recipe.get("sides") or {}).get("structures", []))
+        out.print(f"{name}: left is left ({passed})", markup=False, soft_wrap=True)
+        table = Table("profile", "seconds", "lowest DSC with exact", "mean")
+        for profile, one in (recipe.get("measured") or {}).items():
+            dsc = one["dsc"]
+            lowest = min(dsc, key=dsc.__getitem__) if dsc else ""
+            mean = f"{sum(dsc.values()) / len(dsc):.4f}" if dsc else ""
+            worst = f"{dsc[lowest]:.4f} ({plain(lowest)})" if dsc else ""
+            table.add_row(profile, f"{one['seconds']:.0f}", worst, mean)
+        out.print(table)
+
+
+def test_on_ct(package: ModelPackage, args: argparse.Namespace, job: Job) -> ModelPackage:
+    """Test a package on the CT of the arguments and return it with the results.
+
+    Raises
+    ------
+    ModelError
+        ``AC-MD-081`` or ``AC-MD-082`` if the test of left and right fails, ``AC-MD-087`` for a package that is not a
+        published model or is not a folder of the user's.
+    """
+    from autocontour.base.errors import ModelError
+    from autocontour.cli.inputs import read_chosen_ct
+    from autocontour.models.inference.published.profiles import measure_profiles, record
+    from autocontour.models.inference.published.sides import check_sides
+
+    if package.recipe is None or package.bundled or not package.path.is_dir():
+        raise ModelError("AC-MD-087", package=package.name)
+    ct = read_chosen_ct(args, job)
+    asked = list(getattr(args, "profile", []))
+    sides = check_sides(ct, package, job, args.device)
+    measured = measure_profiles(ct, package, asked, job, args.device) if asked else {}
+    return record(package, sides, measured, getattr(args, "use", ""))

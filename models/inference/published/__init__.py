@@ -1,0 +1,1 @@
+"""Running published networks on a CT: exactly as their authors do, or faster."""

@@ -1,0 +1,261 @@
+"""The profiles ``fast`` and ``two-stage``: the same windows, summed in single precision, kept in boxes only.
+
+The windows are run in layers along the first axis. As soon as no later window touches a plane it is finished: its
+probabilities are computed for all channels, and kept for each structure inside the box where there are any.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autocontour.base.jobs import Job
+from autocontour.models.inference.published.exact import mirror_combinations
+from autocontour.models.inference.published.prepare import Prepared
+from autocontour.models.inference.published.tiles import importance, pad_to_window, window_box, window_starts
+from autocontour.models.inference.runtime import Runner
+from autocontour.models.package.recipe import Recipe
+from autocontour.patient.geometry import Box
+
+LABEL = "contouring the organs"
+FAINT = 0.01
+"""Margins below this are not kept; 0.5 is the border of a structure."""
+
+Probability = NDArray[np.float32]
+
+
+def fast_bytes(heads: int, window: Sequence[int], across: int, prepared_voxels: int, window_bytes: int) -> int:
+    """Return the memory that `predict_in_boxes` needs at most for `across` voxels in a plane.
+
+    It holds two arrays of all channels of one layer, the image, and two windows in the network.
+    """
+    return 2 * 4 * heads * window[0] * across + 4 * prepared_voxels + 2 * window_bytes
+
+
+@dataclass
+class Kept:
+    """What is kept of a structure.
+
+    Attributes
+    ----------
+    parts
+        Boxes of the padded image with the structure's margin in them.
+    total, count
+        Sum of the probability over its voxels, and their number.
+    """
+
+    parts: list[tuple[Box, NDArray[np.float16]]] = field(default_factory=list)
+    total: float = 0.0
+    count: int = 0
+
+
+def predict_in_boxes(
+    runners: Sequence[Runner],
+    prepared: Prepared,
+    window: Sequence[int],
+    names: Sequence[str],
+    wanted: Sequence[Box] | None,
+    job: Job,
+) -> dict[str, tuple[Box, Probability, float]]:
+    """Return structure → its box in the image, its probability there and the mean probability of its voxels.
+
+    Parameters
+    ----------
+    runners
+        One for each fold; their results are logits.
+    prepared
+        The image.
+    window
+        Voxels of the network's input.
+    names
+        Structures to keep.
+    wanted
+        Only windows that meet one of these boxes of the image are run; all if None.
+    job
+        Reports progress; may cancel.
+
+    Returns
+    -------
+    dict
+        The probability is 0.5 on the border of the structure, where it and its strongest neighbour are equally likely.
+        Structures without any voxel above it are missing.
+    """
+    recipe = prepared.recipe
+    padded, inner = pad_to_window(prepared.image, window)
+    boxes = [window_box(start, window) for start in window_starts(padded.shape, window, recipe.step)]
+    if wanted is not None:
+        shifted = [_shifted(box, inner.start_zyx) for box in wanted]
+        boxes = [box for box in boxes if any(_meet(box, one) for one in shifted)]
+    kept = {name: Kept() for name in names}
+    if boxes:
+        _run(runners, padded, boxes, window, recipe, kept, job)
+    return {name: found for name, one in kept.items() if (found := _assemble(one, inner)) is not None}
+
+
+def _run(
+    runners: Sequence[Runner],
+    image: NDArray[np.float32],
+    boxes: Sequence[Box],
+    window: Sequence[int],
+    recipe: Recipe,
+    kept: Mapping[str, Kept],
+    job: Job,
+) -> None:
+    low = np.min([box.start_zyx for box in boxes], axis=0)
+    high = np.max([box.stop_zyx for box in boxes], axis=0)
+    depth = window[0]
+    sums = np.zeros((recipe.heads, depth, high[1] - low[1], high[2] - low[2]), np.float32)
+    weights = np.zeros(sums.shape[1:], np.float32)
+    share = importance(window).astype(np.float32)
+    layers = [(start, list(group)) for start, group in itertools.groupby(boxes, lambda box: box.start_zyx[0])]
+    following = [start for start, _ in layers[1:]] + [layers[-1][0] + depth]
+    found = _logits(runners, image, boxes, recipe)
+    progress = job.track(range(len(boxes)), LABEL, len(boxes))
+    for (start, layer), after in zip(layers, following, strict=True):
+        for box in layer:
+            next(progress)
+            y, x = (slice(a - b, a - b + n) for a, b, n in zip(box.start_zyx[1:], low[1:], window[1:], strict=True))
+            logits = next(found)
+            logits *= share
+            sums[:, :, y, x] += logits
+            weights[:, y, x] += share
+        ready = min(after - start, depth)
+        corner = (start, int(low[1]), int(low[2]))
+        _finish(sums[:, :ready], weights[:ready], corner, recipe, kept)
+        sums[:, : depth - ready] = sums[:, ready:]
+        weights[: depth - ready] = weights[ready:]
+        sums[:, depth - ready :] = 0
+        weights[depth - ready :] = 0
+    for _ in progress:
+        pass
+
+
+def _logits(
+    runners: Sequence[Runner], image: NDArray[np.float32], boxes: Iterable[Box], recipe: Recipe
+) -> Iterator[NDArray[np.float32]]:
+    """Yield the mean logits of every window over mirrorings and folds."""
+    mirrorings = [(), *mirror_combinations(recipe.mirror_axes)]
+    flips = [tuple(axis + 1 for axis in axes) for axes in mirrorings]
+
+    def inputs() -> Iterator[NDArray[np.float32]]:
+        for box in boxes:
+            part = image[box.slices][None]
+            for axes in flips:
+                yield np.ascontiguousarray(np.flip(part, axes))
+
+    results = [runner(inputs()) for runner in runners]
+    for _ in boxes:
+        total: NDArray[np.float32] | None = None
+        for axes in flips:
+            for one in results:
+                logits = np.flip(next(one), axes)
+                total = logits.copy() if total is None else np.add(total, logits, out=total)
+        if total is not None:
+            total /= len(flips) * len(results)
+            yield total
+
+
+def _finish(
+    sums: NDArray[np.float32],
+    weights: NDArray[np.float32],
+    corner: tuple[int, int, int],
+    recipe: Recipe,
+    kept: Mapping[str, Kept],
+) -> None:
+    """Compute the probabilities of finished planes and keep what belongs to a structure; `sums` is overwritten."""
+    seen = weights > 0
+    np.divide(sums, np.where(seen, weights, 1), out=sums)
+    if recipe.outputs == "regions":
+        _keep_regions((1 / (1 + np.exp(-sums)) * seen).astype(np.float32), corner, recipe, kept)
+        return
+    sums -= sums.max(axis=0)
+    np.exp(sums, out=sums)
+    sums /= sums.sum(axis=0)
+    sums *= seen  # where no window was run, every margin is zero
+    winner = sums.argmax(axis=0)
+    first = np.take_along_axis(sums, winner[None], 0)[0]
+    second = np.zeros_like(first)
+    for channel, probability in enumerate(sums):
+        np.maximum(second, np.where(winner == channel, 0, probability), out=second)
+    for name, one in kept.items():
+        values = list(recipe.values[name])
+        faint: NDArray[np.bool_] = sums[values].max(axis=0) > FAINT
+        part = Box.around(faint)
+        if part is None:
+            continue
+        place = part.slices
+        own = np.isin(winner[place], values) & seen[place]
+        inside = sums[(values, *place)].max(axis=0)
+        if len(values) == 1:
+            outside = np.where(own, second[place], first[place])
+        else:
+            others = [channel for channel in range(recipe.heads) if channel not in values]
+            outside = sums[(others, *place)].max(axis=0)
+        _keep(one, part, corner, (1 + inside - outside) / 2 * seen[place], own)
+        one.total += float(sums[(values, *place)].sum(axis=0)[own].sum(dtype=np.float64))
+
+
+def _keep_regions(
+    probability: NDArray[np.float32], corner: tuple[int, int, int], recipe: Recipe, kept: Mapping[str, Kept]
+) -> None:
+    """Keep the structures of regions: a later region is painted over an earlier one."""
+    for name, one in kept.items():
+        margin = np.zeros(probability.shape[1:], np.float32)
+        for channel, value in enumerate(recipe.region_order):
+            if value in recipe.values[name]:
+                np.maximum(margin, probability[channel], out=margin)
+            else:
+                np.minimum(margin, 1 - probability[channel], out=margin)
+        part = Box.around(margin > FAINT)
+        if part is not None:
+            own = margin[part.slices] > 0.5
+            _keep(one, part, corner, margin[part.slices], own)
+            one.total += float(margin[part.slices][own].sum(dtype=np.float64))
+
+
+def _keep(
+    one: Kept, part: Box, corner: tuple[int, int, int], margin: NDArray[np.floating], own: NDArray[np.bool_]
+) -> None:
+    one.count += int(own.sum())
+    one.parts.append((_shifted(part, corner), margin.astype(np.float16)))
+
+
+def _assemble(one: Kept, inner: Box) -> tuple[Box, Probability, float] | None:
+    """Join the kept parts of a structure, cut to its voxels with two around them."""
+    if not one.count:
+        return None
+    low = np.min([box.start_zyx for box, _ in one.parts], axis=0)
+    high = np.max([box.stop_zyx for box, _ in one.parts], axis=0)
+    whole = np.zeros(high - low, np.float32)
+    for box, margin in one.parts:
+        whole[_shifted(box, -low).slices] = margin
+    around = Box.around(whole >= 0.5)
+    if around is None:
+        return None
+    start = np.maximum(np.add(around.start_zyx, low) - 2, inner.start_zyx)
+    stop = np.minimum(np.add(around.stop_zyx, low) + 2, inner.stop_zyx)
+    if (stop <= start).any():
+        return None
+    result = np.zeros(stop - start, np.float32)
+    first, last = np.maximum(start, low), np.minimum(stop, high)
+    into = tuple(slice(a, b) for a, b in zip(first - start, last - start, strict=True))
+    out = tuple(slice(a, b) for a, b in zip(first - low, last - low, strict=True))
+    result[into] = whole[out]
+    a, b = start - inner.start_zyx, stop - inner.start_zyx
+    box = Box((int(a[0]), int(a[1]), int(a[2])), (int(b[0]), int(b[1]), int(b[2])))
+    return box, result, one.total / one.count
+
+
+def _shifted(box: Box, by: Sequence[int] | NDArray[np.integer]) -> Box:
+    start, stop = ([int(n) + int(d) for n, d in zip(e, by, strict=True)] for e in (box.start_zyx, box.stop_zyx))
+    return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
+
+
+def _meet(a: Box, b: Box) -> bool:
+    return all(
+        max(p, q) < min(r, s) for p, q, r, s in zip(a.start_zyx, b.start_zyx, a.stop_zyx, b.stop_zyx, strict=True)
+    )

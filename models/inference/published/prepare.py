@@ -1,0 +1,144 @@
+"""From a CT to the input of a published network, in nnU-Net's order of steps, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from autocontour.base.errors import ModelError
+from autocontour.models.inference.published.oriented import Image, Oriented, flip, flip_box, grid_of
+from autocontour.models.inference.published.resample import resample, resampled_shape, zoom_between_centres
+from autocontour.models.inference.sampling import Grid
+from autocontour.models.package.description import Stage
+from autocontour.models.package.recipe import Normalisation, Recipe
+from autocontour.patient.geometry import Box
+
+SMALLEST_SD = 1e-8
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The input of a published network.
+
+    Attributes
+    ----------
+    image
+        Normalised, on the network's grid, its axes in the network's order.
+    recipe
+        How it was made.
+    oriented
+        The CT.
+    first_shape
+        Shape of the CT after the first resampling; of the CT itself without one.
+    box
+        What was kept of it (axes in the network's order).
+    spacing, target
+        Before and after the resampling to the network's grid, in the network's order.
+    grid
+        The voxels of `image`, along the patient's z, y, x.
+    """
+
+    image: Image
+    recipe: Recipe
+    oriented: Oriented
+    first_shape: Shape
+    box: Box
+    spacing: tuple[float, ...]
+    target: tuple[float, ...]
+    grid: Grid
+
+    def to_patient(self, array: NDArray[np.generic]) -> NDArray[np.generic]:
+        """Return an array of the network's axes over the patient's z, y, x."""
+        return flip(array.transpose(np.argsort(self.recipe.axes)), self.recipe.orientation)
+
+    def box_to_patient(self, box: Box) -> Box:
+        """Return the box of the same voxels in `grid`."""
+        back = [int(n) for n in np.argsort(self.recipe.axes)]
+        return flip_box(_reordered(box, back), self.grid.shape_zyx, self.recipe.orientation)
+
+    def box_from_patient(self, box: Box) -> Box:
+        """Return the box of the same voxels in `image`."""
+        return _reordered(flip_box(box, self.grid.shape_zyx, self.recipe.orientation), self.recipe.axes)
+
+    def labels_to_patient(self, labels: NDArray[np.generic]) -> NDArray[np.generic]:
+        """Return a label image of the cropped CT over the whole CT, along the patient's z, y, x."""
+        axes = self.recipe.axes
+        whole = np.zeros([self.first_shape[axis] for axis in axes], labels.dtype)
+        whole[self.box.slices] = labels
+        back = whole.transpose(np.argsort(axes))
+        if back.shape != self.oriented.hu.shape:
+            back = zoom_between_centres(back, self.oriented.hu.shape, 0).astype(labels.dtype)
+        return flip(back, self.recipe.orientation)
+
+
+def prepare(oriented: Oriented, stage: Stage, recipe: Recipe) -> Prepared:
+    """Make the input of a network: resample first where the model does, crop, normalise, resample.
+
+    Raises
+    ------
+    ModelError
+        ``AC-MD-083`` for an image without any value, or with too few voxels for the network's grid.
+    """
+    hu, axes, spacing = oriented.hu, oriented.axes, oriented.grid.spacing_zyx_mm
+    if recipe.first_spacing_mm and any(step != recipe.first_spacing_mm for step in spacing):
+        step = recipe.first_spacing_mm
+        shape = tuple(round(count * (old / step)) for count, old in zip(hu.shape, spacing, strict=True))
+        _check_shape(shape)
+        axes = axes.between_centres(hu.shape, shape)
+        hu = zoom_between_centres(hu, shape, 1).astype(np.int32).astype(np.float32)
+        spacing = (step, step, step)
+    first_shape = hu.shape
+    # A copy in the CT's own order: the sums of a mean depend on the order in memory.
+    hu = hu.copy().transpose(recipe.axes)
+    axes, ordered = axes.reordered(recipe.axes), tuple(spacing[axis] for axis in recipe.axes)
+    mask = ndimage.binary_fill_holes(hu != 0)
+    box = Box.around(mask)
+    if box is None:
+        raise ModelError("AC-MD-083")
+    image = normalise(hu[box.slices], mask[box.slices], recipe.normalisation)
+    target = tuple(float(step) for step in stage.spacing_zyx_mm)
+    shape = resampled_shape(image.shape, ordered, target)
+    _check_shape(shape)
+    axes = axes.cropped(box.start_zyx).between_edges(image.shape, shape)
+    image = resample(image, shape, ordered, target, recipe.data)
+    back = [int(n) for n in np.argsort(recipe.axes)]
+    grid = grid_of(axes.reordered(back), [shape[n] for n in back], oriented.grid.frame)
+    return Prepared(np.ascontiguousarray(image), recipe, oriented, first_shape, box, ordered, target, grid)
+
+
+def normalise(hu: Image, mask: NDArray[np.bool_], how: Normalisation) -> Image:
+    """Convert HU to the network's input; `hu` is overwritten."""
+    match how.kind:
+        case "ct":
+            np.clip(hu, how.low, how.high, out=hu)
+            hu -= how.mean
+            hu /= max(how.sd, SMALLEST_SD)
+        case "zscore" if how.inside:
+            inside = hu[mask]
+            hu[mask] = (inside - inside.mean()) / max(inside.std(), SMALLEST_SD)
+        case "zscore":
+            mean, sd = hu.mean(), hu.std()
+            hu -= mean
+            hu /= max(sd, SMALLEST_SD)
+        case "rescale_to_01":
+            hu -= hu.min()
+            hu /= np.clip(hu.max(), SMALLEST_SD, None)
+        case "range":
+            scaled = (hu - how.low) / (how.high - how.low)
+            hu = np.clip(scaled * (how.sd - how.mean) + how.mean, how.mean, how.sd).astype(np.float32)
+    return hu
+
+
+def _check_shape(shape: Sequence[int]) -> None:
+    if min(shape) < 1:
+        raise ModelError("AC-MD-083")
+
+
+def _reordered(box: Box, order: Sequence[int]) -> Box:
+    start, stop = ([ends[axis] for axis in order] for ends in (box.start_zyx, box.stop_zyx))
+    return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))

@@ -1,0 +1,53 @@
+"""The windows of nnU-Net and their weights."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from autocontour.patient.geometry import Box
+
+SIGMA = 1 / 8
+HIGHEST = 10
+
+
+def pad_to_window(image: NDArray[np.float32], window: Sequence[int]) -> tuple[NDArray[np.float32], Box]:
+    """Return the image with zeros around it up to the size of a window, and the box of the image in it."""
+    more = [max(0, size - count) for size, count in zip(window, image.shape, strict=True)]
+    before = [one // 2 for one in more]
+    padded = np.pad(image, [(b, one - b) for b, one in zip(before, more, strict=True)])
+    z, y, x = before
+    end = [b + count for b, count in zip(before, image.shape, strict=True)]
+    return padded, Box((z, y, x), (end[0], end[1], end[2]))
+
+
+def window_starts(shape: Sequence[int], window: Sequence[int], step: float) -> list[tuple[int, int, int]]:
+    """Return the first voxel of every window, the first axis slowest: evenly spread, at most `step` windows apart."""
+    starts = []
+    for count, size in zip(shape, window, strict=True):
+        number = math.ceil((count - size) / (size * step)) + 1
+        between = (count - size) / (number - 1) if number > 1 else 0.0
+        starts.append([round(between * k) for k in range(number)])
+    return [(z, y, x) for z, y, x in itertools.product(*starts)]
+
+
+def window_box(start: Sequence[int], window: Sequence[int]) -> Box:
+    """Return the box of a window."""
+    (z, y, x), (d, h, w) = start, window
+    return Box((z, y, x), (z + d, y + h, x + w))
+
+
+def importance(window: Sequence[int]) -> NDArray[np.float16]:
+    """Return the weight of each voxel of a window: a Gaussian, 10 in the middle, nowhere zero."""
+    spike = np.zeros(tuple(window))
+    spike[tuple(size // 2 for size in window)] = 1
+    smooth = ndimage.gaussian_filter(spike, [size * SIGMA for size in window], 0, mode="constant", cval=0)
+    smooth /= smooth.max() / HIGHEST
+    weights: NDArray[np.float16] = smooth.astype(np.float32).astype(np.float16)  # rounded twice, as in PyTorch
+    weights[weights == 0] = weights[weights > 0].min()
+    return weights

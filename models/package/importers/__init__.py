@@ -1,0 +1,1 @@
+"""Import of published models: nnU-Net, MONAI bundles, TotalSegmentator. Nothing of theirs is executed."""

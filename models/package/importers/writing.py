@@ -1,0 +1,138 @@
+"""Writing of an imported model as a package."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from autocontour.base.errors import ModelError
+from autocontour.base.findings import Finding
+from autocontour.base.limits import shown
+from autocontour.models.package.description import FORMAT
+from autocontour.models.package.importers.names import Names, combined_names, is_known
+from autocontour.models.package.package import ModelPackage, write_package
+
+TASK = "Contours a CT by a published network, run as its authors do"
+USE = "Contours for review and correction by a qualified person before any use in planning."
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A published model that was read.
+
+    Attributes
+    ----------
+    name
+        Its own name.
+    license
+        As its source states it.
+    stage
+        Fields of `autocontour.models.package.description.Stage`.
+    recipe
+        Fields of `autocontour.models.package.recipe.Recipe`, but ``values``.
+    labels
+        Label → its values in the label image.
+    weights
+        Name, preceded by the fold's number → array.
+    names
+        Structure names of the labels.
+    """
+
+    name: str
+    license: str
+    stage: Mapping[str, Any]
+    recipe: Mapping[str, Any]
+    labels: Mapping[str, tuple[int, ...]]
+    weights: Mapping[str, Any]
+    names: Names
+
+
+def write_imported(
+    imported: Imported, folder: Path, *, name: str = "", license_name: str = "", license_text: str = ""
+) -> tuple[ModelPackage, tuple[Finding, ...]]:
+    """Write the package of an imported model.
+
+    Parameters
+    ----------
+    imported
+        The model.
+    folder
+        The package's folder; replaced if it exists.
+    name
+        The package's name; the model's own if empty.
+    license_name, license_text
+        Name and text of its licence; as the source states it if empty.
+
+    Returns
+    -------
+    ModelPackage
+        The package, read back.
+    tuple[Finding, ...]
+        ``AC-MD-130`` for labels that keep their name, since it is in no table.
+
+    Raises
+    ------
+    ModelError
+        ``AC-MD-048`` or ``AC-MD-051`` for a name, or the errors of `autocontour.models.package.package.write_package`.
+    """
+    values = structure_values(imported)
+    unknown = [structure for structure in values if not is_known(structure)]
+    labels: dict[str, list[str]] = {}
+    for label in imported.labels:
+        labels.setdefault(imported.names.of(label), []).append(label)
+    source = {**imported.recipe.get("source", {}), "labels": labels}
+    metadata = {
+        "format": FORMAT,
+        "name": name or imported.name,
+        "version": _version(imported),
+        "body_site": "WHOLE BODY",
+        "license": license_name or imported.license,
+        "task": TASK,
+        "intended_use": USE,
+        "structures": [_structure(structure) for structure in values],
+        "stages": {"segmenter": dict(imported.stage)},
+        "recipe": {**imported.recipe, "values": {key: list(one) for key, one in values.items()}, "source": source},
+    }
+    extra = {"LICENSE": license_text} if license_text else {}
+    package = write_package(folder, metadata, {"segmenter": imported.weights}, extra)
+    findings = [Finding.of("AC-MD-130", count=len(unknown), names=", ".join(map(shown, unknown[:20])))]
+    return package, tuple(findings if unknown else ())
+
+
+def structure_values(imported: Imported) -> dict[str, tuple[int, ...]]:
+    """Return structure → its values in the label image.
+
+    Labels of one name are one structure. What consists of several structures, such as a lung of its lobes, is added.
+
+    Raises
+    ------
+    ModelError
+        ``AC-MD-051`` if the user named a label that the model does not have.
+    """
+    if wrong := [label for label in imported.names.own if label not in imported.labels]:
+        raise ModelError("AC-MD-051", label=shown(wrong[0]), known=", ".join(map(shown, list(imported.labels)[:20])))
+    values: dict[str, tuple[int, ...]] = {}
+    for label, own in imported.labels.items():
+        name = imported.names.of(label)
+        values[name] = tuple(sorted({*values.get(name, ()), *own}))
+    for whole, parts in combined_names().items():
+        if whole not in values and all(part in values for part in parts):
+            values[whole] = tuple(sorted({value for part in parts for value in values[part]}))
+    return values
+
+
+def _structure(name: str) -> dict[str, Any]:
+    """Return the fields of a structure: nothing is removed from what the network draws."""
+    rules = {"components": 0, "minimum_cc": 0.0, "fill_holes": False}
+    return {"name": name, "threshold": 0.5, "margin_mm": 15.0, "rules": rules}
+
+
+def _version(imported: Imported) -> str:
+    """Return a version that follows from the source's files: the same files give the same version."""
+    digest = hashlib.sha256()
+    for file, checksum in sorted(imported.recipe.get("source", {}).get("files", {}).items()):
+        digest.update(f"{file} {checksum}\n".encode())
+    return f"import-{digest.hexdigest()[:12]}"
