@@ -63,9 +63,7 @@ def _import_nnunet(args: argparse.Namespace) -> int:
 
     _check_output(args.output)
     names = read_names(args.names) if args.names else Names()
-    imported = import_nnunet(
-        args.source, orientation=args.orientation, folds=args.fold, names=names, step=args.step
-    )
+    imported = import_nnunet(args.source, orientation=args.orientation, folds=args.fold, names=names, step=args.step)
     return _finish(imported, args)
 
 
