@@ -89,7 +89,8 @@ def _by_slices(array: NDArray[np.float64], shape: Sequence[int], axis: int, how:
     places = slices.shape[axis] / shape[axis] * (np.arange(shape[axis]) + 0.5) - 0.5
     if how.order_z == 0:
         nearest = np.clip(np.floor(places + 0.5).astype(int), 0, slices.shape[axis] - 1)
-        return np.take(slices, nearest, axis)
+        taken: NDArray[np.float64] = np.take(slices, nearest, axis)
+        return taken
     grid = np.meshgrid(*(places if n == axis else np.arange(size) for n, size in enumerate(shape)), indexing="ij")
     spline: Any = how.order_z
     along: NDArray[np.float64] = ndimage.map_coordinates(slices, np.stack(grid), order=spline, mode="nearest")
