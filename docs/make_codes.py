@@ -13,6 +13,7 @@ ABOUT = {
     "CASE": "A case being edited",
     "CFG": "A configuration file",
     "CT": "The CT",
+    "DS": "A data set",
     "EX": "A check before export",
     "MD": "A model package",
     "OUT": "Writing the result",

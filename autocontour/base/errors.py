@@ -92,6 +92,12 @@ class TargetError(AutoContourError):
     exit_code = 9
 
 
+class DatasetError(AutoContourError):
+    """A data set that cannot be built or used (``AC-DS``)."""
+
+    exit_code = 10
+
+
 class Cancelled(AutoContourError):  # noqa: N818  (not a fault)
     """The user asked to stop."""
 

@@ -26,6 +26,11 @@ class Job:
         """Ask the task to stop; the next `advance` in it raises `Cancelled`."""
         self._cancel.set()
 
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether `cancel` was called."""
+        return self._cancel.is_set()
+
     def advance(self, stage: str, fraction: float) -> None:  # noqa: ARG002  (used by subclasses)
         """Report that `stage` is done to `fraction` (0 to 1).
 

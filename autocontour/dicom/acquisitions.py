@@ -142,7 +142,7 @@ def _runs(values: Sequence[object]) -> list[int]:
 def _are_parts(runs: Sequence[int], count: int) -> bool:
     """Whether runs are parts of a scan, not single slices and not the equal steps of an axial scan."""
     lengths = np.diff([*runs, count])
-    if count < 2 * len(runs):
+    if len(runs) < 2 or count < 2 * len(runs):
         return False
     return len(runs) == 2 or len(set(lengths[1:-1].tolist())) > 1 or max(lengths[0], lengths[-1]) > lengths[1]
 

@@ -19,9 +19,11 @@ from typing import Any
 SIDES = {"L": "Left", "R": "Right"}
 """TG-263's side letter → keyword of the DICOM laterality code (CID 244)."""
 _SIDE_WORDS = {
-    **dict.fromkeys(("l", "lt", "left", "li", "links", "sin", "sinistra"), "L"),
-    **dict.fromkeys(("r", "rt", "right", "re", "rechts", "dex", "dextra"), "R"),
+    **dict.fromkeys(("l", "lt", "left", "li", "links", "linke", "linker", "linkes", "sin", "sinistra"), "L"),
+    **dict.fromkeys(("r", "rt", "right", "re", "rechts", "rechte", "rechter", "rechtes", "dex", "dextra"), "R"),
 }
+_SIDES_WITHIN = {"lca": "L", "rca": "R"}
+"""Abbreviations that contain the side: left and right coronary artery."""
 _PALETTE = ((0, 200, 160), (255, 160, 0), (160, 120, 255), (0, 180, 255), (255, 120, 160), (140, 220, 60))
 
 
@@ -88,11 +90,59 @@ def match_name(clinic_name: str) -> str:
     other word must match, so ``Lung_L_PRV`` or ``Heart2`` match nothing.
     """
     words = _words(clinic_name)
+    if whole := _index().get((" ".join(words), "")):  # the side may be part of it: left anterior descending
+        return whole
     sides = {_SIDE_WORDS[word] for word in words if word in _SIDE_WORDS}
     rest = [word for word in words if word not in _SIDE_WORDS]
     if len(sides) > 1 or len(words) - len(rest) > 1:
         return ""
     return _index().get((" ".join(rest), "".join(sides)), _index().get(("".join(rest), "".join(sides)), ""))
+
+
+def side_of(name: str) -> str:
+    """Return ``L`` or ``R`` if a name has words for exactly one side; else empty.
+
+    A letter with a number, as the level in ``LN_Ax_L1_R``, is not a side.
+
+    Examples
+    --------
+    >>> side_of("Lt. Parotid"), side_of("LungR"), side_of("Parotid"), side_of("LN_Ax_L1_R")
+    ('L', 'R', '', 'R')
+    """
+    separated = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+    known = _SIDE_WORDS | _SIDES_WITHIN
+    sides = {known[word] for word in re.findall(r"[^\W_]+", separated.lower()) if word in known}
+    return sides.pop() if len(sides) == 1 else ""
+
+
+def split_words(name: str) -> list[str]:
+    """Return the lower-case words of a name, split at blanks, punctuation and changes of case."""
+    return _words(name)
+
+
+def spellings() -> Iterator[tuple[str, str]]:
+    """Yield every spelling of the table without side, lower-case words separated by blanks, and its TG-263 base name.
+
+    The base of ``Lung_L`` and ``Lung_R`` is ``Lung``.
+    """
+    for entry in _entries():
+        base = str(entry["name"])
+        yield " ".join(_words(base)), base
+        for spelling in entry.get("synonyms", ()):
+            yield str(spelling), base
+        if plural := entry.get("plural"):
+            yield " ".join(_words(str(plural))), str(plural)
+
+
+@cache
+def sided_bases() -> frozenset[str]:
+    """Return the TG-263 base names that exist only with a side."""
+    return frozenset(str(entry["name"]) for entry in _entries() if entry.get("sides"))
+
+
+def families() -> tuple[str, ...]:
+    """Return the prefixes of targets' names, such as ``PTV``."""
+    return _families()
 
 
 def _words(name: str) -> list[str]:

@@ -1,141 +1,48 @@
-"""Patients with contours as masks, held in memory for training, calibration and measurements."""
+"""Reading data sets for training, calibration and measurements.
+
+Two layouts are read: one plane per structure (`autocontour.models.data.planes`), and ``SPLIT/PATIENT.npz`` with the
+bits of one array as structures.
+"""
 
 from __future__ import annotations
 
 import math
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
-from autocontour.base.errors import TrainingError
+from autocontour.base.errors import DatasetError, TrainingError
 from autocontour.base.jobs import Job
 from autocontour.base.typed import SettingsError, build, read_json
 from autocontour.models.data.entry import Index, read_entry
+from autocontour.models.data.planes import PlanesIndex, allow_open_files, find_leaks, group_patients, read_stored_sample
+from autocontour.models.data.sample import AIR_HU, Plane, Sample
 from autocontour.models.training.config import DataConfig
-from autocontour.patient.geometry import Box, VolumeGeometry
-from autocontour.patient.volume import CTVolume
+from autocontour.patient.geometry import Box
 
-AIR_HU = -1024
+__all__ = [
+    "AIR_HU",
+    "UNUSABLE",
+    "Dataset",
+    "Plane",
+    "Sample",
+    "choose_validation",
+    "list_structures",
+    "read_dataset",
+    "read_index",
+    "read_patient",
+    "read_sample",
+]
+
 BODY_HU = -1000
 MAX_ARRAY_BYTES = 1 << 31
 UNUSABLE = (ValueError, KeyError, IndexError, TypeError, OSError, EOFError, MemoryError, zipfile.BadZipFile)
 """Exceptions raised when reading a damaged patient."""
-
-
-@dataclass(frozen=True, eq=False)
-class Plane:
-    """The voxels of one structure.
-
-    Attributes
-    ----------
-    start_zyx
-        First voxel of its box in the patient's arrays.
-    inside
-        (z, y, x) bool of the box; may be memory-mapped.
-    """
-
-    start_zyx: tuple[int, int, int]
-    inside: NDArray[np.bool_]
-
-    @classmethod
-    def of(cls, mask: NDArray[np.bool_]) -> Plane | None:
-        """Return the plane of a mask; None if no voxel is true."""
-        box = Box.around(mask)
-        return cls(box.start_zyx, mask[box.slices].copy()) if box else None
-
-    def copy_into(self, target: NDArray[Any], start_zyx: tuple[int, int, int]) -> None:
-        """Copy the part inside the box of `target`, whose first voxel is `start_zyx`, and leave the rest unchanged."""
-        ours, theirs = [], []
-        for axis in range(3):
-            shift = self.start_zyx[axis] - start_zyx[axis]
-            low, high = max(0, shift), min(target.shape[axis], shift + self.inside.shape[axis])
-            if low >= high:
-                return
-            theirs.append(slice(low, high))
-            ours.append(slice(low - shift, high - shift))
-        target[tuple(theirs)] = self.inside[tuple(ours)]
-
-
-@dataclass(frozen=True, eq=False)
-class Sample:
-    """One patient, cut to the body.
-
-    Attributes
-    ----------
-    patient
-        Name of its file.
-    hu
-        (z, y, x) int16, −1024 outside the body.
-    planes
-        One of every structure of the configuration; None where it has no voxel.
-    known
-        (structures,) bool; False means *not contoured*: the presence of the structure is unknown.
-    solid
-        (z,) bool; slices with enough CT to be used.
-    spacing_zyx_mm
-        Of the voxels.
-    margins_yx
-        ((before, after), (before, after)); rows and columns of air that were removed.
-    """
-
-    patient: str
-    hu: NDArray[np.int16]
-    planes: tuple[Plane | None, ...]
-    known: NDArray[np.bool_]
-    solid: NDArray[np.bool_]
-    spacing_zyx_mm: NDArray[np.float64]
-    margins_yx: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0))
-
-    def mask(self, structure: int) -> NDArray[np.bool_]:
-        """Return the mask of the structure with that number, on the voxels of `hu`."""
-        mask = np.zeros(self.hu.shape, dtype=bool)
-        if plane := self.planes[structure]:
-            plane.copy_into(mask, (0, 0, 0))
-        return mask
-
-    def slices(self, structure: int) -> NDArray[np.intp]:
-        """Return the slices of `hu` on which the structure has a voxel."""
-        plane = self.planes[structure]
-        if plane is None:
-            return np.zeros(0, dtype=np.intp)
-        return plane.start_zyx[0] + np.flatnonzero(plane.inside.any(axis=(1, 2)))
-
-    def crop(self, z: slice, y: slice, x: slice, dtype: DTypeLike = np.bool_) -> NDArray[Any]:
-        """Return (structures, z, y, x) the masks of all structures on a part of `hu`, given by slices with limits."""
-        shape = z.stop - z.start, y.stop - y.start, x.stop - x.start
-        masks = np.zeros((len(self.planes), *shape), dtype)
-        for mask, plane in zip(masks, self.planes, strict=True):
-            if plane:
-                plane.copy_into(mask, (z.start, y.start, x.start))
-        return masks
-
-    def footprint(self, z: slice) -> NDArray[np.bool_]:
-        """Return (y, x) where any structure has a voxel on the slices `z`."""
-        found = np.zeros(self.hu.shape[1:], dtype=bool)
-        for plane in self.planes:
-            if plane:
-                (first, y, x), (_, rows, columns) = plane.start_zyx, plane.inside.shape
-                inside = plane.inside[max(0, z.start - first) : max(0, z.stop - first)]
-                found[y : y + rows, x : x + columns] |= inside.any(axis=0)
-        return found
-
-    def to_ct(self) -> CTVolume:
-        """Return the patient as a CT, from the first to the last solid slice, with the removed air."""
-        hu = np.pad(self.hu, ((0, 0), *self.margins_yx), constant_values=AIR_HU)
-        z, y, x = (float(step) for step in self.spacing_zyx_mm)
-        return CTVolume(hu, VolumeGeometry.regular(hu.shape, (z, y, x)))
-
-    def reference(self, structure: int) -> NDArray[np.bool_] | None:
-        """Return the mask of a structure on the voxels of `to_ct`; None where it is not contoured."""
-        if not self.known[structure]:
-            return None
-        mask = self.mask(structure) & self.solid[:, None, None]
-        return np.pad(mask, ((0, 0), *self.margins_yx)) if mask.any() else None
 
 
 @dataclass(frozen=True)
@@ -155,28 +62,52 @@ def read_dataset(config: DataConfig, job: Job) -> Dataset:
     TrainingError
         If the folder has no usable index (``AC-TR-002``, ``AC-TR-010``) or no usable patient for training
         (``AC-TR-003``).
+    DatasetError
+        ``AC-DS-010`` if the same patient or CT is in two splits.
     """
     folder = Path(config.folder).expanduser()
     index = read_index(folder)
     entries = [entry for entry in index["patients"] if entry["split"] == config.split]
+    allow_open_files(len(entries))
     samples, quarantined = {}, {}
     for entry in job.track(entries, "reading the patients"):
         name = str(entry["patient"])
         try:
-            samples[name] = read_sample(folder / config.split / f"{name}.npz", entry, index, config.structures)
+            samples[name] = read_patient(folder, entry, index, config.structures)
         except UNUSABLE as error:
             quarantined[name] = str(error) or type(error).__name__
-    validation = choose_validation(sorted(samples), config)
+    groups = group_patients([entry for entry in entries if str(entry["patient"]) in samples])
+    validation = choose_validation(sorted(samples), config, groups)
     if len(samples) - len(validation) < 1:
         raise TrainingError("AC-TR-003")
     training = tuple(sample for name, sample in sorted(samples.items()) if name not in validation)
     return Dataset(training, tuple(samples[name] for name in validation), quarantined)
 
 
-def choose_validation(patients: list[str], config: DataConfig) -> tuple[str, ...]:
-    """Return the patients held out for selecting checkpoints and thresholds, determined by the seed."""
-    order = np.random.default_rng(config.seed).permutation(len(patients))
-    return tuple(sorted(patients[index] for index in order[: config.validation_patients]))
+def choose_validation(
+    patients: list[str], config: DataConfig, groups: Mapping[str, str] | None = None
+) -> tuple[str, ...]:
+    """Return the patients held out for selecting checkpoints and thresholds, determined by the seed.
+
+    Parameters
+    ----------
+    patients
+        All patients of the split.
+    config
+        Number of patients to hold out, and the seed.
+    groups
+        Patient → group (`group_patients`); a group is held out as a whole, so that no person is on both sides.
+    """
+    members: dict[str, list[str]] = {}
+    for patient in sorted(patients):
+        members.setdefault((groups or {}).get(patient, patient), []).append(patient)
+    order = np.random.default_rng(config.seed).permutation(len(members))
+    chosen: list[str] = []
+    for group in (list(members)[position] for position in order):
+        if len(chosen) >= config.validation_patients:
+            break
+        chosen += members[group]
+    return tuple(sorted(chosen))
 
 
 def read_index(folder: Path) -> dict[str, Any]:
@@ -186,19 +117,38 @@ def read_index(folder: Path) -> dict[str, Any]:
     ------
     TrainingError
         ``AC-TR-002`` if it cannot be used, ``AC-TR-010`` if it lists no patient or no structure.
+    DatasetError
+        ``AC-DS-010`` if the same patient or CT is in two splits.
     """
     try:
         index: dict[str, Any] = read_json((folder / "index.json").read_bytes())
-        listed = len(index["patients"]), len(index["structures_by_bit"])
+        listed = len(index["patients"]), len(list_structures(index))
         for entry in index["patients"]:
             str(entry["patient"]), str(entry["split"])
         if all(listed):
-            build(Index, index)
+            build(PlanesIndex if "format" in index else Index, index)
     except (OSError, SettingsError, KeyError, TypeError) as error:
         raise TrainingError("AC-TR-002", reason=str(error) or type(error).__name__) from error
     if not all(listed):
         raise TrainingError("AC-TR-010")
+    if leaks := find_leaks(index["patients"]):
+        raise DatasetError("AC-DS-010", count=len(leaks), patients=", ".join(leaks[0]))
     return index
+
+
+def list_structures(index: dict[str, Any]) -> list[str]:
+    """Return the names of the structures in an index of either layout."""
+    return list(index["structures" if "format" in index else "structures_by_bit"])
+
+
+def read_patient(
+    folder: Path, entry: dict[str, Any], index: dict[str, Any], structures: Sequence[str], *, cut: bool = True
+) -> Sample:
+    """Read one patient of the data set in `folder`, of either layout; see `read_sample`."""
+    if "format" in index:
+        return read_stored_sample(folder, entry, structures, cut=cut)
+    path = folder / str(entry["split"]) / f"{entry['patient']}.npz"
+    return read_sample(path, entry, index, structures, cut=cut)
 
 
 def read_sample(

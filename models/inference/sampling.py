@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ Triple = tuple[float, float, float]
 Weights = csr_array
 SHEAR_TOLERANCE_MM = 0.01
 TAPS = 8
+Voxel = TypeVar("Voxel", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -68,12 +70,12 @@ class Frame:
             np.sort(edges, axis=1),
         )
 
-    def to_patient(self, array: NDArray[np.float32]) -> NDArray[np.float32]:
+    def to_patient(self, array: NDArray[Voxel]) -> NDArray[Voxel]:
         """Convert an array over the CT's w, v, u to one over the patient's z, y, x."""
         flips = tuple(slice(None, None, sign) for sign in self.signs)
         return array.transpose(self.axes)[flips]
 
-    def to_ct(self, array: NDArray[np.float32]) -> NDArray[np.float32]:
+    def to_ct(self, array: NDArray[Voxel]) -> NDArray[Voxel]:
         """Convert an array over the patient's z, y, x to one over the CT's w, v, u."""
         flips = tuple(slice(None, None, sign) for sign in self.signs)
         return array[flips].transpose(np.argsort(self.axes))

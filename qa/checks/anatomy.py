@@ -38,6 +38,8 @@ class Anatomy:
         Names of structures in the body's middle.
     contains
         Name → names of structures that may lie in it; ``*`` for all.
+    asymmetric
+        Names of organs with sides that lie on one side of the body, such as the heart's chambers.
     """
 
     volumes: Mapping[str, VolumeRange]
@@ -45,6 +47,7 @@ class Anatomy:
     in_front: tuple[tuple[str, str], ...]
     middle: frozenset[str]
     contains: Mapping[str, frozenset[str]]
+    asymmetric: frozenset[str] = frozenset()
 
     def may_share(self, one: str, other: str) -> bool:
         """Whether two structures may overlap, by their names without side."""
@@ -65,7 +68,8 @@ def read_anatomy() -> Anatomy:
     }
     above, in_front = (tuple((a, b) for a, b in raw["places"][key]) for key in ("above", "in_front"))
     contains = {whole: frozenset(parts) for whole, parts in raw["contains"].items()}
-    return Anatomy(volumes, above, in_front, frozenset(raw["places"]["middle"]), contains)
+    middle, asymmetric = (frozenset(raw["places"][key]) for key in ("middle", "asymmetric"))
+    return Anatomy(volumes, above, in_front, middle, contains, asymmetric)
 
 
 def split_side(structure: Structure) -> tuple[str, str]:

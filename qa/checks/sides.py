@@ -36,12 +36,12 @@ def check_sides(ct: CTVolume, structures: Sequence[Structure]) -> Iterator[Findi
             offset = abs(_leftness(ct, structure) - body_middle_mm(ct, structure.contours))
             if offset > MIDDLE_MM:
                 yield Finding.of("AC-QA-113", structure.name, structure=structure.name, mm=round(offset))
-    for sides in pairs.values():
+    for base, sides in pairs.items():
         if len(sides) == 2 and _leftness(ct, sides["left"]) < _leftness(ct, sides["right"]):
             names = f"{sides['left'].name}, {sides['right'].name}"
             yield Finding.of("AC-QA-103", names, left=sides["left"].name, right=sides["right"].name)
             continue
-        for side, structure in sides.items():
+        for side, structure in sides.items() if base not in read_anatomy().asymmetric else ():
             offset = _leftness(ct, structure) - body_middle_mm(ct, structure.contours)
             if offset * (1 if side == "left" else -1) < -LEAST_OFFSET_MM:
                 slices = structure.contours.keys()

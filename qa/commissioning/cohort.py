@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from autocontour.base.errors import UsageError
 from autocontour.models import ModelPackage
-from autocontour.models.data.dataset import UNUSABLE, Sample, read_index, read_sample
+from autocontour.models.data.dataset import UNUSABLE, Sample, list_structures, read_index, read_patient
 from autocontour.patient.volume import CTVolume
 
 CALIBRATION = "calibration"
@@ -84,12 +84,11 @@ def read_cases(data: Path, split: str, package: ModelPackage) -> Iterator[Cohort
     of the whole.
     """
     index, entries = list_patients(data, split, package)
-    names = [name for name in package.structures if name in index["structures_by_bit"]]
+    names = [name for name in package.structures if name in list_structures(index)]
     for entry in entries:
         try:
-            path = next(data.glob(f"*/{entry['patient']}.npz"))
-            sample = read_sample(path, entry, index, names, cut=False)
-        except (StopIteration, *UNUSABLE) as error:
+            sample = read_patient(data, entry, index, names, cut=False)
+        except UNUSABLE as error:
             reason = str(error) or type(error).__name__
             raise UsageError("AC-QA-011", patient=str(entry["patient"]), reason=reason) from error
         yield _case(sample, names, entry)

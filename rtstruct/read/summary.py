@@ -15,7 +15,7 @@ from autocontour.rtstruct.text import as_line, encodings_of, shown_text
 
 _KEYWORDS = (
     *("SpecificCharacterSet", "StructureSetLabel", "StructureSetName", "StructureSetDate", "ApprovalStatus"),
-    *("FrameOfReferenceUID", "ReferencedFrameOfReferenceSequence", "StructureSetROISequence"),
+    *("FrameOfReferenceUID", "ReferencedFrameOfReferenceSequence", "StructureSetROISequence", "SOPInstanceUID"),
 )
 MAX_NAME = 64
 _TAGS = [int(Tag(keyword)) for keyword in _KEYWORDS]
@@ -35,6 +35,10 @@ class StructureSetSummary:
         Whether its Approval Status is APPROVED.
     frames_of_reference, series
         Referenced UIDs.
+    sop_instance_uid
+        Its own UID, empty if absent.
+    names
+        ROI names in the order of the file, as `read_structure_set` returns them, but not made unique.
     """
 
     path: Path
@@ -44,6 +48,8 @@ class StructureSetSummary:
     is_approved: bool
     frames_of_reference: frozenset[str]
     series: frozenset[str]
+    sop_instance_uid: str = ""
+    names: tuple[str, ...] = ()
 
     def belongs_to(self, series_instance_uid: str, frame_of_reference_uid: str) -> bool:
         """Whether it is drawn on this series: it references the series and its frame of reference."""
@@ -71,4 +77,9 @@ def read_summary(path: Path) -> StructureSetSummary:
             stated["ApprovalStatus"] == "APPROVED",
             frozenset(frames_of_reference(dataset)),
             frozenset(str(item.get("SeriesInstanceUID", "") or "") for item in referenced_series(dataset)) - {""},
+            str(dataset.get("SOPInstanceUID", "") or ""),
+            tuple(
+                as_line(shown_text(roi, "ROIName", encodings), MAX_NAME) or f"ROI_{roi.get('ROINumber', '')}"
+                for roi in dataset.get("StructureSetROISequence") or ()
+            ),
         )

@@ -126,3 +126,11 @@ def test_values_beyond_sixteen_bits_are_clipped_and_said(ct, write, slices):
     volume = ct.load(write(slices))
     assert volume.hu.max() == 32767
     assert "AC-CT-042" in {finding.code for finding in volume.findings}
+
+
+def test_one_value_in_two_notations_is_one_acquisition():
+    """A series whose files write one number as 1 and as 1.0 ended the whole scan with an IndexError."""
+    from autocontour.dicom.acquisitions import _are_parts
+
+    assert not _are_parts([0], 44)
+    assert _are_parts([0, 20], 44)
