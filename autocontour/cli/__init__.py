@@ -16,7 +16,10 @@ from pathlib import Path
 from autocontour import __version__
 from autocontour.base.errors import AutoContourError, OutputError, UsageError
 
-COMMANDS = ("contour", "gui", "case", "info", "evaluate", "check", "models", "dataset", "train", "phantom", "demo", "selftest")
+COMMANDS = (
+    *("contour", "gui", "case", "info", "evaluate", "check"),
+    *("models", "dataset", "train", "phantom", "demo", "selftest"),
+)
 
 
 def build_parser() -> argparse.ArgumentParser:
