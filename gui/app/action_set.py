@@ -78,8 +78,8 @@ class ActionSet:
         for row in self.rows:
             self.by_name[row.name].setEnabled(self._is_there(row.needs))
         undo, redo = (space.case.undo_label, space.case.redo_label) if space.case else ("", "")
-        self.by_name["undo"].setEnabled(bool(undo))
-        self.by_name["redo"].setEnabled(bool(redo))
+        self.by_name["undo"].setEnabled(bool(undo) and self._window.is_working)
+        self.by_name["redo"].setEnabled(bool(redo) and self._window.is_working)
         undo, redo = in_words(undo) or tr("Nothing to undo"), in_words(redo) or tr("Nothing to redo")
         self.by_name["undo"].setToolTip(f"<b>{tr('Undo')}</b>  Ctrl+Z<br>{undo}")
         self.by_name["redo"].setToolTip(f"<b>{tr('Redo')}</b>  Ctrl+Shift+Z<br>{redo}")
@@ -87,7 +87,7 @@ class ActionSet:
     def _is_there(self, needs: str) -> bool:
         space, bar = self._window.workspace, self._window.range_bar
         there = {"ct": space.ct is not None, "structure": space.current is not None, "preview": bar.is_open}
-        return there.get(needs, True)
+        return there.get(needs, True) and (self._window.is_working or not needs)
 
     def _build(self, row: ActionRow) -> QAction:
         action = QAction(tr(row.text), self._window)

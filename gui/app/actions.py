@@ -103,6 +103,15 @@ ACTIONS: tuple[ActionRow, ...] = (
         "open", FILE, "Open…", "Open a folder with a CT", "Ctrl+O", lambda w: w.intake.ask_folder(), "open", needs=""
     ),
     ActionRow(
+        "cases",
+        FILE,
+        "Cases",
+        "Show the list of all cases, or go back to the open one",
+        "Ctrl+L",
+        lambda w: w.toggle_cases(),
+        needs="",
+    ),
+    ActionRow(
         "open_set",
         FILE,
         "Open structure set…",

@@ -17,6 +17,7 @@ from autocontour.base.findings import Severity
 from autocontour.base.jobs import Job
 from autocontour.case import MARK, CaseKey, LeftCase, actions, clear_mark, left_cases
 from autocontour.case.source import cases_of, find_case_ct, read_key, read_source
+from autocontour.case.summary import CaseSummary
 from autocontour.gui.app.structure_sets import open_structure_set
 from autocontour.gui.look.language import in_window, tr, tr_count
 from autocontour.gui.state.tasks import Task
@@ -179,6 +180,7 @@ class Intake(QObject):
     def _show(self, prepared: Prepared, source: Path | None) -> None:
         ct = prepared.ct
         self.workspace.open(prepared, source)
+        self._window.show_views()
         if source is not None:
             self._window.settings.remember(source)
         noticed = [finding for finding in ct.findings if finding.severity >= Severity.WARN]
@@ -204,6 +206,15 @@ class Intake(QObject):
             self.open_moved(left.folder)
         else:
             self.open_path(left.scan.source, left.scan.series_instance_uid)
+
+    def open_listed(self, case: CaseSummary) -> None:
+        """Open a case of the list with its CT, which is searched for if it is not where it was."""
+        if not case.is_usable or case.key is None:
+            self.workspace.refuse(" ".join(map(in_window, case.problems)))
+        elif case.is_ct_there and case.source is not None:
+            self._open(case.source, case.key.series_instance_uid, self.workspace.say_error, case.key)
+        else:
+            self.open_moved(case.folder)
 
     def dismiss(self, left: LeftCase) -> None:
         """Offer a case that was left no more; nothing of it is lost."""

@@ -29,7 +29,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from autocontour.base import folders
 from autocontour.base.errors import AutoContourError
+from autocontour.case.summary import CaseSummary
 from autocontour.gui.app.action_set import ActionSet
 from autocontour.gui.app.collecting import collect_on_gui_thread
 from autocontour.gui.app.intake import Intake
@@ -46,11 +48,14 @@ from autocontour.gui.panels.progress_strip import WorkStrip
 from autocontour.gui.panels.range_bar import RangeBar
 from autocontour.gui.panels.recovery_bar import RecoveryBar
 from autocontour.gui.panels.renderer_menu import mark_renderer
+from autocontour.gui.panels.start_page import StartPage
 from autocontour.gui.panels.structures_panel import StructuresPanel
 from autocontour.gui.panels.toast import Toast
 from autocontour.gui.panels.welcome import WelcomePage
+from autocontour.gui.panels.worklist import WorklistPanel
 from autocontour.gui.state.comparison import Comparison
 from autocontour.gui.state.settings import ViewerSettings
+from autocontour.gui.state.worklist import Worklist
 from autocontour.gui.state.workspace import Workspace
 from autocontour.gui.tools import TOOLS
 from autocontour.gui.views.planes import Plane
@@ -84,6 +89,7 @@ class MainWindow(QMainWindow):
     intake: Intake
     panel: StructuresPanel
     range_bar: RangeBar
+    action_set: ActionSet
     comparison: Comparison
     renderer: Choice
 
@@ -94,13 +100,14 @@ class MainWindow(QMainWindow):
         self.workspace = Workspace()
         self.setWindowTitle("autocontour")
         self.setAcceptDrops(True)
+        self.worklist = Worklist(case_root or folders.cases_folder(), self)
         self._build()
         self.tools = {name: tool(self.workspace) for name, tool in TOOLS.items()}
         for name, tool in self.tools.items():
             tool.radius_mm = self.settings.radius(name, tool.radius_mm)
         self.intake = Intake(self, case_root)
         self.target_desk = TargetDesk(self)
-        self.action_set: ActionSet = ActionSet(self)
+        self.action_set = ActionSet(self)
         self._listen()
         self.renderer = Choice(AUTO_RENDERER, QT)
         self.take_tool("navigate")
@@ -129,7 +136,8 @@ class MainWindow(QMainWindow):
         room.setStretchFactor(0, 1)
         room.setSizes([1200, 300])
         self.pages = QStackedWidget()
-        self.pages.addWidget(self.welcome)
+        self.cases = WorklistPanel(self.worklist)
+        self.pages.addWidget(StartPage(self.welcome, self.cases))
         self.pages.addWidget(room)
         self.main_bar, self.side_bar = _bar("toolbar", labelled=True), _bar("tools", labelled=False)
         self.side_bar.setOrientation(Qt.Orientation.Vertical)
@@ -170,6 +178,8 @@ class MainWindow(QMainWindow):
         self.comparison_strip.add_asked.connect(partial(self.action_set.trigger, "compare_with"))
         self.panel.menu_asked.connect(self._show_structure_menu)
         self.panel.add_asked.connect(partial(self.action_set.trigger, "add"))
+        self.panel.sort.setChecked(self.settings.by_need)
+        self.panel.sort.toggled.connect(self._remember_sorting)
         self.panel.approve_asked.connect(partial(self.action_set.trigger, "approve"))
         self.panel.reject_asked.connect(partial(self.action_set.trigger, "reject"))
         self.panel.next_asked.connect(partial(self.action_set.trigger, "next"))
@@ -179,6 +189,8 @@ class MainWindow(QMainWindow):
         self.welcome.open_asked.connect(partial(self.action_set.trigger, "open"))
         self.welcome.folder_chosen.connect(lambda folder: self.open_path(Path(folder)))
         self.welcome.moved_case_chosen.connect(self.intake.open_moved)
+        self.cases.case_chosen.connect(self.open_case)
+        self.cases.left.connect(self.show_views)
         self.welcome.left_case_chosen.connect(self.intake.go_on_with)
         self.welcome.left_case_dismissed.connect(self.intake.dismiss)
 
@@ -195,17 +207,53 @@ class MainWindow(QMainWindow):
     def _follow_case(self) -> None:
         ct = self.workspace.ct
         self.banner.show_ct(ct)
-        self.pages.setCurrentIndex(int(ct is not None))
-        if ct is not None:
-            self.views.axial.setFocus()
-        self.side_bar.setVisible(ct is not None)
-        self.statusBar().setVisible(ct is not None)
+        self.cases.model.open_folder = self.workspace.case.folder if self.workspace.case else None
+        self._show_page(start=ct is None)
         self.welcome.show_recent(self.settings.recent)
         self.setWindowTitle("autocontour" if ct is None else tr("autocontour — contouring"))
+
+    def _show_page(self, *, start: bool) -> None:
+        """Show the start page, or the views; what works on a case is off while the views are not shown."""
+        self.pages.setCurrentIndex(int(not start))
+        self.side_bar.setVisible(not start)
+        self.statusBar().setVisible(not start)
+        self.action_set.follow()
+        if not start:
+            self.views.axial.setFocus()
+
+    @property
+    def is_working(self) -> bool:
+        """Whether the views are shown."""
+        return self.pages.currentIndex() == 1
+
+    def show_views(self) -> None:
+        """Show the case that is open, if there is one."""
+        if self.workspace.ct is not None:
+            self._show_page(start=False)
+
+    def toggle_cases(self) -> None:
+        """Show the list of cases; where it is shown and has the keyboard, go back to the case that is open."""
+        if not self.is_working and self.workspace.ct is not None:
+            self.show_views()
+            return
+        self.range_bar.shut()
+        self._show_page(start=True)
+        if self.worklist.cases or self.worklist.is_reading:
+            self.cases.take_focus()
+
+    def open_case(self, case: CaseSummary) -> None:
+        """Open a case of the list; the one that is open already is shown again."""
+        if self.workspace.case is not None and self.workspace.case.folder == case.folder:
+            self.show_views()
+        else:
+            self.intake.open_listed(case)
 
     def _follow_undo(self) -> None:
         self.action_set.follow()
         self.banner.note(tr("every change is saved") if self.workspace.case else "")
+
+    def _remember_sorting(self, by_need: bool) -> None:
+        self.settings.by_need = by_need
 
     def _follow_comparison(self) -> None:
         self.views.slider.differing = self.comparison.differing
@@ -373,6 +421,7 @@ class MainWindow(QMainWindow):
         self.views.finish_stroke()
         self.auto_bar.stop()
         self.intake.stop_opening()
+        self.worklist.stop()
         self.settings.geometry = self.saveGeometry()
         for name, tool in self.tools.items():
             self.settings.set_radius(name, tool.radius_mm)

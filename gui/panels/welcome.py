@@ -22,6 +22,7 @@ from autocontour.case import LeftCase
 from autocontour.gui.look.language import tr, tr_count
 
 OFFERED = 3
+CARD_PX, NARROW_PX = 560, 320
 
 
 class WelcomePage(QWidget):
@@ -44,8 +45,8 @@ class WelcomePage(QWidget):
         self._left_column = QVBoxLayout(self.left)
         self._left_column.setContentsMargins(36, 22, 36, 24)
         self.left.hide()
-        card = _card()
-        column = QVBoxLayout(card)
+        self.card = _card()
+        column = QVBoxLayout(self.card)
         column.setContentsMargins(36, 32, 36, 32)
         column.setSpacing(14)
         title = QLabel("autocontour")
@@ -66,7 +67,26 @@ class WelcomePage(QWidget):
         for widget in (title, words, self.open, self._heading, self.recent):
             column.addWidget(widget)
         outer.addWidget(self.left)
-        outer.addWidget(card)
+        outer.addWidget(self.card)
+        self._has_list_below = False
+
+    def make_room(self, *, beside: bool, below: bool) -> None:
+        """Leave room for the list of cases beside the cards, or below them; then without the recent folders."""
+        for card in (self.left, self.card):
+            card.setFixedWidth(NARROW_PX if beside else CARD_PX)
+            layout = card.layout()
+            assert layout is not None  # every card has one
+            margins = layout.contentsMargins()
+            margins.setLeft(20 if beside else 36)
+            margins.setRight(20 if beside else 36)
+            layout.setContentsMargins(margins)
+        self._has_list_below = below
+        self._show_recent_if_any()
+
+    def _show_recent_if_any(self) -> None:
+        is_shown = bool(self.recent.count()) and not self._has_list_below
+        self._heading.setVisible(is_shown)
+        self.recent.setVisible(is_shown)
 
     def show_recent(self, folders: list[str]) -> None:
         """List `folders`, newest first."""
@@ -77,8 +97,7 @@ class WelcomePage(QWidget):
             item.setData(Qt.ItemDataRole.UserRole, folder)
             item.setToolTip(folder)
             self.recent.addItem(item)
-        self._heading.setVisible(bool(folders))
-        self.recent.setVisible(bool(folders))
+        self._show_recent_if_any()
 
     def show_moved(self, cases: Mapping[Path, Path]) -> None:
         """Add recent folders that are no longer there, each with the case that was drawn on its CT."""
@@ -88,8 +107,7 @@ class WelcomePage(QWidget):
             item.setData(Qt.ItemDataRole.UserRole, case)
             item.setToolTip(tr("The CT of this case is no longer in {folder}.", folder=path))
             self.recent.addItem(item)
-        self._heading.setVisible(bool(self.recent.count()))
-        self.recent.setVisible(bool(self.recent.count()))
+        self._show_recent_if_any()
 
     def _choose_recent(self, item: QListWidgetItem) -> None:
         chosen = item.data(Qt.ItemDataRole.UserRole)
@@ -163,5 +181,5 @@ def left_case_in_words(case: LeftCase) -> str:
 def _card() -> QFrame:
     card = QFrame()
     card.setObjectName("card")
-    card.setFixedWidth(560)
+    card.setFixedWidth(CARD_PX)
     return card

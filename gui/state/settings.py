@@ -46,6 +46,16 @@ class ViewerSettings(Settings):
         self._choose("renderer", name)
 
     @property
+    def by_need(self) -> bool:
+        """Whether the list of structures is sorted by need for review."""
+        return self.value("by_need", False)
+
+    @by_need.setter
+    def by_need(self, chosen: bool) -> None:
+        self.set_value("by_need", chosen)
+        self.save()
+
+    @property
     def geometry(self) -> QByteArray:
         """Where the window was."""
         return QByteArray.fromBase64(self.value("geometry", "").encode())

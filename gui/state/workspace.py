@@ -16,6 +16,7 @@ from autocontour.base.errors import AutoContourError
 from autocontour.base.findings import Finding
 from autocontour.case import Case, CaseState, CaseStructure, Edit, actions
 from autocontour.case.need import slices_by_finding
+from autocontour.case.snapshots import Place
 from autocontour.case.targets import RecipeStatus, recipe_statuses
 from autocontour.gui.look.language import in_window, tr
 from autocontour.gui.look.phrases import in_words
@@ -191,10 +192,28 @@ class Workspace(QObject):
         self.position_zyx = (z, y, x)
         self.window = PRESETS["Soft tissue"]
         self.selected, self._chosen_before = next(iter(self.state.numbers), None), []
+        self._return_to_place()
         self.hidden = set()
         self.ct_changed.emit()
         self.structures_changed.emit(frozenset(self.state.numbers))
         self.selection_changed.emit()
+
+    def _return_to_place(self) -> None:
+        """Go on where the case was left: at the structure and on the slice."""
+        place = self.case.place if self.case else None
+        if place is None or self.ct is None:
+            return
+        if place.number is not None and place.number in self.state:
+            self.selected = place.number
+        z = min(max(place.slice_index, 0), self.ct.geometry.shape_zyx[0] - 1)
+        outline = self.current.structure.contours.get(z) if self.current else None
+        point = outline.representative_point() if outline is not None else None
+        grid = self.grids[Plane.AXIAL]
+        self.position_zyx = grid.to_voxel(point.x, point.y, z) if point else (z, *self.position_zyx[1:])
+
+    def _note_place(self) -> None:
+        if self.case is not None:
+            self.case.place = Place(self.selected, self.slice_index)
 
     def close(self) -> None:
         """Let go of the case."""
@@ -315,6 +334,7 @@ class Workspace(QObject):
                 self._chosen_before = [n for n in self._chosen_before if n != self.selected] + [self.selected]
             self.selected = number
             self._last_work = time.monotonic()
+            self._note_place()
             self.look()
             self.selection_changed.emit()
 
@@ -334,6 +354,7 @@ class Workspace(QObject):
         z, y, x = (min(max(i, 0), n - 1) for i, n in zip(voxel_zyx, shape, strict=True))
         if (z, y, x) != self.position_zyx:
             self.position_zyx = (z, y, x)
+            self._note_place()
             self.look()
             self.position_changed.emit()
 

@@ -200,6 +200,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>{name} 승인</translation>
     </message>
     <message>
+      <source>Approved</source>
+      <translation>승인</translation>
+    </message>
+    <message>
       <source>Approved by</source>
       <translation>승인자</translation>
     </message>
@@ -300,8 +304,24 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>검토 필요순</translation>
     </message>
     <message>
+      <source>CASES</source>
+      <translation>케이스</translation>
+    </message>
+    <message>
+      <source>CT</source>
+      <translation>CT</translation>
+    </message>
+    <message>
+      <source>CT not found</source>
+      <translation>CT 없음</translation>
+    </message>
+    <message>
       <source>Cancel</source>
       <translation>취소</translation>
+    </message>
+    <message>
+      <source>Cases</source>
+      <translation>케이스</translation>
     </message>
     <message>
       <source>Centre every view on the selected structure and zoom to it</source>
@@ -628,6 +648,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>편집</translation>
     </message>
     <message>
+      <source>Edited</source>
+      <translation>수정</translation>
+    </message>
+    <message>
       <source>End range here</source>
       <translation>범위 끝</translation>
     </message>
@@ -688,6 +712,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>구조물 세트 내보내기</translation>
     </message>
     <message>
+      <source>Exported</source>
+      <translation>내보냄</translation>
+    </message>
+    <message>
       <source>Export…</source>
       <translation>내보내기…</translation>
     </message>
@@ -718,6 +746,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Fill the region like the clicked point; drag: size, [ ]: HU range, Shift: remove, Ctrl: all slices</source>
       <translation>클릭한 점과 비슷한 영역을 채웁니다. 끌기: 크기, [ ]: HU 범위, Shift: 제거, Ctrl: 모든 슬라이스</translation>
+    </message>
+    <message>
+      <source>Filter the cases</source>
+      <translation>케이스 필터</translation>
+    </message>
+    <message>
+      <source>Filter: ID, name, date, state</source>
+      <translation>필터: ID, 이름, 날짜, 상태</translation>
     </message>
     <message>
       <source>Find a structure</source>
@@ -934,6 +970,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Largest gap</source>
       <translation>최대 간격</translation>
+    </message>
+    <message>
+      <source>Last change</source>
+      <translation>마지막 변경</translation>
     </message>
     <message>
       <source>Leave out in 3D what lies above the axial slice, and show the slice there</source>
@@ -1180,6 +1220,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>승인된 구조물만</translation>
     </message>
     <message>
+      <source>Only cases with all of these words; Up and Down choose one, Return opens it</source>
+      <translation>이 단어가 모두 있는 케이스만 표시합니다. 위아래 키로 고르고 Enter로 엽니다</translation>
+    </message>
+    <message>
       <source>Only in the range of slices.</source>
       <translation>고른 슬라이스 범위만 보간했습니다.</translation>
     </message>
@@ -1246,6 +1290,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Patient</source>
       <translation>환자</translation>
+    </message>
+    <message>
+      <source>Patient ID</source>
+      <translation>환자 ID</translation>
     </message>
     <message>
       <source>Planning system</source>
@@ -1398,6 +1446,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Reject {name}</source>
       <translation>{name} 반려</translation>
+    </message>
+    <message>
+      <source>Rejected</source>
+      <translation>반려</translation>
     </message>
     <message>
       <source>Rejected by</source>
@@ -1572,6 +1624,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>윤곽 없이 영상만 봅니다</translation>
     </message>
     <message>
+      <source>Show the list of all cases, or go back to the open one</source>
+      <translation>모든 케이스의 목록을 표시하거나 열린 케이스로 돌아갑니다</translation>
+    </message>
+    <message>
       <source>Show the slices that would be filled, also over large gaps</source>
       <translation>채워질 슬라이스를 먼저 표시합니다. 큰 간격도 보간할 수 있습니다</translation>
     </message>
@@ -1676,6 +1732,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>검토가 가장 필요한 구조물부터 이유와 함께 보입니다: 지적 사항, 불확실한 모델, 미확인</translation>
     </message>
     <message>
+      <source>Sort by this column; again: the other way round</source>
+      <translation>이 열로 정렬합니다. 다시 누르면 반대 순서입니다</translation>
+    </message>
+    <message>
       <source>Source</source>
       <translation>원본</translation>
     </message>
@@ -1690,6 +1750,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Starts or ends on the wrong slice</source>
       <translation>시작 또는 끝 슬라이스가 틀림</translation>
+    </message>
+    <message>
+      <source>State</source>
+      <translation>상태</translation>
     </message>
     <message>
       <source>Statistics</source>
@@ -2352,6 +2416,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>끔</translation>
     </message>
     <message>
+      <source>open elsewhere</source>
+      <translation>다른 창에서 열림</translation>
+    </message>
+    <message>
+      <source>open here</source>
+      <translation>여기서 열림</translation>
+    </message>
+    <message>
       <source>or  (union)</source>
       <translation>or  (합집합)</translation>
     </message>
@@ -2498,6 +2570,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>{cc} cm³; source {source} cm³</source>
       <translation>{cc} cm³; 원본 {source} cm³</translation>
+    </message>
+    <message>
+      <source>{count} CASE</source>
+      <translation>케이스 {count}건</translation>
+    </message>
+    <message>
+      <source>{count} CASES</source>
+      <translation>케이스 {count}건</translation>
     </message>
     <message>
       <source>{count} change recovered after the program had ended unexpectedly: {steps}.</source>
@@ -2660,6 +2740,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>구조물 {count}개를 {file} 파일에 저장했습니다 ({status}).</translation>
     </message>
     <message>
+      <source>{date}, changed since</source>
+      <translation type="unfinished" />
+    </message>
+    <message>
       <source>{file} written.</source>
       <translation>{file} 파일을 저장했습니다.</translation>
     </message>
@@ -2754,6 +2838,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>{scans} of {patients}.</source>
       <translation>{patients}, {scans}.</translation>
+    </message>
+    <message>
+      <source>{shown} OF {cases}</source>
+      <translation>{cases} 중 {shown}건</translation>
     </message>
     <message>
       <source>{slices} fewer</source>
