@@ -6,6 +6,7 @@ them; the others are the phantom's own.
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from pydicom import dcmread
 from PySide6.QtCore import QPoint, Qt, QTimer
 from PySide6.QtGui import QColor, QPainter, QPixmap
 from PySide6.QtTest import QTest
@@ -20,9 +22,17 @@ from PySide6.QtWidgets import QApplication, QDialog
 from shapely.affinity import scale, translate
 
 from autocontour.base.findings import Finding, Severity
+<<<<<<< HEAD
 from autocontour.case import Edit, actions
 from autocontour.case.actions import adopted
 from autocontour.contouring import margin_contours
+=======
+from autocontour.base.jobs import Job
+from autocontour.case import Case, Edit
+from autocontour.case.actions import adopted, approve_several, open_case, reject
+from autocontour.case.export import remember_export
+from autocontour.dicom import planning_cts, read_ct, scan_folder
+>>>>>>> 79c9cfc (The list of cases in narrow windows; documentation and picture)
 from autocontour.dicom.series import write_ct_series
 from autocontour.gui.app.exporting import ask_export
 from autocontour.gui.app.reviewing import ask_approval
@@ -30,6 +40,7 @@ from autocontour.gui.app.window import MainWindow
 from autocontour.gui.look import theme
 from autocontour.gui.state.settings import ViewerSettings
 from autocontour.patient.structures import StructureSet
+from autocontour.patient.volume import CTVolume
 from autocontour.phantom import build_phantom, truth_structures
 
 FOLDER = Path(__file__).parent / "screenshots"
@@ -156,6 +167,57 @@ def find_fault(window: MainWindow, name: str) -> None:
     window.workspace.apply(Edit("Finding", fields={structure.number: {"findings": (finding,)}}))
 
 
+def show_worklist(folder: Path) -> None:
+    """Show the start page with the cases of eight synthetic patients."""
+    root, now = folder / "worklist", time.time()
+    for number in range(8):
+        site = ("head-neck", "thorax")[number % 2]
+        phantom = build_phantom(site, number + 1, spacing_zyx_mm=(6.0, 5.0, 5.0), shape_zyx=(30, 90, 90))
+        source = folder / f"scan{number}" / "CT"
+        write_ct_series(phantom.hu, phantom.geometry, source)
+        ct = name_patient(source, number)
+        with open_case(ct, root, source) as case:
+            organs = truth_structures(phantom, ct).structures
+            case.apply(Edit("Open organs", added=adopted(case.state, organs)))
+            review(case, number)
+            if number in (2, 5):
+                remember_export(case.folder, case.sequence - (number == 5), case.to_structure_set("SET"))
+        os.utime(case.folder / "journal.bin", (now - 40_000 * number, now - 40_000 * number))
+        if number == 6:
+            source.rename(source.with_name("moved"))
+    window = MainWindow(ViewerSettings(folder / "worklist.json"), root)
+    window.resize(1600, 1000)
+    window.show()
+    wait(lambda: len(window.worklist.cases) == 8)
+    window.toggle_cases()
+    window.cases.table.selectRow(6)
+    save(window, "worklist")
+    window.close()
+
+
+def name_patient(source: Path, number: int) -> CTVolume:
+    """Give the files of a phantom the name of another synthetic patient, and read them."""
+    for path in source.iterdir():
+        dataset = dcmread(path)
+        dataset.PatientName, dataset.PatientID = f"Phantom^No {number + 1}", f"PH-{1040 + 7 * number}"
+        dataset.save_as(path)
+    return read_ct(planning_cts(scan_folder(source, Job()))[0], Job())
+
+
+def review(case: Case, number: int) -> None:
+    """Review a part of the structures of a case."""
+    numbers = list(case.state.numbers)
+    approved = numbers if number in (2, 5) else numbers[: 2 * number % len(numbers)]
+    if number in (1, 4):
+        case.apply(reject(case.state, numbers[-1], "A. Physicist", "Too large"))
+        approved = approved[:-1]
+    for edited in numbers[len(approved) :][: number % 4]:
+        z, outline = next(iter(case.state[edited].structure.contours.items()))
+        case.apply(Edit("Brush", {edited: {z: outline.buffer(1)}}))
+    if approved:
+        case.apply(approve_several(case.state, approved, "A. Physicist"))
+
+
 def rim(window: MainWindow) -> QPoint:
     """Return a point of the outline shown, on the screen: the one furthest to the patient's left."""
     outline = window.workspace.current.structure.contours[window.workspace.slice_index]
@@ -164,7 +226,11 @@ def rim(window: MainWindow) -> QPoint:
 
 
 def main() -> None:
+<<<<<<< HEAD
     """Make all of them."""
+=======
+    """Make all seven."""
+>>>>>>> 79c9cfc (The list of cases in narrow windows; documentation and picture)
     app = QApplication([])
     theme.use_theme(app, theme.DARK)
     folder = Path(tempfile.mkdtemp())
@@ -212,6 +278,7 @@ def main() -> None:
     window.views.surfaces.turn(35, 10)
     save(window, "3d")
     window.close()
+    show_worklist(folder)
 
 
 if __name__ == "__main__":

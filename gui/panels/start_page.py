@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QBoxLayout, QWidget
 from autocontour.gui.panels.welcome import WelcomePage
 from autocontour.gui.panels.worklist import WorklistPanel
 
-BESIDE_FROM_PX = 1240
+BESIDE_FROM_PX = 1360
 """Width from which the list lies beside the cards instead of below them."""
 
 

@@ -33,7 +33,7 @@ def _exported(case: CaseSummary) -> str:
     if case.exported_at is None:
         return ""
     date = _at(case.exported_at, "%Y-%m-%d")
-    return tr("{date}, changed since", date=date) if case.is_changed_since_export else date
+    return f"{date} ▲" if case.is_changed_since_export else date
 
 
 def _patient(case: CaseSummary) -> str:
@@ -49,7 +49,7 @@ class Column:
     Attributes
     ----------
     is_number
-        Whether it is aligned right.
+        Whether it is centred.
     descends
         Whether the largest comes first when it is chosen.
     """
@@ -62,7 +62,7 @@ class Column:
     descends: bool = False
 
 
-def _count(heading: str, name: str, width: int = 74) -> Column:
+def _count(heading: str, name: str, width: int = 70) -> Column:
     def value(case: CaseSummary) -> int:
         number: int = getattr(case, name)
         return number
@@ -71,22 +71,22 @@ def _count(heading: str, name: str, width: int = 74) -> Column:
 
 
 COLUMNS = (
-    Column(later("Patient ID"), lambda c: c.facts.patient_id, lambda c: c.facts.patient_id.casefold(), 100),
-    Column(later("Name"), _patient, lambda c: c.facts.name.casefold(), 150),
-    Column(later("CT"), lambda c: c.facts.scan_date, lambda c: c.facts.scan_date, 86, descends=True),
-    _count(later("Structures"), "structures", 80),
-    _count(later("Approved"), "approved"),
-    _count(later("Rejected"), "rejected"),
-    _count(later("Edited"), "edited", 62),
+    Column(later("Patient ID"), lambda c: c.facts.patient_id, lambda c: c.facts.patient_id.casefold(), 90),
+    Column(later("Name"), _patient, lambda c: c.facts.name.casefold(), 120),
+    Column(later("CT"), lambda c: c.facts.scan_date, lambda c: c.facts.scan_date, 84, descends=True),
+    _count(later("Structures"), "structures", 78),
+    _count(later("Approved"), "approved", 80),
+    _count(later("Rejected"), "rejected", 76),
+    _count(later("Edited"), "edited", 58),
     Column(
         later("Last change"),
         lambda c: _at(c.changed_at),
         lambda c: c.changed_at.timestamp() if c.changed_at else 0.0,
-        128,
+        124,
         descends=True,
     ),
-    Column(later("Exported"), _exported, lambda c: c.exported_at.timestamp() if c.exported_at else 0.0, 150),
-    Column(later("State"), lambda _: "", lambda c: (len(c.problems), c.is_open), 110, descends=True),
+    Column(later("Exported"), _exported, lambda c: c.exported_at.timestamp() if c.exported_at else 0.0, 100),
+    Column(later("State"), lambda _: "", lambda c: (len(c.problems), c.is_open), 96, descends=True),
 )
 LAST_CHANGE, STATE = 7, 9
 
@@ -149,10 +149,9 @@ class CaseTable(QAbstractTableModel):
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
             return self.shown(case, column)
         if role == Qt.ItemDataRole.ToolTipRole:
-            return "\n".join(map(in_window, case.problems)) or self.shown(case, column)
+            return "\n".join(notes_in_words(case)) or self.shown(case, column)
         if role == Qt.ItemDataRole.TextAlignmentRole:
-            side = Qt.AlignmentFlag.AlignRight if COLUMNS[column].is_number else Qt.AlignmentFlag.AlignLeft
-            return side | Qt.AlignmentFlag.AlignVCenter
+            return _alignment(column)
         if role == Qt.ItemDataRole.ForegroundRole:
             return _color(case, column)
         return None
@@ -163,6 +162,8 @@ class CaseTable(QAbstractTableModel):
             return None
         if role == Qt.ItemDataRole.DisplayRole:
             return tr(COLUMNS[section].heading)
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            return _alignment(section)
         if role == Qt.ItemDataRole.ToolTipRole:
             return tr("Sort by this column; again: the other way round") + f"  (Alt+{(section + 1) % 10})"
         return None
@@ -170,6 +171,11 @@ class CaseTable(QAbstractTableModel):
     def _text(self, case: CaseSummary) -> str:
         cells = [self.shown(case, column) for column in range(len(COLUMNS))]
         return " ".join([*cells, case.facts.series, case.folder.name]).casefold()
+
+
+def _alignment(column: int) -> Qt.AlignmentFlag:
+    side = Qt.AlignmentFlag.AlignHCenter if COLUMNS[column].is_number else Qt.AlignmentFlag.AlignLeft
+    return side | Qt.AlignmentFlag.AlignVCenter
 
 
 def _color(case: CaseSummary, column: int) -> QColor | None:
@@ -296,11 +302,11 @@ class WorklistPanel(QFrame):
         self.table.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.table.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.table.setShowGrid(False)
+        self.table.setWordWrap(False)
         self.table.setTabKeyNavigation(False)
         self.table.verticalHeader().hide()
         self.table.verticalHeader().setDefaultSectionSize(32)
         header = self.table.horizontalHeader()
-        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         header.setSectionsClickable(True)
         header.setHighlightSections(False)
         header.setSortIndicatorShown(True)
@@ -359,5 +365,11 @@ class WorklistPanel(QFrame):
 
     def _show_details(self) -> None:
         case = self.selected
-        parts = [] if case is None else [case.facts.series, *map(in_window, case.problems)]
+        parts = [] if case is None else [case.facts.series, *notes_in_words(case)]
         self.details.setText("   ·   ".join(part for part in parts if part))
+
+
+def notes_in_words(case: CaseSummary) -> list[str]:
+    """Return the problems of a case, and whether it was changed after its last export."""
+    since = [tr("▲ Changed since it was exported.")] if case.is_changed_since_export else []
+    return [*map(in_window, case.problems), *since]

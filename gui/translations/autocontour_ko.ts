@@ -2740,10 +2740,6 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>구조물 {count}개를 {file} 파일에 저장했습니다 ({status}).</translation>
     </message>
     <message>
-      <source>{date}, changed since</source>
-      <translation type="unfinished" />
-    </message>
-    <message>
       <source>{file} written.</source>
       <translation>{file} 파일을 저장했습니다.</translation>
     </message>
@@ -2870,6 +2866,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>▲  warning</source>
       <translation>▲  경고</translation>
+    </message>
+    <message>
+      <source>▲ Changed since it was exported.</source>
+      <translation>▲ 내보낸 뒤 변경되었습니다.</translation>
     </message>
     <message>
       <source>●  blocked</source>
