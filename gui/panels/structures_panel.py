@@ -189,10 +189,10 @@ class StructuresPanel(QFrame):
         self.reject.clicked.connect(self.reject_asked)
         row = QHBoxLayout()
         row.setSpacing(6)
-        row.addWidget(self.next, 2)
         row.addWidget(self.reject, 1)
         row.addWidget(self.approve, 2)
         outer.addWidget(self.facts)
+        outer.addWidget(self.next)
         outer.addLayout(row)
         return holder
 

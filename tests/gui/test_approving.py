@@ -112,3 +112,16 @@ def test_the_list_sorted_by_need_keeps_its_place(opened, qtbot):
     space.approve(shown, "A. Physicist")
     assert panel.model.row_of(shown) == 38
     assert bar.value() == place
+
+
+def test_sixteen_keys_review_and_approve_fourteen_structures(opened, answer):
+    space = opened.workspace
+    for number in range(2, 15):
+        space.receive(ball(number, f"Organ{number}"))
+    space.case.seen.clear()
+    opened.settings.reviewer = "A. Physicist"
+    answer(SeveralDialog, lambda dialog: QTest.keyClick(dialog, KEY.Key_Return))
+    for _ in range(14):
+        QTest.keyClick(opened, KEY.Key_N)
+    ask(opened)
+    assert sum(item.is_approved for item in space.state.items) == 14

@@ -30,6 +30,16 @@ def ask(window, key):
     raise AssertionError("no preview")
 
 
+def fill(window):
+    """Interpolate at once, and wait for the result."""
+    press(window, KEY.Key_I)
+    for _ in range(100):
+        if not window.workspace.background.is_running:
+            return
+        QTest.qWait(50)
+    raise AssertionError("no result")
+
+
 def contours_of(window, number=1):
     return window.workspace.state[number].structure.contours
 
@@ -155,10 +165,10 @@ def test_the_preview_is_drawn_dashed_in_the_side_views_and_marked_on_the_slider(
 def test_nothing_is_interpolated_over_a_large_gap_until_the_distance_is_raised(gaps, qtbot):
     space = gaps.workspace
     space.receive(replace(ball(), contours={z: disc() for z in (2, 7, 20)}))
-    press(gaps, KEY.Key_I)
+    fill(gaps)
     assert set(contours_of(gaps)) == {2, 3, 4, 5, 6, 7, 20}
     assert "Left out because the gap is too large: 8–21 (39 mm)." in gaps.toast.text()
-    press(gaps, KEY.Key_I)
+    fill(gaps)
     assert set(contours_of(gaps)) == {2, 3, 4, 5, 6, 7, 20}
     ask(gaps, KEY.Key_I)
     assert not gaps.range_bar.apply.isEnabled()
@@ -186,7 +196,7 @@ def test_a_part_without_a_counterpart_is_named_and_not_bridged(gaps):
 
 def test_i_fills_only_the_range_where_one_is_chosen(gaps):
     choose(gaps, 3, 6)
-    press(gaps, KEY.Key_I)
+    fill(gaps)
     assert set(contours_of(gaps)) == {2, 3, 4, 5, 6, 7, 12, 17}
     assert "Only in the range of slices." in gaps.toast.text()
 
@@ -281,7 +291,7 @@ def test_a_structure_changed_on_slices_that_were_not_shown_counts_as_not_viewed(
     space = gaps.workspace
     space.go_to_slice(7)
     assert [item.structure.number for item in viewed(space.state, space.seen)] == [1]
-    press(gaps, KEY.Key_I)
+    fill(gaps)
     assert not viewed(space.state, space.seen)
     press(gaps, KEY.Key_PageUp)
     assert [item.structure.number for item in viewed(space.state, space.seen)] == [1]
