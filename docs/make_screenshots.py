@@ -22,17 +22,12 @@ from PySide6.QtWidgets import QApplication, QDialog
 from shapely.affinity import scale, translate
 
 from autocontour.base.findings import Finding, Severity
-<<<<<<< HEAD
-from autocontour.case import Edit, actions
-from autocontour.case.actions import adopted
-from autocontour.contouring import margin_contours
-=======
 from autocontour.base.jobs import Job
-from autocontour.case import Case, Edit
+from autocontour.case import Case, Edit, actions
 from autocontour.case.actions import adopted, approve_several, open_case, reject
 from autocontour.case.export import remember_export
+from autocontour.contouring import margin_contours
 from autocontour.dicom import planning_cts, read_ct, scan_folder
->>>>>>> 79c9cfc (The list of cases in narrow windows; documentation and picture)
 from autocontour.dicom.series import write_ct_series
 from autocontour.gui.app.exporting import ask_export
 from autocontour.gui.app.reviewing import ask_approval
@@ -226,11 +221,7 @@ def rim(window: MainWindow) -> QPoint:
 
 
 def main() -> None:
-<<<<<<< HEAD
     """Make all of them."""
-=======
-    """Make all seven."""
->>>>>>> 79c9cfc (The list of cases in narrow windows; documentation and picture)
     app = QApplication([])
     theme.use_theme(app, theme.DARK)
     folder = Path(tempfile.mkdtemp())
