@@ -47,11 +47,22 @@ UNUSABLE = (ValueError, KeyError, IndexError, TypeError, OSError, EOFError, Memo
 
 @dataclass(frozen=True)
 class Dataset:
-    """Patients for training, patients for validation, and excluded ones with the reason."""
+    """Patients for training, patients for validation, and excluded ones with the reason.
+
+    Attributes
+    ----------
+    training, validation
+        The patients.
+    quarantined
+        Excluded patient → why.
+    shares
+        Relative frequency of the patches of each patient for training; empty if all are equal.
+    """
 
     training: tuple[Sample, ...]
     validation: tuple[Sample, ...]
     quarantined: dict[str, str]
+    shares: tuple[float, ...] = ()
 
 
 def read_dataset(config: DataConfig, job: Job) -> Dataset:
@@ -189,8 +200,11 @@ def read_sample(
     if body is None:
         raise ValueError("no body in the image")
     _, y, x = body.slices
-    planes = []
+    planes: list[Plane | None] = []
     for name in structures:
+        if name not in index["structures_by_bit"]:
+            planes.append(None)
+            continue
         mask = (bits >> index["structures_by_bit"].index(name)) & 1 > 0
         if listed.voxels.get(name, 0) and not mask.any():
             raise ValueError(f"the index lists {listed.voxels[name]} voxels of {name}, but none is labelled")

@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 from numpy.typing import NDArray
 
-from autocontour.models.data.dataset import BODY_HU
+from autocontour.models.data.dataset import BODY_HU, Sample
 from autocontour.patient.geometry import Box
 
 
@@ -32,3 +32,9 @@ def ct_fingerprint(hu: NDArray[np.int16], spacing_zyx_mm: tuple[float, float, fl
     digest = hashlib.sha256(f"{body.shape} {spacing}\n".encode())
     digest.update(np.maximum(body, BODY_HU).astype("<i2").tobytes())
     return digest.hexdigest()
+
+
+def sample_fingerprint(sample: Sample) -> str:
+    """Return the fingerprint of a patient of a data set."""
+    ct = sample.to_ct()
+    return ct_fingerprint(ct.hu, ct.geometry.spacing_zyx_mm)

@@ -110,6 +110,8 @@ class StageConfig:
         (low, high) of every input channel; they become −1 and 1.
     minutes, steps
         Budget; with ``steps`` above 0 the time is ignored.
+    anchor
+        Fraction of the way back to the initial weights that each step moves (L2-SP), against forgetting.
     focus
         ``structures`` centres patches on structures, ``body`` on the middle of the body.
     sampling_weights
@@ -131,6 +133,7 @@ class StageConfig:
     focus: Annotated[str, OneOf(FOCUSES)] = "structures"
     sampling_weights: dict[str, Share] = field(default_factory=dict)
     loss_weights: dict[str, Share] = field(default_factory=dict)
+    anchor: Probability = 0.0
     anywhere_probability: Probability = 0.1
     validate_minutes: Minutes = 15.0
     validate_patients: Annotated[int, Range(1, 100_000)] = 8

@@ -37,7 +37,7 @@ class Trainer:
     """Trains one stage in its own folder.
 
     The folder holds ``checkpoint.pt`` (the whole state, replaced in one step), ``best.pt`` (the averaged weights with
-    the best score on the validation patients) and ``log.jsonl`` (one line per report).
+    the best score on the validation patients; the last ones if there are none) and ``log.jsonl`` (one line per report).
 
     Parameters
     ----------
@@ -80,10 +80,11 @@ class Trainer:
         torch.backends.cudnn.benchmark = True  # patches have one size
         self.loss_weight = torch.tensor([stage.loss_weights.get(one, 1.0) for one in structures], device=self.device)
         self.average = copy.deepcopy(self.network)
+        self.start = [parameter.detach().clone() for parameter in self.network.parameters()] if stage.anchor else []
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), stage.learning_rate, weight_decay=stage.weight_decay
         )
-        self.sampler = PatchSampler(dataset.training, structures, stage, self.device)
+        self.sampler = PatchSampler(dataset.training, structures, stage, self.device, dataset.shares)
         self.cores = torch.get_num_threads()
         self.pool = ThreadPoolExecutor(min(stage.batch, self.cores))
         self.step, self.elapsed_s, self.validated_s, self.best = 0, 0.0, 0.0, -1.0
@@ -131,6 +132,7 @@ class Trainer:
         for gradient in gradients:  # not `if isfinite(norm)`, which would wait for a GPU in every step
             gradient.masked_fill_(~torch.isfinite(norm), 0)
         self.optimizer.step()
+        self._pull_back()
         self.step += 1
         self._update_average()
         dice = torch.stack([part.dice for part in parts])
@@ -157,6 +159,13 @@ class Trainer:
         return _Gradients(loss.detach(), gradients, dice, present)
 
     @torch.no_grad()
+    def _pull_back(self) -> None:
+        """Move the weights towards those at the start, apart from the optimizer as weight decay in AdamW (L2-SP)."""
+        strength = self.stage.anchor * _rate(self.progress)
+        for parameter, start in zip(self.network.parameters(), self.start, strict=False):
+            parameter.lerp_(start, strength)
+
+    @torch.no_grad()
     def _update_average(self) -> None:
         decay = min(self.stage.ema_decay, self.step / (self.step + 9))
         for mean, value in zip(self.average.state_dict().values(), self.network.state_dict().values(), strict=True):
@@ -165,6 +174,8 @@ class Trainer:
     def _validate(self) -> None:
         self.validated_s = self.elapsed_s
         if not self.validation:
+            if self.progress == 1:
+                self._save_best(float("nan"))
             return
         began = time.monotonic()
         dice = validate(self.average, self.validation, self.package, self.name, self.device)
@@ -176,9 +187,11 @@ class Trainer:
         self._log(kind="validate", score=score, dice=per_structure, took_s=round(time.monotonic() - began, 1))
         if score > self.best:
             self.best = score
-            _save_torch(
-                {"average": self.average.state_dict(), "step": self.step, "score": score}, self.folder / "best.pt"
-            )
+            self._save_best(score)
+
+    def _save_best(self, score: float) -> None:
+        state = {"average": self.average.state_dict(), "step": self.step, "score": score}
+        _save_torch(state, self.folder / "best.pt")
 
     def _log(self, **values: object) -> None:
         now = datetime.now(UTC).isoformat(timespec="seconds")

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from autocontour.base.errors import TrainingError
 from autocontour.base.jobs import Job
-from autocontour.models.data.dataset import Dataset, Sample
-from autocontour.models.data.fingerprint import ct_fingerprint
+from autocontour.models.data.dataset import Dataset
+from autocontour.models.data.fingerprint import sample_fingerprint
 from autocontour.models.package.members import read_members
 from autocontour.models.package.package import ModelPackage, write_package
 from autocontour.models.training.calibrate import calibrate
@@ -81,11 +81,11 @@ def _read_stage(config: TrainingConfig, run: Path, name: str, source: ModelPacka
     """Return a stage's weights, the log of its validations, and the metadata's summary of both."""
     if (run / name / BEST).exists():
         _check_origin(config, run / name, name)
-        best: dict[str, Any] = torch.load(run / name / BEST, map_location="cpu", weights_only=True)
+        best = read_best(run / name)
         path = run / name / "log.jsonl"
         log = [line for line in read_log(path) if line["kind"] == "validate"] if path.exists() else []
         summary = {"step": best["step"], "validation_score": round(best["score"], 4)}
-        return {"weights": _halved(best["average"]), "log": log, "summary": summary}
+        return {"weights": halve_weights(best["average"]), "log": log, "summary": summary}
     if source is None:
         raise TrainingError("AC-TR-007", stage=name)
     if missing := [one for one in config.data.structures if one not in source.structures]:
@@ -97,8 +97,14 @@ def _read_stage(config: TrainingConfig, run: Path, name: str, source: ModelPacka
     before = source.metadata.get("training", {}).get("stages", {}).get(name, {})
     summary = {key.replace("fold_", "validation_"): value for key, value in before.items()}
     if all(value.dtype == np.float16 for value in source.read_weights(name).values()):
-        weights = _halved(weights)
+        weights = halve_weights(weights)
     return {"weights": weights, "log": logs.get(name, []), "summary": summary | {"from": _name(source)}}
+
+
+def read_best(folder: Path) -> dict[str, Any]:
+    """Return the ``average`` weights of a stage's folder, with their ``step`` and ``score``."""
+    best: dict[str, Any] = torch.load(folder / BEST, map_location="cpu", weights_only=True)
+    return best
 
 
 def _check_origin(config: TrainingConfig, folder: Path, name: str) -> None:
@@ -116,7 +122,7 @@ def _name(package: ModelPackage | None) -> str:
     return f"{package.name} {package.version} ({package.checksum})" if package else ""
 
 
-def _halved(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def halve_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the weights in float16; its precision is higher than that of bf16, in which the network runs."""
     return {name: value.half() if value.is_floating_point() else value for name, value in weights.items()}
 
@@ -124,15 +130,10 @@ def _halved(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _summarize(config: TrainingConfig, dataset: Dataset, stages: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return {
         "patients": len(dataset.training),
-        "fingerprints": sorted(_fingerprint(sample) for sample in dataset.training),
+        "fingerprints": sorted(sample_fingerprint(sample) for sample in dataset.training),
         "validation_patients": [sample.patient for sample in dataset.validation],
         "quarantined": dataset.quarantined,
         "seed": config.data.seed,
         "history": config.package.history,
         "stages": {name: stage["summary"] for name, stage in stages.items()},
     }
-
-
-def _fingerprint(sample: Sample) -> str:
-    ct = sample.to_ct()
-    return ct_fingerprint(ct.hu, ct.geometry.spacing_zyx_mm)

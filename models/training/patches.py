@@ -70,14 +70,22 @@ class PatchSampler:
         Its grid, frequencies and augmentation.
     device
         Of the patches.
+    shares
+        Relative frequency of each patient; empty if all are equal.
     """
 
     def __init__(
-        self, samples: Sequence[Sample], structures: Sequence[str], stage: StageConfig, device: torch.device = CPU
+        self,
+        samples: Sequence[Sample],
+        structures: Sequence[str],
+        stage: StageConfig,
+        device: torch.device = CPU,
+        shares: Sequence[float] = (),
     ) -> None:
         self.samples = samples
         self.stage = stage
         self.device = device
+        self.shares = np.array(shares)
         self.mirrored = mirrored_channels(structures)
         self.weights = np.array([stage.sampling_weights.get(name, 1.0) for name in structures])
         present = np.array([[s.planes[k] is not None for k in range(len(structures))] for s in samples])
@@ -101,7 +109,9 @@ class PatchSampler:
 
     def _draw_place(self, rng: Generator) -> _Place:
         structure = int(rng.choice(len(self.weights), p=self.weights / self.weights.sum()))
-        which = int(rng.choice(self.holders[structure]))
+        holders = self.holders[structure]
+        chances = self.shares[holders] / self.shares[holders].sum() if len(self.shares) else None
+        which = int(rng.choice(holders, p=chances))
         sample, augment = self.samples[which], self.stage.augment
         if self.stage.focus == "body":
             centre = np.array(sample.hu.shape) / 2

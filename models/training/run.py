@@ -51,7 +51,8 @@ def train_run(
     TrainingError
         ``AC-TR-006`` for a stage that is not in the configuration, ``AC-TR-008`` for a package whose weights do not
         fit, ``AC-TR-009`` or ``AC-TR-012`` for a run that was started from other weights, ``AC-TR-021`` if no patient
-        is held out for validation, or the errors of reading the data.
+        is held out for validation, ``AC-TR-025`` for a structure that no patient has, or the errors of reading the
+        data.
     """
     wanted = list(stages or config.stages)
     if unknown := [name for name in wanted if name not in config.stages]:
@@ -60,6 +61,9 @@ def train_run(
     dataset = read_run_data(config, job, data)
     if not dataset.validation:
         raise TrainingError("AC-TR-021")
+    for k, name in enumerate(config.data.structures):
+        if not any(sample.known[k] for sample in dataset.training):
+            raise TrainingError("AC-TR-025", structure=name)
     summary = _summary(dataset) | {"begun_with": start}
     folder.mkdir(parents=True, exist_ok=True)
     (folder / DATA).write_text(json.dumps(summary, indent=1), encoding="utf-8")

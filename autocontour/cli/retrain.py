@@ -1,0 +1,44 @@
+"""``autocontour retrain``: a package trained on with a clinic's own cases."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command's arguments."""
+    parser = commands.add_parser("retrain", help="train a model package on with cases of this clinic")
+    parser.add_argument("package", help="the package in use: name, folder or zip")
+    parser.add_argument("data", type=Path, metavar="DATASET", help="data set of the new cases (split train)")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the run (continued if it exists)")
+    parser.add_argument("--replay", type=Path, metavar="DATASET", help="earlier patients, against forgetting")
+    parser.add_argument(
+        "--add", action="append", default=[], metavar="STRUCTURE", help="learn this structure too (may be repeated)"
+    )
+    parser.add_argument("--steps", type=int, default=0, help="training steps (default: by the number of cases)")
+    parser.add_argument("--json", action="store_true", help="report as JSON on standard output")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Retrain and print where the candidate is and how it comes into use."""
+    from autocontour.cli.console import console, print_json, progress_job
+    from autocontour.models.package.library import find_package
+    from autocontour.models.training import check_installation
+
+    check_installation()
+    from autocontour.models.training.retrain import Retraining, retrain_package
+
+    plan = Retraining(find_package(args.package), args.data, args.replay, tuple(args.add), args.steps)
+    with progress_job(quiet=args.json) as job:
+        candidate = retrain_package(plan, args.output, job)
+    if args.json:
+        learnt = candidate.metadata["training"]["retrained"][-1]
+        print_json({"package": str(candidate.path), "version": candidate.version, "learnt_from": learnt})
+        return 0
+    out = console()
+    out.print(f"{candidate.name} {candidate.version} in {candidate.path}.", markup=False)
+    gate = f"autocontour models gate {candidate.path} --against {args.package} --data FROZEN -o RECORD.json"
+    out.print(f"It is not used until it has passed the gate:\n  {gate}", markup=False, soft_wrap=True)
+    return 0

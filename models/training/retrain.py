@@ -1,0 +1,214 @@
+"""Retraining a package on a clinic's own cases, without forgetting what it knew.
+
+The weights start from the package; patches come from the new cases and from a replay of earlier patients in turn
+(experience replay: Rolnick et al. 2019, arXiv:1811.11682); and every step pulls the weights back towards the package's
+(L2-SP: Li, Grandvalet, Davoine 2018, arXiv:1802.01483). A structure that a case does not contain has no part in the
+loss. Thresholds, statistics and limits stay those of the package: some cases are too few to calibrate them anew.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from autocontour.base.errors import TrainingError
+from autocontour.base.jobs import Job
+from autocontour.models.data.dataset import Dataset, Sample, read_dataset
+from autocontour.models.data.fingerprint import sample_fingerprint
+from autocontour.models.package.package import ModelPackage, write_package
+from autocontour.models.training.config import AugmentConfig, DataConfig, PackageConfig, StageConfig, TrainingConfig
+from autocontour.models.training.initial import initial_weights
+from autocontour.models.training.loop import Trainer
+from autocontour.models.training.packaging import halve_weights, read_best
+
+RUN = "retraining.json"
+STEPS_PER_CASE, LEAST_STEPS, MOST_STEPS = 40, 200, 4000
+REPLAY_SHARE = 0.5
+"""Fraction of the patches that come from the replay."""
+ANCHOR = 0.02
+LEARNING_RATE = 5e-4
+AUGMENT = AugmentConfig(mirror_probability=0.0, gamma=0.2, low_resolution_probability=0.1)
+
+
+@dataclass(frozen=True)
+class Retraining:
+    """What a package is retrained on.
+
+    Attributes
+    ----------
+    package
+        The package in use.
+    data
+        Data set of the new cases; its split ``train`` is used.
+    replay
+        Data set of earlier patients; without one only the pull towards the package's weights keeps what it knew.
+    added
+        Structures of `data` that the package does not have and shall learn.
+    steps
+        0 means `STEPS_PER_CASE` for each new case, from `LEAST_STEPS` to `MOST_STEPS`.
+    """
+
+    package: ModelPackage
+    data: Path
+    replay: Path | None = None
+    added: tuple[str, ...] = ()
+    steps: int = 0
+
+    @property
+    def structures(self) -> tuple[str, ...]:
+        """The package's structures, then the added ones."""
+        return (*self.package.structures, *self.added)
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Stages that are trained: the localizer only has to learn where an added structure is."""
+        return tuple(role for role in self.package.stages if role == "segmenter" or self.added)
+
+
+def retrain_package(plan: Retraining, run: Path, job: Job, *, device: str = "") -> ModelPackage:
+    """Retrain and return the candidate, written into ``run/package``; a run that was stopped is continued.
+
+    Parameters
+    ----------
+    plan
+        Package and data.
+    run
+        Folder of the run; ``retraining.json`` in it lists what was learnt from, by fingerprint.
+    job
+        Reports progress; may cancel.
+    device
+        Where it is trained: see `autocontour.models.training.loop.Trainer`.
+
+    Raises
+    ------
+    TrainingError
+        ``AC-TR-022`` if an added structure is in the package already or in no new case, ``AC-TR-023`` if `run` belongs
+        to another retraining, ``AC-TR-024`` if no new case has a structure of the package, or the errors of reading.
+    """
+    dataset, cases = _read(plan, job)
+    config = _configure(plan, len(cases))
+    summary = _summarize(plan, dataset, cases, config)
+    _start(run, summary)
+    weights = {role: plan.package.read_weights(role) for role in plan.package.stages}
+    for role in plan.stages:
+        initial = initial_weights(plan.package, role, config.stages[role], plan.structures, config.data.seed)
+        Trainer(role, config, dataset, run / role, initial, device).run(job)
+        weights[role] = {name: value.numpy() for name, value in halve_weights(read_best(run / role)["average"]).items()}
+    return write_package(run / "package", _describe(plan, summary, cases), weights)
+
+
+def _read(plan: Retraining, job: Job) -> tuple[Dataset, list[Sample]]:
+    """Return new cases and replay as one data set, and the new cases."""
+    new = _read_all(plan.data, plan.structures, job)
+    for name in plan.added:
+        k = plan.structures.index(name)
+        if name in plan.package.structures or not any(sample.known[k] for sample in new.training):
+            raise TrainingError("AC-TR-022", structure=name)
+    if not any(sample.known.any() for sample in new.training):
+        raise TrainingError("AC-TR-024")
+    cases = list(new.training)
+    if plan.replay is None:
+        return new, cases
+    prints = {sample_fingerprint(sample) for sample in cases}
+    earlier = [
+        sample
+        for sample in _read_all(plan.replay, plan.structures, job).training
+        if sample_fingerprint(sample) not in prints
+    ]
+    if not earlier:
+        return new, cases
+    shares = [(1 - REPLAY_SHARE) / len(cases)] * len(cases) + [REPLAY_SHARE / len(earlier)] * len(earlier)
+    return Dataset((*cases, *earlier), (), new.quarantined, tuple(shares)), cases
+
+
+def _read_all(folder: Path, structures: Sequence[str], job: Job) -> Dataset:
+    data = DataConfig(str(folder), tuple(structures), validation_patients=0)
+    return read_dataset(data, job)
+
+
+def _configure(plan: Retraining, cases: int) -> TrainingConfig:
+    steps = plan.steps or int(np.clip(STEPS_PER_CASE * cases, LEAST_STEPS, MOST_STEPS))
+    stages = {
+        role: StageConfig(
+            network=_with_outputs(stage.network, len(plan.structures)),
+            spacing_zyx_mm=stage.spacing_zyx_mm,
+            window_zyx=stage.window_zyx,
+            intensity_windows_hu=tuple(stage.intensity_windows_hu),
+            steps=steps,
+            learning_rate=LEARNING_RATE,
+            ema_decay=0.99,
+            anchor=ANCHOR,
+            focus="body" if role == "localizer" else "structures",
+            augment=AUGMENT,
+        )
+        for role, stage in plan.package.stages.items()
+    }
+    data = DataConfig(str(plan.data), plan.structures, validation_patients=0)
+    package = PackageConfig(plan.package.body_site, plan.package.license)
+    return TrainingConfig(plan.package.name, data, stages, package)
+
+
+def _with_outputs(network: Any, count: int) -> Any:  # noqa: ANN401  (a network's description)
+    return {**network, "out_channels": count}
+
+
+def _summarize(plan: Retraining, dataset: Dataset, cases: Sequence[Sample], config: TrainingConfig) -> dict[str, Any]:
+    package, stage = plan.package, config.stages["segmenter"]
+    return {
+        "from": f"{package.name} {package.version} ({package.checksum})",
+        "cases": sorted(sample_fingerprint(sample) for sample in cases),
+        "replayed": len(dataset.training) - len(cases),
+        "quarantined": dataset.quarantined,
+        "added": list(plan.added),
+        "structures": [name for k, name in enumerate(plan.structures) if any(one.known[k] for one in cases)],
+        "steps": stage.steps,
+        "learning_rate": stage.learning_rate,
+        "anchor": stage.anchor,
+    }
+
+
+def _start(run: Path, summary: dict[str, Any]) -> None:
+    """Write the summary of a new run; reject a run that was begun with other cases or settings."""
+    path = run / RUN
+    if path.exists() and json.loads(path.read_text(encoding="utf-8")) != json.loads(json.dumps(summary)):
+        raise TrainingError("AC-TR-023", folder=run.name)
+    run.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(summary, indent=1), encoding="utf-8")
+
+
+def _describe(plan: Retraining, summary: dict[str, Any], cases: Sequence[Sample]) -> dict[str, Any]:
+    """Return the candidate's metadata: the package's, with its next version and what was learnt from."""
+    metadata: dict[str, Any] = json.loads(json.dumps(plan.package.metadata))
+    training = metadata.setdefault("training", {})
+    known = training.pop("fingerprints", None)
+    if known is not None:  # without those of the package the list would be incomplete, and the gate must know
+        training["fingerprints"] = sorted({*known, *summary["cases"]})
+    training["retrained"] = [*training.get("retrained", []), summary]
+    metadata["structures"] += [{"name": name, "drawn": True} for name in plan.added]
+    for stage in metadata["stages"].values():
+        stage["network"] = _with_outputs(stage["network"], len(plan.structures))
+    outputs = {"type": "probabilities", "channel_def": dict(enumerate(plan.structures))}
+    metadata["network_data_format"]["outputs"] = {"pred": outputs}
+    metadata.pop("validation", None)  # figures of other weights
+    changes = metadata.setdefault("changelog", {})
+    version = next_version(plan.package.version)
+    changes[version] = f"retrained on {len(cases)} cases of the clinic"
+    return metadata | {"version": version}
+
+
+def next_version(version: str) -> str:
+    """Return the version of the next retraining: 1.2.0 → 1.2.0+1 → 1.2.0+2.
+
+    Examples
+    --------
+    >>> next_version("1.2.0"), next_version("1.2.0+9")
+    ('1.2.0+1', '1.2.0+10')
+    """
+    match = re.fullmatch(r"(.*)\+(\d+)", version)
+    return f"{match[1]}+{int(match[2]) + 1}" if match else f"{version}+1"

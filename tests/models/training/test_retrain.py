@@ -1,0 +1,190 @@
+"""Retraining: it learns from new cases, keeps what it knew, and states what it learnt from."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from autocontour.base.errors import Cancelled, TrainingError
+from autocontour.base.jobs import Job
+from autocontour.cli import main
+from autocontour.models.data.dataset import read_dataset
+from autocontour.models.data.fingerprint import sample_fingerprint
+from autocontour.models.package.package import read_package, rewrite_metadata
+from autocontour.models.training.config import read_config
+from autocontour.models.training.packaging import package_run
+from autocontour.models.training.retrain import Retraining, next_version, retrain_package
+from autocontour.models.training.run import train_run
+from tests.models.toy_patients import STRUCTURES, config_text, write_patient
+from tests.models.training.test_loop import StopAfter
+
+
+@pytest.fixture(scope="module")
+def package(toy_data, tmp_path_factory):
+    """A package that has learnt a little about two of the three structures."""
+    folder = tmp_path_factory.mktemp("run")
+    path = folder / "toy.toml"
+    path.write_text(config_text(toy_data, 3))
+    config = read_config(path)
+    train_run(config, folder / "run", Job())
+    return package_run(config, folder / "run", Job(), device="torch-cpu")
+
+
+@pytest.fixture(scope="module")
+def clinic(tmp_path_factory):
+    """Three new patients; one does not contain a structure, one file is damaged."""
+    folder = tmp_path_factory.mktemp("clinic")
+    (folder / "train").mkdir()
+    patients = [write_patient(folder, "c0", 2), write_patient(folder, "c1", -2, missing=("Brainstem",))]
+    patients.append(write_patient(folder, "c2", -1))
+    (folder / "train" / "c2.npz").write_bytes(b"damaged")
+    (folder / "index.json").write_text(json.dumps({"structures_by_bit": ["PTV", *STRUCTURES], "patients": patients}))
+    return folder
+
+
+def weights_of(package):
+    return {role: package.read_weights(role) for role in package.stages}
+
+
+def test_a_bad_case_does_not_stop_it_and_what_was_learnt_is_stated(package, clinic, toy_data, tmp_path):
+    plan = Retraining(package, clinic, replay=toy_data, steps=3)
+    candidate = retrain_package(plan, tmp_path / "run", Job())
+    learnt = candidate.metadata["training"]["retrained"]
+    assert len(learnt) == 1
+    assert learnt[0]["from"].startswith(f"toy {package.version} ({package.checksum}")
+    assert len(learnt[0]["cases"]) == 2
+    assert list(learnt[0]["quarantined"]) == ["c2"]
+    assert learnt[0]["replayed"] == 8
+    assert candidate.version == f"{package.version}+1"
+    assert set(learnt[0]["cases"]) < set(candidate.metadata["training"]["fingerprints"])
+    assert set(package.metadata["training"]["fingerprints"]) < set(candidate.metadata["training"]["fingerprints"])
+    before, after = weights_of(package), weights_of(candidate)
+    assert all((before["localizer"][name] == after["localizer"][name]).all() for name in before["localizer"])
+    assert any((before["segmenter"][name] != after["segmenter"][name]).any() for name in before["segmenter"])
+
+
+def test_twice_in_a_row(package, clinic, tmp_path):
+    first = retrain_package(Retraining(package, clinic, steps=2), tmp_path / "one", Job())
+    second = retrain_package(Retraining(read_package(first.path), clinic, steps=2), tmp_path / "two", Job())
+    assert second.version == f"{package.version}+2"
+    assert len(second.metadata["training"]["retrained"]) == 2
+
+
+def test_a_stopped_retraining_goes_on_to_the_same_result(package, clinic, tmp_path):
+    plan = Retraining(package, clinic, steps=4)
+    straight = retrain_package(plan, tmp_path / "straight", Job())
+    with pytest.raises(Cancelled):
+        retrain_package(plan, tmp_path / "broken", StopAfter(4))
+    continued = retrain_package(plan, tmp_path / "broken", Job())
+    one, other = weights_of(straight)["segmenter"], weights_of(continued)["segmenter"]
+    assert all((one[name] == other[name]).all() for name in one)
+
+
+def test_a_folder_of_another_retraining_is_refused(package, clinic, tmp_path):
+    retrain_package(Retraining(package, clinic, steps=1), tmp_path / "run", Job())
+    with pytest.raises(TrainingError, match="AC-TR-023"):
+        retrain_package(Retraining(package, clinic, steps=2), tmp_path / "run", Job())
+
+
+def test_the_pull_back_limits_how_far_the_weights_go(package, clinic, tmp_path, monkeypatch):
+    def distance(anchor, folder):
+        monkeypatch.setattr("autocontour.models.training.retrain.ANCHOR", anchor)
+        candidate = retrain_package(Retraining(package, clinic, steps=8), tmp_path / folder, Job())
+        before, after = weights_of(package)["segmenter"], weights_of(candidate)["segmenter"]
+        return sum(float(np.square(after[name].astype(float) - before[name]).sum()) for name in before) ** 0.5
+
+    assert distance(0.5, "held") < 0.7 * distance(0.0, "free")
+
+
+@pytest.fixture
+def smaller(package, tmp_path):
+    """The package without its last structure."""
+    metadata = json.loads(json.dumps(package.metadata))
+    metadata["structures"] = metadata["structures"][:2]
+    metadata["site"] = {"anchors": ["Brainstem"], "minimum": 1}
+    weights = weights_of(package)
+    for role, stage in metadata["stages"].items():
+        stage["network"]["out_channels"] = 2
+        heads = [name for name in weights[role] if name.startswith("head")]
+        assert heads
+        for name in heads:
+            weights[role][name] = weights[role][name][:2]
+    from autocontour.models.package.package import write_package
+
+    return write_package(tmp_path / "smaller", metadata, weights)
+
+
+def test_a_structure_is_added_and_the_others_keep_their_outputs(smaller, clinic, tmp_path):
+    candidate = retrain_package(Retraining(smaller, clinic, added=("Parotid_L",), steps=1), tmp_path / "run", Job())
+    assert list(candidate.structures) == ["Brainstem", "Parotid_R", "Parotid_L"]
+    assert candidate.stages["localizer"].network["out_channels"] == 3
+    head = next(name for name in weights_of(candidate)["segmenter"] if name.startswith("head") and "weight" in name)
+    before, after = (weights_of(one)["segmenter"][head] for one in (smaller, candidate))
+    assert after.shape[0] == 3
+    np.testing.assert_allclose(after[:2], before, atol=5e-3)
+
+
+@pytest.mark.parametrize("name", ["Brainstem", "Eye_L"])
+def test_a_structure_that_cannot_be_added_is_named(package, clinic, tmp_path, name):
+    with pytest.raises(TrainingError, match=f"AC-TR-022.*{name}"):
+        retrain_package(Retraining(package, clinic, added=(name,)), tmp_path / "run", Job())
+
+
+def test_without_the_package_s_patients_the_list_of_fingerprints_is_left_out(package, clinic, tmp_path):
+    """The gate then refuses: a list with the new cases alone would hide that an old one is among the test patients."""
+    silent = shutil.copytree(package.path, tmp_path / "silent")
+    metadata = json.loads(json.dumps(package.metadata))
+    metadata["training"].pop("fingerprints")
+    rewrite_metadata(read_package(silent), metadata)
+    candidate = retrain_package(Retraining(read_package(silent), clinic, steps=1), tmp_path / "run", Job())
+    assert "fingerprints" not in candidate.metadata["training"]
+
+
+def test_a_case_that_is_in_the_replay_too_counts_as_new(package, toy_data, tmp_path):
+    candidate = retrain_package(Retraining(package, toy_data, replay=toy_data, steps=1), tmp_path / "run", Job())
+    assert candidate.metadata["training"]["retrained"][0]["replayed"] == 0
+
+
+def test_the_replay_gets_its_share_of_the_patches(toy):
+    from autocontour.models.training.patches import PatchSampler
+
+    config, dataset = toy
+    shares = [0.5, *[0.5 / (len(dataset.training) - 1)] * (len(dataset.training) - 1)]
+    sampler = PatchSampler(dataset.training, STRUCTURES, config.stages["segmenter"], shares=shares)
+    which = [sampler._draw_place(np.random.default_rng(seed)).which for seed in range(400)]
+    assert 0.42 < np.mean(np.array(which) == 0) < 0.58
+
+
+def test_a_structure_without_any_label_is_not_trained_silently(toy, tmp_path):
+    config, _ = toy
+    data = replace(config.data, structures=("Brainstem", "Parotid_R", "Parotid_X"))
+    with pytest.raises(TrainingError, match=r"AC-TR-025.*Parotid_X"):
+        train_run(replace(config, data=data), tmp_path / "run", Job())
+
+
+def test_versions_count_up():
+    assert next_version("1.2.0") == "1.2.0+1"
+    assert next_version("1.2.0+9") == "1.2.0+10"
+
+
+def test_the_fingerprint_is_the_patient_s_whatever_air_is_around(toy):
+    config, dataset = toy
+    prints = [sample_fingerprint(sample) for sample in dataset.training]
+    images = {sample.hu.tobytes() for sample in dataset.training}  # some toys are alike
+    assert len(set(prints)) == len(images) > 1
+    again = read_dataset(config.data, Job())
+    assert prints == [sample_fingerprint(sample) for sample in again.training]
+    padded = replace(dataset.training[0], margins_yx=((5, 1), (0, 9)))
+    assert sample_fingerprint(padded) == prints[0]
+
+
+def test_the_command_says_that_the_candidate_must_pass_the_gate(package, clinic, tmp_path, capsys):
+    run = tmp_path / "run"
+    assert main(["retrain", str(package.path), str(clinic), "-o", str(run), "--steps", "1"]) == 0
+    assert "models gate" in capsys.readouterr().out
+    assert main(["retrain", str(package.path), str(clinic), "-o", str(run), "--steps", "1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["version"] == f"{package.version}+1"
+    assert torch.get_num_threads() >= 1
