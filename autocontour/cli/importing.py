@@ -28,6 +28,16 @@ def add_actions(actions: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     nnunet.add_argument("--step", type=float, default=0.5, help="step of the windows (default: 0.5, as nnU-Net)")
     _add_common(nnunet)
     nnunet.set_defaults(run=_import_nnunet)
+    total = kinds.add_parser("totalsegmentator", help="the models that TotalSegmentator's own program downloaded")
+    total.add_argument("source", type=Path, nargs="?", help="folder of its models (default: where it keeps them)")
+    total.add_argument("--task", nargs="+", type=int, default=[], metavar="ID", help="only these, such as 291 292")
+    total.add_argument(
+        "--non-commercial", action="store_true", help="also models that are free for non-commercial use only"
+    )
+    total.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="for one package each")
+    total.add_argument("--json", action="store_true", help="print JSON for scripts")
+    _add_test(total)
+    total.set_defaults(run=_import_totalsegmentator, name="", license="", license_file=None)
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
@@ -65,6 +75,46 @@ def _import_nnunet(args: argparse.Namespace) -> int:
     names = read_names(args.names) if args.names else Names()
     imported = import_nnunet(args.source, orientation=args.orientation, folds=args.fold, names=names, step=args.step)
     return _finish(imported, args)
+
+
+def _import_totalsegmentator(args: argparse.Namespace) -> int:
+    """Import every model of TotalSegmentator that is asked for and can be run; the others are listed."""
+    from autocontour.base.errors import ModelError
+    from autocontour.cli.console import console
+    from autocontour.models.package.importers.totalsegmentator import default_folder, find_tasks, import_task
+
+    found = find_tasks(args.source or default_folder())
+    chosen = [one for one in found if (one.task.id in args.task if args.task and one.task else not args.task)]
+    wanted = [one for one in chosen if one.can_be_run or args.task]
+    for one in found:
+        if one not in wanted and not args.json:
+            console().print(f"not imported: {one.folder.parent.name}", markup=False)
+    limited = [one.task.name for one in wanted if one.task and one.task.non_commercial]
+    if limited and not args.non_commercial and not _agrees(limited, args):
+        raise ModelError("AC-MD-052", tasks=", ".join(limited))
+    if not wanted:
+        raise ModelError("AC-MD-053", folder=str(args.source or default_folder()))
+    folder = args.output
+    for one in wanted:
+        imported = import_task(one)
+        args.output = folder / imported.name
+        _check_output(args.output)
+        _finish(imported, args)
+    return 0
+
+
+def _agrees(tasks: Sequence[str], args: argparse.Namespace) -> bool:
+    """Ask whether models for non-commercial use only are wanted; where nobody can answer, they are not."""
+    import sys
+
+    if args.json or not sys.stdin.isatty():
+        return False
+    from rich.prompt import Confirm
+
+    from autocontour.cli.console import plain
+
+    listed = plain(", ".join(tasks))
+    return Confirm.ask(f"Free for non-commercial use only: {listed}. Is your use non-commercial?", default=False)
 
 
 def _check_output(folder: Path) -> None:

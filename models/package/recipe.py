@@ -25,6 +25,7 @@ Head = Annotated[int, Range(0, 65535)]
 Level = Annotated[float, Range(-1e6, 1e6)]
 Order = Annotated[int, Range(0, 5)]
 ShortText = Annotated[str, Text(200)]
+Spacing = Annotated[float, Range(0.1, 50)]
 Step = Annotated[float, Range(0.05, 1)]
 
 
@@ -140,7 +141,8 @@ class Recipe:
     mirror_axes
         Axes of the network's input along which it is mirrored; all combinations are averaged.
     first_spacing_mm
-        Spacing to which the whole CT is resampled before anything else (TotalSegmentator); 0 for none.
+        Spacing along z, y, x to which the whole CT is resampled before anything else (TotalSegmentator); empty for
+        none.
     folds
         Names of the networks that are averaged.
     gaussian
@@ -167,7 +169,7 @@ class Recipe:
     logits: Resampling = Resampling(order=1)
     step: Step = 0.5
     mirror_axes: Annotated[tuple[Axis, ...], Length(0, 3), Unique()] = ()
-    first_spacing_mm: Annotated[float, Range(0, 50)] = 0.0
+    first_spacing_mm: Annotated[tuple[Spacing, ...], Length(0, 3)] = ()
     folds: Annotated[tuple[ShortText, ...], Length(1, 32), Unique()] = ("0",)
     gaussian: bool = True
     profile: Annotated[str, OneOf(PROFILES)] = "exact"
@@ -182,6 +184,8 @@ class Recipe:
         """
         if sorted(self.axes) != [0, 1, 2]:
             yield Finding.of("AC-CFG-009", "axes", low="0", high="2", value=shown(list(self.axes)))
+        if len(self.first_spacing_mm) not in (0, 3):
+            yield Finding.of("AC-CFG-029", "first_spacing_mm", wanted=3, count=len(self.first_spacing_mm))
         given = self.region_order if self.outputs == "regions" else tuple(range(1, self.heads))
         for name, values in self.values.items():
             for value in values:

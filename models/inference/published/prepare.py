@@ -85,13 +85,13 @@ def prepare(oriented: Oriented, stage: Stage, recipe: Recipe) -> Prepared:
         ``AC-MD-083`` for an image without any value, or with too few voxels for the network's grid.
     """
     hu, axes, spacing = oriented.hu, oriented.axes, oriented.grid.spacing_zyx_mm
-    if recipe.first_spacing_mm and any(step != recipe.first_spacing_mm for step in spacing):
-        step = recipe.first_spacing_mm
-        shape = tuple(round(count * (old / step)) for count, old in zip(hu.shape, spacing, strict=True))
+    if recipe.first_spacing_mm and tuple(recipe.first_spacing_mm) != spacing:
+        first = recipe.first_spacing_mm
+        shape = tuple(round(n * (old / new)) for n, old, new in zip(hu.shape, spacing, first, strict=True))
         _check_shape(shape)
         axes = axes.between_centres(hu.shape, shape)
         hu = zoom_between_centres(hu, shape, 1).astype(np.int32).astype(np.float32)
-        spacing = (step, step, step)
+        spacing = (first[0], first[1], first[2])
     first_shape = hu.shape
     # A copy in the CT's own order: the sums of a mean depend on the order in memory.
     hu = hu.copy().transpose(recipe.axes)

@@ -66,7 +66,7 @@ def import_nnunet(
     orientation: str = "",
     folds: Sequence[str] = (),
     names: Names | None = None,
-    first_spacing_mm: float = 0.0,
+    first_spacing_mm: Sequence[float] = (),
     step: float = 0.5,
 ) -> Imported:
     """Read a trained model of nnU-Net v2.
@@ -83,7 +83,7 @@ def import_nnunet(
     names
         Structure names of the labels.
     first_spacing_mm
-        Spacing to which the whole CT is resampled first, as TotalSegmentator does; 0 for none.
+        Spacing along z, y, x to which the whole CT is resampled first, as TotalSegmentator does; empty for none.
     step
         Step of the windows as a fraction of their size.
 
@@ -116,7 +116,7 @@ def import_nnunet(
         "logits": read_resampling(configuration, "probabilities"),
         "step": step,
         "mirror_axes": list(facts["mirror_axes"]),
-        "first_spacing_mm": first_spacing_mm,
+        "first_spacing_mm": list(first_spacing_mm),
         "folds": list(chosen),
         "source": {"files": sources, "trainer": facts["trainer"], "configuration": facts["configuration"]},
     }
