@@ -158,7 +158,10 @@ def read_patient(
     """Read one patient of the data set in `folder`, of either layout; see `read_sample`."""
     if "format" in index:
         return read_stored_sample(folder, entry, structures, cut=cut)
-    path = folder / str(entry["split"]) / f"{entry['patient']}.npz"
+    name = f"{entry['patient']}.npz"
+    path = folder / str(entry["split"]) / name
+    if not path.exists():  # the folder of a split may have another name, as ``val`` of ``validation``
+        path = next(folder.glob(f"*/{name}"), path)
     return read_sample(path, entry, index, structures, cut=cut)
 
 
