@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtGui import QAction, QKeySequence, QShortcut
+from PySide6.QtWidgets import QMenu, QToolButton
 
 from autocontour.gui.app.actions import ActionRow, all_actions
 from autocontour.gui.look import theme
@@ -15,6 +16,7 @@ from autocontour.gui.look.phrases import in_words
 from autocontour.gui.panels.language_menu import add_language_menu
 from autocontour.gui.panels.renderer_menu import add_renderer_menu
 from autocontour.gui.tools import TOOLS
+from autocontour.gui.views.view_grid import NAMES
 from autocontour.gui.views.windowing import AUTO, PRESETS
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ class ActionSet:
                 bar.addAction(self.by_name[name]) if name else bar.addSeparator()
         self.languages = add_language_menu(menus["View"], window.settings, window.workspace.say)
         self.renderers = add_renderer_menu(menus["View"], window.keep_renderer)
+        self.detached = self._add_detached(menus["View"])
         self._presets = menus["View"].addMenu(tr("Window"))
         for number, name in enumerate([*PRESETS, AUTO], 1):
             use = partial(window.use_preset, name)
@@ -62,10 +65,28 @@ class ActionSet:
 
     def dress(self) -> None:
         """Draw the icons in the colours of the theme."""
+        for bar in (self._window.main_bar, self._window.side_bar):
+            for more in bar.findChildren(QToolButton, "qt_toolbar_ext_button"):
+                more.setIcon(icon("more" if bar is self._window.main_bar else "more_below", theme.current.text, ""))
+                more.setToolTip(tr("More"))
         for row in self.rows:
             if row.icon:
                 color = theme.current.accent if row.name == "auto" else theme.current.text
                 self.by_name[row.name].setIcon(icon(row.icon, color, theme.current.accent_text))
+
+    def mark_detached(self) -> None:
+        """Show in the menu which views have windows of their own."""
+        for name, action in self.detached.items():
+            action.setChecked(name in self._window.views.detached)
+
+    def _add_detached(self, menu: QMenu) -> dict[str, QAction]:
+        own = menu.addMenu(tr("In a window of its own"))
+        made = {}
+        for name, title in NAMES.items():
+            made[name] = own.addAction(tr(title))
+            made[name].setCheckable(True)
+            made[name].triggered.connect(lambda _=False, name=name: self._window.detach_view(name))
+        return made
 
     def mark_tool(self) -> None:
         """Show in the tool bar which tool is in hand."""

@@ -9,8 +9,10 @@ from types import TracebackType
 
 from PySide6.QtWidgets import QApplication
 
+from autocontour.base.errors import AutoContourError
 from autocontour.gui.app.window import MainWindow, use_software_threads
 from autocontour.gui.look import theme
+from autocontour.gui.look.fonts import can_show
 from autocontour.gui.look.language import language_of, tr, use_language
 from autocontour.gui.state.settings import ViewerSettings
 from autocontour.gui.views.renderers import asked_for
@@ -42,11 +44,16 @@ def run_viewer(path: Path | None = None, renderer: str = "") -> int:
     assert isinstance(app, QApplication)  # a core application would have no window
     app.setApplicationName("autocontour")
     settings = ViewerSettings()
-    use_language(app, language_of(settings.language))
+    wanted = language_of(settings.language)
+    language = wanted if can_show(wanted) else "en"
+    use_language(app, language)
     theme.use_theme(app, theme.THEMES.get(settings.theme, theme.DARK))
     window = MainWindow(settings)
     sys.excepthook = partial(say_failure, window)
     window.show()
+    window.detach_as_left()
+    if language != wanted:
+        window.workspace.say_error(AutoContourError("AC-GUI-004"))
     window.intake.prepare_to_open(asked_for(settings.renderer, renderer))
     if path is not None:
         window.open_path(path)

@@ -19,11 +19,12 @@ from autocontour.case import MARK, CaseKey, LeftCase, actions, clear_mark, left_
 from autocontour.case.source import cases_of, find_case_ct, read_key, read_source
 from autocontour.case.summary import CaseSummary
 from autocontour.gui.app.structure_sets import open_structure_set
+from autocontour.gui.look.fonts import can_show, has_korean
 from autocontour.gui.look.language import in_window, tr, tr_count
 from autocontour.gui.state.tasks import Task
 from autocontour.gui.state.workspace import Prepared
 from autocontour.gui.views.renderers import AUTO
-from autocontour.patient.identity import case_key
+from autocontour.patient.identity import PatientFacts, case_key
 from autocontour.patient.volume import CTVolume
 
 if TYPE_CHECKING:
@@ -183,6 +184,8 @@ class Intake(QObject):
         self._window.show_views()
         if source is not None:
             self._window.settings.remember(source)
+        if has_korean(PatientFacts.of(ct).name) and not can_show("ko"):
+            self.workspace.say_error(AutoContourError("AC-GUI-005"))
         noticed = [finding for finding in ct.findings if finding.severity >= Severity.WARN]
         if noticed:
             self.workspace.say(" ".join(in_window(finding) for finding in noticed[:3]))

@@ -6,7 +6,7 @@ import os
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QSize, Qt
+from PySide6.QtCore import QByteArray, QEvent, QSize, Qt
 from PySide6.QtGui import (
     QCloseEvent,
     QColor,
@@ -22,7 +22,6 @@ from PySide6.QtWidgets import (
     QLabel,
     QMainWindow,
     QMenu,
-    QSplitter,
     QStackedWidget,
     QToolBar,
     QVBoxLayout,
@@ -36,6 +35,7 @@ from autocontour.gui.app.action_set import ActionSet
 from autocontour.gui.app.collecting import collect_on_gui_thread
 from autocontour.gui.app.intake import Intake
 from autocontour.gui.app.ranges import follow_range
+from autocontour.gui.app.room import Room
 from autocontour.gui.app.targets import TargetDesk, make_from_template
 from autocontour.gui.look import theme
 from autocontour.gui.look.icons import SIZE
@@ -127,18 +127,13 @@ class MainWindow(QMainWindow):
         self.work_strip = WorkStrip(self.workspace.background)
         self.range_bar = RangeBar(self.workspace)
         self.welcome = WelcomePage()
-        room = QSplitter(Qt.Orientation.Horizontal)
-        room.setHandleWidth(3)
         self.comparison = Comparison(self.workspace, lambda: self.workspace.is_held, self)
         self.comparison_strip = ComparisonStrip(self.comparison)
-        room.addWidget(_above(self.views, self.comparison_strip))
-        room.addWidget(self.panel)
-        room.setStretchFactor(0, 1)
-        room.setSizes([1200, 300])
+        self.room = Room(self.views, self.comparison_strip, self.panel)
         self.pages = QStackedWidget()
         self.cases = WorklistPanel(self.worklist)
         self.pages.addWidget(StartPage(self.welcome, self.cases))
-        self.pages.addWidget(room)
+        self.pages.addWidget(self.room)
         self.main_bar, self.side_bar = _bar("toolbar", labelled=True), _bar("tools", labelled=False)
         self.side_bar.setOrientation(Qt.Orientation.Vertical)
         holder = QWidget()
@@ -174,6 +169,7 @@ class MainWindow(QMainWindow):
         self.banner.clear_asked.connect(partial(self.action_set.trigger, "range_none"))
         self.range_bar.opened.connect(self.action_set.follow)
         self.range_bar.left.connect(self.views.axial.setFocus)
+        self.views.attached.connect(lambda _: self.action_set.mark_detached())
         self.comparison.changed.connect(self._follow_comparison)
         self.comparison_strip.add_asked.connect(partial(self.action_set.trigger, "compare_with"))
         self.panel.menu_asked.connect(self._show_structure_menu)
@@ -357,6 +353,22 @@ class MainWindow(QMainWindow):
         self.action_set.dress()
         self.workspace.display_changed.emit()
 
+    def detach_view(self, name: str, geometry: QByteArray | None = None) -> None:
+        """Show a view in a window of its own, or take it back."""
+        if name in self.views.detached:
+            self.views.attach(name)
+        elif (own := self.views.detach(name, geometry)) is not None:
+            own.key_changed.connect(self._show_modifier)
+        else:
+            self.workspace.refuse(tr("One view stays in the main window."))
+        self.action_set.mark_detached()
+
+    def detach_as_left(self) -> None:
+        """Show in windows of their own the views that were so at the end."""
+        for name in self.settings.detached:
+            if name in self.views.holders and name not in self.views.detached:
+                self.detach_view(name, self.settings.detached_geometry(name))
+
     def choose_renderer(self, asked: str) -> None:
         """Let the slices be drawn by what is asked for, a key of `renderers.TITLES`; the first time VTK is started."""
         self.views.surfaces.warm_up()
@@ -423,22 +435,15 @@ class MainWindow(QMainWindow):
         self.intake.stop_opening()
         self.worklist.stop()
         self.settings.geometry = self.saveGeometry()
+        self.settings.set_detached({name: w.saveGeometry() for name, w in self.views.detached.items()})
+        for name in list(self.views.detached):
+            self.views.attach(name)
         for name, tool in self.tools.items():
             self.settings.set_radius(name, tool.radius_mm)
         self.settings.save()
         self.views.close_renderers()
         self.workspace.close()
         event.accept()
-
-
-def _above(upper: QWidget, lower: QWidget) -> QWidget:
-    holder = QWidget()
-    column = QVBoxLayout(holder)
-    column.setContentsMargins(0, 0, 0, 0)
-    column.setSpacing(0)
-    column.addWidget(upper, 1)
-    column.addWidget(lower)
-    return holder
 
 
 def _bar(name: str, *, labelled: bool) -> QToolBar:

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtCore import QSize
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import (
+    QDialog,
+    QDialogButtonBox,
+    QFrame,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
 
 from autocontour.gui.look.language import tr
 from autocontour.gui.panels.banner import Banner
 from autocontour.patient.volume import CTVolume
+
+FRAME_PX, TITLE_PX = 6, 34
+"""What the window manager draws round a dialog, about."""
 
 
 class Dialog(QDialog):
@@ -19,7 +33,8 @@ class Dialog(QDialog):
         self.finished.connect(self.deleteLater)
         self.setWindowTitle(title)
         self.setMinimumWidth(width)
-        outer = QVBoxLayout(self)
+        self._area: QScrollArea | None = None
+        outer = self._outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         if ct is not None:
             banner = Banner()
@@ -50,3 +65,36 @@ class Dialog(QDialog):
             button.setAutoDefault(button is self.ok)
         self.ok.setDefault(True)
         self.body.addWidget(self.buttons)
+
+    @property
+    def room(self) -> QSize:
+        """The largest size that the screen has for the dialog."""
+        return self.screen().availableGeometry().size() - QSize(2 * FRAME_PX, TITLE_PX + FRAME_PX)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Fit the screen: what does not is scrolled, the patient and the buttons stay in sight."""
+        room = self.room
+        self.setMinimumSize(self.minimumSize().boundedTo(room))
+        needed = self._outer.totalMinimumSize()
+        height = max(self._outer.totalHeightForWidth(min(self.width(), room.width())), needed.height())
+        if self._area is None and (height > room.height() or needed.width() > room.width()):
+            self._scroll()
+        self.resize(self.size().boundedTo(room))
+        super().showEvent(event)
+
+    def _scroll(self) -> None:
+        wanted, outer = self.size(), self._outer
+        content, self._area = QWidget(), QScrollArea()
+        self._area.setFrameShape(QFrame.Shape.NoFrame)
+        self._area.setWidgetResizable(True)
+        self.body.removeWidget(self.buttons)
+        outer.removeItem(self.body)
+        self.body.setParent(None)
+        content.setLayout(self.body)
+        self._area.setWidget(content)
+        outer.addWidget(self._area)
+        foot = QVBoxLayout()
+        foot.setContentsMargins(22, 0, 22, 12)
+        foot.addWidget(self.buttons)
+        outer.addItem(foot)
+        self.resize(wanted)

@@ -28,7 +28,8 @@ _SHAPES = {
     "compare": '<path d="M12 3v18"/><path d="M9 6H4v12h5"/><path d="M15 6h5v12h-5" stroke-dasharray="2 2"/>',
     "help": '<circle cx="12" cy="12" r="9"/><path d="M9.500 9.500a2.500 2.500 0 115 0c0 2-2.500 2-2.500 4"/><path d="M12 17v.2"/>',
     "add": '<path d="M12 5v14M5 12h14"/>',
-    "more": '<path d="M5 12h.2M12 12h.2M19 12h.2"/>',
+    "more": '<path stroke-width="4" d="M6 3l10 9-10 9"/>',
+    "more_below": '<path stroke-width="4" d="M3 8l9 8 9-8"/>',
     "theme": '<path d="M20 14A8 8 0 1110 4a6.500 6.500 0 0010 10z"/>',
 }
 

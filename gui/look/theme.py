@@ -56,6 +56,10 @@ QToolButton:hover { background: $raised; }
 QToolButton:checked { background: $accent; color: $accent_text; }
 QToolButton:disabled { color: $muted; }
 QToolButton::menu-indicator { image: none; }
+#qt_toolbar_ext_button { padding: 0; border-radius: 3px; background: $raised; }
+QTabBar::tab { background: $panel; color: $muted; padding: 7px 12px; border-bottom: 2px solid transparent; }
+QTabBar::tab:selected { color: $text; border-bottom-color: $accent; }
+QTabWidget::pane { border: none; } QTabBar { qproperty-drawBase: 0; }
 QPushButton { background: $raised; border: 1px solid $line; border-radius: 7px; padding: 6px 14px; }
 QPushButton:hover { border-color: $accent; }
 QPushButton:default, QPushButton#primary { background: $accent; color: $accent_text; border-color: $accent;

@@ -29,7 +29,7 @@ from autocontour.gui.panels.inputs import KeyList, SearchBox
 from autocontour.gui.panels.structure_list import RowDelegate, StructureList, need_in_words
 from autocontour.gui.state.workspace import Workspace
 
-FINDINGS_SHOWN = 3
+FINDINGS_SHOWN, LEAST_PX = 3, 170
 
 
 class StructuresPanel(QFrame):
@@ -48,7 +48,7 @@ class StructuresPanel(QFrame):
         self.setObjectName("panel")
         self.workspace = workspace
         self.model = StructureList(workspace)
-        self.setMinimumWidth(270)
+        self.setMinimumWidth(LEAST_PX)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 10, 0, 10)
         column.setSpacing(8)
@@ -73,6 +73,7 @@ class StructuresPanel(QFrame):
         row.setContentsMargins(14, 0, 8, 0)
         self._count = QLabel(tr("STRUCTURES"))
         self._count.setObjectName("heading")
+        self._count.setWordWrap(True)
         self.sort = QToolButton()
         self.sort.setText(tr("By need"))
         self.sort.setCheckable(True)
@@ -82,8 +83,7 @@ class StructuresPanel(QFrame):
         add.setText(tr("+ Add"))
         add.setToolTip(tr("Add a structure") + "  (A)")
         add.clicked.connect(self.add_asked)
-        row.addWidget(self._count)
-        row.addStretch()
+        row.addWidget(self._count, 1)
         row.addWidget(self.sort)
         row.addWidget(add)
         return row

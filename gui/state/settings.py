@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QSettings
@@ -63,6 +64,21 @@ class ViewerSettings(Settings):
     @geometry.setter
     def geometry(self, value: QByteArray) -> None:
         self.set_value("geometry", bytes(value.toBase64().data()).decode())
+
+    @property
+    def detached(self) -> list[str]:
+        """Names of the views that had windows of their own."""
+        return self.value("detached", [])
+
+    def detached_geometry(self, name: str) -> QByteArray:
+        """Where the window of a view was."""
+        return QByteArray.fromBase64(self.value(f"detached/{name}", "").encode())
+
+    def set_detached(self, geometries: Mapping[str, QByteArray]) -> None:
+        """Remember, until `save`, which views have windows of their own and where."""
+        self.set_value("detached", list(geometries))
+        for name, geometry in geometries.items():
+            self.set_value(f"detached/{name}", bytes(geometry.toBase64().data()).decode())
 
     def radius(self, tool: str, default: float) -> float:
         """Return the size of a tool as it was left, in mm."""

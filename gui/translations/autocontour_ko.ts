@@ -872,6 +872,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>영상 인공물</translation>
     </message>
     <message>
+      <source>In a window of its own</source>
+      <translation>별도 창으로 보기</translation>
+    </message>
+    <message>
       <source>In the plane of each slice only: nothing is added above or below.</source>
       <translation>각 슬라이스의 평면 안에서만 적용하며 위아래에는 추가하지 않습니다.</translation>
     </message>
@@ -1076,6 +1080,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>모델 패키지</translation>
     </message>
     <message>
+      <source>More</source>
+      <translation>더 보기</translation>
+    </message>
+    <message>
       <source>Mouse</source>
       <translation>마우스</translation>
     </message>
@@ -1214,6 +1222,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>One slice towards the head</source>
       <translation>머리 쪽으로 한 슬라이스</translation>
+    </message>
+    <message>
+      <source>One view stays in the main window.</source>
+      <translation>주 창에는 화면이 하나 남아 있어야 합니다.</translation>
     </message>
     <message>
       <source>Only approved structures</source>
@@ -2014,6 +2026,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>View</source>
       <translation>보기</translation>
+    </message>
+    <message>
+      <source>Views</source>
+      <translation>화면</translation>
     </message>
     <message>
       <source>Volume</source>

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QShowEvent
+from PySide6.QtCore import QByteArray, Qt, Signal
+from PySide6.QtGui import QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QSplitter, QWidget
 
+from autocontour.gui.look.language import later, tr
 from autocontour.gui.state.workspace import Workspace
 from autocontour.gui.tools import Tool
+from autocontour.gui.views.detached import DetachedView
 from autocontour.gui.views.planes import Plane
 from autocontour.gui.views.renderers import QT, make_renderer
 from autocontour.gui.views.scene import flat_edges
@@ -18,10 +20,22 @@ from autocontour.gui.views.slice_view import CrosshairTool, SliceView
 from autocontour.gui.views.surface_view import SurfaceView
 
 SIDE_PX, LARGE_PX = 380, 800
+NAMES = {"axial": later("Axial"), "sagittal": later("Sagittal"), "coronal": later("Coronal"), "3d": later("3D view")}
 
 
 class ViewGrid(QSplitter):
-    """Axial, coronal, sagittal and 3D."""
+    """Axial, coronal, sagittal and 3D.
+
+    Attributes
+    ----------
+    holders
+        The widget of each view, by its name in `NAMES`.
+    detached
+        The windows of views that are shown outside.
+    """
+
+    attached = Signal(str)
+    """A view has come back from its own window."""
 
     def __init__(self, workspace: Workspace) -> None:
         super().__init__(Qt.Orientation.Horizontal)
@@ -29,7 +43,7 @@ class ViewGrid(QSplitter):
         edges = flat_edges()
         self.slices = {plane: SliceView(workspace, plane, edges) for plane in Plane}
         self._workspace = workspace
-        self._arranged = False
+        self._is_by_hand = False
         self.surfaces = SurfaceView(workspace)
         self.slider = SliceSlider(workspace)
         self._axial = _beside(self.slices[Plane.AXIAL], self.slider)
@@ -48,13 +62,42 @@ class ViewGrid(QSplitter):
             view.enlarge_asked.connect(lambda p=plane: self.enlarge(self._holder(p)))
             view.zoomed.connect(partial(self._zoom_others, view))
             view.stepped.connect(workspace.select_beside)
+        self.holders: dict[str, QWidget] = {
+            "axial": self._axial,
+            "sagittal": self.slices[Plane.SAGITTAL],
+            "coronal": self.slices[Plane.CORONAL],
+            "3d": self.surfaces,
+        }
+        self.detached: dict[str, DetachedView] = {}
+        workspace.ct_changed.connect(self._follow_ct)
+        self.splitterMoved.connect(self._note_hand)
         workspace.focus_asked.connect(self.focus)
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Give the large view two thirds at least, also on a small screen; afterwards the handle is hers."""
+        """Give the large view two thirds at least, also on a small screen."""
         super().showEvent(event)
-        if not self._arranged and self.width() > 0:
-            self._arranged = True
+        self._arrange()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Keep that until the handle is moved."""
+        super().resizeEvent(event)
+        self._arrange()
+
+    def _note_hand(self) -> None:
+        self._is_by_hand = True
+
+    def lend_side(self) -> QWidget:
+        """Return the column of the views at the side, to be shown elsewhere."""
+        return self._side
+
+    def take_back_side(self) -> None:
+        """Show the views at the side again beside the large one."""
+        self.addWidget(self._side)
+        self._side.show()
+        self._arrange()
+
+    def _arrange(self) -> None:
+        if not self._is_by_hand and self.width() > 0 and self._side.parent() is self:
             side = min(SIDE_PX, self.width() // 3)
             self.setSizes([self.width() - side, side])
 
@@ -85,6 +128,9 @@ class ViewGrid(QSplitter):
         view = self._axial if view is large else view
         if view is large:
             return
+        if any(view is window.view for window in self.detached.values()):
+            view.window().activateWindow()
+            return
         self._large = view
         at, sizes, side_sizes = self._side.indexOf(view), self.sizes(), self._side.sizes()
         self._side.insertWidget(at, large)
@@ -93,6 +139,43 @@ class ViewGrid(QSplitter):
         large.show()
         self.setSizes(sizes)
         self._side.setSizes(side_sizes)
+
+    # Windows of their own ---------------------------------------------------------------------------------------------
+
+    def detach(self, name: str, geometry: QByteArray | None = None) -> DetachedView | None:
+        """Show a view in a window of its own; None if it is the only one that is left here, or is in one already."""
+        holder = self.holders[name]
+        left = [self.holders[n] for n in NAMES if n != name and n not in self.detached]
+        if name in self.detached or not left:
+            return None
+        if holder is self._large:
+            self.enlarge(left[0])
+        window = DetachedView(self.window(), holder, tr(NAMES[name]), self._workspace.ct)
+        self.detached[name] = window
+        window.closed.connect(partial(self.attach, name))
+        window.place(geometry or QByteArray())
+        window.show()
+        self._side.setVisible(len(left) > 1)
+        return window
+
+    def attach(self, name: str) -> None:
+        """Take a view back from its window."""
+        window = self.detached.pop(name, None)
+        if window is None:
+            return
+        self.finish_stroke()
+        holder = self.holders[name]
+        at = [n for n in NAMES if n not in self.detached and self.holders[n] is not self._large].index(name)
+        self._side.insertWidget(at, holder)
+        holder.show()
+        self._side.show()
+        window.hide()
+        window.deleteLater()
+        self.attached.emit(name)
+
+    def _follow_ct(self) -> None:
+        for window in self.detached.values():
+            window.banner.show_ct(self._workspace.ct)
 
     def use_renderer(self, name: str) -> None:
         """Draw every slice with this renderer from now on."""
