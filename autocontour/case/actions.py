@@ -29,6 +29,7 @@ from autocontour.edits import replaced
 from autocontour.patient.identity import CaseKey, PatientFacts, case_key
 from autocontour.patient.matching import folded_name
 from autocontour.patient.nomenclature import find_term, match_name
+from autocontour.patient.recipe import DERIVED
 from autocontour.patient.structures import (
     Contours,
     GenerationAlgorithm,
@@ -115,7 +116,7 @@ def receive(state: CaseState, structure: Structure, run: str = "") -> Edit:
         return Edit(label, added=adopted(state, (replace(structure, imported={}),)), run=run)
     number = existing.structure.number
     slices = {**dict.fromkeys(existing.structure.contours), **structure.contours}
-    values = {
+    values: dict[str, Any] = {
         "automatic": dict(structure.contours),
         "origin": GenerationAlgorithm.AUTOMATIC,
         "generation": GenerationAlgorithm.AUTOMATIC,
@@ -124,6 +125,8 @@ def receive(state: CaseState, structure: Structure, run: str = "") -> Edit:
         "findings": structure.findings,
         "recipe": None,
     }
+    if existing.structure.description.startswith(DERIVED):
+        values["description"] = structure.description
     return Edit(label, {number: slices}, {number: values}, run=run)
 
 

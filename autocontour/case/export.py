@@ -16,8 +16,8 @@ from autocontour.base.findings import Finding, Severity
 from autocontour.base.jobs import Job
 from autocontour.case.case import Case
 from autocontour.case.exported import note_export
+from autocontour.case.recipe_status import recipe_statuses
 from autocontour.case.state import CaseState, Edit
-from autocontour.case.targets import recipe_statuses
 from autocontour.patient.identity import case_key
 from autocontour.patient.structures import ReviewStatus, StructureSet
 from autocontour.patient.volume import CTVolume

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from autocontour.base.findings import Finding
-from autocontour.case.made import CaseRecipe
+from autocontour.case.recipe import CaseRecipe
 from autocontour.case.state import REJECTION_FIELDS, CaseStructure, Edit
 from autocontour.patient.provenance import Provenance
 from autocontour.patient.structures import GenerationAlgorithm, ImportedContour, ReviewStatus, Structure

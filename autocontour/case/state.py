@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from autocontour.base.errors import CaseError
-from autocontour.case.made import CaseRecipe
+from autocontour.case.recipe import CaseRecipe
 from autocontour.patient.matching import folded_name
+from autocontour.patient.recipe import DERIVED
 from autocontour.patient.structures import Contours, GenerationAlgorithm, ReviewStatus, SliceChanges, Structure
 
 if TYPE_CHECKING:
@@ -71,13 +72,23 @@ class CaseStructure:
     @property
     def reviewed_structure(self) -> Structure:
         """The structure with its approver and the time of approval, for a file."""
+        structure = replace(self.structure, description=self.shown_description)
         if not (self.is_approved and self.approved_at):
-            return replace(self.structure, reviewer="", reviewed_at=None)
+            return replace(structure, reviewer="", reviewed_at=None)
         approved_at = datetime.fromisoformat(self.approved_at)
-        return replace(self.structure, reviewer=self.approved_by, reviewed_at=approved_at)
+        return replace(structure, reviewer=self.approved_by, reviewed_at=approved_at)
+
+    @property
+    def shown_description(self) -> str:
+        """Its ROI Description; that of a result that was edited by hand states it."""
+        text = self.structure.description
+        is_edited = text.startswith(DERIVED) and self.structure.contours != self.automatic
+        return f"{text}{EDITED}" if is_edited and not text.endswith(EDITED) else text
 
 
 REJECTION_FIELDS = frozenset({"rejected_by", "rejected_at", "reject_reason"})
+EDITED = ", edited"
+"""End of the ROI Description of a result that was edited by hand."""
 APPROVAL_FIELDS = frozenset({"locked", "approved_by", "approved_at", "status", "color_rgb"}) | REJECTION_FIELDS
 """Fields that may change even in a protected structure."""
 REVIEW_FIELDS = frozenset({"automatic", "locked", "approved_by", "approved_at", "origin", "recipe"}) | REJECTION_FIELDS

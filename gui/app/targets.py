@@ -13,18 +13,16 @@ from autocontour.base.errors import AutoContourError, Cancelled, CaseError, Targ
 from autocontour.base.findings import Severity
 from autocontour.base.jobs import Job
 from autocontour.case import CaseState
+from autocontour.case.recipe_status import edited_numbers, involved_numbers, stale_numbers
 from autocontour.case.targets import (
     Made,
     Refreshed,
     add_made,
     change_made,
-    edited_numbers,
     free_color,
-    involved_numbers,
     make,
     make_recipes,
     refresh,
-    stale_numbers,
 )
 from autocontour.contouring import volume_cc
 from autocontour.gui.dialogs.ask import ask
@@ -123,6 +121,8 @@ class TargetDesk(QObject):
         task.advanced.connect(lambda _stage, fraction, _left: self._advance(task, fraction))
         task.done.connect(lambda made: self._finish(task, made, inputs))
         task.failed.connect(lambda error: self._fail(task, error, inputs))
+        for ended in (task.done, task.failed):
+            ended.connect(lambda _: task.deleteLater())
         self._begun = time.monotonic()
         task.start()
 

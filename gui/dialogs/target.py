@@ -11,21 +11,19 @@ from PySide6.QtWidgets import (
     QColorDialog,
     QComboBox,
     QCompleter,
-    QDoubleSpinBox,
     QFormLayout,
     QGridLayout,
-    QHBoxLayout,
     QLabel,
     QLineEdit,
     QProgressBar,
     QToolButton,
-    QVBoxLayout,
     QWidget,
 )
 
 from autocontour.case import CaseState
 from autocontour.edits import EndCount
 from autocontour.gui.dialogs.frame import Dialog
+from autocontour.gui.dialogs.structure_rows import LARGEST_MM, StructureRows, in_row, millimetres, name_of, refill
 from autocontour.gui.look.language import later, tr, tr_count
 from autocontour.patient.nomenclature import known_names
 from autocontour.patient.recipe import DIRECTIONS, Margins, Minus, Recipe, suggested_name
@@ -33,10 +31,7 @@ from autocontour.site.preflight import INTERPRETED_TYPES
 
 SETTLE_MS = 150
 WIDTH_PX = 440
-BUTTONS_PX = 42
-"""Padding and buttons of a box for millimetres."""
 SWATCH_PX = 16
-LARGEST_MM = 200.0
 ON_SCREEN = ("R", "L", "A", "P", "S", "I")
 """Margins in the order in which they are shown."""
 SIDES = {
@@ -119,7 +114,7 @@ class TargetDialog(Dialog):
         left, right, anterior, posterior, superior, inferior = (self.margin_boxes[side].value() for side in DIRECTIONS)
         margins: Margins = (left, right, anterior, posterior, superior, inferior)
         inside = self.inside.currentData()
-        name = "" if inside is None else _name_of(self._state, inside, self.inside.currentText())
+        name = "" if inside is None else name_of(self._state, inside, self.inside.currentText())
         return Recipe(
             tuple(dict.fromkeys(name for name, _ in self.sources.chosen)),
             margins,
@@ -148,7 +143,7 @@ class TargetDialog(Dialog):
         self._state = state
         for rows in (self.sources, self.plus, self.minus):
             rows.follow(state)
-        _refill(self.inside, state, self.start.number)
+        refill(self.inside, state, self.start.number)
         self._ask_again()
 
     # What is shown of the result --------------------------------------------------------------------------------------
@@ -190,9 +185,9 @@ class TargetDialog(Dialog):
 
     def _build(self, start: TargetStart) -> None:
         without = start.number
-        self.sources = StructureRows(tr("Source"), tr("Unite another source"), without)
-        self.plus = StructureRows(tr("Plus"), tr("Add a structure to the result"), without)
-        self.minus = StructureRows(tr("Minus"), tr("Subtract a structure"), without, gap=tr("Gap"))
+        self.sources = StructureRows(tr("Source"), tr("Unite another source"), without, "Alt+U")
+        self.plus = StructureRows(tr("Plus"), tr("Add a structure to the result"), without, "Alt+P")
+        self.minus = StructureRows(tr("Minus"), tr("Subtract a structure"), without, "Alt+M", gap=tr("Gap"))
         form = QFormLayout()
         form.setVerticalSpacing(6)
         self.ends = QLabel(wordWrap=True)
@@ -223,7 +218,7 @@ class TargetDialog(Dialog):
         grid = QGridLayout(holder)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setVerticalSpacing(4)
-        self.margin_boxes = {side: _millimetres(tr(SIDES[side]), -LARGEST_MM) for side in ON_SCREEN}
+        self.margin_boxes = {side: millimetres(tr(SIDES[side]), -LARGEST_MM) for side in ON_SCREEN}
         for index, side in enumerate(ON_SCREEN):
             label = QLabel(side)
             label.setToolTip(tr(SIDES[side]))
@@ -236,9 +231,9 @@ class TargetDialog(Dialog):
     def _inside(self) -> QWidget:
         self.inside = QComboBox()
         self.inside.setAccessibleName(tr("Kept inside"))
-        self.inside_mm = _millimetres(tr("Distance inside the surface"), 0.0)
+        self.inside_mm = millimetres(tr("Distance inside the surface"), 0.0)
         self.inside_mm.setToolTip(tr("Distance inside the surface"))
-        return _in_row(self.inside, self.inside_mm)
+        return in_row(self.inside, self.inside_mm)
 
     def _names(self) -> QWidget:
         self.name_edit = QLineEdit(placeholderText=tr("Name, such as Heart or PTV_High"))
@@ -255,7 +250,7 @@ class TargetDialog(Dialog):
         self.color.setAccessibleName(tr("Colour"))
         self.color.setToolTip(tr("Colour"))
         self._show_color()
-        return _in_row(self.name_edit, self.type_box, self.color)
+        return in_row(self.name_edit, self.type_box, self.color)
 
     def _fill(self, state: CaseState, recipe: Recipe) -> None:
         for rows, names in ((self.sources, recipe.sources), (self.plus, recipe.plus)):
@@ -264,7 +259,7 @@ class TargetDialog(Dialog):
         for side, mm in zip(DIRECTIONS, recipe.margins_mm, strict=True):
             self.margin_boxes[side].setValue(mm)
         self.same.setChecked(len(set(recipe.margins_mm)) == 1)
-        _refill(self.inside, state, self.start.number)
+        refill(self.inside, state, self.start.number)
         item = state.find(recipe.inside) if recipe.inside else None
         if recipe.inside and item is None:
             self.inside.addItem(recipe.inside, -1)
@@ -345,117 +340,6 @@ class TargetDialog(Dialog):
         self.color.setIcon(QIcon(pixmap))
 
 
-class StructureRows(QWidget):
-    """A list of structures, each with a gap where there is one; any number of rows.
-
-    Parameters
-    ----------
-    name
-        For screen readers.
-    tip
-        What the button for another row does.
-    without
-        Number of the structure that cannot be chosen.
-    gap
-        Name of the length beside each structure; empty for none.
-    """
-
-    changed = Signal()
-
-    def __init__(self, name: str, tip: str, without: int | None, gap: str = "") -> None:
-        super().__init__()
-        self._name, self._without, self._gap = name, without, gap
-        self._state = CaseState()
-        self.rows: list[tuple[QWidget, QComboBox, QDoubleSpinBox | None]] = []
-        outer = QHBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        self._column = QVBoxLayout()
-        self._column.setSpacing(4)
-        self._tip = tip
-        self.add_button = QToolButton()
-        self.add_button.setToolTip(tip)
-        self.add_button.setAccessibleName(tip)
-        self.add_button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.add_button.clicked.connect(self._add_next)
-        outer.addLayout(self._column)
-        outer.addWidget(self.add_button, 0, Qt.AlignmentFlag.AlignBottom)
-        outer.addStretch()
-        self._arrange()
-
-    @property
-    def chosen(self) -> list[tuple[str, float]]:
-        """Names of the structures as they are now, with their gaps in mm."""
-        found = []
-        for _, box, gap in self.rows:
-            name = _name_of(self._state, box.currentData(), box.currentText())
-            found.append((name, gap.value() if gap else 0.0))
-        return found
-
-    def fill(self, state: CaseState, wanted: list[tuple[str, float]]) -> None:
-        """Show structures by their names."""
-        self._state = state
-        for name, gap_mm in wanted:
-            item = state.find(name)
-            self.add(item.structure.number if item else None, gap_mm, name)
-
-    def follow(self, state: CaseState) -> None:
-        """Show the structures as they are now."""
-        self._state = state
-        for _, box, _ in self.rows:
-            _refill(box, state, self._without, is_optional=False)
-
-    def add(self, number: int | None, gap_mm: float = 0.0, name: str = "") -> QComboBox:
-        """Add a row; a structure that is not in the case is shown by its name."""
-        box = QComboBox()
-        box.setAccessibleName(self._name)
-        _refill(box, self._state, self._without, is_optional=False)
-        if number is None:
-            box.insertItem(0, name, -1)
-            box.setCurrentIndex(0)
-        else:
-            box.setCurrentIndex(box.findData(number))
-        gap = _millimetres(self._gap, 0.0) if self._gap else None
-        remove = QToolButton()
-        remove.setText("×")
-        remove.setToolTip(tr("Remove"))
-        remove.setAccessibleName(tr("Remove"))
-        row = _in_row(box, *([gap] if gap else []), remove)
-        entry = (row, box, gap)
-        remove.clicked.connect(lambda: self._remove(entry))
-        box.currentIndexChanged.connect(lambda _: self.changed.emit())
-        if gap is not None:
-            gap.setValue(gap_mm)
-            gap.setToolTip(self._gap)
-            gap.valueChanged.connect(lambda _: self.changed.emit())
-        self.rows.append(entry)
-        self._column.addWidget(row)
-        self._arrange()
-        return box
-
-    def _arrange(self) -> None:
-        """Let the button stand beside the last row; without rows it says what it does."""
-        self.add_button.setText("+" if self.rows else f"+ {self._tip}")
-        outer = self.layout()
-        assert isinstance(outer, QHBoxLayout)  # as it was made
-        outer.setStretch(0, int(bool(self.rows)))
-        outer.setStretch(2, int(not self.rows))
-
-    def _add_next(self) -> None:
-        used = {box.currentData() for _, box, _ in self.rows}
-        numbers = [n for n in self._state.numbers if n != self._without and self._state[n].structure.contours]
-        free = next((number for number in numbers if number not in used), None)
-        if free is not None:
-            self.add(free).setFocus()
-            self.changed.emit()
-
-    def _remove(self, entry: tuple[QWidget, QComboBox, QDoubleSpinBox | None]) -> None:
-        self.rows.remove(entry)
-        entry[0].hide()
-        entry[0].deleteLater()
-        self._arrange()
-        self.changed.emit()
-
-
 def ends_in_words(end: EndCount) -> str:
     """Return what a margin adds at one end, such as ``S 5 mm = 2 slices of 3 mm (6 mm)``."""
     what = f"{end.side} {end.margin_mm:g} mm = "
@@ -469,44 +353,3 @@ def ends_in_words(end: EndCount) -> str:
         words = tr_count(count, "{count} slice", "{count} slices")
     words = tr("{slices} fewer", slices=words) if end.slices < 0 else words
     return f"{what}{words} ({end.length_mm:.4g} mm)"
-
-
-def _name_of(state: CaseState, number: object, shown: str) -> str:
-    """Return the name of a structure as it is now; the shown one if it was deleted."""
-    return state[number].structure.name if isinstance(number, int) and number in state else shown
-
-
-def _refill(box: QComboBox, state: CaseState, without: int | None, *, is_optional: bool = True) -> None:
-    """Offer the structures of a case in a box; what was chosen stays, also if it was deleted."""
-    number, shown = box.currentData(), box.currentText()
-    box.blockSignals(True)
-    box.clear()
-    if is_optional:
-        box.addItem(tr("not cropped"), None)
-    for item in state.items:
-        if item.structure.number != without:
-            box.addItem(item.structure.name, item.structure.number)
-    if number is not None and box.findData(number) < 0:
-        deleted = tr("{name} (deleted)", name="")
-        is_marked = number < 0 or shown.endswith(deleted)
-        box.addItem(shown if is_marked else tr("{name} (deleted)", name=shown), number)
-    if number is not None:
-        box.setCurrentIndex(box.findData(number))
-    box.blockSignals(False)
-
-
-def _millimetres(name: str, least_mm: float) -> QDoubleSpinBox:
-    box = QDoubleSpinBox(minimum=least_mm, maximum=LARGEST_MM, singleStep=1, decimals=1, suffix=" mm")
-    box.setAccessibleName(name)
-    box.setMinimumHeight(box.sizeHint().height())
-    box.setFixedWidth(box.fontMetrics().horizontalAdvance("-200.0 mm") + BUTTONS_PX)
-    return box
-
-
-def _in_row(*widgets: QWidget) -> QWidget:
-    holder = QWidget()
-    row = QHBoxLayout(holder)
-    row.setContentsMargins(0, 0, 0, 0)
-    for index, widget in enumerate(widgets):
-        row.addWidget(widget, int(index == 0))
-    return holder

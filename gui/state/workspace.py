@@ -16,8 +16,8 @@ from autocontour.base.errors import AutoContourError
 from autocontour.base.findings import Finding
 from autocontour.case import Case, CaseState, CaseStructure, Edit, actions
 from autocontour.case.need import slices_by_finding
+from autocontour.case.recipe_status import RecipeStatus, recipe_statuses
 from autocontour.case.snapshots import Place
-from autocontour.case.targets import RecipeStatus, recipe_statuses
 from autocontour.gui.look.language import in_window, tr
 from autocontour.gui.look.phrases import in_words
 from autocontour.gui.state.background import Background

@@ -10,16 +10,14 @@ from shapely import MultiPolygon, Point
 from autocontour.base.errors import AutoContourError, CaseError, TargetError
 from autocontour.case import Case, CaseKey, Edit, actions
 from autocontour.case.export import ExportOptions, check_case
+from autocontour.case.recipe_status import edited_numbers, recipe_status, stale_numbers
 from autocontour.case.targets import (
     add_made,
     add_target,
     add_waiting,
     change_made,
-    edited_numbers,
     make,
-    recipe_status,
     refresh,
-    stale_numbers,
 )
 from autocontour.patient.geometry import VolumeGeometry
 from autocontour.patient.recipe import Minus, NamedRecipe, Recipe
@@ -291,6 +289,28 @@ def test_what_is_auto_contoured_over_a_result_has_no_recipe(case):
     assert recipe_status(case.state, 3) is None
     case.undo()
     assert case.state.find("PTV").recipe is not None
+
+
+def test_what_is_auto_contoured_over_a_result_is_not_called_derived(case):
+    case.apply(actions.receive(case.state, Structure("PTV", 1, ball(9))))
+    assert case.state[3].structure.description == ""
+    case.undo()
+    assert case.state[3].structure.description.startswith("derived: CTV")
+
+
+def test_the_description_of_an_edited_result_states_it_in_the_file(case):
+    assert case.to_structure_set("S")["PTV"].description == "derived: CTV + 5 mm, 3 mm inside External"
+    redraw(case, "PTV", 22)
+    assert case.to_structure_set("S")["PTV"].description == "derived: CTV + 5 mm, 3 mm inside External, edited"
+    assert case.state[3].structure.description == "derived: CTV + 5 mm, 3 mm inside External"
+    case.apply(actions.import_structures(case, StructureSet("S", (case.to_structure_set("S")["PTV"],))))
+    redraw(case, "PTV_2", 23)
+    assert case.to_structure_set("S")["PTV_2"].description.count("edited") == 1
+
+
+def test_a_name_fixed_for_export_is_followed(case):
+    case.apply(Edit("Fix for export", fields={2: {"name": "CTV_short"}}))
+    assert case.state[3].recipe.recipe.sources == ("CTV_short",)
 
 
 def test_a_structure_without_a_recipe_cannot_be_refreshed(case):

@@ -189,7 +189,9 @@ def test_the_ends_are_stated_in_slices(case, qtbot):
 
 def test_minus_plus_and_a_second_source(case, qtbot):
     dialog = ask(case, qtbot)
-    QTest.mouseClick(dialog.minus.add_button, Qt.MouseButton.LeftButton)
+    QTest.keyClick(dialog, Qt.Key.Key_M, Qt.KeyboardModifier.AltModifier)
+    assert "(Alt+M)" in dialog.minus.add_button.toolTip()
+    qtbot.waitUntil(lambda: len(dialog.minus.rows) == 1)
     _, box, gap = dialog.minus.rows[0]
     box.setCurrentText("Cord")
     gap.setValue(2)
