@@ -107,7 +107,7 @@ class ActionSet:
 
     def _is_there(self, needs: str) -> bool:
         space, bar = self._window.workspace, self._window.range_bar
-        there = {"ct": space.ct is not None, "structure": space.current is not None, "preview": bar.is_open}
+        there = {"ct": space.ct is not None, "structure": space.current is not None, "preview": bar.takes_return}
         return there.get(needs, True) and (self._window.is_working or not needs)
 
     def _build(self, row: ActionRow) -> QAction:

@@ -238,4 +238,8 @@ class Intake(QObject):
         """Open a folder, or the structure set that was dropped on its scan."""
         for path in [Path(url.toLocalFile()) for url in urls][:1]:
             is_set = path.is_file() and path.suffix.lower() == ".dcm" and self.workspace.ct is not None
-            open_structure_set(self._window, path) if is_set else self.open_path(path)
+            if is_set:
+                self._window.show_views()
+                open_structure_set(self._window, path)
+            else:
+                self.open_path(path)

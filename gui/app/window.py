@@ -432,6 +432,7 @@ class MainWindow(QMainWindow):
         """Save what is remembered and let go of everything."""
         self.views.finish_stroke()
         self.auto_bar.stop()
+        self.range_bar.shut()
         self.intake.stop_opening()
         self.worklist.stop()
         self.settings.geometry = self.saveGeometry()

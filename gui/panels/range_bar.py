@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent
 from PySide6.QtWidgets import (
+    QAbstractSpinBox,
     QApplication,
     QCheckBox,
     QDoubleSpinBox,
     QFrame,
     QHBoxLayout,
     QLabel,
+    QLineEdit,
     QPushButton,
     QSizePolicy,
 )
@@ -130,7 +132,7 @@ class RangeBar(QFrame):
     """
 
     opened = Signal()
-    """It is shown, or hidden."""
+    """It is shown or hidden, or Return means something else (see `takes_return`)."""
     left = Signal()
     """It is hidden while it has the keyboard."""
 
@@ -167,12 +169,22 @@ class RangeBar(QFrame):
         workspace.selection_changed.connect(self._follow_selection)
         workspace.structures_changed.connect(self._follow_structures)
         workspace.range.changed.connect(self._follow_range)
+        app = QApplication.instance()
+        assert isinstance(app, QApplication)  # there is no widget without one
+        app.focusChanged.connect(self._follow_focus)
         self.hide()
 
     @property
     def is_open(self) -> bool:
         """Whether a change is shown."""
         return bool(self._name)
+
+    @property
+    def takes_return(self) -> bool:
+        """Whether Return applies the change: not while text is typed elsewhere, such as a new name."""
+        focus = QApplication.focusWidget()
+        is_elsewhere = isinstance(focus, QLineEdit | QAbstractSpinBox) and not self.isAncestorOf(focus)
+        return self.is_open and not is_elsewhere
 
     def ask(self, name: str) -> None:
         """Show a change of the selected structure on the chosen slices.
@@ -305,6 +317,10 @@ class RangeBar(QFrame):
         self.words.setText(words)
         self.words.setAccessibleName(words)
         QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self.words, words))
+
+    def _follow_focus(self) -> None:
+        if self.is_open:
+            self.opened.emit()
 
     def _follow_selection(self) -> None:
         if self.is_open and self.workspace.selected != self._number:

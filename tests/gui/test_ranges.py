@@ -315,3 +315,19 @@ def test_a_stroke_under_way_keeps_every_key_of_a_range_away(gaps, hand):
     assert space.range.slices == range(3, 7)
     assert not gaps.range_bar.isVisible()
     QTest.mouseRelease(hand.view, LEFT, NONE, hand.pixel(0, 0))
+
+
+def test_return_ends_a_new_name_and_does_not_apply_the_change_that_is_shown(gaps, qtbot):
+    ask(gaps, KEY.Key_I)
+    before = contours_of(gaps)
+    press(gaps, KEY.Key_F2)
+    editor = gaps.focusWidget()
+    assert editor is not gaps.views.axial
+    QTest.keyClicks(editor, "Liver")
+    QTest.keyClick(editor, KEY.Key_Return)
+    qtbot.waitUntil(lambda: gaps.workspace.state[1].structure.name == "Liver")
+    assert contours_of(gaps) is before
+    gaps.views.axial.setFocus()
+    qtbot.waitUntil(lambda: gaps.workspace.range.plan is not None)
+    press(gaps, KEY.Key_Return)
+    assert contours_of(gaps) is not before
