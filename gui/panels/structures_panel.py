@@ -60,6 +60,7 @@ class StructuresPanel(QFrame):
         column.addWidget(self._card())
         for signal in (workspace.structures_changed, workspace.selection_changed, workspace.display_changed):
             signal.connect(self._show_current)
+        workspace.selection_changed.connect(self._show_row)
         workspace.position_changed.connect(self._show_facts)
         self._show_current()
 
@@ -116,6 +117,11 @@ class StructuresPanel(QFrame):
 
     def _keep_place(self) -> None:
         self._place = self.list.verticalScrollBar().value()
+
+    def _show_row(self) -> None:
+        """Scroll to the selected structure."""
+        if self.list.currentIndex().isValid():
+            self.list.scrollTo(self.list.currentIndex())
 
     def _return_to_place(self) -> None:
         """Show the rows that were shown before the list was sorted again."""
@@ -260,10 +266,12 @@ class StructuresPanel(QFrame):
     def _filter(self, words: str) -> None:
         self.model.words = words
         self.model.reload()
+        self._show_row()
 
     def _sort_by_need(self, checked: bool) -> None:
         self.model.by_need = checked
         self.model.reload()
+        self._show_row()
 
     def _set_opacity(self, percent: int) -> None:
         self.workspace.fill_opacity = percent / 100

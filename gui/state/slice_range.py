@@ -29,6 +29,8 @@ class SliceRange(QObject):
         The chosen slices; None if none are.
     plan
         The change that is shown; None if there is none.
+    new, gone
+        The outlines that it would draw, and those that it would delete.
     """
 
     changed = Signal()
@@ -40,7 +42,8 @@ class SliceRange(QObject):
         self._start: int | None = None
         self.slices: range | None = None
         self.plan: RangePlan | None = None
-        self._before: Contours = {}
+        self.new: Contours = {}
+        self.gone: Contours = {}
         workspace.ct_changed.connect(self.clear)
 
     @property
@@ -57,17 +60,6 @@ class SliceRange(QObject):
             return 0.0
         positions = ct.geometry.slice_positions_mm
         return float(positions[self.slices[-1]] - positions[self.slices[0]])
-
-    @property
-    def new(self) -> Contours:
-        """The outlines of the change that is shown."""
-        changes = self.plan.changes if self.plan else {}
-        return {z: outline for z, outline in changes.items() if outline is not None}
-
-    @property
-    def gone(self) -> Contours:
-        """The outlines that it would delete."""
-        return {z: self._before[z] for z in (self.plan.removed if self.plan else ()) if z in self._before}
 
     def start_at(self, z: int) -> None:
         """Begin a new range of this one slice."""
@@ -100,7 +92,9 @@ class SliceRange(QObject):
 
     def show_plan(self, plan: RangePlan | None, before: Contours) -> None:
         """Show a change of the contours `before`; None shows none."""
-        self.plan, self._before = plan, before
+        self.plan = plan
+        self.new = {z: outline for z, outline in plan.changes.items() if outline is not None} if plan else {}
+        self.gone = {z: before[z] for z in plan.removed} if plan else {}
         self.plan_changed.emit()
 
     def _take(self, slices: range | None) -> None:

@@ -17,6 +17,7 @@ from autocontour.gui.views.sections import FlatEdges, cut
 from autocontour.patient.structures import Contours, Structure
 
 OUTLINE_PX, SELECTED_PX = 1.5, 2.4
+FLAT_KEPT = 4
 SHAPES_KEPT = 4000
 
 
@@ -42,6 +43,7 @@ class Scene:
         self.plane = plane
         self._edges = edges if edges is not None else flat_edges()
         self._shapes: dict[int, tuple[MultiPolygon, Shape]] = {}
+        self._flat: dict[int, tuple[Contours, FlatEdges]] = {}
         workspace.ct_changed.connect(self._forget)
 
     @property
@@ -90,7 +92,12 @@ class Scene:
         if self.plane is Plane.AXIAL:
             outline = contours.get(self.index)
             return None if outline is None else self._outlined(outline)
-        return self._cut(FlatEdges.of(contours))
+        known = self._flat.get(id(contours))
+        if known is None or known[0] is not contours:
+            if len(self._flat) >= FLAT_KEPT:
+                self._flat.clear()
+            known = self._flat[id(contours)] = (contours, FlatEdges.of(contours))
+        return self._cut(known[1])
 
     def _draw_worked_on(self, painter: QPainter, shape: Shape, color: QColor) -> None:
         rgb = (color.red(), color.green(), color.blue())
@@ -134,6 +141,7 @@ class Scene:
 
     def _forget(self) -> None:
         self._edges.clear()
+        self._flat.clear()
         self._shapes.clear()
 
 

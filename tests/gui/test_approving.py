@@ -125,3 +125,25 @@ def test_sixteen_keys_review_and_approve_fourteen_structures(opened, answer):
         QTest.keyClick(opened, KEY.Key_N)
     ask(opened)
     assert sum(item.is_approved for item in space.state.items) == 14
+
+
+def test_the_list_shows_the_selected_structure_after_a_step_a_search_and_another_order(opened, qtbot):
+    space, panel = opened.workspace, opened.panel
+    for number in range(2, 40):
+        space.receive(ball(number, f"Organ{number}"))
+    opened.resize(1000, 700)
+    qtbot.waitUntil(lambda: panel.list.verticalScrollBar().maximum() > 500)
+
+    def is_seen():
+        row = panel.list.visualRect(panel.model.index(panel.model.row_of(space.selected)))
+        return panel.list.viewport().rect().contains(row)
+
+    space.select(35)
+    assert is_seen()
+    panel.search.setText("Organ1")
+    panel.search.clear()
+    assert is_seen()
+    panel.sort.click()
+    assert is_seen()
+    space.select_beside(1)
+    assert is_seen()
