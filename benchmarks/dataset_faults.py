@@ -3,8 +3,8 @@
     python benchmarks/dataset_faults.py [PATIENTS] [ANATOMIES] [SEED]
 
 PATIENTS (200) are variations in size and noise of ANATOMIES (20) thorax phantoms. Each fault of
-`autocontour.selftest.planted.PLANTED` is planted in one of them, chosen by SEED (0). Printed are the faults and what was
-reported for their patients, warnings about sound patients, and the time.
+`autocontour.selftest.planted.PLANTED` is planted in one of them, chosen by SEED (0). Printed are the faults and what
+was reported for their patients, warnings about sound patients, and the time.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ def main() -> int:
             print(f"names: {error.code} after {time.monotonic() - started:.0f} s")
         path = request.names_file
         text = path.read_text(encoding="utf-8").replace("confirmed = false", "confirmed = true", 1)
-        path.write_text(text.replace('"heart_old"\nstructure = ""', '"heart_old"\nstructure = "Heart"'), encoding="utf-8")
+        row = '"heart_old"\nstructure = '
+        path.write_text(text.replace(f'{row}""', f'{row}"Heart"'), encoding="utf-8")
         started = time.monotonic()
         report = build_dataset(request, Job())
         print(f"built in {time.monotonic() - started:.0f} s: {len(report.index['patients'])} patients used")

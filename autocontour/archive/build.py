@@ -176,6 +176,8 @@ class Build:
             if self.decisions.excludes(name):
                 raise DatasetError("AC-DS-040")
             drawn = self._choose_set(candidate)
+            if not any(map(self.names.find, drawn.structures)):
+                raise DatasetError("AC-DS-037")  # before the CT is read
             folder, fingerprint = self._fingerprint(candidate, drawn)
             if (entry := _read_record(self.request.output, folder, fingerprint)) is not None:
                 self.reused += 1

@@ -25,6 +25,8 @@ Mask = NDArray[np.bool_]
 Triple = tuple[float, float, float]
 SOLID_MM2 = 2000.0
 """Least area of the body on a slice with enough CT."""
+NEAR_END = 1
+"""A structure that ends this many slices before the scan does counts as reaching its end."""
 MARGIN = 2
 """Voxels around a structure that its resampling needs."""
 
@@ -118,7 +120,7 @@ def measure_shape(mask: Mask, grid: Grid, box: Box, solid: NDArray[np.bool_]) ->
     dict
         ``volume_cc``; ``centre_zyx_mm`` and ``extent_zyx_mm``; ``fill``, the fraction of its box; ``ends``, the area
         of its lowest and highest slice as a fraction of its median area; ``cut``, whether it reaches the lower and the
-        upper end of the scan.
+        upper end of the scan, or ends at most one slice before it.
     """
     found = Box.around(mask)
     assert found is not None  # structures without a voxel are not stored
@@ -137,7 +139,7 @@ def measure_shape(mask: Mask, grid: Grid, box: Box, solid: NDArray[np.bool_]) ->
         "extent_zyx_mm": [round(float(v), 2) for v in np.array(found.shape_zyx) * spacing],
         "fill": round(float(inside.mean()), 4),
         "ends": [round(float(areas[end] / typical), 4) for end in (0, -1)],
-        "cut": [bool(first <= scanned[0]), bool(last >= scanned[-1])],
+        "cut": [bool(first <= scanned[0] + NEAR_END), bool(last >= scanned[-1] - NEAR_END)],
     }
 
 

@@ -498,3 +498,29 @@ def test_every_site_has_known_structures(name):
     site = read_site(name)
     assert all(find_term(one).known for one in site.names)
     assert len(set(site.names)) == len(site.names)
+
+
+def test_uneven_slices_are_used_only_when_accepted_and_resampled_at_their_true_positions(one_patient, tmp_path):
+    """Silent fault: slices with a gap in the array as if they were even, so that organs are too short."""
+    grid = base_phantom(0).geometry
+
+    def widen(patient):
+        origins = patient.geometry.slice_origins_lps_mm.copy()
+        origins[20:, 2] += 5.0
+        patient.geometry = replace(patient.geometry, slice_origins_lps_mm=origins)
+
+    patient, _ = one_patient(widen)
+    alter_series(patient.folder / "CT", lambda dataset, _number: setattr(dataset, "SliceThickness", "8"))
+    request = BuildRequest(tmp_path / "archive", tmp_path / "data")
+    with pytest.raises(DatasetError, match="AC-DS-002"):
+        build_confirmed(request)
+    name = json.loads((request.private / "sources.json").read_text()).popitem()[0]
+    decide(request, f'[[decisions]]\npatient = "{name}"\nkeep = ["AC-CT-033"]\n')
+    with pytest.raises(DatasetError, match="AC-DS-002"):
+        build_dataset(request, Job())
+    assert "AC-DS-035" in (request.output / "inspection.html").read_text()
+    (entry,) = build_dataset(replace(request, spacing_zyx_mm=(4.0, 4.0, 4.0)), Job()).index["patients"]
+    lung = patient.contours["Lung_L"]
+    places = patient.geometry.slice_positions_mm[[min(lung), max(lung)]]
+    assert entry["features"]["Lung_L"]["extent_zyx_mm"][0] == pytest.approx(np.ptp(places) + 8.0, abs=6.0)
+    assert np.ptp(places) > np.ptp(grid.slice_positions_mm[[min(lung), max(lung)]])
