@@ -169,7 +169,9 @@ def add(state: CaseState, *structures: Structure, label: str = "") -> Edit:
 def duplicate(state: CaseState, number: int) -> Edit:
     """Add a copy of a structure; a copy of a rejected one is rejected too."""
     item = state[number]
-    copy = replace(item.structure, imported={}, status=ReviewStatus.EDITED, findings=())
+    is_rejected = item.structure.status is ReviewStatus.REJECTED
+    status = ReviewStatus.REJECTED if is_rejected else ReviewStatus.EDITED
+    copy = replace(item.structure, imported={}, status=status, findings=())
     edit = add(state, copy)
     rejection = {name: getattr(item, name) for name in REJECTION_FIELDS}
     return replace(edit, added=tuple(replace(one, **rejection) for one in edit.added))

@@ -13,6 +13,7 @@ from PySide6.QtCore import QAbstractTableModel, QEvent, QModelIndex, QPersistent
 from PySide6.QtGui import QColor, QKeyEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import QAbstractItemView, QFrame, QHBoxLayout, QHeaderView, QLabel, QTableView, QVBoxLayout
 
+from autocontour.base.errors import CaseError
 from autocontour.base.findings import Severity
 from autocontour.case.summary import CaseSummary
 from autocontour.gui.look import theme
@@ -86,7 +87,7 @@ COLUMNS = (
         descends=True,
     ),
     Column(later("Exported"), _exported, lambda c: c.exported_at.timestamp() if c.exported_at else 0.0, 100),
-    Column(later("State"), lambda _: "", lambda c: (len(c.problems), c.is_open), 96, descends=True),
+    Column(later("State"), lambda _: "", lambda c: (len(c.problems), c.is_open), 118, descends=True),
 )
 LAST_CHANGE, STATE = 7, 9
 
@@ -135,6 +136,13 @@ class CaseTable(QAbstractTableModel):
         opened = [tr("open here") if is_here else tr("open elsewhere")] if case.is_open else []
         return "  ".join([*opened, *(problem.code for problem in case.problems)])
 
+    def notes(self, case: CaseSummary) -> list[str]:
+        """Return why a case cannot be opened, its problems, and whether it was changed after its last export."""
+        is_elsewhere = case.is_open and case.folder != self.open_folder
+        opened = [in_window(CaseError("AC-CASE-001"))] if is_elsewhere else []
+        since = [tr("▲ Changed since it was exported.")] if case.is_changed_since_export else []
+        return [*opened, *map(in_window, case.problems), *since]
+
     def rowCount(self, parent: Index = NONE) -> int:
         """Return how many cases are shown."""
         return 0 if parent.isValid() else len(self.rows)
@@ -149,7 +157,7 @@ class CaseTable(QAbstractTableModel):
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
             return self.shown(case, column)
         if role == Qt.ItemDataRole.ToolTipRole:
-            return "\n".join(notes_in_words(case)) or self.shown(case, column)
+            return "\n".join(self.notes(case)) or self.shown(case, column)
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return _alignment(column)
         if role == Qt.ItemDataRole.ForegroundRole:
@@ -365,11 +373,5 @@ class WorklistPanel(QFrame):
 
     def _show_details(self) -> None:
         case = self.selected
-        parts = [] if case is None else [case.facts.series, *notes_in_words(case)]
+        parts = [] if case is None else [case.facts.series, *self.model.notes(case)]
         self.details.setText("   ·   ".join(part for part in parts if part))
-
-
-def notes_in_words(case: CaseSummary) -> list[str]:
-    """Return the problems of a case, and whether it was changed after its last export."""
-    since = [tr("▲ Changed since it was exported.")] if case.is_changed_since_export else []
-    return [*map(in_window, case.problems), *since]

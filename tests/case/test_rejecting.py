@@ -130,6 +130,7 @@ def test_a_copy_of_a_rejected_structure_is_rejected(case):
     rejected(case)
     case.apply(actions.duplicate(case.state, 1))
     assert case.state.items[-1].is_rejected
+    assert case.state.items[-1].structure.status is ReviewStatus.REJECTED
     case.apply(actions.duplicate(case.state, 2))
     assert not case.state.items[-1].is_rejected
 

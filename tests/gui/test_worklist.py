@@ -170,6 +170,7 @@ def test_a_case_that_is_open_elsewhere_is_refused_and_its_state_is_that_of_its_l
         listed.worklist.read()
         qtbot.waitUntil(lambda: rows(listed, 4)[rows(listed).index("A-100")] == "1", timeout=20_000)
         listed.cases.filter.setText("A-100")
+        assert "This case is open in another window" in listed.cases.details.text()
         QTest.keyClick(listed.cases.filter, KEY.Key_Return)
         qtbot.waitUntil(lambda: listed.toast.text().startswith("This case is open in another window"), timeout=20_000)
         assert listed.workspace.ct is None
