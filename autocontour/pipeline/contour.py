@@ -25,6 +25,8 @@ from autocontour.qa.checks.check import ANATOMY, check_set, with_findings
 from autocontour.site.template import TemplateStructure
 
 LABEL = "AUTOCONTOUR"
+OTHER_PATIENT = "AC-MD-063"
+"""A package for another patient, which is not used for this one."""
 RECIPES = "autocontour recipes"
 """Algorithm of structures that are made from others by a recipe."""
 
@@ -134,6 +136,8 @@ def _draw_by_networks(run: _Run) -> None:
             with run.timed(f"network {package.name}"):
                 segmentation = segment_structures(run.ct, package, mine, run.job, device=run.device)
         except ModelError as error:
+            if error.code == OTHER_PATIENT and not run.plan.package_is_chosen:
+                continue
             if run.plan.package_is_chosen or not is_about_package(error):
                 raise
             run.findings.append(Finding.of("AC-MD-120", package=package.name, reason=error.code))

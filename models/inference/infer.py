@@ -6,6 +6,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import date
 
 from autocontour.base.errors import ModelError
 from autocontour.base.findings import Finding
@@ -17,6 +18,7 @@ from autocontour.models.inference.segmenter import Segmented, segment_boxes
 from autocontour.models.inference.slices import Seen, point_at_slices
 from autocontour.models.package.package import ModelPackage
 from autocontour.patient.geometry import Floats
+from autocontour.patient.identity import PatientFacts
 from autocontour.patient.structures import Drawing
 from autocontour.patient.volume import CTVolume
 
@@ -54,6 +56,22 @@ class Segmentation:
     measures: Mapping[str, Measure] = field(default_factory=dict)
 
 
+def check_patient(ct: CTVolume, package: ModelPackage, today: date) -> None:
+    """Reject a CT of another patient than the package is for, and a package that has expired.
+
+    Raises
+    ------
+    ModelError
+        ``AC-MD-063`` for another patient, ``AC-MD-064`` after the package has expired.
+    """
+    if package.patient is None:
+        return
+    if not package.patient.is_for(PatientFacts.of(ct)):
+        raise ModelError("AC-MD-063", package=package.name)
+    if package.patient.is_expired(today):
+        raise ModelError("AC-MD-064", package=package.name, day=package.patient.expires)
+
+
 class _Clock(dict[str, float]):
     """Stage → seconds."""
 
@@ -89,13 +107,14 @@ def segment_structures(
     Raises
     ------
     ModelError
-        ``AC-MD-032`` for a name not in the package; ``AC-MD-030`` for a CT too oblique; or the errors of opening the
+        ``AC-MD-032`` for a name not in the package; ``AC-MD-063`` or ``AC-MD-064`` of `check_patient`; ``AC-MD-030`` for a CT too oblique; or the errors of opening the
         networks. For a published network also ``AC-MD-080`` if its sides were not checked, and the errors of
         `autocontour.models.inference.published.segment.draw_published`.
     """
     wanted = list(package.drawn_names if names is None else names)
     if unknown := [name for name in wanted if name not in package.structures]:
         raise ModelError("AC-MD-032", package=package.name, structures=", ".join(unknown))
+    check_patient(ct, package, date.today())
     if package.recipe is not None:
         return _segment_published(ct, package, wanted, job or Job(), device)
     job, clock = job or Job(), _Clock()

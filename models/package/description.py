@@ -14,6 +14,7 @@ from autocontour.base.errors import ModelError
 from autocontour.base.findings import Finding
 from autocontour.base.limits import Keys, Length, OneOf, Range, Rising, Text, Unique, join_path, key_path, shown
 from autocontour.base.typed import SettingsError, build, read_json
+from autocontour.models.package.patient import PatientBinding
 from autocontour.models.package.recipe import Recipe
 
 FORMAT = 2
@@ -255,6 +256,7 @@ class Description:
     uncertainty: Uncertainty | None = None
     findings: dict[str, FindingPower] = field(default_factory=dict)
     recipe: Recipe | None = None
+    patient: PatientBinding | None = None
 
     @property
     def quiet_findings(self) -> frozenset[str]:

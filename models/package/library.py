@@ -108,7 +108,7 @@ def check_library() -> tuple[Finding, ...]:
 
 def is_about_package(error: ModelError) -> bool:
     """Return whether an error is a fault of the package, not of the scan or machine."""
-    return error.code < "AC-MD-030" or error.code in ("AC-MD-037", "AC-MD-080")
+    return error.code < "AC-MD-030" or error.code in ("AC-MD-037", "AC-MD-064", "AC-MD-080")
 
 
 def find_package(name: str) -> ModelPackage:

@@ -34,6 +34,7 @@ from autocontour.models.package.members import (
     open_members,
     read_members,
 )
+from autocontour.models.package.patient import PatientBinding
 from autocontour.models.package.recipe import Recipe, weights_of_fold
 from autocontour.models.package.weights import check_file_size, check_fit, parse_weights, plan_stage
 
@@ -72,6 +73,8 @@ class ModelPackage:
         Codes of findings that do not predict the quality of its contours and are not shown as warnings.
     recipe
         How its network is run, if it is a published one; None for a package trained by this program.
+    patient
+        The patient it is for; None if it is for all.
     """
 
     path: Path
@@ -89,6 +92,7 @@ class ModelPackage:
     uncertainty: Uncertainty | None = None
     quiet_findings: frozenset[str] = frozenset()
     recipe: Recipe | None = None
+    patient: PatientBinding | None = None
 
     @property
     def drawn_names(self) -> tuple[str, ...]:
@@ -307,4 +311,5 @@ def parse_metadata(
         uncertainty=described.uncertainty,
         quiet_findings=described.quiet_findings,
         recipe=described.recipe,
+        patient=described.patient,
     )
