@@ -1,4 +1,4 @@
-"""Which candidates the gate refuses: thirty with a planted fault must not pass, ten that are equal must.
+"""Which candidates the gate refuses: those with a planted fault must not pass, ten that are equal must.
 
 python benchmarks/gate.py --data ../shared/data/openkbp [--package head-and-neck] [--split calibration]
 
@@ -50,8 +50,8 @@ def main() -> None:
     before = [row for row in before if row.structure in judged_names]
     rows = []
     for name, fault in planted_faults(judged_names):
-        masks = [fault(case, dict(result.masks), k) for k, (case, result) in enumerate(zip(cases, results, strict=True))]
-        changed = [replace(result, masks=mask) for result, mask in zip(results, masks, strict=True)]
+        numbered = zip(range(len(cases)), cases, results, strict=True)
+        changed = [replace(result, masks=fault(case, dict(result.masks), k)) for k, case, result in numbered]
         rows.append(verdict(name, judge_site("s", before, only(measure(cases, changed), judged_names), limits)))
         print(rows[-1], flush=True)
     for seed in range(EQUAL_CANDIDATES):
@@ -86,7 +86,7 @@ def verdict(name: str, judged: list[Judgement]) -> dict[str, object]:
 
 
 def planted_faults(names: list[str]) -> Iterator[tuple[str, Fault]]:
-    """Yield thirty faults with their names."""
+    """Yield about thirty faults with their names."""
     names = sorted(names)
     for name in names:
         yield f"{name} 3 mm larger", of_organ(name, lambda mask, case, _: grow(mask, case, 3.0))

@@ -98,6 +98,12 @@ class DatasetError(AutoContourError):
     exit_code = 10
 
 
+class AdaptError(AutoContourError):
+    """A package for one patient cannot be made."""
+
+    exit_code = 11
+
+
 class Cancelled(AutoContourError):  # noqa: N818  (not a fault)
     """The user asked to stop."""
 

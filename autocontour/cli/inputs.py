@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,8 +21,13 @@ def add_ct_arguments(parser: argparse.ArgumentParser) -> None:
 
 def read_chosen_ct(args: argparse.Namespace, job: Job) -> CTVolume:
     """Read the CT given by the arguments."""
+    return read_ct_of(args.ct, args.series, args.accept, job)
+
+
+def read_ct_of(folder: Path, series_uid: str | None, accepted: Iterable[str], job: Job) -> CTVolume:
+    """Read the CT in a folder, the series with that UID where there are several."""
     from autocontour.dicom import planning_cts, read_ct, scan_folder
     from autocontour.pipeline.sources import choose_series
 
-    series = choose_series(planning_cts(scan_folder(args.ct, job)), args.series)
-    return read_ct(series, job, frozenset(args.accept))
+    series = choose_series(planning_cts(scan_folder(folder, job)), series_uid)
+    return read_ct(series, job, frozenset(accepted))

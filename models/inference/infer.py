@@ -107,7 +107,8 @@ def segment_structures(
     Raises
     ------
     ModelError
-        ``AC-MD-032`` for a name not in the package; ``AC-MD-063`` or ``AC-MD-064`` of `check_patient`; ``AC-MD-030`` for a CT too oblique; or the errors of opening the
+        ``AC-MD-032`` for a name not in the package; ``AC-MD-063`` or ``AC-MD-064`` of `check_patient`;
+        ``AC-MD-030`` for a CT too oblique; or the errors of opening the
         networks. For a published network also ``AC-MD-080`` if its sides were not checked, and the errors of
         `autocontour.models.inference.published.segment.draw_published`.
     """

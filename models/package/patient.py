@@ -14,8 +14,8 @@ from typing import Annotated
 from autocontour.base.limits import Pattern
 from autocontour.patient.identity import PatientFacts
 
-Hexadecimal = Annotated[str, Pattern("[0-9a-f]{64}", "AC-CFG-033")]
-Day = Annotated[str, Pattern(r"\d{4}-\d{2}-\d{2}", "AC-CFG-033")]
+Hexadecimal = Annotated[str, Pattern("[0-9a-f]{64}", "AC-CFG-035")]
+Day = Annotated[str, Pattern(r"\d{4}-\d{2}-\d{2}", "AC-CFG-036")]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +29,42 @@ from autocontour.models.training.packaging import halve_weights, read_best
 
 RUN = "retraining.json"
 STEPS_PER_CASE, LEAST_STEPS, MOST_STEPS = 40, 200, 4000
-REPLAY_SHARE = 0.5
-"""Fraction of the patches that come from the replay."""
-ANCHOR = 0.02
-LEARNING_RATE = 5e-4
-AUGMENT = AugmentConfig(mirror_probability=0.0, gamma=0.2, low_resolution_probability=0.1)
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How a package is retrained.
+
+    Attributes
+    ----------
+    replay_share
+        Fraction of the patches that come from the replay.
+    anchor, learning_rate, augment
+        As of `autocontour.models.training.config.StageConfig`.
+    """
+
+    replay_share: float = 0.5
+    anchor: float = 0.02
+    learning_rate: float = 5e-4
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+
+
+CLINIC = Manner(augment=AugmentConfig(mirror_probability=0.0, gamma=0.2, low_resolution_probability=0.1))
+"""For the cases of a clinic."""
+PATIENT = Manner(
+    anchor=0.005,
+    learning_rate=1e-3,
+    augment=AugmentConfig(
+        rotation_zyx_deg=(12.0, 8.0, 15.0),
+        scale=0.1,
+        elastic_mm=5.0,
+        mirror_probability=0.0,
+        cut_probability=0.1,
+        gamma=0.2,
+        low_resolution_probability=0.1,
+    ),
+)
+"""For the later CTs of one patient: posture and weight change, the organs do not."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +83,8 @@ class Retraining:
         Structures of `data` that the package does not have and shall learn.
     steps
         0 means `STEPS_PER_CASE` for each new case, from `LEAST_STEPS` to `MOST_STEPS`.
+    manner
+        `CLINIC` or `PATIENT`.
     """
 
     package: ModelPackage
@@ -59,6 +92,7 @@ class Retraining:
     replay: Path | None = None
     added: tuple[str, ...] = ()
     steps: int = 0
+    manner: Manner = CLINIC
 
     @property
     def structures(self) -> tuple[str, ...]:
@@ -123,7 +157,8 @@ def _read(plan: Retraining, job: Job) -> tuple[Dataset, list[Sample]]:
     ]
     if not earlier:
         return new, cases
-    shares = [(1 - REPLAY_SHARE) / len(cases)] * len(cases) + [REPLAY_SHARE / len(earlier)] * len(earlier)
+    share = plan.manner.replay_share
+    shares = [(1 - share) / len(cases)] * len(cases) + [share / len(earlier)] * len(earlier)
     return Dataset((*cases, *earlier), (), new.quarantined, tuple(shares)), cases
 
 
@@ -141,11 +176,11 @@ def _configure(plan: Retraining, cases: int) -> TrainingConfig:
             window_zyx=stage.window_zyx,
             intensity_windows_hu=tuple(stage.intensity_windows_hu),
             steps=steps,
-            learning_rate=LEARNING_RATE,
+            learning_rate=plan.manner.learning_rate,
             ema_decay=0.99,
-            anchor=ANCHOR,
+            anchor=plan.manner.anchor,
             focus="body" if role == "localizer" else "structures",
-            augment=AUGMENT,
+            augment=plan.manner.augment,
         )
         for role, stage in plan.package.stages.items()
     }

@@ -16,7 +16,7 @@ from autocontour.models.data.fingerprint import sample_fingerprint
 from autocontour.models.package.package import read_package, rewrite_metadata
 from autocontour.models.training.config import read_config
 from autocontour.models.training.packaging import package_run
-from autocontour.models.training.retrain import Retraining, next_version, retrain_package
+from autocontour.models.training.retrain import CLINIC, Retraining, next_version, retrain_package
 from autocontour.models.training.run import train_run
 from tests.models.toy_patients import STRUCTURES, config_text, write_patient
 from tests.models.training.test_loop import StopAfter
@@ -89,10 +89,10 @@ def test_a_folder_of_another_retraining_is_refused(package, clinic, tmp_path):
         retrain_package(Retraining(package, clinic, steps=2), tmp_path / "run", Job())
 
 
-def test_the_pull_back_limits_how_far_the_weights_go(package, clinic, tmp_path, monkeypatch):
+def test_the_pull_back_limits_how_far_the_weights_go(package, clinic, tmp_path):
     def distance(anchor, folder):
-        monkeypatch.setattr("autocontour.models.training.retrain.ANCHOR", anchor)
-        candidate = retrain_package(Retraining(package, clinic, steps=8), tmp_path / folder, Job())
+        plan = Retraining(package, clinic, steps=8, manner=replace(CLINIC, anchor=anchor))
+        candidate = retrain_package(plan, tmp_path / folder, Job())
         before, after = weights_of(package)["segmenter"], weights_of(candidate)["segmenter"]
         return sum(float(np.square(after[name].astype(float) - before[name]).sum()) for name in before) ** 0.5
 
