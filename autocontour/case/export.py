@@ -68,6 +68,7 @@ def check_case(case: Case, options: ExportOptions) -> list[ExportProblem]:
         *_check_pairs(structure_set),
         *_check_recipes(case.state, structure_set),
         *_check_rejected(case, options),
+        *_check_sources(case.state, structure_set),
     ]
     return sorted(problems, key=lambda problem: -problem.finding.severity)
 
@@ -222,6 +223,29 @@ def _check_rejected(case: Case, options: ExportOptions) -> Iterator[ExportProble
         elif item.is_rejected and options.numbers and number in options.numbers:
             finding = Finding.of("AC-EX-013", name, structure=name, date=item.rejected_at[:10])
             yield ExportProblem(finding, "PS3.3 C.8.8.16", number)
+
+
+def _check_sources(state: CaseState, structure_set: StructureSet) -> Iterator[ExportProblem]:
+    """Report structures that are made, directly or through others, from a rejected one."""
+    for structure in structure_set.structures:
+        rejected = [state[number].structure.name for number in _made_from(state, structure.number)]
+        if rejected and structure.contours and not state[structure.number].is_rejected:
+            names = ", ".join(dict.fromkeys(rejected))
+            finding = Finding.of("AC-EX-015", structure.name, structure=structure.name, source=names)
+            yield ExportProblem(finding, "PS3.3 C.8.8.16", structure.number)
+
+
+def _made_from(state: CaseState, number: int) -> list[int]:
+    """Return the rejected structures that a structure is made from."""
+    waiting, known, rejected = [number], {number}, []
+    while waiting:
+        recipe = state[waiting.pop()].recipe
+        for source in recipe.numbers.values() if recipe else ():
+            if source in state and source not in known:
+                known.add(source)
+                waiting.append(source)
+                rejected += [source] if state[source].is_rejected else []
+    return rejected
 
 
 def _check_approvers(structure_set: StructureSet) -> Iterator[ExportProblem]:

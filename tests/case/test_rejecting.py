@@ -11,6 +11,8 @@ from autocontour.base.errors import CaseError, OutputError
 from autocontour.case import Case, CaseKey, Edit, actions
 from autocontour.case.export import ExportOptions, check_case, export_case, exported_set
 from autocontour.case.need import assess_need, choose_next, viewed
+from autocontour.case.targets import add_target
+from autocontour.patient.recipe import Recipe
 from autocontour.patient.structures import ReviewStatus, Structure
 from tests.case.test_export import ct, ct_folder  # noqa: F401  (fixtures)
 
@@ -173,3 +175,17 @@ def test_a_set_with_a_rejected_structure_is_written_unapproved_and_only_if_accep
         codes = {"AC-EX-002", "AC-EX-005", "AC-EX-013"}
         export_case(case, ct, tmp_path / "two.dcm", both, accepted=codes)
         assert dcmread(tmp_path / "two.dcm").ApprovalStatus == "UNAPPROVED"
+
+
+def test_a_structure_made_from_a_rejected_one_is_named_before_export(ct, tmp_path):  # noqa: F811
+    with actions.open_case(ct, tmp_path / "cases") as case:
+        for number, name in enumerate(("CTV", "Heart"), 1):
+            case.apply(actions.receive(case.state, organ(name, number)))
+        case.apply(add_target(case.state, "PTV", Recipe(("CTV",), (5.0,) * 6), ct.geometry))
+        case.apply(add_target(case.state, "PTV_All", Recipe(("PTV",), (2.0,) * 6), ct.geometry))
+        assert not [p for p in check_case(case, ExportOptions()) if p.finding.code == "AC-EX-015"]
+        rejected(case, 1)
+        named = [p.finding for p in check_case(case, ExportOptions()) if p.finding.code == "AC-EX-015"]
+        assert [(f.where, dict(f.values)["source"]) for f in named] == [("PTV", "CTV"), ("PTV_All", "CTV")]
+        only = ExportOptions(numbers=frozenset({2}))
+        assert "AC-EX-015" not in {p.finding.code for p in check_case(case, only)}
