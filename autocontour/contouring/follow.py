@@ -85,7 +85,29 @@ def _exterior_of(points: Floats, starts: Ints, slices: Ints, is_hole: NDArray[np
 
 
 def _smallest_around(vertices: Floats, starts: Ints, slices: Ints, outer: Ints, holes: Ints) -> Ints:
-    # Slices are laid side by side, so that one search only finds exteriors on the slice of the hole.
+    found, hole = find_around(vertices, starts, slices, outer, holes)
+    areas = np.abs(signed_areas(vertices, starts))
+    order = np.lexsort((areas[outer[found]], hole))
+    nearest = order[np.unique(hole[order], return_index=True)[1]]
+    around: Ints = outer[found[nearest]]
+    return around
+
+
+def find_around(vertices: Floats, starts: Ints, slices: Ints, outer: Ints, inner: Ints) -> tuple[Ints, Ints]:
+    """Return pairs of the rings `outer` and those of `inner` that lie in them, as indices in both.
+
+    Rings may touch in points but not along edges.
+
+    Parameters
+    ----------
+    vertices
+        (n, 2) ring after ring, closed or not.
+    starts, slices
+        (rings + 1,) and (rings,) where each ring starts and the slice it lies on.
+    outer, inner
+        Numbers of the rings.
+    """
+    # Slices are laid side by side, so that one search only finds rings on the same slice.
     width = np.ptp(vertices[:, 0]) + 1.0
     lengths = np.diff(starts)
     ring = np.repeat(np.arange(len(outer)), lengths[outer])
@@ -93,10 +115,7 @@ def _smallest_around(vertices: Floats, starts: Ints, slices: Ints, outer: Ints, 
     shift = np.array([1.0, 0.0]) * width
     outlines = vertices[starts[outer][ring] + within] + shift * slices[outer][ring][:, None]
     polygons = shapely.polygons(shapely.linearrings(outlines, indices=ring))
-    probes = (vertices[starts[holes]] + vertices[starts[holes] + 1]) / 2 + shift * slices[holes][:, None]
+    probes = (vertices[starts[inner]] + vertices[starts[inner] + 1]) / 2 + shift * slices[inner][:, None]
     points = np.asarray(shapely.points(probes), dtype=object)
-    found, hole = shapely.STRtree(points).query(polygons, predicate="contains")
-    order = np.lexsort((shapely.area(polygons)[found], hole))
-    nearest = order[np.unique(hole[order], return_index=True)[1]]
-    around: Ints = outer[found[nearest]]
-    return around
+    found, number = shapely.STRtree(points).query(polygons, predicate="contains")
+    return found, number

@@ -6,6 +6,7 @@ between samples and at points within the cells. Every segment stays within its c
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,25 +62,61 @@ def trace_planes(planes: Samples, level: float, inner_points: int = 1) -> Rings:
     """
     padded = np.pad(planes, ((0, 0), (PAD, PAD + 1), (PAD, PAD + 1)))
     crossings = _find_crossings(padded, level)
-    _, rows, columns = padded.shape
-    stride = np.where(crossings.along_x, columns, 1)
-    ahead, behind = crossings.at, crossings.at - stride
-    into, out_of = np.where(crossings.forward, (ahead, behind), (behind, ahead))
-    following, is_saddle = _link(padded, level, crossings, into, out_of)
+    into, following, is_saddle = _link(
+        crossings,
+        padded.shape[2],
+        lambda cells: _surface(_patches(padded, cells), np.full((2, len(cells)), 0.5))[0] > level,
+    )
     order, starts = follow_cycles(following)
-
-    row, x = np.divmod(crossings.at, columns)
-    share = _solve_edges(padded, level, crossings)
-    points = np.stack((x + crossings.along_x * share, row + ~crossings.along_x * share))
+    points = _place(crossings, _solve_edges(padded, level, crossings), padded.shape[2])
     pieces = [points[:, order]]
     if inner_points:
         ends = points[:, order], points[:, following[order]]
         pieces += _bend(padded, level, into[order], ends, is_saddle[order], inner_points)
     flat = np.stack(pieces, axis=-1).reshape(2, -1).T
-    number = row[order][starts[:-1]] // rows
-    starts = starts * len(pieces)
-    flat[:, 1] -= np.repeat(number * rows, np.diff(starts))
-    return nest_rings(flat - PAD, starts, number)
+    return _nest(flat, starts * len(pieces), padded.shape[1], PAD)
+
+
+def trace_linear(planes: Samples, level: float) -> Rings:
+    """Trace the iso-line of `level` of planes that are interpolated linearly between neighbouring samples.
+
+    Parameters
+    ----------
+    planes
+        (planes, y, x); outside the planes the samples are 0.
+    level
+        Above 0; no sample may have this value.
+
+    Returns
+    -------
+    Rings
+        As of `trace_planes`. Where the line crosses a row between two samples there is a point exactly on that row.
+    """
+    padded = np.pad(planes, ((0, 0), (1, 1), (1, 1)))
+    flat, columns = padded.ravel(), padded.shape[2]
+    crossings = _find_crossings(padded, level)
+
+    def is_centre_inside(cells: Ints) -> NDArray[np.bool_]:
+        corners = [flat[cells + shift].astype(np.float64) for shift in (0, 1, columns, columns + 1)]
+        return np.asarray(np.mean(corners, axis=0) > level)
+
+    order, starts = follow_cycles(_link(crossings, columns, is_centre_inside)[1])
+    beyond = crossings.at + np.where(crossings.along_x, 1, columns)
+    low, high = (flat[at].astype(np.float64) for at in (crossings.at, beyond))
+    points = _place(crossings, (level - low) / (high - low), columns)
+    return _nest(points[:, order].T, starts, padded.shape[1], 1)
+
+
+def _place(crossings: _Crossings, share: Floats, columns: int) -> Floats:
+    """Return the points (2, n) of crossings that lie at `share` of their edges, in padded samples below each other."""
+    row, x = np.divmod(crossings.at, columns)
+    return np.stack((x + crossings.along_x * share, row + ~crossings.along_x * share))
+
+
+def _nest(points: Floats, starts: Ints, rows: int, pad: int) -> Rings:
+    """Return rings of planes that lie below each other, `rows` padded samples high."""
+    number = points[starts[:-1], 1].astype(np.intp) // rows
+    return nest_rings(points - pad - np.outer(np.repeat(number * rows, np.diff(starts)), (0, 1)), starts, number)
 
 
 def _find_crossings(padded: Samples, level: float) -> _Crossings:
@@ -94,23 +131,26 @@ def _find_crossings(padded: Samples, level: float) -> _Crossings:
 
 
 def _link(
-    padded: Samples, level: float, crossings: _Crossings, into: Ints, out_of: Ints
-) -> tuple[Ints, NDArray[np.bool_]]:
-    """Return the crossing that comes after each, and whether the cell between them is a saddle."""
-    entering = np.argsort(2 * into + ~crossings.forward)
-    leaving = np.argsort(2 * out_of + crossings.forward)
+    crossings: _Crossings, columns: int, is_centre_inside: Callable[[Ints], NDArray[np.bool_]]
+) -> tuple[Ints, Ints, NDArray[np.bool_]]:
+    """Return the cell that each crossing enters, the crossing that comes after it, and whether the cell is a saddle."""
+    ahead = crossings.at
+    behind = ahead - np.where(crossings.along_x, columns, 1)
+    into, out_of = np.where(crossings.forward, (ahead, behind), (behind, ahead))
+    # A stable sort is fast for what consists of sorted parts.
+    entering = np.argsort(2 * into + ~crossings.forward, kind="stable")
+    leaving = np.argsort(2 * out_of + crossings.forward, kind="stable")
     cells = into[entering]
     first = np.flatnonzero(cells[1:] == cells[:-1])
     is_saddle = np.zeros(len(into), np.bool_)
     is_saddle[entering[first]] = is_saddle[entering[first + 1]] = True
 
     # In order, the lines of a saddle separate its samples at low x or at low y; else their ends are exchanged.
-    centre = _surface(_patches(padded, cells[first]), np.full((2, len(first)), 0.5))[0] > level
-    swapped = first[crossings.along_x[entering[first]] == centre]
+    swapped = first[crossings.along_x[entering[first]] == is_centre_inside(cells[first])]
     leaving[swapped], leaving[swapped + 1] = leaving[swapped + 1], leaving[swapped]
     following = np.empty_like(entering)
     following[entering] = leaving
-    return following, is_saddle
+    return into, following, is_saddle
 
 
 def _solve_edges(padded: Samples, level: float, crossings: _Crossings) -> Floats:

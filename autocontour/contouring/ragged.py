@@ -146,6 +146,13 @@ def drop_small(rings: Rings, area_mm2: float) -> Rings:
     large = np.abs(rings.doubled_areas()) >= 2 * area_mm2
     polygon = np.cumsum(~rings.is_hole) - 1
     kept = large & large[~rings.is_hole][polygon] if len(large) else large
+    return pick_rings(rings, kept)
+
+
+def pick_rings(rings: Rings, kept: NDArray[np.bool_]) -> Rings:
+    """Return the rings for which `kept` (rings,) is true."""
+    if kept.all():
+        return rings
     points = rings.points_uv_mm[kept[rings.ring_of_point]]
     lengths = np.diff(rings.starts)[kept]
     return Rings(points, np.concatenate(([0], np.cumsum(lengths))), rings.slices[kept], rings.is_hole[kept])

@@ -20,7 +20,7 @@ _OVERLAP = 1.05  # so that the restored part covers the original
 _UNSEEN_MM2 = 1e-3
 
 
-def mean_width_mm(polygons: Sequence[Polygon]) -> NDArray[np.float64]:
+def mean_width_mm(polygons: Sequence[Polygon] | NDArray[np.object_]) -> NDArray[np.float64]:
     """Return twice area over perimeter of each polygon: the width of a strip, the radius of a disc."""
     widths: NDArray[np.float64] = 2 * shapely.area(polygons) / np.maximum(shapely.length(polygons), 1e-9)
     return widths
@@ -56,11 +56,16 @@ def without_specks(contours: Contours, smallest_mm: float) -> Contours:
 
     A slice on which nothing else is drawn is left out.
     """
-    kept = {
-        index: MultiPolygon([part for part in multi.geoms if mean_width_mm([part])[0] >= smallest_mm])
-        for index, multi in contours.items()
+    shapes = np.array(list(contours.values()), object)
+    parts, owner = shapely.get_parts(shapes, return_index=True)
+    is_kept = mean_width_mm(parts) >= smallest_mm
+    if is_kept.all():
+        return contours
+    numbers = list(contours)
+    return {
+        numbers[number]: MultiPolygon(list(parts[is_kept & (owner == number)]))
+        for number in np.unique(owner[is_kept]).tolist()
     }
-    return {index: multi for index, multi in kept.items() if not multi.is_empty}
 
 
 def wide_polygons(shape: BaseGeometry) -> MultiPolygon:

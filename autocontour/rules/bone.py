@@ -21,8 +21,9 @@ from autocontour.rules.rule import Rule
 from autocontour.rules.scale import doubt_scale
 from autocontour.rules.shapes import CellSize, Mask, grow, label_pieces, pick_pieces, shrink
 from autocontour.rules.sharpness import doubt_sharpness
+from autocontour.rules.strips import subtract
 from autocontour.rules.thickness import THICK_MM, doubt_thickness
-from autocontour.rules.trace import AROUND_CELLS, confine, fill_holes, keep_touching, ramp, subtract, trace_cells
+from autocontour.rules.trace import AROUND_CELLS, confine, ramp, trace_cells
 
 CORTEX_HU = 280  # mean of a cell of bone; hysteresis: neighbours of such cells above BONE_HU are included
 VERTEBRA_HU = 200  # the thin shell of a vertebra, found near the canal
@@ -105,10 +106,9 @@ def _draw(anatomy: Anatomy, name: str, job: Job) -> Contours:
     limits = np.add(around, inside, dtype=np.uint8)
 
     def paint(slab: Box) -> Field:
-        field = confine(ramp(ct.hu[slab.slices], BONE_LEVEL_HU, BONE_WIDTH_HU), grid.spread(limits, slab))
-        return keep_touching(field, grid, bone, slab)
+        return confine(ramp(ct.hu[slab.slices], BONE_LEVEL_HU, BONE_WIDTH_HU), grid.spread(limits, slab))
 
-    contours = fill_holes(trace_cells(grid, around, paint, job, name), BONE_HOLE_MM2)
+    contours = trace_cells(grid, around, paint, job, name, sure=bone, fill_mm2=BONE_HOLE_MM2)
     return subtract(contours, draw_canal(anatomy, "SpinalCanal", job))
 
 

@@ -32,7 +32,6 @@ Path = NDArray[np.intp]
 BONE_HU = 120  # mean of a cell; the shell of an osteoporotic vertebra has little more
 SOFT_HU = (-150, BONE_HU)
 RADIUS_MM = 8.0
-FAR_MM = 1e4  # between slices, so that distances stay within one
 DIRECTIONS = 16
 WALL_MM = (4.0, 22.0)  # from the middle of the canal to bone
 VERTEBRA_MM = (9.0, 34.0)  # in front of the middle of the canal
@@ -93,8 +92,7 @@ def _score_enclosure(hu: NDArray[np.int16], cell_mm: CellSize) -> tuple[NDArray[
     for angle in angles:
         toward = np.array((np.sin(angle), np.cos(angle)))
         score += _is_bone_toward(bone, toward, cell_mm) & _is_bone_toward(bone, -toward, cell_mm)
-    room_mm = ndimage.distance_transform_edt(~bone, (FAR_MM, *cell_mm[1:]))
-    score *= np.minimum(room_mm / RADIUS_MM, 1).astype(np.float32) / len(angles)
+    score *= _measure_room(bone, cell_mm) / np.float32(len(angles))
     ahead = _bone_in_front(bone, hu, cell_mm)
     score += ahead
     score[(hu < SOFT_HU[0]) | (hu > SOFT_HU[1])] = 0
@@ -110,6 +108,24 @@ def _is_bone_toward(bone: Mask, toward: NDArray[np.float64], cell_mm: CellSize) 
         (to_y, from_y), (to_x, from_x) = overlap(-y, bone.shape[1]), overlap(-x, bone.shape[2])
         found[:, to_y, to_x] |= bone[:, from_y, from_x]
     return found
+
+
+def _measure_room(bone: Mask, cell_mm: CellSize) -> NDArray[np.float32]:
+    """Return for every cell the distance to bone in its slice, as a fraction of `RADIUS_MM` and at most 1."""
+    reach = [int(RADIUS_MM / size) for size in cell_mm[1:]]
+    away_mm = {(y, x): np.hypot(y * cell_mm[1], x * cell_mm[2]) for y, x in np.ndindex(reach[0] + 1, reach[1] + 1)}
+    rows, columns = bone.shape[1:]
+    padded = np.pad(bone, ((0, 0), (reach[0],) * 2, (reach[1],) * 2))
+    near, room = np.zeros_like(bone), np.ones(bone.shape, np.float32)
+    for (y, x), mm in sorted(away_mm.items(), key=lambda one: one[1]):
+        if mm >= RADIUS_MM:
+            break
+        before = near.copy()
+        for down, left in {(y, x), (y, -x), (-y, x), (-y, -x)}:
+            start = reach[0] + down, reach[1] + left
+            near |= padded[:, start[0] : start[0] + rows, start[1] : start[1] + columns]
+        room[near & ~before] = mm / RADIUS_MM
+    return room
 
 
 def _bone_in_front(bone: Mask, hu: NDArray[np.int16], cell_mm: CellSize) -> NDArray[np.float32]:

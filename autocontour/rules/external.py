@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -13,6 +12,7 @@ from autocontour.patient.geometry import Box
 from autocontour.patient.structures import Contours
 from autocontour.rules.anatomy import Anatomy
 from autocontour.rules.grid import Field
+from autocontour.rules.holes import fill_holes
 from autocontour.rules.rule import Rule
 from autocontour.rules.shapes import (
     CellSize,
@@ -27,17 +27,8 @@ from autocontour.rules.shapes import (
     pick_pieces,
     shrink,
 )
-from autocontour.rules.trace import (
-    AROUND_CELLS,
-    WITHIN_MM,
-    confine,
-    fill_holes,
-    keep_touching,
-    ramp,
-    shave,
-    shave_side,
-    trace_cells,
-)
+from autocontour.rules.strips import shave, shave_side
+from autocontour.rules.trace import AROUND_CELLS, WITHIN_MM, confine, ramp, trace_cells
 
 WITH_MASK = "with_mask"  # the option: a thermoplastic mask and the air under it belong to External
 SKIN_HU, SKIN_WIDTH_HU = -500, 1000  # half way between air and tissue
@@ -300,19 +291,15 @@ def _draw(anatomy: Anatomy, name: str, job: Job) -> Contours:
 
     def paint(slab: Box) -> Field:
         field = confine(ramp(ct.hu[slab.slices], SKIN_HU, SKIN_WIDTH_HU), grid.spread(limits, slab))
-        grid.erase_outside(field, slab)
-        return keep_touching(field, grid, sure, slab)
+        return grid.erase_outside(field, slab)
 
     towards = grid.direction_in_slice(*couch) if couch else None
-    contours = trace_cells(grid, around, paint, job, name)
-    shaved = {k: _shave(multi, towards, with_mask=with_mask) for k, multi in contours.items()}
-    return fill_holes({k: multi for k, multi in shaved.items() if multi.geoms})
-
-
-def _shave(multi: shapely.MultiPolygon, couch: tuple[int, int] | None, *, with_mask: bool) -> shapely.MultiPolygon:
-    """Remove the mask, unless it is to be included, and strips of couch attached to the skin."""
-    multi = multi if with_mask else shave(multi, MASK_STRIP_MM)
-    return shave_side(multi, COUCH_STRIP_MM, couch, COUCH_BAND_MM) if couch else multi
+    contours = trace_cells(grid, around, paint, job, name, sure=sure)
+    if not with_mask:
+        contours = shave(contours, MASK_STRIP_MM)
+    if towards:  # strips of couch attached to the skin
+        contours = shave_side(contours, COUCH_STRIP_MM, towards, COUCH_BAND_MM)
+    return fill_holes(contours)
 
 
 def _doubts(anatomy: Anatomy, name: str, contours: Contours) -> list[Finding]:

@@ -20,17 +20,8 @@ from autocontour.rules.external import find_body
 from autocontour.rules.grid import Field
 from autocontour.rules.rule import Rule
 from autocontour.rules.shapes import CellSize, Mask, close_by, grow, label_pieces, largest_piece, pick_pieces, shrink
-from autocontour.rules.trace import (
-    AROUND_CELLS,
-    WITHIN_MM,
-    as_multipolygon,
-    confine,
-    fill_holes,
-    join_polygons,
-    keep_touching,
-    ramp,
-    trace_cells,
-)
+from autocontour.rules.strips import as_multipolygon, join_polygons
+from autocontour.rules.trace import AROUND_CELLS, WITHIN_MM, confine, ramp, trace_cells
 from autocontour.rules.trachea import find_airway_wall
 
 SIDES = ("Lung_L", "Lung_R")
@@ -168,10 +159,9 @@ def _draw_side(anatomy: Anatomy, name: str, job: Job) -> Contours:
 
     def paint(slab: Box) -> Field:
         field = confine(ramp(ct.hu[slab.slices], LUNG_HU, -LUNG_WIDTH_HU), grid.spread(limits, slab))
-        grid.erase_outside(field, slab)
-        return keep_touching(field, grid, lung, slab)
+        return grid.erase_outside(field, slab)
 
-    return fill_holes(trace_cells(grid, around, paint, job, name), VESSEL_HOLE_MM2)
+    return trace_cells(grid, around, paint, job, name, sure=lung, fill_mm2=VESSEL_HOLE_MM2)
 
 
 def _doubts(anatomy: Anatomy, name: str, contours: Contours) -> list[Finding]:

@@ -17,7 +17,8 @@ def find_soft_tissue(anatomy: Anatomy) -> int | None:
     """Return the most frequent HU of soft tissue other than fat; None where there is no such peak."""
     cells = anatomy.grid.hu
     edges = np.arange(RANGE_HU[0], RANGE_HU[1] + BIN_HU, BIN_HU)
-    counts = np.convolve(np.histogram(cells, edges)[0], SMOOTHING, "same")
+    inside = cells[(cells >= RANGE_HU[0]) & (cells < RANGE_HU[1])]
+    counts = np.convolve(np.bincount((inside - RANGE_HU[0]) // BIN_HU, minlength=len(edges) - 1), SMOOTHING, "same")
     inner = counts[1:-1]
     is_peak = (inner >= counts[:-2]) & (inner > counts[2:]) & (inner >= PEAK * counts.max())
     peaks = 1 + np.flatnonzero(is_peak)

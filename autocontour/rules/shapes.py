@@ -35,16 +35,14 @@ def _add_ball(mask: Mask, mm: float, cell_mm: CellSize) -> Mask:
     shifts = np.array(list(np.ndindex(2 * reach[0] + 1, 2 * reach[1] + 1))) - reach
     left_mm2 = mm**2 - ((shifts * cell_mm[:2]) ** 2).sum(axis=1)
     halves = np.where(left_mm2 >= 0, np.sqrt(np.maximum(left_mm2, 0)) / cell_mm[2], -1).astype(int)
-    rows = _pack(mask)
-    grown = np.zeros_like(rows)
+    rows = np.pad(_pack(mask), ((reach[0],) * 2, (reach[1],) * 2, (0, 0)))
+    slices, lines = mask.shape[:2]
+    grown = np.zeros((slices, lines, rows.shape[2]), rows.dtype)
     widened = 0
     for half in np.unique(halves[left_mm2 >= 0]).tolist():
         rows, widened = _widen(rows, widened, half), half
-        for z, y in shifts[(halves == half) & (left_mm2 >= 0)].tolist():
-            to, start = zip(
-                *(overlap(shift, size) for shift, size in zip((z, y), mask.shape, strict=False)), strict=True
-            )
-            grown[to] |= rows[start]
+        for z, y in (shifts + reach)[(halves == half) & (left_mm2 >= 0)].tolist():
+            grown |= rows[z : z + slices, y : y + lines]
     return np.unpackbits(grown.view(np.uint8), axis=2, count=mask.shape[2], bitorder="little").view(np.bool_)
 
 

@@ -23,7 +23,7 @@ from autocontour.rules.rule import Rule
 from autocontour.rules.scale import doubt_scale
 from autocontour.rules.shapes import IN_PLANE, CellSize, Labels, Mask, grow, label, open_by, pick_pieces
 from autocontour.rules.sharpness import doubt_sharpness
-from autocontour.rules.trace import AROUND_CELLS, fill_holes, keep_touching, ramp, trace_cells
+from autocontour.rules.trace import AROUND_CELLS, ramp, trace_cells
 
 LUMEN_HU, LUMEN_WIDTH_HU = -500, 1000
 AIRWAY_WALL_MM = 4.0
@@ -342,10 +342,9 @@ def _draw(anatomy: Anatomy, name: str, job: Job) -> Contours:
 
     def paint(slab: Box) -> Field:
         field = ramp(ct.hu[slab.slices], LUMEN_HU, -LUMEN_WIDTH_HU)
-        np.minimum(field, grid.spread(around, slab), out=field)
-        return keep_touching(field, grid, lumen, slab)
+        return np.minimum(field, grid.spread(around, slab), out=field)
 
-    return fill_holes(trace_cells(grid, around, paint, job, name))
+    return trace_cells(grid, around, paint, job, name, sure=lumen, fill_mm2=np.inf)
 
 
 def _doubts(anatomy: Anatomy, name: str, contours: Contours) -> list[Finding]:

@@ -7,11 +7,14 @@ import pytest
 import shapely
 from scipy import ndimage
 
+from autocontour.contouring.ragged import contours_of
 from autocontour.patient.geometry import Box, VolumeGeometry
 from autocontour.patient.volume import CTVolume
 from autocontour.rules.grid import Grid
+from autocontour.rules.holes import fill_holes
 from autocontour.rules.shapes import close_squares, fill_slices, grow, label_pieces, pick_pieces, shrink
-from autocontour.rules.trace import LEVEL, SURE, confine, fill_holes, keep_touching
+from autocontour.rules.touching import SURE, keep_touching
+from autocontour.rules.trace import _trace_slab, confine
 
 
 def random_mask(shape, share, seed=0):
@@ -48,19 +51,40 @@ def test_picked_pieces_and_their_cells(count):
 
 @pytest.mark.parametrize("spacing_zyx_mm", [(3.0, 1.0, 1.0), (1.0, 3.0, 0.7), (1.25, 1.5, 1.4)])
 @pytest.mark.parametrize("start", [0, 5])
-def test_spots_that_touch_sure_cells_stay(spacing_zyx_mm, start):
-    """Each spot is kept just if the interpolated cells exceed `SURE` somewhere in it."""
-    ct = CTVolume(np.zeros((20, 61, 65), np.int16), VolumeGeometry.regular((20, 61, 65), spacing_zyx_mm))
-    grid = Grid(ct)
+def test_polygons_that_touch_sure_cells_stay(spacing_zyx_mm, start):
+    """Each polygon is kept just if the interpolated cells exceed `SURE` at a voxel in it."""
+    hu = np.zeros((20, 61, 65), np.int16)
+    hu[:, :3] = -1024
+    grid = Grid(CTVolume(hu, VolumeGeometry.regular(hu.shape, spacing_zyx_mm)))
     slab = Box((start, start, start), (start + 11, 58, 60))
     field = ndimage.gaussian_filter(np.random.default_rng(1).random(slab.shape_zyx), 1.2).astype(np.float32) * 1.02
     sure = random_mask(grid.hu.shape, 0.1)
-    expected = field.copy()
-    for k, plane in enumerate(grid.spread(sure, slab) > SURE):
-        spots, _ = ndimage.label(field[k] > LEVEL)
-        expected[k][(spots > 0) & ~np.isin(spots, spots[plane])] = 0
-    assert 0 < np.count_nonzero(expected) < field.size
-    assert np.array_equal(keep_touching(field, grid, sure, slab), expected)
+    rings = _trace_slab(field, slab)
+    is_sure = grid.spread(sure, slab) > SURE
+    v, u = np.mgrid[slab.slices[1:]]
+    expected = {
+        k: [part for part in multi.geoms if (shapely.contains_xy(part, u, v) & is_sure[k - start]).any()]
+        for k, multi in contours_of(rings).items()
+    }
+    expected = {k: shapely.MultiPolygon(parts) for k, parts in expected.items() if parts}
+    assert 0 < sum(len(multi.geoms) for multi in expected.values()) < np.count_nonzero(~rings.is_hole)
+    assert contours_of(keep_touching(rings, grid, sure, slab)) == expected
+
+
+def test_cells_cover_what_is_not_air():
+    """Positions of cells and voxels are the same with and without air around."""
+    hu = np.random.default_rng(0).integers(-1010, -990, (6, 90, 120)).astype(np.int16)
+    hu[:, 39:51, 60:90] = 40
+    wide = Grid(CTVolume(hu, VolumeGeometry.regular(hu.shape, (3.0, 1.0, 1.0))))
+    assert wide.hu.shape < (6, 30, 40)
+    assert np.count_nonzero(wide.hu > -500) == 4 * 10 * 6
+    box = Box((0, 36, 57), (6, 54, 93))
+    spread = wide.spread(wide.hu > -500, box)
+    at = np.stack([axis.ravel() for axis in np.mgrid[box.slices]])
+    np.testing.assert_allclose(wide.at_voxels(wide.hu > -500, at), spread.ravel(), atol=1e-6)
+    rows, columns = np.nonzero(spread[0] == 1)
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (4, 13, 4, 31)  # middles of the outermost cells
+    assert wide.box_of(wide.hu > -500) == box
 
 
 def test_a_field_is_confined_between_within_and_around():
