@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
+from scipy.spatial import cKDTree
 
 from autocontour.base.findings import Finding
 from autocontour.base.jobs import Job
@@ -19,7 +19,7 @@ from autocontour.rules.marrow import find_marrow
 from autocontour.rules.noise import doubt_noise
 from autocontour.rules.rule import Rule
 from autocontour.rules.scale import doubt_scale
-from autocontour.rules.shapes import CellSize, Mask, grow, label_pieces, pick_pieces, shrink
+from autocontour.rules.shapes import CellSize, Labels, Mask, grow, label_pieces, pick_pieces, shrink
 from autocontour.rules.sharpness import doubt_sharpness
 from autocontour.rules.strips import subtract
 from autocontour.rules.thickness import THICK_MM, doubt_thickness
@@ -63,36 +63,32 @@ def _find_bone(hu: NDArray[np.int16], body: Mask, canal: Mask, cell_mm: CellSize
 
 def _find_contrast(bright: Mask, hu: NDArray[np.int16], cell_mm: CellSize) -> Mask:
     """Find vessels, kidneys and bowel with contrast medium: homogeneous inside, and darker towards their border."""
-    contrast = np.zeros_like(bright)
+    contrast, core = np.zeros_like(bright), np.zeros_like(bright)
     box = Box.around(bright)
     if box is None:
         return contrast
-    core = np.zeros_like(bright)
     core[box.slices] = shrink(bright[box.slices], CORE_MM, cell_mm)
     labels, sizes = label_pieces(core)
-    mean, deviation = _statistics(labels, core, hu, len(sizes))
+    mean, deviation = _statistics(labels[core], hu[core], len(sizes))
     is_contrast = (deviation < EVEN_HU) & (mean < CONTRAST_HU)
     is_contrast[0] = False
-    box = Box.around(pick_pieces(labels, is_contrast))
-    if box is None:
+    near = np.argwhere(bright & grow(pick_pieces(labels, is_contrast), CONTRAST_REACH_MM, cell_mm))
+    if not len(near):
         return contrast
-    z, y, x = (2 * int(CONTRAST_REACH_MM / size) + 1 for size in cell_mm)  # another core may be nearer
-    near = box.padded((z, y, x), core.shape).slices
-    bright, hu, core, labels = bright[near], hu[near], core[near], labels[near]
-    distance_mm, nearest = ndimage.distance_transform_edt(~core, cell_mm, return_indices=True)
-    owner = labels[tuple(nearest)]
-    shell_mean, _ = _statistics(owner, bright & ~core & (distance_mm <= SHELL_MM), hu, len(sizes))
+    cores = np.argwhere(core)  # of bone too, which may be nearer
+    distance_mm, nearest = cKDTree(cores * cell_mm).query(near * cell_mm)
+    owner, values = labels[tuple(cores[nearest].T)], hu[tuple(near.T)]
+    in_shell = (distance_mm > 0) & (distance_mm <= SHELL_MM)
+    shell_mean, _ = _statistics(owner[in_shell], values[in_shell], len(sizes))
     is_contrast &= shell_mean <= mean
     brightest = np.where(is_contrast, mean + np.maximum(3 * deviation, LEAST_SPREAD_HU), -np.inf)
-    contrast[near] = bright & (hu <= brightest[owner]) & (distance_mm <= CONTRAST_REACH_MM)
+    contrast[tuple(near[(values <= brightest[owner]) & (distance_mm <= CONTRAST_REACH_MM)].T)] = True
     return contrast
 
 
-def _statistics(
-    labels: NDArray[np.int32], where: Mask, hu: NDArray[np.int16], count: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _statistics(number: Labels, hu: NDArray[np.int16], count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return mean and standard deviation of HU for every label."""
-    number, values = labels[where], hu[where].astype(np.float64)
+    values = hu.astype(np.float64)
     cells = np.maximum(np.bincount(number, minlength=count), 1)
     mean = np.bincount(number, values, count) / cells
     return mean, np.sqrt(np.maximum(np.bincount(number, values**2, count) / cells - mean**2, 0))

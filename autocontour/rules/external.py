@@ -21,10 +21,10 @@ from autocontour.rules.shapes import (
     close_by,
     fill_slices,
     grow,
-    label,
     label_pieces,
     open_by,
     pick_pieces,
+    reach_sides,
     shrink,
 )
 from autocontour.rules.strips import shave, shave_side
@@ -104,6 +104,8 @@ def _find_boards(core: Mask, hu: NDArray[np.int16], couch: tuple[int, int], cell
     parts = open_by(core, BOARD_MM, cell_mm)
     patient = _trunk_and_limbs(parts, hu, cell_mm)
     labels, sizes = label_pieces(parts & ~patient)
+    if len(sizes) == 1:
+        return np.zeros_like(core)
     beyond = np.bincount(labels[_on_half(patient, couch)], minlength=len(sizes))
     is_board = (sizes * np.prod(cell_mm) / 1000 >= BOARD_CC) & (beyond > sizes / 2)
     is_board[0] = False
@@ -168,12 +170,7 @@ def _open_air(body: Mask, cell_mm: CellSize) -> Mask:
     """Find the air that a large ball reaches from the sides of the image, also between arms and trunk."""
     room = shrink(~body, OPEN_AIR_MM, cell_mm)
     room[~body.any(axis=(1, 2))] = False  # beyond the patient, where lungs may be open
-    labels = label(room)
-    is_open = np.zeros(labels.max() + 1, np.bool_)
-    for side in (labels[:, 0], labels[:, -1], labels[:, :, 0], labels[:, :, -1]):
-        is_open[side] = True
-    is_open[0] = False
-    return grow(pick_pieces(labels, is_open), OPEN_AIR_MM, cell_mm)
+    return grow(reach_sides(room), OPEN_AIR_MM, cell_mm)
 
 
 def _find_cavities(body: Mask, cell_mm: CellSize) -> Mask:
@@ -193,7 +190,7 @@ def _find_cavities(body: Mask, cell_mm: CellSize) -> Mask:
 def _trunk_and_limbs(core: Mask, hu: NDArray[np.int16], cell_mm: CellSize) -> Mask:
     """Keep the largest piece and the other large pieces with bone."""
     labels, sizes = label_pieces(core)
-    if not sizes.any():
+    if len(sizes) <= 2:
         return core
     bone = np.bincount(labels[hu > BONE_HU], minlength=len(sizes))
     limbs = (sizes * np.prod(cell_mm) / 1000 >= LIMB_CC) & (bone >= LIMB_BONE_FRACTION * sizes)
@@ -255,10 +252,12 @@ def _on_couch_side(body: Mask, couch: Couch) -> Mask:
         return np.zeros_like(body)
     axis, sign = couch
     towards_couch = np.flip(body, axis) if sign < 0 else body
-    passed = np.logical_or.accumulate(towards_couch, axis)
-    to_come = np.flip(np.logical_or.accumulate(np.flip(towards_couch, axis), axis), axis)
-    beneath = passed & ~to_come
-    beyond = ~to_come.any(axis=3 - axis, keepdims=True)
+    length = body.shape[axis]
+    at = np.arange(length, dtype=np.int16).reshape((-1, 1) if axis == 1 else (1, -1))
+    last = length - 1 - np.flip(towards_couch, axis).argmax(axis).astype(np.int16)
+    last[~body.any(axis)] = -1
+    beneath = at > np.expand_dims(np.where(last < 0, length, last), axis).astype(np.int16)
+    beyond = at > last.max(axis=1)[:, None, None]
     side = beneath | beyond
     return np.flip(side, axis) if sign < 0 else side
 

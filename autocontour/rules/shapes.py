@@ -12,6 +12,7 @@ Mask = NDArray[np.bool_]
 Labels = NDArray[np.int32]
 Words = NDArray[np.uint64]
 WORD_BITS = 64
+FROM_1, TO_LAST = slice(1, None), slice(None, -1)
 FEW_PIECES = 6  # compared one by one faster than looked up
 CellSize = tuple[float, float, float]
 IN_PLANE = ndimage.generate_binary_structure(3, 1) & np.array([False, True, False])[:, None, None]
@@ -117,13 +118,43 @@ def fill_slices(mask: Mask) -> Mask:
     box = Box.around(mask)
     if box is not None:
         near = box.padded((0, 1, 1), mask.shape).slices
-        labels = label(~mask[near], IN_PLANE)
-        is_enclosed = np.ones(labels.max() + 1, np.bool_)
-        for edge in (labels[:, 0], labels[:, -1], labels[:, :, 0], labels[:, :, -1]):
-            is_enclosed[edge] = False
-        is_enclosed[0] = False
-        filled[near] |= pick_pieces(labels, is_enclosed)
+        filled[near] = ~reach_sides(~mask[near], IN_PLANE)
     return filled
+
+
+def reach_sides(space: Mask, structure: NDArray[np.bool_] | None = None) -> Mask:
+    """Return the pieces of a space, connected as by `label`, that reach the sides of slices.
+
+    Most cells are seen from a side along their row or column; only the others are labelled.
+    """
+    seen = _see_from_sides(space)
+    hidden = space & ~seen
+    near = np.zeros_like(seen)
+    for axis in (1, 2) if structure is IN_PLANE else (0, 1, 2):
+        ahead, behind = (tuple(part if i == axis else slice(None) for i in range(3)) for part in (FROM_1, TO_LAST))
+        near[ahead] |= seen[behind]
+        near[behind] |= seen[ahead]
+    labels = label(hidden, structure)
+    is_open = np.zeros(labels.max() + 1, np.bool_)
+    is_open[labels[hidden & near]] = True
+    return seen | pick_pieces(labels, is_open)
+
+
+def _see_from_sides(space: Mask) -> Mask:
+    """Return the cells of a space with nothing else between them and a side of their slice, along row or column."""
+    rows, columns = space.shape[1:]
+    at = np.arange(columns, dtype=np.int16)
+    is_free = space.all(axis=2)
+    first = np.where(is_free, columns, space.argmin(axis=2)).astype(np.int16)
+    last = np.where(is_free, -1, columns - 1 - space[:, :, ::-1].argmin(axis=2)).astype(np.int16)
+    seen: Mask = at < first[:, :, None]
+    seen |= at > last[:, :, None]
+    for order in (range(rows), range(rows - 1, -1, -1)):
+        line = np.ones((len(space), columns), np.bool_)
+        for row in order:
+            line &= space[:, row]
+            seen[:, row] |= line
+    return seen
 
 
 def label(mask: Mask, structure: NDArray[np.bool_] | None = None) -> Labels:
