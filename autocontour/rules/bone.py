@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
+from scipy import ndimage
 
 from autocontour.base.findings import Finding
 from autocontour.base.jobs import Job
@@ -19,7 +19,7 @@ from autocontour.rules.marrow import find_marrow
 from autocontour.rules.noise import doubt_noise
 from autocontour.rules.rule import Rule
 from autocontour.rules.scale import doubt_scale
-from autocontour.rules.shapes import CellSize, Labels, Mask, grow, label_pieces, pick_pieces, shrink
+from autocontour.rules.shapes import CellSize, Labels, Mask, grow, label, label_pieces, pick_pieces, shrink
 from autocontour.rules.sharpness import doubt_sharpness
 from autocontour.rules.strips import subtract
 from autocontour.rules.thickness import THICK_MM, doubt_thickness
@@ -72,17 +72,19 @@ def _find_contrast(bright: Mask, hu: NDArray[np.int16], cell_mm: CellSize) -> Ma
     mean, deviation = _statistics(labels[core], hu[core], len(sizes))
     is_contrast = (deviation < EVEN_HU) & (mean < CONTRAST_HU)
     is_contrast[0] = False
-    near = np.argwhere(bright & grow(pick_pieces(labels, is_contrast), CONTRAST_REACH_MM, cell_mm))
-    if not len(near):
-        return contrast
-    cores = np.argwhere(core)  # of bone too, which may be nearer
-    distance_mm, nearest = cKDTree(cores * cell_mm).query(near * cell_mm)
-    owner, values = labels[tuple(cores[nearest].T)], hu[tuple(near.T)]
-    in_shell = (distance_mm > 0) & (distance_mm <= SHELL_MM)
-    shell_mean, _ = _statistics(owner[in_shell], values[in_shell], len(sizes))
-    is_contrast &= shell_mean <= mean
-    brightest = np.where(is_contrast, mean + np.maximum(3 * deviation, LEAST_SPREAD_HU), -np.inf)
-    contrast[tuple(near[(values <= brightest[owner]) & (distance_mm <= CONTRAST_REACH_MM)].T)] = True
+    spread = np.maximum(3 * deviation, LEAST_SPREAD_HU)
+    regions = label(grow(pick_pieces(labels, is_contrast), CONTRAST_REACH_MM, cell_mm))
+    margin = [int(CONTRAST_REACH_MM / size) for size in cell_mm]
+    for number, found in enumerate(ndimage.find_objects(regions), 1):
+        z, y, x = (slice(max(0, side.start - m), side.stop + m) for side, m in zip(found, margin, strict=True))
+        around = (z, y, x)
+        near = bright[around] & (regions[around] == number)
+        distance_mm, nearest = ndimage.distance_transform_edt(~core[around], cell_mm, return_indices=True)
+        owner, away_mm, values = labels[around][tuple(nearest)][near], distance_mm[near], hu[around][near]
+        in_shell = (away_mm > 0) & (away_mm <= SHELL_MM)
+        shell_mean, _ = _statistics(owner[in_shell], values[in_shell], len(sizes))
+        highest = np.where(is_contrast & (shell_mean <= mean), mean + spread, -np.inf)
+        contrast[around][near] = (values <= highest[owner]) & (away_mm <= CONTRAST_REACH_MM)
     return contrast
 
 

@@ -17,7 +17,7 @@ from autocontour.rules.anatomy import Anatomy
 from autocontour.rules.ends import find_cut_sides
 from autocontour.rules.external import find_body
 from autocontour.rules.grid import Field, Grid
-from autocontour.rules.marrow import find_brain, find_marrow, find_skull
+from autocontour.rules.marrow import find_marrow, find_skull, has_brain
 from autocontour.rules.noise import doubt_noise
 from autocontour.rules.rule import Rule
 from autocontour.rules.scale import doubt_scale
@@ -396,7 +396,7 @@ def find_foramen_magnum(anatomy: Anatomy) -> int | None:
     if lowest is None:
         return None
     for k in range(lowest - 1, -1, -1):
-        if find_brain(hu[k], cell_mm, FORAMEN_MM2) is not None:
+        if has_brain(hu[k : k + 1], cell_mm, FORAMEN_MM2)[0]:
             lowest = k
         elif (lowest - k) * cell_mm[0] > SKULL_GAP_MM:
             break

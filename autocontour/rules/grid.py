@@ -261,9 +261,12 @@ def _shrink(hu: NDArray[np.int16], step_zyx: tuple[int, int, int]) -> NDArray[np
     if any(missing):
         hu = np.pad(hu, [(0, m) for m in missing], mode="edge")
     z, y, x = step_zyx
-    total = np.zeros([n // s for n, s in zip(hu.shape, step_zyx, strict=True)], np.int32)
-    for i, j, k in np.ndindex(step_zyx):
-        total += hu[i::z, j::y, k::x]
+    rows = np.zeros((len(hu) // z, hu.shape[1] // y, hu.shape[2]), np.int32)
+    for i, j in np.ndindex(z, y):  # rows before columns: adding whole rows is faster
+        rows += hu[i::z, j::y]
+    total = rows[:, :, ::x].copy()
+    for k in range(1, x):
+        total += rows[:, :, k::x]
     return (total // (z * y * x)).astype(np.int16)
 
 

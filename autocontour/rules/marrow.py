@@ -23,34 +23,34 @@ def find_marrow(bone: Mask, hu: NDArray[np.int16], cell_mm: CellSize) -> Mask:
     """
     closed = close_squares(bone) | bone
     enclosed = fill_slices(closed) & ~bone & (hu > MARROW_HU)
-    pieces, spots = label(enclosed), label(enclosed, IN_PLANE)
+    spots = label(enclosed, IN_PLANE)
     spot = spots[enclosed]
     cells = np.bincount(spot, minlength=1)
     mean_hu = np.bincount(spot, hu[enclosed], len(cells)) / np.maximum(cells, 1)
-    owner = np.zeros(len(cells), np.intp)
-    owner[spot] = pieces[enclosed]
-    largest = np.zeros(pieces.max() + 1, np.intp)
-    np.maximum.at(largest, owner[1:], cells[1:])
-    limit = MARROW_MM2 / (cell_mm[1] * cell_mm[2])
-    is_marrow = (cells < limit) & ((largest[owner] < limit) | (mean_hu > BRAIN_HU))
+    small = np.zeros_like(enclosed)
+    small[enclosed] = (cells < MARROW_MM2 / (cell_mm[1] * cell_mm[2]))[spot]
+    large, at_large = enclosed & ~small, np.zeros_like(enclosed)
+    at_large[1:] |= large[:-1]
+    at_large[:-1] |= large[1:]
+    pieces = label(small)
+    continues = np.zeros(pieces.max() + 1, np.bool_)
+    continues[pieces[small & at_large]] = True
     marrow = np.zeros_like(enclosed)
-    marrow[enclosed] = is_marrow[spot]
+    marrow[small] = ~continues[pieces[small]] | (mean_hu > BRAIN_HU)[spots[small]]
     return marrow
 
 
-def find_brain(plane: NDArray[np.int16], cell_mm: CellSize, least_mm2: float) -> Mask | None:
-    """Return tissue enclosed by bone on a transverse slice of cells, if it has the size and HU of brain."""
-    bone = close_squares((plane > SKULL_HU)[None])
-    enclosed = (fill_slices(bone) & ~bone)[0]
-    brain = plane[enclosed]
-    is_large = len(brain) * cell_mm[1] * cell_mm[2] >= least_mm2
-    if is_large and np.mean((brain > FLUID_HU) & (brain < BRIGHT_HU)) >= BRAIN_SHARE:
-        return np.asarray(enclosed)
-    return None
+def has_brain(hu: NDArray[np.int16], cell_mm: CellSize, least_mm2: float) -> Mask:
+    """Return (slices,) where bone encloses tissue on a transverse slice of cells that has the size and HU of brain."""
+    bone = close_squares(hu > SKULL_HU)
+    enclosed = fill_slices(bone) & ~bone
+    cells = np.count_nonzero(enclosed, axis=(1, 2))
+    like_brain = np.count_nonzero(enclosed & (hu > FLUID_HU) & (hu < BRIGHT_HU), axis=(1, 2))
+    return np.asarray((cells * cell_mm[1] * cell_mm[2] >= least_mm2) & (like_brain >= BRAIN_SHARE * cells))
 
 
 def find_skull(hu: NDArray[np.int16], cell_mm: CellSize) -> int | None:
     """Return the highest slice of cells on which bone encloses an area like that of a skull; None without one."""
     step = max(1, round(SKULL_STEP_MM / cell_mm[0]))
-    slices = range(len(hu) - 1, -1, -step)
-    return next((k for k in slices if find_brain(hu[k], cell_mm, BRAIN_MM2) is not None), None)
+    found = np.flatnonzero(has_brain(hu[::-1][::step], cell_mm, BRAIN_MM2))
+    return len(hu) - 1 - step * int(found[0]) if len(found) else None

@@ -165,7 +165,14 @@ def _walk_both_ways(
 def _find_round(spots: Labels, cell_mm: CellSize) -> Mask:
     """Return for every spot whether it could be the lumen of a trachea (index 0: no spot)."""
     cells = _count_cells(spots)
-    extent = np.array([[s.stop - s.start for s in box[1:]] for box in ndimage.find_objects(spots)]).reshape(-1, 2)
+    if len(cells) == 1:
+        return np.zeros(1, np.bool_)
+    at = np.flatnonzero(spots)
+    number = spots.ravel()[at]
+    at = at[np.argsort(number, kind="stable")] % (spots.shape[1] * spots.shape[2])
+    starts = (np.cumsum(cells) - cells)[1:]
+    ends = [(np.minimum.reduceat(i, starts), np.maximum.reduceat(i, starts)) for i in np.divmod(at, spots.shape[2])]
+    extent = np.stack([high + 1 - low for low, high in ends], axis=1)
     mm2 = cells[1:] * cell_mm[1] * cell_mm[2]
     extent_mm = extent * cell_mm[1:]
     aspect = extent_mm.max(axis=1, initial=0) / extent_mm.min(axis=1, initial=np.inf)
