@@ -275,8 +275,10 @@ def _plain_hu(one: pydicom.Dataset) -> np.ndarray[Any, Any]:
     if one.file_meta.TransferSyntaxUID.is_compressed or one.BitsAllocated != 16:
         return np.clip(one.pixel_array * slope + intercept, -32768, 32767)
     order = ">" if one.file_meta.TransferSyntaxUID == pydicom.uid.ExplicitVRBigEndian else "<"
+    stated = one.HighBit  # another VR may have been written; the two bytes are the same
+    high_bit = stated if isinstance(stated, int) else int.from_bytes(str(stated).encode("latin-1"), "little")
     count = one.Rows * one.Columns
-    stored = np.frombuffer(one.PixelData, f"{order}u2", count).astype(np.int64) >> one.HighBit + 1 - one.BitsStored
+    stored = np.frombuffer(one.PixelData, f"{order}u2", count).astype(np.int64) >> high_bit + 1 - one.BitsStored
     stored &= (1 << one.BitsStored) - 1
     if one.PixelRepresentation:
         stored = np.where(stored >= 1 << one.BitsStored - 1, stored - (1 << one.BitsStored), stored)

@@ -94,6 +94,7 @@ NOT_DICOM = "AC-CT-003"
 ABORTED = "AC-CT-008"
 PREAMBLE_BYTES: Final = 132
 _DATASET_STARTS: Final = (b"\x02\0", b"\x08\0")
+_UID_ROOT: Final = b"1.2.840.10008."
 _SUFFIXES: Final = ("", ".dcm", ".dicom", ".ima", ".img", ".dc3", ".ct")
 _FARTHEST_MM: Final = 1e5
 _COARSEST_MM: Final = 100.0
@@ -191,7 +192,7 @@ def read_header(path: Path) -> SliceHeader:
             status = os.fstat(file.fileno())
             head = file.read(256)
             if not starts_like_dicom(head):
-                raise CTError(ABORTED if _is_aborted(path, head) else NOT_DICOM, count=1, files=shown(path))
+                raise CTError(_fault_of(path, head), count=1, files=shown(path))
             file.seek(0)
             elements = read_elements(file, _WANTED)
     except OSError as fault:
@@ -204,6 +205,14 @@ def read_header(path: Path) -> SliceHeader:
     if not (header.sop_class_uid and header.sop_instance_uid and header.series_instance_uid and header.modality):
         raise CTError(DAMAGED, count=1, files=shown(path))
     return header
+
+
+def _fault_of(path: Path, head: bytes) -> str:
+    """Return the code for a file that does not start like DICOM."""
+    if _is_aborted(path, head):
+        return ABORTED
+    is_binary = b"\0" in head
+    return DAMAGED if is_binary and _UID_ROOT in head else NOT_DICOM  # its preamble is cut or overwritten
 
 
 def _is_aborted(path: Path, head: bytes) -> bool:

@@ -479,6 +479,25 @@ def test_an_aborted_transfer(ct, write, series, content, at):
     assert [f.code for f in ct.load(folder).findings] == ["AC-CT-008"]
 
 
+@pytest.mark.parametrize("at", [0, -1])
+def test_a_slice_with_a_cut_preamble(ct, write, series, at):
+    """Its file no longer starts like DICOM, and was ignored like any other file."""
+    folder = write(series)
+    path = ct.scan_one(folder).files[at]
+    path.write_bytes(path.read_bytes()[92:])
+    assert found(ct, folder) == {"AC-CT-001": "WARN"}
+    (folder / "report.txt").write_text("SOP Class 1.2.840.10008.5.1.4.1.1.2")
+    assert found(ct, folder) == {"AC-CT-001": "WARN", "AC-CT-003": "INFO"}
+
+
+def test_one_value_in_two_notations_is_one_acquisition(ct, write, series):
+    for dataset in series[5:]:
+        dataset.KVP = "120.0"
+    for dataset in series[:5]:
+        dataset.KVP = "120"
+    assert ct.codes(ct.scan_one(write(series))) == set()
+
+
 @pytest.mark.parametrize("at", [0, 5, -1])
 def test_pixels_zeroed_in_one_slice(ct, write, series, at):
     series[at].PixelData = bytes(len(series[at].PixelData))
