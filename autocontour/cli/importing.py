@@ -28,6 +28,10 @@ def add_actions(actions: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     nnunet.add_argument("--step", type=float, default=0.5, help="step of the windows (default: 0.5, as nnU-Net)")
     _add_common(nnunet)
     nnunet.set_defaults(run=_import_nnunet)
+    monai = kinds.add_parser("monai", help="a MONAI bundle of a SegResNet or a UNet")
+    monai.add_argument("source", type=Path, metavar="BUNDLE", help="its folder")
+    _add_common(monai)
+    monai.set_defaults(run=_import_monai)
     total = kinds.add_parser("totalsegmentator", help="the models that TotalSegmentator's own program downloaded")
     total.add_argument("source", type=Path, nargs="?", help="folder of its models (default: where it keeps them)")
     total.add_argument("--task", nargs="+", type=int, default=[], metavar="ID", help="only these, such as 291 292")
@@ -75,6 +79,14 @@ def _import_nnunet(args: argparse.Namespace) -> int:
     names = read_names(args.names) if args.names else Names()
     imported = import_nnunet(args.source, orientation=args.orientation, folds=args.fold, names=names, step=args.step)
     return _finish(imported, args)
+
+
+def _import_monai(args: argparse.Namespace) -> int:
+    from autocontour.models.package.importers.monai_bundle import import_monai
+    from autocontour.models.package.importers.names import Names, read_names
+
+    _check_output(args.output)
+    return _finish(import_monai(args.source, read_names(args.names) if args.names else Names()), args)
 
 
 def _import_totalsegmentator(args: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from autocontour.base.errors import ModelError
-from autocontour.models.networks import conv_unet, fc_densenet, unet
+from autocontour.models.networks import conv_unet, fc_densenet, residual_unet, segresnet, unet
 from autocontour.models.networks.plan import Plan, Triple
 from autocontour.models.networks.registry import Architecture, find_architecture, register
 
@@ -28,6 +28,8 @@ __all__ = [
     "head_names",
     "plan_network",
     "register",
+    "residual_unet",
+    "segresnet",
     "unet",
     "window_multiple_zyx",
 ]

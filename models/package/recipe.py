@@ -15,7 +15,7 @@ from autocontour.base.limits import Keys, Length, OneOf, Range, Text, Unique, sh
 
 FRAMEWORKS = ("nnunet", "monai")
 ORIENTATIONS = ("LPS", "RAS")
-NORMALISATIONS = ("ct", "zscore", "none", "rescale_to_01", "range")
+NORMALISATIONS = ("ct", "zscore", "none", "rescale_to_01", "range", "zscore_to_range")
 OUTPUTS = ("labels", "regions")
 PROFILES = ("exact", "fast", "two-stage")
 MOST_HEADS = 256
@@ -37,7 +37,8 @@ class Normalisation:
     ----------
     kind
         ``ct``: clip to `low` and `high`, subtract `mean`, divide by `sd`; ``zscore``: with the mean and standard
-        deviation of the image; ``rescale_to_01``: with its minimum and maximum; ``range``: `low` becomes `mean` and
+        deviation of the image; ``zscore_to_range``: after that, from the image's minimum and maximum to `low` and
+        `high`; ``rescale_to_01``: with its minimum and maximum; ``range``: `low` becomes `mean` and
         `high` becomes `sd`, clipped; ``none``.
     low, high, mean, sd
         See `kind`.
@@ -54,7 +55,7 @@ class Normalisation:
 
     def find_problems(self) -> Iterator[Finding]:
         """Yield ``AC-CFG-009`` for limits the wrong way round, or no standard deviation: both give a flat image."""
-        if self.kind in ("ct", "range") and self.high <= self.low:
+        if self.kind in ("ct", "range", "zscore_to_range") and self.high <= self.low:
             yield Finding.of("AC-CFG-009", "high", low=f"{self.low:g}", high="1000000", value=f"{self.high:g}")
         if self.kind == "ct" and self.sd <= 0:
             yield Finding.of("AC-CFG-009", "sd", low="0", high="1000000", value=f"{self.sd:g}")

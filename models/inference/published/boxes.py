@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from autocontour.base.jobs import Job
 from autocontour.models.inference.published.exact import mirror_combinations
 from autocontour.models.inference.published.prepare import Prepared
-from autocontour.models.inference.published.tiles import importance, pad_to_window, window_box, window_starts
+from autocontour.models.inference.published.tiles import pad_to_window, starts_of, weights_of, window_box
 from autocontour.models.inference.runtime import Runner
 from autocontour.models.package.recipe import Recipe
 from autocontour.patient.geometry import Box
@@ -60,8 +60,8 @@ def predict_in_boxes(
     names: Sequence[str],
     wanted: Sequence[Box] | None,
     job: Job,
-) -> dict[str, tuple[Box, Probability, float]]:
-    """Return structure → its box in the image, its probability there and the mean probability of its voxels.
+) -> Iterator[tuple[str, Box, Probability, float]]:
+    """Yield each structure, its box in the image, its probability there and the mean probability of its voxels.
 
     Parameters
     ----------
@@ -78,22 +78,25 @@ def predict_in_boxes(
     job
         Reports progress; may cancel.
 
-    Returns
-    -------
-    dict
+    Yields
+    ------
+    tuple
         The probability is 0.5 on the border of the structure, where it and its strongest neighbour are equally likely.
-        Structures without any voxel above it are missing.
+        Structures without any voxel above it are missing. Only one is in memory in single precision.
     """
     recipe = prepared.recipe
     padded, inner = pad_to_window(prepared.image, window)
-    boxes = [window_box(start, window) for start in window_starts(padded.shape, window, recipe.step)]
+    boxes = [window_box(start, window) for start in starts_of(recipe, padded.shape, window)]
     if wanted is not None:
         shifted = [_shifted(box, inner.start_zyx) for box in wanted]
         boxes = [box for box in boxes if any(_meet(box, one) for one in shifted)]
     kept = {name: Kept() for name in names}
     if boxes:
         _run(runners, padded, boxes, window, recipe, kept, job)
-    return {name: found for name, one in kept.items() if (found := _assemble(one, inner)) is not None}
+    for name in names:
+        found = _assemble(kept.pop(name), inner)
+        if found is not None:
+            yield (name, *found)
 
 
 def _run(
@@ -110,7 +113,7 @@ def _run(
     depth = window[0]
     sums = np.zeros((recipe.heads, depth, high[1] - low[1], high[2] - low[2]), np.float32)
     weights = np.zeros(sums.shape[1:], np.float32)
-    share = importance(window).astype(np.float32)
+    share = weights_of(recipe, window)
     layers = [(start, list(group)) for start, group in itertools.groupby(boxes, lambda box: box.start_zyx[0])]
     following = [start for start, _ in layers[1:]] + [layers[-1][0] + depth]
     found = _logits(runners, image, boxes, recipe)

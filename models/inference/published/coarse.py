@@ -131,9 +131,8 @@ def _edges(ct: CTVolume, finder: ModelPackage, names: Sequence[str], job: Job, d
     from autocontour.models.inference.published.segment import probabilities_in_boxes
 
     margin = max(MARGIN_MM, 2 * _voxel_mm(finder))
-    parts = probabilities_in_boxes(ct, finder, names, job, device).parts
     edges = {}
-    for name, (grid, _, _) in parts.items():
+    for name, grid, _, _ in probabilities_in_boxes(ct, finder, names, job, device).parts:
         low = np.asarray(grid.origin_zyx_mm) - np.asarray(grid.spacing_zyx_mm) / 2
         high = low + np.multiply(grid.shape_zyx, grid.spacing_zyx_mm)
         edges[name] = (low - margin, high + margin)

@@ -16,8 +16,15 @@ from numpy.typing import NDArray
 from autocontour.base.errors import ModelError
 from autocontour.base.jobs import Job
 from autocontour.models.inference.published.prepare import Prepared
-from autocontour.models.inference.published.resample import resample
-from autocontour.models.inference.published.tiles import importance, pad_to_window, window_box, window_starts
+from autocontour.models.inference.published.resample import resample, resample_from_first
+from autocontour.models.inference.published.tiles import (
+    importance,
+    pad_to_window,
+    starts_of,
+    weights_of,
+    window_box,
+    window_starts,
+)
 from autocontour.models.package.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -96,6 +103,61 @@ def _slide(network: nn.Module, prepared: Prepared, window: Sequence[int], device
     if not torch.isfinite(sums).all():
         raise ModelError("AC-MD-037")
     return sums[(slice(None), *inner.slices)].cpu()
+
+
+def monai_labels(
+    network: nn.Module, prepared: Prepared, window: Sequence[int], device: str, job: Job
+) -> tuple[NDArray[np.uint16], Mapping[str, float]]:
+    """Return the label image of a MONAI bundle, and the mean probability of each structure.
+
+    Softmax on the network's grid, linear to the CT's, then the largest; all in single precision, as there.
+
+    Raises
+    ------
+    ModelError
+        ``AC-MD-037`` if a logit is not finite, ``AC-MD-034`` if the device's memory is too small.
+    """
+    import torch
+
+    recipe = prepared.recipe
+    padded, inner = pad_to_window(prepared.image, window)
+    image, weights = torch.from_numpy(padded), torch.from_numpy(weights_of(recipe, window)).to(device)
+    sums = torch.zeros((recipe.heads, *padded.shape), device=device)
+    counts = torch.zeros(padded.shape, device=device)
+    network = network.to(device).eval()
+    starts = starts_of(recipe, padded.shape, window)
+    try:
+        with torch.inference_mode():
+            for start in job.track(starts, LABEL, len(starts)):
+                place = window_box(start, window).slices
+                found = network(image[place][None, None].contiguous().to(device))[0]
+                sums[(slice(None), *place)] += found * weights
+                counts[place] += weights
+            sums /= counts
+            if not torch.isfinite(sums).all():
+                raise ModelError("AC-MD-037")
+            probabilities = torch.softmax(sums, 0)[(slice(None), *inner.slices)].cpu().numpy()
+    except torch.OutOfMemoryError as error:
+        raise ModelError("AC-MD-034") from error
+    shape, labels = prepared.box.shape_zyx, np.zeros(prepared.box.shape_zyx, np.uint16)
+    ratio = [old / new for old, new in zip(prepared.spacing, prepared.target, strict=True)]
+    best: NDArray[np.float32] | None = None
+    for channel in job.track(range(recipe.heads), "resampling to the CT", recipe.heads):
+        values = resample_from_first(probabilities[channel], shape, ratio)
+        if best is None:
+            best = values
+            continue
+        better = values > best
+        best[better] = values[better]
+        labels[better] = channel
+    confidence = {}
+    winner = probabilities.argmax(axis=0)
+    for name, values_of in recipe.values.items():
+        inside = np.isin(winner, values_of)
+        if inside.any():
+            confidence[name] = float(probability_of(probabilities, recipe, name)[inside].mean(dtype=np.float64))
+    whole: NDArray[np.uint16] = np.ascontiguousarray(prepared.labels_to_patient(labels))
+    return whole, confidence
 
 
 def mirrored(network: nn.Module, image: Tensor, axes: Sequence[int]) -> Tensor:

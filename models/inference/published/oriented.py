@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from autocontour.patient.geometry import Box
 from autocontour.patient.volume import CTVolume
 
 Image = NDArray[np.float32]
+Scalar = TypeVar("Scalar", bound=np.generic)
 SIGNS = {"LPS": (1, 1, 1), "RAS": (1, -1, -1)}
 """Direction of z, y, x relative to the patient's (superior, posterior, left)."""
 
@@ -109,10 +111,11 @@ def orient(ct: CTVolume, orientation: str) -> Oriented:
     return Oriented(np.ascontiguousarray(flip(hu, orientation)), grid, orientation, findings)
 
 
-def flip(array: NDArray[np.generic], orientation: str) -> NDArray[np.generic]:
+def flip(array: NDArray[Scalar], orientation: str) -> NDArray[Scalar]:
     """Return a (…, z, y, x) array with the axes flipped from the patient's to an orientation's, or back."""
     z, y, x = (slice(None, None, sign) for sign in SIGNS[orientation])
-    return array[..., z, y, x]
+    flipped: NDArray[Scalar] = array[..., z, y, x]
+    return flipped
 
 
 def own_grid(ct: CTVolume, frame: Frame) -> Grid | None:

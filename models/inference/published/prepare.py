@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from autocontour.base.errors import ModelError
-from autocontour.models.inference.published.oriented import Image, Oriented, flip, flip_box, grid_of
-from autocontour.models.inference.published.resample import resample, resampled_shape, zoom_between_centres
+from autocontour.models.inference.published.oriented import Axes, Image, Oriented, Scalar, flip, flip_box, grid_of
+from autocontour.models.inference.published.resample import (
+    resample,
+    resample_from_first,
+    resampled_shape,
+    zoom_between_centres,
+)
 from autocontour.models.inference.sampling import Grid
 from autocontour.models.package.description import Stage
 from autocontour.models.package.recipe import Normalisation, Recipe
@@ -52,7 +57,7 @@ class Prepared:
     target: tuple[float, ...]
     grid: Grid
 
-    def to_patient(self, array: NDArray[np.generic]) -> NDArray[np.generic]:
+    def to_patient(self, array: NDArray[Scalar]) -> NDArray[Scalar]:
         """Return an array of the network's axes over the patient's z, y, x."""
         return flip(array.transpose(np.argsort(self.recipe.axes)), self.recipe.orientation)
 
@@ -65,7 +70,7 @@ class Prepared:
         """Return the box of the same voxels in `image`."""
         return _reordered(flip_box(box, self.grid.shape_zyx, self.recipe.orientation), self.recipe.axes)
 
-    def labels_to_patient(self, labels: NDArray[np.generic]) -> NDArray[np.generic]:
+    def labels_to_patient(self, labels: NDArray[Scalar]) -> NDArray[Scalar]:
         """Return a label image of the cropped CT over the whole CT, along the patient's z, y, x."""
         axes = self.recipe.axes
         whole = np.zeros([self.first_shape[axis] for axis in axes], labels.dtype)
@@ -84,6 +89,8 @@ def prepare(oriented: Oriented, stage: Stage, recipe: Recipe) -> Prepared:
     ModelError
         ``AC-MD-083`` for an image without any value, or with too few voxels for the network's grid.
     """
+    if recipe.framework == "monai":
+        return _prepare_from_first(oriented, stage, recipe)
     hu, axes, spacing = oriented.hu, oriented.axes, oriented.grid.spacing_zyx_mm
     if recipe.first_spacing_mm and tuple(recipe.first_spacing_mm) != spacing:
         first = recipe.first_spacing_mm
@@ -111,6 +118,24 @@ def prepare(oriented: Oriented, stage: Stage, recipe: Recipe) -> Prepared:
     return Prepared(np.ascontiguousarray(image), recipe, oriented, first_shape, box, ordered, target, grid)
 
 
+def _prepare_from_first(oriented: Oriented, stage: Stage, recipe: Recipe) -> Prepared:
+    """Make the input as MONAI does: orientation, spacing, intensities; nothing is cropped."""
+    hu = oriented.hu.transpose(recipe.axes)
+    axes = oriented.axes.reordered(recipe.axes)
+    spacing = tuple(oriented.grid.spacing_zyx_mm[axis] for axis in recipe.axes)
+    target = tuple(float(step) for step in stage.spacing_zyx_mm)
+    steps = list(zip(hu.shape, spacing, target, strict=True))
+    shape = tuple(round((count - 1) * old / new + 1) for count, old, new in steps)
+    _check_shape(shape)
+    image = resample_from_first(hu, shape, [new / old for _, old, new in steps])
+    image = normalise(image, image != 0, recipe.normalisation)
+    step = tuple(float(np.sign(one)) * new for one, new in zip(axes.step_mm, target, strict=True))
+    back = [int(n) for n in np.argsort(recipe.axes)]
+    grid = grid_of(Axes(axes.first_mm, step).reordered(back), [shape[n] for n in back], oriented.grid.frame)
+    whole = Box((0, 0, 0), (hu.shape[0], hu.shape[1], hu.shape[2]))
+    return Prepared(np.ascontiguousarray(image), recipe, oriented, oriented.hu.shape, whole, spacing, target, grid)
+
+
 def normalise(hu: Image, mask: NDArray[np.bool_], how: Normalisation) -> Image:
     """Convert HU to the network's input; `hu` is overwritten."""
     match how.kind:
@@ -121,6 +146,10 @@ def normalise(hu: Image, mask: NDArray[np.bool_], how: Normalisation) -> Image:
         case "zscore" if how.inside:
             inside = hu[mask]
             hu[mask] = (inside - inside.mean()) / max(inside.std(), SMALLEST_SD)
+        case "zscore_to_range":
+            hu = normalise(hu, mask, replace(how, kind="zscore"))
+            low, high = hu.min(), hu.max()
+            hu = (hu - low) / (high - low) * np.float32(how.high - how.low) + np.float32(how.low)
         case "zscore":
             mean, sd = hu.mean(), hu.std()
             hu -= mean

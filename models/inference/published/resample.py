@@ -79,6 +79,16 @@ def zoom_between_centres(array: Array, shape: Sequence[int], order: int) -> NDAr
     return result
 
 
+def resample_from_first(array: NDArray[Scalar], shape: Sequence[int], ratio: Sequence[float]) -> NDArray[Scalar]:
+    """Resample linearly, the first voxels' centres together; `ratio` is the new spacing by the old one (MONAI)."""
+    steps = np.asarray(ratio, dtype=np.float64)
+    found = ndimage.affine_transform(
+        array.astype(np.float64), steps, output_shape=tuple(shape), order=1, mode="nearest", prefilter=False
+    )
+    result: NDArray[Scalar] = found.astype(array.dtype)
+    return result
+
+
 def _by_slices(array: NDArray[np.float64], shape: Sequence[int], axis: int, how: Resampling) -> NDArray[np.float64]:
     """Resize every slice in its plane, then the stack of slices along `axis`."""
     flat = [size for number, size in enumerate(shape) if number != axis]

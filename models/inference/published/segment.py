@@ -19,7 +19,13 @@ from autocontour.models.inference.localizer import find_patient
 from autocontour.models.inference.plausibility import Measure, measure_probability
 from autocontour.models.inference.published.boxes import Probability, fast_bytes, predict_in_boxes
 from autocontour.models.inference.published.coarse import find_boxes
-from autocontour.models.inference.published.exact import exact_bytes, label_image, mean_probabilities, predict_logits
+from autocontour.models.inference.published.exact import (
+    exact_bytes,
+    label_image,
+    mean_probabilities,
+    monai_labels,
+    predict_logits,
+)
 from autocontour.models.inference.published.oriented import Oriented, orient
 from autocontour.models.inference.published.prepare import Prepared, prepare
 from autocontour.models.inference.runtime import choose_torch_device, load_fold, open_logits
@@ -141,6 +147,10 @@ def exact_labels(
     oriented = orient(ct, recipe.orientation)
     prepared = prepare(oriented, package.stages["segmenter"], recipe)
     _check_memory(prepared, package, exact=True)
+    if recipe.framework == "monai":
+        network = load_fold(package, 0)
+        found, confidence = monai_labels(network, prepared, package.stages["segmenter"].window_zyx, torch_device, job)
+        return found, oriented, confidence
     networks = [partial(load_fold, package, fold) for fold in range(len(recipe.folds))]
     window = package.stages["segmenter"].window_zyx
     logits = predict_logits(networks, prepared, window, torch_device, job)
@@ -152,6 +162,8 @@ def required_bytes(prepared: Prepared, package: ModelPackage, *, exact: bool) ->
     recipe, window = recipe_of(package), package.stages["segmenter"].window_zyx
     shape = np.maximum(prepared.image.shape, window)
     of_window = package.plan("segmenter").peak_bytes()
+    if exact and recipe.framework == "monai":
+        return int(np.prod(shape)) * 4 * (2 * recipe.heads + 2) + prepared.oriented.hu.size * 24 + 2 * of_window
     if exact:
         return exact_bytes(int(np.prod(shape)), prepared.oriented.hu.size, recipe.heads, of_window)
     return fast_bytes(recipe.heads, window, int(shape[1] * shape[2]), int(np.prod(shape)), of_window)
@@ -170,14 +182,15 @@ class Boxed:
     Attributes
     ----------
     parts
-        Structure → its box, its probability over the patient's z, y, x, and the mean probability of its voxels.
+        Each structure, its box, its probability over the patient's z, y, x, and the mean probability of its voxels; the
+        network is run when the first one is asked for.
     device
         Where the network ran.
     findings
         About the scan.
     """
 
-    parts: Mapping[str, tuple[Grid, Probability, float]]
+    parts: Iterator[tuple[str, Grid, Probability, float]]
     device: str
     findings: tuple[Finding, ...]
 
@@ -214,10 +227,10 @@ def probabilities_in_boxes(
     boxes = [prepared.box_from_patient(prepared.grid.box_of(*edges)) for edges in edges_mm]
     runners = [open_logits(package, fold, device) for fold in range(len(recipe.folds))]
     found = predict_in_boxes(runners, prepared, stage.window_zyx, list(names), boxes, job)
-    parts = {}
-    for name, (box, probability, confidence) in found.items():
-        grid = prepared.grid.cropped(prepared.box_to_patient(box))
-        parts[name] = (grid, np.ascontiguousarray(prepared.to_patient(probability)), confidence)
+    parts = (
+        (name, prepared.grid.cropped(prepared.box_to_patient(box)), prepared.to_patient(probability), confidence)
+        for name, box, probability, confidence in found
+    )
     return Boxed(parts, runners[0].device, oriented.findings)
 
 
@@ -234,13 +247,11 @@ def _draw_fast(
         findings, profile = boxes.findings, f"two-stage by {', '.join(boxes.finders)}"
         edges = None if boxes.everywhere else list(boxes.edges_mm.values())
         names = [name for name in names if name in boxes.edges_mm or name in boxes.everywhere]
-    with clock("segmenter"):
-        boxed = probabilities_in_boxes(ct, package, names, job, device, edges)
     drawings: dict[str, Drawing] = {}
     measures: dict[str, Measure] = {}
-    with clock("contours"):
-        for name in job.track(list(boxed.parts), "drawing the contours", len(boxed.parts)):
-            grid, probability, confidence = boxed.parts[name]
+    with clock("segmenter"):
+        boxed = probabilities_in_boxes(ct, package, names, job, device, edges)
+        for name, grid, probability, confidence in boxed.parts:
             contours = Segmented(probability, grid, (), probability).contours_at(0.5, ct.geometry)
             measure = measure_probability(probability, 0.5, grid)
             if contours and measure is not None:

@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from autocontour.models.package.recipe import Recipe
 from autocontour.patient.geometry import Box
 
 SIGMA = 1 / 8
 HIGHEST = 10
+LEAST_WEIGHT = 1e-3
 
 
 def pad_to_window(image: NDArray[np.float32], window: Sequence[int]) -> tuple[NDArray[np.float32], Box]:
@@ -34,6 +36,41 @@ def window_starts(shape: Sequence[int], window: Sequence[int], step: float) -> l
         between = (count - size) / (number - 1) if number > 1 else 0.0
         starts.append([round(between * k) for k in range(number)])
     return [(z, y, x) for z, y, x in itertools.product(*starts)]
+
+
+def monai_starts(shape: Sequence[int], window: Sequence[int], step: float) -> list[tuple[int, int, int]]:
+    """Return the first voxel of every window of MONAI: at whole steps, the last one moved back to the end."""
+    starts = []
+    for count, size in zip(shape, window, strict=True):
+        stride = size if count == size else max(1, int(size * step))
+        number = 1 + math.ceil((count - size) / stride)
+        starts.append([min(stride * k, count - size) for k in range(number)])
+    return [(z, y, x) for z, y, x in itertools.product(*starts)]
+
+
+def monai_importance(window: Sequence[int], *, gaussian: bool) -> NDArray[np.float32]:
+    """Return the weight of each voxel of a window of MONAI."""
+    if not gaussian:
+        return np.ones(tuple(window), np.float32)
+    weights = np.ones(tuple(window), np.float32)
+    for axis, size in enumerate(window):
+        places = np.arange(size, dtype=np.float32) - np.float32((size - 1) / 2)
+        along = np.exp(places**2 / np.float32(-2 * (size * SIGMA) ** 2))
+        weights *= along.reshape([-1 if n == axis else 1 for n in range(3)])
+    return np.maximum(weights, max(float(weights.min()), LEAST_WEIGHT))
+
+
+def starts_of(recipe: Recipe, shape: Sequence[int], window: Sequence[int]) -> list[tuple[int, int, int]]:
+    """Return the first voxel of every window, as the model's framework places them."""
+    place = monai_starts if recipe.framework == "monai" else window_starts
+    return place(shape, window, recipe.step)
+
+
+def weights_of(recipe: Recipe, window: Sequence[int]) -> NDArray[np.float32]:
+    """Return the weight of each voxel of a window, as the model's framework weighs them."""
+    if recipe.framework == "monai":
+        return monai_importance(window, gaussian=recipe.gaussian)
+    return importance(window).astype(np.float32)
 
 
 def window_box(start: Sequence[int], window: Sequence[int]) -> Box:

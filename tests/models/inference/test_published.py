@@ -265,7 +265,8 @@ def test_probabilities_of_fast_are_those_of_all_windows(build, oracle):
             sums[(slice(None), *place)] += mirrored(network, part, recipe.mirror_axes)[0].numpy() * share
             counts[place] += share
         logits = sums / counts
-        found = predict_in_boxes([Runner(network)], prepared, window, list(recipe.values), None, Job())
+        parts = predict_in_boxes([Runner(network)], prepared, window, list(recipe.values), None, Job())
+        found = {name: part for name, *part in parts}
     assert found
     probability = np.exp(logits - logits.max(axis=0))
     probability /= probability.sum(axis=0)
