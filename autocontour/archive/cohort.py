@@ -96,11 +96,14 @@ def _unusual_sizes(name: str, patients: Sequence[str], mine: Sequence[Features])
             cc = round(one["volume_cc"], 1)
             score = round(float(z), 1)
             yield patient, Finding.of("AC-DS-052", name, structure=name, cc=cc, median=round(median, 1), z=score)
-    extents = np.log([one["extent_zyx_mm"] for one in mine])
-    shapes = {"height": extents[:, 0], "depth": extents[:, 1], "width": extents[:, 2]}
-    shapes["fill"] = np.array([one["fill"] for one in mine])
-    for feature, values_of in shapes.items():
-        for patient, one, z in zip(patients, mine, robust_z(values_of, FLOORS[feature], whole), strict=True):
+    extents = np.array([one["extent_zyx_mm"] for one in mine])
+    # An extent is known to a voxel only, which is much of a small structure.
+    voxels = np.median([one["voxel_zyx_mm"] for one in mine] / extents, axis=0)
+    shapes = {name: (np.log(extents[:, k]), voxels[k]) for k, name in enumerate(("height", "depth", "width"))}
+    shapes["fill"] = np.array([one["fill"] for one in mine]), 0.0
+    for feature, (values, least) in shapes.items():
+        floor = max(FLOORS[feature], float(least))
+        for patient, one, z in zip(patients, mine, robust_z(values, floor, whole), strict=True):
             if z > UNUSUAL or (z < -UNUSUAL and not any(one["cut"])):
                 score = round(float(z), 1)
                 yield patient, Finding.of("AC-DS-054", name, structure=name, feature=feature, z=score)

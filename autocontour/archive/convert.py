@@ -118,9 +118,9 @@ def measure_shape(mask: Mask, grid: Grid, box: Box, solid: NDArray[np.bool_]) ->
     Returns
     -------
     dict
-        ``volume_cc``; ``centre_zyx_mm`` and ``extent_zyx_mm``; ``fill``, the fraction of its box; ``ends``, the area
-        of its lowest and highest slice as a fraction of its median area; ``cut``, whether it reaches the lower and the
-        upper end of the scan, or ends at most one slice before it.
+        ``volume_cc``; ``centre_zyx_mm``, ``extent_zyx_mm`` and ``voxel_zyx_mm``; ``fill``, the fraction of its box;
+        ``ends``, the area of its lowest and highest slice as a fraction of its median area; ``cut``, whether it reaches
+        the lower and the upper end of the scan, or ends at most one slice before it.
     """
     found = Box.around(mask)
     assert found is not None  # structures without a voxel are not stored
@@ -137,6 +137,7 @@ def measure_shape(mask: Mask, grid: Grid, box: Box, solid: NDArray[np.bool_]) ->
         "volume_cc": round(float(areas.sum() * np.prod(spacing) / 1000), 4),
         "centre_zyx_mm": [round(float(v), 2) for v in grid.origin_zyx_mm + (middle + offset) * spacing],
         "extent_zyx_mm": [round(float(v), 2) for v in np.array(found.shape_zyx) * spacing],
+        "voxel_zyx_mm": [round(float(v), 4) for v in spacing],
         "fill": round(float(inside.mean()), 4),
         "ends": [round(float(areas[end] / typical), 4) for end in (0, -1)],
         "cut": [bool(first <= scanned[0] + NEAR_END), bool(last >= scanned[-1] - NEAR_END)],
