@@ -1,6 +1,7 @@
 """Where structures are from and where they go: approved cases of the program, training."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from autocontour.cli import main
 from autocontour.dicom import planning_cts, read_ct, scan_folder
 from autocontour.models.data.dataset import read_index, read_patient
 from autocontour.patient.structures import GenerationAlgorithm, Structure
+from autocontour.qa.commissioning.cohort import read_cases
 from tests.archive.conftest import build_confirmed
 from tests.models.toy_patients import config_text
 
@@ -108,3 +110,12 @@ def test_more_structures_than_bits_can_be_read(small):
     sample = read_patient(small.request.output, entry, index, names)
     assert len(sample.planes) == len(names) > 16
     assert np.count_nonzero(sample.known) == len(entry["structures"])
+
+
+def test_measurements_read_the_data_set(small):
+    package = SimpleNamespace(structures={"Heart": None, "Lung_L": None, "Brainstem": None}, metadata={})
+    cases = list(read_cases(small.request.output, "train", package))
+    assert len(cases) == 3
+    for case in cases:
+        assert set(case.references) == {"Heart", "Lung_L"}
+        assert all(mask.shape == case.ct.hu.shape and mask.any() for mask in case.references.values())
