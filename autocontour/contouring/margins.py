@@ -13,7 +13,8 @@ too, as sections between them.
 Tolerance: circles are polygons of 32 points on them, so the result lies inside the true one by up to 0.5 % of the
 margin; leaving out needless points moves the line by about 0.05 mm at most. Slopes are known at slices and sections
 alone: on balls of 15 to 60 mm, with margins from −8 to 8 mm, the radius is right within 0.4 mm at slices of up to 2 mm,
-0.5 mm at 3 mm and 0.8 mm at 5 mm, away from the ball's ends.
+0.5 mm at 3 mm and 0.8 mm at 5 mm, away from the ball's ends. Inwards a slope on one side counts as well: 3 or 5 mm
+inside the External of a thorax on 3 mm slices, the surface is nowhere nearer by more than 0.3 mm.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ SMALLEST_MM = 1e-3
 SMALLEST_MM2 = 0.05
 SLOPE_ERROR_MM = 0.1
 """Where treating a slope as a vertical wall makes less difference than this, it is treated as one."""
-FEW_STEPS = 1.5
+FEW_STEPS, FEW_STEPS_INWARDS = 1.5, 2.5
 """A margin of fewer slice steps than this reaches too few slices to see the slope between them."""
 SECTIONS_PER_MARGIN = 3.0
 PARTS_OF_A_STEP = (4, 12)
@@ -146,7 +147,7 @@ def _grow(contours: Contours, geometry: VolumeGeometry, margins: Floats, job: Jo
 def _shrink(contours: Contours, geometry: VolumeGeometry, margins: Floats, job: Job) -> dict[int, MultiPolygon]:
     reach = _Reach(margins)
     positions = geometry.slice_positions_mm
-    sources = _sections(contours, geometry, reach)
+    sources = _sections(contours, geometry, reach, inwards=True)
     caps = _caps(contours, geometry)
     shrunk = {}
     for k in job.track(sorted(contours), "shrinking"):
@@ -171,8 +172,13 @@ def _pieces_near(shape: MultiPolygon, rest: BaseGeometry, distance_mm: float = 0
     return MultiPolygon(list(pieces[shapely.dwithin(pieces, rest, distance_mm)]))
 
 
-def _sections(contours: Contours, geometry: VolumeGeometry, reach: _Reach) -> list[tuple[float, MultiPolygon]]:
-    """Return the contours with their positions, and sections up a slope that a short reach would miss."""
+def _sections(
+    contours: Contours, geometry: VolumeGeometry, reach: _Reach, *, inwards: bool = False
+) -> list[tuple[float, MultiPolygon]]:
+    """Return the contours with their positions, and sections up a slope that a short reach would miss.
+
+    Outwards the outline as a whole must slope; inwards any part of it, such as the shoulders of a body.
+    """
     positions, reach_mm = geometry.slice_positions_mm, float(reach.mm[2].max())
     sections = [(float(positions[k]), contours[k]) for k in sorted(contours)]
     for k in sorted(contours):
@@ -180,12 +186,14 @@ def _sections(contours: Contours, geometry: VolumeGeometry, reach: _Reach) -> li
         if beyond is None:
             continue
         step_mm = float(positions[k + 1] - positions[k])
-        if not 0 < reach_mm <= FEW_STEPS * step_mm:
+        if not 0 < reach_mm <= (FEW_STEPS_INWARDS if inwards else FEW_STEPS) * step_mm:
             continue
-        apart_mm2 = shapely.symmetric_difference(contours[k], beyond).area
+        apart = shapely.symmetric_difference(contours[k], beyond)
         # Up a slope of s mm for each mm the outline moves by the margin times √(1 + s²).
         upright_mm = step_mm * math.sqrt(2 * SLOPE_ERROR_MM / reach_mm)
-        if apart_mm2 > upright_mm * max(contours[k].length, beyond.length):
+        if (inwards and not apart.buffer(-upright_mm / 2, quad_segs=1).is_empty) or (
+            apart.area > upright_mm * max(contours[k].length, beyond.length)
+        ):
             parts = int(np.clip(math.ceil(SECTIONS_PER_MARGIN * step_mm / reach_mm), *PARTS_OF_A_STEP))
             steps_mm = np.linspace(positions[k], positions[k + 1], parts + 1)
             sections += _slope(contours[k], beyond, steps_mm, reach_mm)

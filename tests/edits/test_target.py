@@ -163,6 +163,14 @@ def test_the_crop_is_measured_from_the_oblique_surface_not_within_the_slice():
     assert target.contours[10].bounds[2] == pytest.approx(28 - 3 * np.sqrt(2), abs=0.6)
 
 
+def test_the_crop_sees_a_slope_on_one_side_such_as_a_shoulder():
+    body = {k: MultiPolygon([shapely.box(-50, -50, 58 - 3 * k, 50)]) for k in range(19)}
+    target = made(Recipe(("CTV",), inside="B", inside_mm=3), CTV=box(-20, -20, 58, 20, range(5, 15)), B=body)
+    assert target.contours[10].bounds[2] == pytest.approx(28 - 3 * np.sqrt(2), abs=0.3)
+    target = made(Recipe(("CTV",), inside="B", inside_mm=5), CTV=box(-20, -20, 58, 20, range(5, 15)), B=body)
+    assert target.contours[10].bounds[2] == pytest.approx(28 - 5 * np.sqrt(2), abs=0.3)
+
+
 def test_a_hole_is_kept_and_a_ring_has_one():
     outer, hole = Point(0, 0).buffer(30, quad_segs=32), Point(0, 0).buffer(12, quad_segs=32)
     tube = {k: MultiPolygon([outer.difference(hole)]) for k in range(10, 20)}
