@@ -8,9 +8,7 @@ from functools import partial
 from PySide6.QtGui import QAction, QActionGroup
 from PySide6.QtWidgets import QMenu
 
-from autocontour.base.errors import AutoContourError
-from autocontour.gui.look.fonts import can_show
-from autocontour.gui.look.language import NAMES, in_window, tr
+from autocontour.gui.look.language import NAMES, tr
 from autocontour.gui.state.settings import ViewerSettings
 
 
@@ -29,7 +27,4 @@ def add_language_menu(menu: QMenu, settings: ViewerSettings, say: Callable[[str]
 
 def _choose(code: str, settings: ViewerSettings, say: Callable[[str], None], _: bool = False) -> None:
     settings.language = code
-    if not can_show(code):
-        say(in_window(AutoContourError("AC-GUI-004")))
-        return
     say(tr("The language changes when the program is started again."))
