@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import zlib
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from autocontour.base.findings import Finding
@@ -19,11 +21,32 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 FAST = 1
+PART_BYTES = 2**18
+ZLIB_HEADER = b"\x78\x01"
 
 
 def pack(record: Json) -> bytes:
     """Return `record` as compressed JSON."""
-    return zlib.compress(json.dumps(record, separators=(",", ":")).encode(), FAST)
+    return compress(json.dumps(record, separators=(",", ":")).encode())
+
+
+def compress(data: bytes) -> bytes:
+    """Return `data` as one zlib stream (RFC 1950); parts of long data are compressed at the same time.
+
+    Every part but the last ends with a full flush (RFC 1951), so the parts can be joined.
+    """
+    if len(data) <= PART_BYTES:
+        return zlib.compress(data, FAST)
+    parts = [data[at : at + PART_BYTES] for at in range(0, len(data), PART_BYTES)]
+    ends = [zlib.Z_FULL_FLUSH] * (len(parts) - 1) + [zlib.Z_FINISH]
+    with ThreadPoolExecutor(min(len(parts), os.cpu_count() or 1)) as pool:
+        made = list(pool.map(_deflated, parts, ends))
+    return b"".join((ZLIB_HEADER, *made, zlib.adler32(data).to_bytes(4, "big")))
+
+
+def _deflated(part: bytes, end: int) -> bytes:
+    compressor = zlib.compressobj(FAST, wbits=-zlib.MAX_WBITS)
+    return compressor.compress(part) + compressor.flush(end)
 
 
 def unpack(payload: bytes) -> Json:
@@ -108,9 +131,11 @@ def _guessed_origin(structure: Structure) -> GenerationAlgorithm:
 
 
 def _encode_contours(contours: Mapping[int, MultiPolygon | None]) -> dict[int, str | None]:
+    import numpy as np
     import shapely
 
-    return {z: p if p is None else b64encode(shapely.to_wkb(p)).decode() for z, p in contours.items()}
+    codes = shapely.to_wkb(np.array(list(contours.values()), dtype=object))  # None stays None
+    return {z: None if code is None else b64encode(code).decode() for z, code in zip(contours, codes, strict=True)}
 
 
 def _decode_contours(record: Mapping[str, str | None]) -> dict[int, Any]:

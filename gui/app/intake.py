@@ -15,6 +15,7 @@ from autocontour.base import folders
 from autocontour.base.errors import AutoContourError, CaseError
 from autocontour.base.findings import Severity
 from autocontour.base.jobs import Job
+from autocontour.base.register import read_register
 from autocontour.case import MARK, CaseKey, LeftCase, actions, clear_mark, left_cases
 from autocontour.case.source import cases_of, find_case_ct, read_key, read_source
 from autocontour.case.summary import CaseSummary
@@ -60,7 +61,7 @@ class Intake(QObject):
         draws the slices is chosen (`renderer`, a key of `renderers.TITLES`).
         """
         names = ("autocontour.pipeline.request", "autocontour.rtstruct", *SURFACE_MODULES)
-        task = Task(lambda _: [import_module(name) for name in names], self)
+        task = Task(lambda _: (read_register(), [import_module(name) for name in names]), self)
         task.done.connect(lambda _: self._window.choose_renderer(renderer))
         task.start()
 
