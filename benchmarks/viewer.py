@@ -1,21 +1,27 @@
 """Performance of the viewer: start, scrolling, brush, 3D, memory.
 
-Run on a screen: ``xvfb-run -a -s "-screen 0 1600x1000x24" python benchmarks/viewer.py [--ct CT_FOLDER] [--opening]``.
+Run on a screen: ``xvfb-run -a -s "-screen 0 3840x2160x24" python benchmarks/viewer.py [--ct CT_FOLDER] [--opening]``.
 The case has 512 × 512 × 150 voxels and 30 structures. With the folder of a real CT it also measures opening that,
 compared with reading it headless; with ``--opening`` nothing else. As wall time depends on other load, the processor
 time is given as well.
+
+``--frames`` measures only a scrolled frame, at 1600 × 1000 and at 3840 × 2160, with every renderer;
+``--frames --before CHECKOUT`` does so in turns with the code of another checkout, and prints the ratio.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
+import os
 import resource
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +53,7 @@ from autocontour.patient.volume import CTVolume
 SHAPE = (150, 512, 512)
 STRUCTURES = 30
 SETTLED_MS = 2000
+SIZES = ((1600, 1000), (3840, 2160))
 START = """
 import time; start = time.perf_counter()
 from PySide6.QtWidgets import QApplication
@@ -103,6 +110,71 @@ def timed(function: Callable[[int], object], rounds: Iterable[int]) -> tuple[lis
         wall.append(time.perf_counter() - a)
         cpu.append(time.process_time() - b)
     return wall, cpu
+
+
+def frames(size: tuple[int, int], renderer: str) -> dict[str, float]:
+    """Return median and 95th percentile of a scrolled axial frame in ms: wall, and computed by this process."""
+    app = QApplication.instance() or QApplication([])
+    theme.use_theme(app, theme.DARK)
+    folder = Path(tempfile.mkdtemp())
+    window = MainWindow(ViewerSettings(folder / "s.ini"), folder)
+    window.resize(*size)
+    window.show()
+    app.processEvents()
+    if renderer == "vtk":
+        window.choose_renderer("vtk")
+    window.show_ct(build_ct())
+    window.workspace.apply(Edit("Add", added=adopted(window.workspace.state, build_structures())))
+    app.processEvents()
+    window.views.surfaces.hide()
+
+    def show(z: int) -> None:
+        window.workspace.go_to_slice(z)
+        window.views.axial.repaint()
+
+    timed(show, range(20, 140))
+    wall, cpu = timed(show, range(20, 140))
+    window.close()
+    w, c = 1000 * np.array(wall), 1000 * np.array(cpu)
+    measured = {"wall": w, "computed": c}
+    return {f"{name}{q}": float(np.percentile(values, q)) for name, values in measured.items() for q in (50, 95)}
+
+
+def measure_frames(before: Path | None, rounds: int) -> None:
+    """Print the frames of both renderers at both sizes, in turns with the code of another checkout."""
+    here = Path(__file__).resolve().parents[1]
+    codes = {"now": here} | ({"before": before.resolve()} if before else {})
+    for size in SIZES:
+        for renderer in ("qt", "vtk"):
+            found: dict[str, list[dict[str, float]]] = {name: [] for name in codes}
+            for _ in range(rounds):
+                for name, root in codes.items():
+                    if (result := _frames_of(root, size, renderer)) is not None:
+                        found[name].append(result)
+            for name, results in found.items():
+                if results:
+                    median = {key: float(np.median([result[key] for result in results])) for key in results[0]}
+                    print(
+                        f"{size[0]} x {size[1]} {renderer:3s} {name:6s} wall median {median['wall50']:6.1f} p95 "
+                        f"{median['wall95']:6.1f} ms   computed median {median['computed50']:6.1f} p95 "
+                        f"{median['computed95']:6.1f} ms"
+                    )
+            if found.get("before"):
+                for key in ("wall50", "computed50"):
+                    ratios = [a[key] / b[key] for a, b in zip(found["now"], found["before"], strict=False)]
+                    name = f"{size[0]} x {size[1]} {renderer:3s} now / before, {key[:-2]} median"
+                    print(f"{name}: {np.median(ratios):.2f}")
+
+
+def _frames_of(root: Path, size: tuple[int, int], renderer: str) -> dict[str, float] | None:
+    """Measure in a process with the code of a checkout; None if that has no such renderer."""
+    if renderer == "vtk" and not (root / "gui" / "views" / "renderers.py").exists():
+        return None
+    command = [sys.executable, __file__, "--one", f"{size[0]}x{size[1]}", renderer]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    ended = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    result: dict[str, float] = json.loads(ended.stdout.splitlines()[-1])
+    return result
 
 
 def measure_scroll(window: MainWindow) -> None:
@@ -202,6 +274,8 @@ def pause_of(name: str, begin: Callable[[], object], is_over: Callable[[], bool]
 
 def measure_pauses(window: MainWindow) -> None:
     """Measure, per task, the longest time without response of the window."""
+    from autocontour.gui.views.volume import Tissue  # older checkouts, whose frames are compared, have none
+
     space, surfaces = window.workspace, window.views.surfaces
     contours, geometry = space.state[10].structure.contours, space.ct.geometry
     QTest.qWait(SETTLED_MS)  # the surfaces of what was painted before
@@ -223,6 +297,27 @@ def measure_pauses(window: MainWindow) -> None:
         surfaces.warm_up()
         surfaces.rebuild()
 
+    thirty = adopted(space.state, tuple(replace(s, name=f"{s.name}_2") for s in build_structures()))
+
+    def is_meshed() -> bool:
+        return not surfaces.is_meshing
+
+    def bone() -> None:
+        surfaces.show_tissue(Tissue.BONE_AND_SKIN)
+
+    pause_of("add 30 structures", lambda: space.apply(Edit("Add", added=thirty)), is_meshed)
+    pause_of("undo them", lambda: window.action_set.trigger("undo"), is_meshed)
+    pause_of("choose the renderer VTK", lambda: window.choose_renderer("vtk"), lambda: True)
+    pause_of("and Qt again", lambda: window.choose_renderer("qt"), lambda: True)
+    pause_of("bone and skin in 3D", bone, is_meshed)
+    pause_of("turn them", lambda: surfaces.turn(10, 0), is_meshed)
+    pause_of("cut 3D at the slice", lambda: surfaces.cut_at_slice(on=True), is_meshed)
+    surfaces.show_tissue(Tissue.NONE)
+    surfaces.cut_at_slice(on=False)
+    film: list[list[bytes]] = []
+    pause_of("film of one turn", lambda: surfaces.record_turn(film.append), lambda: bool(film))
+    pause_of("a view to its own window", lambda: window.detach_view("coronal"), lambda: True)
+    pause_of("and back", lambda: window.detach_view("coronal"), lambda: True)
     pause_of("margin", margin, is_free)
     pause_of("statistics", lambda: window.action_set.trigger("statistics"), is_free)
     pause_of("3D: first surfaces of all", surfaces_anew, lambda: not surfaces.is_meshing)
@@ -305,7 +400,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ct", type=Path, help="folder of a real CT, to measure opening it")
     parser.add_argument("--opening", action="store_true", help="measure only that")
+    parser.add_argument("--frames", action="store_true", help="measure only scrolled frames, with every renderer")
+    parser.add_argument("--before", type=Path, metavar="CHECKOUT", help="compare the frames with another checkout")
+    parser.add_argument("--rounds", type=int, default=3, help="of frames; the median is printed")
+    parser.add_argument("--one", nargs=2, metavar=("SIZE", "RENDERER"), help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.one:
+        width, height = (int(n) for n in args.one[0].split("x"))
+        print(json.dumps(frames((width, height), args.one[1])))
+        return
+    if args.frames:
+        measure_frames(args.before, args.rounds)
+        return
     if args.opening:
         app = QApplication([])
         theme.use_theme(app, theme.DARK)
