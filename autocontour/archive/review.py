@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from autocontour.archive.decisions import Decisions
-from autocontour.archive.names import NameMap
+from autocontour.archive.names import NameMap, fold
 from autocontour.base import register
 from autocontour.base.findings import Finding, Severity
 from autocontour.patient.nomenclature import find_term
@@ -121,16 +121,19 @@ def _by_target(structure_set: StructureSet, names: NameMap, site: Collection[str
     """Return TG-263 name → the structures of the set with contours that a person mapped to it."""
     found: dict[str, list[Structure]] = defaultdict(list)
     for structure in structure_set.structures:
-        target = names.find(_own_name(structure))
+        target = names.find(_own_name(structure, structure_set))
         if target and structure.contours and (not site or target in site):
             found[target].append(structure)
     return dict(found)
 
 
-def _own_name(structure: Structure) -> str:
+def _own_name(structure: Structure, structure_set: StructureSet) -> str:
     """Return the name in the file, without the number by which reading made it unique."""
-    was_renamed = any(finding.code == RENAMED for finding in structure.findings)
-    return structure.name.rpartition("_")[0] if was_renamed else structure.name
+    if not any(finding.code == RENAMED for finding in structure.findings):
+        return structure.name
+    start = structure.name.rpartition("_")[0]  # long names are cut before the number
+    alike = (name for name in structure_set.names if name != structure.name and fold(name).startswith(fold(start)))
+    return min(alike, key=len, default=start)
 
 
 def _check_names(by_target: Mapping[str, list[Structure]]) -> Iterator[Finding]:

@@ -524,3 +524,20 @@ def test_uneven_slices_are_used_only_when_accepted_and_resampled_at_their_true_p
     places, even = (one.slice_positions_mm[[drawn[0], drawn[-1]]] for one in (patient.geometry, grid))
     assert entry["features"]["Lung_L"]["extent_zyx_mm"][0] == pytest.approx(np.ptp(places) + 8.0, abs=6.0)
     assert np.ptp(places) > np.ptp(even)
+
+
+@pytest.mark.parametrize("name", ["Heart", "Heart " + "long " * 11 + "x"])
+def test_two_structures_of_one_name_in_a_set_are_both_left_out(one_patient, tmp_path, name):
+    """Silent fault: reading calls the second one Heart_2, and the first was used as if it were the only one."""
+    patient, _ = one_patient()
+
+    def rename(dataset, _number):
+        for roi in dataset.StructureSetROISequence:
+            if roi.ROIName in ("Heart", "Liver"):
+                roi.ROIName = name
+
+    alter_series(patient.folder / "RS", rename)
+    request = BuildRequest(tmp_path / "archive", tmp_path / "data")
+    (entry,) = build_confirmed(request, **{name: "Heart"}).index["patients"]
+    assert entry["set_aside"] == {"Heart": ["AC-DS-050"]}
+    assert "Lung_L" in entry["structures"]
