@@ -106,6 +106,7 @@ def ask_approvals(window: MainWindow) -> None:
     rejected = [item.structure.name for item in waiting if item.is_rejected]
     details = [(item, window.panel.model.details(item)) for item in items]
     dialog = SeveralDialog(window, space.ct, details, left_out, rejected, window.settings.reviewer)
+    dialog.untick({number for number, status in space.recipe_statuses.items() if status.is_stale})
     if dialog.exec():
         window.settings.reviewer = dialog.reviewer
         if _as_shown(space, [item for item in items if item.structure.number in dialog.numbers]):

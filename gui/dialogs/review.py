@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QComboBox, QFormLayout, QLabel, QLineEdit, QListWidget, QListWidgetItem, QWidget
@@ -179,6 +179,12 @@ class SeveralDialog(Dialog):
     def reviewer(self) -> str:
         """Who approves."""
         return self.name.text().strip()
+
+    def untick(self, numbers: Collection[int]) -> None:
+        """Untick structures that are better looked at first; they can be ticked again."""
+        for row in (self.list.item(k) for k in range(self.list.count())):
+            if row.data(Qt.ItemDataRole.UserRole) in numbers:
+                row.setCheckState(Qt.CheckState.Unchecked)
 
     def _note(self, words: str) -> None:
         note = QLabel(words, wordWrap=True)

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QMessageBox
 from autocontour.case import Edit, actions
 from autocontour.case.export import ExportOptions, check_case
 from autocontour.edits import EndCount
+from autocontour.gui.dialogs.review import SeveralDialog
 from autocontour.gui.dialogs.target import ends_in_words
 from autocontour.patient.recipe import Minus
 from autocontour.patient.structures import GenerationAlgorithm
@@ -420,6 +421,47 @@ def test_recipes_survive_closing_and_are_stale_as_before(case, qtbot, another_wi
     again = another_window()
     again.show_ct(small_ct())
     assert again.workspace.recipe_statuses[number(again, "PTV")].changed == ("CTV",)
+
+
+def test_a_stale_result_is_not_ticked_for_approval_and_says_why(case, qtbot, answer):
+    enter(ask(case, qtbot))
+    finished(case, qtbot, "PTV")
+    space, shown = case.workspace, {}
+    redraw(case, "CTV", 15)
+    space.select(number(case, "CTV"))
+    space.look()
+    space.select(number(case, "PTV"))
+    space.look()
+
+    def look(dialog):
+        rows = [dialog.list.item(k) for k in range(dialog.list.count())]
+        shown.update({row.text(): row.checkState() is Qt.CheckState.Checked for row in rows})
+        dialog.reject()
+
+    answer(SeveralDialog, look)
+    case.action_set.trigger("approve_viewed")
+    ticks = {text.split()[0]: ticked for text, ticked in shown.items()}
+    assert (ticks["CTV"], ticks["PTV"]) == (True, False)
+    assert any("out of date: CTV changed" in text for text in shown)
+
+
+def test_a_changed_recipe_asks_before_it_replaces_edits_by_hand(case, qtbot, answer):
+    enter(ask(case, qtbot))
+    finished(case, qtbot, "PTV")
+    redraw(case, "PTV", 40)
+    case.action_set.trigger("recipe")
+    settled(case, qtbot)
+    asked = []
+
+    def no(box):
+        asked.append(box.informativeText())
+        box.reject()
+
+    answer(QMessageBox, no)
+    case.target_desk.dialog.ok.click()
+    assert asked == ["PTV"]
+    assert case.target_desk.dialog is not None  # it stays open
+    assert radius(case, "PTV") == pytest.approx(40, abs=0.1)
 
 
 TEMPLATE = """
