@@ -51,7 +51,9 @@ def range_in_words(space: Workspace) -> str:
 
 def follow_range(window: MainWindow) -> None:
     """Show the chosen slices in the banner."""
-    window.banner.show_range(range_in_words(window.workspace))
+    slices = window.workspace.range.slices
+    short = "" if slices is None else tr("Range {first}–{last}", first=slices[0] + 1, last=slices[-1] + 1)
+    window.banner.show_range(range_in_words(window.workspace), short)
 
 
 def interpolate(space: Workspace) -> None:

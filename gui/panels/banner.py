@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QToolButton, QWidget
 
 from autocontour.gui.look.language import later, tr
@@ -20,6 +21,9 @@ POSITIONS = {
     "FFDR": later("feet first, on the right side"),
 }
 """Patient Position (PS3.3 C.7.3.1.1.2) in words."""
+
+
+NARROW_PX = 1200
 
 
 def facts_line(facts: PatientFacts) -> str:
@@ -65,8 +69,8 @@ class Banner(QFrame):
         self._note.setObjectName("fact")
         row.addWidget(self._name)
         row.addWidget(self._facts, 1)
+        self._range_words = ("", "")
         self.range = QToolButton()
-        self.range.setToolTip(tr("Clear the range of slices") + "  (Ctrl+Shift+A)")
         self.range.clicked.connect(self.clear_asked)
         self.range.setStyleSheet("padding: 0 6px")  # no higher than the facts: the views must not move
         self.range.hide()
@@ -90,8 +94,22 @@ class Banner(QFrame):
         """Say something at the right end, such as that everything is saved."""
         self._note.setText(words)
 
-    def show_range(self, words: str) -> None:
-        """Show the chosen range of slices; nothing for none. A click clears it."""
-        self.range.setText(f"{words}   ×")
+    def show_range(self, words: str, short: str) -> None:
+        """Show the chosen range of slices, in short where there is little room; nothing for none. A click clears it."""
+        self._range_words = (words, short)
         self.range.setAccessibleName(words)
+        self.range.setToolTip(f"{words}\n" + tr("Clear the range of slices") + "  (Ctrl+Shift+A)")
+        self._arrange()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Follow the width of the window."""
+        super().resizeEvent(event)
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """Show the range in place of the note where both would make the banner higher, which would move the views."""
+        words, short = self._range_words
+        is_narrow = self.width() < NARROW_PX
+        self.range.setText(f"{short if is_narrow else words}   ×")
         self.range.setVisible(bool(words))
+        self._note.setVisible(not (is_narrow and words))

@@ -1384,6 +1384,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>여기서 위로 범위</translation>
     </message>
     <message>
+      <source>Range {first}–{last}</source>
+      <translation>범위 {first}–{last}</translation>
+    </message>
+    <message>
       <source>Range: slice {first}</source>
       <translation>범위: {first}번 슬라이스</translation>
     </message>

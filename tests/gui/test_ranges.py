@@ -331,3 +331,15 @@ def test_return_ends_a_new_name_and_does_not_apply_the_change_that_is_shown(gaps
     qtbot.waitUntil(lambda: gaps.workspace.range.plan is not None)
     press(gaps, KEY.Key_Return)
     assert contours_of(gaps) is not before
+
+
+@pytest.mark.parametrize("width", [1000, 1280])
+def test_the_views_do_not_move_when_a_range_is_chosen(gaps, qtbot, width):
+    gaps.resize(width, 760)
+    qtbot.waitUntil(lambda: gaps.width() == width)
+    qtbot.wait(100)
+    before = gaps.views.axial.mapTo(gaps, QPoint(0, 0))
+    choose(gaps, 5, 12)
+    qtbot.wait(100)
+    assert gaps.banner.range.isVisible()
+    assert gaps.views.axial.mapTo(gaps, QPoint(0, 0)) == before
