@@ -72,7 +72,8 @@ class Banner(QFrame):
         self._range_words = ("", "")
         self.range = QToolButton()
         self.range.clicked.connect(self.clear_asked)
-        self.range.setStyleSheet("padding: 0 6px")  # no higher than the facts: the views must not move
+        self.range.setStyleSheet("padding: 0 6px; border: none")  # no higher than the facts: the views must not move
+        self.range.setMaximumHeight(self.range.fontMetrics().height() + 2)
         self.range.hide()
         row.addWidget(self.range)
         row.addWidget(self._note)
