@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QTimer
 from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QBoxLayout, QWidget
+from PySide6.QtWidgets import QBoxLayout, QFrame, QScrollArea, QWidget
 
 from autocontour.gui.panels.welcome import WelcomePage
 from autocontour.gui.panels.worklist import WorklistPanel
@@ -13,13 +13,20 @@ BESIDE_FROM_PX = 1360
 """Width from which the list lies beside the cards instead of below them."""
 
 
-class StartPage(QWidget):
-    """The cards of the welcome page, with the list of cases beside or below them once there are any."""
+class StartPage(QScrollArea):
+    """The cards of the welcome page, with the list of cases beside or below them once there are any.
+
+    It scrolls where the window is too low for both.
+    """
 
     def __init__(self, welcome: WelcomePage, cases: WorklistPanel) -> None:
         super().__init__()
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        page = QWidget()
+        self.setWidget(page)
         self._welcome, self._cases = welcome, cases
-        self._box = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
+        self._box = QBoxLayout(QBoxLayout.Direction.LeftToRight, page)
         self._box.setContentsMargins(14, 14, 14, 14)
         self._box.setSpacing(14)
         self._box.addWidget(welcome)

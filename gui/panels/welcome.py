@@ -23,6 +23,8 @@ from autocontour.gui.look.language import tr, tr_count
 
 OFFERED = 3
 CARD_PX, NARROW_PX = 560, 320
+LIST_PX, LOW_LIST_PX, MOST_PX = 150, 84, 16_777_215
+"""Heights of the list of recent folders; the last is Qt's own limit."""
 
 
 class WelcomePage(QWidget):
@@ -61,17 +63,16 @@ class WelcomePage(QWidget):
         self._heading.setObjectName("heading")
         self.recent = QListWidget()
         self.recent.setAccessibleName(tr("Recent folders"))
-        self.recent.setMinimumHeight(150)
+        self.recent.setMinimumHeight(LIST_PX)
         self.recent.itemActivated.connect(self._choose_recent)
         self.recent.itemClicked.connect(self._choose_recent)
         for widget in (title, words, self.open, self._heading, self.recent):
             column.addWidget(widget)
         outer.addWidget(self.left)
         outer.addWidget(self.card)
-        self._has_list_below = False
 
     def make_room(self, *, beside: bool, below: bool) -> None:
-        """Leave room for the list of cases beside the cards, or below them; then without the recent folders."""
+        """Leave room for the list of cases beside the cards, or below them."""
         for card in (self.left, self.card):
             card.setFixedWidth(NARROW_PX if beside else CARD_PX)
             layout = card.layout()
@@ -79,12 +80,15 @@ class WelcomePage(QWidget):
             margins = layout.contentsMargins()
             margins.setLeft(20 if beside else 36)
             margins.setRight(20 if beside else 36)
+            if card is self.card:
+                margins.setTop(14 if below else 32)
+                margins.setBottom(14 if below else 32)
             layout.setContentsMargins(margins)
-        self._has_list_below = below
-        self._show_recent_if_any()
+        self.recent.setMinimumHeight(LOW_LIST_PX if below else LIST_PX)
+        self.recent.setMaximumHeight(LOW_LIST_PX if below else MOST_PX)
 
     def _show_recent_if_any(self) -> None:
-        is_shown = bool(self.recent.count()) and not self._has_list_below
+        is_shown = bool(self.recent.count())
         self._heading.setVisible(is_shown)
         self.recent.setVisible(is_shown)
 
