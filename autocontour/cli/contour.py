@@ -44,6 +44,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--accept", nargs="+", default=[], metavar="CODE", help="accept these findings, such as AC-CT-032"
     )
+    parser.add_argument(
+        "--compare", action="store_true", help="also draw each structure by every further package that can (NAME^2)"
+    )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="for the networks")
     parser.add_argument("--json", action="store_true", help="report as JSON on standard output")
     parser.set_defaults(run=run)
@@ -65,6 +68,7 @@ def run(args: argparse.Namespace) -> int:
         existing=next((mode for mode in ("append", "replace", "force") if getattr(args, mode)), "refuse"),
         accepted=frozenset(args.accept),
         device=args.device,
+        compare=args.compare,
     )
     with progress_job(quiet=args.json) as job:
         reports = contour_path(request, job)

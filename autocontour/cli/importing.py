@@ -163,7 +163,7 @@ def _finish(imported: Imported, args: argparse.Namespace) -> int:
 def _report(package: ModelPackage, folder: Path, findings: Sequence[Finding], *, as_json: bool) -> None:
     from autocontour.cli.console import console, print_json
 
-    checked = package.recipe is not None and package.recipe.sides is not None
+    checked = package.procedure is not None and package.procedure.sides is not None
     if as_json:
         rows = [finding.to_json() for finding in findings]
         shown = {"package": package.name, "path": str(folder), "sides_checked": checked, "findings": rows}
@@ -187,7 +187,7 @@ def verify_on_ct(args: argparse.Namespace) -> int:
     for name in args.package:
         with progress_job(quiet=args.json) as job:
             package = test_on_ct(find_package(name), args, job)
-        results[name] = package.metadata["recipe"]
+        results[name] = package.metadata["procedure"]
     if args.json:
         keys = ("sides", "measured", "profile")
         print_json({name: {key: one.get(key) for key in keys} for name, one in results.items()})
@@ -201,12 +201,12 @@ def _show_tests(results: Mapping[str, Mapping[str, Any]]) -> None:
 
     from autocontour.cli.console import console, plain
 
-    for name, recipe in results.items():
+    for name, procedure in results.items():
         out = console()
-        passed = "; ".join((recipe.get("sides") or {}).get("structures", []))
+        passed = "; ".join((procedure.get("sides") or {}).get("structures", []))
         out.print(f"{name}: left is left ({passed})", markup=False, soft_wrap=True)
         table = Table("profile", "seconds", "lowest DSC with exact", "mean")
-        for profile, one in (recipe.get("measured") or {}).items():
+        for profile, one in (procedure.get("measured") or {}).items():
             dsc = one["dsc"]
             lowest = min(dsc, key=dsc.__getitem__) if dsc else ""
             mean = f"{sum(dsc.values()) / len(dsc):.4f}" if dsc else ""
@@ -229,7 +229,7 @@ def test_on_ct(package: ModelPackage, args: argparse.Namespace, job: Job) -> Mod
     from autocontour.models.inference.published.profiles import measure_profiles, record
     from autocontour.models.inference.published.sides import check_sides
 
-    if package.recipe is None or package.bundled or not package.path.is_dir():
+    if package.procedure is None or package.bundled or not package.path.is_dir():
         raise ModelError("AC-MD-087", package=package.name)
     ct = read_chosen_ct(args, job)
     asked = list(getattr(args, "profile", []))

@@ -11,14 +11,14 @@ from autocontour import __version__
 from autocontour.base.errors import ModelError, TargetError
 from autocontour.base.findings import Finding
 from autocontour.base.jobs import Job
-from autocontour.contouring import margin_contours
+from autocontour.contouring import margin_contours, mask_from_contours
 from autocontour.contouring.islands import drop_islands
 from autocontour.edits import Target, make_target
 from autocontour.patient.matching import folded_name
 from autocontour.patient.nomenclature import find_term, match_name
 from autocontour.patient.provenance import Provenance
 from autocontour.patient.recipe import NamedRecipe, in_order
-from autocontour.patient.structures import Drawing, Structure, StructureSet
+from autocontour.patient.structures import Contours, Drawing, Structure, StructureSet
 from autocontour.patient.volume import CTVolume
 from autocontour.pipeline.plan import NOT_FOUND, RULES, Plan, build_plan, offered_by
 from autocontour.qa.checks.check import ANATOMY, check_set, with_findings
@@ -56,6 +56,7 @@ class _Run:
     job: Job
     device: str
     drawn: dict[str, tuple[Drawing, Provenance]] = field(default_factory=dict)
+    others: dict[str, list[tuple[Drawing, Provenance]]] = field(default_factory=dict)  # of structures already drawn
     findings: list[Finding] = field(default_factory=list)
     reasons: list[Finding] = field(default_factory=list)  # why a rule drew nothing
     seconds: dict[str, float] = field(default_factory=dict)
@@ -97,7 +98,9 @@ def contour_ct(
     _draw_by_rules(run)
     _draw_by_networks(run)
     structures = tuple(_finish(run, on_structure))
+    others = tuple(_others(run, structures, on_structure))
     structures += tuple(_make_targets(run, (*given, *structures), on_structure))
+    structures += others
     reference = ct.reference
     structure_set = StructureSet(
         LABEL,
@@ -129,7 +132,8 @@ def _draw_by_networks(run: _Run) -> None:
 
     names, packages = run.plan.sources, run.plan.packages
     for package in packages:
-        mine = [name for name in offered_by(package, packages) if name in names and name not in run.drawn]
+        offered = package.structures if run.plan.compare else offered_by(package, packages)
+        mine = [name for name in offered if name in names and (run.plan.compare or name not in run.drawn)]
         if not mine:
             continue
         try:
@@ -146,8 +150,11 @@ def _draw_by_networks(run: _Run) -> None:
         identity = run.plan.template_identity
         provenance = Provenance(package.name, package.version, package.checksum, segmentation.device, identity)
         for name, drawing in segmentation.drawings.items():
-            confidence = round(segmentation.confidence[name], 3)
-            run.drawn[name] = (drawing, replace(provenance, confidence=confidence))
+            drawn = (drawing, replace(provenance, confidence=round(segmentation.confidence[name], 3)))
+            if name in run.drawn:
+                run.others.setdefault(name, []).append(drawn)
+            else:
+                run.drawn[name] = drawn
 
 
 def _finish(run: _Run, on_structure: Callable[[Structure], None]) -> Iterator[Structure]:
@@ -164,6 +171,42 @@ def _finish(run: _Run, on_structure: Callable[[Structure], None]) -> Iterator[St
         finished[entry.name] = structure
         on_structure(structure)
         yield structure
+
+
+def _others(
+    run: _Run, structures: Sequence[Structure], on_structure: Callable[[Structure], None]
+) -> Iterator[Structure]:
+    """Yield what further packages drew of the same structures, each compared with the first."""
+    first = {structure.tg263_name: structure for structure in reversed(structures)}
+    number = len(run.plan.structures) + len(run.plan.recipes)
+    for name, drawings in run.others.items():
+        if name not in first:
+            continue
+        for place, (drawing, provenance) in enumerate(drawings, 2):
+            number += 1
+            entry = TemplateStructure(f"{first[name].name}^{place}", name)
+            agreement = _agreement(first[name].contours, drawing.contours, run.ct)
+            drawer = first[name].provenance
+            finding = Finding.of(
+                "AC-PL-012",
+                entry.name,
+                structure=entry.name,
+                other=provenance.algorithm,
+                first=first[name].name,
+                drawer=drawer.algorithm if drawer else "",
+                dsc=agreement,
+            )
+            both = replace(drawing, findings=(*drawing.findings, finding))
+            structure = _build_structure(number, entry, both, provenance)
+            on_structure(structure)
+            yield structure
+
+
+def _agreement(first: Contours, second: Contours, ct: CTVolume) -> float:
+    """Return the DSC of two structures on the CT's voxels."""
+    a, b = (mask_from_contours(contours, ct.geometry) for contours in (first, second))
+    total = int(a.sum()) + int(b.sum())
+    return 2 * int((a & b).sum()) / total if total else 1.0
 
 
 def _make_targets(

@@ -57,6 +57,8 @@ class Plan:
         Why other model packages are not used.
     recipes
         Structures of the template that are made from others.
+    compare
+        Whether every package draws its structures, also those already drawn: these are kept as further structures.
     """
 
     structures: tuple[TemplateStructure, ...]
@@ -66,6 +68,7 @@ class Plan:
     package_is_chosen: bool = False
     findings: tuple[Finding, ...] = ()
     recipes: tuple[NamedRecipe, ...] = ()
+    compare: bool = False
 
     @property
     def sources(self) -> frozenset[str]:
@@ -142,7 +145,8 @@ def list_drawable(packages: Sequence[ModelPackage], *, is_chosen: bool = False) 
                 drawers[name] = []
                 by_default.discard(name)
             drawers.setdefault(name, []).append(f"{package.name} {package.version}")
-        by_default.update(package.drawn_names)
+        # A published network draws nothing unasked; who chooses its package asks for all of it.
+        by_default.update(package.structures if is_chosen and not package.drawn_names else package.drawn_names)
     return [Drawable(name, tuple(by), name in by_default) for name, by in drawers.items()]
 
 

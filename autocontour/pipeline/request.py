@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autocontour.base.errors import AutoContourError, Cancelled, CTError
@@ -37,6 +37,8 @@ class Request:
         What to do if the output exists.
     accepted
         Codes of blocking findings the user accepts.
+    compare
+        Whether structures are also drawn by every further package that can, for comparison.
     """
 
     source: Path
@@ -49,6 +51,7 @@ class Request:
     existing: Existing = "refuse"
     accepted: frozenset[str] = frozenset()
     device: str = "auto"
+    compare: bool = False
 
 
 def contour_path(request: Request, job: Job) -> list[Report]:
@@ -62,6 +65,7 @@ def contour_path(request: Request, job: Job) -> list[Report]:
         For any problem, before a file is written.
     """
     plan = read_plan(request.template_name, request.names, request.package_name)
+    plan = replace(plan, compare=request.compare)
     sources = _find_sources(request, job)
     inputs = [*_files_at(Path(request.template_name)), *(file for one in plan.packages for file in _files_at(one.path))]
     if request.all_series:

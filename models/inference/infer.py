@@ -116,7 +116,7 @@ def segment_structures(
     if unknown := [name for name in wanted if name not in package.structures]:
         raise ModelError("AC-MD-032", package=package.name, structures=", ".join(unknown))
     check_patient(ct, package, date.today())
-    if package.recipe is not None:
+    if package.procedure is not None:
         return _segment_published(ct, package, wanted, job or Job(), device)
     job, clock = job or Job(), _Clock()
     with clock("body"):
@@ -149,7 +149,7 @@ def _segment_published(ct: CTVolume, package: ModelPackage, names: list[str], jo
     """Draw by a published network, in the package's profile."""
     from autocontour.models.inference.published.segment import draw_published
 
-    if package.recipe is None or package.recipe.sides is None:
+    if package.procedure is None or package.procedure.sides is None:
         raise ModelError("AC-MD-080", package=package.name)
     drawn = draw_published(ct, package, names, job, device)
     checked = check_measures(package, drawn.measures)

@@ -20,7 +20,7 @@ from autocontour.base.errors import ModelError, OutputError
 from autocontour.base.files import write_atomically
 from autocontour.models.networks.as_openvino import build_model, import_openvino
 from autocontour.models.networks.limits import STREAMS
-from autocontour.models.package.recipe import weights_of_fold
+from autocontour.models.package.procedure import weights_of_fold
 from autocontour.models.package.weights import check_fit, load_network
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 DIGEST_BYTES = 32
+LARGE_BYTES = 1 << 29  # of a published network: two windows at once would need gigabytes
 DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")  # Linux, its subsystem in Windows, and ROCm
 DEVICES = ("auto", "cpu", "cuda", "torch-cpu")
 
@@ -103,9 +104,9 @@ def open_logits(package: ModelPackage, fold: int, device: str = "auto") -> Runne
     Parameters
     ----------
     package
-        With a recipe.
+        With a procedure.
     fold
-        Number of the network in the recipe's ``folds``.
+        Number of the network in the procedure's ``folds``.
     device
         As of `open_runner`.
 
@@ -192,7 +193,7 @@ class OpenVinoRunner:
             core = openvino.Core()
             capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
             precision = "bf16" if "BF16" in capabilities else "f32"
-            streams = STREAMS[role]
+            streams = 1 if fold is not None and plan.peak_bytes() > LARGE_BYTES else STREAMS[role]
             hints = {"PERFORMANCE_HINT": "THROUGHPUT", "NUM_STREAMS": streams, "INFERENCE_PRECISION_HINT": precision}
             processor = core.get_property("CPU", "FULL_DEVICE_NAME")
             part = role if fold is None else f"{role} {fold} logits"
@@ -273,7 +274,7 @@ def _weights(package: ModelPackage, role: str, fold: int | None) -> dict[str, ND
 
 def _identity(package: ModelPackage) -> str:
     """Return what the weights of a package depend on: a published one is measured without being changed."""
-    files = package.metadata.get("recipe", {}).get("source", {}).get("files") if package.recipe else None
+    files = package.metadata.get("procedure", {}).get("source", {}).get("files") if package.procedure else None
     return hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest() if files else package.checksum
 
 

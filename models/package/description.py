@@ -15,7 +15,7 @@ from autocontour.base.findings import Finding
 from autocontour.base.limits import Keys, Length, OneOf, Range, Rising, Text, Unique, join_path, key_path, shown
 from autocontour.base.typed import SettingsError, build, read_json
 from autocontour.models.package.patient import PatientBinding
-from autocontour.models.package.recipe import Recipe
+from autocontour.models.package.procedure import Procedure
 
 FORMAT = 2
 MAX_STRUCTURES = 256
@@ -158,7 +158,7 @@ class Stage:
         Voxels of its input.
     intensity_windows_hu
         One input channel each, as `autocontour.models.inference.intensity.scale_intensity` makes them; none in a
-        package with a recipe.
+        package with a procedure.
     overlap
         Overlap of neighbouring windows, as a fraction.
     threshold
@@ -255,7 +255,7 @@ class Description:
     site: Site = Site()
     uncertainty: Uncertainty | None = None
     findings: dict[str, FindingPower] = field(default_factory=dict)
-    recipe: Recipe | None = None
+    procedure: Procedure | None = None
     patient: PatientBinding | None = None
 
     @property
@@ -266,18 +266,18 @@ class Description:
     def find_problems(self) -> Iterator[Finding]:
         """Yield ``AC-CFG-017`` if there is no segmenter, ``AC-CFG-019`` for an anchor that is not drawn.
 
-        ``AC-CFG-014`` for a stage without intensity windows and without a recipe.
+        ``AC-CFG-014`` for a stage without intensity windows and without a procedure.
         """
         if "segmenter" not in self.stages:
             yield Finding.of("AC-CFG-017", "stages.segmenter")
         for role, stage in self.stages.items():
-            if self.recipe is None and not stage.intensity_windows_hu:
+            if self.procedure is None and not stage.intensity_windows_hu:
                 yield Finding.of("AC-CFG-014", f"stages.{role}.intensity_windows_hu", low=1, high=16, count=0)
-        if self.recipe is not None:
+        if self.procedure is not None:
             names = [one.name for one in self.structures]
-            yield from check_names(list(self.recipe.values), names, "recipe.values")
-            if missing := [name for name in names if name not in self.recipe.values]:
-                yield Finding.of("AC-CFG-017", f"recipe.values.{missing[0]}")
+            yield from check_names(list(self.procedure.values), names, "procedure.values")
+            if missing := [name for name in names if name not in self.procedure.values]:
+                yield Finding.of("AC-CFG-017", f"procedure.values.{missing[0]}")
         yield from check_names(self.site.anchors, [one.name for one in self.structures], "site.anchors")
 
 

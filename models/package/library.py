@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import tempfile
 import unicodedata
@@ -76,9 +77,18 @@ def read_library() -> list[Entry]:
 
 
 def available_packages() -> list[ModelPackage]:
-    """Return every package that is used, installed ones first."""
+    """Return every package that is used, in the order in which they are tried for a structure.
+
+    Installed packages of this program's training, then the bundled ones, then published networks, those with the finer
+    grid first; equal ones by their names.
+    """
     found = [entry.package for entry in read_library() if entry.package and entry.rival is None]
-    return sorted(found, key=lambda package: (package.bundled, package.name))
+    return sorted(found, key=_rank)
+
+
+def _rank(package: ModelPackage) -> tuple[bool, bool, float, str]:
+    voxel = math.prod(package.stages["segmenter"].spacing_zyx_mm) if package.procedure else 0.0
+    return package.procedure is not None, package.bundled, voxel, package.name
 
 
 def check_library() -> tuple[Finding, ...]:
@@ -148,7 +158,7 @@ def install_package(path: Path, *, replace: bool = False) -> ModelPackage:
     """
     package = read_package(path)
     verify_package(package)
-    if package.recipe is not None and package.recipe.sides is None:
+    if package.procedure is not None and package.procedure.sides is None:
         raise ModelError("AC-MD-080", package=package.name)
     folder = install_folder() / folder_name(package.name)
     rival = _bundled_rival(package.name)

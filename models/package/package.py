@@ -35,7 +35,7 @@ from autocontour.models.package.members import (
     read_members,
 )
 from autocontour.models.package.patient import PatientBinding
-from autocontour.models.package.recipe import Recipe, weights_of_fold
+from autocontour.models.package.procedure import Procedure, weights_of_fold
 from autocontour.models.package.weights import check_file_size, check_fit, parse_weights, plan_stage
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class ModelPackage:
         When a structure counts as uncertain; None in a package without calibrated limits.
     quiet_findings
         Codes of findings that do not predict the quality of its contours and are not shown as warnings.
-    recipe
+    procedure
         How its network is run, if it is a published one; None for a package trained by this program.
     patient
         The patient it is for; None if it is for all.
@@ -91,7 +91,7 @@ class ModelPackage:
     bundled: bool = False
     uncertainty: Uncertainty | None = None
     quiet_findings: frozenset[str] = frozenset()
-    recipe: Recipe | None = None
+    procedure: Procedure | None = None
     patient: PatientBinding | None = None
 
     @property
@@ -105,8 +105,8 @@ class ModelPackage:
 
     def plan(self, role: str) -> Plan:
         """Return the steps of a stage's network; raises as `autocontour.models.package.weights.plan_stage`."""
-        if self.recipe is not None:
-            return plan_stage(self.stages[role], self.recipe.heads, role, images=1)
+        if self.procedure is not None:
+            return plan_stage(self.stages[role], self.procedure.heads, role, images=1)
         return plan_stage(self.stages[role], len(self.structures), role)
 
     def read_weights(self, role: str) -> dict[str, NDArray[np.floating[Any]]]:
@@ -122,7 +122,8 @@ class ModelPackage:
         with open_members(self.path) as members:
             if members.checksum != self.checksum:
                 raise ModelError("AC-MD-029", package=self.name)
-            check_file_size(self.stages[role], name, members.sizes[name], len(self.recipe.folds) if self.recipe else 1)
+            networks = len(self.procedure.folds) if self.procedure else 1
+            check_file_size(self.stages[role], name, members.sizes[name], networks)
             data = members.read(name)
         return parse_weights(name, data)
 
@@ -167,10 +168,10 @@ def verify_package(package: ModelPackage) -> None:
     """
     for role in package.stages:
         plan, weights = package.plan(role), package.read_weights(role)
-        if package.recipe is None:
+        if package.procedure is None:
             check_fit(plan, weights)
             continue
-        folds = [weights_of_fold(weights, fold) for fold in range(len(package.recipe.folds))]
+        folds = [weights_of_fold(weights, fold) for fold in range(len(package.procedure.folds))]
         for fold in folds:
             check_fit(plan, fold)
         if sum(map(len, folds)) != len(weights):
@@ -287,7 +288,7 @@ def parse_metadata(
     Besides MONAI's fields (``version``, ``monai_version``, ``pytorch_version``, ``name``, ``task``, ``description``,
     ``authors``, ``network_data_format`` …) it has ``format`` (1), ``body_site``, ``license``, ``structures`` (fields
     of `PackageStructure`), ``stages`` (role → fields of `Stage`), ``site`` (``anchors``, ``minimum``), ``training``
-    and ``validation``; a published network has a ``recipe`` (fields of `Recipe`) and format 2.
+    and ``validation``; a published network has a ``procedure`` (fields of `Procedure`) and format 2.
 
     Raises
     ------
@@ -310,6 +311,6 @@ def parse_metadata(
         bundled=bundled,
         uncertainty=described.uncertainty,
         quiet_findings=described.quiet_findings,
-        recipe=described.recipe,
+        procedure=described.procedure,
         patient=described.patient,
     )

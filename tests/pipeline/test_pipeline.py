@@ -1,7 +1,9 @@
 """Who draws what: the rules, the packages that fit, or the one that was chosen."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -168,3 +170,38 @@ def test_a_closed_folder_of_packages_is_a_finding(drawn, monkeypatch):
     contoured = contour_ct(ct())
     assert provenance(contoured)["SpinalCord"] == "head-and-neck"
     assert "AC-MD-121" in {one.code for one in contoured.structure_set.findings}
+
+
+@pytest.mark.usefixtures("own_packages")
+def test_what_several_draw_is_kept_and_compared(drawn):
+    """The bundled package and the installed one both draw the parotids: the second one is a structure of its own."""
+    plan = build_plan(names=["Parotid_L"])
+    assert len([one for one in contour_ct(ct(), plan).structure_set.structures if "Parotid_L" in one.name]) == 1
+    found = contour_ct(ct(), replace(plan, compare=True)).structure_set
+    names = [one.name for one in found.structures]
+    assert names == ["Parotid_L", "Parotid_L^2"]
+    first, second = found.structures
+    assert first.provenance.algorithm != second.provenance.algorithm
+    assert len({one.number for one in found.structures}) == 2
+    assert second.tg263_name == "Parotid_L"
+    assert any(one.code == "AC-PL-012" and one.values["dsc"] == 1.0 for one in second.findings)
+
+
+def test_published_networks_come_last_and_the_finer_ones_first(monkeypatch):
+    def package(name, *, bundled=False, spacing=None):
+        stage = SimpleNamespace(spacing_zyx_mm=spacing or (1.0, 1.0, 1.0))
+        return SimpleNamespace(name=name, bundled=bundled, procedure=spacing, stages={"segmenter": stage})
+
+    ours, bundled = package("z-ours"), package("a-bundled", bundled=True)
+    fine, coarse = package("fine", spacing=(1.5, 1.5, 1.5)), package("coarse", spacing=(3.0, 3.0, 3.0))
+    entries = [SimpleNamespace(package=one, rival=None) for one in (coarse, fine, bundled, ours)]
+    monkeypatch.setattr(library, "read_library", lambda: entries)
+    assert [one.name for one in available_packages()] == ["z-ours", "a-bundled", "fine", "coarse"]
+
+
+def test_a_chosen_published_package_is_asked_for_all_it_draws():
+    one = SimpleNamespace(name="total", version="1", structures={"Liver": None, "Spleen": None}, drawn_names=())
+    unasked = {entry.name: entry.by_default for entry in list_drawable([one])}
+    chosen = {entry.name: entry.by_default for entry in list_drawable([one], is_chosen=True)}
+    assert unasked["Liver"] is False
+    assert chosen["Liver"] is True

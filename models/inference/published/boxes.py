@@ -18,7 +18,7 @@ from autocontour.models.inference.published.exact import mirror_combinations
 from autocontour.models.inference.published.prepare import Prepared
 from autocontour.models.inference.published.tiles import pad_to_window, starts_of, weights_of, window_box
 from autocontour.models.inference.runtime import Runner
-from autocontour.models.package.recipe import Recipe
+from autocontour.models.package.procedure import Procedure
 from autocontour.patient.geometry import Box
 
 LABEL = "contouring the organs"
@@ -31,9 +31,9 @@ Probability = NDArray[np.float32]
 def fast_bytes(heads: int, window: Sequence[int], across: int, prepared_voxels: int, window_bytes: int) -> int:
     """Return the memory that `predict_in_boxes` needs at most for `across` voxels in a plane.
 
-    It holds two arrays of all channels of one layer, the image, and two windows in the network.
+    It holds all channels of one layer, a few planes of single channels, the image, and a window in the network.
     """
-    return 2 * 4 * heads * window[0] * across + 4 * prepared_voxels + 2 * window_bytes
+    return 4 * window[0] * across * (heads + 8) + 4 * prepared_voxels + 2 * window_bytes
 
 
 @dataclass
@@ -84,15 +84,15 @@ def predict_in_boxes(
         The probability is 0.5 on the border of the structure, where it and its strongest neighbour are equally likely.
         Structures without any voxel above it are missing. Only one is in memory in single precision.
     """
-    recipe = prepared.recipe
+    procedure = prepared.procedure
     padded, inner = pad_to_window(prepared.image, window)
-    boxes = [window_box(start, window) for start in starts_of(recipe, padded.shape, window)]
+    boxes = [window_box(start, window) for start in starts_of(procedure, padded.shape, window)]
     if wanted is not None:
         shifted = [_shifted(box, inner.start_zyx) for box in wanted]
         boxes = [box for box in boxes if any(_meet(box, one) for one in shifted)]
     kept = {name: Kept() for name in names}
     if boxes:
-        _run(runners, padded, boxes, window, recipe, kept, job)
+        _run(runners, padded, boxes, window, procedure, kept, job)
     for name in names:
         found = _assemble(kept.pop(name), inner)
         if found is not None:
@@ -104,19 +104,19 @@ def _run(
     image: NDArray[np.float32],
     boxes: Sequence[Box],
     window: Sequence[int],
-    recipe: Recipe,
+    procedure: Procedure,
     kept: Mapping[str, Kept],
     job: Job,
 ) -> None:
     low = np.min([box.start_zyx for box in boxes], axis=0)
     high = np.max([box.stop_zyx for box in boxes], axis=0)
     depth = window[0]
-    sums = np.zeros((recipe.heads, depth, high[1] - low[1], high[2] - low[2]), np.float32)
+    sums = np.zeros((procedure.heads, depth, high[1] - low[1], high[2] - low[2]), np.float32)
     weights = np.zeros(sums.shape[1:], np.float32)
-    share = weights_of(recipe, window)
+    share = weights_of(procedure, window)
     layers = [(start, list(group)) for start, group in itertools.groupby(boxes, lambda box: box.start_zyx[0])]
     following = [start for start, _ in layers[1:]] + [layers[-1][0] + depth]
-    found = _logits(runners, image, boxes, recipe)
+    found = _logits(runners, image, boxes, procedure)
     progress = job.track(range(len(boxes)), LABEL, len(boxes))
     for (start, layer), after in zip(layers, following, strict=True):
         for box in layer:
@@ -128,8 +128,9 @@ def _run(
             weights[:, y, x] += share
         ready = min(after - start, depth)
         corner = (start, int(low[1]), int(low[2]))
-        _finish(sums[:, :ready], weights[:ready], corner, recipe, kept)
-        sums[:, : depth - ready] = sums[:, ready:]
+        _finish(sums[:, :ready], weights[:ready], corner, procedure, kept)
+        for channel in sums:  # one at a time: the planes overlap, and are copied first
+            channel[: depth - ready] = channel[ready:]
         weights[: depth - ready] = weights[ready:]
         sums[:, depth - ready :] = 0
         weights[depth - ready :] = 0
@@ -138,10 +139,10 @@ def _run(
 
 
 def _logits(
-    runners: Sequence[Runner], image: NDArray[np.float32], boxes: Iterable[Box], recipe: Recipe
+    runners: Sequence[Runner], image: NDArray[np.float32], boxes: Iterable[Box], procedure: Procedure
 ) -> Iterator[NDArray[np.float32]]:
     """Yield the mean logits of every window over mirrorings and folds."""
-    mirrorings = [(), *mirror_combinations(recipe.mirror_axes)]
+    mirrorings = [(), *mirror_combinations(procedure.mirror_axes)]
     flips = [tuple(axis + 1 for axis in axes) for axes in mirrorings]
 
     def inputs() -> Iterator[NDArray[np.float32]]:
@@ -166,14 +167,14 @@ def _finish(
     sums: NDArray[np.float32],
     weights: NDArray[np.float32],
     corner: tuple[int, int, int],
-    recipe: Recipe,
+    procedure: Procedure,
     kept: Mapping[str, Kept],
 ) -> None:
     """Compute the probabilities of finished planes and keep what belongs to a structure; `sums` is overwritten."""
     seen = weights > 0
     np.divide(sums, np.where(seen, weights, 1), out=sums)
-    if recipe.outputs == "regions":
-        _keep_regions((1 / (1 + np.exp(-sums)) * seen).astype(np.float32), corner, recipe, kept)
+    if procedure.outputs == "regions":
+        _keep_regions((1 / (1 + np.exp(-sums)) * seen).astype(np.float32), corner, procedure, kept)
         return
     sums -= sums.max(axis=0)
     np.exp(sums, out=sums)
@@ -185,7 +186,7 @@ def _finish(
     for channel, probability in enumerate(sums):
         np.maximum(second, np.where(winner == channel, 0, probability), out=second)
     for name, one in kept.items():
-        values = list(recipe.values[name])
+        values = list(procedure.values[name])
         faint: NDArray[np.bool_] = sums[values].max(axis=0) > FAINT
         part = Box.around(faint)
         if part is None:
@@ -196,20 +197,20 @@ def _finish(
         if len(values) == 1:
             outside = np.where(own, second[place], first[place])
         else:
-            others = [channel for channel in range(recipe.heads) if channel not in values]
+            others = [channel for channel in range(procedure.heads) if channel not in values]
             outside = sums[(others, *place)].max(axis=0)
         _keep(one, part, corner, (1 + inside - outside) / 2 * seen[place], own)
         one.total += float(sums[(values, *place)].sum(axis=0)[own].sum(dtype=np.float64))
 
 
 def _keep_regions(
-    probability: NDArray[np.float32], corner: tuple[int, int, int], recipe: Recipe, kept: Mapping[str, Kept]
+    probability: NDArray[np.float32], corner: tuple[int, int, int], procedure: Procedure, kept: Mapping[str, Kept]
 ) -> None:
     """Keep the structures of regions: a later region is painted over an earlier one."""
     for name, one in kept.items():
         margin = np.zeros(probability.shape[1:], np.float32)
-        for channel, value in enumerate(recipe.region_order):
-            if value in recipe.values[name]:
+        for channel, value in enumerate(procedure.region_order):
+            if value in procedure.values[name]:
                 np.maximum(margin, probability[channel], out=margin)
             else:
                 np.minimum(margin, 1 - probability[channel], out=margin)

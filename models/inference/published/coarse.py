@@ -103,10 +103,10 @@ def choose_finders(
     published = [
         one
         for one in packages
-        if one.recipe is not None and one.recipe.sides is not None and _voxel_mm(one) >= COARSER * fine
+        if one.procedure is not None and one.procedure.sides is not None and _voxel_mm(one) >= COARSER * fine
     ]
     published.sort(key=lambda one: (-_voxel_mm(one), one.name))
-    own = [one for one in packages if one.recipe is None and "localizer" in one.stages]
+    own = [one for one in packages if one.procedure is None and "localizer" in one.stages]
     chosen: dict[str, ModelPackage] = {}
     for name in names:
         found = next((one for one in (*published, *own) if name in one.structures), None)
@@ -121,7 +121,7 @@ def _voxel_mm(package: ModelPackage) -> float:
 
 
 def _edges(ct: CTVolume, finder: ModelPackage, names: Sequence[str], job: Job, device: str) -> dict[str, Edges]:
-    if finder.recipe is None:
+    if finder.procedure is None:
         patient = find_patient(ct)
         if patient is None:
             return {}

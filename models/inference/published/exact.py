@@ -25,7 +25,7 @@ from autocontour.models.inference.published.tiles import (
     window_box,
     window_starts,
 )
-from autocontour.models.package.recipe import Recipe
+from autocontour.models.package.procedure import Procedure
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -84,18 +84,18 @@ def predict_logits(
 def _slide(network: nn.Module, prepared: Prepared, window: Sequence[int], device: str, job: Job, label: str) -> Tensor:
     import torch
 
-    recipe = prepared.recipe
+    procedure = prepared.procedure
     padded, inner = pad_to_window(prepared.image, window)
     image = torch.from_numpy(padded)
     weights = torch.from_numpy(importance(window)).to(device)
-    sums = torch.zeros((recipe.heads, *padded.shape), dtype=torch.half, device=device)
+    sums = torch.zeros((procedure.heads, *padded.shape), dtype=torch.half, device=device)
     counts = torch.zeros(padded.shape, dtype=torch.half, device=device)
     network = network.to(device).eval()
-    starts = window_starts(padded.shape, window, recipe.step)
+    starts = window_starts(padded.shape, window, procedure.step)
     with torch.autocast(device, enabled=device == "cuda"):
         for start in job.track(starts, label, len(starts)):
             place = window_box(start, window).slices
-            found = mirrored(network, image[place][None, None].contiguous().to(device), recipe.mirror_axes)[0]
+            found = mirrored(network, image[place][None, None].contiguous().to(device), procedure.mirror_axes)[0]
             found *= weights
             sums[(slice(None), *place)] += found
             counts[place] += weights
@@ -119,13 +119,13 @@ def monai_labels(
     """
     import torch
 
-    recipe = prepared.recipe
+    procedure = prepared.procedure
     padded, inner = pad_to_window(prepared.image, window)
-    image, weights = torch.from_numpy(padded), torch.from_numpy(weights_of(recipe, window)).to(device)
-    sums = torch.zeros((recipe.heads, *padded.shape), device=device)
+    image, weights = torch.from_numpy(padded), torch.from_numpy(weights_of(procedure, window)).to(device)
+    sums = torch.zeros((procedure.heads, *padded.shape), device=device)
     counts = torch.zeros(padded.shape, device=device)
     network = network.to(device).eval()
-    starts = starts_of(recipe, padded.shape, window)
+    starts = starts_of(procedure, padded.shape, window)
     try:
         with torch.inference_mode():
             for start in job.track(starts, LABEL, len(starts)):
@@ -142,7 +142,7 @@ def monai_labels(
     shape, labels = prepared.box.shape_zyx, np.zeros(prepared.box.shape_zyx, np.uint16)
     ratio = [old / new for old, new in zip(prepared.spacing, prepared.target, strict=True)]
     best: NDArray[np.float32] | None = None
-    for channel in job.track(range(recipe.heads), "resampling to the CT", recipe.heads):
+    for channel in job.track(range(procedure.heads), "resampling to the CT", procedure.heads):
         values = resample_from_first(probabilities[channel], shape, ratio)
         if best is None:
             best = values
@@ -152,10 +152,10 @@ def monai_labels(
         labels[better] = channel
     confidence = {}
     winner = probabilities.argmax(axis=0)
-    for name, values_of in recipe.values.items():
+    for name, values_of in procedure.values.items():
         inside = np.isin(winner, values_of)
         if inside.any():
-            confidence[name] = float(probability_of(probabilities, recipe, name)[inside].mean(dtype=np.float64))
+            confidence[name] = float(probability_of(probabilities, procedure, name)[inside].mean(dtype=np.float64))
     whole: NDArray[np.uint16] = np.ascontiguousarray(prepared.labels_to_patient(labels))
     return whole, confidence
 
@@ -182,13 +182,13 @@ def mirror_combinations(axes: Sequence[int]) -> Iterator[tuple[int, ...]]:
 
 def label_image(logits: Logits, prepared: Prepared, job: Job) -> NDArray[np.uint16]:
     """Return the label image of the whole CT along the patient's z, y, x; one channel is resampled at a time."""
-    recipe, shape = prepared.recipe, prepared.box.shape_zyx
+    procedure, shape = prepared.procedure, prepared.box.shape_zyx
     labels: NDArray[np.uint16] = np.zeros(shape, np.uint16)
     best: Logits | None = None
-    for channel in job.track(range(recipe.heads), "resampling to the CT", recipe.heads):
-        values = resample(logits[channel], shape, prepared.target, prepared.spacing, recipe.logits)
-        if recipe.outputs == "regions":
-            labels[_above_half(values)] = recipe.region_order[channel]
+    for channel in job.track(range(procedure.heads), "resampling to the CT", procedure.heads):
+        values = resample(logits[channel], shape, prepared.target, prepared.spacing, procedure.logits)
+        if procedure.outputs == "regions":
+            labels[_above_half(values)] = procedure.region_order[channel]
         elif best is None:
             best = values.copy()
         else:
@@ -207,42 +207,42 @@ def _above_half(logits: Logits) -> NDArray[np.bool_]:
     return above
 
 
-def mean_probabilities(logits: Logits, recipe: Recipe) -> Mapping[str, float]:
+def mean_probabilities(logits: Logits, procedure: Procedure) -> Mapping[str, float]:
     """Return structure → mean probability of its voxels, on the network's grid."""
-    sums, counts = dict.fromkeys(recipe.values, 0.0), dict.fromkeys(recipe.values, 0)
+    sums, counts = dict.fromkeys(procedure.values, 0.0), dict.fromkeys(procedure.values, 0)
     for index in range(logits.shape[1]):
         plane = logits[:, index].astype(np.float32)
-        if recipe.outputs == "regions":
+        if procedure.outputs == "regions":
             probability: NDArray[np.float32] = (1 / (1 + np.exp(-plane))).astype(np.float32)
         else:
             plane -= plane.max(axis=0)
             probability = np.exp(plane, out=plane)
             probability /= probability.sum(axis=0)
-        winner = _painted(probability, recipe)
-        for name, values in recipe.values.items():
+        winner = _painted(probability, procedure)
+        for name, values in procedure.values.items():
             inside = np.isin(winner, values)
             if count := int(inside.sum()):
-                sums[name] += float(probability_of(probability, recipe, name)[inside].sum(dtype=np.float64))
+                sums[name] += float(probability_of(probability, procedure, name)[inside].sum(dtype=np.float64))
                 counts[name] += count
     return {name: sums[name] / count for name, count in counts.items() if count}
 
 
-def probability_of(probability: NDArray[np.float32], recipe: Recipe, name: str) -> NDArray[np.float32]:
+def probability_of(probability: NDArray[np.float32], procedure: Procedure, name: str) -> NDArray[np.float32]:
     """Return the probability of a structure from those of the channels: their sum, or the largest of regions."""
-    values = recipe.values[name]
-    if recipe.outputs == "labels":
+    values = procedure.values[name]
+    if procedure.outputs == "labels":
         total: NDArray[np.float32] = probability[list(values)].sum(axis=0)
         return total
-    channels = [channel for channel, value in enumerate(recipe.region_order) if value in values]
+    channels = [channel for channel, value in enumerate(procedure.region_order) if value in values]
     largest: NDArray[np.float32] = probability[channels].max(axis=0)
     return largest
 
 
-def _painted(probability: NDArray[np.float32], recipe: Recipe) -> NDArray[np.intp]:
-    if recipe.outputs == "labels":
+def _painted(probability: NDArray[np.float32], procedure: Procedure) -> NDArray[np.intp]:
+    if procedure.outputs == "labels":
         winner: NDArray[np.intp] = probability.argmax(axis=0)
         return winner
     painted = np.zeros(probability.shape[1:], np.intp)
-    for channel, value in enumerate(recipe.region_order):
+    for channel, value in enumerate(procedure.region_order):
         painted[probability[channel] > 0.5] = value
     return painted

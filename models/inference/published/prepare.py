@@ -19,7 +19,7 @@ from autocontour.models.inference.published.resample import (
 )
 from autocontour.models.inference.sampling import Grid
 from autocontour.models.package.description import Stage
-from autocontour.models.package.recipe import Normalisation, Recipe
+from autocontour.models.package.procedure import Normalisation, Procedure
 from autocontour.patient.geometry import Box
 
 SMALLEST_SD = 1e-8
@@ -34,7 +34,7 @@ class Prepared:
     ----------
     image
         Normalised, on the network's grid, its axes in the network's order.
-    recipe
+    procedure
         How it was made.
     oriented
         The CT.
@@ -49,7 +49,7 @@ class Prepared:
     """
 
     image: Image
-    recipe: Recipe
+    procedure: Procedure
     oriented: Oriented
     first_shape: Shape
     box: Box
@@ -59,29 +59,29 @@ class Prepared:
 
     def to_patient(self, array: NDArray[Scalar]) -> NDArray[Scalar]:
         """Return an array of the network's axes over the patient's z, y, x."""
-        return flip(array.transpose(np.argsort(self.recipe.axes)), self.recipe.orientation)
+        return flip(array.transpose(np.argsort(self.procedure.axes)), self.procedure.orientation)
 
     def box_to_patient(self, box: Box) -> Box:
         """Return the box of the same voxels in `grid`."""
-        back = [int(n) for n in np.argsort(self.recipe.axes)]
-        return flip_box(_reordered(box, back), self.grid.shape_zyx, self.recipe.orientation)
+        back = [int(n) for n in np.argsort(self.procedure.axes)]
+        return flip_box(_reordered(box, back), self.grid.shape_zyx, self.procedure.orientation)
 
     def box_from_patient(self, box: Box) -> Box:
         """Return the box of the same voxels in `image`."""
-        return _reordered(flip_box(box, self.grid.shape_zyx, self.recipe.orientation), self.recipe.axes)
+        return _reordered(flip_box(box, self.grid.shape_zyx, self.procedure.orientation), self.procedure.axes)
 
     def labels_to_patient(self, labels: NDArray[Scalar]) -> NDArray[Scalar]:
         """Return a label image of the cropped CT over the whole CT, along the patient's z, y, x."""
-        axes = self.recipe.axes
+        axes = self.procedure.axes
         whole = np.zeros([self.first_shape[axis] for axis in axes], labels.dtype)
         whole[self.box.slices] = labels
         back = whole.transpose(np.argsort(axes))
         if back.shape != self.oriented.hu.shape:
             back = zoom_between_centres(back, self.oriented.hu.shape, 0).astype(labels.dtype)
-        return flip(back, self.recipe.orientation)
+        return flip(back, self.procedure.orientation)
 
 
-def prepare(oriented: Oriented, stage: Stage, recipe: Recipe) -> Prepared:
+def prepare(oriented: Oriented, stage: Stage, procedure: Procedure) -> Prepared:
     """Make the input of a network: resample first where the model does, crop, normalise, resample.
 
     Raises
@@ -89,11 +89,11 @@ def prepare(oriented: Oriented, stage: Stage, recipe: Recipe) -> Prepared:
     ModelError
         ``AC-MD-083`` for an image without any value, or with too few voxels for the network's grid.
     """
-    if recipe.framework == "monai":
-        return _prepare_from_first(oriented, stage, recipe)
+    if procedure.framework == "monai":
+        return _prepare_from_first(oriented, stage, procedure)
     hu, axes, spacing = oriented.hu, oriented.axes, oriented.grid.spacing_zyx_mm
-    if recipe.first_spacing_mm and tuple(recipe.first_spacing_mm) != spacing:
-        first = recipe.first_spacing_mm
+    if procedure.first_spacing_mm and tuple(procedure.first_spacing_mm) != spacing:
+        first = procedure.first_spacing_mm
         shape = tuple(round(n * (old / new)) for n, old, new in zip(hu.shape, spacing, first, strict=True))
         _check_shape(shape)
         axes = axes.between_centres(hu.shape, shape)
@@ -101,39 +101,39 @@ def prepare(oriented: Oriented, stage: Stage, recipe: Recipe) -> Prepared:
         spacing = (first[0], first[1], first[2])
     first_shape = hu.shape
     # A copy in the CT's own order: the sums of a mean depend on the order in memory.
-    hu = hu.copy().transpose(recipe.axes)
-    axes, ordered = axes.reordered(recipe.axes), tuple(spacing[axis] for axis in recipe.axes)
+    hu = hu.copy().transpose(procedure.axes)
+    axes, ordered = axes.reordered(procedure.axes), tuple(spacing[axis] for axis in procedure.axes)
     mask = ndimage.binary_fill_holes(hu != 0)
     box = Box.around(mask)
     if box is None:
         raise ModelError("AC-MD-083")
-    image = normalise(hu[box.slices], mask[box.slices], recipe.normalisation)
+    image = normalise(hu[box.slices], mask[box.slices], procedure.normalisation)
     target = tuple(float(step) for step in stage.spacing_zyx_mm)
     shape = resampled_shape(image.shape, ordered, target)
     _check_shape(shape)
     axes = axes.cropped(box.start_zyx).between_edges(image.shape, shape)
-    image = resample(image, shape, ordered, target, recipe.data)
-    back = [int(n) for n in np.argsort(recipe.axes)]
+    image = resample(image, shape, ordered, target, procedure.data)
+    back = [int(n) for n in np.argsort(procedure.axes)]
     grid = grid_of(axes.reordered(back), [shape[n] for n in back], oriented.grid.frame)
-    return Prepared(np.ascontiguousarray(image), recipe, oriented, first_shape, box, ordered, target, grid)
+    return Prepared(np.ascontiguousarray(image), procedure, oriented, first_shape, box, ordered, target, grid)
 
 
-def _prepare_from_first(oriented: Oriented, stage: Stage, recipe: Recipe) -> Prepared:
+def _prepare_from_first(oriented: Oriented, stage: Stage, procedure: Procedure) -> Prepared:
     """Make the input as MONAI does: orientation, spacing, intensities; nothing is cropped."""
-    hu = oriented.hu.transpose(recipe.axes)
-    axes = oriented.axes.reordered(recipe.axes)
-    spacing = tuple(oriented.grid.spacing_zyx_mm[axis] for axis in recipe.axes)
+    hu = oriented.hu.transpose(procedure.axes)
+    axes = oriented.axes.reordered(procedure.axes)
+    spacing = tuple(oriented.grid.spacing_zyx_mm[axis] for axis in procedure.axes)
     target = tuple(float(step) for step in stage.spacing_zyx_mm)
     steps = list(zip(hu.shape, spacing, target, strict=True))
     shape = tuple(round((count - 1) * old / new + 1) for count, old, new in steps)
     _check_shape(shape)
     image = resample_from_first(hu, shape, [new / old for _, old, new in steps])
-    image = normalise(image, image != 0, recipe.normalisation)
+    image = normalise(image, image != 0, procedure.normalisation)
     step = tuple(float(np.sign(one)) * new for one, new in zip(axes.step_mm, target, strict=True))
-    back = [int(n) for n in np.argsort(recipe.axes)]
+    back = [int(n) for n in np.argsort(procedure.axes)]
     grid = grid_of(Axes(axes.first_mm, step).reordered(back), [shape[n] for n in back], oriented.grid.frame)
     whole = Box((0, 0, 0), (hu.shape[0], hu.shape[1], hu.shape[2]))
-    return Prepared(np.ascontiguousarray(image), recipe, oriented, oriented.hu.shape, whole, spacing, target, grid)
+    return Prepared(np.ascontiguousarray(image), procedure, oriented, oriented.hu.shape, whole, spacing, target, grid)
 
 
 def normalise(hu: Image, mask: NDArray[np.bool_], how: Normalisation) -> Image:

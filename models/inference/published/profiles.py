@@ -10,9 +10,9 @@ import numpy as np
 
 from autocontour.base.jobs import Job
 from autocontour.contouring import mask_from_contours
-from autocontour.models.inference.published.segment import Drawn, draw_published, recipe_of
+from autocontour.models.inference.published.segment import Drawn, draw_published, procedure_of
 from autocontour.models.package.package import ModelPackage, rewrite_metadata
-from autocontour.models.package.recipe import SidesCheck
+from autocontour.models.package.procedure import SidesCheck
 from autocontour.patient.structures import Contours
 from autocontour.patient.volume import CTVolume
 
@@ -78,8 +78,8 @@ def record(
     ModelError
         As `autocontour.models.package.package.rewrite_metadata`.
     """
-    recipe_of(package)
-    changed = dict(package.metadata["recipe"])
+    procedure_of(package)
+    changed = dict(package.metadata["procedure"])
     if sides is not None:
         changed["sides"] = {"ct": sides.ct, "structures": list(sides.structures), "date": sides.date}
     if measured:
@@ -87,7 +87,7 @@ def record(
         changed["measured"] = {**changed.get("measured", {}), **found}
     if profile:
         changed["profile"] = profile
-    return rewrite_metadata(package, {**package.metadata, "recipe": changed})
+    return rewrite_metadata(package, {**package.metadata, "procedure": changed})
 
 
 def _timed(

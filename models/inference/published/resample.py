@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from autocontour.models.package.recipe import Resampling
+from autocontour.models.package.procedure import Resampling
 
 ANISOTROPY = 3
 Scalar = TypeVar("Scalar", bound=np.generic)

@@ -33,7 +33,7 @@ from autocontour.models.inference.sampling import Grid
 from autocontour.models.inference.segmenter import Segmented
 from autocontour.models.networks.limits import GB, machine_bytes
 from autocontour.models.package.package import ModelPackage
-from autocontour.models.package.recipe import PROFILES, Recipe
+from autocontour.models.package.procedure import PROFILES, Procedure
 from autocontour.patient.geometry import Box, Floats
 from autocontour.patient.structures import Contours, Drawing
 from autocontour.patient.volume import CTVolume
@@ -73,11 +73,11 @@ class Clock(dict[str, float]):
         self[stage] = self.get(stage, 0.0) + time.perf_counter() - start
 
 
-def recipe_of(package: ModelPackage) -> Recipe:
-    """Return the recipe of a published network; ValueError for a package of this program's own."""
-    if package.recipe is None:
-        raise ValueError(f"{package.name} has no recipe")
-    return package.recipe
+def procedure_of(package: ModelPackage) -> Procedure:
+    """Return the procedure of a published network; ValueError for a package of this program's own."""
+    if package.procedure is None:
+        raise ValueError(f"{package.name} has no procedure")
+    return package.procedure
 
 
 def draw_published(
@@ -95,7 +95,7 @@ def draw_published(
     ct
         Any orientation and spacing.
     package
-        With a recipe.
+        With a procedure.
     names
         Structures to draw.
     job
@@ -112,8 +112,8 @@ def draw_published(
         there is nothing that finds the boxes of ``two-stage``; ``AC-MD-030``, ``AC-MD-083``, or the errors of opening
         the network.
     """
-    recipe = recipe_of(package)
-    chosen = profile or recipe.profile
+    procedure = procedure_of(package)
+    chosen = profile or procedure.profile
     if chosen not in PROFILES:
         raise ModelError("AC-MD-084", profile=chosen[:60], known=", ".join(PROFILES))
     if unknown := [name for name in names if name not in package.structures]:
@@ -142,31 +142,31 @@ def exact_labels(
     ModelError
         As `draw_published`.
     """
-    recipe = recipe_of(package)
+    procedure = procedure_of(package)
     torch_device = choose_torch_device(device)
-    oriented = orient(ct, recipe.orientation)
-    prepared = prepare(oriented, package.stages["segmenter"], recipe)
+    oriented = orient(ct, procedure.orientation)
+    prepared = prepare(oriented, package.stages["segmenter"], procedure)
     _check_memory(prepared, package, exact=True)
-    if recipe.framework == "monai":
+    if procedure.framework == "monai":
         network = load_fold(package, 0)
         found, confidence = monai_labels(network, prepared, package.stages["segmenter"].window_zyx, torch_device, job)
         return found, oriented, confidence
-    networks = [partial(load_fold, package, fold) for fold in range(len(recipe.folds))]
+    networks = [partial(load_fold, package, fold) for fold in range(len(procedure.folds))]
     window = package.stages["segmenter"].window_zyx
     logits = predict_logits(networks, prepared, window, torch_device, job)
-    return label_image(logits, prepared, job), oriented, mean_probabilities(logits, recipe)
+    return label_image(logits, prepared, job), oriented, mean_probabilities(logits, procedure)
 
 
 def required_bytes(prepared: Prepared, package: ModelPackage, *, exact: bool) -> int:
     """Return the memory that a profile needs at most for a CT, besides the CT itself."""
-    recipe, window = recipe_of(package), package.stages["segmenter"].window_zyx
+    procedure, window = procedure_of(package), package.stages["segmenter"].window_zyx
     shape = np.maximum(prepared.image.shape, window)
     of_window = package.plan("segmenter").peak_bytes()
-    if exact and recipe.framework == "monai":
-        return int(np.prod(shape)) * 4 * (2 * recipe.heads + 2) + prepared.oriented.hu.size * 24 + 2 * of_window
+    if exact and procedure.framework == "monai":
+        return int(np.prod(shape)) * 4 * (2 * procedure.heads + 2) + prepared.oriented.hu.size * 24 + 2 * of_window
     if exact:
-        return exact_bytes(int(np.prod(shape)), prepared.oriented.hu.size, recipe.heads, of_window)
-    return fast_bytes(recipe.heads, window, int(shape[1] * shape[2]), int(np.prod(shape)), of_window)
+        return exact_bytes(int(np.prod(shape)), prepared.oriented.hu.size, procedure.heads, of_window)
+    return fast_bytes(procedure.heads, window, int(shape[1] * shape[2]), int(np.prod(shape)), of_window)
 
 
 def _check_memory(prepared: Prepared, package: ModelPackage, *, exact: bool) -> None:
@@ -217,15 +217,15 @@ def probabilities_in_boxes(
     ModelError
         As `draw_published`.
     """
-    recipe, stage = recipe_of(package), package.stages["segmenter"]
-    oriented = orient(ct, recipe.orientation)
-    prepared = prepare(oriented, stage, recipe)
+    procedure, stage = procedure_of(package), package.stages["segmenter"]
+    oriented = orient(ct, procedure.orientation)
+    prepared = prepare(oriented, stage, procedure)
     _check_memory(prepared, package, exact=False)
     if edges_mm is None:
         patient = find_patient(ct)
         edges_mm = [] if patient is None else [(patient.low_zyx_mm, patient.high_zyx_mm)]
     boxes = [prepared.box_from_patient(prepared.grid.box_of(*edges)) for edges in edges_mm]
-    runners = [open_logits(package, fold, device) for fold in range(len(recipe.folds))]
+    runners = [open_logits(package, fold, device) for fold in range(len(procedure.folds))]
     found = predict_in_boxes(runners, prepared, stage.window_zyx, list(names), boxes, job)
     parts = (
         (name, prepared.grid.cropped(prepared.box_to_patient(box)), prepared.to_patient(probability), confidence)
@@ -261,14 +261,14 @@ def _draw_fast(
 
 
 def _draw_exactly(ct: CTVolume, package: ModelPackage, names: list[str], job: Job, device: str) -> Drawn:
-    clock, recipe = Clock(), recipe_of(package)
+    clock, procedure = Clock(), procedure_of(package)
     with clock("segmenter"):
         labels, oriented, confidence = exact_labels(ct, package, job, device)
     drawings: dict[str, Drawing] = {}
     measures: dict[str, Measure] = {}
     with clock("contours"):
         for name in job.track(names, "drawing the contours", len(names)):
-            mask = np.isin(labels, recipe.values[name])
+            mask = np.isin(labels, procedure.values[name])
             box = Box.around(mask)
             contours = _contours(mask, box, oriented, ct) if box else {}
             if box is None or not contours:

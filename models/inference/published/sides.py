@@ -21,7 +21,7 @@ from autocontour.models.inference.localizer import find_patient
 from autocontour.models.inference.plausibility import Measure
 from autocontour.models.inference.published.segment import draw_published
 from autocontour.models.package.package import ModelPackage
-from autocontour.models.package.recipe import SidesCheck
+from autocontour.models.package.procedure import SidesCheck
 from autocontour.patient.volume import CTVolume
 
 LEAST_CC = 0.5
@@ -55,7 +55,7 @@ def check_sides(ct: CTVolume, package: ModelPackage, job: Job, device: str = "au
     ct
         A CT of a patient with the usual anatomy.
     package
-        With a recipe.
+        With a procedure.
     job, device, profile
         As of `autocontour.models.inference.published.segment.draw_published`.
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from autocontour.models.package.recipe import Recipe
+from autocontour.models.package.procedure import Procedure
 from autocontour.patient.geometry import Box
 
 SIGMA = 1 / 8
@@ -60,16 +60,16 @@ def monai_importance(window: Sequence[int], *, gaussian: bool) -> NDArray[np.flo
     return np.maximum(weights, max(float(weights.min()), LEAST_WEIGHT))
 
 
-def starts_of(recipe: Recipe, shape: Sequence[int], window: Sequence[int]) -> list[tuple[int, int, int]]:
+def starts_of(procedure: Procedure, shape: Sequence[int], window: Sequence[int]) -> list[tuple[int, int, int]]:
     """Return the first voxel of every window, as the model's framework places them."""
-    place = monai_starts if recipe.framework == "monai" else window_starts
-    return place(shape, window, recipe.step)
+    place = monai_starts if procedure.framework == "monai" else window_starts
+    return place(shape, window, procedure.step)
 
 
-def weights_of(recipe: Recipe, window: Sequence[int]) -> NDArray[np.float32]:
+def weights_of(procedure: Procedure, window: Sequence[int]) -> NDArray[np.float32]:
     """Return the weight of each voxel of a window, as the model's framework weighs them."""
-    if recipe.framework == "monai":
-        return monai_importance(window, gaussian=recipe.gaussian)
+    if procedure.framework == "monai":
+        return monai_importance(window, gaussian=procedure.gaussian)
     return importance(window).astype(np.float32)
 
 

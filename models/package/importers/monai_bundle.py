@@ -66,7 +66,7 @@ def import_monai(folder: Path, names: Names | None = None) -> Imported:
         raise ModelError("AC-MD-014", weight=ascii(odd)[1:61])
     spacing, steps = read_preprocessing(config)
     window, inference = read_inferer(config)
-    recipe = {
+    procedure = {
         "framework": "monai",
         "axes": [2, 1, 0],  # MONAI's arrays are x, y, z
         "heads": network["out_channels"],
@@ -88,7 +88,7 @@ def import_monai(folder: Path, names: Names | None = None) -> Imported:
     licence = metadata.get("license") or metadata.get("copyright") or "not stated"
     name = str(metadata.get("name") or folder.name)
     labels = _labels(metadata, network["out_channels"])
-    return Imported(shown(name), shown(str(licence)), stage, recipe, labels, weights, names or Names())
+    return Imported(shown(name), shown(str(licence)), stage, procedure, labels, weights, names or Names())
 
 
 def read_network(config: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
@@ -130,7 +130,7 @@ def read_network(config: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
 
 
 def read_preprocessing(config: Mapping[str, Any]) -> tuple[list[float], dict[str, Any]]:
-    """Return the spacing along the network's x, y, z, and the fields of the recipe for orientation and intensities."""
+    """Return the spacing along the network's x, y, z, and how the image is oriented and normalised."""
     spacing: list[float] | None = None
     orientation = ""
     normalisation: dict[str, Any] = {"kind": "none"}
@@ -161,7 +161,7 @@ def read_preprocessing(config: Mapping[str, Any]) -> tuple[list[float], dict[str
 
 
 def read_inferer(config: Mapping[str, Any]) -> tuple[list[int], dict[str, Any]]:
-    """Return the window and the fields of the recipe for the windows."""
+    """Return the window and the fields of the procedure for the windows."""
     given = dict(_table(config, "inferer"))
     if str(given.pop("_target_", "")).rpartition(".")[2] != "SlidingWindowInferer":
         raise unsupported("inferer", config["inferer"])
@@ -180,7 +180,7 @@ def read_inferer(config: Mapping[str, Any]) -> tuple[list[int], dict[str, Any]]:
 
 
 def read_postprocessing(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of the recipe for what follows the network: softmax, the CT's grid, the largest."""
+    """Return the fields of the procedure for what follows the network: softmax, the CT's grid, the largest."""
     found = []
     for one in _transforms(config, "postprocessing"):
         kind = str(one.get("_target_", "")).rpartition(".")[2]

@@ -104,7 +104,7 @@ def import_nnunet(
         sources = {path.name: _digest(path) for path in (files.folder / "plans.json", files.folder / "dataset.json")}
         sources |= {f"fold_{fold}/{CHECKPOINT}": _digest(files.folder / f"fold_{fold}" / CHECKPOINT) for fold in chosen}
         licence = _licence(files)
-    recipe = {
+    procedure = {
         "framework": "nnunet",
         "orientation": read_orientation(reader, orientation),
         "axes": read_axes(files.plans),
@@ -128,7 +128,7 @@ def import_nnunet(
         "overlap": 0.5,
     }
     name = shown(str(files.plans.get("dataset_name") or files.folder.parent.name))
-    return Imported(name, licence, stage, recipe, labels.values, weights, names or Names())
+    return Imported(name, licence, stage, procedure, labels.values, weights, names or Names())
 
 
 @contextmanager

@@ -227,7 +227,7 @@ def read_axes(plans: Mapping[str, Any]) -> list[int]:
 def read_normalisation(
     plans: Mapping[str, Any], dataset: Mapping[str, Any], configuration: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the fields of the recipe's normalisation; refuses images other than one CT."""
+    """Return the fields of the procedure's normalisation; refuses images other than one CT."""
     if configuration.get("preprocessor_name") != "DefaultPreprocessor":
         raise unsupported("preprocessor_name", configuration.get("preprocessor_name"))
     if plans.get("label_manager", "LabelManager") != "LabelManager":
@@ -267,7 +267,7 @@ def _intensities(plans: Mapping[str, Any]) -> dict[str, float]:
 
 
 def read_resampling(configuration: Mapping[str, Any], what: str) -> dict[str, Any]:
-    """Return the fields of the recipe's resampling of ``data`` or ``probabilities``."""
+    """Return the fields of the procedure's resampling of ``data`` or ``probabilities``."""
     function = configuration.get(f"resampling_fn_{what}")
     if function != RESAMPLER:
         raise unsupported(f"resampling_fn_{what}", function)

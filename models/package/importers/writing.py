@@ -31,8 +31,8 @@ class Imported:
         As its source states it.
     stage
         Fields of `autocontour.models.package.description.Stage`.
-    recipe
-        Fields of `autocontour.models.package.recipe.Recipe`, but ``values``.
+    procedure
+        Fields of `autocontour.models.package.procedure.Procedure`, but ``values``.
     labels
         Label → its values in the label image.
     weights
@@ -44,7 +44,7 @@ class Imported:
     name: str
     license: str
     stage: Mapping[str, Any]
-    recipe: Mapping[str, Any]
+    procedure: Mapping[str, Any]
     labels: Mapping[str, tuple[int, ...]]
     weights: Mapping[str, Any]
     names: Names
@@ -83,7 +83,8 @@ def write_imported(
     labels: dict[str, list[str]] = {}
     for label in imported.labels:
         labels.setdefault(imported.names.of(label), []).append(label)
-    source = {**imported.recipe.get("source", {}), "labels": labels}
+    source = {**imported.procedure.get("source", {}), "labels": labels}
+    listed = {structure: list(one) for structure, one in values.items()}
     metadata = {
         "format": FORMAT,
         "name": name or imported.name,
@@ -94,7 +95,7 @@ def write_imported(
         "intended_use": USE,
         "structures": [_structure(structure) for structure in values],
         "stages": {"segmenter": dict(imported.stage)},
-        "recipe": {**imported.recipe, "values": {key: list(one) for key, one in values.items()}, "source": source},
+        "procedure": {**imported.procedure, "values": listed, "source": source},
     }
     extra = {"LICENSE": license_text} if license_text else {}
     package = write_package(folder, metadata, {"segmenter": imported.weights}, extra)
@@ -125,14 +126,14 @@ def structure_values(imported: Imported) -> dict[str, tuple[int, ...]]:
 
 
 def _structure(name: str) -> dict[str, Any]:
-    """Return the fields of a structure: nothing is removed from what the network draws."""
+    """Return the fields of a structure: drawn if asked for, and nothing is removed from what the network draws."""
     rules = {"components": 0, "minimum_cc": 0.0, "fill_holes": False}
-    return {"name": name, "threshold": 0.5, "margin_mm": 15.0, "rules": rules}
+    return {"name": name, "drawn": False, "threshold": 0.5, "margin_mm": 15.0, "rules": rules}
 
 
 def _version(imported: Imported) -> str:
     """Return a version that follows from the source's files: the same files give the same version."""
     digest = hashlib.sha256()
-    for file, checksum in sorted(imported.recipe.get("source", {}).get("files", {}).items()):
+    for file, checksum in sorted(imported.procedure.get("source", {}).get("files", {}).items()):
         digest.update(f"{file} {checksum}\n".encode())
     return f"import-{digest.hexdigest()[:12]}"

@@ -25,7 +25,7 @@ from autocontour.models.package.importers import nnunet
 from autocontour.models.package.importers.nnunet import import_nnunet
 from autocontour.models.package.importers.writing import write_imported
 from autocontour.models.package.library import install_package
-from autocontour.models.package.recipe import Resampling
+from autocontour.models.package.procedure import Resampling
 from autocontour.patient.geometry import Box, VolumeGeometry
 from autocontour.patient.volume import CTVolume
 from tests.models import tiny_nnunet as tiny
@@ -165,7 +165,7 @@ def test_right_orientation_passes_and_is_recorded(build, oracle, monkeypatch):
     assert "Kidney_L left of Kidney_R" in sides.structures
     assert "Liver on the right" in sides.structures
     checked = record(package, sides)
-    found = segment_structures(ct, checked, device="cpu")
+    found = segment_structures(ct, checked, list(ORGANS_MM), device="cpu")
     assert sorted(found.drawings) == sorted(ORGANS_MM)
     assert 0.5 < found.confidence["Liver"] <= 1
     install_package(checked.path)
@@ -183,9 +183,9 @@ def test_swapped_labels_are_refused(build, oracle):
     """Liver and kidneys as trained, but the labels of the kidneys exchanged."""
     oracle()
     package = build()
-    recipe = replace(package.recipe, values={"Liver": (1,), "Kidney_L": (3,), "Kidney_R": (2,)})
+    procedure = replace(package.procedure, values={"Liver": (1,), "Kidney_L": (3,), "Kidney_R": (2,)})
     with pytest.raises(ModelError, match="AC-MD-081"):
-        check_sides(paint_trunk(), replace(package, recipe=recipe), Job(), "cpu")
+        check_sides(paint_trunk(), replace(package, procedure=procedure), Job(), "cpu")
 
 
 def test_heights_are_compared():
@@ -252,26 +252,26 @@ def test_probabilities_of_fast_are_those_of_all_windows(build, oracle):
     torch.manual_seed(0)
     network = torch.nn.Conv3d(1, 4, 3, padding=1)
     package = build(patch=(8, 16, 20), mirror=(0, 2))
-    recipe = package.recipe
-    prepared = prepare(orient(paint_trunk(), "LPS"), package.stages["segmenter"], recipe)
+    procedure = package.procedure
+    prepared = prepare(orient(paint_trunk(), "LPS"), package.stages["segmenter"], procedure)
     window = package.stages["segmenter"].window_zyx
     padded, inner = pad_to_window(prepared.image, window)
     sums, counts = np.zeros((4, *padded.shape)), np.zeros(padded.shape)
     share = importance(window).astype(np.float64)
     with torch.inference_mode():
-        for start in window_starts(padded.shape, window, recipe.step):
+        for start in window_starts(padded.shape, window, procedure.step):
             place = window_box(start, window).slices
             part = torch.from_numpy(np.ascontiguousarray(padded[place]))[None, None]
-            sums[(slice(None), *place)] += mirrored(network, part, recipe.mirror_axes)[0].numpy() * share
+            sums[(slice(None), *place)] += mirrored(network, part, procedure.mirror_axes)[0].numpy() * share
             counts[place] += share
         logits = sums / counts
-        parts = predict_in_boxes([Runner(network)], prepared, window, list(recipe.values), None, Job())
+        parts = predict_in_boxes([Runner(network)], prepared, window, list(procedure.values), None, Job())
         found = {name: part for name, *part in parts}
     assert found
     probability = np.exp(logits - logits.max(axis=0))
     probability /= probability.sum(axis=0)
     probability = probability[(slice(None), *inner.slices)]
-    for name, (value,) in recipe.values.items():
+    for name, (value,) in procedure.values.items():
         own = probability.argmax(axis=0) == value
         box = Box.around(own)
         if box is None:
@@ -305,9 +305,9 @@ def test_measured_profiles_are_recorded(build, oracle):
     ct, package = paint_trunk(), build()
     measured = measure_profiles(ct, package, ["fast"], Job(), "cpu")
     again = record(package, None, measured, "fast")
-    assert again.recipe.profile == "fast"
-    assert set(again.recipe.measured) == {"exact", "fast"}
-    assert json.loads((package.path / "metadata.json").read_text())["recipe"]["measured"]["fast"]["dsc"]
+    assert again.procedure.profile == "fast"
+    assert set(again.procedure.measured) == {"exact", "fast"}
+    assert json.loads((package.path / "metadata.json").read_text())["procedure"]["measured"]["fast"]["dsc"]
 
 
 def test_unknown_profile(build):
@@ -364,7 +364,7 @@ def test_grid_of_the_image_lies_on_the_patient(build, direction, orientation, ax
     patch = np.asarray((12, 16, 16))[list(axes)].tolist()
     changes = {"transpose_forward": list(axes), "transpose_backward": np.argsort(axes).tolist()}
     package = build(orientation=orientation, spacing=spacing.tolist(), patch=patch, **changes)
-    prepared = prepare(orient(paint_trunk(direction), orientation), package.stages["segmenter"], package.recipe)
+    prepared = prepare(orient(paint_trunk(direction), orientation), package.stages["segmenter"], package.procedure)
     image = prepared.to_patient(prepared.image)
     assert image.shape == prepared.grid.shape_zyx
     bright = np.nonzero(image * 300 + 20 > 230)

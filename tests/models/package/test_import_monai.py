@@ -134,9 +134,9 @@ def here(monkeypatch, tmp_path):
 def test_bundle_becomes_a_package(tmp_path):
     package, _ = write_imported(import_monai(write_bundle(tmp_path / "bundle")), tmp_path / "package")
     assert list(package.structures) == ["Liver", "Spleen"]
-    recipe = package.recipe
-    assert (recipe.framework, recipe.orientation, recipe.axes, recipe.step) == ("monai", "RAS", (2, 1, 0), 0.5)
-    assert (recipe.normalisation.low, recipe.normalisation.high) == (-57, 164)
+    how = package.procedure
+    assert (how.framework, how.orientation, how.axes, how.step) == ("monai", "RAS", (2, 1, 0), 0.5)
+    assert (how.normalisation.low, how.normalisation.high) == (-57, 164)
     assert package.stages["segmenter"].spacing_zyx_mm == (3.0, 3.0, 4.0)  # in the network's order x, y, z
 
 

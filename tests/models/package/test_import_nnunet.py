@@ -48,12 +48,12 @@ def test_model_becomes_a_package(tmp_path):
     model = tiny.write(tmp_path / "Trainer__Plans__3d_fullres")
     package, findings = write_imported(import_nnunet(tmp_path, orientation="RAS"), tmp_path / "package")
     assert list(package.structures) == ["Liver", "Kidney_L", "Kidney_R"]
-    recipe = package.recipe
-    assert recipe.orientation == "RAS"
-    assert recipe.values == {"Liver": (1,), "Kidney_L": (2,), "Kidney_R": (3,)}
-    assert (recipe.normalisation.mean, recipe.normalisation.sd) == (20.0, 300.0)
-    assert recipe.sides is None
-    assert set(recipe.source["files"]) == {"plans.json", "dataset.json", "fold_0/checkpoint_final.pth"}
+    procedure = package.procedure
+    assert procedure.orientation == "RAS"
+    assert procedure.values == {"Liver": (1,), "Kidney_L": (2,), "Kidney_R": (3,)}
+    assert (procedure.normalisation.mean, procedure.normalisation.sd) == (20.0, 300.0)
+    assert procedure.sides is None
+    assert set(procedure.source["files"]) == {"plans.json", "dataset.json", "fold_0/checkpoint_final.pth"}
     assert not findings
     verify_package(package)
     weights = package.read_weights("segmenter")
@@ -80,7 +80,7 @@ def test_zip_is_read_like_its_folder(tmp_path, here):
         archive.writestr("model/run.py", "raise SystemExit")
     imported = import_nnunet(path, orientation="LPS")
     again = import_nnunet(tmp_path / "a", orientation="LPS")
-    assert imported.recipe == again.recipe
+    assert imported.procedure == again.procedure
 
 
 class Canary:
@@ -294,18 +294,18 @@ def test_regions(tmp_path, here):
     described = tiny.dataset(tiny.REGIONS, regions_class_order=[1, 2])
     imported = import_nnunet(tiny.write(tmp_path / "model", described=described), orientation="LPS")
     package, findings = write_imported(imported, tmp_path / "package")
-    assert package.recipe.outputs == "regions"
-    assert package.recipe.values == {"whole": (1, 2), "core": (2,)}
+    assert package.procedure.outputs == "regions"
+    assert package.procedure.values == {"whole": (1, 2), "core": (2,)}
     assert [finding.code for finding in findings] == ["AC-MD-130"]  # both names are in no table
 
 
 def test_folds(tmp_path, here):
     folder = tiny.write(tmp_path / "model", folds=("0", "1", "2", "all"))
-    assert import_nnunet(folder, orientation="LPS").recipe["folds"] == ["0", "1", "2"]
-    assert import_nnunet(folder, orientation="LPS", folds=["all"]).recipe["folds"] == ["all"]
+    assert import_nnunet(folder, orientation="LPS").procedure["folds"] == ["0", "1", "2"]
+    assert import_nnunet(folder, orientation="LPS", folds=["all"]).procedure["folds"] == ["all"]
     shutil.rmtree(folder / "fold_1")
     refused("AC-MD-046", folder)
-    assert import_nnunet(folder, orientation="LPS", folds=["0", "2"]).recipe["folds"] == ["0", "2"]
+    assert import_nnunet(folder, orientation="LPS", folds=["0", "2"]).procedure["folds"] == ["0", "2"]
     refused("AC-MD-046", folder, folds=["4"])
 
 
@@ -329,7 +329,7 @@ def test_orientation_is_never_guessed(tmp_path, here):
 
 def test_orientation_of_the_reader(tmp_path, here):
     folder = tiny.write(tmp_path / "model", stated=tiny.plans(image_reader_writer="NibabelIOWithReorient"))
-    assert import_nnunet(folder, orientation="").recipe["orientation"] == "RAS"
+    assert import_nnunet(folder, orientation="").procedure["orientation"] == "RAS"
     refused("AC-MD-044", folder, orientation="LPS")
 
 

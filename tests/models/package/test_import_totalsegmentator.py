@@ -113,16 +113,16 @@ def test_tasks_are_found_with_grid_step_and_licence(tmp_path, here, monkeypatch)
     assert [one.can_be_run for one in found] == [True, True, False, False]
     total, face = import_task(found[0]), import_task(found[1])
     assert (total.license, face.license) == (FREE, NON_COMMERCIAL)
-    assert (total.recipe["step"], face.recipe["step"]) == (0.8, 0.5)
-    assert total.recipe["first_spacing_mm"] == [1.5, 1.5, 1.5]
-    assert total.recipe["orientation"] == "RAS"
+    assert (total.procedure["step"], face.procedure["step"]) == (0.8, 0.5)
+    assert total.procedure["first_spacing_mm"] == [1.5, 1.5, 1.5]
+    assert total.procedure["orientation"] == "RAS"
     for one in found[2:]:
         with pytest.raises(ModelError, match="AC-MD-044"):
             import_task(one)
     package, findings = write_imported(total, tmp_path / "package")
-    assert package.recipe.values["Lung_L"] == (10, 11)
-    assert package.recipe.values["Lung_R"] == (12, 13, 14)
-    assert package.recipe.values["Kidney_L"] == (3,)
+    assert package.procedure.values["Lung_L"] == (10, 11)
+    assert package.procedure.values["Lung_R"] == (12, 13, 14)
+    assert package.procedure.values["Kidney_L"] == (3,)
     assert "kidney_cyst_left" in findings[0].message
 
 
@@ -162,7 +162,7 @@ def test_resampling_between_centres(tmp_path, here):
     package, _ = write_imported(import_task(find_tasks(tmp_path)[0]), tmp_path / "package")
     hu = np.random.default_rng(0).integers(-1000, 1000, (9, 20, 24)).astype(np.int16)
     ct = CTVolume(hu, VolumeGeometry.regular(hu.shape, (3.0, 1.0, 2.0)))
-    prepared = prepare(orient(ct, "RAS"), package.stages["segmenter"], package.recipe)
+    prepared = prepare(orient(ct, "RAS"), package.stages["segmenter"], package.procedure)
     assert prepared.first_shape == (18, 13, 32)
     labels = np.zeros(prepared.box.shape_zyx, np.uint16)
     labels[:, :, 0] = 7  # the first column of a RAS array is the patient's left

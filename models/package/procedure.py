@@ -115,7 +115,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Procedure:
     """How a published network is run.
 
     Attributes
