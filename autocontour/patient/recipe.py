@@ -25,6 +25,7 @@ DIRECTIONS = ("L", "R", "A", "P", "S", "I")
 """The patient's left, right, anterior, posterior, superior and inferior: the order of margins."""
 DERIVED = "derived: "
 """Start of the ROI Description of a structure that was computed from others; what it is made from follows."""
+LONGEST_DESCRIPTION = 1000
 NO_MARGIN: Margins = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 GROWS_INTO = {"GTV": "CTV", "CTV": "PTV"}
 """What a target with a margin is called, and its RT ROI Interpreted Type."""
@@ -93,8 +94,9 @@ class Recipe:
 
     @property
     def description(self) -> str:
-        """ROI Description of the result."""
-        return f"{DERIVED}{self.text}"
+        """ROI Description (3006,0038) of the result, which may have 1024 characters."""
+        text = f"{DERIVED}{self.text}"
+        return text if len(text) <= LONGEST_DESCRIPTION else f"{text[:LONGEST_DESCRIPTION]} …"
 
     def renamed(self, names: Mapping[str, str]) -> Recipe:
         """Return the recipe with new names of structures, by their old ones."""

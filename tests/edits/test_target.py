@@ -323,3 +323,9 @@ def test_a_recipe_survives_json():
     assert Recipe.from_json(recipe.to_json()) == recipe
     grown = "(A or B) + (L 1, R 2, A 3, P 4, S 5, I 6) mm"
     assert recipe.text == f"({grown}) or C, 3 mm inside External, minus (D + 2.5 mm)"
+
+
+def test_a_long_recipe_fits_into_the_description_of_a_file():
+    recipe = Recipe(tuple(f"{n:064}" for n in range(20)))
+    assert len(recipe.description) < 1024 - len(", edited")
+    assert recipe.description.endswith("…")

@@ -1,5 +1,6 @@
 """The target dialog with real keys and clicks: made, previewed, refreshed, stale, and what may go wrong silently."""
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from autocontour.case.export import ExportOptions, check_case
 from autocontour.edits import EndCount
 from autocontour.gui.dialogs.review import SeveralDialog
 from autocontour.gui.dialogs.target import ends_in_words
+from autocontour.gui.views.planes import Plane
 from autocontour.patient.recipe import Minus
 from autocontour.patient.structures import GenerationAlgorithm
 
@@ -462,6 +464,74 @@ def test_a_changed_recipe_asks_before_it_replaces_edits_by_hand(case, qtbot, ans
     assert asked == ["PTV"]
     assert case.target_desk.dialog is not None  # it stays open
     assert radius(case, "PTV") == pytest.approx(40, abs=0.1)
+
+
+@pytest.fixture
+def slow(monkeypatch):
+    """Every computation takes as long as it is not stopped."""
+    from autocontour.gui.app import targets
+
+    ended = []
+
+    def make(*arguments, **values):
+        job = arguments[4]
+        try:
+            for step in range(1000):
+                job.advance("growing", step / 1000)
+                time.sleep(0.02)
+        finally:
+            ended.append(job)
+
+    monkeypatch.setattr(targets, "make", make)
+    return ended
+
+
+def test_a_long_preview_shows_its_progress_and_ends_with_the_dialog(case, qtbot, slow):
+    key(case, Qt.Key.Key_T, Qt.KeyboardModifier.ShiftModifier)
+    dialog = case.target_desk.dialog
+    qtbot.waitUntil(dialog.progress.isVisible, timeout=10_000)
+    case.workspace.step(Plane.AXIAL, 1)  # the window answers meanwhile
+    assert case.workspace.slice_index == 13
+    typed(dialog, "9")  # another recipe stops the computation of the one before
+    qtbot.waitUntil(lambda: len(slow) == 1, timeout=10_000)
+    qtbot.waitUntil(lambda: case.target_desk.is_computing)
+    QTest.keyClick(dialog, Qt.Key.Key_Escape)
+    qtbot.waitUntil(lambda: len(slow) == 2, timeout=10_000)
+    assert case.target_desk.dialog is None
+    assert len(case.workspace.state.items) == 3
+
+
+def test_what_was_accepted_before_it_was_computed_can_be_stopped(case, qtbot, slow):
+    key(case, Qt.Key.Key_T, Qt.KeyboardModifier.ShiftModifier)
+    dialog = case.target_desk.dialog
+    qtbot.waitUntil(lambda: case.target_desk.is_computing)
+    enter(dialog)
+    qtbot.waitUntil(case.work_strip.isVisible, timeout=10_000)
+    assert case.target_desk.dialog is None
+    QTest.mouseClick(case.work_strip.cancel, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: len(slow) == 2, timeout=10_000)
+    assert len(case.workspace.state.items) == 3
+    assert not case.workspace.background.is_running
+
+
+def test_a_second_computation_is_refused_and_the_dialog_stays(case, qtbot):
+    dialog, said = ask(case, qtbot), []
+    case.workspace.said.connect(lambda words, refused: said.append(words))
+    stop = []
+    case.workspace.background.run("Margin", (), lambda job: wait_for(job, stop), lambda _: None)
+    dialog.ok.click()
+    assert case.target_desk.dialog is dialog
+    assert any("Another computation is running" in words for words in said)
+    stop.append(True)
+    qtbot.waitUntil(lambda: not case.workspace.background.is_running, timeout=10_000)
+    dialog.ok.click()
+    finished(case, qtbot, "PTV")
+
+
+def wait_for(job, stop):
+    while not stop:
+        job.advance("growing", 0.5)
+        time.sleep(0.02)
 
 
 TEMPLATE = """
