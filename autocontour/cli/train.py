@@ -9,8 +9,12 @@ from pathlib import Path
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command's arguments."""
     parser = commands.add_parser("train", help="train the networks of a model package")
-    parser.add_argument("config", type=Path, metavar="CONFIG", help="TOML file; see models/training/configs")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the run (continued if it exists)")
+    parser.add_argument(
+        "config", type=Path, metavar="CONFIG", help="TOML file; see models/training/configs; with --plan the data set"
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, help="folder of the run, continued if it exists; with --plan a file"
+    )
     parser.add_argument("--data", type=Path, help="folder of the training data, instead of the configuration's")
     parser.add_argument("--stage", action="append", metavar="NAME", help="train only this stage (may be repeated)")
     parser.add_argument(
@@ -22,6 +26,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     only = parser.add_mutually_exclusive_group()
     only.add_argument("--curves", action="store_true", help="only draw the learning curves of the run")
     only.add_argument("--package", action="store_true", help="only write the model package of the run")
+    only.add_argument("--plan", action="store_true", help="make a configuration from a data set, and train nothing")
+    parser.add_argument("--name", default="mine", help="with --plan: name of the package")
+    parser.add_argument("--minutes", type=float, default=480, help="with --plan: time for the training (default: 480)")
+    parser.add_argument("--memory", type=float, default=8, metavar="GB", help="with --plan: memory (default: 8)")
     parser.add_argument("--json", action="store_true", help="report as JSON on standard output")
     parser.set_defaults(run=run)
 
@@ -33,6 +41,8 @@ def run(args: argparse.Namespace) -> int:
     from autocontour.models.training import check_installation
 
     check_installation()
+    if args.plan:
+        return _plan(args)
     from autocontour.models.training.config import read_config
     from autocontour.models.training.curves import draw_curves
     from autocontour.models.training.packaging import package_run
@@ -53,4 +63,26 @@ def run(args: argparse.Namespace) -> int:
     else:
         for name, value in report.items():
             console().print(f"{name}: {value}", markup=False)
+    return 0
+
+
+def _plan(args: argparse.Namespace) -> int:
+    from autocontour.base.errors import OutputError
+    from autocontour.base.files import write_atomically
+    from autocontour.cli.console import console, print_json, progress_job
+    from autocontour.models.training.config import read_config
+    from autocontour.models.training.planning import PlanRequest, plan_training
+
+    if args.output.exists():
+        raise OutputError("AC-OUT-002", file=args.output.name)
+    with progress_job(quiet=args.json) as job:
+        text = plan_training(PlanRequest(args.config.resolve(), args.name, args.minutes, args.memory), job)
+    write_atomically(args.output, text.encode())
+    read_config(args.output)
+    if args.json:
+        print_json({"config": str(args.output)})
+    else:
+        console().print(text, markup=False, soft_wrap=True, highlight=False)
+        train = f"autocontour train {args.output} -o RUN"
+        console().print(f"Wrote {args.output}. Train: {train}", markup=False, soft_wrap=True)
     return 0

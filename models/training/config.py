@@ -16,6 +16,7 @@ from autocontour.base.limits import FileName, Keys, Length, OneOf, Range, Text, 
 from autocontour.base.typed import SettingsError, read_file, read_toml
 from autocontour.models.networks import plan_network, window_multiple_zyx
 from autocontour.models.package.description import (
+    MAX_STRUCTURES,
     ROLES,
     NetworkDescription,
     Size,
@@ -27,8 +28,6 @@ from autocontour.models.package.description import (
     check_voxels,
 )
 
-MAX_STRUCTURES = 16
-"""Labels are stored as bits of 16-bit numbers."""
 FOCUSES = ("body", "structures")
 
 Degrees = Annotated[float, Range(0, 180)]

@@ -95,12 +95,12 @@ def test_a_run_without_a_segmenter_does_not_start(tmp_path):
     assert refused(tmp_path, SHIPPED[: SHIPPED.index("[stages.segmenter]")]) == {SEGMENTER: "AC-CFG-017"}
 
 
-def test_a_structure_twice_none_or_more_than_sixteen(tmp_path):
+def test_a_structure_twice_none_or_more_than_the_most(tmp_path):
     line = next(line for line in SHIPPED.splitlines() if line.startswith("structures = "))
     twice = refused(tmp_path, SHIPPED.replace(line, line.replace('"PTV_Low"', '"brainstem"')))
     assert twice["data.structures[7]"] == "AC-CFG-015"
     assert refused(tmp_path, SHIPPED.replace(line, "structures = []"))["data.structures"] == "AC-CFG-014"
-    many = [f"Structure_{number}" for number in range(17)]
+    many = [f"Structure_{number}" for number in range(257)]
     assert refused(tmp_path, SHIPPED.replace(line, f"structures = {many}"))["data.structures"] == "AC-CFG-014"
 
 
