@@ -184,7 +184,7 @@ def test_what_several_draw_is_kept_and_compared(drawn):
     assert first.provenance.algorithm != second.provenance.algorithm
     assert len({one.number for one in found.structures}) == 2
     assert second.tg263_name == "Parotid_L"
-    assert any(one.code == "AC-PL-012" and one.values["dsc"] == 1.0 for one in second.findings)
+    assert any(one.code == "AC-PL-012" and "DSC is 1.00" in one.message for one in second.findings)
 
 
 def test_published_networks_come_last_and_the_finer_ones_first(monkeypatch):
