@@ -95,24 +95,26 @@ class Task(QObject):
         if Task._courier is None:
             Task._courier = _Courier()
         self.job = TaskJob(self._tell)
-        self._function = function
+        self._function: Callable[[TaskJob], Any] | None = function
         self._future: Future[Any] | None = None
         self._is_delivered = False
 
     @property
     def is_running(self) -> bool:
         """Whether it has begun and its end was not delivered yet."""
-        return self._future is not None and not self._is_delivered
+        return self._future is not None
 
     def start(self) -> None:
-        """Begin."""
+        """Begin; it can be done once."""
+        assert self._function is not None  # not begun before
         self._future = self._pool.submit(self._function, self.job)
+        self._function = None
         self._future.add_done_callback(lambda _: self._tell("ended"))
 
     def wait(self, seconds: float | None = None) -> bool:
         """Wait for the end and return whether it has come."""
         if self._future is None:
-            return False
+            return self._is_delivered
         try:
             self._future.exception(seconds)
         except NotYet:
@@ -128,7 +130,9 @@ class Task(QObject):
         future = self._future
         if future is None or not future.done() or self._is_delivered:
             return
-        self._is_delivered = True
+        # What it computed with and its result may be whole scans: nothing of them is kept.
+        self._is_delivered, self._future = True, None
+        self.deleteLater()
         error = future.exception()
         if error is None:
             self.done.emit(future.result())

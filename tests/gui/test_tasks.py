@@ -1,0 +1,69 @@
+"""Tasks beside the window keep nothing of what they computed with: it may be whole scans."""
+
+import gc
+import weakref
+
+from PySide6.QtTest import QTest
+
+from autocontour.gui.state.tasks import Task
+from autocontour.gui.views.volume import Tissue
+from tests.gui.conftest import small_ct
+
+
+class Large:
+    """What must not be kept."""
+
+
+def test_neither_the_function_nor_the_result_of_a_task_is_kept(window, qtbot):
+    taken, given = Large(), []
+    inside, outside = weakref.ref(taken), []
+
+    def compute(_, taken=taken):
+        result = Large()
+        outside.append(weakref.ref(result))
+        return result if taken else None
+
+    task = Task(compute, window)
+    task.done.connect(lambda _: given.append(True))
+    task.start()
+    del taken, compute
+    qtbot.waitUntil(lambda: bool(given))
+    assert not task.is_running
+    assert task.wait(0)
+    QTest.qWait(20)
+    gc.collect()
+    assert inside() is None
+    assert outside[0]() is None
+
+
+def test_a_task_that_failed_keeps_nothing_either(window, qtbot):
+    taken, failed = Large(), []
+    inside = weakref.ref(taken)
+
+    def compute(_, taken=taken):
+        raise ValueError(str(taken))
+
+    task = Task(compute, window)
+    task.failed.connect(failed.append)
+    task.start()
+    del taken, compute
+    qtbot.waitUntil(lambda: bool(failed))
+    failed.clear()
+    QTest.qWait(20)
+    gc.collect()
+    assert inside() is None
+
+
+def test_a_scan_that_was_closed_is_let_go(window, qtbot):
+    scans = []
+    for _ in range(4):
+        ct = small_ct()
+        scans.append(weakref.ref(ct))
+        window.show_ct(ct)
+        del ct
+        window.views.surfaces.show_tissue(Tissue.BONE)
+        qtbot.waitUntil(lambda: not window.views.surfaces.is_meshing, timeout=20_000)
+        window.workspace.close()
+    QTest.qWait(500)
+    gc.collect()
+    assert sum(scan() is not None for scan in scans) <= 1
