@@ -13,6 +13,14 @@ BUTTONS_PX = 42
 """Padding and buttons of a box for millimetres."""
 
 
+class _LengthBox(QDoubleSpinBox):
+    """A length, without needless zeros; a recipe's own decimals are kept."""
+
+    def textFromValue(self, value: float) -> str:
+        """Return the number as short as it is exact."""
+        return f"{value:.3f}".rstrip("0").rstrip(".") or "0"
+
+
 class StructureRows(QWidget):
     """A list of structures, each with a gap where there is one; any number of rows.
 
@@ -153,7 +161,7 @@ def refill(box: QComboBox, state: CaseState, without: int | None, *, is_optional
 
 def millimetres(name: str, least_mm: float) -> QDoubleSpinBox:
     """Return a box for a length from `least_mm`."""
-    box = QDoubleSpinBox(minimum=least_mm, maximum=LARGEST_MM, singleStep=1, decimals=1, suffix=" mm")
+    box = _LengthBox(minimum=least_mm, maximum=LARGEST_MM, singleStep=1, decimals=3, suffix=" mm")
     box.setAccessibleName(name)
     box.setMinimumHeight(box.sizeHint().height())
     box.setFixedWidth(box.fontMetrics().horizontalAdvance("-200.0 mm") + BUTTONS_PX)

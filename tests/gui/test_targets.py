@@ -11,11 +11,12 @@ from PySide6.QtWidgets import QMessageBox
 
 from autocontour.case import Edit, actions
 from autocontour.case.export import ExportOptions, check_case
+from autocontour.case.targets import add_target
 from autocontour.edits import EndCount
 from autocontour.gui.dialogs.review import SeveralDialog
 from autocontour.gui.dialogs.target import ends_in_words
 from autocontour.gui.views.planes import Plane
-from autocontour.patient.recipe import Minus
+from autocontour.patient.recipe import Minus, Recipe
 from autocontour.patient.structures import GenerationAlgorithm
 
 from .conftest import disc, small_ct
@@ -384,6 +385,19 @@ def test_a_recipe_is_changed_as_one_step(case, qtbot):
     assert len(case.workspace.state.items) == 4
     case.workspace.undo()
     assert radius(case, "PTV") == pytest.approx(25, abs=0.1)
+
+
+def test_a_recipe_of_fractions_of_millimetres_is_shown_and_kept_as_it_is(case, qtbot):
+    space = case.workspace
+    recipe = Recipe(("CTV",), (2.25, 2.25, 2.25, 2.25, 3.125, 0.0), minus=(Minus("Cord", 0.75),))
+    space.apply(add_target(space.state, "PTV", recipe, space.ct.geometry))
+    space.select(number(case, "PTV"))
+    case.action_set.trigger("recipe")
+    settled(case, qtbot)
+    dialog = case.target_desk.dialog
+    assert dialog.recipe == recipe
+    assert [dialog.margin_boxes[side].text() for side in "LSI"] == ["2.25 mm", "3.125 mm", "0 mm"]
+    assert not dialog.same.isChecked()
 
 
 def test_a_structure_cannot_become_its_own_source(case, qtbot):
