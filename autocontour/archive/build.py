@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -486,8 +485,3 @@ def _keep_sources(request: BuildRequest, archive: Archive, excluded: Sequence[Ex
         reasons.append(f"{item.finding.code}: {item.finding.message}")
     write_atomically(request.private / "sources.json", json.dumps(sources, indent=1).encode())
     (request.private / "sources.json").chmod(0o600)
-
-
-def count_reasons(excluded: Sequence[Excluded]) -> dict[str, int]:
-    """Return code → how often, the most frequent first."""
-    return dict(Counter(one.finding.code for one in excluded).most_common())

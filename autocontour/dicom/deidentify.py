@@ -38,7 +38,7 @@ ANONYMOUS = frozenset(
 )
 """Words that stand for an unknown patient: such an ID or name does not tell patients apart."""
 LEAST_WORD = 3
-"""Shorter parts of a name are not looked for."""
+"""Shorter parts of a name in Latin letters are not looked for."""
 _LEAST_NUMBER = 4
 _IDENTIFIERS = (
     *("PatientID", "OtherPatientIDs", "AccessionNumber", "StudyID", "IssuerOfPatientID", "PatientTelephoneNumbers"),
@@ -178,7 +178,7 @@ def identity_words(header: Dataset) -> frozenset[str]:
     for element in header.iterall():
         if element.VR == "PN" or int(element.tag) in tags:
             for word in folded_words(str(element.value or "")):
-                if len(word) >= (_LEAST_NUMBER if word.isdigit() else LEAST_WORD):
+                if not word.isascii() or len(word) >= (_LEAST_NUMBER if word.isdigit() else LEAST_WORD):
                     found.add(word)
     return frozenset(found)
 
