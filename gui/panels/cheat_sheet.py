@@ -17,6 +17,7 @@ MOUSE = (
     (later("Ctrl + wheel"), later("Zoom")),
     (later("Shift + wheel"), later("Size of the tool")),
     (later("Right drag"), later("Window and level")),
+    (later("Shift + drag"), later("Range, on the slice slider")),
     (later("Middle drag"), later("Pan")),
     (later("Double click"), later("Enlarge a view")),
 )

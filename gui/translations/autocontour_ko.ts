@@ -1388,6 +1388,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>범위 {first}–{last}</translation>
     </message>
     <message>
+      <source>Range, on the slice slider</source>
+      <translation>범위 (슬라이스 막대에서)</translation>
+    </message>
+    <message>
       <source>Range: slice {first}</source>
       <translation>범위: {first}번 슬라이스</translation>
     </message>
@@ -1602,6 +1606,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Series</source>
       <translation>시리즈</translation>
+    </message>
+    <message>
+      <source>Shift + drag</source>
+      <translation>Shift + 끌기</translation>
     </message>
     <message>
       <source>Shift + wheel</source>
