@@ -39,6 +39,7 @@ def main() -> None:
     parser.add_argument("--package", default="head-and-neck")
     parser.add_argument("--split", default="calibration")
     parser.add_argument("--work", type=Path, required=True, help="folder for the perturbed packages")
+    parser.add_argument("--equal", type=int, default=EQUAL_CANDIDATES, help="number of equal candidates")
     parser.add_argument("-o", "--output", type=Path, help="JSON file of all results")
     args = parser.parse_args()
     package, limits = find_package(args.package), read_limits()
@@ -54,7 +55,7 @@ def main() -> None:
         changed = [replace(result, masks=fault(case, dict(result.masks), k)) for k, case, result in numbered]
         rows.append(verdict(name, judge_site("s", before, only(measure(cases, changed), judged_names), limits)))
         print(rows[-1], flush=True)
-    for seed in range(EQUAL_CANDIDATES):
+    for seed in range(args.equal):
         candidate = perturb(package, args.work / f"equal-{seed}", seed)
         again = measure(cases, [run_case(case, candidate) for case in cases])
         rows.append(verdict(f"equal {seed}", judge_site("s", before, only(again, judged_names), limits)))
@@ -117,10 +118,12 @@ def exchange(_case: CohortCase, masks: Masks, _number: int) -> Masks:
 
 
 def grow(mask: NDArray[np.bool_], case: CohortCase, distance_mm: float) -> NDArray[np.bool_]:
+    """Return a mask whose border lies about `distance_mm` further out, half a voxel beyond its outermost centres."""
     if not mask.any():
         return mask
-    away = ndimage.distance_transform_edt(~mask, sampling=case.ct.geometry.spacing_zyx_mm)
-    return np.asarray(away <= distance_mm)
+    spacing = np.array(case.ct.geometry.spacing_zyx_mm)
+    away = ndimage.distance_transform_edt(~mask, sampling=spacing)
+    return np.asarray(away <= distance_mm + 0.5 * float(spacing.prod() ** (1 / 3)))
 
 
 def cut(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

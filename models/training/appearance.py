@@ -6,11 +6,13 @@ Random numbers are drawn on the CPU; the voxels stay on their device, and no ste
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812  (torch's own custom)
 from numpy.random import Generator
+from numpy.typing import NDArray
 from torch import Tensor
 
 from autocontour.models.data.dataset import AIR_HU
@@ -120,7 +122,11 @@ def _vary_some(
 
 def _column(rngs: Sequence[Generator], draw: Callable[[Generator], float], device: torch.device) -> Tensor:
     """Return one number for each patch, (batch, 1, 1, 1)."""
-    values = torch.tensor([draw(rng) for rng in rngs], dtype=torch.float32)
-    if device.type != "cpu":
-        values = values.pin_memory().to(device, non_blocking=True)
-    return values[:, None, None, None]
+    values = np.array([draw(rng) for rng in rngs], dtype=np.float32)
+    return to_device(values[:, None, None, None], device)
+
+
+def to_device(array: NDArray[Any], device: torch.device) -> Tensor:
+    """Copy a small array to a device without waiting for what the device computes."""
+    tensor = torch.from_numpy(np.ascontiguousarray(array))
+    return tensor if device.type == "cpu" else tensor.pin_memory().to(device, non_blocking=True)

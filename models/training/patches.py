@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from autocontour.models.data.dataset import Sample
-from autocontour.models.training.appearance import vary_contrast, vary_image
+from autocontour.models.training.appearance import to_device, vary_contrast, vary_image
 from autocontour.models.training.config import AugmentConfig, StageConfig
 from autocontour.models.training.volumes import Part, Volumes
 
@@ -203,12 +203,6 @@ def random_elastic(rng: Generator, augment: AugmentConfig) -> NDArray[np.float32
     """Return coarse displacements in mm, (3, knots, knots, knots)."""
     knots = rng.normal(0, augment.elastic_mm * rng.random(), (3, ELASTIC_KNOTS, ELASTIC_KNOTS, ELASTIC_KNOTS))
     return knots.astype(np.float32)
-
-
-def to_device(array: NDArray[Any], device: torch.device) -> Tensor:
-    """Copy a small array to a device without waiting for what the device computes."""
-    tensor = torch.from_numpy(np.ascontiguousarray(array))
-    return tensor if device.type == "cpu" else tensor.pin_memory().to(device, non_blocking=True)
 
 
 def to_channels(hu: Tensor, intensity_windows_hu: Sequence[tuple[float, float]]) -> Tensor:

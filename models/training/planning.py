@@ -27,6 +27,8 @@ BYTES_PER_VOXEL = 2200
 """Memory of a training step for each voxel of a patch, measured: 2.9 GB for 8 patches of 172,000 voxels."""
 LEAST_VOXELS, MOST_VOXELS = 60_000, 400_000
 LOCALIZER_WINDOW = (48, 40, 64)
+TARGETS = ("GTV", "CTV", "ITV", "PTV")
+"""Beginnings of the names of targets (TG-263), which do not show where a scan is."""
 BODY_SITES = {"head_and_neck": "HEAD AND NECK", "breast": "BREAST", "thorax": "THORAX"}
 NETWORK = (
     'architecture = "fc_densenet", in_channels = 2, out_channels = {outputs}, growth = 16, block_layers = {layers}, '
@@ -142,8 +144,9 @@ def _measure(names: Sequence[str], samples: Sequence[Sample], job: Job) -> _Fact
 
 def _head(request: PlanRequest, facts: _Facts, body_site: str) -> list[str]:
     held_out = min(20, max(2, round(0.15 * facts.patients)))
-    common = [name for name, count in facts.structures.items() if count >= 0.8 * facts.patients]
-    anchors = (common or list(facts.structures))[:5]
+    organs = {name: count for name, count in facts.structures.items() if not name.startswith(TARGETS)}
+    common = [name for name, count in organs.items() if count >= 0.8 * facts.patients]
+    anchors = (common or list(organs or facts.structures))[:5]
     left_out = ", ".join(f"{name} ({count})" for name, count in facts.left_out.items()) or "none"
     return [
         f"# Made by `autocontour train --plan` from {facts.patients} patients; every number may be changed.",

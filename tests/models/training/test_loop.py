@@ -14,9 +14,12 @@ import torch
 from autocontour.base.errors import Cancelled, TrainingError
 from autocontour.base.jobs import Job
 from autocontour.cli import main
-from autocontour.models.training.loop import Trainer
+from autocontour.models.training.config import AugmentConfig
+from autocontour.models.training.loop import Trainer, _Report
 from autocontour.models.training.metadata import describe_package
+from autocontour.models.training.patches import PatchSampler
 from autocontour.models.training.validate import TrainingRunner, dice_of_sample, predict_sample
+from autocontour.models.training.volumes import Part, Volumes
 from tests.models.toy_patients import STRUCTURES
 
 
@@ -98,3 +101,33 @@ def test_prediction_lies_on_the_patient_s_own_grid(toy):
     scores = dice_of_sample(dict.fromkeys(STRUCTURES, drawn["Parotid_L"]), only_last, package)
     assert np.isnan(scores[:2]).all()
     assert scores[2] > 0.6
+
+
+def test_no_tensor_of_a_step_is_made_without_the_trainers_device(toy, tmp_path):
+    """Every tensor made without a device is on "meta" here, and cannot be computed with those of the trainer.
+
+    On a GPU such a tensor would be on the CPU, and the step would fail there only.
+    """
+    augment = AugmentConfig(
+        metal_probability=1, cut_probability=1, circle_probability=1, low_resolution_probability=1, blur_probability=1,
+        mirror_probability=1, gamma=0.3,
+    )  # fmt: skip
+    training = trainer(toy, tmp_path, steps=2, augment=augment, anchor=0.1)
+    report = _Report(len(STRUCTURES), 2, training.device)
+    with torch.device("meta"):  # holds in this thread only
+        assert torch.isfinite(training._compute_gradients(range(2)).loss)
+        report.add(*training._learn())
+        report.add(*training._learn())
+        assert np.isfinite(report.take()["loss"])
+    assert not any(parameter.is_meta for parameter in training.network.parameters())
+
+
+def test_patches_of_a_gpu_are_made_where_the_volumes_are(toy):
+    """The path of a GPU, on the CPU: the volumes of all patients at once, a batch in one go."""
+    config, dataset = toy
+    sampler = PatchSampler(dataset.training, STRUCTURES, config.stages["segmenter"])
+    sampler.volumes = Volumes([Part.whole(sample) for sample in dataset.training], sampler.device)
+    with torch.device("meta"):
+        patches = sampler.draw([np.random.default_rng(seed) for seed in range(3)])
+    assert patches.image.shape[0] == 3
+    assert not patches.image.is_meta
