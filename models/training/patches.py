@@ -153,7 +153,7 @@ class PatchSampler:
         stop = np.clip(np.floor(high).astype(int) + 2, start + 1, shape)
         z, y, x = (slice(int(first), int(last)) for first, last in zip(start, stop, strict=True))
         box = Volumes([Part.of(sample, z, y, x)], self.device)
-        only = torch.zeros(1, dtype=torch.int64)
+        only = torch.zeros(1, dtype=torch.int64, device=self.device)
         return box.interpolate(only, points - torch.from_numpy(start.astype(np.float32)), len(self.weights))
 
     def _send(self, array: NDArray[Any]) -> Tensor:
