@@ -39,6 +39,7 @@ from autocontour.dicom import planning_cts, read_ct, scan_folder
 from autocontour.dicom.series import write_ct_series
 from autocontour.edits import brushed, pushed, swept_disc
 from autocontour.gui.app.exporting import write_request
+from autocontour.gui.app.structure_sets import open_structure_set
 from autocontour.gui.app.window import MainWindow
 from autocontour.gui.dialogs.export import ExportRequest
 from autocontour.gui.look import theme
@@ -342,6 +343,12 @@ def measure_pauses(window: MainWindow) -> None:
     codes = frozenset(problem.finding.code for problem in check_case(space.case, options))
     request = ExportRequest(options, path, codes)
     pause_of("export", lambda: write_request(window, request, space.ct), lambda: is_free() and path.exists())
+    count = len(space.state.items)
+    pause_of(
+        "open that structure set",
+        lambda: open_structure_set(window, path),
+        lambda: len(space.state.items) > count and is_meshed(),
+    )
 
 
 class FirstPaint(QObject):
@@ -401,6 +408,7 @@ def main() -> None:
     parser.add_argument("--ct", type=Path, help="folder of a real CT, to measure opening it")
     parser.add_argument("--opening", action="store_true", help="measure only that")
     parser.add_argument("--frames", action="store_true", help="measure only scrolled frames, with every renderer")
+    parser.add_argument("--pauses", action="store_true", help="measure only the longest pause of the window per task")
     parser.add_argument("--before", type=Path, metavar="CHECKOUT", help="compare the frames with another checkout")
     parser.add_argument("--rounds", type=int, default=3, help="of frames; the median is printed")
     parser.add_argument("--one", nargs=2, metavar=("SIZE", "RENDERER"), help=argparse.SUPPRESS)
@@ -417,11 +425,16 @@ def main() -> None:
         theme.use_theme(app, theme.DARK)
         measure_opening(args.ct)
         return
-    starts = [
-        subprocess.run([sys.executable, "-c", START], capture_output=True, text=True, check=True) for _ in range(3)
-    ]
-    figures = np.array([[float(x) for x in start.stdout.split()[-2:]] for start in starts])
-    print(f"window up: wall {figures[:, 0].min():.2f} s, computed {figures[:, 1].min():.2f} s")
+    starts = (
+        []
+        if args.pauses
+        else [
+            subprocess.run([sys.executable, "-c", START], capture_output=True, text=True, check=True) for _ in range(3)
+        ]
+    )
+    if starts:
+        figures = np.array([[float(x) for x in start.stdout.split()[-2:]] for start in starts])
+        print(f"window up: wall {figures[:, 0].min():.2f} s, computed {figures[:, 1].min():.2f} s")
     app = QApplication([])
     theme.use_theme(app, theme.DARK)
     folder = Path(tempfile.mkdtemp())
@@ -436,6 +449,10 @@ def main() -> None:
     added = adopted(window.workspace.state, structures)
     print_times("add 30 structures", *timed(lambda _: window.workspace.apply(Edit("Add", added=added)), [0]))
     app.processEvents()
+    if args.pauses:
+        measure_pauses(window)
+        window.close()
+        return
     window.views.surfaces.close_scene()
 
     def all_surfaces(_: int) -> None:

@@ -23,6 +23,7 @@ from autocontour.base.errors import CaseError, OutputError
 from autocontour.base.findings import Finding
 from autocontour.case.case import Case
 from autocontour.case.left import ScanFacts, mark_open
+from autocontour.case.records import encode_ahead
 from autocontour.case.source import check_content, keep_source
 from autocontour.case.state import REJECTION_FIELDS, CaseState, CaseStructure, Edit
 from autocontour.edits import replaced
@@ -96,6 +97,16 @@ def import_structures(case: Case, structure_set: StructureSet) -> Edit:
     if frame_uid and case.key.frame_of_reference_uid and frame_uid != case.key.frame_of_reference_uid:
         raise CaseError("AC-CASE-003")
     return Edit(f"Open {structure_set.label}", added=adopted(case.state, structure_set.structures))
+
+
+def prepared_import(case: Case, structure_set: StructureSet) -> tuple[CaseState, Edit]:
+    """Return the state and the edit of `import_structures`, encoded for the journal; it may run in another thread.
+
+    The edit is for that state only.
+    """
+    state, edit = case.state, import_structures(case, structure_set)
+    encode_ahead(edit)
+    return state, edit
 
 
 def receive(state: CaseState, structure: Structure, run: str = "") -> Edit:

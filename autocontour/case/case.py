@@ -21,7 +21,7 @@ from autocontour.case.journal import Journal, Record
 from autocontour.case.left import clear_mark
 from autocontour.case.lock import CaseLock
 from autocontour.case.need import still_seen
-from autocontour.case.records import decode_edit, encode_edit, pack, unpack
+from autocontour.case.records import decode_edit, pack_change, unpack
 from autocontour.case.snapshots import Place, read_newest, remove_older, write_snapshot
 from autocontour.case.source import KEY
 from autocontour.case.state import CaseState, Edit, edit_between
@@ -276,8 +276,7 @@ class Case:
 
     def _write(self, kind: str, edit: Edit, seconds: float, state: CaseState) -> None:
         """Write a change to the journal; `state` is that after it."""
-        record = {"kind": kind, "seconds": seconds, "edit": encode_edit(edit), "reviews": state.reviews}
-        self._journal.append(self.sequence + 1, pack(record))
+        self._journal.append(self.sequence + 1, pack_change(kind, seconds, edit, state.reviews))
         self.sequence += 1
 
     def _replay(self, record: Record) -> str:

@@ -156,7 +156,7 @@ class Intake(QObject):
         if case is None or self.workspace.ct is not opened.ct:
             return
         for structure_set in opened.structure_sets[:1]:
-            if self.workspace.apply(actions.import_structures(case, structure_set)):
+            if self.workspace.apply(opened.edit or actions.import_structures(case, structure_set)):
                 self.workspace.say(
                     tr_count(
                         len(structure_set.structures),

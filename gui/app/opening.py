@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QProgressDialog, QWidget
 
 from autocontour.base.errors import AutoContourError, Cancelled, StructureSetError
 from autocontour.base.jobs import Job
+from autocontour.case import Edit, actions
 from autocontour.dicom import Series, planning_cts, read_ct, read_image, scan_folder, with_value_findings
 from autocontour.gui.dialogs.previews import PreviewReader
 from autocontour.gui.dialogs.series import SeriesDialog
@@ -45,12 +46,15 @@ class Opened:
         Why others could not.
     prepared
         The CT with its case.
+    edit
+        What takes the first structure set into that case.
     """
 
     ct: CTVolume
     structure_sets: tuple[StructureSet, ...] = ()
     refusals: tuple[AutoContourError, ...] = ()
     prepared: Prepared | None = None
+    edit: Edit | None = None
 
 
 @dataclass
@@ -172,7 +176,13 @@ class Opening(QObject):
 
     def _prepared(self, opened: Opened) -> Opened:
         """Take up the case, in the thread that has read the CT."""
-        return replace(opened, prepared=self._prepare(opened.ct)) if self._prepare else opened
+        if not self._prepare:
+            return opened
+        prepared, edit = self._prepare(opened.ct), None
+        if prepared.case is not None and opened.structure_sets:
+            with suppress(AutoContourError):  # reported when it is taken in
+                edit = actions.prepared_import(prepared.case, opened.structure_sets[0])[1]
+        return replace(opened, prepared=prepared, edit=edit)
 
     def _finish(self, opened: object) -> None:
         self._progress.close()

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QFileDialog
 
 from autocontour.base.errors import AutoContourError, Cancelled
 from autocontour.base.jobs import Job
-from autocontour.case import actions
+from autocontour.case import CaseState, Edit, actions
 from autocontour.gui.look.language import in_window, tr, tr_count
 from autocontour.patient.structures import StructureSet
 
@@ -31,7 +31,13 @@ def ask_structure_set(window: MainWindow) -> None:
 def open_structure_set(window: MainWindow, path: Path) -> None:
     """Add the structures of an RTSTRUCT of this scan."""
     space = window.workspace
-    _read_sets(space, "Open structure set", [path], lambda _, found: _import(space, found))
+    case, made = space.case, dict[Path, tuple[CaseState, Edit]]()
+
+    def prepare(path: Path, found: StructureSet) -> None:
+        if case is not None:
+            made[path] = actions.prepared_import(case, found)
+
+    _read_sets(space, "Open structure set", [path], lambda path, found: _import(space, found, made.get(path)), prepare)
 
 
 def ask_comparison(window: MainWindow) -> None:
@@ -53,11 +59,12 @@ def _folder(window: MainWindow) -> str:
     return str(window.workspace.folder or Path.home())
 
 
-def _import(space: Workspace, found: StructureSet) -> None:
+def _import(space: Workspace, found: StructureSet, made: tuple[CaseState, Edit] | None) -> None:
+    """Add the structures of a set; `made` is the edit that was prepared, and the state it is for."""
     if space.case is None:
         return
     try:
-        edit = actions.import_structures(space.case, found)
+        edit = made[1] if made and made[0] is space.state else actions.import_structures(space.case, found)
     except AutoContourError as error:
         space.say_error(error)
         return
@@ -67,7 +74,13 @@ def _import(space: Workspace, found: StructureSet) -> None:
         space.say(tr_count(count, "{count} structure opened.", "{count} structures opened.") + notes)
 
 
-def _read_sets(space: Workspace, label: str, paths: Sequence[Path], take: Callable[[Path, StructureSet], None]) -> None:
+def _read_sets(
+    space: Workspace,
+    label: str,
+    paths: Sequence[Path],
+    take: Callable[[Path, StructureSet], None],
+    prepare: Callable[[Path, StructureSet], None] = lambda *_: None,
+) -> None:
     """Read structure sets of this scan beside the window and take in each; one of another scan is refused."""
     from autocontour.qa.checks import checked
     from autocontour.rtstruct import read_structure_set
@@ -80,7 +93,9 @@ def _read_sets(space: Workspace, label: str, paths: Sequence[Path], take: Callab
         found: list[tuple[Path, StructureSet | AutoContourError]] = []
         for path in job.track(paths, "reading the structure sets", len(paths)):
             try:
-                found.append((path, checked(ct, read_structure_set(path, ct), job)))
+                one = checked(ct, read_structure_set(path, ct), job)
+                prepare(path, one)
+                found.append((path, one))
             except Cancelled:
                 raise
             except AutoContourError as error:

@@ -1,12 +1,15 @@
 """The journal's records: long ones are compressed in parts, and are one zlib stream all the same."""
 
 import zlib
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from shapely import MultiPolygon, Point
 
-from autocontour.case.records import PART_BYTES, compress, pack, unpack
+from autocontour.case import Edit
+from autocontour.case.records import PART_BYTES, compress, decode_edit, encode_ahead, pack, pack_change, unpack
 
 
 @pytest.mark.parametrize("size", [0, 1, PART_BYTES, PART_BYTES + 1, 3 * PART_BYTES, 3 * PART_BYTES + 17])
@@ -31,3 +34,16 @@ def test_a_flipped_bit_in_a_long_record_is_found():
 def test_a_long_record_is_read_back():
     record = {"numbers": list(range(200_000))}
     assert unpack(pack(record)) == record
+
+
+@pytest.mark.parametrize("count", [1, 400])
+def test_an_edit_that_was_encoded_ahead_is_written_as_any_other(count):
+    contours = {1: {z: MultiPolygon([Point(z, 0).buffer(20, quad_segs=60)]) for z in range(count)}}
+    edit, reviews = Edit("Brush", contours), {1: ("unapproved", False)}
+    plain = pack_change("edit", 1.5, edit, reviews)
+    encode_ahead(edit)
+    ahead = pack_change("edit", 1.5, edit, reviews)
+    assert unpack(ahead) == unpack(plain)
+    assert decode_edit(unpack(ahead)["edit"]) == edit
+    other = replace(edit, label="Push")
+    assert unpack(pack_change("edit", 0.0, other, reviews))["edit"]["label"] == "Push"
