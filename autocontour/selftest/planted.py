@@ -192,10 +192,6 @@ def _half_the_slices(patient: Patient) -> None:
     patient.contours["Esophagus"] = {k: p for k, p in patient.contours["Esophagus"].items() if k % 2}
 
 
-def _surname_in_name(patient: Patient) -> None:
-    patient.contours[f"Heart {patient.surname}"] = patient.contours.pop("Heart")
-
-
 def _inflated(patient: Patient) -> None:
     patient.contours["Heart"] = {k: affinity.scale(p, 2.2, 2.2) for k, p in patient.contours["Heart"].items()}
 
