@@ -48,9 +48,10 @@ QToolTip { background: $raised; color: $text; border: 1px solid $line; padding: 
 #banner QLabel#fact { color: $muted; }
 #toolbar { background: $panel; border: none; border-bottom: 1px solid $line; padding: 4px 6px; spacing: 3px; }
 #tools { background: $panel; border: none; border-right: 1px solid $line; padding: 4px 3px; spacing: 1px; }
-#tools QToolButton { padding: 4px 8px; }
+#tools QToolButton { padding: 3px 8px; }
 QToolBar::separator { background: $line; width: 1px; height: 1px; margin: 6px 5px; }
-#tools::separator { margin: 3px 5px; }
+#tools::separator { margin: 2px 5px; }
+#tools QToolButton { padding: 3px 8px; }
 QToolButton { background: transparent; border: 1px solid transparent; border-radius: 7px; padding: 5px 8px; }
 QToolButton:hover { background: $raised; }
 QToolButton:checked { background: $accent; color: $accent_text; }
