@@ -174,8 +174,8 @@ def _report(package: ModelPackage, folder: Path, findings: Sequence[Finding], *,
     out.print(f"{package.name} {package.version}: {count} structures, {package.license}", markup=False)
     for finding in findings:
         out.print(f"{finding.code}  {finding.message} {finding.remedy}", markup=False, soft_wrap=True)
-    following = "models install" if checked else "models verify --ct FOLDER"
-    out.print(f"Next: autocontour {following} {folder}", markup=False, soft_wrap=True)
+    following = f"models install {folder}" if checked else f"models verify {folder} --ct FOLDER"
+    out.print(f"Next: autocontour {following}", markup=False, soft_wrap=True)
 
 
 def verify_on_ct(args: argparse.Namespace) -> int:

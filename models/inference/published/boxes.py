@@ -31,7 +31,8 @@ Probability = NDArray[np.float32]
 def fast_bytes(heads: int, window: Sequence[int], across: int, prepared_voxels: int, window_bytes: int) -> int:
     """Return the memory that `predict_in_boxes` needs at most for `across` voxels in a plane.
 
-    It holds all channels of one layer, a few planes of single channels, the image, and a window in the network.
+    It holds all channels of one layer, a few planes of single channels, the image, and a window in the network. Two
+    bytes for each voxel of each structure's box come on top.
     """
     return 4 * window[0] * across * (heads + 8) + 4 * prepared_voxels + 2 * window_bytes
 
@@ -87,12 +88,14 @@ def predict_in_boxes(
     procedure = prepared.procedure
     padded, inner = pad_to_window(prepared.image, window)
     boxes = [window_box(start, window) for start in starts_of(procedure, padded.shape, window)]
+    shifted: list[Box] = []
     if wanted is not None:
         shifted = [_shifted(box, inner.start_zyx) for box in wanted]
         boxes = [box for box in boxes if any(_meet(box, one) for one in shifted)]
     kept = {name: Kept() for name in names}
     if boxes:
-        _run(runners, padded, boxes, window, procedure, kept, job)
+        region = _hull(boxes, shifted if wanted is not None else boxes)
+        _run(runners, padded, boxes, region, procedure, kept, job)
     for name in names:
         found = _assemble(kept.pop(name), inner)
         if found is not None:
@@ -103,15 +106,14 @@ def _run(
     runners: Sequence[Runner],
     image: NDArray[np.float32],
     boxes: Sequence[Box],
-    window: Sequence[int],
+    region: Box,
     procedure: Procedure,
     kept: Mapping[str, Kept],
     job: Job,
 ) -> None:
-    low = np.min([box.start_zyx for box in boxes], axis=0)
-    high = np.max([box.stop_zyx for box in boxes], axis=0)
-    depth = window[0]
-    sums = np.zeros((procedure.heads, depth, high[1] - low[1], high[2] - low[2]), np.float32)
+    window = boxes[0].shape_zyx
+    depth, (_, height, width) = window[0], region.shape_zyx
+    sums = np.zeros((procedure.heads, depth, height, width), np.float32)
     weights = np.zeros(sums.shape[1:], np.float32)
     share = weights_of(procedure, window)
     layers = [(start, list(group)) for start, group in itertools.groupby(boxes, lambda box: box.start_zyx[0])]
@@ -121,13 +123,12 @@ def _run(
     for (start, layer), after in zip(layers, following, strict=True):
         for box in layer:
             next(progress)
-            y, x = (slice(a - b, a - b + n) for a, b, n in zip(box.start_zyx[1:], low[1:], window[1:], strict=True))
-            logits = next(found)
-            logits *= share
-            sums[:, :, y, x] += logits
-            weights[:, y, x] += share
+            inner, outer = _overlap(box, region)
+            logits = next(found)[(slice(None), *inner)] * share[inner]
+            sums[(slice(None), *outer)] += logits
+            weights[outer] += share[inner]
         ready = min(after - start, depth)
-        corner = (start, int(low[1]), int(low[2]))
+        corner = (start, region.start_zyx[1], region.start_zyx[2])
         _finish(sums[:, :ready], weights[:ready], corner, procedure, kept)
         for channel in sums:  # one at a time: the planes overlap, and are copied first
             channel[: depth - ready] = channel[ready:]
@@ -252,6 +253,25 @@ def _assemble(one: Kept, inner: Box) -> tuple[Box, Probability, float] | None:
     a, b = start - inner.start_zyx, stop - inner.start_zyx
     box = Box((int(a[0]), int(a[1]), int(a[2])), (int(b[0]), int(b[1]), int(b[2])))
     return box, result, one.total / one.count
+
+
+def _hull(boxes: Sequence[Box], wanted: Sequence[Box]) -> Box:
+    """Return the smallest box around the wanted boxes, as far as windows reach; all planes along the first axis."""
+    low, high = (np.min([one.start_zyx for one in boxes], axis=0), np.max([one.stop_zyx for one in boxes], axis=0))
+    start = np.maximum(low, np.min([one.start_zyx for one in wanted], axis=0))
+    stop = np.minimum(high, np.max([one.stop_zyx for one in wanted], axis=0))
+    return Box((int(low[0]), int(start[1]), int(start[2])), (int(high[0]), int(stop[1]), int(stop[2])))
+
+
+def _overlap(box: Box, region: Box) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """Return what a window and the region share in a plane, as an index into the window and one into its layer."""
+    inner, outer = [slice(None)], [slice(None)]
+    for axis in (1, 2):
+        first = max(box.start_zyx[axis], region.start_zyx[axis])
+        last = min(box.stop_zyx[axis], region.stop_zyx[axis])
+        inner.append(slice(first - box.start_zyx[axis], last - box.start_zyx[axis]))
+        outer.append(slice(first - region.start_zyx[axis], last - region.start_zyx[axis]))
+    return tuple(inner), tuple(outer)
 
 
 def _shifted(box: Box, by: Sequence[int] | NDArray[np.integer]) -> Box:

@@ -21,7 +21,7 @@ from autocontour.models.networks import plan_network
 from autocontour.models.package.importers.checkpoint import read_checkpoint
 from autocontour.models.package.importers.names import Names
 from autocontour.models.package.importers.nnunet_plans import unsupported
-from autocontour.models.package.importers.writing import Imported
+from autocontour.models.package.importers.writing import Imported, plain_text
 
 CONFIG, METADATA, WEIGHTS = "configs/inference.json", "configs/metadata.json", "models/model.pt"
 MOST_BYTES = 4 << 20
@@ -86,9 +86,9 @@ def import_monai(folder: Path, names: Names | None = None) -> Imported:
     }
     weights = {f"0.{name}": value for name, value in found.items()}
     licence = metadata.get("license") or metadata.get("copyright") or "not stated"
-    name = str(metadata.get("name") or folder.name)
+    name = plain_text(metadata.get("name") or folder.name) or "monai"
     labels = _labels(metadata, network["out_channels"])
-    return Imported(shown(name), shown(str(licence)), stage, procedure, labels, weights, names or Names())
+    return Imported(name, plain_text(licence) or "not stated", stage, procedure, labels, weights, names or Names())
 
 
 def read_network(config: Mapping[str, Any]) -> tuple[dict[str, Any], str]:

@@ -31,7 +31,7 @@ from autocontour.models.package.importers.nnunet_plans import (
     resolve_configuration,
     unsupported,
 )
-from autocontour.models.package.importers.writing import Imported
+from autocontour.models.package.importers.writing import Imported, plain_text
 
 CHECKPOINT = "checkpoint_final.pth"
 MOST_JSON_BYTES = 16 << 20
@@ -127,7 +127,7 @@ def import_nnunet(
         "intensity_windows_hu": [],
         "overlap": 0.5,
     }
-    name = shown(str(files.plans.get("dataset_name") or files.folder.parent.name))
+    name = plain_text(files.plans.get("dataset_name") or files.folder.parent.name) or "nnunet"
     return Imported(name, licence, stage, procedure, labels.values, weights, names or Names())
 
 
@@ -214,7 +214,7 @@ def _digest(path: Path) -> str:
 
 def _licence(files: Files) -> str:
     stated = files.dataset.get("licence") or files.dataset.get("license")
-    return shown(stated) if isinstance(stated, str) and stated.strip() else "not stated"
+    return (plain_text(stated) if isinstance(stated, str) else "") or "not stated"
 
 
 def choose_folds(folder: Path, asked: Sequence[str]) -> tuple[str, ...]:

@@ -125,6 +125,12 @@ def structure_values(imported: Imported) -> dict[str, tuple[int, ...]]:
     return values
 
 
+def plain_text(value: object) -> str:
+    """Return a text of a foreign file as a name: printable, on one line, at most 100 characters."""
+    letters = "".join(letter if letter.isprintable() else " " for letter in str(value))
+    return " ".join(letters.split())[:100]
+
+
 def _structure(name: str) -> dict[str, Any]:
     """Return the fields of a structure: drawn if asked for, and nothing is removed from what the network draws."""
     rules = {"components": 0, "minimum_cc": 0.0, "fill_holes": False}

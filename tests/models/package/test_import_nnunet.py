@@ -48,6 +48,7 @@ def test_model_becomes_a_package(tmp_path):
     model = tiny.write(tmp_path / "Trainer__Plans__3d_fullres")
     package, findings = write_imported(import_nnunet(tmp_path, orientation="RAS"), tmp_path / "package")
     assert list(package.structures) == ["Liver", "Kidney_L", "Kidney_R"]
+    assert (package.name, package.license) == ("Dataset007_Tiny", "not stated")
     procedure = package.procedure
     assert procedure.orientation == "RAS"
     assert procedure.values == {"Liver": (1,), "Kidney_L": (2,), "Kidney_R": (3,)}
