@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import shapely
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from shapely import MultiPolygon, Point, Polygon, box
 
@@ -124,6 +124,7 @@ def test_nested_pieces_and_cavities_keep_their_areas(step, margin):
 
 @settings(max_examples=25, deadline=None)
 @given(st.sampled_from([1.0, 2.0, 3.0, 5.0]), st.floats(15, 40), st.floats(1, 8), st.sampled_from([1, -1]))
+@example(5.0, 15.0, 7.0, 1)
 def test_balls_stay_balls(step, radius, margin, sign):
     grid = geometry([step] * int(np.ceil(110 / step)))
     positions = grid.slice_positions_mm - grid.slice_positions_mm.mean()
@@ -136,7 +137,9 @@ def test_balls_stay_balls(step, radius, margin, sign):
     for k, shape in made.items():
         if abs(positions[k]) < 0.7 * (radius + sign * margin):
             true = np.sqrt((radius + sign * margin) ** 2 - positions[k] ** 2)
-            assert np.sqrt(shape.area / np.pi) == pytest.approx(true, abs=0.3 + 0.11 * step)
+            # Beyond its last contour a ball ends flat, half way to the next slice, and is wider there than a ball.
+            tolerance = 0.3 + (0.11 if k in ball else 0.35) * step
+            assert np.sqrt(shape.area / np.pi) == pytest.approx(true, abs=tolerance)
 
 
 @settings(max_examples=30, deadline=None)
