@@ -63,7 +63,7 @@ def read_dataset(
     source
         Path, or the file's bytes.
     error, code
-        The error to raise if the file is damaged, and its code.
+        The error to raise if the file is damaged, and its code; also if it cannot be opened, except for a CT's file.
     specific_tags
         Read only these attributes.
     stop_before_pixels
@@ -75,7 +75,8 @@ def read_dataset(
         Of the given type, for any content of the file.
     """
     where = shown(source) if isinstance(source, Path) else ""
-    data = read_bytes(source, error) if isinstance(source, Path) else source
+    cannot_open = UNREADABLE if error is CTError else code
+    data = read_bytes(source, error, cannot_open) if isinstance(source, Path) else source
     with guarded(error, code, where):
         _check_inflated_size(data)
         return dcmread(
@@ -99,7 +100,7 @@ def unreadable(
 ) -> AutoContourError:
     """Return the error for a file that cannot be read."""
     reason = getattr(fault, "strerror", None) or type(fault).__name__
-    return error(code, count=1, files=f"{shown(path)} ({reason})")
+    return error(code, count=1, files=f"{shown(path)} ({reason})", file=shown(path), kind=reason)
 
 
 def starts_like_dicom(data: bytes) -> bool:

@@ -19,7 +19,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian
 from autocontour.base.errors import StructureSetError
 from autocontour.dicom.read import INFLATED_LIMIT
 
-DAMAGED, LENGTHS, TOO_DEEP = "AC-RS-001", "AC-RS-006", "AC-RS-007"
+DAMAGED, LENGTHS, TOO_DEEP, CANNOT_OPEN = "AC-RS-001", "AC-RS-006", "AC-RS-007", "AC-RS-009"
 MAX_DEPTH = 16
 """Sequences within sequences; those of the standard need five. pydicom uses exponentially more memory for an error in
 deeper ones."""

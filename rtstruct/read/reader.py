@@ -16,7 +16,7 @@ from autocontour.patient.structures import Structure, StructureSet
 from autocontour.patient.volume import CTVolume, SeriesReference
 from autocontour.rtstruct.encoding import raw_element
 from autocontour.rtstruct.read.import_roi import import_roi
-from autocontour.rtstruct.read.nesting import DAMAGED, check_nesting
+from autocontour.rtstruct.read.nesting import CANNOT_OPEN, DAMAGED, check_nesting
 from autocontour.rtstruct.read.parse import FileRoi, check_whole, parse_rois
 from autocontour.rtstruct.read.patient import differing_attributes
 from autocontour.rtstruct.references import frames_of_reference, referenced_images, referenced_series
@@ -45,7 +45,8 @@ def read_structure_set(source: Path | bytes, ct: CTVolume) -> StructureSet:
     ------
     StructureSetError
         ``AC-RS-001`` and ``AC-RS-006`` damaged, ``AC-RS-002`` not a structure set, ``AC-RS-003`` of another frame of
-        reference, ``AC-RS-004`` the CT is not a DICOM series, ``AC-RS-007`` nested too deeply.
+        reference, ``AC-RS-004`` the CT is not a DICOM series, ``AC-RS-007`` nested too deeply, ``AC-RS-009`` cannot be
+        opened.
 
     Examples
     --------
@@ -73,7 +74,7 @@ def read_structure_set(source: Path | bytes, ct: CTVolume) -> StructureSet:
 
 def open_structure_set(source: Path | bytes) -> Dataset:
     """Read a file with consistent lengths, and check that it is a structure set."""
-    data = read_bytes(source, StructureSetError) if isinstance(source, Path) else source
+    data = read_bytes(source, StructureSetError, CANNOT_OPEN) if isinstance(source, Path) else source
     with guarded(StructureSetError, DAMAGED, _name(source)):
         dataset = read_dataset(check_nesting(data), error=StructureSetError, code=DAMAGED)
         for tag in list(dataset.keys()):

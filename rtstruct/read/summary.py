@@ -9,7 +9,7 @@ from pydicom.tag import Tag
 
 from autocontour.base.errors import StructureSetError
 from autocontour.dicom.read import guarded, read_bytes, read_dataset
-from autocontour.rtstruct.read.nesting import DAMAGED, check_nesting
+from autocontour.rtstruct.read.nesting import CANNOT_OPEN, DAMAGED, check_nesting
 from autocontour.rtstruct.references import frames_of_reference, referenced_series
 from autocontour.rtstruct.text import as_line, encodings_of, shown_text
 
@@ -62,9 +62,9 @@ def read_summary(path: Path) -> StructureSetSummary:
     Raises
     ------
     StructureSetError
-        ``AC-RS-001``, ``AC-RS-006`` or ``AC-RS-007`` if the file is damaged.
+        ``AC-RS-001``, ``AC-RS-006`` or ``AC-RS-007`` if the file is damaged, ``AC-RS-009`` if it cannot be opened.
     """
-    data = read_bytes(path, StructureSetError)
+    data = read_bytes(path, StructureSetError, CANNOT_OPEN)
     with guarded(StructureSetError, DAMAGED, path.name):
         dataset = read_dataset(check_nesting(data), error=StructureSetError, code=DAMAGED, specific_tags=_TAGS)
         encodings = encodings_of(dataset.get("SpecificCharacterSet") or None)

@@ -84,7 +84,7 @@ def append_structures(
     ------
     StructureSetError
         If `path` is not a valid structure set of this frame of reference, series and patient (``AC-RS-001`` to
-        ``AC-RS-008``).
+        ``AC-RS-009``).
     OutputError
         ``AC-OUT-105`` or ``AC-OUT-116`` if a name is taken, and as `write_structure_set`; the file is then unchanged.
     """
@@ -118,7 +118,7 @@ def check_appendable(path: Path, ct: CTVolume, accepted: Collection[str] = ()) -
     Raises
     ------
     StructureSetError
-        ``AC-RS-001`` to ``AC-RS-008``.
+        ``AC-RS-001`` to ``AC-RS-009``.
     """
     _open_to_extend(path, ct, accepted)
 

@@ -47,8 +47,10 @@ def test_bytes_and_paths(ct, tmp_path, slices):
 def test_the_error_asked_for(tmp_path):
     with pytest.raises(StructureSetError, match="AC-RS-001"):
         read_dataset(b"no DICOM", error=StructureSetError, code="AC-RS-001")
-    with pytest.raises(StructureSetError, match="AC-CT-007"):
-        read_dataset(tmp_path / "none.dcm", error=StructureSetError)
+    with pytest.raises(StructureSetError, match="AC-RS-001"):
+        read_dataset(tmp_path / "none.dcm", error=StructureSetError, code="AC-RS-001")
+    with pytest.raises(CTError, match="AC-CT-007"):
+        read_dataset(tmp_path / "none.dcm")
 
 
 @pytest.mark.parametrize("fault", [KeyError("x"), RecursionError(), MemoryError(), StopIteration(), AssertionError()])
