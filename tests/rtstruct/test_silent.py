@@ -234,6 +234,24 @@ class TestCase10NameInUndeclaredCharset:
             assert name in written.with_name("appended.dcm").read_bytes()
         assert read_structure_set(written, ct).names == (shown,)
 
+    @pytest.mark.parametrize("row", [row for row, (declared, *_) in NAMES.items() if declared is None])
+    def test_big_endian_files_without_a_character_set(self, row, make_file, ct, write_back):
+        _, name, shown, _ = NAMES[row]
+        placeholder = "x" * len(name)
+        path = self.file(make_file, None, placeholder.encode())
+        dataset, contours = dcmread(path), data_of(path)
+        for element in dataset.iterall():
+            assert element.value is not None or element.is_empty  # converts the raw value before the encoding changes
+        dataset.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.2"
+        dcmwrite(path, dataset, implicit_vr=False, little_endian=False)
+        path.write_bytes(path.read_bytes().replace(placeholder.encode(), name))
+        (organ,) = read_structure_set(path, ct).structures
+        assert organ.name == shown
+        assert "AC-RS-049" in codes(organ)
+        assert data_of(write_back(path)) == contours
+        assert name in write_back(path).read_bytes()
+        assert read_structure_set(write_back(path), ct).names == (shown,)
+
     def test_two_names_stay_two(self, make, make_file, ct, tmp_path):
         write_structure_set(
             make.set(ct, {"Hxfte_L": make.masks()["Ball"], "Hyfte_L": make.masks()["Ring"]}), ct, tmp_path / "two.dcm"
@@ -389,3 +407,13 @@ class TestAnUneditedSetCanAlwaysBeWrittenBack:
     @pytest.mark.parametrize("row", CHANGES)
     def test_as_it_came(self, row, make_file, write_back):
         write_back(make_file([], getattr(self, row)))
+
+
+def test_a_file_that_cannot_be_opened(ct, tmp_path):
+    """It was reported as a file of the CT."""
+    (tmp_path / "folder.dcm").mkdir()
+    for name in ("none.dcm", "folder.dcm"):
+        with pytest.raises(StructureSetError, match="AC-RS-009") as fault:
+            read_structure_set(tmp_path / name, ct)
+        assert fault.value.exit_code == StructureSetError.exit_code
+        assert name in str(fault.value)
