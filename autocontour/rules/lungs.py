@@ -29,6 +29,7 @@ LUNG_HU, LUNG_WIDTH_HU = -300, 800  # clinical contours run outside half way (-4
 VESSEL_HOLE_MM2 = 400.0  # holes in a lung up to this are vessels; a liver's dome or a tumour is larger
 BACK_MM = 12.0  # the back of a lung is behind this line in front of the middle of the canal
 BACK_SHARE = 0.25  # of the other lung's area at the back
+LEAST_BACK_SHARE = 0.04  # of the lung's own area; 0.05 and more in sound lungs, but for 12 mm beside a tumour
 BACK_HEIGHT_MM = 25.0
 LEAST_BACK_CM2, LEAST_WHOLE_CM2 = 3.5, 20.0
 ONE_SIDED = 0.55  # of the other lung's air; the left lung has about 0.85 of the right
@@ -191,7 +192,10 @@ def _doubt_sides(anatomy: Anatomy, name: str) -> list[Finding]:
 
 
 def _doubt_back(anatomy: Anatomy, name: str) -> list[Finding]:
-    """Return the slices on which only one lung has air at the back: fluid or consolidation in the other."""
+    """Return the slices on which a lung has hardly any air at the back, beside the spine: fluid or consolidation.
+
+    It is compared with the other lung and, because both may have fluid, with its own area.
+    """
     tube, grid = anatomy.find(find_canal), anatomy.grid
     if tube is None:
         return []
@@ -206,8 +210,9 @@ def _doubt_back(anatomy: Anatomy, name: str) -> list[Finding]:
         if name not in (SIDES[side], "Lungs"):
             continue
         expected = back_cm2[1 - side]
-        lacks = (whole_cm2[side] >= LEAST_WHOLE_CM2) & (expected >= LEAST_BACK_CM2)
-        lacks &= back_cm2[side] < BACK_SHARE * expected
+        lacks = (expected >= LEAST_BACK_CM2) & (back_cm2[side] < BACK_SHARE * expected)
+        lacks |= back_cm2[side] < LEAST_BACK_SHARE * whole_cm2[side]
+        lacks &= whole_cm2[side] >= LEAST_WHOLE_CM2
         run = largest_piece(lacks)
         if np.count_nonzero(run) * grid.cell_mm[0] >= BACK_HEIGHT_MM:
             slices = grid.slices_of(run[:, None, None] & lungs[side])

@@ -216,10 +216,18 @@ def test_cancel_stops_the_work(thorax):
         draw_structures(thorax.ct(), NAMES, job)
 
 
-def test_consolidated_lung_at_the_back_is_reported(thorax):
+def with_lungs_that_reach_back(thorax):
+    """Return the voxels of a flat chest with air beside the spine on all slices of the lungs, as in sound patients."""
     whole = thorax.hu.copy()
+    whole[:, :62][whole[:, :62] == -850] = 45
+    slices = np.flatnonzero((whole == -850).any(axis=(1, 2)))
     for columns in (slice(61, 73), slice(95, 107)):
-        whole[15:55, 76:90, columns] = -850  # both lungs reach back beside the spine
+        whole[slices[0] : slices[-1] + 1, 76:90, columns] = -850
+    return whole
+
+
+def test_consolidated_lung_at_the_back_is_reported(thorax):
+    whole = with_lungs_that_reach_back(thorax)
     hu = whole.copy()
     hu[15:55, 74:91, 94:] = np.where(hu[15:55, 74:91, 94:] == -850, 20, hu[15:55, 74:91, 94:])
     drawn = draw_structures(CTVolume(hu, thorax.ct().geometry), ["Lung_L", "Lung_R", "Lungs"], Job())
@@ -228,3 +236,12 @@ def test_consolidated_lung_at_the_back_is_reported(thorax):
     assert "AC-RU-016" not in codes["Lung_R"]
     sound = draw_structures(CTVolume(whole, thorax.ct().geometry), ["Lung_L", "Lung_R"], Job())
     assert not any(finding.code == "AC-RU-016" for drawing in sound.values() for finding in drawing.findings)
+
+
+def test_fluid_behind_both_lungs_is_reported(thorax):
+    """The lungs are compared with each other, and were sound if both had it."""
+    hu = with_lungs_that_reach_back(thorax)
+    hu[15:55, 74:91] = np.where(hu[15:55, 74:91] == -850, 20, hu[15:55, 74:91])
+    drawn = draw_structures(CTVolume(hu, thorax.ct().geometry), ["Lung_L", "Lung_R", "Lungs"], Job())
+    codes = {name: {finding.code for finding in drawing.findings} for name, drawing in drawn.items()}
+    assert "AC-RU-016" in codes["Lung_L"] & codes["Lung_R"] & codes["Lungs"]
