@@ -479,6 +479,19 @@ def test_an_aborted_transfer(ct, write, series, content, at):
     assert [f.code for f in ct.load(folder).findings] == ["AC-CT-008"]
 
 
+@pytest.mark.parametrize(
+    ("slope", "intercept", "expected"),
+    [(1, 0, set()), (0.5, 0, {"AC-CT-046"}), (0.7, 0, {"AC-CT-046"}), (1, 60, {"AC-CT-046"}), (-1, 0, {"AC-CT-046"})],
+)
+def test_01_a_wrong_scale_inside_a_body_mask(slope, intercept, expected):
+    """The value around the patient is that of air whatever the scale: only fat and muscle show it."""
+    rng = np.random.default_rng(0)
+    body = ellipse(45, 60, 30, 45)
+    hu = np.where(ellipse(45, 60, 23, 36), 50, -100) + rng.normal(0, 12, (COUNT, ROWS, COLUMNS))
+    masked = np.where(body, slope * hu + intercept, -1024).round().astype(np.int16)
+    assert {finding.code for finding in check_values(range(COUNT), list(masked), None)} == expected
+
+
 @pytest.mark.parametrize("at", [0, -1])
 def test_a_slice_with_a_cut_preamble(ct, write, series, at):
     """Its file no longer starts like DICOM, and was ignored like any other file."""
