@@ -443,7 +443,9 @@ def draw_canal(anatomy: Anatomy, name: str, job: Job) -> dict[int, MultiPolygon]
 def _doubts(anatomy: Anatomy, name: str, contours: Contours) -> list[Finding]:
     grid, tube = anatomy.grid, anatomy.find(find_tube)
     if tube is None:
-        return []
+        skull = anatomy.find(find_foramen_magnum)
+        is_below = skull is not None and skull * grid.cell_mm[0] > END_MM
+        return [Finding.of("AC-RU-023", name, least_mm=round(LEAST_HEIGHT_MM))] if is_below else []
     if not contours:
         return [Finding.of("AC-RU-007", name, grid.slices_along(*tube.slices))]
     found = [*find_cut_sides(anatomy, name, anatomy.find(find_canal_cells)), *doubt_noise(anatomy, name)]

@@ -26,7 +26,16 @@ def find_soft_tissue(anatomy: Anatomy) -> int | None:
     return int(edges[peaks[counts[peaks].argmax()]]) + BIN_HU // 2 if len(peaks) else None
 
 
+def _is_right(anatomy: Anatomy) -> bool:
+    soft_hu = anatomy.find(find_soft_tissue)
+    return soft_hu is not None and soft_hu <= MUSCLE_HU[1]
+
+
 def doubt_scale(anatomy: Anatomy, name: str) -> list[Finding]:
     """Return whether the HU scale makes a structure uncertain that is found by the HU of bone and soft tissue."""
-    soft_hu = anatomy.find(find_soft_tissue)
-    return [] if soft_hu is not None and soft_hu <= MUSCLE_HU[1] else [Finding.of("AC-RU-020", name, name=name)]
+    return [] if anatomy.find(_is_right) else [Finding.of("AC-RU-020", name, name=name)]
+
+
+def explain_missing(anatomy: Anatomy, name: str) -> list[Finding]:
+    """Return whether the HU scale may be the reason that a structure was not found."""
+    return [] if anatomy.find(_is_right) else [Finding.of("AC-RU-022", name, name=name)]

@@ -20,7 +20,7 @@ from autocontour.rules.ends import find_cut_ends, find_cut_sides
 from autocontour.rules.external import find_body
 from autocontour.rules.grid import Field
 from autocontour.rules.rule import Rule
-from autocontour.rules.scale import doubt_scale
+from autocontour.rules.scale import doubt_scale, explain_missing
 from autocontour.rules.shapes import IN_PLANE, CellSize, Labels, Mask, grow, label, open_by, pick_pieces
 from autocontour.rules.sharpness import doubt_sharpness
 from autocontour.rules.trace import AROUND_CELLS, ramp, trace_cells
@@ -357,7 +357,8 @@ def _draw(anatomy: Anatomy, name: str, job: Job) -> Contours:
 def _doubts(anatomy: Anatomy, name: str, contours: Contours) -> list[Finding]:
     airway, is_gas = anatomy.find(_look_for_airway)
     if airway is None or not contours:
-        return [Finding.of("AC-RU-010", name)] if is_gas else []
+        has_lungs = anatomy.find(find_apex) is not None
+        return [Finding.of("AC-RU-010", name)] if is_gas else explain_missing(anatomy, name) if has_lungs else []
     found = [
         *find_cut_ends(anatomy, name, contours),
         *find_cut_sides(anatomy, name, airway.trachea),
