@@ -57,7 +57,7 @@ QToolButton:hover { background: $raised; }
 QToolButton:checked { background: $accent; color: $accent_text; }
 QToolButton:disabled { color: $muted; }
 QToolButton::menu-indicator { image: none; }
-#qt_toolbar_ext_button { padding: 0; border-radius: 3px; background: $raised; }
+#tools #qt_toolbar_ext_button, #toolbar #qt_toolbar_ext_button { padding: 0; border-radius: 3px; background: $raised; }
 QTabBar::tab { background: $panel; color: $muted; padding: 7px 12px; border-bottom: 2px solid transparent; }
 QTabBar::tab:selected { color: $text; border-bottom-color: $accent; }
 QTabWidget::pane { border: none; } QTabBar { qproperty-drawBase: 0; }
