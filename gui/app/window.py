@@ -67,6 +67,7 @@ from autocontour.patient.structures import Contours
 from autocontour.patient.volume import CTVolume
 
 LOW_PX, SMALL_ICON = 780, 20
+FIRST_SIZE = QSize(1500, 940)
 STRUCTURE_MENU = (
     *("rename", "color", "type", "lock", "duplicate", "", "target", "recipe", "refresh", ""),
     *("margin", "boolean", "crop", "move", ""),
@@ -114,7 +115,7 @@ class MainWindow(QMainWindow):
         self._follow_case()
         self._follow_undo()
         if not self.restoreGeometry(self.settings.geometry):
-            self.resize(1500, 940)
+            self.resize(FIRST_SIZE.boundedTo(self.screen().availableGeometry().size()))
         self.intake.look_for_left_cases()
 
     # Building -------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QLabel, QTabBar, QToolButton, QWidget
 
 from autocontour.gui.app import app as app_module
+from autocontour.gui.app import window as window_module
 from autocontour.gui.app.window import MainWindow
 from autocontour.gui.dialogs.auto import AutoContourDialog
 from autocontour.gui.dialogs.export import ExportDialog
@@ -105,6 +106,14 @@ def test_no_words_are_cut_and_the_axial_view_keeps_its_share(qapp, qtbot, tmp_pa
         assert cut_words(window) == []
     assert window.width() == size[0]
     theme.use_theme(qapp, theme.DARK)
+
+
+def test_the_first_window_is_no_larger_than_the_screen(monkeypatch, qtbot, tmp_path):
+    monkeypatch.setattr(window_module, "FIRST_SIZE", QSize(9000, 7000))
+    window = MainWindow(ViewerSettings(tmp_path / "viewer.ini"), tmp_path / "cases")
+    qtbot.addWidget(window)
+    room = window.screen().availableGeometry().size()
+    assert window.size().boundedTo(room) == window.size()
 
 
 def test_a_narrow_window_that_grows_shows_all_side_by_side_again(opened, qtbot):
