@@ -19,13 +19,14 @@ from autocontour.base.jobs import Job
 from autocontour.case.case import Case
 from autocontour.case.source import check_content, read_key, read_source
 from autocontour.dicom.scan import Series, planning_cts, scan_folder
+from autocontour.models.data.planes import UNEDITED
 from autocontour.patient.identity import CaseKey, series_key
 from autocontour.patient.structures import GenerationAlgorithm, StructureSet
 from autocontour.patient.volume import CTVolume
 from autocontour.rtstruct import read_structure_set
 from autocontour.rtstruct.read.summary import read_summary
 
-CLINICAL, APPROVED, UNEDITED = "clinical", "approved", "approved unedited"
+CLINICAL, APPROVED = "clinical", "approved"
 
 
 @dataclass(frozen=True)

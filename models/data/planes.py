@@ -32,6 +32,11 @@ PATIENTS = "patients"
 CT, PLANES, RECORD = "ct.npy", "planes.npy", "patient.json"
 PART = ".part"
 MOST_STRUCTURES = 2000
+UNEDITED = "approved unedited"
+"""Origin of a structure that was approved as the program drew it."""
+UNEDITED_TRUST = 0.3
+"""Fraction of the patches in which its labels are used: from its own contours a network does not learn what is wrong
+with them."""
 OPEN_FILES = 3
 """Files that stay open for each patient in memory."""
 
@@ -175,7 +180,15 @@ def read_stored_sample(folder: Path, entry: Any, structures: Sequence[str], *, c
         solid[start[0] : stop[0]],
         np.array(listed.spacing_zyx_mm),
         ((top + y0, bottom + hu.shape[1] - y1), (left + x0, right + hu.shape[2] - x1)),
+        _trust(listed, structures),
     )
+
+
+def _trust(listed: StoredPatient, structures: Sequence[str]) -> NDArray[np.float32] | None:
+    stored = [listed.structures.get(name) for name in structures]
+    if not any(one and one.origin == UNEDITED for one in stored):
+        return None
+    return np.array([UNEDITED_TRUST if one and one.origin == UNEDITED else 1.0 for one in stored], np.float32)
 
 
 def open_arrays(folder: Path, listed: StoredPatient) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:

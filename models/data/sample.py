@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 
 from autocontour.patient.geometry import Box, VolumeGeometry
@@ -68,6 +69,8 @@ class Sample:
         Of the voxels.
     margins_yx
         ((before, after), (before, after)); rows and columns of air that were removed.
+    trust
+        (structures,) fraction of the patches in which the structure's labels are used, 0 to 1; None if all are 1.
     """
 
     patient: str
@@ -77,6 +80,11 @@ class Sample:
     solid: NDArray[np.bool_]
     spacing_zyx_mm: NDArray[np.float64]
     margins_yx: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0))
+    trust: NDArray[np.float32] | None = None
+
+    def draw_known(self, rng: Generator) -> NDArray[np.bool_]:
+        """Return (structures,) bool; which structures' labels are used in a patch: the known ones, as often as trusted."""
+        return self.known if self.trust is None else self.known & (rng.random(len(self.known)) < self.trust)
 
     def mask(self, structure: int) -> NDArray[np.bool_]:
         """Return the mask of the structure with that number, on the voxels of `hu`."""

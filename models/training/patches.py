@@ -104,8 +104,9 @@ class PatchSampler:
                 labels[number] = labels[number].index_select(0, self._send(np.array(self.mirrored)))
         hu, known = vary_image(rngs, self.stage, hu, known)
         image = vary_contrast(rngs, self.stage.augment, to_channels(hu, self.stage.intensity_windows_hu))
-        contoured = [self.samples[one.which].known[self.mirrored if one.mirror else slice(None)] for one in places]
-        return Patches(image, labels, known[:, None] * self._send(np.array(contoured))[..., None, None, None])
+        used = [self.samples[one.which].draw_known(rng) for one, rng in zip(places, rngs, strict=True)]
+        used = [mine[self.mirrored] if one.mirror else mine for one, mine in zip(places, used, strict=True)]
+        return Patches(image, labels, known[:, None] * self._send(np.array(used))[..., None, None, None])
 
     def _draw_place(self, rng: Generator) -> _Place:
         structure = int(rng.choice(len(self.weights), p=self.weights / self.weights.sum()))

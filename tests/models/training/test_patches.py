@@ -172,3 +172,15 @@ def test_gamma_and_low_resolution_change_the_image_alone(toy):
     assert not torch.allclose(before.image, after.image, atol=0.05)
     assert after.image.min() >= -1
     assert after.image.max() <= 1
+
+
+def test_labels_that_are_trusted_less_are_used_less_often(toy):
+    """A structure approved as it was drawn has a trust below 1: most patches leave its labels out of the loss."""
+    config, dataset = toy
+    stage = replace(config.stages["segmenter"], augment=STILL)
+    trust = np.array([1.0, 0.3, 1.0], np.float32)
+    samples = [replace(sample, trust=trust) for sample in dataset.training if sample.known.all()]
+    sampler = PatchSampler(samples, STRUCTURES, stage)
+    used = np.array([[draw(sampler, seed).weight[k].any().item() for k in range(3)] for seed in range(120)])
+    assert used[:, 0].all()
+    assert 0.15 < used[:, 1].mean() < 0.45
