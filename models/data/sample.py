@@ -83,7 +83,7 @@ class Sample:
     trust: NDArray[np.float32] | None = None
 
     def draw_known(self, rng: Generator) -> NDArray[np.bool_]:
-        """Return (structures,) bool; which structures' labels are used in a patch: the known ones, as often as trusted."""
+        """Return (structures,) bool: whose labels are used in a patch, those known as often as they are trusted."""
         return self.known if self.trust is None else self.known & (rng.random(len(self.known)) < self.trust)
 
     def mask(self, structure: int) -> NDArray[np.bool_]:
