@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from autocontour.base.errors import UsageError
 from autocontour.base.findings import Finding
 from autocontour.base.limits import Range, Text
 from autocontour.base.typed import SettingsError, read_file, read_toml
 from autocontour.qa.commissioning.measure import MeasuredStructure
+from autocontour.qa.intervals import bootstrap_lower_bound
 from autocontour.qa.metrics import PairMetrics
 
 LIMITS = Path(__file__).with_name("limits.toml")
@@ -184,13 +184,6 @@ def judge_site(
         else:
             judged.append(_missing(site, structure, ours))
     return judged
-
-
-def bootstrap_lower_bound(differences: NDArray[np.float64], confidence: float, resamples: int, seed: int) -> float:
-    """Return the one-sided lower confidence bound of the mean, by the percentile bootstrap over patients."""
-    rng = np.random.default_rng(seed)
-    chosen = rng.integers(len(differences), size=(resamples, len(differences)))
-    return float(np.quantile(differences[chosen].mean(axis=1), 1 - confidence))
 
 
 def _judge(

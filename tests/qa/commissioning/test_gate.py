@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from autocontour.base.errors import UsageError
 from autocontour.qa.commissioning import MeasuredStructure
 from autocontour.qa.commissioning.gate import GateRecord, judge_site, read_limits, read_record, write_record
-from autocontour.qa.commissioning.gate.judge import bootstrap_lower_bound
 from autocontour.qa.commissioning.gate.record import FORMAT
+from autocontour.qa.intervals import bootstrap_lower_bound
 from autocontour.qa.metrics import PairMetrics
 
 LIMITS = replace(read_limits(), resamples=2000)
