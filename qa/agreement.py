@@ -171,7 +171,7 @@ def build_consensus(masks: Sequence[Mask]) -> Mask | None:
     if not any(mask.any() for mask in masks):
         return np.zeros_like(masks[0])
     images = [sitk.GetImageFromArray(mask.astype(np.uint8)) for mask in masks]
-    probability = sitk.GetArrayFromImage(sitk.STAPLE(images, 1.0))
+    probability = sitk.GetArrayFromImage(sitk.STAPLE(images, 1.0))  # type: ignore[no-untyped-call]
     consensus: Mask = probability >= 0.5
     return consensus
 
