@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autocontour.cli import commissioning, gate, importing
+from autocontour.cli import commissioning, gate, habits, importing
 
 if TYPE_CHECKING:
     from autocontour.models import ModelPackage
@@ -21,6 +21,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     commissioning.add_actions(actions)
     gate.add_actions(actions)
+    habits.add_actions(actions)
     importing.add_actions(actions)
     for action, run, help_text in (
         ("list", _list, "list the packages of the program and those installed"),

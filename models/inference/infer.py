@@ -11,11 +11,13 @@ from datetime import date
 from autocontour.base.errors import ModelError
 from autocontour.base.findings import Finding
 from autocontour.base.jobs import Job
+from autocontour.contouring import margin_contours
 from autocontour.models.inference.localizer import Found, Patient, find_patient, locate_structures
 from autocontour.models.inference.plausibility import Measure, check_measures, matches_site, measure_probability
 from autocontour.models.inference.runtime import open_runner
 from autocontour.models.inference.segmenter import Segmented, segment_boxes
 from autocontour.models.inference.slices import Seen, point_at_slices
+from autocontour.models.package.habit import Habit
 from autocontour.models.package.package import ModelPackage
 from autocontour.patient.geometry import Floats
 from autocontour.patient.identity import PatientFacts
@@ -197,8 +199,26 @@ def _draw(
         contours = outcome.contours_at(structure.threshold, ct.geometry)
         if contours:
             seen = Seen(contours, outcome.on_ct_axes(), outcome.grid.geometry, ct.geometry, structure)
-            drawings[name] = Drawing(contours, point_at_slices(outcome.findings + checked[name], seen))
-    return drawings
+            found = point_at_slices(outcome.findings + checked[name], seen)
+            drawings[name] = _as_the_clinic(Drawing(contours, found), name, structure.habit, ct)
+    return {name: drawing for name, drawing in drawings.items() if drawing.contours}
+
+
+def _as_the_clinic(drawing: Drawing, name: str, habit: Habit | None, ct: CTVolume) -> Drawing:
+    """Change the contours as the clinic always does, and state it."""
+    if habit is None:
+        return drawing
+    stated = Finding.of(
+        "AC-MD-111",
+        name,
+        structure=name,
+        superior=f"{habit.superior_mm:+.1f}",
+        inferior=f"{habit.inferior_mm:+.1f}",
+        margin=f"{habit.margin_mm:+.1f}",
+        count=habit.cases,
+    )
+    contours = margin_contours(drawing.contours, ct.geometry, habit.margins_mm)
+    return replace(drawing, contours=contours, findings=(*drawing.findings, stated))
 
 
 def _no_site(package: ModelPackage, clock: _Clock, device: str = "") -> Segmentation:

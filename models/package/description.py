@@ -14,6 +14,7 @@ from autocontour.base.errors import ModelError
 from autocontour.base.findings import Finding
 from autocontour.base.limits import Keys, Length, OneOf, Range, Rising, Text, Unique, join_path, key_path, shown
 from autocontour.base.typed import SettingsError, build, read_json
+from autocontour.models.package.habit import Habit
 from autocontour.models.package.patient import PatientBinding
 from autocontour.models.package.procedure import Procedure
 
@@ -134,6 +135,8 @@ class PackageStructure:
     statistics
         Statistics of the training data (see `Statistics` and `autocontour.models.inference.plausibility`); empty if
         unknown.
+    habit
+        What a clinic always changes in it; None if nothing is known.
     """
 
     name: Name
@@ -142,6 +145,7 @@ class PackageStructure:
     margin_mm: Annotated[float, Range(0, 200)] = 15.0
     rules: StructureRules = StructureRules()
     statistics: Annotated[dict[str, Any], Fits(Statistics)] = field(default_factory=dict)
+    habit: Habit | None = None
 
 
 @dataclass(frozen=True)

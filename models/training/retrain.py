@@ -225,6 +225,8 @@ def _describe(plan: Retraining, summary: dict[str, Any], cases: Sequence[Sample]
     if known is not None:  # without those of the package the list would be incomplete, and the gate must know
         training["fingerprints"] = sorted({*known, *summary["cases"]})
     training["retrained"] = [*training.get("retrained", []), summary]
+    for entry in metadata["structures"]:
+        entry.pop("habit", None)  # the new weights learn it from the cases
     metadata["structures"] += [{"name": name, "drawn": True} for name in plan.added]
     for stage in metadata["stages"].values():
         stage["network"] = _with_outputs(stage["network"], len(plan.structures))
