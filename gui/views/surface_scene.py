@@ -245,7 +245,7 @@ class SliceInSpace:
 
 
 def build_actor(mask: NDArray[np.uint8], grid: VolumeGeometry) -> Any:  # noqa: ANN401  (VTK has no types)
-    """Return a structure's surface in patient mm: its mask, meshed by surface nets."""
+    """Return a structure's surface in patient mm: its mask, meshed by surface nets, each slice at its true position."""
     import vtkmodules.vtkRenderingOpenGL2  # noqa: F401  (registers the mappers)
     from vtkmodules.vtkCommonDataModel import vtkImageData
     from vtkmodules.vtkFiltersCore import vtkPolyDataNormals, vtkSurfaceNets3D
@@ -255,16 +255,17 @@ def build_actor(mask: NDArray[np.uint8], grid: VolumeGeometry) -> Any:  # noqa: 
     image.SetDimensions(*mask.shape[::-1])
     spacing = grid.spacing_zyx_mm
     image.SetSpacing(spacing[2], spacing[1], spacing[0])
-    image.SetOrigin(*(float(x) for x in grid.slice_origins_lps_mm[0]))
-    image.SetDirectionMatrix(*grid.direction.ravel().tolist())
     image.GetPointData().SetScalars(to_vtk(mask.ravel()))
     nets = vtkSurfaceNets3D()
     nets.SetInputData(image)
     nets.SetValue(0, 1)
     nets.SetNumberOfIterations(12)
     nets.SetConstraintScale(2.0)
+    nets.Update()
+    surface = nets.GetOutput()
+    surface.GetPoints().SetData(to_vtk(_in_patient(to_numpy(surface.GetPoints().GetData()), grid)))
     normals = vtkPolyDataNormals()
-    normals.SetInputConnection(nets.GetOutputPort())
+    normals.SetInputData(surface)
     normals.SplittingOff()
     mapper = vtkPolyDataMapper()
     mapper.SetInputConnection(normals.GetOutputPort())
@@ -277,6 +278,14 @@ def build_actor(mask: NDArray[np.uint8], grid: VolumeGeometry) -> Any:  # noqa: 
     return actor
 
 
+def _in_patient(points_mm: NDArray[np.float32], grid: VolumeGeometry) -> NDArray[np.float32]:
+    """Return points of an evenly spaced image, (points, 3) along u, v, w, in patient mm on the grid's own slices."""
+    place = points_mm[:, 2] / grid.spacing_zyx_mm[0]
+    numbers = np.arange(len(grid.slice_origins_lps_mm))
+    origins = np.stack([np.interp(place, numbers, axis) for axis in grid.slice_origins_lps_mm.T], axis=1)
+    return (origins + points_mm[:, :2] @ grid.direction[:, :2].T).astype(np.float32)
+
+
 def coarse_mask(contours: Contours, geometry: VolumeGeometry) -> tuple[NDArray[np.uint8], VolumeGeometry]:
     """Return the structure's mask on pixels of up to 3 mm with a rim of nothing, which closes the surface.
 
@@ -287,12 +296,17 @@ def coarse_mask(contours: Contours, geometry: VolumeGeometry) -> tuple[NDArray[n
     contours, grid = _coarser(contours, geometry)
     box = (box_of(contours, grid) or Box((0, 0, 0), (1, 1, 1))).padded((0, 1, 1), grid.shape_zyx)
     mask = np.pad(mask_from_contours(contours, grid, box).astype(np.uint8), 1)
-    spacing = grid.spacing_zyx_mm
-    rim = grid.direction @ np.array(spacing[::-1])
-    z, y, x = mask.shape
-    return mask, VolumeGeometry.regular(
-        (z, y, x), spacing, grid.cropped(box).slice_origins_lps_mm[0] - rim, grid.direction
-    )
+    return mask, _with_rim(grid.cropped(box))
+
+
+def _with_rim(grid: VolumeGeometry) -> VolumeGeometry:
+    """Return the grid with another voxel on every side; the slices before the first and after the last as far away."""
+    step_w, step_v, step_u = grid.spacing_zyx_mm
+    origins = grid.slice_origins_lps_mm
+    steps = np.diff(origins, axis=0) if len(origins) > 1 else [grid.direction[:, 2] * step_w]
+    origins = np.vstack((origins[0] - steps[0], origins, origins[-1] + steps[-1]))
+    origins = origins - grid.direction[:, :2] @ np.array([step_u, step_v])
+    return VolumeGeometry(grid.rows + 2, grid.columns + 2, (step_v, step_u), grid.direction, origins)
 
 
 def _coarser(contours: Contours, geometry: VolumeGeometry) -> tuple[Contours, VolumeGeometry]:

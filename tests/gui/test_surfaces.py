@@ -4,12 +4,15 @@ import io
 
 import numpy as np
 import pytest
+import shapely
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QColor, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QFileDialog
+from shapely import MultiPolygon
 
 from autocontour.gui.views.film import SIGNATURE, animated, as_png, chunks
+from autocontour.gui.views.surface_scene import build_actor, coarse_mask
 from autocontour.gui.views.surface_view import FILM_FRAMES
 from autocontour.gui.views.volume import AIR_HU, Tissue, even_volume
 from autocontour.patient.geometry import VolumeGeometry
@@ -48,6 +51,27 @@ def test_the_volume_lies_where_the_slices_lie(name, kind):
     assert volume.size < 900_000
     assert places(grid, volume > 0) == pytest.approx(wanted, abs=2.5)
     assert volume.min() == AIR_HU
+
+
+@pytest.mark.parametrize("name", POSITIONS)
+@pytest.mark.parametrize("kind", ["even", "uneven", "sheared"])
+def test_a_surface_lies_where_the_slices_lie(name, kind):
+    """A box over a gap in the slices: its surface reaches half a slice beyond the outermost contours, no further."""
+    direction = POSITIONS[name]
+    steps = np.arange(24) * 3.0
+    if kind == "uneven":
+        steps[10:] += 7.0
+    origins = np.array([-139.0, -119.0, -36.0]) + steps[:, None] * direction[:, 2]
+    if kind == "sheared":
+        origins = origins + np.arange(24)[:, None] * 2.0 * direction[:, 1]
+    geometry = VolumeGeometry(120, 140, (2.0, 2.0), direction, origins)
+    u0, v0 = origins[0] @ direction[:, :2] + (70, 50)
+    contours = {z: MultiPolygon([shapely.box(u0, v0, u0 + 60, v0 + 40)]) for z in range(6, 16)}
+    bounds = np.reshape(build_actor(*coarse_mask(contours, geometry)).GetBounds(), (3, 2))
+    levels = origins @ direction[:, 2]
+    corners = np.array([direction @ (u, v, levels[z]) for z in (6, 15) for u in (u0, u0 + 60) for v in (v0, v0 + 40)])
+    wanted = np.stack((corners.min(axis=0), corners.max(axis=0)), axis=1)
+    assert bounds == pytest.approx(wanted, abs=3.5)
 
 
 def shown(view):
