@@ -18,6 +18,7 @@ ABOUT = {
     "MD": "A model package",
     "OUT": "Writing the result",
     "QA": "A comparison or a check of contours",
+    "QU": "The queue",
     "RS": "A structure set",
     "RU": "A structure drawn by rules",
     "TG": "A structure made by a recipe",

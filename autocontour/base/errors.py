@@ -104,6 +104,12 @@ class AdaptError(AutoContourError):
     exit_code = 11
 
 
+class QueueError(AutoContourError):
+    """The queue cannot be used, or a series in it cannot be contoured (``AC-QU``)."""
+
+    exit_code = 12
+
+
 class Cancelled(AutoContourError):  # noqa: N818  (not a fault)
     """The user asked to stop."""
 

@@ -65,6 +65,29 @@ def write_atomically(path: Path, data: bytes) -> None:
         temporary.write_bytes(data)
 
 
+def create_atomically(path: Path, data: bytes) -> None:
+    """Write `data` to `path` atomically, never over an existing file, also if it appears at the last moment.
+
+    Raises
+    ------
+    OutputError
+        ``AC-OUT-002`` if `path` exists, or as `replacing`.
+    """
+    with suppress(FileNotFoundError):
+        if path.lstat():
+            raise OutputError("AC-OUT-002", file=shown_path(path))
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+        _flush(temporary)
+        try:
+            os.link(temporary, path)  # unlike a rename, it fails if the name is taken
+        except FileExistsError as error:
+            raise OutputError("AC-OUT-002", file=shown_path(path)) from error
+        except OSError:  # a disk without links
+            if path.exists():
+                raise OutputError("AC-OUT-002", file=shown_path(path)) from None
+
+
 def cannot_write(path: Path, error: OSError) -> OutputError:
     """Return the error for a file that cannot be written."""
     return OutputError("AC-OUT-001", file=shown_path(path), reason=error.strerror or type(error).__name__)

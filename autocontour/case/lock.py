@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from pathlib import Path
 
 from autocontour.base.errors import CaseError
+from autocontour.base.lock import is_file_locked, lock_handle
 
 TRIES, PAUSE_S = 4, 0.05
 """A list of cases holds each lock for a moment, to see whether it is free."""
@@ -26,7 +26,7 @@ class CaseLock:
         self._handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         for left in reversed(range(TRIES)):
             try:
-                _lock(self._handle)
+                lock_handle(self._handle)
             except OSError:
                 if not left:
                     os.close(self._handle)
@@ -42,25 +42,4 @@ class CaseLock:
 
 def is_locked(folder: Path) -> bool:
     """Whether a program has the case in `folder` open; nothing is written."""
-    try:
-        handle = os.open(folder / "lock", os.O_RDWR)
-    except OSError:
-        return False  # never opened, or not by this user
-    try:
-        _lock(handle)
-    except OSError:
-        return True
-    finally:
-        os.close(handle)
-    return False
-
-
-def _lock(handle: int) -> None:
-    if sys.platform == "win32":
-        import msvcrt
-
-        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-    else:
-        import fcntl
-
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return is_file_locked(folder / "lock")

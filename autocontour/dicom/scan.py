@@ -21,7 +21,7 @@ from autocontour.dicom.checks import CT_IMAGE, ENHANCED_CT, blocking, check_seri
 from autocontour.dicom.copies import drop_copies
 from autocontour.dicom.header import NOT_DICOM, SliceHeader, read_header
 from autocontour.dicom.placement import direction_of, normal_positions
-from autocontour.dicom.read import guarded
+from autocontour.dicom.read import guarded, unreadable
 from autocontour.dicom.wording import shown
 from autocontour.patient.geometry import VolumeGeometry
 
@@ -161,9 +161,29 @@ def scan_folder(folder: Path, job: Job) -> list[Series]:
         raise CTError(NO_FOLDER, folder=shown(folder))
     closed: list[OSError] = []
     files = sorted(_walk_files(folder, closed))
-    headers, findings = _read_headers(files, folder, job)
     closed_folders = [Path(str(fault.filename)) for fault in closed]
-    findings += _report(CLOSED_FOLDER, closed_folders, folder)
+    return _sort_files(files, folder, _report(CLOSED_FOLDER, closed_folders, folder), job)
+
+
+def scan_files(files: Sequence[Path], folder: Path, job: Job) -> list[Series]:
+    """Sort the given files into series, as `scan_folder` does all files below `folder`.
+
+    Raises
+    ------
+    CTError
+        ``AC-CT-007`` if a file is missing or cannot be opened, ``AC-CT-002`` if none is DICOM.
+    """
+    for path in files:
+        try:
+            path.stat()
+        except OSError as fault:
+            raise unreadable(path, fault) from fault
+    return _sort_files(sorted(files), folder, [], job)
+
+
+def _sort_files(files: Sequence[Path], folder: Path, around: Sequence[Finding], job: Job) -> list[Series]:
+    headers, findings = _read_headers(files, folder, job)
+    findings += around
     if not headers:
         raise CTError(NOTHING_FOUND, count=len(files))
     groups: dict[tuple[object, ...], list[SliceHeader]] = defaultdict(list)

@@ -1,0 +1,1 @@
+"""The queue: contouring of many CT series without anybody watching."""
