@@ -49,7 +49,7 @@ class ActionSet:
         for bar, names in ((window.main_bar, MAIN_BAR), (window.side_bar, _side_bar())):
             for name in names:
                 bar.addAction(self.by_name[name]) if name else bar.addSeparator()
-        self.languages = add_language_menu(menus["View"], window.settings, window.workspace.say)
+        self.languages = add_language_menu(menus["View"], window.settings, window.workspace.notify)
         self.renderers = add_renderer_menu(menus["View"], window.keep_renderer)
         self.detached = self._add_detached(menus["View"])
         self._presets = menus["View"].addMenu(tr("Window"))
@@ -89,7 +89,7 @@ class ActionSet:
         return made
 
     def mark_tool(self) -> None:
-        """Show in the tool bar which tool is in hand."""
+        """Show in the tool bar which tool is selected."""
         for name, tool in self._window.tools.items():
             self.by_name[name].setChecked(tool is self._window.views.axial.tool)
 

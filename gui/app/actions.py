@@ -54,7 +54,7 @@ class ActionRow:
     icon
         Its line icon; empty for none.
     tool
-        Whether it takes a tool in hand (checkable).
+        Whether it selects a tool (checkable).
     needs
         What must be there: ``""`` nothing, ``"ct"`` a scan, ``"structure"`` a selected structure, ``"preview"`` the
         preview of a change.

@@ -18,13 +18,13 @@ from autocontour.gui.state.settings import ViewerSettings
 from autocontour.gui.views.renderers import asked_for
 
 
-def say_failure(
+def report_failure(
     window: MainWindow, kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
     """Tell the user of a fault of the program, which would otherwise look as if nothing had happened."""
     sys.__excepthook__(kind, error, trace)
     if not issubclass(kind, KeyboardInterrupt):
-        window.workspace.said.emit(
+        window.workspace.message.emit(
             tr("An error occurred ({fault}). Your contours are saved.", fault=kind.__name__), True
         )
 
@@ -49,11 +49,11 @@ def run_viewer(path: Path | None = None, renderer: str = "") -> int:
     use_language(app, language)
     theme.use_theme(app, theme.THEMES.get(settings.theme, theme.DARK))
     window = MainWindow(settings)
-    sys.excepthook = partial(say_failure, window)
+    sys.excepthook = partial(report_failure, window)
     window.show()
     window.detach_as_left()
     if language != wanted:
-        window.workspace.say_error(AutoContourError("AC-GUI-004"))
+        window.workspace.report_error(AutoContourError("AC-GUI-004"))
     window.intake.prepare_to_open(asked_for(settings.renderer, renderer))
     if path is not None:
         window.open_path(path)

@@ -29,11 +29,11 @@ def copy_to_neighbour(space: Workspace, by: int) -> None:
     if current is None or space.ct is None:
         return
     if z not in current.structure.contours:
-        space.said.emit(tr("{name} has no contour on this slice to copy.", name=current.structure.name), True)
+        space.message.emit(tr("{name} has no contour on this slice to copy.", name=current.structure.name), True)
         return
     target = z + by * space.step_to_head
     if not 0 <= target < space.ct.geometry.shape_zyx[0]:
-        space.said.emit(tr("This is the last slice of the scan."), True)
+        space.message.emit(tr("This is the last slice of the scan."), True)
         return
     if space.redraw("Copy to next slice", copied(current.structure.contours, z, target)):
         space.go_to_slice(target)
@@ -85,7 +85,7 @@ def revert(space: Workspace) -> None:
     if current is None:
         return
     if not current.automatic:
-        space.said.emit(
+        space.message.emit(
             tr("{name} was drawn by hand: there are no automatic contours to restore.", name=current.structure.name),
             True,
         )
@@ -100,7 +100,7 @@ def delete_structure(space: Workspace) -> None:
     if space.current:
         name = space.current.structure.name
         if space.apply(actions.remove(space.state, space.current.structure.number)):
-            space.say(tr("{name} is deleted; undo brings it back.", name=name))
+            space.notify(tr("{name} is deleted; undo brings it back.", name=name))
 
 
 def duplicate_structure(space: Workspace) -> None:

@@ -89,7 +89,7 @@ def write_request(window: MainWindow, request: ExportRequest, ct: CTVolume) -> N
     try:
         chosen = choose_for_export(space.case, ct, request.options, request.accepted)
     except AutoContourError as error:
-        space.say_error(error)
+        space.report_error(error)
         return
 
     folder, sequence = space.case.folder, space.case.sequence
@@ -100,7 +100,7 @@ def write_request(window: MainWindow, request: ExportRequest, ct: CTVolume) -> N
         return "APPROVED" if are_approved(chosen.structures) else "UNAPPROVED"
 
     def tell(status: str) -> None:
-        space.say(
+        space.notify(
             tr_count(
                 len(chosen.structures),
                 "{count} structure written to {file}, {status}.",
@@ -116,13 +116,13 @@ def write_request(window: MainWindow, request: ExportRequest, ct: CTVolume) -> N
 def _may_replace(window: MainWindow, path: Path, old: OldFile) -> bool:
     """Ask whether a file may be replaced; where it is not of this patient's series, no is the answer of Enter."""
     if not old.patient:
-        told = tr("It is not a structure set that can be read.")
+        whose = tr("It is not a structure set that can be read.")
     elif old.is_ours:
-        told = tr("It belongs to this patient and series: {patient}", patient=old.patient)
+        whose = tr("It belongs to this patient and series: {patient}", patient=old.patient)
     else:
-        told = tr("It belongs to another patient or series: {patient}", patient=old.patient)
+        whose = tr("It belongs to another patient or series: {patient}", patient=old.patient)
     icon = QMessageBox.Icon.Question if old.is_ours else QMessageBox.Icon.Warning
-    question, details = tr("{name} exists. Replace it?", name=path.name), f"{told}\n{old.details}".strip()
+    question, details = tr("{name} exists. Replace it?", name=path.name), f"{whose}\n{old.details}".strip()
     return ask(window, tr("Export"), question, details, tr("Replace"), icon=icon, is_default=old.is_ours)
 
 

@@ -73,7 +73,7 @@ class Intake(QObject):
         from autocontour.dicom.image import SUFFIXES  # pydicom, not needed to show the window
 
         path = path.parent if path.is_file() and not path.name.endswith(SUFFIXES) else path
-        self._open(path, series_uid, self.workspace.say_error)
+        self._open(path, series_uid, self.workspace.report_error)
 
     def _open(
         self,
@@ -109,7 +109,7 @@ class Intake(QObject):
         roots = [*parents, *map(Path, self._window.settings.recent)]
 
         def failed(error: AutoContourError) -> None:
-            self.workspace.say_error(error)
+            self.workspace.report_error(error)
             if error.code == NOT_FOUND:
                 self._ask_for_ct(folder)
 
@@ -131,7 +131,7 @@ class Intake(QObject):
             chosen, _ = QFileDialog.getOpenFileName(self._window, tr("Choose the image file of this case"), start)
 
         def failed(error: AutoContourError) -> None:
-            self.workspace.say_error(CaseError("AC-CASE-033") if error.code == NOT_FOUND else error)
+            self.workspace.report_error(CaseError("AC-CASE-033") if error.code == NOT_FOUND else error)
 
         if chosen:
             self._search(folder, [Path(chosen)], failed)
@@ -157,7 +157,7 @@ class Intake(QObject):
             return
         for structure_set in opened.structure_sets[:1]:
             if self.workspace.apply(opened.edit or actions.import_structures(case, structure_set)):
-                self.workspace.say(
+                self.workspace.notify(
                     tr_count(
                         len(structure_set.structures),
                         "{count} structure of {name} opened.",
@@ -168,14 +168,14 @@ class Intake(QObject):
         for count, structure_set in enumerate(opened.structure_sets[1:], 2):
             self._window.comparison.add(structure_set, tr("set {count}", count=count))
         for error in opened.refusals:
-            self.workspace.say_error(error)
+            self.workspace.report_error(error)
 
     def show_ct(self, ct: CTVolume, source: Path | None = None) -> None:
         """Show a CT that is in memory and take up its case."""
         try:
             prepared = self.workspace.prepare(ct, self.case_root, source)
         except AutoContourError as error:
-            self.workspace.say_error(error)
+            self.workspace.report_error(error)
             return
         self._show(prepared, source)
 
@@ -186,10 +186,10 @@ class Intake(QObject):
         if source is not None:
             self._window.settings.remember(source)
         if has_korean(PatientFacts.of(ct).name) and not can_show("ko"):
-            self.workspace.say_error(AutoContourError("AC-GUI-005"))
+            self.workspace.report_error(AutoContourError("AC-GUI-005"))
         noticed = [finding for finding in ct.findings if finding.severity >= Severity.WARN]
         if noticed:
-            self.workspace.say(" ".join(in_window(finding) for finding in noticed[:3]))
+            self.workspace.notify(" ".join(in_window(finding) for finding in noticed[:3]))
 
     def look_for_left_cases(self) -> None:
         """Offer what a killed program left, as soon as it is found."""
@@ -216,7 +216,7 @@ class Intake(QObject):
         if not case.is_usable or case.key is None:
             self.workspace.refuse(" ".join(map(in_window, case.problems)))
         elif case.is_ct_there and case.source is not None:
-            self._open(case.source, case.key.series_instance_uid, self.workspace.say_error, case.key)
+            self._open(case.source, case.key.series_instance_uid, self.workspace.report_error, case.key)
         else:
             self.open_moved(case.folder)
 

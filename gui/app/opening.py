@@ -29,7 +29,7 @@ from autocontour.rtstruct import read_structure_set
 from autocontour.rtstruct.read.summary import StructureSetSummary, read_summary
 
 TOLD_FROM_SECONDS = 2.0
-"""The time left is told where a stage takes longer than this."""
+"""The time left is shown where a stage takes longer than this."""
 
 __all__ = ["Opened", "Opening", "SeriesDialog"]
 

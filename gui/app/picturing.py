@@ -25,14 +25,14 @@ def next_tissue(window: MainWindow) -> None:
     """Show the next of nothing, bone, bone and skin in 3D."""
     view = window.views.surfaces
     view.show_tissue(view.tissue.following)
-    window.workspace.say(tr("3D: {tissue}", tissue=tr(view.tissue.value)))
+    window.workspace.notify(tr("3D: {tissue}", tissue=tr(view.tissue.value)))
 
 
 def toggle_cut(window: MainWindow) -> None:
     """Cut the 3D view at the axial slice, or show all of it."""
     view = window.views.surfaces
     view.cut_at_slice(on=not view.is_cut)
-    window.workspace.say(tr("3D: cut at the axial slice") if view.is_cut else tr("3D: not cut"))
+    window.workspace.notify(tr("3D: cut at the axial slice") if view.is_cut else tr("3D: not cut"))
 
 
 def save_picture(window: MainWindow) -> None:
@@ -45,7 +45,7 @@ def save_film(window: MainWindow) -> None:
     """Ask for a file and write one turn about the patient into it, while work goes on."""
     if not _is_ready(window) or (path := ask_png(window, tr("Save 3D film"), FILM)) is None:
         return
-    window.workspace.say(tr("The film is being recorded; a click in the 3D view cancels it."))
+    window.workspace.notify(tr("The film is being recorded; a click in the 3D view cancels it."))
     window.views.surfaces.record_turn(lambda pictures: _write_film(window, path, pictures))
 
 
@@ -62,10 +62,10 @@ def ask_png(window: MainWindow, title: str, name: str) -> Path | None:
     except FileNotFoundError:
         return path
     except OSError as error:
-        window.workspace.say_error(OutputError("AC-OUT-001", file=path.name, reason=error.strerror or ""))
+        window.workspace.report_error(OutputError("AC-OUT-001", file=path.name, reason=error.strerror or ""))
         return None
     if is_other:
-        window.workspace.say_error(AutoContourError("AC-GUI-003", file=path.name))
+        window.workspace.report_error(AutoContourError("AC-GUI-003", file=path.name))
         return None
     return path
 
@@ -83,7 +83,7 @@ def _write_film(window: MainWindow, path: Path, pictures: list[bytes]) -> None:
         return
     task = Task(lambda _: write_atomically(path, animated(pictures, FRAME_MS)), window)
     task.done.connect(lambda _: _say_written(window, path))
-    task.failed.connect(window.workspace.say_error)
+    task.failed.connect(window.workspace.report_error)
     task.start()
 
 
@@ -91,13 +91,13 @@ def _write(window: MainWindow, path: Path, data: bytes) -> None:
     try:
         write_atomically(path, data)
     except OutputError as error:
-        window.workspace.say_error(error)
+        window.workspace.report_error(error)
     else:
         _say_written(window, path)
 
 
 def _say_written(window: MainWindow, path: Path) -> None:
     if window.views.surfaces.tissue is Tissue.BONE_AND_SKIN:
-        window.workspace.say(tr("{file} written. The patient's face may be recognisable in it.", file=path.name))
+        window.workspace.notify(tr("{file} written. The patient's face may be recognisable in it.", file=path.name))
     else:
-        window.workspace.say(tr("{file} written.", file=path.name))
+        window.workspace.notify(tr("{file} written.", file=path.name))

@@ -78,7 +78,7 @@ def interpolate(space: Workspace) -> None:
         if plan.changes and space.redraw("Interpolate", plan.changes, number, is_viewed=False):
             said = [tr_count(count, "{count} slice interpolated.", "{count} slices interpolated.")]
             where = [] if space.range.slices is None else [tr("Only in the range of slices.")]
-            space.say(" ".join([*said, *where, *left_out_in_words(plan), *_hint(plan)]))
+            space.notify(" ".join([*said, *where, *left_out_in_words(plan), *_hint(plan)]))
         elif not plan.changes and plan.wide:
             space.refuse(" ".join([*left_out_in_words(plan), *_hint(plan)]))
         elif not plan.changes:

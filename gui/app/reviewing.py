@@ -22,10 +22,10 @@ def review_next(space: Workspace) -> None:
     """Go to what most needs a look, and say why."""
     chosen = choose_next(space.state, space.selected, space.seen)
     if chosen is None:
-        space.say(tr("Every structure is approved.") if space.state.items else tr("There is nothing to review yet."))
+        space.notify(tr("Every structure is approved.") if space.state.items else tr("There is nothing to review yet."))
         return
     item, need = chosen
-    space.say(f"{item.structure.name}: {need_in_words(need)}.")
+    space.notify(f"{item.structure.name}: {need_in_words(need)}.")
     space.select(item.structure.number)
     if need.places:
         space.go_to_place(need.places[0])
@@ -39,13 +39,13 @@ def next_mark(space: Workspace, by: int) -> None:
     marked = space.marked_slices()
     places = runs(marked)
     if not places:
-        space.say(tr("No finding points at a slice."))
+        space.notify(tr("No finding points at a slice."))
         return
     z = space.slice_index
     beyond = [p for p in places if p.start > z] if by > 0 else [p for p in places if p.stop <= z][::-1]
     place = beyond[0] if beyond else places[0 if by > 0 else -1]
     space.go_to_place(place)
-    space.say(" ".join(dict.fromkeys(sentence_of(finding) for z in place for finding in marked[z])))
+    space.notify(" ".join(dict.fromkeys(sentence_of(finding) for z in place for finding in marked[z])))
 
 
 def ask_approval(window: MainWindow) -> None:
@@ -98,7 +98,7 @@ def ask_approvals(window: MainWindow) -> None:
     if space.ct is None or space.case is None:
         return
     if not items:
-        space.say(tr("No structure was viewed that is not approved yet."))
+        space.notify(tr("No structure was viewed that is not approved yet."))
         return
     ready = {item.structure.number for item in items}
     waiting = [item for item in space.state.items if not item.is_approved and item.structure.number not in ready]

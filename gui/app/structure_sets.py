@@ -66,12 +66,12 @@ def _import(space: Workspace, found: StructureSet, made: tuple[CaseState, Edit] 
     try:
         edit = made[1] if made and made[0] is space.state else actions.import_structures(space.case, found)
     except AutoContourError as error:
-        space.say_error(error)
+        space.report_error(error)
         return
     if space.apply(edit):
         notes = f" {in_window(found.findings[0])}" if found.findings else ""
         count = len(found.structures)
-        space.say(tr_count(count, "{count} structure opened.", "{count} structures opened.") + notes)
+        space.notify(tr_count(count, "{count} structure opened.", "{count} structures opened.") + notes)
 
 
 def _read_sets(
@@ -105,7 +105,7 @@ def _read_sets(
     def take_in(found: list[tuple[Path, StructureSet | AutoContourError]]) -> None:
         for path, one in found:
             if isinstance(one, AutoContourError):
-                space.say_error(one)
+                space.report_error(one)
             else:
                 take(path, one)
 

@@ -99,6 +99,6 @@ def show_statistics(window: MainWindow) -> None:
         slices = tr_count(len(structure.contours), "{count} slice", "{count} slices")
         words = f"{structure.name}:   {window.panel.model.volume(structure):.2f} cc   ·   {hu}   ·   {slices}"
         minutes = (space.case.seconds.get(structure.number, 0.0) if space.case else 0.0) / 60
-        space.say(f"{words}   ·   {tr('{minutes:.1f} min of editing', minutes=minutes)}")
+        space.notify(f"{words}   ·   {tr('{minutes:.1f} min of editing', minutes=minutes)}")
 
     space.background.run("Statistics", {structure.number}, compute, tell)

@@ -232,7 +232,7 @@ def ask_recipe(window: MainWindow) -> None:
     if current is None:
         return
     if current.recipe is None:
-        space.say_error(TargetError("AC-TG-008", structure=current.structure.name))
+        space.report_error(TargetError("AC-TG-008", structure=current.structure.name))
     elif space.may_change():
         structure, recipe = current.structure, current.recipe.recipe
         kind, color = structure.interpreted_type, structure.color_rgb
@@ -248,9 +248,9 @@ def refresh_current(window: MainWindow) -> None:
     number, name = current.structure.number, current.structure.name
     status = space.recipe_statuses.get(number)
     if status is None:
-        space.say_error(TargetError("AC-TG-008", structure=name))
+        space.report_error(TargetError("AC-TG-008", structure=name))
     elif not (status.is_stale or status.is_blocked):
-        space.say(tr("{name} is up to date.", name=name))
+        space.notify(tr("{name} is up to date.", name=name))
     elif space.may_change(number):
         _refresh(window, [number])
 
@@ -261,7 +261,7 @@ def refresh_all(window: MainWindow) -> None:
     if numbers:
         _refresh(window, None)
     else:
-        window.workspace.say(tr("All structures that were made by a recipe are up to date."))
+        window.workspace.notify(tr("All structures that were made by a recipe are up to date."))
 
 
 def make_from_template(window: MainWindow, template_name: str, run: str) -> None:
@@ -274,7 +274,7 @@ def make_from_template(window: MainWindow, template_name: str, run: str) -> None
     try:
         recipes = read_template(template_name).recipes
     except AutoContourError as error:
-        space.say_error(error)
+        space.report_error(error)
         return
     wanted = [one for one in recipes if space.state.find(one.name) is None]
     if wanted and not space.background.is_running:
@@ -294,7 +294,7 @@ def _make_recipes(window: MainWindow, wanted: Sequence[NamedRecipe], run: str) -
             space.apply(made.edit, by_hand=False)
         if made.failed:
             names = ", ".join(one.name for one in wanted if space.state.find(one.name) is None)
-            space.say(tr("Recipes that wait for their sources, or leave nothing: {names}.", names=names))
+            space.notify(tr("Recipes that wait for their sources, or leave nothing: {names}.", names=names))
 
     needed = {folded_name(name) for one in wanted for name in one.recipe.names}
     numbers = [s.number for s in state.structures if folded_name(s.name) in needed]
@@ -319,7 +319,7 @@ def _refresh(window: MainWindow, numbers: Collection[int] | None) -> None:
             return
         if done.edit is not None and space.apply(done.edit, by_hand=False):
             count = len(done.edit.fields)
-            space.say(tr_count(count, "{count} structure was refreshed.", "{count} structures were refreshed."))
+            space.notify(tr_count(count, "{count} structure was refreshed.", "{count} structures were refreshed."))
         if done.failed:
             space.refuse("\n".join(in_window(error) for error in done.failed.values()))
 

@@ -60,7 +60,7 @@ def _draw(space: Workspace, dialog: ThresholdDialog) -> None:
 
     def apply(found: Contours) -> None:
         if not found:
-            space.said.emit(tr("Nothing was found in this range."), True)
+            space.message.emit(tr("Nothing was found in this range."), True)
         elif target is None:
             space.add_structure(new_structure(LABEL, found), hands=hands)
         elif what == REPLACE:

@@ -156,7 +156,7 @@ class MainWindow(QMainWindow):
 
     def _listen(self) -> None:
         space = self.workspace
-        space.said.connect(self.toast.say)
+        space.message.connect(self.toast.notify)
         space.ct_changed.connect(self._follow_case)
         for signal in (space.structures_changed, space.selection_changed, space.ct_changed):
             signal.connect(self._follow_undo)
@@ -288,7 +288,7 @@ class MainWindow(QMainWindow):
     # Tools and views ------------------------------------------------------------------------------------------------
 
     def take_tool(self, name: str) -> None:
-        """Take a tool in hand."""
+        """Select a tool."""
         self.views.set_tool(self.tools[name])
         self.action_set.mark_tool()
         self._show_tool()
@@ -308,7 +308,7 @@ class MainWindow(QMainWindow):
             self.views.axial.setFocus()
 
     def size_tool(self, factor: float) -> None:
-        """Change the size of the tool in hand."""
+        """Change the size of the selected tool."""
         self.views.axial.tool.resize(factor)
         for view in self.views.slices.values():
             view.update()
@@ -377,7 +377,7 @@ class MainWindow(QMainWindow):
         self.views.use_renderer(self.renderer.name)
         mark_renderer(self.action_set.renderers, asked)
         if self.renderer.is_faulty:
-            self.workspace.say_error(AutoContourError("AC-GUI-002", renderer=self.renderer.opengl))
+            self.workspace.report_error(AutoContourError("AC-GUI-002", renderer=self.renderer.opengl))
 
     def keep_renderer(self, asked: str) -> None:
         """Use a renderer now and at the next start."""

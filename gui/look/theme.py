@@ -69,7 +69,7 @@ QPushButton:disabled { color: $muted; background: $panel; border-color: $line; }
 QPushButton#good { background: $good; color: $accent_text; border-color: $good; font-weight: 600; }
 QPushButton#good:disabled { background: $panel; color: $muted; border-color: $line; }
 #panel { background: $panel; border-left: 1px solid $line; }
-#heading { font-size: 12px; font-weight: 600; color: $muted; letter-spacing: 1px; }
+#heading { font-size: 12px; font-weight: 600; color: $muted; letter-spacing: 0.3px; }
 #muted { color: $muted; }
 #refusal { color: $bad; }
 #warning { color: $warn; }

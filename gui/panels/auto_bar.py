@@ -87,7 +87,7 @@ class AutoBar(ProgressStrip):
         """Stop at once; what was drawn stays."""
         if self.task is not None and self.task.is_running:
             self.task.cancel()
-            self.workspace.say(tr("Auto-contouring was stopped; what was drawn so far is there."))
+            self.workspace.notify(tr("Auto-contouring was stopped; what was drawn so far is there."))
         self.task = None
         self.hide()
 
@@ -112,7 +112,7 @@ class AutoBar(ProgressStrip):
         )
         missing = ", ".join(finding.where for finding in findings if finding.code == NOT_FOUND)
         doubts = [sentence_of(f) for f in findings if self._package and f.code.startswith("AC-MD")]
-        self.workspace.say(
+        self.workspace.notify(
             " ".join([drawn, tr("Not found: {names}.", names=missing) if missing else "", *doubts]).strip()
         )
         if self._template:
@@ -120,4 +120,4 @@ class AutoBar(ProgressStrip):
 
     def _fail(self, error: AutoContourError) -> None:
         self.hide()
-        self.workspace.say_error(error)
+        self.workspace.report_error(error)

@@ -242,7 +242,7 @@ class RangeBar(QFrame):
         number = self._number
         self.shut()
         if space.redraw(operation.label, plan.changes, number, is_viewed=False):
-            space.say(result_in_words(plan))
+            space.notify(result_in_words(plan))
 
     def shut(self) -> None:
         """Change nothing, and show no change."""
@@ -294,7 +294,7 @@ class RangeBar(QFrame):
     def _fail(self, task: Task, error: AutoContourError) -> None:
         if task is self._task and not isinstance(error, Cancelled):
             self.shut()
-            self.workspace.say_error(error)
+            self.workspace.report_error(error)
 
     def _stop(self) -> None:
         if self._task is not None:

@@ -71,7 +71,7 @@ class StructuresPanel(QFrame):
 
     def _heading(self) -> QHBoxLayout:
         row = QHBoxLayout()
-        row.setContentsMargins(14, 0, 8, 0)
+        row.setContentsMargins(14, 0, 4, 0)
         self._count = QLabel(tr("STRUCTURES"))
         self._count.setObjectName("heading")
         self._count.setWordWrap(True)

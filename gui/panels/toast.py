@@ -33,7 +33,7 @@ class Toast(QLabel):
         self._timer.timeout.connect(self.hide)
         self.hide()
 
-    def say(self, sentence: str, refused: bool) -> None:
+    def notify(self, sentence: str, refused: bool) -> None:
         """Show `sentence`, in another colour if something was refused."""
         edge = theme.current.bad if refused else theme.current.accent
         self.setStyleSheet(

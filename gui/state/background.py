@@ -116,7 +116,7 @@ class Background(QObject):
         if self.is_running and self.can_stop:
             label = self._label
             self.stop()
-            self._workspace.say(tr("{what} was stopped; nothing has changed.", what=tr(label)))
+            self._workspace.notify(tr("{what} was stopped; nothing has changed.", what=tr(label)))
 
     def _finish(self, task: Task, apply: Callable[[Any], object], result: object) -> None:
         if task is not self._task:
@@ -138,7 +138,7 @@ class Background(QObject):
         if task is self._task:
             self._end()
             if not isinstance(error, Cancelled):
-                self._workspace.say_error(error)
+                self._workspace.report_error(error)
 
     def _changed_names(self) -> str:
         state = self._workspace.state

@@ -17,7 +17,7 @@ from autocontour.patient.volume import CTVolume
 from autocontour.pipeline.worker import Advanced, ContourProcess, Done, Drawn, Order
 
 NEWS_S = 0.04
-"""How often progress is told: more often than the eye sees would only fill the window's queue."""
+"""How often progress is reported: more often than can be seen would only fill the window's queue."""
 POLL_S = 0.05
 WORKERS = 4
 

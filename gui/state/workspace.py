@@ -62,7 +62,7 @@ class Workspace(QObject):
         What is selected, where the crosshair stands, the grey scale, and how outlines are shown.
     focus_asked
         The views are to be centred on a structure and zoomed to it.
-    said
+    message
         A sentence for the user, and whether it is a refusal.
     """
 
@@ -73,7 +73,7 @@ class Workspace(QObject):
     focus_asked = Signal(int)
     window_changed = Signal()
     display_changed = Signal()
-    said = Signal(str, bool)
+    message = Signal(str, bool)
 
     def __init__(self) -> None:
         super().__init__()
@@ -181,7 +181,7 @@ class Workspace(QObject):
         """Show a CT with its case, as it was left."""
         ct, case = prepared.ct, prepared.case
         if case is None:
-            self.say(tr("This scan is open already."))
+            self.notify(tr("This scan is open already."))
             return
         self.close()
         self.ct, self.case, self.folder = ct, case, source
@@ -237,7 +237,7 @@ class Workspace(QObject):
         try:
             self.case.apply(edit, seconds if by_hand and edit.contours else 0.0)
         except AutoContourError as error:
-            self.say_error(error)
+            self.report_error(error)
             return False
         self._keep_selection()
         if edit.added and by_hand:
@@ -265,13 +265,13 @@ class Workspace(QObject):
         """Return whether a structure (the selected one) may be drawn; say why if not."""
         number = self.selected if number is None else number
         if number is None or number not in self.state:
-            self.said.emit(tr("Choose a structure to draw, or add one."), True)
+            self.message.emit(tr("Choose a structure to draw, or add one."), True)
             return False
         item = self.state[number]
         if item.is_protected:
             approved = tr("{name} is approved; withdraw its approval to change it.", name=item.structure.name)
             locked = tr("{name} is locked; unlock it to change it.", name=item.structure.name)
-            self.said.emit(approved if item.is_approved else locked, True)
+            self.message.emit(approved if item.is_approved else locked, True)
         return not item.is_protected
 
     def may_draw(self) -> bool:
@@ -286,9 +286,9 @@ class Workspace(QObject):
         """Show a structure that is changed, so that nothing is drawn unseen."""
         if number in self.hidden:
             self.hidden.discard(number)
-            self.say(tr("{name} was hidden; it is shown again.", name=self.state[number].structure.name))
+            self.notify(tr("{name} was hidden; it is shown again.", name=self.state[number].structure.name))
         elif not self.outlines_shown:
-            self.say(tr("The outlines were hidden; they are shown again."))
+            self.notify(tr("The outlines were hidden; they are shown again."))
         else:
             return
         self.outlines_shown = True
@@ -296,7 +296,7 @@ class Workspace(QObject):
 
     def _is_free(self) -> bool:
         if self.is_drawing:
-            self.said.emit(tr("Finish the stroke first."), True)
+            self.message.emit(tr("Finish the stroke first."), True)
         return not self.is_drawing
 
     def undo(self) -> None:
@@ -459,7 +459,7 @@ class Workspace(QObject):
         if is_selected:
             self.select(added.number)
         else:
-            self.say(tr("{name} is ready; it is in the list.", name=added.name))
+            self.notify(tr("{name} is ready; it is in the list.", name=added.name))
         return added.number
 
     def approve(self, number: int, reviewer: str) -> bool:
@@ -470,15 +470,15 @@ class Workspace(QObject):
         """Make an approved structure editable again."""
         return self.apply(actions.withdraw_approval(self.state, number))
 
-    def say(self, sentence: str) -> None:
+    def notify(self, sentence: str) -> None:
         """Tell the user something that needs no answer."""
-        self.said.emit(sentence, False)
+        self.message.emit(sentence, False)
 
     def refuse(self, sentence: str) -> None:
         """Tell the user why something was not done."""
-        self.said.emit(sentence, True)
+        self.message.emit(sentence, True)
 
-    def say_error(self, error: AutoContourError) -> None:
+    def report_error(self, error: AutoContourError) -> None:
         """Tell the user why something was refused."""
         self.refuse(in_window(error))
 
@@ -502,7 +502,7 @@ class Workspace(QObject):
     def _moved(self, before: CaseState, sentence: str) -> None:
         self._keep_selection()
         self.structures_changed.emit(changed_numbers(before, self.state))
-        self.say(sentence)
+        self.notify(sentence)
 
     def _keep_selection(self) -> None:
         """Where the selected structure is gone, select the one before it; redo may bring it back."""

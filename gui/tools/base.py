@@ -225,9 +225,9 @@ class Tool:
         after = settled(before, inside)
         is_cut = any(inside[z] is not changes[z] for z in inside)
         if space.redraw(self.name, after, stroke.number) and is_cut:
-            space.say(tr("What was drawn outside the image was left out."))
+            space.notify(tr("What was drawn outside the image was left out."))
         elif is_cut and not after:
-            space.said.emit(tr("The stroke lies outside the image; nothing was drawn."), True)
+            space.message.emit(tr("The stroke lies outside the image; nothing was drawn."), True)
 
 
 def within_image(before: Outline, after: Outline, image: Polygon) -> Outline:

@@ -116,7 +116,7 @@ class PlaneGrid:
         step_v, step_u = self.geometry.pixel_spacing_vu_mm
         return float(v0 + index * step_v if self.plane is Plane.CORONAL else u0 + index * step_u)
 
-    def told_position(self, index: int) -> tuple[str, float]:
+    def describe_position(self, index: int) -> tuple[str, float]:
         """Return where slice `index` lies as it is told: the patient's x, y or z in mm (LPS) with the axis' name.
 
         Where the scan is turned no slice has one x, y or z: then along the scan's own u, v or w.

@@ -75,12 +75,12 @@ class SliceSlider(QWidget):
     def event(self, event: QEvent) -> bool:
         """Tell in the tooltip what a mark means."""
         if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
-            QToolTip.showText(event.globalPos(), self.told(event.pos().y()), self)
+            QToolTip.showText(event.globalPos(), self.describe(event.pos().y()), self)
             return True
         return super().event(event)
 
-    def told(self, y: float) -> str:
-        """Return what is to be said of the marks at a height; what the slider is where there are none."""
+    def describe(self, y: float) -> str:
+        """Return a description of the marks at a height; what the slider is where there are none."""
         marked = self.workspace.marked_slices()
         near = [z for z in marked if abs(self._y(z) - y) <= NEAR_PX]
         lines = dict.fromkeys(sentence_of(finding) for z in near for finding in marked[z])

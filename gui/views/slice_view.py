@@ -1,4 +1,4 @@
-"""A view of one plane: image, outlines, crosshair and the tool in hand."""
+"""A view of one plane: image, outlines, crosshair and the selected tool."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ SCALE_BARS_MM = (200, 100, 50, 20, 10, 5, 2, 1)
 class SliceView(QWidget):
     """One plane of the CT.
 
-    Left button: the tool in hand (axial), the crosshair elsewhere. Right: window and level. Middle: pan. Wheel:
+    Left button: the selected tool (axial), the crosshair elsewhere. Right: window and level. Middle: pan. Wheel:
     slices; with Ctrl: zoom; with Shift: size of the tool.
     """
 
@@ -63,7 +63,7 @@ class SliceView(QWidget):
     zoomed = Signal(float)
     """It was zoomed by a factor; the other views follow."""
     resized = Signal()
-    """The tool in hand may have another size."""
+    """The selected tool may have another size."""
     frame_drawn = Signal()
 
     def __init__(self, workspace: Workspace, plane: Plane, edges: Edges | None = None) -> None:
@@ -102,7 +102,7 @@ class SliceView(QWidget):
         return QSize(400, 300)
 
     def set_tool(self, tool: Tool) -> None:
-        """Take another tool in hand."""
+        """Select another tool."""
         self.tool.cancel()
         self.tool = tool
         self.setCursor(tool.cursor)
@@ -246,7 +246,7 @@ class SliceView(QWidget):
         font.setPixelSize(12)
         painter.setFont(font)
         w, h = self.width(), self.height()
-        name, position = grid.told_position(self.scene.index)
+        name, position = grid.describe_position(self.scene.index)
         title = f"{self.plane.title}   {name} {position:.1f} mm   {self.scene.index + 1} / {grid.count}"
         _text(painter, QRectF(10, 6, w - 20, 18), Qt.AlignmentFlag.AlignLeft, title, TEXT_COLOR)
         window = self.workspace.window

@@ -171,7 +171,7 @@ class SurfaceView(QWidget):
     def _fail_volume(self, task: Task, error: AutoContourError) -> None:
         if task is self._volume_task:
             self._volume_task, self.tissue = None, Tissue.NONE
-            self.workspace.say_error(error)
+            self.workspace.report_error(error)
 
     def _apply_cut(self) -> None:
         if self._scene is not None:

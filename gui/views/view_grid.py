@@ -117,7 +117,7 @@ class ViewGrid(QSplitter):
             self.stroking.finish_stroke()
 
     def set_tool(self, tool: Tool) -> None:
-        """Take a tool in hand: in the axial view, and beside it what the tool has for the side views."""
+        """Select a tool: in the axial view, and beside it what the tool has for the side views."""
         self.axial.set_tool(tool)
         for plane in (Plane.CORONAL, Plane.SAGITTAL):
             self.slices[plane].set_tool(tool.beside(plane) or CrosshairTool(self._workspace, plane))

@@ -168,10 +168,10 @@ def test_findings_and_errors_are_korean(korean_window):
     assert words in window.panel.facts.text()
     assert words in window.panel.model.data(window.panel.model.index(0), Qt.ItemDataRole.ToolTipRole)
     slider = window.views.slider
-    assert words in slider.told(slider._y(12))
+    assert words in slider.describe(slider._y(12))
     window.action_set.trigger("next_mark")
     assert words in window.toast.text()
-    space.say_error(CaseError("AC-CASE-003"))
+    space.report_error(CaseError("AC-CASE-003"))
     assert window.toast.text() == "이 구조물 세트는 다른 스캔에 속합니다. 구조물을 그린 CT와 함께 여십시오."
 
 

@@ -51,8 +51,8 @@ def test_marks_stand_beside_the_slices_and_say_what_they_mean(doubtful):
     at = QPoint(3, round(slider._y(18)))
     slider.event(QHelpEvent(QHelpEvent.Type.ToolTip, at, slider.mapToGlobal(at)))
     assert QToolTip.text() == JUMP.message
-    assert slider.told(slider._y(1)) == SCAN.message
-    assert "head up" in slider.told(slider._y(12))
+    assert slider.describe(slider._y(1)) == SCAN.message
+    assert "head up" in slider.describe(slider._y(12))
     doubtful.workspace.go_to_slice(18)
     assert mark_color(doubtful, 18) != warn  # hollow: it was looked at
 

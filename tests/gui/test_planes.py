@@ -59,13 +59,14 @@ def test_letters_follow_the_patient(direction, axial, sagittal):
     assert PlaneGrid.of(Plane.CORONAL, geometry).letters() == ("R", "L", "S", "I")
 
 
-def test_slices_are_told_by_the_patient_s_own_axes():
+def test_slices_are_named_by_the_patient_s_own_axes():
     feet_first = VolumeGeometry.regular((3, 4, 5), (3.0, 1.0, 2.0), (7.0, -4.0, 90.0), np.diag([-1.0, 1.0, -1.0]))
-    told = [PlaneGrid.of(plane, feet_first).told_position(2) for plane in (Plane.AXIAL, Plane.CORONAL, Plane.SAGITTAL)]
-    assert told == [("z", 84.0), ("y", -2.0), ("x", 3.0)]
+    planes = (Plane.AXIAL, Plane.CORONAL, Plane.SAGITTAL)
+    positions = [PlaneGrid.of(plane, feet_first).describe_position(2) for plane in planes]
+    assert positions == [("z", 84.0), ("y", -2.0), ("x", 3.0)]
     turned = np.array([[0.8, 0.0, 0.6], [0.0, 1.0, 0.0], [-0.6, 0.0, 0.8]])
     oblique = VolumeGeometry.regular((3, 4, 5), (3.0, 1.0, 2.0), direction=turned)
-    assert PlaneGrid.of(Plane.AXIAL, oblique).told_position(1) == ("w", pytest.approx(3.0))
+    assert PlaneGrid.of(Plane.AXIAL, oblique).describe_position(1) == ("w", pytest.approx(3.0))
 
 
 def test_a_box_is_cut_to_its_rectangle():

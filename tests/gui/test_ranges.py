@@ -155,7 +155,7 @@ def test_the_preview_is_drawn_dashed_in_the_side_views_and_marked_on_the_slider(
     after = [gaps.views.slices[plane].grab().toImage() for plane in gaps.views.slices]
     assert all(one != other for one, other in zip(before, after, strict=True) if one.size() == other.size())
     assert gaps.views.slider.grab().toImage() != slider
-    assert "These empty slices would be filled." in gaps.views.slider.told(gaps.views.slider._y(5))
+    assert "These empty slices would be filled." in gaps.views.slider.describe(gaps.views.slider._y(5))
     press(gaps, KEY.Key_Escape)
     assert space.range.plan is None
     assert not gaps.range_bar.isVisible()

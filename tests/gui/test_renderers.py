@@ -250,7 +250,7 @@ class Black(PaintedSlices):
 @pytest.mark.parametrize("driver", [Mirrored, WithoutShapes, Black])
 def test_a_driver_that_draws_wrongly_is_not_used_and_named(opened, monkeypatch, driver):
     said = []
-    opened.workspace.said.connect(lambda sentence, is_refusal: said.append((sentence, is_refusal)))
+    opened.workspace.message.connect(lambda sentence, is_refusal: said.append((sentence, is_refusal)))
     monkeypatch.setattr(renderers, "VtkSlices", driver)
     monkeypatch.setattr(window_module, "opengl_name", lambda _: "Some driver 1.0")
     opened.choose_renderer(AUTO)

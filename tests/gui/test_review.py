@@ -16,7 +16,7 @@ from autocontour.case import Edit
 from autocontour.case.actions import case_folder
 from autocontour.dicom import planning_cts, read_ct, scan_folder
 from autocontour.dicom.series import write_ct_series
-from autocontour.gui.app.app import say_failure
+from autocontour.gui.app.app import report_failure
 from autocontour.gui.app.drawing import rerun_current
 from autocontour.gui.app.exporting import ask_export
 from autocontour.gui.app.opening import SeriesDialog
@@ -320,7 +320,7 @@ def test_a_folder_without_a_scan_is_refused_in_words(window, qtbot, tmp_path):
 
 
 def test_a_fault_of_the_program_is_said(opened, capsys):
-    say_failure(opened, ZeroDivisionError, ZeroDivisionError("x"), None)
+    report_failure(opened, ZeroDivisionError, ZeroDivisionError("x"), None)
     assert opened.toast.isVisible()
     assert "ZeroDivisionError" in opened.toast.text()
     assert "ZeroDivisionError" in capsys.readouterr().err

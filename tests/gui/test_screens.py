@@ -319,7 +319,7 @@ def test_the_lack_of_a_font_is_said_in_english(monkeypatch, qapp, tmp_path):
             super().__init__(settings, tmp_path / "cases")
             shown.append(self)
             self.sentences = []
-            self.workspace.said.connect(lambda words, is_refusal: self.sentences.append((words, is_refusal)))
+            self.workspace.message.connect(lambda words, is_refusal: self.sentences.append((words, is_refusal)))
 
     monkeypatch.setattr(app_module, "MainWindow", Started)
     monkeypatch.setattr(type(qapp), "exec", lambda *_: 0)
@@ -338,7 +338,7 @@ def test_the_lack_of_a_font_is_said_in_english(monkeypatch, qapp, tmp_path):
 def test_a_korean_name_that_no_font_can_show_is_told(window, monkeypatch):
     ct = patient_ct()
     said = []
-    window.workspace.said.connect(lambda words, is_refusal: said.append(words) if is_refusal else None)
+    window.workspace.message.connect(lambda words, is_refusal: said.append(words) if is_refusal else None)
     monkeypatch.setattr("autocontour.gui.app.intake.can_show", lambda _: False)
     window.show_ct(CTVolume(ct.hu, ct.geometry, replace(ct.reference, header={"PatientName": "홍^길동"})))
     assert any("Korean" in words for words in said)

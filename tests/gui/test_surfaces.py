@@ -212,7 +212,7 @@ def test_what_is_no_png_is_never_replaced(opened, qtbot, chosen, tmp_path):
     path.write_bytes(b"a slice")
     chosen(path)
     said = []
-    opened.workspace.said.connect(lambda sentence, is_refusal: said.append(sentence) if is_refusal else None)
+    opened.workspace.message.connect(lambda sentence, is_refusal: said.append(sentence) if is_refusal else None)
     opened.action_set.trigger("picture")
     assert path.read_bytes() == b"a slice"
     assert said

@@ -337,7 +337,7 @@ def test_a_protected_result_is_not_changed_and_said(case, qtbot):
     space.approve(number(case, "PTV"), "A. Physicist")
     redraw(case, "CTV", 15)
     assert "out of date" in case.panel.model.details(space.state.find("PTV"))
-    space.said.connect(lambda words, refused: said.append((words, refused)))
+    space.message.connect(lambda words, refused: said.append((words, refused)))
     case.action_set.trigger("refresh")
     case.action_set.trigger("refresh_all")
     qtbot.waitUntil(lambda: len(said) >= 2, timeout=10_000)
@@ -352,7 +352,7 @@ def test_a_source_that_is_gone_or_empty_is_shown_and_said(case, qtbot):
     enter(ask(case, qtbot))
     finished(case, qtbot, "PTV")
     space, said = case.workspace, []
-    space.said.connect(lambda words, refused: said.append(words))
+    space.message.connect(lambda words, refused: said.append(words))
     ctv = number(case, "CTV")
     space.redraw("Delete", dict.fromkeys(structure(case, "CTV").contours), ctv)
     details = case.panel.model.details
@@ -530,7 +530,7 @@ def test_what_was_accepted_before_it_was_computed_can_be_stopped(case, qtbot, sl
 
 def test_a_second_computation_is_refused_and_the_dialog_stays(case, qtbot):
     dialog, said = ask(case, qtbot), []
-    case.workspace.said.connect(lambda words, refused: said.append(words))
+    case.workspace.message.connect(lambda words, refused: said.append(words))
     stop = []
     case.workspace.background.run("Margin", (), lambda job: wait_for(job, stop), lambda _: None)
     dialog.ok.click()
@@ -573,7 +573,7 @@ def test_a_templates_recipes_are_made_after_auto_contouring_where_their_sources_
     path = tmp_path / "ours.toml"
     path.write_text(TEMPLATE, encoding="utf-8")
     space, said = case.workspace, []
-    space.said.connect(lambda words, refused: said.append(words))
+    space.message.connect(lambda words, refused: said.append(words))
     case.auto_bar.start(str(path), ("External",))
     qtbot.waitUntil(lambda: space.state.find("Ring") is not None, timeout=60_000)
     assert radius(case, "PTV_High") == pytest.approx(26, abs=0.1)

@@ -195,7 +195,7 @@ def test_a_case_with_contours_beyond_the_scan_is_shown(window, qtbot, slices):
 def test_a_contour_beyond_the_scan_is_refused(opened):
     space = opened.workspace
     refused = []
-    space.said.connect(lambda sentence, is_refusal: refused.append(sentence) if is_refusal else None)
+    space.message.connect(lambda sentence, is_refusal: refused.append(sentence) if is_refusal else None)
     before = space.state
     assert not space.redraw("Brush", {24: disc()})
     assert space.state is before
