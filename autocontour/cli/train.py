@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import re
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from autocontour.models.training.config import TrainingConfig
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -23,6 +29,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="PACKAGE",
         help="start from the weights of this model package; with --package, use them for stages not in the run",
     )
+    parser.add_argument("--fold", metavar="K/N", help="hold out part K, counted from 1, of N (cross-validation)")
     only = parser.add_mutually_exclusive_group()
     only.add_argument("--curves", action="store_true", help="only draw the learning curves of the run")
     only.add_argument("--package", action="store_true", help="only write the model package of the run")
@@ -48,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     from autocontour.models.training.packaging import package_run
     from autocontour.models.training.run import train_run
 
-    config = read_config(args.config)
+    config = _with_fold(read_config(args.config), args.fold)
     report: dict[str, object] = {}
     with progress_job(quiet=args.json) as job:
         source = find_package(args.source) if args.source else None
@@ -64,6 +71,18 @@ def run(args: argparse.Namespace) -> int:
         for name, value in report.items():
             console().print(f"{name}: {value}", markup=False)
     return 0
+
+
+def _with_fold(config: TrainingConfig, fold: str | None) -> TrainingConfig:
+    """Return the configuration with the fold given as ``K/N``."""
+    from autocontour.base.errors import UsageError
+
+    if fold is None:
+        return config
+    match = re.fullmatch(r"(\d{1,3})/(\d{1,3})", fold)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]) <= 100 or int(match[2]) < 2:
+        raise UsageError("AC-US-053", value=fold)
+    return replace(config, data=replace(config.data, folds=int(match[2]), fold=int(match[1]) - 1))
 
 
 def _plan(args: argparse.Namespace) -> int:

@@ -105,7 +105,7 @@ def choose_validation(
     patients
         All patients of the split.
     config
-        Number of patients to hold out, and the seed.
+        Number of patients to hold out, or the fold, and the seed.
     groups
         Patient → group (`group_patients`); a group is held out as a whole, so that no person is on both sides.
     """
@@ -113,8 +113,12 @@ def choose_validation(
     for patient in sorted(patients):
         members.setdefault((groups or {}).get(patient, patient), []).append(patient)
     order = np.random.default_rng(config.seed).permutation(len(members))
+    groups_in_order = [list(members)[position] for position in order]
+    if config.folds:
+        held_out = groups_in_order[config.fold :: config.folds]
+        return tuple(sorted(patient for group in held_out for patient in members[group]))
     chosen: list[str] = []
-    for group in (list(members)[position] for position in order):
+    for group in groups_in_order:
         if len(chosen) >= config.validation_patients:
             break
         chosen += members[group]

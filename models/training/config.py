@@ -54,6 +54,9 @@ class DataConfig:
         Folder of the patients.
     validation_patients
         Patients held out for selecting checkpoints and thresholds.
+    folds, fold
+        With `folds` above 0 the patients are divided into that many parts, and part `fold`, counted from 0, is held out
+        instead: runs that differ in `fold` alone hold out every patient once (cross-validation).
     seed
         Determines the patients for validation, the initial weights and every patch.
     """
@@ -62,7 +65,16 @@ class DataConfig:
     structures: Annotated[tuple[Name, ...], Length(1, MAX_STRUCTURES), Unique()]
     split: Annotated[str, FileName()] = "train"
     validation_patients: Annotated[int, Range(0, 100_000)] = 20
+    folds: Annotated[int, Range(0, 100)] = 0
+    fold: Annotated[int, Range(0, 99)] = 0
     seed: Annotated[int, Range(0, 2**31)] = 1
+
+    def find_problems(self) -> Iterator[Finding]:
+        """Yield ``AC-CFG-009`` for a fold that does not exist, or a single fold, which would leave none to train on."""
+        if self.folds == 1:
+            yield Finding.of("AC-CFG-009", "folds", low="2", high="100", value="1")
+        if self.fold >= max(1, self.folds):
+            yield Finding.of("AC-CFG-009", "fold", low="0", high=str(max(0, self.folds - 1)), value=str(self.fold))
 
 
 @dataclass(frozen=True)

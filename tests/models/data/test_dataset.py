@@ -8,8 +8,8 @@ import pytest
 
 from autocontour.base.errors import TrainingError
 from autocontour.base.jobs import Job
-from autocontour.models.data.dataset import Plane, Sample, read_dataset, read_index, read_sample
-from autocontour.models.training.config import read_config
+from autocontour.models.data.dataset import Plane, Sample, choose_validation, read_dataset, read_index, read_sample
+from autocontour.models.training.config import DataConfig, read_config
 from tests.models.toy_patients import STRUCTURES, config_text, write_patient
 
 
@@ -164,3 +164,13 @@ def test_crops_footprints_and_slices_agree_with_the_masks():
         z, y, x = (slice(int(a), int(b)) for a, b in ends)
         np.testing.assert_array_equal(sample.crop(z, y, x), masks[:, z, y, x])
         np.testing.assert_array_equal(sample.footprint(z), masks[:, z].any(axis=(0, 1)))
+
+
+def test_every_patient_is_held_out_in_one_fold_and_a_person_in_one():
+    patients = [f"p{n}" for n in range(17)]
+    groups = {"p1": "p0", "p5": "p0"}
+    configs = [DataConfig("", ("Brainstem",), folds=5, fold=fold, seed=3) for fold in range(5)]
+    parts = [choose_validation(patients, config, groups) for config in configs]
+    assert sorted(patient for part in parts for patient in part) == sorted(patients)
+    assert any({"p0", "p1", "p5"} <= set(part) for part in parts)
+    assert max(map(len, parts)) <= 6

@@ -169,3 +169,9 @@ def test_a_run_without_patients_for_validation_does_not_start(tmp_path, monkeypa
     with pytest.raises(TrainingError, match="AC-TR-021"):
         run.train_run(read_config(path), tmp_path / "run", Job())
     assert not (tmp_path / "run").exists()
+
+
+def test_a_fold_that_does_not_exist_is_refused(tmp_path):
+    for setting, path in (("folds = 1", "data.folds"), ("folds = 5\nfold = 5", "data.fold"), ("fold = 1", "data.fold")):
+        text = SHIPPED.replace("validation_patients = 20", f"validation_patients = 20\n{setting}", 1)
+        assert refused(tmp_path, text)[path] == "AC-CFG-009"
