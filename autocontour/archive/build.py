@@ -14,13 +14,8 @@ from autocontour.archive.convert import convert
 from autocontour.archive.decisions import Decisions, read_decisions
 from autocontour.archive.find import Archive, Candidate, DrawnSet, Excluded, as_finding, find_archive
 from autocontour.archive.key import Key, open_key
-from autocontour.archive.names import (
-    NameMap,
-    confirmed_names,
-    extend_names,
-    read_names,
-    write_names,
-)
+from autocontour.archive.names import NameMap
+from autocontour.archive.private import keep_sources, map_names
 from autocontour.archive.review import MIRRORED, check_origin, review_structures, stored
 from autocontour.base.errors import AutoContourError, Cancelled, CaseError, DatasetError, OutputError
 from autocontour.base.files import shown_path, write_atomically
@@ -150,7 +145,7 @@ class Build:
         self._read_names(archive)
         built = map(self._build_patient, self.job.track(archive.candidates, "building the data set"))
         entries = self._without_copies([entry for entry in built if entry is not None])
-        _keep_sources(self.request, archive, self.excluded)
+        keep_sources(self.request.private, archive, self.excluded)
         waiting = sorted({n.strip() for n in archive.roi_names if self.names.is_waiting(n)})
         findings = [*self._check_decisions(archive)]
         if waiting:
@@ -160,13 +155,7 @@ class Build:
         return BuildReport(index, tuple(self.excluded), tuple(waiting), self.reused, tuple(findings))
 
     def _read_names(self, archive: Archive) -> None:
-        path = self.request.names_file
-        content = read_names(path)
-        extended = extend_names(content, archive.roi_names, self.site)
-        if extended != content or not path.exists():
-            write_names(path, extended)
-        identities = _identities(archive)
-        self.names = confirmed_names(extended, path, self.site, identities)
+        self.names = map_names(self.request.names_file, archive, self.site)
 
     def _build_patient(self, candidate: Candidate) -> dict[str, Any] | None:
         """Return the entry of a patient, or None with the reason in `excluded`."""
@@ -455,33 +444,3 @@ def _sources(finding: Finding) -> set[str]:
 def _set_names(finding: Finding) -> set[str]:
     """Return the names of structure sets and other words of the program in a reason."""
     return {part for name, value in finding.values if name in ("sets", "kind") for part in str(value).split(", ")}
-
-
-def _identities(archive: Archive) -> frozenset[str]:
-    from autocontour.dicom.deidentify import folded_words
-
-    words = {
-        word
-        for one in archive.candidates
-        for text in (one.series.patient_name, one.series.patient_id)
-        for word in folded_words(text)
-    }
-    return frozenset(word for word in words if len(word) > 2)
-
-
-def _keep_sources(request: BuildRequest, archive: Archive, excluded: Sequence[Excluded]) -> None:
-    """Write where each patient of the data set lies in the archive, for the person who decides; private."""
-    sources: dict[str, Any] = {
-        one.name: {
-            "ct": str(one.series.files[0].parent),
-            "structure_sets": {name: {"file": str(d.path), "label": d.label} for name, d in one.sets.items()},
-        }
-        for one in archive.candidates
-    }
-    for item in excluded:
-        if item.path is not None and item.name not in sources:
-            sources[item.name] = {"file": str(item.path)}
-        reasons: list[str] = sources.setdefault(item.name, {}).setdefault("excluded", [])
-        reasons.append(f"{item.finding.code}: {item.finding.message}")
-    write_atomically(request.private / "sources.json", json.dumps(sources, indent=1).encode())
-    (request.private / "sources.json").chmod(0o600)

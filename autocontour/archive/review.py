@@ -79,12 +79,12 @@ def review_structures(
     decisions, patient
         What a person decided about this patient.
     """
-    by_target = _by_target(structure_set, names, site)
+    targets = by_target(structure_set, names, site)
     renamed = [
         replace(mine[0], name=name, tg263_name=name if find_term(name).known else "", findings=())
-        for name, mine in by_target.items()
+        for name, mine in targets.items()
     ]
-    found = list(_check_names(by_target))
+    found = list(_check_names(targets))
     found += check_set(ct, StructureSet("", tuple(renamed)), checks=CHECKS)
     found += [finding for one in renamed for finding in _check_gaps(one)]
     found = [replace(one, severity=Severity.BLOCK) if one.code in EXCLUDING else one for one in found]
@@ -92,15 +92,15 @@ def review_structures(
     for finding in found:
         for name in finding.where.split(", "):
             accepted = decisions.accepted(patient, name)
-            if finding.severity is Severity.BLOCK and name in by_target and finding.code not in accepted:
+            if finding.severity is Severity.BLOCK and name in targets and finding.code not in accepted:
                 set_aside[name].add(finding.code)
-    for name in by_target:
+    for name in targets:
         if decisions.excludes(patient, name):
             set_aside[name].add("AC-DS-040")
     used = tuple(one for one in renamed if one.name not in set_aside)
     return Reviewed(
         StructureSet("", used),
-        {one.name: origins[by_target[one.name][0].name] for one in used},
+        {one.name: origins[targets[one.name][0].name] for one in used},
         {name: sorted(codes) for name, codes in sorted(set_aside.items())},
         tuple(found),
     )
@@ -117,7 +117,7 @@ def check_origin(ct: CTVolume, structure_set: StructureSet) -> Iterator[Finding]
         yield Finding.of("AC-DS-031")
 
 
-def _by_target(structure_set: StructureSet, names: NameMap, site: Collection[str]) -> dict[str, list[Structure]]:
+def by_target(structure_set: StructureSet, names: NameMap, site: Collection[str]) -> dict[str, list[Structure]]:
     """Return TG-263 name → the structures of the set with contours that a person mapped to it."""
     found: dict[str, list[Structure]] = defaultdict(list)
     for structure in structure_set.structures:
@@ -136,8 +136,8 @@ def _own_name(structure: Structure, structure_set: StructureSet) -> str:
     return min(alike, key=len, default=start)
 
 
-def _check_names(by_target: Mapping[str, list[Structure]]) -> Iterator[Finding]:
-    for name, mine in by_target.items():
+def _check_names(targets: Mapping[str, list[Structure]]) -> Iterator[Finding]:
+    for name, mine in targets.items():
         if len(mine) > 1:
             yield Finding.of("AC-DS-050", name, structure=name, count=len(mine))
         if {finding.code for one in mine for finding in one.findings} & UNUSABLE_CONTOURS:
