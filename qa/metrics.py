@@ -113,8 +113,14 @@ def added_path_length_mm(a: Mask, b: Mask, spacing_zyx_mm: tuple[float, float, f
     >>> added_path_length_mm(a, b, (3.0, 1.0, 1.0))
     10.0
     """
-    added = np.count_nonzero(_outline(a) & ~_outline(b))
-    return float(added * math.sqrt(spacing_zyx_mm[1] * spacing_zyx_mm[2]))
+    return float(added_path_lengths_mm(a, b, spacing_zyx_mm).sum())
+
+
+def added_path_lengths_mm(a: Mask, b: Mask, spacing_zyx_mm: tuple[float, float, float]) -> Floats:
+    """Return the added path length of every slice, (z,); see `added_path_length_mm`."""
+    added = np.count_nonzero(_outline(a) & ~_outline(b), axis=(1, 2))
+    lengths: Floats = added * math.sqrt(spacing_zyx_mm[1] * spacing_zyx_mm[2])
+    return lengths
 
 
 def _crop(a: Mask, b: Mask) -> tuple[Mask, Mask]:

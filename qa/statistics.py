@@ -49,7 +49,7 @@ def summarize(values: ArrayLike) -> Summary:
         return Summary(0, len(given), *(float("nan"),) * 7)
     with np.errstate(invalid="ignore"):  # infinite distances have no spread
         sd = float(np.std(known, ddof=1)) if len(known) > 1 else float("nan")
-        low, median, high = (_quantile(known, fraction) for fraction in (0.25, 0.5, 0.75))
+        low, median, high = (quantile(known, fraction) for fraction in (0.25, 0.5, 0.75))
     extremes = float(known.min()), float(known.max())
     return Summary(len(known), len(given) - len(known), float(known.mean()), sd, median, low, high, *extremes)
 
@@ -72,8 +72,8 @@ def summarize_patients(comparisons: Iterable[Comparison]) -> dict[str, dict[str,
     }
 
 
-def _quantile(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]], fraction: float) -> float:
-    """Interpolate linearly; an infinite neighbour without weight does not give nan."""
+def quantile(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]], fraction: float) -> float:
+    """Return a quantile, interpolated linearly; an infinite neighbour without weight does not give nan."""
     ordered = np.sort(values)
     position = fraction * (len(ordered) - 1)
     below = int(position)

@@ -20,7 +20,7 @@ from autocontour.archive.review import MIRRORED, check_origin, review_structures
 from autocontour.base.errors import AutoContourError, Cancelled, CaseError, DatasetError, OutputError
 from autocontour.base.files import shown_path, write_atomically
 from autocontour.base.findings import Finding, Severity
-from autocontour.base.jobs import Job
+from autocontour.base.jobs import InnerJob, Job
 from autocontour.case.lock import CaseLock
 from autocontour.dicom.ct import read_ct
 from autocontour.dicom.deidentify import deidentify_header
@@ -203,7 +203,7 @@ class Build:
     def _write_patient(self, candidate: Candidate, drawn: DrawnSet, folder: str, fingerprint: str) -> dict[str, Any]:
         name = candidate.name
         accepted = self.decisions.accepted(name)
-        inner = _CancelOnly(self.job)
+        inner = InnerJob(self.job)
         ct = read_ct(candidate.series, inner, accepted)
         structure_set, origins = drawn.read(ct)
         header = deidentify_header(candidate.series.files[0], self.key.uid)
@@ -382,18 +382,6 @@ def build_dataset(request: BuildRequest, job: Job) -> BuildReport:
         return Build(request, job).run()
     finally:
         lock.release()
-
-
-class _CancelOnly(Job):
-    """A job inside another one: it shows no progress, and stops when the outer one is cancelled."""
-
-    def __init__(self, outer: Job) -> None:
-        super().__init__()
-        self._outer = outer
-
-    def advance(self, stage: str, fraction: float) -> None:  # noqa: ARG002
-        if self._outer.is_cancelled:
-            raise Cancelled
 
 
 def _known_check(output: Path) -> str:

@@ -51,6 +51,24 @@ class Job:
             self.advance(stage, done / count if count else 1.0)
 
 
+class InnerJob(Job):
+    """A job inside another one: it shows no progress, and stops when the outer one is cancelled."""
+
+    def __init__(self, outer: Job) -> None:
+        super().__init__()
+        self._outer = outer
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether the outer job was cancelled."""
+        return self._outer.is_cancelled
+
+    def advance(self, stage: str, fraction: float) -> None:  # noqa: ARG002
+        """Raise `Cancelled` if the outer job was cancelled."""
+        if self._outer.is_cancelled:
+            raise Cancelled
+
+
 def seconds_left(started: float, fraction: float) -> float:
     """Return the seconds that a task begun at `started` (`time.monotonic`) still takes; below zero if not known."""
     passed = time.monotonic() - started

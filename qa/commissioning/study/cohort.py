@@ -1,0 +1,112 @@
+"""The patients of a study: each CT with its structure sets, by their roles; everything else with a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from autocontour.archive.find import Archive, Candidate, DrawnSet
+from autocontour.base.findings import Finding
+from autocontour.dicom.scan import Series
+from autocontour.qa.commissioning.study.request import REFERENCE, SetRole, StudyRequest
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Something that the study does not count, and why.
+
+    Attributes
+    ----------
+    patient
+        Its name in the report.
+    subject
+        The structure set or method; empty for the whole patient.
+    finding
+        The reason; its place is a structure, or empty.
+    """
+
+    patient: str
+    subject: str
+    finding: Finding
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        one = self.finding
+        return {
+            "patient": self.patient,
+            "subject": self.subject,
+            "structure": one.where,
+            "severity": one.severity.name,
+            "code": one.code,
+            "message": one.message,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class StudyPatient:
+    """One CT with the structure sets that have a role."""
+
+    name: str
+    series: Series = field(repr=False)
+    sets: dict[str, DrawnSet]
+
+
+def find_patients(archive: Archive, request: StudyRequest) -> tuple[list[StudyPatient], list[LeftOut]]:
+    """Return the patients with a reference, and what is left out."""
+    left_out = [LeftOut(one.name, "structure set", one.finding) for one in archive.excluded]
+    patients: list[StudyPatient] = []
+    for candidate in archive.candidates:
+        sets, problems = assign_roles(candidate, request)
+        left_out += problems
+        if REFERENCE in sets:
+            patients.append(StudyPatient(candidate.name, candidate.series, sets))
+        else:
+            code = "AC-QA-063" if candidate.sets else "AC-DS-030"
+            left_out.append(LeftOut(candidate.name, "", Finding.of(code)))
+    doubles = list(_without_doubles(patients))
+    gone = {one.patient for one in doubles}
+    return [one for one in patients if one.name not in gone], left_out + doubles
+
+
+def assign_roles(candidate: Candidate, request: StudyRequest) -> tuple[dict[str, DrawnSet], list[LeftOut]]:
+    """Return role → structure set, and the sets that have none, several, or one that another set has too."""
+    found: dict[str, list[DrawnSet]] = {}
+    unmatched: list[DrawnSet] = []
+    problems: list[LeftOut] = []
+    for drawn in candidate.sets.values():
+        roles = [role.name for role in request.roles if matches(drawn, role, request.cohort)]
+        if len(roles) > 1:
+            finding = Finding.of("AC-QA-061", set=drawn.name, roles=", ".join(roles))
+            problems.append(LeftOut(candidate.name, drawn.name, finding))
+        elif roles:
+            found.setdefault(roles[0], []).append(drawn)
+        else:
+            unmatched.append(drawn)
+    if not request.reference and len(unmatched) == 1:
+        found[REFERENCE] = unmatched
+    else:
+        problems += [LeftOut(candidate.name, one.name, Finding.of("AC-QA-060", set=one.name)) for one in unmatched]
+    for role, sets in found.items():
+        if len(sets) > 1:
+            problems.append(LeftOut(candidate.name, role, Finding.of("AC-QA-062", role=role, count=len(sets))))
+    return {role: sets[0] for role, sets in found.items() if len(sets) == 1}, problems
+
+
+def matches(drawn: DrawnSet, role: SetRole, cohort: Path) -> bool:
+    """Whether a structure set has a role: its path below the cohort, or its label, matches the pattern."""
+    path = drawn.path.resolve()
+    below = path.relative_to(cohort.resolve()) if path.is_relative_to(cohort.resolve()) else path
+    return any(fnmatchcase(text, role.pattern) for text in (below.as_posix(), drawn.label))
+
+
+def _without_doubles(patients: Iterable[StudyPatient]) -> Iterator[LeftOut]:
+    """Yield the patients whose Patient ID another has too: two CTs of one patient are not independent."""
+    first: dict[str, str] = {}
+    for one in patients:
+        if own := one.series.patient_id.strip():
+            other = first.setdefault(own, one.name)
+            if other != one.name:
+                yield LeftOut(one.name, "", Finding.of("AC-QA-064", other=other))

@@ -1,0 +1,283 @@
+"""One patient of a study: read, contoured, compared, as a record of plain values."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import shapely
+
+from autocontour import __version__
+from autocontour.archive.convert import hash_ct
+from autocontour.archive.decisions import Decisions
+from autocontour.archive.find import as_finding
+from autocontour.archive.names import NameMap
+from autocontour.archive.review import by_target, check_origin, review_structures
+from autocontour.base.errors import AutoContourError, Cancelled, DatasetError
+from autocontour.base.files import write_atomically
+from autocontour.base.findings import Finding, Severity
+from autocontour.base.jobs import InnerJob, Job
+from autocontour.dicom.ct import read_ct
+from autocontour.patient.structures import Contours, GenerationAlgorithm, StructureSet
+from autocontour.patient.volume import CTVolume
+from autocontour.pipeline.contour import contour_ct
+from autocontour.qa.commissioning.study.cohort import LeftOut, StudyPatient
+from autocontour.qa.commissioning.study.compare import compare_structure
+from autocontour.qa.commissioning.study.methods import Method
+from autocontour.qa.commissioning.study.request import REFERENCE, StudyRequest
+from autocontour.qa.commissioning.study.tolerances import Tolerances
+
+LAYOUT = 1
+"""Changed whenever the same input gives another record, so that nothing is reused."""
+PATIENTS = "patients"
+
+
+@dataclass(frozen=True, eq=False)
+class Settings:
+    """What the results of every patient depend on."""
+
+    request: StudyRequest
+    names: NameMap
+    tolerances: Tolerances
+    methods: list[Method]
+
+    def fingerprint(self, patient: StudyPatient) -> str:
+        """Return a hash of everything that the record of a patient depends on."""
+        own_names = sorted({own for drawn in patient.sets.values() for own in drawn.structures})
+        request = self.request
+        inputs = (
+            LAYOUT, __version__, patient.name, request.device, sorted(request.structures),
+            [(s.sop_instance_uid, s.size, s.modified_ns) for s in patient.series.slices],
+            [(role, drawn.name, drawn.checksum) for role, drawn in sorted(patient.sets.items())],
+            [(own, self.names.find(own)) for own in own_names],
+            request.observer_names, [role.name for role in request.others],
+            [(method.name, method.identity, sorted(method.offered)) for method in self.methods], self.tolerances,
+        )  # fmt: skip
+        return hashlib.sha256(repr(inputs).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def measure_patient(patient: StudyPatient, settings: Settings, output: Path, job: Job) -> dict[str, Any]:
+    """Return the record of a patient: the stored one if nothing has changed, else a new one, which is stored.
+
+    Raises
+    ------
+    AutoContourError
+        If the CT or the reference cannot be used.
+    """
+    fingerprint = settings.fingerprint(patient)
+    path = output / PATIENTS / f"{patient.name}.json"
+    if (stored := read_record(path, fingerprint)) is not None:
+        return stored
+    record, contours = _Measurement(patient, settings, job).run()
+    record = {"fingerprint": fingerprint, **record}
+    content = gzip.compress(json.dumps(_as_text(contours)).encode(), mtime=0)
+    write_atomically(contours_path(output, patient.name), content)
+    write_atomically(path, json.dumps(record, indent=0).encode())
+    return record
+
+
+def contours_path(output: Path, patient: str) -> Path:
+    """Return the file of a patient's contours."""
+    return output / PATIENTS / f"{patient}.contours.json.gz"
+
+
+def read_record(path: Path, fingerprint: str) -> dict[str, Any] | None:
+    """Return the stored record of a patient; None if there is none with this fingerprint."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(record, dict) or record.get("fingerprint") != fingerprint:
+        return None
+    return record if contours_path(path.parent.parent, path.stem).is_file() else None
+
+
+def read_contours(output: Path, patient: str) -> dict[str, dict[str, Contours]]:
+    """Return set or method → structure → contours."""
+    plain = json.loads(gzip.decompress(contours_path(output, patient).read_bytes()))
+    return {
+        role: {name: {int(k): _read_polygons(wkb) for k, wkb in mine.items()} for name, mine in structures.items()}
+        for role, structures in plain.items()
+    }
+
+
+def _read_polygons(wkb: str) -> shapely.MultiPolygon:
+    shape = shapely.from_wkb(bytes.fromhex(wkb))
+    assert isinstance(shape, shapely.MultiPolygon)  # as it was written
+    return shape
+
+
+def _as_text(drawn: Mapping[str, Mapping[str, Contours]]) -> dict[str, Any]:
+    return {
+        role: {name: {k: shapely.to_wkb(p).hex() for k, p in mine.items()} for name, mine in structures.items()}
+        for role, structures in drawn.items()
+    }
+
+
+class _Measurement:
+    """One patient; see `measure_patient`."""
+
+    def __init__(self, patient: StudyPatient, settings: Settings, job: Job) -> None:
+        self.patient, self.settings, self.job = patient, settings, job
+        self.drawn: dict[str, dict[str, Contours]] = {}
+        self.left_out: list[LeftOut] = []
+        self.remarks: list[LeftOut] = []
+        self.ambiguous: dict[str, set[str]] = {}
+        self.findings: dict[str, dict[str, list[str]]] = {}
+        self.seconds: dict[str, float] = {}
+
+    def run(self) -> tuple[dict[str, Any], dict[str, dict[str, Contours]]]:
+        ct = read_ct(self.patient.series, InnerJob(self.job))
+        self.remarks += [LeftOut(self.patient.name, "CT", one) for one in ct.findings if one.severity > Severity.INFO]
+        self._read_manual(ct, REFERENCE)
+        names = sorted(self.drawn[REFERENCE])
+        for observer in self.settings.request.observer_names:
+            self._try(ct, observer, is_manual=True)
+        for role in self.settings.request.others:
+            self._try(ct, role.name, is_manual=False)
+        for method in self.settings.methods:
+            self._contour(ct, method, names)
+        rows, kappas = [], {}
+        for name in names:
+            mine, kappa = compare_structure(
+                name, self.drawn, self._observers(), self._methods(name), ct.geometry, self.settings.tolerances
+            )
+            rows += mine
+            if kappa is not None:
+                kappas[name] = kappa
+        self._check_sets(rows)
+        return self._record(ct, rows, kappas), self.drawn
+
+    def _observers(self) -> list[str]:
+        return [one for one in self.settings.request.observer_names if one in self.drawn]
+
+    def _methods(self, name: str) -> list[str]:
+        """Return the methods that must have a structure: without it they have failed."""
+        others = [role.name for role in self.settings.request.others]
+        sets = [one for one in others if one in self.drawn and name not in self.ambiguous.get(one, ())]
+        return [*sets, *(method.name for method in self.settings.methods if name in method.offered)]
+
+    def _leave_out(self, subject: str, finding: Finding) -> None:
+        self.left_out.append(LeftOut(self.patient.name, subject, finding))
+
+    def _read_set(self, ct: CTVolume, role: str) -> StructureSet:
+        """Read a set.
+
+        Raises
+        ------
+        AutoContourError
+            If it belongs to another patient or CT.
+        """
+        found, _ = self.patient.sets[role].read(ct)
+        for finding in check_origin(ct, found):
+            raise DatasetError(finding.code)
+        self._note_unconfirmed(role, found)
+        return found
+
+    def _note_unconfirmed(self, role: str, found: StructureSet) -> None:
+        names = self.settings.names
+        if waiting := [name for name in found.names if names.is_waiting(name)]:
+            self._leave_out(role, Finding.of("AC-DS-028", count=len(waiting)))
+
+    def _read_manual(self, ct: CTVolume, role: str) -> None:
+        """Read a manual set; structures that would be wrong labels are left out."""
+        found = self._read_set(ct, role)
+        wanted = frozenset(self.settings.request.structures)
+        origins = dict.fromkeys(found.names, role)
+        reviewed = review_structures(ct, found, origins, self.settings.names, wanted, Decisions(), self.patient.name)
+        for name, codes in reviewed.set_aside.items():
+            self._leave_out(role, Finding.of("AC-QA-065", name, structure=name, codes=", ".join(codes)))
+        self.drawn[role] = {one.name: one.contours for one in reviewed.structures.structures}
+        if not self.drawn[role]:
+            del self.drawn[role]
+            raise DatasetError("AC-DS-037")
+        if role == REFERENCE and all(one.generation is GenerationAlgorithm.AUTOMATIC for one in found.structures):
+            self.remarks.append(LeftOut(self.patient.name, role, Finding.of("AC-QA-067")))
+
+    def _try(self, ct: CTVolume, role: str, *, is_manual: bool) -> None:
+        """Read a set that is not the reference; without it the patient still counts."""
+        if role not in self.patient.sets:
+            self._leave_out(role, Finding.of("AC-QA-066", set=role))
+            return
+        try:
+            if is_manual:
+                self._read_manual(ct, role)
+            else:
+                self._read_other(ct, role)
+        except Cancelled:
+            raise
+        except AutoContourError as error:
+            self._leave_out(role, as_finding(error))
+
+    def _read_other(self, ct: CTVolume, role: str) -> None:
+        """Read another program's set; whatever it drew counts, wrong labels too."""
+        found = self._read_set(ct, role)
+        targets = by_target(found, self.settings.names, frozenset(self.settings.request.structures))
+        self.drawn[role] = {name: mine[0].contours for name, mine in targets.items() if len(mine) == 1}
+        self.ambiguous[role] = {name for name, mine in targets.items() if len(mine) > 1}
+        for name in sorted(self.ambiguous[role]):
+            self._leave_out(role, Finding.of("AC-DS-050", name, structure=name, count=len(targets[name])))
+
+    def _contour(self, ct: CTVolume, method: Method, names: list[str]) -> None:
+        """Run a method; a refusal counts as a failure for every structure that it offers."""
+        wanted = [name for name in names if name in method.offered]
+        self.drawn[method.name] = {}
+        if not wanted:
+            return
+        try:
+            plan = method.plan_for(wanted)
+            outcome = contour_ct(ct, plan, device=self.settings.request.device, job=InnerJob(self.job))
+        except Cancelled:
+            raise
+        except AutoContourError as error:
+            self.remarks.append(LeftOut(self.patient.name, method.name, as_finding(error)))
+            return
+        drawn = {one.tg263_name: one for one in reversed(outcome.structure_set.structures)}
+        self.drawn[method.name] = {name: drawn[name].contours for name in wanted if name in drawn}
+        self.findings[method.name] = {
+            name: [one.code for one in drawn[name].findings if one.severity > Severity.INFO]
+            for name in wanted
+            if name in drawn
+        }
+        self.seconds[method.name] = round(sum(outcome.seconds.values()), 2)
+
+    def _check_sets(self, rows: list[dict[str, Any]]) -> None:
+        """Leave out an observer's set that lies nowhere on the reference; note sets that are copies."""
+        for role in [*self._observers(), *(role.name for role in self.settings.request.others)]:
+            mine = [row for row in rows if (row["a"], row["b"]) == (REFERENCE, role) and not row["missing"]]
+            if mine and not any(row["dsc"] for row in mine):
+                if role in self._observers():
+                    rows[:] = [row for row in rows if role not in (row["a"], row["b"])]
+                    self._leave_out(role, Finding.of("AC-QA-068", set=role, severity=Severity.BLOCK))
+                else:
+                    self.remarks.append(LeftOut(self.patient.name, role, Finding.of("AC-QA-068", set=role)))
+            if mine and all(row["identical"] for row in mine):
+                self.remarks.append(LeftOut(self.patient.name, role, Finding.of("AC-QA-069", set=role)))
+
+    def _record(self, ct: CTVolume, rows: list[dict[str, Any]], kappas: dict[str, float]) -> dict[str, Any]:
+        extra = {
+            role: sorted(set(mine) - set(self.drawn[REFERENCE]))
+            for role, mine in self.drawn.items()
+            if set(mine) - set(self.drawn[REFERENCE])
+        }
+        return {
+            "patient": self.patient.name,
+            "ct_hash": hash_ct(ct),
+            "shape_zyx": list(ct.hu.shape),
+            "spacing_zyx_mm": [round(step, 4) for step in ct.geometry.spacing_zyx_mm],
+            "evenly_spaced": bool(ct.geometry.is_evenly_spaced),
+            "sets": {role: self.patient.sets[role].checksum for role in sorted(self.patient.sets)},
+            "drawn": {role: sorted(mine) for role, mine in self.drawn.items()},
+            "without_reference": extra,
+            "findings": self.findings,
+            "seconds": self.seconds,
+            "kappa": kappas,
+            "left_out": [one.to_json() for one in self.left_out],
+            "remarks": [one.to_json() for one in self.remarks],
+            "rows": rows,
+        }
