@@ -55,7 +55,10 @@ class StudyPatient:
 
 
 def find_patients(archive: Archive, request: StudyRequest) -> tuple[list[StudyPatient], list[LeftOut]]:
-    """Return the patients with a reference, and what is left out."""
+    """Return the patients with a reference, those with the most sets first, and what is left out.
+
+    Of two CTs of one patient the first counts.
+    """
     left_out = [LeftOut(one.name, "structure set", one.finding) for one in archive.excluded]
     patients: list[StudyPatient] = []
     for candidate in archive.candidates:
@@ -66,6 +69,7 @@ def find_patients(archive: Archive, request: StudyRequest) -> tuple[list[StudyPa
         else:
             code = "AC-QA-063" if candidate.sets else "AC-DS-030"
             left_out.append(LeftOut(candidate.name, "", Finding.of(code)))
+    patients.sort(key=lambda one: (-len(one.sets), one.name))
     doubles = list(_without_doubles(patients))
     gone = {one.patient for one in doubles}
     return [one for one in patients if one.name not in gone], left_out + doubles

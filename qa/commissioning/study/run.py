@@ -175,7 +175,7 @@ class _Study:
                 continue
             self.reused += known
             records.append(record)
-        return records
+        return sorted(records, key=lambda record: str(record["patient"]))
 
     def _write(self, report: StudyReport, patients: list[StudyPatient]) -> None:
         from autocontour.qa.commissioning.study.report import write_report
