@@ -263,8 +263,8 @@ def test_the_number_of_patients_before_a_study(capsys):
 
 
 def test_a_batch_job_sees_what_was_left_out_in_the_exit_code(study, capsys):
-    command = ["commission", str(study.request.cohort), "-o", str(study.request.output), "--no-contouring",
-               "--reference", "*/RS/RS.dcm", "--observer", "second=*/second/*", "--other", "vendor=*/vendor/*"]  # fmt: skip
+    command = ["commission", str(study.request.cohort), "-o", str(study.request.output), "--no-contouring"]
+    command += ["--reference", "*/RS/RS.dcm", "--observer", "second=*/second/*", "--other", "vendor=*/vendor/*"]
     assert main([*command, "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["left_out"]
     assert main([*command, "--rules"]) == 2
