@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from autocontour.dicom import Series
     from autocontour.queue.intake import Chooser, Entry
-    from autocontour.queue.record import Record
+    from autocontour.queue.record import Options, Record
+    from autocontour.queue.rules import Rules
     from autocontour.queue.run import OnEvent, Run, Summary
     from autocontour.queue.store import Store
 
@@ -40,10 +43,17 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     listing = _action(actions, "list", _list, "list the series")
     listing.add_argument("--state", nargs="+", default=[], choices=STATES, help="only those in these states")
     _action(actions, "show", _show, "show one series").add_argument("number", type=int)
+    _add_rules(actions)
     cancel = _action(actions, "cancel", _cancel, "cancel series, also while they run")
     cancel.add_argument("numbers", type=int, nargs="+", metavar="NUMBER")
     retry = _action(actions, "retry", _retry, "try series again that failed, were refused or cancelled")
     retry.add_argument("numbers", type=int, nargs="*", metavar="NUMBER", help="all that failed without a number")
+
+
+def _add_rules(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    rules = _action(actions, "rules", _rules, "check a file of rules, and explain what it does with a folder")
+    rules.add_argument("rules", type=Path, metavar="RULES.toml")
+    rules.add_argument("--explain", type=Path, metavar="CT_FOLDER", help="show which rule each series gets, and why")
 
 
 def _action(
@@ -61,6 +71,7 @@ def _action(
 
 def _add_contouring(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="for the results (default: beside the CT)")
+    parser.add_argument("--rules", type=Path, metavar="FILE", help="rules that choose these options (docs/queue.md)")
     parser.add_argument("--template", default="", help="site template, by name or path")
     parser.add_argument("--package", default="", help="model package, by name or path")
     parser.add_argument("--structures", nargs="+", default=[], metavar="NAME", help="only these (TG-263 names)")
@@ -86,8 +97,10 @@ def _open(args: argparse.Namespace) -> Store:
 
 def _chooser(args: argparse.Namespace) -> Chooser:
     """Return the options of the arguments, for every series, after checking template, package and structures."""
+    from autocontour.dicom.content import read_attributes
     from autocontour.pipeline.plan import read_plan
     from autocontour.queue.record import Options
+    from autocontour.queue.rules import ATTRIBUTES
 
     read_plan(args.template, args.structures, args.package)
     options = Options(
@@ -98,7 +111,79 @@ def _chooser(args: argparse.Namespace) -> Chooser:
         output=str(args.output.resolve()) if args.output else "",
         priority=args.priority,
     )
-    return lambda _: options
+    if args.rules is None:
+        return lambda _: options
+    rules = _checked_rules(args.rules, options)
+
+    def choose(series: Series) -> Options | None:
+        rule = rules.choose(read_attributes(series, ATTRIBUTES), len(series))
+        return None if rule is None or rule.skip else rule.options(options)
+
+    return choose
+
+
+def _checked_rules(path: Path, default: Options) -> Rules:
+    """Read the rules, and check the templates, packages and structures that they name."""
+    from autocontour.pipeline.plan import read_plan
+    from autocontour.queue.rules import read_rules
+
+    rules = read_rules(path)
+    for rule in rules.rules:
+        options = rule.options(default)
+        read_plan(options.template, options.structures, options.package)
+    return rules
+
+
+def _rules(args: argparse.Namespace) -> int:
+    from autocontour.cli.console import console, progress_job
+    from autocontour.dicom import planning_cts, scan_folder
+    from autocontour.dicom.content import read_attributes
+    from autocontour.queue.record import Options
+    from autocontour.queue.rules import ATTRIBUTES
+
+    rules = _checked_rules(args.rules, Options())
+    if args.explain is None:
+        _print_line({"rules": len(rules.rules)}, f"{len(rules.rules)} rules, no problems.", as_json=args.json)
+        return 0
+    with progress_job(quiet=args.json) as job:
+        found = planning_cts(scan_folder(args.explain, job))
+    for series in found:
+        attributes = read_attributes(series, ATTRIBUTES)
+        explained = list(_explain(rules, attributes, len(series)))
+        chosen = rules.choose(attributes, len(series))
+        name = chosen.name if chosen else None
+        if args.json:
+            values = {"series": series.series_instance_uid, "rule": name, "skip": chosen is None or chosen.skip}
+            _print_line({**values, "explained": explained}, "", as_json=True)
+            continue
+        out = console()
+        out.print(f"{series.series_instance_uid}, {len(series)} slices", markup=False, soft_wrap=True)
+        for one in explained:
+            for line in _lines(one):
+                out.print(line, markup=False, soft_wrap=True)
+        out.print(f"  → {name or 'no rule fits: not contoured'}", markup=False, soft_wrap=True)
+    return 0
+
+
+def _explain(rules: Rules, attributes: Mapping[str, str], slices: int) -> Iterator[dict[str, Any]]:
+    """Yield each rule up to the one that is used, with its conditions and what it does."""
+    for rule in rules.rules:
+        conditions = [asdict(one) for one in rule.conditions(attributes, slices)]
+        done = {"skip": rule.skip, "template": rule.template, "package": rule.package, "output": rule.output}
+        yield {"rule": rule.name, "fits": rule.fits(attributes, slices), "conditions": conditions, **done}
+        if rule.fits(attributes, slices):
+            return
+
+
+def _lines(explained: dict[str, Any]) -> Iterator[str]:
+    yield f"  {explained['rule']}: {'fits' if explained['fits'] else 'does not fit'}"
+    for one in explained["conditions"]:
+        mark = "yes" if one["holds"] else "no "
+        yield f"    {mark}  {one['attribute']}: {one['wanted']} (is: {one['present'] or 'empty'})"
+    if explained["fits"]:
+        names = ("template", "package", "output")
+        stated = ", ".join(f"{name} {explained[name]}" for name in names if explained[name])
+        yield f"    {'not contoured' if explained['skip'] else stated or 'the usual options'}"
 
 
 def _absolute(name: str) -> str:
@@ -117,7 +202,7 @@ def _add(args: argparse.Namespace) -> int:
         for path in args.paths:
             try:
                 for entry in add_folder(store, path, choose, job, again=args.again):
-                    exit_code = exit_code or (entry.error.exit_code if entry.error else 0)
+                    exit_code = exit_code or _exit_code(entry)
                     _print_entry(entry, as_json=args.json)
             except Cancelled:
                 raise
@@ -125,6 +210,15 @@ def _add(args: argparse.Namespace) -> int:
                 exit_code = exit_code or error.exit_code
                 _print_line({"error": {"code": error.code, "message": error.message}}, str(error), as_json=args.json)
     return exit_code
+
+
+def _exit_code(entry: Entry) -> int:
+    from autocontour.base.errors import QueueError
+
+    if entry.error:
+        return entry.error.exit_code
+    is_as_asked = entry.added is None or entry.added.outcome not in ("options", "fewer", "conflict")
+    return 0 if is_as_asked else QueueError.exit_code
 
 
 def _print_entry(entry: Entry, *, as_json: bool) -> None:
@@ -137,13 +231,14 @@ def _print_entry(entry: Entry, *, as_json: bool) -> None:
         text = f"{entry.added.number}  {OUTCOMES[entry.added.outcome]}  {entry.uid}, {entry.slices} slices"
     else:
         values["outcome"] = "skipped"
-        text = f"skipped by a rule  {entry.uid}, {entry.slices} slices"
+        text = f"skipped by the rules  {entry.uid}, {entry.slices} slices"
     _print_line(values, text, as_json=as_json)
 
 
 OUTCOMES = {
     "added": "added",
     "known": "already in the queue",
+    "options": "already in the queue with other options, which stay (change them with --again)",
     "moved": "already in the queue, its files are now here",
     "replaces": "added, with more slices than before",
     "fewer": "not added, the queue has it with more slices",
@@ -209,12 +304,24 @@ def _printer(args: argparse.Namespace, store: Store) -> OnEvent:
     def show(event: str, values: dict[str, Any]) -> None:
         if event != "progress":
             log.write(event, values)
-        elif not args.json and not sys.stdout.isatty():
+        elif not args.json:
+            _print_progress(values)
             return
         text = f"{event}  " + ", ".join(f"{name} {value}" for name, value in values.items() if value is not None)
         _print_line({"event": event, **values}, text, as_json=args.json)
 
     return show
+
+
+def _print_progress(values: dict[str, Any]) -> None:
+    """Show the progress on the last line of a terminal; nothing in a file."""
+    if not sys.stderr.isatty():
+        return
+    left = values["seconds_left"]
+    time_left = "" if left is None else f", about {left // 60:.0f} min left in all"
+    text = f"{values['number']}  {values['stage']} {values['fraction']:.0%}{time_left}"
+    sys.stderr.write(f"\r\x1b[K{text}\r")
+    sys.stderr.flush()
 
 
 def _list(args: argparse.Namespace) -> int:

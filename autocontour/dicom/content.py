@@ -1,16 +1,21 @@
-"""Checksums of the files of a series: the same content has the same ones at any path."""
+"""Content of the files of a series: checksums, which are the same at any path, and attributes."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+
+from pydicom.multival import MultiValue
+from pydicom.tag import Tag
 
 from autocontour.base.jobs import Job
 from autocontour.dicom.header import SliceHeader
 from autocontour.dicom.pixels import check_unchanged
-from autocontour.dicom.read import dataset_start, read_bytes
+from autocontour.dicom.read import dataset_start, guarded, read_bytes, read_dataset
 from autocontour.dicom.scan import Series
+from autocontour.dicom.wording import shown
 
 _THREADS = 4
 
@@ -43,3 +48,23 @@ def _read_checksum(header: SliceHeader) -> str:
     data = read_bytes(header.path)
     check_unchanged(header)
     return hashlib.sha256(data[dataset_start(data) :]).hexdigest()
+
+
+def read_attributes(series: Series, keywords: Sequence[str]) -> dict[str, str]:
+    """Return attributes of the first slice as text, several values joined by a backslash; empty where absent.
+
+    Raises
+    ------
+    CTError
+        If the file cannot be read.
+    """
+    path = series.slices[0].path
+    tags = [int(Tag(keyword)) for keyword in keywords]
+    dataset = read_dataset(path, specific_tags=[0x00080005, *tags], stop_before_pixels=True)
+    with guarded(where=shown(path)):
+        return {keyword: _as_text(dataset.get(keyword)) for keyword in keywords}
+
+
+def _as_text(value: object) -> str:
+    values = value if isinstance(value, MultiValue) else [value]
+    return "\\".join("" if one is None else str(one).strip() for one in values)

@@ -47,14 +47,15 @@ CREATE TABLE IF NOT EXISTS series (
 ) STRICT
 """
 
-Outcome = Literal["added", "known", "moved", "replaces", "fewer", "conflict"]
+Outcome = Literal["added", "known", "options", "moved", "replaces", "fewer", "conflict"]
 
 
 class Added(NamedTuple):
     """What became of a series that was added: the record's number, and how it compares with the known ones.
 
-    ``moved``: known, and its files are now elsewhere; ``replaces``: it has more slices than the known one; ``fewer``:
-    it has fewer and was not added; ``conflict``: it has other slices or contents and is refused.
+    ``options``: known, with other options, which stay; ``moved``: known, and its files are now elsewhere;
+    ``replaces``: it has more slices than the known one; ``fewer``: it has fewer and was not added; ``conflict``: it has
+    other slices or contents and is refused.
     """
 
     number: int
@@ -180,7 +181,7 @@ class Store:
             self._reset(record.number)
             return Added(record.number, "added")
         if record.state is State.RUNNING or record.content.is_present or content.files == record.content.files:
-            return Added(record.number, "known")
+            return Added(record.number, "known" if options == record.options else "options")
         self._store_task(record.number, content, record.options)
         return Added(record.number, "moved")
 
@@ -268,7 +269,7 @@ class Store:
     def _free(self, row: sqlite3.Row) -> None:
         state, number = State(row["state"]), row["number"]
         error = str(row["error"])
-        if row["is_cancelling"] and state in OPEN:
+        if row["is_cancelling"] and state in OPEN and not self._is_delivered(row):
             state = State.CANCELLED
         elif state is State.RUNNING and row["starts"] >= MOST_STARTS:
             state, error = State.FAILED, json.dumps(_described(QueueError("AC-QU-008", count=row["starts"])))
@@ -277,6 +278,14 @@ class Store:
         self._base.execute(
             "UPDATE series SET state=?, owner='', is_cancelling=0, error=? WHERE number=?", (state, error, number)
         )
+
+    def _is_delivered(self, row: sqlite3.Row) -> bool:
+        """Whether a run ended after it had copied the result to its place and before it could record that."""
+        try:
+            data = self._record(row).output.read_bytes() if row["state"] == State.CONTOURED else b""
+        except OSError:
+            return False
+        return hashlib.sha256(data).hexdigest() == str(row["result_checksum"])
 
     def claim(self) -> Record | None:
         """Take the next series that may be worked on: contoured ones first, then by priority and arrival."""
@@ -311,9 +320,24 @@ class Store:
         )
 
     def finish(self, record: Record, result: Path) -> bool:
-        """Note that the result is at its place; False if the series was taken away."""
+        """Note that the result is at its place, also if it was cancelled too late; False if it was taken away."""
         place = json.dumps(str(result))
-        return self._end(record, State.DONE, result=place, finished=_now(), staged="", error="{}", attempts=0, starts=0)
+        with self._change():
+            self._base.execute(
+                "UPDATE series SET is_cancelling=0 WHERE number=? AND owner=? AND state != 'replaced'",
+                (record.number, self.owner),
+            )
+            return self._update(
+                record,
+                State.DONE,
+                keep=False,
+                result=place,
+                finished=_now(),
+                staged="",
+                error="{}",
+                attempts=0,
+                starts=0,
+            )
 
     def fail(self, record: Record, error: AutoContourError, state: State, wait_s: float = 0.0) -> bool:
         """Note an error: the series is `state` now, and is not tried again before `wait_s` have passed."""
@@ -385,7 +409,9 @@ class Store:
             if record.owner:
                 self._base.execute("UPDATE series SET is_cancelling=1 WHERE number=?", (number,))
                 return record.state
-            self._base.execute("UPDATE series SET state='cancelled', finished=? WHERE number=?", (_now(), number))
+            self._base.execute(
+                "UPDATE series SET state='cancelled', staged='', finished=? WHERE number=?", (_now(), number)
+            )
             return State.CANCELLED
 
     def retry(self, number: int) -> State:

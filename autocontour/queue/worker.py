@@ -149,6 +149,9 @@ class _Worker:
         self._reader, self._writer = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
 
     def run(self) -> None:
+        from autocontour.models.inference.runtime import keep_runners
+
+        keep_runners()
         threading.Thread(target=self._receive, daemon=True).start()
         while True:
             task, job, reading = self._read.get()

@@ -38,6 +38,11 @@ DEVICES = ("auto", "cpu", "cuda", "torch-cpu")
 Channels = NDArray[np.float32]
 
 
+MOST_KEPT = 6
+_most_kept = 0
+_kept_runners: dict[tuple[str, str, str, str], Runner] = {}  # the one used last comes last
+
+
 class OutOfMemoryError(Exception):
     """The device has too little memory for a window of this size."""
 
@@ -68,6 +73,12 @@ class Runner(Protocol):
         ...
 
 
+def keep_runners() -> None:
+    """Keep the networks that `open_runner` opened last, for a process that contours many scans."""
+    global _most_kept
+    _most_kept = MOST_KEPT
+
+
 def open_runner(package: ModelPackage, role: str, device: str = "auto") -> Runner:
     """Make one stage of a package ready to run.
 
@@ -89,6 +100,17 @@ def open_runner(package: ModelPackage, role: str, device: str = "auto") -> Runne
     """
     if device not in DEVICES:
         raise ModelError("AC-MD-033", device=device[:60], known=", ".join(DEVICES[:3]))
+    if not _most_kept:
+        return _open(package, role, device)
+    key = str(package.path), package.checksum, role, device
+    kept = _kept_runners.pop(key) if key in _kept_runners else _open(package, role, device)
+    _kept_runners[key] = kept
+    while len(_kept_runners) > _most_kept:
+        del _kept_runners[next(iter(_kept_runners))]
+    return kept
+
+
+def _open(package: ModelPackage, role: str, device: str) -> Runner:
     if device in ("auto", "cuda") and _has_cuda():
         return TorchRunner(_network(package, role), "cuda")
     if device == "cuda":

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from resource import RLIMIT_FSIZE, setrlimit
 from typing import Any
 
 import pytest
@@ -240,6 +241,60 @@ def test_a_run_killed_between_the_file_and_its_record_does_not_repeat(
     assert results(tmp_path / "out") == before
 
 
+def test_a_cancellation_that_comes_too_late_is_recorded_as_done(
+    ct: Path, add: Add, run: Runner, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(ct)
+    finish = Store.finish
+
+    def late(self: Store, record: Any, result: Path) -> bool:
+        store.cancel(1)
+        return finish(self, record, result)
+
+    monkeypatch.setattr(Store, "finish", late)
+    assert run().ended == {"done": 1}
+    assert len(results(tmp_path / "out")) == 1
+
+
+def test_results_beside_the_ct_are_no_change_of_it(ct: Path, add: Add, run: Runner, store: Store) -> None:
+    add(ct, output="")
+    before = results(ct)
+    assert run().ended == {"done": 1}
+    after = results(ct)
+    assert set(after) - set(before) == {store.find(1).output.name}
+    assert before.items() <= after.items()
+    assert add(ct, output="")[0].added == (1, "known")
+
+
+def test_a_full_disk_is_waited_for(ct: Path, add: Add, store: Store, tmp_path: Path) -> None:
+    """A limit on the size of files, which is smaller than the structure set, stands for the disk."""
+    add(ct, structures=("External", "Lung_L", "Lung_R", "Bone"))
+    limited = start(tmp_path / "queue", "--attempts", "2", preexec_fn=lambda: setrlimit(RLIMIT_FSIZE, (100_000,) * 2))
+    limited.communicate(timeout=120)
+    assert limited.returncode in (5, 12)  # the structure set or the database could not be written
+    assert results(tmp_path / "out") == {}
+    store.retry(1)
+    again = start(tmp_path / "queue")
+    again.communicate(timeout=120)
+    assert again.returncode == 0
+    assert len(results(tmp_path / "out")) == 1
+    assert list((tmp_path / "queue" / "results").iterdir()) == []
+
+
+def test_a_run_that_is_asked_to_stop_returns_its_series(ct: Path, add: Add, store: Store, tmp_path: Path) -> None:
+    add(ct)
+    process = start(tmp_path / "queue")
+    assert process.stdout
+    for line in process.stdout:
+        if json.loads(line)["event"] == "progress":
+            break
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert store.find(1).state is State.WAITING
+    assert store.find(1).owner == ""
+
+
 def test_the_time_budget_returns_what_is_not_finished(ct: Path, add: Add, run: Runner, store: Store) -> None:
     add(ct)
     summary = run(replace(OPTIONS, minutes=0.005))
@@ -262,10 +317,10 @@ def test_reports_are_removed_with_age_and_records_stay(ct: Path, add: Add, run: 
 # The program itself, killed
 
 
-def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+def start(folder: Path, *arguments: str, **options: Any) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "autocontour.cli", "queue", "run", "--queue", str(folder), "--json"]
     limits = ["--least-free-gb", "0", "--retry-seconds", "0.1"]
-    return subprocess.Popen([*command, *limits, *arguments], stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen([*command, *limits, *arguments], stdout=subprocess.PIPE, text=True, **options)
 
 
 @pytest.mark.parametrize("event", ["started", "reading the CT", "rules", "writing the structure set"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -39,6 +40,21 @@ def test_moved_files_are_found_at_their_new_place(ct: Path, add: Add, store: Sto
     moved = ct.rename(tmp_path / "moved")
     assert outcomes(add(moved)) == ["moved"]
     assert store.find(1).content.folder == moved
+
+
+def test_other_options_of_a_known_series_are_reported(ct: Path, add: Add, store: Store) -> None:
+    add(ct)
+    assert outcomes(add(ct, structures=("Lung_L",))) == ["options"]
+    assert store.find(1).options.structures == ("External",)
+    store.cancel(1)
+    assert outcomes(add(ct, structures=("Lung_L",), again=True)) == ["added"]
+    assert store.find(1).options.structures == ("Lung_L",)
+
+
+def test_a_path_that_is_not_unicode_is_kept(ct: Path, add: Add, store: Store, tmp_path: Path) -> None:
+    folder = ct.rename(Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe")))
+    add(folder)
+    assert store.find(1).content.folder == folder
 
 
 def test_late_slices_replace_and_fewer_slices_do_not(ct: Path, add: Add, store: Store, tmp_path: Path) -> None:
