@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from autocontour.dicom.scan import Series, find_late_files, planning_cts, scan_f
 from autocontour.queue.record import Content, FileStamp, Options
 from autocontour.queue.store import Added, Store
 
-CHANGED = "AC-QU-010"
+CHANGED, SHARED, NO_UID = "AC-QU-010", "AC-QU-006", "AC-QU-007"
 Chooser = Callable[[Series], Options | None]
 """The options for a series; None for one that is not contoured."""
 
@@ -40,19 +41,32 @@ def add_folder(store: Store, folder: Path, choose: Chooser, job: Job, *, again: 
     found = planning_cts(scan_folder(folder.resolve(), job))
     if not found:
         raise CTError("AC-CT-100")
+    yield from add_each(store, found, choose, job, again=again)
+
+
+def add_each(
+    store: Store, found: Sequence[Series], choose: Chooser, job: Job, *, again: bool = False
+) -> Iterator[Entry]:
+    """Add series; all that share one Series Instance UID, which names the result, are refused (``AC-QU-006``)."""
+    counts = Counter(series.series_instance_uid for series in found)
     for series in found:
-        yield add_series(store, series, choose, job, again=again)
+        refusal = SHARED if counts[series.series_instance_uid] > 1 else ""
+        yield _add_series(store, series, choose, job, again=again, refusal=refusal)
 
 
-def add_series(store: Store, series: Series, choose: Chooser, job: Job, *, again: bool = False) -> Entry:
-    """Add a series; one whose files the queue knows is not read again."""
+def _add_series(
+    store: Store, series: Series, choose: Chooser, job: Job, *, again: bool, refusal: str
+) -> Entry:
     uid, count = series.series_instance_uid, len(series)
     try:
         options = choose(series)
         if options is None:
             return Entry(uid, count)
-        return Entry(uid, count, store.add(read_content(series, job), options, again=again))
-    except CTError as error:
+        content = read_content(series, job)
+        return Entry(uid, count, store.add(content, options, again=again, refusal=refusal))
+    except (CTError, QueueError) as error:
+        if isinstance(error, QueueError) and error.code != NO_UID:
+            raise  # about the queue itself
         return Entry(uid, count, error=error)
 
 
@@ -68,7 +82,7 @@ def read_content(series: Series, job: Job) -> Content:
     """
     uid = series.series_instance_uid
     if not uid or not uid.replace(".", "").isdigit() or not uid.isascii() or len(uid) > 64:
-        raise QueueError("AC-QU-007")
+        raise QueueError(NO_UID)
     slices = read_checksums(series, job)
     files = tuple(FileStamp(str(s.path), s.size, s.modified_ns) for s in series.slices)
     return Content(uid, slices, files, tuple(finding.to_json() for finding in series.findings))

@@ -173,7 +173,7 @@ class Store:
                 )
             code = refusal or ("AC-QU-006" if has_conflict else "")
             number = self._insert(content, options, code, replaced[-1].number if replaced else 0)
-            return Added(number, "conflict" if has_conflict else "replaces" if replaced else "added")
+            return Added(number, "conflict" if code else "replaces" if replaced else "added")
 
     def _add_known(self, record: Record, content: Content, options: Options, *, again: bool) -> Added:
         if again and record.state not in OPEN:

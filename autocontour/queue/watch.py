@@ -21,7 +21,7 @@ from autocontour.base.jobs import Job
 from autocontour.dicom.header import NOT_DICOM, SliceHeader, read_header
 from autocontour.dicom.read import read_dataset
 from autocontour.dicom.scan import planning_cts, scan_files
-from autocontour.queue.intake import Chooser, Entry, add_series
+from autocontour.queue.intake import Chooser, Entry, add_each
 from autocontour.queue.record import FileStamp
 from autocontour.queue.store import Store
 
@@ -200,8 +200,7 @@ class Watcher:
             self._added[uid] = state
             return None
         entry = Entry(uid, present)
-        for series in found:
-            entry = add_series(self.store, series, self.choose, self.job)
+        for entry in add_each(self.store, found, self.choose, self.job):
             if entry.error is not None and entry.error.code in ("AC-CT-006", "AC-CT-007"):
                 return None
             self._report(entry, state)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pydicom import dcmread
 
 from autocontour.base.errors import OutputError, QueueError
 from autocontour.base.files import create_atomically
@@ -98,6 +99,30 @@ def test_two_patients_in_one_folder_are_two_series(
             shutil.copy(path, tmp_path / "mixed" / f"{number}-{path.name}")
     assert outcomes(add(tmp_path / "mixed")) == ["added", "added"]
     assert [len(record.content.slices) for record in store.records()] == [24, 24]
+
+
+def test_two_patients_with_one_series_uid_are_both_refused(
+    phantoms: list[Path], add: Add, tmp_path: Path, store: Store
+) -> None:
+    uid = dcmread(sorted(phantoms[0].iterdir())[0]).SeriesInstanceUID
+    shutil.copytree(phantoms[0], tmp_path / "both" / "a")
+    (tmp_path / "both" / "b").mkdir()
+    for path in phantoms[1].iterdir():
+        dataset = dcmread(path)
+        dataset.SeriesInstanceUID = uid
+        dataset.save_as(tmp_path / "both" / "b" / path.name)
+    assert outcomes(add(tmp_path / "both")) == ["conflict", "conflict"]
+    assert [(record.state, record.error["code"]) for record in store.records()] == [(State.REFUSED, "AC-QU-006")] * 2
+
+
+def test_a_series_without_a_valid_uid_stops_no_other(phantoms: list[Path], add: Add, tmp_path: Path) -> None:
+    shutil.copytree(phantoms[0], tmp_path / "both" / "a")
+    (tmp_path / "both" / "b").mkdir()
+    for path in phantoms[1].iterdir():
+        dataset = dcmread(path)
+        dataset.SeriesInstanceUID = "../../x"
+        dataset.save_as(tmp_path / "both" / "b" / path.name)
+    assert sorted(outcomes(add(tmp_path / "both"))) == ["AC-QU-007", "added"]
 
 
 def test_a_claimed_series_belongs_to_one_run_until_it_ends(ct: Path, add: Add, store: Store, tmp_path: Path) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +132,7 @@ def test_a_restarted_watcher_reads_nothing_again(ct: Path, arrivals: Arrivals, m
     shutil.copytree(ct, arrivals.folder / "CT")
     arrivals.wait(70)
     arrivals.watch()
-    monkeypatch.setattr("autocontour.queue.watch.add_series", lambda *_, **__: pytest.fail("read again"))
+    monkeypatch.setattr("autocontour.queue.watch.add_each", lambda *_, **__: pytest.fail("read again"))
     arrivals.wait(140)
     assert arrivals.counts() == [24]
 
@@ -188,3 +192,33 @@ def test_a_rule_may_skip_a_series(ct: Path, store: Store, tmp_path: Path) -> Non
         watcher.turn()
     assert store.records() == []
     assert events == ["skipped"]
+
+
+def test_the_program_watches_contours_and_stops(
+    ct: Path, store: Store, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The result of the late slice replaces the first one."""
+    inbox, out = tmp_path / "NEVERSHOWN inbox", tmp_path / "out"
+    inbox.mkdir()
+    late = sorted(ct.iterdir())[-1]
+    command = [sys.executable, "-m", "autocontour.cli", "queue", "watch", str(inbox), "-o", str(out), "--json"]
+    times = ["--quiet-seconds", "1", "--poll-seconds", "0.2", "--least-free-gb", "0", "--minutes", "3"]
+    queue = ["--queue", str(store.folder), "--structures", "External"]
+    process = subprocess.Popen([*command, *times, *queue], stdout=subprocess.PIPE, text=True)
+    for path in sorted(ct.iterdir())[:-1]:
+        shutil.copy(path, inbox)
+    done, lines = 0, list[str]()
+    assert process.stdout
+    for line in process.stdout:
+        lines.append(line)
+        if json.loads(line)["event"] == "done":
+            done += 1
+            if done == 2:
+                break
+            shutil.copy(late, inbox)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert [record.state for record in store.records()] == [State.REPLACED, State.DONE]
+    assert [path.name for path in out.iterdir()] == [store.find(2).output.name]
+    assert "NEVERSHOWN" not in "".join(lines)
