@@ -54,9 +54,7 @@ def add_each(
         yield _add_series(store, series, choose, job, again=again, refusal=refusal)
 
 
-def _add_series(
-    store: Store, series: Series, choose: Chooser, job: Job, *, again: bool, refusal: str
-) -> Entry:
+def _add_series(store: Store, series: Series, choose: Chooser, job: Job, *, again: bool, refusal: str) -> Entry:
     uid, count = series.series_instance_uid, len(series)
     try:
         options = choose(series)
