@@ -117,7 +117,10 @@ def compute_icc(ratings: ArrayLike) -> IntraclassCorrelation | None:
         return IntraclassCorrelation(n, k, 1.0, Interval(1.0, 1.0))
     a = k * icc / (n * (1 - icc))
     b = 1 + k * icc * (n - 1) / (n * (1 - icc))
-    freedom = (a * columns + b * error) ** 2 / ((a * columns) ** 2 / (k - 1) + (b * error) ** 2 / ((n - 1) * (k - 1)))
+    parts = (a * columns) ** 2 / (k - 1) + (b * error) ** 2 / ((n - 1) * (k - 1))
+    if not parts > 0:
+        return IntraclassCorrelation(n, k, float(icc), Interval(math.nan, math.nan))
+    freedom = (a * columns + b * error) ** 2 / parts
     tail = (1 + CONFIDENCE) / 2
     low_f, high_f = float(f.ppf(tail, n - 1, freedom)), float(f.ppf(tail, freedom, n - 1))
     spread = k * columns + (k * n - k - n) * error
