@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,6 +87,7 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--retry-seconds", type=float, default=60.0, help="pause after the first; it doubles each time")
     parser.add_argument("--least-free-gb", type=float, default=1.0, help="free space below which nothing is begun")
     parser.add_argument("--keep-days", type=float, default=365.0, help="reports of older results are removed")
+    parser.add_argument("--status-port", type=int, metavar="PORT", help="serve a status page on http://127.0.0.1:PORT")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="for the networks")
 
 
@@ -282,7 +284,7 @@ def _work(args: argparse.Namespace, prepare: Callable[[Store, OnEvent], Callable
         least_free_gb=args.least_free_gb,
         device=args.device,
     )
-    with _open(args) as store, progress_job(quiet=True) as job:
+    with _open(args) as store, _status_page(args, store), progress_job(quiet=True) as job:
         store.forget_reports(args.keep_days)
         on_event = _printer(args, store)
         run: Run = Run(store, options, on_event, job)
@@ -293,6 +295,20 @@ def _work(args: argparse.Namespace, prepare: Callable[[Store, OnEvent], Callable
     if summary.is_time_up and summary.waiting and not summary.exit_code:
         raise QueueError("AC-QU-017", count=summary.waiting)
     return summary.exit_code
+
+
+@contextmanager
+def _status_page(args: argparse.Namespace, store: Store) -> Iterator[None]:
+    from autocontour.queue.status import StatusServer
+
+    if args.status_port is None:
+        yield
+        return
+    server = StatusServer(store.folder, args.status_port)
+    try:
+        yield
+    finally:
+        server.close()
 
 
 def _printer(args: argparse.Namespace, store: Store) -> OnEvent:

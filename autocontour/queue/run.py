@@ -176,7 +176,7 @@ class Run:
 
     def _known_seconds(self) -> list[float]:
         """Return the seconds of the series that earlier runs contoured."""
-        reports = [record.report for record in self._store.records([State.DONE])[-50:]]
+        reports = [record.report for record in self._store.recent(50) if record.state is State.DONE]
         return sorted(sum(report["seconds"].values()) for report in reports if report.get("seconds"))
 
     def _seconds_left(self) -> float:

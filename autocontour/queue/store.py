@@ -210,6 +210,12 @@ class Store:
             marks = ", ".join("?" * len(states))
             return [self._record(row) for row in self._rows(f"state IN ({marks})", *states)]
 
+    def recent(self, count: int) -> list[Record]:
+        """Return the series that ended last, the last first."""
+        sql = "SELECT * FROM series WHERE finished != '' ORDER BY finished DESC, number DESC LIMIT ?"
+        with _database_errors(), closing(self._base.execute(sql, (count,))) as cursor:
+            return [self._record(row) for row in cursor.fetchall()]
+
     def find(self, number: int) -> Record:
         """Return one record.
 
