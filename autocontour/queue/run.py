@@ -262,9 +262,18 @@ class Run:
             with suppress(OSError):
                 staged.unlink(missing_ok=True)
             self._end(record, State.DONE)
+            self._report_earlier(record)
         else:
             self._store.release(record)
             self._end(record, State.CANCELLED)
+
+    def _report_earlier(self, record: Record) -> None:
+        """Report the result with fewer slices if it remains at another place, where somebody may still use it."""
+        if not record.replaces:
+            return
+        earlier = self._store.find(record.replaces)
+        if earlier.result and Path(earlier.result) != record.output and Path(earlier.result).exists():
+            self._on_event("earlier result remains", {"number": earlier.number, "series": earlier.content.uid})
 
     def _fail(self, record: Record, error: AutoContourError) -> None:
         """Let a series wait for its next attempt, or end it."""

@@ -180,7 +180,7 @@ class Store:
             self._store_task(record.number, content, options)
             self._reset(record.number)
             return Added(record.number, "added")
-        if record.state is State.RUNNING or record.content.is_present or content.files == record.content.files:
+        if record.content.is_present or content.files == record.content.files:
             return Added(record.number, "known" if options == record.options else "options")
         self._store_task(record.number, content, record.options)
         return Added(record.number, "moved")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -147,22 +147,23 @@ class Watcher:
         for path, one in self._files.items():
             if one.uid:
                 groups[one.uid].append(path)
+        unread = self._unread()
         for uid, paths in groups.items():
             if self._added.get(uid) == self._state_of(paths) or any(self._files[path].header is None for path in paths):
                 continue
-            if self._is_quiet(paths) or self._is_whole(paths):
+            if self._is_quiet(paths, unread) or self._is_whole(paths):
                 yield uid, paths
 
-    def _is_quiet(self, paths: list[Path]) -> bool:
+    def _is_quiet(self, paths: list[Path], unread: Mapping[Path, list[Path]]) -> bool:
         """Whether nothing of a series has changed for the quiet time, nor of files beside it that may belong to it.
 
         The latter may prolong the time, but not without end: in a busy folder something always arrives.
         """
         now = self.clock()
         quiet = now - max(self._files[path].changed for path in paths)
-        beside = [self._files[path].changed for path in self._beside(paths)]
         if quiet < self.quiet_s:
             return False
+        beside = [self._files[path].changed for path in _beside(paths, unread)]
         return not beside or now - max(beside) >= self.quiet_s or quiet >= self.quiet_s * BUSY_FACTOR
 
     def _is_whole(self, paths: list[Path]) -> bool:
@@ -192,7 +193,7 @@ class Watcher:
             error = QueueError("AC-QU-018", present=present, expected=expected)
             return self._report(Entry(uid, present, error=error), state)
         try:
-            found = planning_cts(scan_files([*paths, *self._beside(paths)], paths[0].parent, self.job))
+            found = planning_cts(scan_files([*paths, *_beside(paths, self._unread())], paths[0].parent, self.job))
         except CTError:
             return None  # moved or changed meanwhile: the next reading finds it
         found = [series for series in found if series.series_instance_uid == uid]
@@ -217,14 +218,13 @@ class Watcher:
             self.on_event("skipped", values)
         return entry
 
-    def _beside(self, paths: list[Path]) -> list[Path]:
-        """Return the files in the folders of a series that are not read yet or damaged: perhaps slices of it."""
-        folders = {path.parent for path in paths}
-        return [
-            path
-            for path, one in self._files.items()
-            if path.parent in folders and not isinstance(one.header, SliceHeader) and one.header != NOT_DICOM
-        ]
+    def _unread(self) -> dict[Path, list[Path]]:
+        """Return, by folder, the files that are not read yet or damaged: perhaps slices of a series beside them."""
+        found: dict[Path, list[Path]] = defaultdict(list)
+        for path, one in self._files.items():
+            if not isinstance(one.header, SliceHeader) and one.header != NOT_DICOM:
+                found[path.parent].append(path)
+        return found
 
 
 def watch_only(watcher: Watcher, minutes: float, job: Job) -> None:
@@ -233,6 +233,10 @@ def watch_only(watcher: Watcher, minutes: float, job: Job) -> None:
     while not job.is_cancelled and not (minutes and time.monotonic() - started > minutes * 60):
         watcher.turn()
         time.sleep(min(0.25, watcher.poll_s))
+
+
+def _beside(paths: list[Path], unread: Mapping[Path, list[Path]]) -> list[Path]:
+    return [path for folder in {path.parent for path in paths} for path in unread.get(folder, ())]
 
 
 def _walk(folder: Path, faults: list[OSError]) -> Iterator[Path]:

@@ -111,6 +111,21 @@ def test_a_late_slice_replaces_the_result_unless_it_was_changed(
     assert output.read_bytes() == b"corrected by a person"
 
 
+def test_an_earlier_result_at_another_place_is_reported(
+    ct: Path, add: Add, run: Runner, store: Store, tmp_path: Path
+) -> None:
+    late = sorted(ct.iterdir())[-1]
+    data = late.read_bytes()
+    late.unlink()
+    add(ct, output=str(tmp_path / "first"))
+    run()
+    late.write_bytes(data)
+    add(ct)
+    run()
+    assert store.find(1).state is State.REPLACED
+    assert [values["number"] for values in run.names("earlier result remains")] == [1]
+
+
 def test_files_that_changed_after_adding_are_read_again(ct: Path, add: Add, run: Runner, store: Store) -> None:
     last = sorted(ct.iterdir())[-1]
     data = last.read_bytes()

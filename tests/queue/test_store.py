@@ -43,6 +43,19 @@ def test_moved_files_are_found_at_their_new_place(ct: Path, add: Add, store: Sto
     assert store.find(1).content.folder == moved
 
 
+def test_files_that_move_while_they_are_read_are_found(ct: Path, add: Add, store: Store, tmp_path: Path) -> None:
+    add(ct)
+    store.start_run()
+    record = store.claim()
+    assert record is not None
+    moved = ct.rename(tmp_path / "moved")
+    assert outcomes(add(moved)) == ["moved"]
+    store.fail(record, QueueError("AC-QU-009"), State.WAITING)
+    again = store.claim()
+    assert again is not None
+    assert again.content.folder == moved
+
+
 def test_other_options_of_a_known_series_are_reported(ct: Path, add: Add, store: Store) -> None:
     add(ct)
     assert outcomes(add(ct, structures=("Lung_L",))) == ["options"]
