@@ -129,14 +129,13 @@ def test_a_killed_case_is_counted_with_the_changes_after_its_snapshot(root, ct, 
 
 
 def test_a_case_of_an_older_version_is_counted_from_its_structures(root, monkeypatch, ct, ct_folder):  # noqa: F811
-    import autocontour.case.case as module
-    from autocontour.case import snapshots
+    from autocontour.case import records, snapshots
     from autocontour.case.records import pack
 
     def older(record):
         return pack({name: value for name, value in record.items() if name not in ("reviews", "place")})
 
-    monkeypatch.setattr(module, "pack", older)
+    monkeypatch.setattr(records, "pack", older)
     monkeypatch.setattr(snapshots, "pack", older)
     with actions.open_case(ct, root, ct_folder) as case:
         case.apply(actions.approve(case.state, 5, "A. Physicist"))

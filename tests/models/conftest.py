@@ -141,16 +141,23 @@ def neck():
 
 
 @pytest.fixture(autouse=True, scope="session")
-def own_folders(tmp_path_factory):
-    """Translated networks and installed packages go into folders of the tests' own."""
+def own_cache(tmp_path_factory):
+    """Translated networks go into a folder of the tests' own."""
     from autocontour.models.inference import runtime
-    from autocontour.models.package import library
 
-    cache, data = tmp_path_factory.mktemp("cache"), tmp_path_factory.mktemp("data")
+    cache = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runtime, "user_cache_path", lambda _: cache)
-        patch.setattr(library, "user_data_path", lambda _: data)
         yield
+
+
+@pytest.fixture(autouse=True)
+def own_library(tmp_path_factory, monkeypatch):
+    """Packages that a test installs are gone after it: other tests must not find them."""
+    from autocontour.models.package import library
+
+    data = tmp_path_factory.mktemp("data")
+    monkeypatch.setattr(library, "user_data_path", lambda _: data)
 
 
 @pytest.fixture(scope="session")
