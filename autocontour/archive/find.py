@@ -122,10 +122,13 @@ class Archive:
         By their names.
     excluded
         Structure sets that belong to no CT, and files that cannot be read.
+    doses
+        Files of dose distributions.
     """
 
     candidates: tuple[Candidate, ...]
     excluded: tuple[Excluded, ...]
+    doses: tuple[Path, ...] = field(default=(), repr=False)
 
     @property
     def roi_names(self) -> list[str]:
@@ -165,7 +168,8 @@ def find_archive(folder: Path, key: Key, job: Job, cases: Path | None = None) ->
     places = sorted(path.parent for path in cases.glob("*/case.json")) if cases else []
     for place in job.track(places, "reading the cases"):
         excluded += _add_case(place, candidates, key)
-    return Archive(tuple(candidates), tuple(excluded))
+    doses = sorted(path for series in scanned if series.modality == "RTDOSE" for path in series.files)
+    return Archive(tuple(candidates), tuple(excluded), tuple(doses))
 
 
 def as_finding(error: AutoContourError) -> Finding:

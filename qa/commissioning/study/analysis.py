@@ -99,6 +99,7 @@ class Analysis:
             "non_inferiority": list(self._non_inferiority()),
             "observers": [found for structure in self.structures if (found := self._spread(structure))],
             "places": [found for structure, method in self._pairs() if (found := self._place(structure, method))],
+            "dose_differences": list(self._doses()),
             "volumes": [found for structure in self.structures if (found := self._volumes(structure))],
         }
 
@@ -275,6 +276,25 @@ class Analysis:
             "mean_difference_interval": plain(bootstrap_interval(differences)),
         }
 
+    def _doses(self) -> Iterable[Json]:
+        """Yield the differences of the dose figures, method − reference, in the patients that have both."""
+        for structure, method in self._pairs():
+            both = [
+                (mine[REFERENCE], mine[method])
+                for record in self.records
+                if {REFERENCE, method} <= set(mine := record.get("dose", {}).get(structure, {}))
+            ]
+            for figure in both[0][0] if both else ():
+                pairs = [(a[figure], b[figure]) for a, b in both if None not in (a[figure], b[figure])]
+                yield {
+                    "structure": structure,
+                    "method": method,
+                    "figure": figure,
+                    "n": len(pairs),
+                    "reference_mean": float(np.mean([a for a, _ in pairs])) if pairs else None,
+                    "difference": summarize_metric([b - a for a, b in pairs]),
+                }
+
     def _volumes(self, structure: str) -> Json | None:
         """Return the intraclass correlation of the volumes: of the manual sets, and with each method."""
         found = {}
@@ -292,6 +312,11 @@ class Analysis:
         table = []
         for record in self.records:
             rows = [self._of(structure, one).get(record["patient"]) for one in group[1:]]
+            copies = [
+                self._of(structure, b, a).get(record["patient"], {}).get("identical") for a, b in self._manual_pairs()
+            ]
+            if any(copies) and set(group) > {REFERENCE} and set(group) <= {REFERENCE, *self.observers}:
+                continue
             if all(row and not row["missing"] for row in rows) and rows[0]:
                 table.append([rows[0]["volume_a_cc"], *(row["volume_b_cc"] for row in rows if row)])
         return np.array(table, dtype=np.float64).reshape(-1, len(group))

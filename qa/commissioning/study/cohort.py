@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from autocontour.archive.find import Archive, Candidate, DrawnSet
-from autocontour.base.findings import Finding
+from autocontour.archive.find import Archive, Candidate, DrawnSet, as_finding
+from autocontour.base.errors import AutoContourError
+from autocontour.base.findings import Finding, Severity
+from autocontour.dicom.dose import read_dose
 from autocontour.dicom.scan import Series
 from autocontour.qa.commissioning.study.request import REFERENCE, SetRole, StudyRequest
+
+DOSE = "dose"
 
 
 @dataclass(frozen=True)
@@ -47,11 +51,12 @@ class LeftOut:
 
 @dataclass(frozen=True, eq=False)
 class StudyPatient:
-    """One CT with the structure sets that have a role."""
+    """One CT with the structure sets that have a role, and the dose of its plan if there is one."""
 
     name: str
     series: Series = field(repr=False)
     sets: dict[str, DrawnSet]
+    dose: Path | None = field(default=None, repr=False)
 
 
 def find_patients(archive: Archive, request: StudyRequest) -> tuple[list[StudyPatient], list[LeftOut]]:
@@ -72,7 +77,33 @@ def find_patients(archive: Archive, request: StudyRequest) -> tuple[list[StudyPa
     patients.sort(key=lambda one: (-len(one.sets), one.name))
     doubles = list(_without_doubles(patients))
     gone = {one.patient for one in doubles}
-    return [one for one in patients if one.name not in gone], left_out + doubles
+    kept = [one for one in patients if one.name not in gone]
+    doses, unused = assign_doses(archive, kept)
+    return [replace(one, dose=doses.get(one.name)) for one in kept], [*left_out, *doubles, *unused]
+
+
+def assign_doses(archive: Archive, patients: Iterable[StudyPatient]) -> tuple[dict[str, Path], list[LeftOut]]:
+    """Return patient → dose file, by the frame of reference, and the doses that are not used."""
+    by_frame: dict[str, list[str]] = {}
+    for one in patients:
+        by_frame.setdefault(one.series.frame_of_reference_uid, []).append(one.name)
+    found: dict[str, list[Path]] = {}
+    left_out: list[LeftOut] = []
+    for path in archive.doses:
+        try:
+            frame = read_dose(path).frame_of_reference_uid
+        except AutoContourError as error:
+            left_out.append(LeftOut("", DOSE, replace(as_finding(error), severity=Severity.WARN)))
+            continue
+        owners = by_frame.get(frame, [])
+        if frame and len(owners) == 1:
+            found.setdefault(owners[0], []).append(path)
+        else:
+            left_out.append(LeftOut("", DOSE, Finding.of("AC-QA-082")))
+    for name, paths in found.items():
+        if len(paths) > 1:
+            left_out.append(LeftOut(name, DOSE, Finding.of("AC-QA-083", count=len(paths))))
+    return {name: paths[0] for name, paths in found.items() if len(paths) == 1}, left_out
 
 
 def assign_roles(candidate: Candidate, request: StudyRequest) -> tuple[dict[str, DrawnSet], list[LeftOut]]:

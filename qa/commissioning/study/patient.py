@@ -5,11 +5,13 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import shapely
 
 from autocontour import __version__
@@ -22,7 +24,9 @@ from autocontour.base.errors import AutoContourError, Cancelled, DatasetError
 from autocontour.base.files import write_atomically
 from autocontour.base.findings import Finding, Severity
 from autocontour.base.jobs import InnerJob, Job
+from autocontour.contouring import box_of, mask_from_contours
 from autocontour.dicom.ct import read_ct
+from autocontour.dicom.dose import read_dose
 from autocontour.patient.structures import Contours, GenerationAlgorithm, StructureSet
 from autocontour.patient.volume import CTVolume
 from autocontour.pipeline.contour import contour_ct
@@ -31,6 +35,8 @@ from autocontour.qa.commissioning.study.compare import compare_structure
 from autocontour.qa.commissioning.study.methods import Method
 from autocontour.qa.commissioning.study.request import REFERENCE, StudyRequest
 from autocontour.qa.commissioning.study.tolerances import Tolerances
+from autocontour.qa.dose import compute_dose
+from autocontour.qa.metrics import MM3_PER_CC
 
 LAYOUT = 1
 """Changed whenever the same input gives another record, so that nothing is reused."""
@@ -53,6 +59,7 @@ class Settings:
         inputs = (
             LAYOUT, __version__, patient.name, request.device, sorted(request.structures),
             [(s.sop_instance_uid, s.size, s.modified_ns) for s in patient.series.slices],
+            hashlib.sha256(patient.dose.read_bytes()).hexdigest() if patient.dose else "",
             [(role, drawn.name, drawn.checksum) for role, drawn in sorted(patient.sets.items())],
             [(own, self.names.find(own)) for own in own_names],
             request.observer_names, [role.name for role in request.others],
@@ -151,7 +158,31 @@ class _Measurement:
             if kappa is not None:
                 kappas[name] = kappa
         self._check_sets(rows)
-        return self._record(ct, rows, kappas), self.drawn
+        doses = self._doses(ct, names)
+        return {**self._record(ct, rows, kappas), "dose": doses}, self.drawn
+
+    def _doses(self, ct: CTVolume, names: list[str]) -> dict[str, Any]:
+        """Return structure → set → dose figures; a structure that is not wholly inside the dose grid has none."""
+        if self.patient.dose is None:
+            return {}
+        grid = read_dose(self.patient.dose)
+        voxel_cc = math.prod(ct.geometry.spacing_zyx_mm) / MM3_PER_CC
+        found: dict[str, Any] = {}
+        for name in names:
+            for role, structures in self.drawn.items():
+                contours = structures.get(name)
+                box = box_of(contours, ct.geometry) if contours else None
+                if contours is None or box is None:
+                    continue
+                values = grid.sample(ct.geometry, box)[mask_from_contours(contours, ct.geometry, box)]
+                outside = int(np.isnan(values).sum())
+                if outside:
+                    percent = 100 * outside / len(values)
+                    finding = Finding.of("AC-QA-084", name, structure=name, percent=percent)
+                    self.remarks.append(LeftOut(self.patient.name, role, finding))
+                if figures := compute_dose(values, voxel_cc):
+                    found.setdefault(name, {})[role] = figures.to_json()
+        return found
 
     def _observers(self) -> list[str]:
         return [one for one in self.settings.request.observer_names if one in self.drawn]

@@ -30,8 +30,9 @@ BOX_INCHES = 0.45
 LIMITATIONS = (
     "Limits of this report: the figures hold for these patients, this scanner and these protocols. The reference is "
     "manual and differs between observers; a contour may differ from it and still be acceptable, and the other way "
-    "round. Dose is not evaluated. DSC depends on the size of a structure. HD95 is area-weighted, the larger of both "
-    "directions; other programs define it differently.",
+    "round. The dose, where there is one, is that of a plan made on other contours: a plan made on these could differ. "
+    "DSC depends on the size of a structure. HD95 is area-weighted, the larger of both directions; other programs "
+    "define it differently.",
     "A structure that the reference has and a method did not draw is a failure: DSC and surface DSC 0, infinite "
     "distances. Infinite distances count in medians; a mean with one of them is infinite, and the mean of the finite "
     "ones stands in brackets with their number. Intervals are 95 % percentile bootstrap intervals over patients; with "
@@ -134,6 +135,9 @@ def _tables(content: Json) -> list[Table]:
         _table("Methods beside the observers: inside if the mean DSC with the manual sets is at least the lowest DSC "
                "of two manual sets in the same patient", "structure,method,n,inside,95 % interval,mean difference,"
                "95 % interval", _places(content)),
+        _table("Dose, method − reference (at the voxels of the CT; structures wholly inside the dose grid)",
+               "structure,method,figure,n,mean of the reference,mean difference ± SD,median (quartiles),largest loss,"
+               "largest gain", _doses(content)),
         _table("Intraclass correlation ICC(2,1) of volumes", "structure,sets,n,ICC,95 % interval", _icc(content)),
         _table("Not offered by a method", "structure,method",
                [(one["structure"], one["method"]) for one in content["not_offered"]]),
@@ -225,6 +229,19 @@ def _places(content: Json) -> Iterator[Sequence[object]]:
     for one in content["places"]:
         yield (one["structure"], one["method"], one["n"], one["inside"], _interval(one["inside_interval"], 2),
                _number(one["mean_difference"], 3), _interval(one["mean_difference_interval"], 3))  # fmt: skip
+
+
+SHOWN_DOSES = ("mean_gy", "d003cc_gy", "d2_gy", "d95_gy", "v20gy_percent", "v30gy_percent", "v50gy_percent")
+"""The others are in report.json."""
+
+
+def _doses(content: Json) -> Iterator[Sequence[object]]:
+    for one in content["dose_differences"]:
+        if one["figure"] in SHOWN_DOSES and one["n"]:
+            found = one["difference"]
+            yield (one["structure"], one["method"], one["figure"], one["n"], _number(one["reference_mean"], 2),
+                   _mean(found, 2), _median(found, 2), _number(found["minimum"], 2),
+                   _number(found["maximum"], 2))  # fmt: skip
 
 
 def _icc(content: Json) -> Iterator[Sequence[object]]:

@@ -141,7 +141,7 @@ class _Study:
                 "bootstrap": {"resamples": RESAMPLES, "seed": SEED, "least_patients": LEAST_FOR_INTERVAL},
             },
             "patients": [
-                {key: value for key, value in record.items() if key not in ("rows", "left_out", "remarks")}
+                {key: value for key, value in record.items() if key not in ("rows", "left_out", "remarks", "dose")}
                 for record in records
             ],
             "waiting_names": len(waiting),

@@ -7,6 +7,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from shapely import affinity
 
@@ -20,6 +21,7 @@ from autocontour.qa.commissioning.study.request import SetRole, StudyRequest
 from autocontour.qa.commissioning.study.run import StudyReport, run_study
 from autocontour.rtstruct import write_structure_set
 from autocontour.selftest.planted import base_phantom, make_patient
+from tests.qa.test_dose import write_dose
 
 ORGANS = ("Heart", "Liver", "Lung_L", "Lung_R")
 
@@ -228,6 +230,39 @@ def test_an_exchanged_reference_is_reported(study, tmp_path):
                            names=study.request.names_file)  # fmt: skip
     content = run_study(request, Job()).content
     assert {"AC-QA-067", "AC-QA-069"} <= {one["code"] for one in content["remarks"]}
+
+
+def test_dose_differences(study, tmp_path):
+    """A dose that rises by 0.1 Gy a mm to the left: a set moved by 5 mm gets 0.5 Gy more."""
+    place = tmp_path / "cohort" / "one"
+    patient = make_patient(base_phantom(0), 0)
+    patient.contours = {name: patient.contours[name] for name in ORGANS}
+    ct = patient.write(place)
+    patient.write_set(ct, place / "vendor" / "RS.dcm", moved(patient.contours, 5))
+    write_gradient(place / "dose.dcm", ct.reference.frame_of_reference_uid)
+    write_gradient(place / "other.dcm", "1.2.3")
+    request = replace(study.request, cohort=tmp_path / "cohort", output=tmp_path / "report", observers=[],
+                      names=study.request.names_file, pictures=0)  # fmt: skip
+    report = run_study(request, Job())
+    found = {(one["structure"], one["figure"]): one for one in report.content["dose_differences"]}
+    assert found["Heart", "mean_gy"]["difference"]["mean"] == pytest.approx(0.5, abs=0.1)
+    assert found["Liver", "d50_gy"]["difference"]["mean"] == pytest.approx(0.5, abs=0.3)
+    assert [one["code"] for one in report.content["left_out"]] == ["AC-QA-082"]
+    # A second dose of this CT: neither is used.
+    write_gradient(place / "again.dcm", ct.reference.frame_of_reference_uid)
+    report = run_study(request, Job())
+    assert report.reused == 0
+    assert not report.content["dose_differences"]
+    assert sorted(one["code"] for one in report.content["left_out"]) == ["AC-QA-082", "AC-QA-083"]
+
+
+def write_gradient(path, frame):
+    values = (100 * (50 + 0.1 * (-400 + 10 * np.arange(81))))[None, None] * np.ones((81, 81, 1))
+    write_dose(
+        path, Rows=81, Columns=81, NumberOfFrames=81, PixelSpacing=[10, 10], ImagePositionPatient=[-400, -400, -400],
+        GridFrameOffsetVector=(10.0 * np.arange(81)).tolist(), FrameOfReferenceUID=frame,
+        PixelData=np.rint(values).astype(np.uint32).tobytes(),
+    )  # fmt: skip
 
 
 def test_several_roles_for_one_set_are_refused(study, tmp_path):
