@@ -77,7 +77,7 @@ def quantile(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]], fraction
     ordered = np.sort(values)
     position = fraction * (len(ordered) - 1)
     below = int(position)
-    if position == below:
+    if position == below or ordered[below] == ordered[below + 1]:  # also two infinite ones
         return float(ordered[below])
     return float(ordered[below] + (position - below) * (ordered[below + 1] - ordered[below]))
 

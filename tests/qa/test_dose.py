@@ -51,7 +51,7 @@ def test_a_structure_outside_the_dose_has_no_figures_instead_of_a_low_dose():
 
 
 def write_dose(path, *, order=1, absolute=False, **changes):
-    """Write a dose of x + 2 y + 3 z + 1000 (in 0.01 Gy, with positions in mm); `order` −1 stores the planes downwards."""
+    """Write a dose of x + 2 y + 3 z + 1000, in 0.01 Gy with positions in mm; order −1 stores the planes downwards."""
     dataset = Dataset()
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian

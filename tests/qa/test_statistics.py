@@ -23,6 +23,12 @@ def test_an_infinite_distance_counts():
     assert math.isnan(summary.sd)
 
 
+def test_a_quantile_between_two_infinite_distances_is_infinite():
+    summary = summarize([math.inf, math.inf])
+    assert (summary.median, summary.lower_quartile, summary.upper_quartile) == (math.inf,) * 3
+    assert summarize([1.0, 2.0, math.inf, math.inf]).upper_quartile == math.inf
+
+
 def test_nothing_to_summarize():
     summary = summarize([math.nan])
     assert (summary.n, summary.n_undefined) == (0, 1)

@@ -268,6 +268,12 @@ class _Measurement:
         except AutoContourError as error:
             self.remarks.append(LeftOut(self.patient.name, method.name, as_finding(error)))
             return
+        known = set(ct.findings)
+        self.remarks += [
+            LeftOut(self.patient.name, method.name, one)
+            for one in outcome.structure_set.findings
+            if one not in known and one.severity > Severity.INFO
+        ]
         drawn = {one.tg263_name: one for one in reversed(outcome.structure_set.structures)}
         self.drawn[method.name] = {name: drawn[name].contours for name in wanted if name in drawn}
         self.findings[method.name] = {
