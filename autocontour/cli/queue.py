@@ -92,8 +92,12 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
 
 
 def _open(args: argparse.Namespace) -> Store:
-    from autocontour.queue.store import Store, queue_folder
+    from autocontour.base.errors import QueueError
+    from autocontour.base.files import shown_path
+    from autocontour.queue.store import DATABASE, Store, queue_folder
 
+    if args.queue and args.action not in ("add", "watch") and not (args.queue / DATABASE).is_file():
+        raise QueueError("AC-QU-022", folder=shown_path(args.queue))  # not a new, empty queue for a mistyped name
     return Store(args.queue or queue_folder())
 
 

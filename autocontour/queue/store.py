@@ -27,6 +27,7 @@ from autocontour.base.lock import is_file_locked, lock_handle
 from autocontour.queue.record import OPEN, Content, FileStamp, Options, Record, State
 
 SCHEMA = 1
+DATABASE = "queue.sqlite"
 BUSY_S = 30.0
 MOST_STARTS = 5
 """Starts of one series without an end, as when the program dies at it, after which it is not started again."""
@@ -95,7 +96,7 @@ class Store:
             raise QueueError("AC-QU-003", reason=error.strerror or type(error).__name__) from error
         with _database_errors():
             self._base = sqlite3.connect(
-                folder / "queue.sqlite", timeout=BUSY_S, isolation_level=None, check_same_thread=False
+                folder / DATABASE, timeout=BUSY_S, isolation_level=None, check_same_thread=False
             )
             self._base.row_factory = sqlite3.Row
             self._open()
@@ -111,6 +112,9 @@ class Store:
         if version < SCHEMA:
             with self._change():
                 self._base.execute(_TABLE)
+                self._base.execute("CREATE INDEX IF NOT EXISTS by_state ON series (state, priority, number)")
+                self._base.execute("CREATE INDEX IF NOT EXISTS by_owner ON series (owner)")
+                self._base.execute("CREATE INDEX IF NOT EXISTS by_end ON series (finished, number)")
                 self._base.execute(f"PRAGMA user_version={SCHEMA}")
 
     def close(self) -> None:

@@ -423,6 +423,9 @@ def test_commands_and_the_log_show_no_identity_and_no_path(
     assert b"NEVERSHOWN^NAME" not in database
 
 
-def test_a_series_that_is_not_a_valid_number_is_refused(ct: Path, tmp_path: Path) -> None:
-    assert main(["queue", "add", str(tmp_path / "nowhere"), "--queue", str(tmp_path / "queue")]) == CTError.exit_code
-    assert main(["queue", "show", "7", "--queue", str(tmp_path / "queue")]) == 12
+def test_what_does_not_exist_is_refused(ct: Path, tmp_path: Path) -> None:
+    queue = ["--queue", str(tmp_path / "queue")]
+    assert main(["queue", "run", *queue]) == 12  # and no new, empty queue is made
+    assert not (tmp_path / "queue").exists()
+    assert main(["queue", "add", str(tmp_path / "nowhere"), *queue]) == CTError.exit_code
+    assert main(["queue", "show", "7", *queue]) == 12
