@@ -18,7 +18,7 @@ from autocontour.archive.names import NameMap
 from autocontour.archive.private import keep_sources, map_names
 from autocontour.archive.review import MIRRORED, check_origin, review_structures, stored
 from autocontour.base.errors import AutoContourError, Cancelled, CaseError, DatasetError, OutputError
-from autocontour.base.files import shown_path, write_atomically
+from autocontour.base.files import foreign_names, shown_path, write_atomically
 from autocontour.base.findings import Finding, Severity
 from autocontour.base.jobs import InnerJob, Job
 from autocontour.case.lock import CaseLock
@@ -369,7 +369,7 @@ def build_dataset(request: BuildRequest, job: Job) -> BuildReport:
     output = request.output.absolute()
     if output.resolve().is_relative_to(request.archive.resolve()):
         raise DatasetError("AC-DS-009")
-    if output.exists() and (not output.is_dir() or {path.name for path in output.iterdir()} - KNOWN):
+    if output.exists() and (not output.is_dir() or foreign_names(output, KNOWN)):
         raise DatasetError("AC-DS-001", folder=shown_path(output))
     request.private.mkdir(parents=True, exist_ok=True)
     request.private.chmod(0o700)

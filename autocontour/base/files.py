@@ -9,7 +9,7 @@ import tempfile
 import time
 import unicodedata
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -134,6 +134,12 @@ def remove_unfinished(folder: Path) -> None:
             if entry.name.startswith(".autocontour-") and _is_stale(entry):
                 with suppress(OSError):
                     Path(entry.path).unlink()
+
+
+def foreign_names(folder: Path, known: Collection[str]) -> set[str]:
+    """Return the names in a folder that are neither known nor those of unfinished files of a killed program."""
+    names = {path.name for path in folder.iterdir()} - set(known)
+    return {name for name in names if not (name.startswith(".autocontour-") and name.endswith(PART))}
 
 
 def shown_path(path: Path) -> str:

@@ -13,8 +13,8 @@ from autocontour.archive.key import open_key
 from autocontour.archive.names import NameMap
 from autocontour.archive.private import keep_sources, map_names
 from autocontour.base.errors import AutoContourError, Cancelled, CaseError, OutputError, UsageError
-from autocontour.base.files import shown_path, write_atomically
-from autocontour.base.findings import Finding, Severity
+from autocontour.base.files import foreign_names, shown_path, write_atomically
+from autocontour.base.findings import Finding
 from autocontour.base.jobs import Job
 from autocontour.case.lock import CaseLock
 from autocontour.qa.commissioning.gate import read_limits
@@ -52,9 +52,8 @@ class StudyReport:
 
     @property
     def is_complete(self) -> bool:
-        """Whether nothing was left out that the study was to count, and every name is confirmed."""
-        left_out = any(one["severity"] != Severity.INFO.name for one in self.content["left_out"])
-        return not left_out and not self.content["waiting_names"]
+        """Whether nothing was left out, and every name is confirmed."""
+        return not self.content["left_out"] and not self.content["waiting_names"]
 
 
 def run_study(request: StudyRequest, job: Job) -> StudyReport:
@@ -90,7 +89,7 @@ def run_study(request: StudyRequest, job: Job) -> StudyReport:
 
 def _check_output(request: StudyRequest) -> None:
     output = request.output.absolute()
-    foreign = output.exists() and (not output.is_dir() or {path.name for path in output.iterdir()} - KNOWN)
+    foreign = output.exists() and (not output.is_dir() or foreign_names(output, KNOWN))
     if foreign or output.resolve().is_relative_to(request.cohort.resolve()):
         raise UsageError("AC-QA-073", folder=shown_path(output))
 

@@ -198,6 +198,17 @@ def test_a_stopped_run_is_continued(study, tmp_path):
     assert run_study(request, Job()).reused >= stored - 1  # one of them may be the twin
 
 
+def test_a_killed_run_leaves_nothing_that_stops_the_next_one(study):
+    """An unfinished file of a process on another machine, and half a record."""
+    (study.request.output / ".autocontour-elsewhere-1-x.part").write_bytes(b"x")
+    record = next((study.request.output / PATIENTS).glob("*.json"))
+    whole = record.read_bytes()
+    record.write_bytes(whole[: len(whole) // 2])
+    report = run_study(replace(study.request, pictures=0), Job())
+    assert report.reused == len(report.records) - 1
+    assert record.read_bytes() == whole
+
+
 def test_the_report_is_one_page_without_identities(study):
     page = (study.request.output / "report.html").read_text()
     assert "data:image/png;base64" in page
