@@ -16,6 +16,7 @@ from autocontour.base.jobs import Job
 from autocontour.cli import main
 from autocontour.patient.provenance import Provenance
 from autocontour.patient.structures import Structure, StructureSet
+from autocontour.qa.commissioning.study.methods import read_methods
 from autocontour.qa.commissioning.study.patient import PATIENTS
 from autocontour.qa.commissioning.study.request import SetRole, StudyRequest
 from autocontour.qa.commissioning.study.run import StudyReport, run_study
@@ -290,6 +291,19 @@ def test_a_name_stands_for_one_set(study, tmp_path, name):
     request = replace(study.request, output=tmp_path / "report", others=[SetRole(name, "*/vendor/*")])
     with pytest.raises(UsageError, match="AC-QA-074"):
         run_study(request, Job())
+
+
+def test_a_package_the_rules_and_the_program_are_methods_of_their_own(study):
+    request = replace(study.request, packages=["head-and-neck"], with_rules=True, with_program=True)
+    package, rules, program = read_methods(request)
+    assert package.plan.by_rules == frozenset()
+    assert {"Parotid_L", "Brainstem"} <= package.offered
+    assert "Parotid_L" not in rules.offered
+    assert not rules.plan.packages
+    assert program.offered >= rules.offered
+    some = package.plan_for(["Parotid_L", "Heart"])
+    assert (some.sources, some.package_is_chosen) == ({"Parotid_L"}, True)
+    assert package.plan.packages[0].checksum in package.identity
 
 
 def test_a_report_inside_the_cohort_or_over_other_files_is_refused(study, tmp_path):
