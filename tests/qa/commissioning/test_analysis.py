@@ -133,6 +133,23 @@ def test_the_place_beside_the_observers():
     assert spread["metrics"]["dsc"]["maximum"] == pytest.approx(0.85)
 
 
+def test_copies_do_not_raise_the_agreement_of_volumes():
+    rng = np.random.default_rng(2)
+    real = [record(f"p{n}", [row("Heart", "second", d, volume=20 + n)]) for n, d in enumerate(rng.uniform(0.6, 1, 8))]
+    copies = [record(f"c{n}", [row("Heart", "second", 1.0, identical=True, volume=20 + 5 * n)]) for n in range(8)]
+    found = [analyse(records, (), ("second",))["volumes"][0]["icc"]["manual sets"] for records in (real, real + copies)]
+    assert found[0] == found[1]
+    assert found[0]["n"] == 8
+
+
+def test_an_infinite_median_is_outside_its_limit():
+    own = Tolerance("x", tau_mm=3, hd95_mm=5)
+    tolerances = Tolerances(own, {}, {"x": "a test"})
+    records = [record(f"p{n}", [row("Heart", "m1", 0.0, missing=True)]) for n in range(2)]
+    result = analyse(records, ("m1",), tolerances=tolerances)["results"][0]
+    assert (result["limits"][0]["value"], result["limits"][0]["within"]) == ("infinity", False)
+
+
 def test_the_margin_and_the_limits_have_the_sources_of_the_file():
     own = Tolerance("local", tau_mm=2.0, dsc=0.8, dsc_margin=0.5)
     tolerances = Tolerances(Tolerance("all", tau_mm=3.0), {"Lung": own}, {"local": "measured here", "all": "general"})
