@@ -13,6 +13,7 @@ ABOUT = {
     "CASE": "A case being edited",
     "CFG": "A configuration file",
     "CT": "The CT",
+    "AD": "A package for one patient",
     "DS": "A data set",
     "EX": "A check before export",
     "MD": "A model package",

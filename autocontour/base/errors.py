@@ -99,7 +99,7 @@ class DatasetError(AutoContourError):
 
 
 class AdaptError(AutoContourError):
-    """A package for one patient cannot be made."""
+    """A package for one patient that cannot be made (``AC-AD``)."""
 
     exit_code = 11
 
