@@ -1,7 +1,7 @@
 """The queue against ``autocontour contour`` for each series, and a batch that is killed at random.
 
-``python benchmarks/queue_throughput.py --series 6`` prints the ratio of the times; with ``--kills 3 --more FOLDER`` it adds the
-CTs of a folder, kills the run and its worker so often, and checks that every series has one result or a code.
+``python benchmarks/queue_throughput.py --series 6`` prints the ratio of the times; with ``--kills 3 --more FOLDER`` it
+adds the CTs of a folder, kills the run and its worker so often, and checks that every series has one result or a code.
 """
 
 from __future__ import annotations
