@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import multiprocessing
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from autocontour.models import find_package
 from autocontour.models.inference import runtime
+from autocontour.queue import worker
+from autocontour.queue.intake import Entry
+from autocontour.queue.store import Store
 
 
 def test_a_kept_network_gives_what_a_new_one_gives(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,3 +38,54 @@ def test_a_kept_network_gives_what_a_new_one_gives(monkeypatch: pytest.MonkeyPat
     np.testing.assert_array_equal(found, expected)
     assert runtime.open_runner(package, "segmenter", "cpu") is not kept
     assert len(runtime._kept_runners) == 1
+
+
+class Inside:
+    """The worker's loop in a thread of this process, at the other end of a pipe."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.ended = threading.Event()
+        monkeypatch.setattr(worker.os, "_exit", self._end)
+        monkeypatch.setattr(runtime, "keep_runners", lambda: None)
+        self.pipe, other = multiprocessing.Pipe()
+        threading.Thread(target=worker._Worker(other).run, daemon=True).start()
+
+    def _end(self, code: int) -> None:
+        self.ended.set()
+        raise SystemExit(code)
+
+    def result(self, message: worker.Task) -> worker.Contoured | worker.Failed:
+        self.pipe.send(message)
+        while True:
+            assert self.pipe.poll(60)
+            event = self.pipe.recv()
+            if not isinstance(event, worker.Progress):
+                return event
+
+
+def test_from_the_inside(
+    monkeypatch: pytest.MonkeyPatch, store: Store, add: Callable[..., list[Entry]], ct: Path, tmp_path: Path
+) -> None:
+    """A series is contoured, a changed one is refused, an unexpected error is the end of its task alone."""
+    assert add(ct)[0].error is None
+    (record,) = store.records()
+    inside = Inside(monkeypatch)
+    task = worker.Task(record.number, record.content, record.options, tmp_path / "RS.part")
+    done = inside.result(task)
+    assert isinstance(done, worker.Contoured)
+    assert done.checksum == hashlib.sha256(task.output.read_bytes()).hexdigest()
+    assert [row["name"] for row in done.report["structures"]] == ["External"]
+    monkeypatch.setattr("autocontour.pipeline.contour.contour_ct", _fail)
+    failed = inside.result(replace(task, number=8))
+    assert isinstance(failed, worker.Failed)
+    assert failed.error.code == "AC-QU-012"
+    (next(ct.rglob("*.dcm"))).write_bytes(b"changed")
+    refused = inside.result(replace(task, number=9))
+    assert isinstance(refused, worker.Failed)
+    inside.pipe.send(8)  # a cancellation that comes too late
+    inside.pipe.close()
+    assert inside.ended.wait(30)
+
+
+def _fail(*_: object, **__: object) -> None:
+    raise ZeroDivisionError

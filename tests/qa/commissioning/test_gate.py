@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autocontour.base.errors import UsageError
+from autocontour.cli import main
 from autocontour.qa.commissioning import MeasuredStructure
 from autocontour.qa.commissioning.gate import GateRecord, judge_site, read_limits, read_record, write_record
 from autocontour.qa.commissioning.gate.record import FORMAT
@@ -141,3 +142,69 @@ def test_limits_with_a_typing_error_are_refused(tmp_path):
         read_limits(path)
     assert "dsc_margin" in str(refusal.value)
     assert "confidence" in str(refusal.value)
+
+
+@pytest.fixture
+def frozen(toy_package, monkeypatch):
+    """Ten frozen patients, the package in use and a candidate that states whom it was trained on."""
+    from autocontour.patient.geometry import VolumeGeometry
+    from autocontour.patient.volume import CTVolume
+    from autocontour.qa.commissioning.cohort import CohortCase
+    from autocontour.qa.commissioning.gate import run as gate_run
+    from autocontour.qa.commissioning.measure import CaseResult
+
+    names = list(toy_package.structures)
+    cases = []
+    for number in range(10):
+        hu = np.full((12, 20, 20), number, np.int16)
+        mask = np.zeros(hu.shape, bool)
+        mask[3:9, 5:15, 5 : 12 + number % 3] = True
+        ct = CTVolume(hu, VolumeGeometry.regular(hu.shape, (3.0, 2.0, 2.0)))
+        references = dict.fromkeys(names, mask)
+        cases.append(CohortCase(f"p{number}", ct, references, np.ones(12, bool), dict.fromkeys(names, 1.0)))
+    monkeypatch.setattr(gate_run, "list_patients", lambda *_: ({}, [{}] * len(cases)))
+    monkeypatch.setattr(gate_run, "read_cases", lambda *_: iter(cases))
+
+    def draw(case, package, _device):
+        masks = {name: mask.copy() for name, mask in case.references.items()}
+        if package.version == "worse":
+            masks[names[1]][:6] = False
+        return CaseResult(masks, {}, 0.1)
+
+    monkeypatch.setattr(gate_run, "run_case", draw)
+    return cases
+
+
+def packaged(package, folder, version, fingerprints):
+    from autocontour.models import write_package
+
+    metadata = {**package.metadata, "version": version, "training": {"fingerprints": fingerprints}}
+    weights = {role: package.read_weights(role) for role in package.stages}
+    return write_package(folder / version, metadata, weights).path
+
+
+def test_the_command_refuses_a_worse_candidate_and_passes_an_equal_one(frozen, toy_package, tmp_path, capsys):
+    record = tmp_path / "record.json"
+    for version, code, words in (("equal", 0, "Passed"), ("worse", 1, "Not passed")):
+        candidate = packaged(toy_package, tmp_path, version, ["f" * 64])
+        command = ["models", "gate", str(candidate), "--against", str(toy_package.path)]
+        assert main([*command, "--data", f"clinic={tmp_path}:test", "-o", str(record)]) == code
+        shown = capsys.readouterr().out
+        assert words in shown
+        assert "clinic" in shown
+        assert read_record(record).passed is (code == 0)
+    assert "Parotid_L" in shown
+    assert main([*command, "--data", str(tmp_path), "--json"]) == 1
+    content = json.loads(capsys.readouterr().out)
+    assert content["sites"][0]["split"] == "validation"
+    assert {row["structure"] for row in content["judgements"] if row["problems"]} == {"Parotid_L"}
+
+
+def test_a_test_patient_of_the_training_and_a_silent_candidate_are_refused(frozen, toy_package, tmp_path, capsys):
+    from autocontour.models.data.fingerprint import ct_fingerprint
+
+    seen = ct_fingerprint(frozen[4].ct.hu, frozen[4].ct.geometry.spacing_zyx_mm)
+    leaking = packaged(toy_package, tmp_path, "leaking", [seen])
+    for candidate, code in ((leaking, "AC-QA-040"), (toy_package.path, "AC-QA-039")):
+        assert main(["models", "gate", str(candidate), "--against", str(toy_package.path), "--data", str(tmp_path)]) != 0
+        assert code in capsys.readouterr().err
