@@ -206,5 +206,6 @@ def test_a_test_patient_of_the_training_and_a_silent_candidate_are_refused(froze
     seen = ct_fingerprint(frozen[4].ct.hu, frozen[4].ct.geometry.spacing_zyx_mm)
     leaking = packaged(toy_package, tmp_path, "leaking", [seen])
     for candidate, code in ((leaking, "AC-QA-040"), (toy_package.path, "AC-QA-039")):
-        assert main(["models", "gate", str(candidate), "--against", str(toy_package.path), "--data", str(tmp_path)]) != 0
+        command = ["models", "gate", str(candidate), "--against", str(toy_package.path), "--data", str(tmp_path)]
+        assert main(command) != 0
         assert code in capsys.readouterr().err
