@@ -246,3 +246,7 @@ def test_the_command_reports_and_exits_with_1(tmp_path, capsys):
     report = json.loads(capsys.readouterr().out)
     assert {row["name"] for row in report["structures"]} >= {"External", "Lung_L", "Lung_R"}
     assert code == int(any(f["severity"] != "INFO" for f in report["findings"]))
+    assert main([*command[:4], "--no-draw"]) == code
+    assert "External" in capsys.readouterr().out
+    assert main(command[:4]) in (0, 1)
+    assert "cm³" in capsys.readouterr().out

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from autocontour.base.errors import ModelError
+from autocontour.cli import main
 from autocontour.models.package.importers import checkpoint as reading
 from autocontour.models.package.importers import nnunet
 from autocontour.models.package.importers.names import Names, read_names
@@ -399,3 +400,19 @@ def test_former_plans(tmp_path, here):
         import_nnunet(tiny.write(tmp_path / "model", stated=stated), orientation="LPS"), tmp_path / "package"
     )
     assert read_package(package.path).stages["segmenter"].network["features"] == [4, 6]
+
+
+def test_the_command_writes_the_package_and_states_what_is_missing(tmp_path, here, capsys):
+    tiny.write(tmp_path / "model")
+    names = tmp_path / "names.toml"
+    names.write_text('liver = "Liver"\n', encoding="utf-8")
+    command = ["models", "import", "nnunet", str(tmp_path / "model"), "--orientation", "LPS"]
+    assert main([*command, "-o", str(tmp_path / "package")]) == 0
+    shown = capsys.readouterr().out
+    assert "3 structures" in shown
+    assert "verify" in shown
+    assert main([*command, "-o", str(tmp_path / "other"), "--name", "mine", "--json"]) == 0
+    assert "mine" in capsys.readouterr().out
+    assert read_package(tmp_path / "other").name == "mine"
+    assert main([*command, "-o", str(tmp_path / "package")]) != 0
+    assert main(["models", "verify", str(tmp_path / "package")]) == 0
