@@ -1,10 +1,12 @@
 """The stress suite judges as it says: a loss without a finding is silent, with one it is warned."""
 
+import shutil
 from dataclasses import replace
 
 import pytest
 
 from autocontour.base.findings import Finding, Severity
+from autocontour.dicom.series import write_ct_series
 from autocontour.selftest import stress
 from autocontour.selftest.stress import Bench, Drawn, Outcome
 from autocontour.selftest.trials import Scan, Trial, list_trials
@@ -64,3 +66,28 @@ def test_a_scan_whose_truth_is_moved_is_silent(bench, plain, monkeypatch):
 def test_every_trial_has_a_name_of_its_own(bench):
     trials = list(list_trials(bench))
     assert len({(one.group, one.name) for one in trials}) == len(trials) >= 60
+
+
+@pytest.fixture(scope="module")
+def written(plain, tmp_path_factory):
+    """The plain scan as files."""
+    folder = tmp_path_factory.mktemp("plain") / "CT"
+    write_ct_series(plain.hu, plain.geometry, folder)
+    return folder
+
+
+def test_every_trial_changes_the_scan_or_its_files(bench, plain, written, tmp_path):
+    """A trial that changes nothing would be held by any program."""
+    before = {path.name: path.read_bytes() for path in written.iterdir()}
+    for number, one in enumerate(list_trials(bench)):
+        if one.group in ("position", "sampling"):
+            continue  # other phantoms, built when the suite is run
+        scan = one.make()
+        if not scan.damage:
+            assert scan.hu.shape != plain.hu.shape or (scan.hu != plain.hu).any(), one.name
+            continue
+        folder = shutil.copytree(written, tmp_path / str(number))
+        for harm in scan.damage:
+            harm(folder)
+        assert {path.name: path.read_bytes() for path in folder.iterdir()} != before, one.name
+        shutil.rmtree(folder)
