@@ -6,7 +6,6 @@ MONAI's own parser runs code that a configuration contains (``$...``). Here a co
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,15 +15,16 @@ from numpy.typing import NDArray
 
 from autocontour.base.errors import ModelError
 from autocontour.base.limits import shown
-from autocontour.base.typed import SettingsError, read_json
 from autocontour.models.networks import plan_network
 from autocontour.models.package.importers.checkpoint import read_checkpoint
+from autocontour.models.package.importers.files import hash_file, read_table
 from autocontour.models.package.importers.names import Names
 from autocontour.models.package.importers.nnunet_plans import unsupported
 from autocontour.models.package.importers.writing import Imported, plain_text
 
 CONFIG, METADATA, WEIGHTS = "configs/inference.json", "configs/metadata.json", "models/model.pt"
 MOST_BYTES = 4 << 20
+FILES = (CONFIG, METADATA, WEIGHTS)
 MOST_REFERENCES = 20
 EPSILON = 1e-5
 IGNORED = {"LoadImaged", "EnsureChannelFirstd", "EnsureTyped", "EnsureType", "ToTensord", "SaveImaged"}
@@ -51,10 +51,10 @@ def import_monai(folder: Path, names: Names | None = None) -> Imported:
         ``AC-MD-054`` if it is not a bundle, ``AC-MD-044`` for what cannot be run exactly, or the errors of
         `autocontour.models.package.importers.checkpoint.read_checkpoint`.
     """
-    paths = [folder / one for one in (CONFIG, METADATA, WEIGHTS)]
+    paths = [folder / one for one in FILES]
     if not all(path.is_file() for path in paths):
         raise ModelError("AC-MD-054", name=shown(folder.name))
-    config, metadata = _json(paths[0]), _json(paths[1])
+    config, metadata = read_table(paths[0], MOST_BYTES), read_table(paths[1], MOST_BYTES)
     network, norm = read_network(config)
     found: Weights = read_checkpoint(paths[2]).weights
     if norm == "batch":
@@ -75,7 +75,7 @@ def import_monai(folder: Path, names: Names | None = None) -> Imported:
         **read_postprocessing(config),
         "data": {"order": 1},
         "logits": {"order": 1},
-        "source": {"files": {one: _digest(path) for one, path in zip((CONFIG, METADATA, WEIGHTS), paths, strict=True)}},
+        "source": {"files": {name: hash_file(file) for name, file in zip(FILES, paths, strict=True)}},
     }
     stage = {
         "network": network,
@@ -225,23 +225,6 @@ def _labels(metadata: Mapping[str, Any], heads: int) -> dict[str, tuple[int, ...
     if labels[0].lower() not in ("background", "bg"):
         raise unsupported("channel_def", labels[0])
     return {name: (number,) for number, name in sorted(labels.items()) if number}
-
-
-def _json(path: Path) -> Mapping[str, Any]:
-    try:
-        if path.stat().st_size > MOST_BYTES:
-            raise ModelError("AC-MD-043", file=path.name, reason="too large")
-        content = read_json(path.read_bytes())
-    except (SettingsError, OSError) as error:
-        raise ModelError("AC-MD-043", file=path.name, reason=shown(str(error))) from error
-    if not isinstance(content, dict):
-        raise ModelError("AC-MD-043", file=path.name, reason="not a table")
-    return content
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _table(config: Mapping[str, Any], key: str) -> Mapping[str, Any]:

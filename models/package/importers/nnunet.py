@@ -5,7 +5,6 @@ What is not exactly nnU-Net's own way for one CT is refused, by name.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import tempfile
 import zipfile
@@ -17,9 +16,9 @@ from typing import Any
 
 from autocontour.base.errors import ModelError
 from autocontour.base.limits import shown
-from autocontour.base.typed import SettingsError, read_json
 from autocontour.models.networks import plan_network
 from autocontour.models.package.importers.checkpoint import Checkpoint, read_checkpoint
+from autocontour.models.package.importers.files import hash_file, read_table
 from autocontour.models.package.importers.names import Names
 from autocontour.models.package.importers.nnunet_plans import (
     describe_network,
@@ -35,6 +34,7 @@ from autocontour.models.package.importers.writing import Imported, plain_text
 
 CHECKPOINT = "checkpoint_final.pth"
 MOST_JSON_BYTES = 16 << 20
+PLANS, DATASET = "plans.json", "dataset.json"
 MOST_ZIP_ENTRIES = 10_000
 TRAINERS = re.compile(
     r"nnUNetTrainer(_\d+epochs?|_MOSAIC_1k_QuarterLR|_DASegOrd0|_onlyMirror01|_probabilisticOversampling(_\d+)?"
@@ -101,8 +101,9 @@ def import_nnunet(
         labels = read_labels(files.dataset)
         network = describe_network(configuration, labels.heads)
         weights = _weights(network, checkpoints, chosen)
-        sources = {path.name: _digest(path) for path in (files.folder / "plans.json", files.folder / "dataset.json")}
-        sources |= {f"fold_{fold}/{CHECKPOINT}": _digest(files.folder / f"fold_{fold}" / CHECKPOINT) for fold in chosen}
+        sources = {path.name: hash_file(path) for path in (files.folder / PLANS, files.folder / DATASET)}
+        checked = [f"fold_{fold}/{CHECKPOINT}" for fold in chosen]
+        sources |= {name: hash_file(files.folder / name) for name in checked}
         licence = _licence(files)
     procedure = {
         "framework": "nnunet",
@@ -151,7 +152,7 @@ def open_model(source: Path) -> Iterator[Files]:
         if len(found) > 1:
             known = ", ".join(sorted(f"{one.parent.name}/{one.name}" for one in found)[:10])
             raise ModelError("AC-MD-041", count=len(found), known=known)
-        yield Files(found[0], _json(found[0] / "plans.json"), _json(found[0] / "dataset.json"))
+        yield Files(found[0], *(read_table(found[0] / name, MOST_JSON_BYTES) for name in (PLANS, DATASET)))
 
 
 def find_models(folder: Path, depth: int = 3) -> list[Path]:
@@ -193,23 +194,6 @@ def _copy(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, limit:
             if left < 0:
                 raise ModelError("AC-MD-043", file=shown(entry.filename), reason="too large")
             file.write(chunk)
-
-
-def _json(path: Path) -> Mapping[str, Any]:
-    try:
-        if path.stat().st_size > MOST_JSON_BYTES:
-            raise ModelError("AC-MD-043", file=path.name, reason="too large")
-        content = read_json(path.read_bytes())
-    except (SettingsError, OSError) as error:
-        raise ModelError("AC-MD-043", file=path.name, reason=shown(str(error))) from error
-    if not isinstance(content, dict):
-        raise ModelError("AC-MD-043", file=path.name, reason="not a table")
-    return content
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _licence(files: Files) -> str:
