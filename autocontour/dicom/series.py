@@ -38,6 +38,10 @@ class SeriesDescription:
         Series Description.
     uid_seed
         The same seed gives the same UIDs; None gives new ones.
+    date
+        Of study, series, acquisition and content, YYYYMMDD.
+    frame_of_reference_uid
+        That of another CT in the same patient coordinates; empty for one of its own.
     """
 
     patient_name: str = "PHANTOM^SYNTHETIC"
@@ -46,6 +50,8 @@ class SeriesDescription:
     body_part: str = "HEADNECK"
     text: str = "Synthetic phantom"
     uid_seed: str | None = None
+    date: str = "20250101"
+    frame_of_reference_uid: str = ""
 
     def uid(self, what: str) -> str:
         """Return the UID of `what` within the study."""
@@ -138,7 +144,7 @@ def _header(description: SeriesDescription) -> Dataset:
     """Patient, Study, Series, Frame of Reference and Equipment modules."""
     header = Dataset()
     header.SpecificCharacterSet = "ISO_IR 192"
-    header.StudyDate = header.SeriesDate = header.AcquisitionDate = header.ContentDate = "20250101"
+    header.StudyDate = header.SeriesDate = header.AcquisitionDate = header.ContentDate = description.date
     header.StudyTime = header.SeriesTime = header.AcquisitionTime = header.ContentTime = "120000"
     header.AccessionNumber = ""
     header.Modality = "CT"
@@ -158,7 +164,7 @@ def _header(description: SeriesDescription) -> Dataset:
     header.SeriesInstanceUID = description.uid("series")
     header.StudyID = "1"
     header.SeriesNumber = 1
-    header.FrameOfReferenceUID = description.uid("frame of reference")
+    header.FrameOfReferenceUID = description.frame_of_reference_uid or description.uid("frame of reference")
     header.PositionReferenceIndicator = ""
     return header
 

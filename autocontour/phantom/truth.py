@@ -8,9 +8,10 @@ from autocontour.patient.provenance import Provenance
 from autocontour.patient.structures import Structure, StructureSet
 from autocontour.patient.volume import CTVolume
 from autocontour.phantom.build import Phantom
+from autocontour.phantom.followup import FollowUp
 
 
-def truth_structures(phantom: Phantom, ct: CTVolume, label: str = "TRUTH") -> StructureSet:
+def truth_structures(phantom: Phantom | FollowUp, ct: CTVolume, label: str = "TRUTH") -> StructureSet:
     """Return the true contours as the structure set of the series `ct`."""
     provenance = Provenance("autocontour phantom", __version__)
     structures = tuple(
