@@ -96,6 +96,7 @@ class Run:
 
     def __init__(self, store: Store, options: RunOptions, on_event: OnEvent, job: Job) -> None:
         self._store, self._options, self._on_event, self._job = store, options, on_event, job
+        self._claims = store.start_run()
         self._worker: WorkerProcess | None = None
         self._active: dict[int, _Active] = {}
         self._started = self._last_end = time.monotonic()
@@ -110,7 +111,6 @@ class Run:
         each_turn
             Called regularly; as long as it returns True, the run waits for further series.
         """
-        self._store.start_run()
         try:
             while not self._job.is_cancelled and not self._is_time_up():
                 goes_on = each_turn()
@@ -128,14 +128,14 @@ class Run:
 
     def _claim(self) -> None:
         """Take up what dead runs left, and series while the worker has less than one to contour and one to read."""
-        for number in self._store.take_up():
+        for number in self._claims.take_up():
             self._on_event("taken up", {"number": number})
         while self._has_place() and self._has_time_for_another():
-            record = self._store.claim()
+            record = self._claims.claim()
             if record is None:
                 return
             if self._active and record.error.get("code") == CRASH:
-                self._store.give_back(record)  # it goes alone, so that no other series is blamed for its crash
+                self._claims.give_back(record)  # it goes alone, so that no other series is blamed for its crash
                 return
             if record.state is State.CONTOURED:
                 self._deliver(record)
@@ -149,7 +149,7 @@ class Run:
     def _begin(self, record: Record) -> None:
         if self._worker is None:
             self._worker = WorkerProcess()
-        staged = self._store.results / f"{record.number}-{self._store.owner}.dcm"
+        staged = self._store.results / f"{record.number}-{self._claims.owner}.dcm"
         with suppress(OSError):
             staged.unlink(missing_ok=True)  # of an attempt that was not recorded
         self._active[record.number] = _Active(record, time.monotonic())
@@ -216,19 +216,19 @@ class Run:
             return
         del self._active[event.number]
         if active.cancelled:
-            self._store.release(active.record)
+            self._claims.release(active.record)
             self._end(active.record, State.CANCELLED)
         elif isinstance(event, Failed):
             self._fail(active.record, event.error)
         else:
-            staged = f"{event.number}-{self._store.owner}.dcm"
-            if self._store.keep_result(active.record, staged, event.checksum, event.report):
+            staged = f"{event.number}-{self._claims.owner}.dcm"
+            if self._claims.keep_result(active.record, staged, event.checksum, event.report):
                 now = time.monotonic()
                 self.summary.seconds.append(now - max(active.sent, self._last_end))
                 self._last_end = now
                 self._deliver(self._store.find(event.number))
             else:
-                self._store.release(active.record)
+                self._claims.release(active.record)
                 self._end(active.record, State.CANCELLED)
 
     def _estimate(self) -> float | None:
@@ -258,13 +258,13 @@ class Run:
         except OSError as error:
             self._fail(record, OutputError("AC-OUT-001", file=shown_path(output), reason=error.strerror or "OSError"))
             return
-        if self._store.finish(record, output):
+        if self._claims.finish(record, output):
             with suppress(OSError):
                 staged.unlink(missing_ok=True)
             self._end(record, State.DONE)
             self._report_earlier(record)
         else:
-            self._store.release(record)
+            self._claims.release(record)
             self._end(record, State.CANCELLED)
 
     def _report_earlier(self, record: Record) -> None:
@@ -285,24 +285,24 @@ class Run:
             wait_s = min(options.retry_s * 2**record.attempts, LONGEST_WAIT_S)
             has_result = record.state is State.CONTOURED and error.code != RESULT_GONE
             state = State.CONTOURED if has_result else State.WAITING
-            self._store.fail(record, error, state, wait_s)
+            self._claims.fail(record, error, state, wait_s)
             values = {"number": record.number, "series": record.content.uid, "code": error.code}
             self._on_event("waits", {**values, "seconds": round(wait_s, 1)})
             return
         state = State.FAILED if error.code in TEMPORARY | CHANGES else State.REFUSED
-        if self._store.fail(record, error, state):
+        if self._claims.fail(record, error, state):
             self.summary.exit_code = self.summary.exit_code or error.exit_code
             self._end(record, state, error)
         else:
-            self._store.release(record)
+            self._claims.release(record)
             self._end(record, State.CANCELLED)
 
     def _renew(self, record: Record, error: AutoContourError) -> None:
         content = find_present(record.content, self._job)
         if content is None or content.checksum == record.content.checksum:
-            self._store.fail(record, error, State.WAITING, self._options.quiet_s)
+            self._claims.fail(record, error, State.WAITING, self._options.quiet_s)
         else:
-            self._store.renew(record, content, self._options.quiet_s)
+            self._claims.renew(record, content, self._options.quiet_s)
         self._on_event("changed", {"number": record.number, "series": record.content.uid, "code": error.code})
 
     def _end(self, record: Record, state: State, error: AutoContourError | None = None) -> None:
@@ -322,7 +322,7 @@ class Run:
         if now - self._checked < POLL_S:
             return
         self._checked = now
-        for number in self._store.is_cancelling(self._active):
+        for number in self._claims.is_cancelling(self._active):
             active = self._active[number]
             if not active.cancelled and self._worker:
                 active.cancelled = now
@@ -344,12 +344,12 @@ class Run:
         for place, active in enumerate(list(self._active.values())):
             del self._active[active.record.number]
             if active.cancelled:
-                self._store.release(active.record)
+                self._claims.release(active.record)
                 self._end(active.record, State.CANCELLED)
             elif error is not None and place == 0:
                 self._fail(active.record, error)
             else:
-                self._store.give_back(active.record)
+                self._claims.give_back(active.record)
 
     def _stop(self) -> None:
         """Return everything unfinished to the queue."""

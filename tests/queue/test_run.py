@@ -25,6 +25,7 @@ from autocontour.cli import main
 from autocontour.dicom.ct import read_ct
 from autocontour.dicom.scan import planning_cts, scan_folder
 from autocontour.queue import run as run_module
+from autocontour.queue.claims import Claims
 from autocontour.queue.intake import Entry
 from autocontour.queue.record import State
 from autocontour.queue.store import Store
@@ -245,7 +246,7 @@ def test_a_run_killed_between_the_file_and_its_record_does_not_repeat(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(Store, "finish", die)
+        patched.setattr(Claims, "finish", die)
         with pytest.raises(KeyboardInterrupt):
             run()
     before = results(tmp_path / "out")
@@ -260,13 +261,13 @@ def test_a_cancellation_that_comes_too_late_is_recorded_as_done(
     ct: Path, add: Add, run: Runner, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add(ct)
-    finish = Store.finish
+    finish = Claims.finish
 
-    def late(self: Store, record: Any, result: Path) -> bool:
+    def late(self: Claims, record: Any, result: Path) -> bool:
         store.cancel(1)
         return finish(self, record, result)
 
-    monkeypatch.setattr(Store, "finish", late)
+    monkeypatch.setattr(Claims, "finish", late)
     assert run().ended == {"done": 1}
     assert len(results(tmp_path / "out")) == 1
 

@@ -13,9 +13,10 @@ from pydicom import dcmread
 
 from autocontour.base.errors import OutputError, QueueError
 from autocontour.base.files import create_atomically
+from autocontour.queue.claims import MOST_STARTS
 from autocontour.queue.intake import Entry
 from autocontour.queue.record import State
-from autocontour.queue.store import MOST_STARTS, Store
+from autocontour.queue.store import Store
 
 Add = Callable[..., list[Entry]]
 
@@ -45,13 +46,13 @@ def test_moved_files_are_found_at_their_new_place(ct: Path, add: Add, store: Sto
 
 def test_files_that_move_while_they_are_read_are_found(ct: Path, add: Add, store: Store, tmp_path: Path) -> None:
     add(ct)
-    store.start_run()
-    record = store.claim()
+    claims = store.start_run()
+    record = claims.claim()
     assert record is not None
     moved = ct.rename(tmp_path / "moved")
     assert outcomes(add(moved)) == ["moved"]
-    store.fail(record, QueueError("AC-QU-009"), State.WAITING)
-    again = store.claim()
+    claims.fail(record, QueueError("AC-QU-009"), State.WAITING)
+    again = claims.claim()
     assert again is not None
     assert again.content.folder == moved
 
@@ -141,30 +142,28 @@ def test_a_series_without_a_valid_uid_stops_no_other(phantoms: list[Path], add: 
 def test_a_claimed_series_belongs_to_one_run_until_it_ends(ct: Path, add: Add, store: Store, tmp_path: Path) -> None:
     add(ct)
     first, second = Store(tmp_path / "queue"), Store(tmp_path / "queue")
-    first.start_run()
-    second.start_run()
-    record = first.claim()
+    one, other = first.start_run(), second.start_run()
+    record = one.claim()
     assert record is not None
-    assert second.claim() is None
-    assert second.take_up() == []
+    assert other.claim() is None
+    assert other.take_up() == []
     first.close()  # as the operating system does when a program is killed
-    assert second.take_up() == [1]
-    again = second.claim()
+    assert other.take_up() == [1]
+    again = other.claim()
     assert again is not None
-    assert first.owner != again.owner
+    assert one.owner != again.owner
     second.close()
 
 
 def test_a_run_that_lost_a_series_cannot_change_it(ct: Path, add: Add, tmp_path: Path) -> None:
     add(ct)
     with Store(tmp_path / "queue") as first, Store(tmp_path / "queue") as second:
-        first.start_run()
-        record = first.claim()
+        one, other = first.start_run(), second.start_run()
+        record = one.claim()
         assert record is not None
-        second.start_run()
         with sqlite3.connect(tmp_path / "queue" / "queue.sqlite") as base:
-            base.execute("UPDATE series SET owner=?", (second.owner,))
-        assert not first.finish(record, tmp_path / "x.dcm")
+            base.execute("UPDATE series SET owner=?", (other.owner,))
+        assert not one.finish(record, tmp_path / "x.dcm")
         assert second.find(1).state is State.RUNNING
 
 
@@ -172,13 +171,13 @@ def test_a_series_at_which_programs_die_is_not_started_for_ever(ct: Path, add: A
     add(ct)
     for _ in range(MOST_STARTS):
         with Store(tmp_path / "queue") as one:
-            one.start_run()
-            one.take_up()
-            assert one.claim() is not None
+            claims = one.start_run()
+            claims.take_up()
+            assert claims.claim() is not None
     with Store(tmp_path / "queue") as last:
-        last.start_run()
-        last.take_up()
-        assert last.claim() is None
+        claims = last.start_run()
+        claims.take_up()
+        assert claims.claim() is None
         assert last.find(1).state is State.FAILED
         assert last.find(1).error["code"] == "AC-QU-008"
 
@@ -187,22 +186,21 @@ def test_a_clock_that_is_set_back_does_not_prolong_a_wait(
     ct: Path, add: Add, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add(ct)
-    store.start_run()
+    claims = store.start_run()
     now = 1.8e9
     monkeypatch.setattr("time.time", lambda: now)
-    record = store.claim()
+    record = claims.claim()
     assert record is not None
-    store.fail(record, QueueError("AC-QU-009"), State.WAITING, wait_s=60.0)
-    assert store.claim() is None
+    claims.fail(record, QueueError("AC-QU-009"), State.WAITING, wait_s=60.0)
+    assert claims.claim() is None
     now -= 86_400
-    assert store.claim() is not None
+    assert claims.claim() is not None
 
 
 def test_higher_priorities_come_first(phantoms: list[Path], add: Add, store: Store) -> None:
     add(phantoms[0])
     add(phantoms[1], priority=5)
-    store.start_run()
-    first = store.claim()
+    first = store.start_run().claim()
     assert first is not None
     assert first.number == 2
 
