@@ -12,7 +12,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("package", help="the package in use: name, folder or zip")
     parser.add_argument("data", type=Path, metavar="DATASET", help="data set of the new cases (split train)")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the run (continued if it exists)")
-    parser.add_argument("--replay", type=Path, metavar="DATASET", help="earlier patients, against forgetting")
+    parser.add_argument(
+        "--replay",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="DATASET",
+        help="earlier patients, against forgetting (may be repeated)",
+    )
     parser.add_argument(
         "--add", action="append", default=[], metavar="STRUCTURE", help="learn this structure too (may be repeated)"
     )
@@ -30,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     check_installation()
     from autocontour.models.training.retrain import Retraining, retrain_package
 
-    plan = Retraining(find_package(args.package), args.data, args.replay, tuple(args.add), args.steps)
+    plan = Retraining(find_package(args.package), args.data, tuple(args.replay), tuple(args.add), args.steps)
     with progress_job(quiet=args.json) as job:
         candidate = retrain_package(plan, args.output, job)
     if args.json:

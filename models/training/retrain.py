@@ -78,21 +78,24 @@ class Retraining:
     data
         Data set of the new cases; its split ``train`` is used.
     replay
-        Data set of earlier patients; without one only the pull towards the package's weights keeps what it knew.
+        Data sets of earlier patients; without one only the pull towards the package's weights keeps what it knew.
     added
         Structures of `data` that the package does not have and shall learn.
     steps
         0 means `STEPS_PER_CASE` for each new case, from `LEAST_STEPS` to `MOST_STEPS`.
     manner
         `CLINIC` or `PATIENT`.
+    seed
+        Of the patches.
     """
 
     package: ModelPackage
     data: Path
-    replay: Path | None = None
+    replay: tuple[Path, ...] = ()
     added: tuple[str, ...] = ()
     steps: int = 0
     manner: Manner = CLINIC
+    seed: int = 1
 
     @property
     def structures(self) -> tuple[str, ...]:
@@ -147,12 +150,11 @@ def _read(plan: Retraining, job: Job) -> tuple[Dataset, list[Sample]]:
     if not any(sample.known.any() for sample in new.training):
         raise TrainingError("AC-TR-024")
     cases = list(new.training)
-    if plan.replay is None:
-        return new, cases
     prints = {sample_fingerprint(sample) for sample in cases}
     earlier = [
         sample
-        for sample in _read_all(plan.replay, plan.structures, job).training
+        for folder in plan.replay
+        for sample in _read_all(folder, plan.structures, job).training
         if sample_fingerprint(sample) not in prints
     ]
     if not earlier:
@@ -184,7 +186,7 @@ def _configure(plan: Retraining, cases: int) -> TrainingConfig:
         )
         for role, stage in plan.package.stages.items()
     }
-    data = DataConfig(str(plan.data), plan.structures, validation_patients=0)
+    data = DataConfig(str(plan.data), plan.structures, validation_patients=0, seed=plan.seed)
     package = PackageConfig(plan.package.body_site, plan.package.license)
     return TrainingConfig(plan.package.name, data, stages, package)
 

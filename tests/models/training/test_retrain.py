@@ -50,7 +50,7 @@ def weights_of(package):
 
 
 def test_a_bad_case_does_not_stop_it_and_what_was_learnt_is_stated(package, clinic, toy_data, tmp_path):
-    plan = Retraining(package, clinic, replay=toy_data, steps=3)
+    plan = Retraining(package, clinic, replay=(toy_data,), steps=3)
     candidate = retrain_package(plan, tmp_path / "run", Job())
     learnt = candidate.metadata["training"]["retrained"]
     assert len(learnt) == 1
@@ -144,7 +144,7 @@ def test_without_the_package_s_patients_the_list_of_fingerprints_is_left_out(pac
 
 
 def test_a_case_that_is_in_the_replay_too_counts_as_new(package, toy_data, tmp_path):
-    candidate = retrain_package(Retraining(package, toy_data, replay=toy_data, steps=1), tmp_path / "run", Job())
+    candidate = retrain_package(Retraining(package, toy_data, replay=(toy_data,), steps=1), tmp_path / "run", Job())
     assert candidate.metadata["training"]["retrained"][0]["replayed"] == 0
 
 
