@@ -73,7 +73,7 @@ def _card(args: argparse.Namespace) -> int:
     from autocontour.base.files import write_atomically
     from autocontour.cli.console import console, progress_job
     from autocontour.models import find_package
-    from autocontour.models.package.package import rewrite_metadata
+    from autocontour.models.package.history import rewrite_and_record
     from autocontour.qa.commissioning import read_measured, write_card, write_measured
     from autocontour.qa.commissioning.card import summarize_structures
 
@@ -94,7 +94,7 @@ def _card(args: argparse.Namespace) -> int:
     write_atomically(args.output, text.encode())
     if args.record:
         figures = {"split": args.split, "structures": summarize_structures(package, rows)}
-        rewrite_metadata(package, {**package.metadata, "validation": figures})
+        rewrite_and_record(package, {**package.metadata, "validation": figures}, "figures of a validation")
     console().print(f"Wrote {args.output}.", markup=False)
     return 0
 

@@ -1,4 +1,4 @@
-"""``autocontour models gate``, ``promote``, ``history`` and ``rollback``: how a retrained package comes into use."""
+"""``autocontour models gate``, ``promote``, ``history``, ``rollback`` and ``accept``: how a package comes into use."""
 
 from __future__ import annotations
 
@@ -45,6 +45,12 @@ def add_actions(actions: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     rollback.add_argument("--by", required=True, metavar="NAME", help="who decided")
     rollback.add_argument("--json", action="store_true", help="print JSON for scripts")
     rollback.set_defaults(run=_rollback)
+    accept = actions.add_parser("accept", help="record the package in use that the history does not state")
+    accept.add_argument("package", help="name")
+    accept.add_argument("--reason", required=True, help="kept in the history")
+    accept.add_argument("--by", required=True, metavar="NAME", help="who decided")
+    accept.add_argument("--json", action="store_true", help="print JSON for scripts")
+    accept.set_defaults(run=_accept)
 
 
 def _gate(args: argparse.Namespace) -> int:
@@ -142,6 +148,7 @@ def _history(args: argparse.Namespace) -> int:
     from rich.table import Table
 
     from autocontour.cli.console import console, plain, print_json
+    from autocontour.models import available_packages, check_history
     from autocontour.models.package.history import read_history
 
     changes = read_history(args.package)
@@ -152,7 +159,21 @@ def _history(args: argparse.Namespace) -> int:
     for one in changes:
         row = (one.time, one.package, one.version, one.action, one.replaced.get("version", ""), one.reason, one.by)
         table.add_row(*(plain(value) for value in row))
-    console().print(table if changes else "No package was promoted or rolled back.")
+    console().print(table if changes else "No package was installed, promoted, rolled back or removed.")
+    for finding in check_history([one for one in available_packages() if args.package in ("", one.name)]):
+        console().print(f"{finding.code}: {finding.message} {finding.remedy}", markup=False, soft_wrap=True)
+    return 0
+
+
+def _accept(args: argparse.Namespace) -> int:
+    from autocontour.cli.console import console, print_json
+    from autocontour.models.package.history import accept_package
+
+    package = accept_package(args.package, reason=args.reason.strip(), by=args.by.strip())
+    if args.json:
+        print_json({"package": package.name, "version": package.version, "checksum": package.checksum})
+    else:
+        console().print(f"Recorded: {package.name} {package.version} is in use.", markup=False)
     return 0
 
 
@@ -160,7 +181,7 @@ def _rollback(args: argparse.Namespace) -> int:
     from autocontour.cli.console import console, print_json
     from autocontour.models.package.history import rollback_package
 
-    package = rollback_package(args.package, args.to, reason=args.reason, by=args.by)
+    package = rollback_package(args.package, args.to, reason=args.reason.strip(), by=args.by.strip())
     if args.json:
         print_json({"package": package.name, "version": package.version, "checksum": package.checksum})
     else:

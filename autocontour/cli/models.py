@@ -37,9 +37,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
             importing.add_test_arguments(sub)
         elif action == "install":
             sub.add_argument("path", type=Path, help="the package's folder or zip")
-            sub.add_argument("--replace", action="store_true", help="replace an installed package of the same name")
+            sub.add_argument(
+                "--replace", action="store_true", help="replace the package of the same name in use, which is kept"
+            )
         elif action != "list":
             sub.add_argument("package", help="name, folder or zip" if action == "show" else "name")
+        if action in ("install", "remove"):
+            sub.add_argument("--reason", default="", help="kept in the history")
+            sub.add_argument("--by", default="", metavar="NAME", help="who decided, kept in the history")
         sub.add_argument("--json", action="store_true", help="print JSON for scripts")
 
 
@@ -157,25 +162,33 @@ def _label(entry: Entry) -> str:
 
 def _install(args: argparse.Namespace) -> int:
     from autocontour.cli.console import console, print_json
-    from autocontour.models.package.library import install_package
+    from autocontour.models.package.history import install_and_record
 
-    package = install_package(args.path, replace=args.replace)
+    why = {"reason": args.reason.strip(), "by": args.by.strip()}
+    package, replaced = install_and_record(args.path, replace=args.replace, **why)
     if args.json:
-        print_json(_summary(package))
-    else:
-        console().print(f"Installed {package.name} {package.version}.", markup=False)
+        print_json(_summary(package) | {"replaced": dict(replaced)})
+        return 0
+    console().print(f"Installed {package.name} {package.version}.", markup=False)
+    if replaced:
+        before = replaced["version"] or "a damaged package"
+        back = f"autocontour models rollback {package.name} --reason REASON --by NAME"
+        console().print(f"It replaces {before}, which is kept. No gate compared them.", markup=False, soft_wrap=True)
+        console().print(f"To use that again: {back}", markup=False, soft_wrap=True)
     return 0
 
 
 def _remove(args: argparse.Namespace) -> int:
     from autocontour.cli.console import console, print_json
-    from autocontour.models.package.library import remove_package
+    from autocontour.models.package.history import remove_and_record
 
-    remove_package(args.package)
+    in_use = remove_and_record(args.package, reason=args.reason.strip(), by=args.by.strip())
     if args.json:
-        print_json({"removed": args.package})
+        print_json({"removed": args.package, "in_use": in_use.version if in_use else ""})
     else:
-        console().print(f"Removed {args.package}.", markup=False)
+        console().print(f"Removed {args.package}; it is kept among the earlier versions.", markup=False)
+        if in_use:
+            console().print(f"{in_use.name} {in_use.version} is in use from now on.", markup=False)
     return 0
 
 

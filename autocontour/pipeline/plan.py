@@ -113,14 +113,14 @@ def build_plan(
     UsageError
         ``AC-US-012`` if there is no rule or package for a requested name.
     """
-    from autocontour.models import available_packages, check_library
+    from autocontour.models import available_packages, check_history, check_library
 
     packages = (package,) if package else tuple(available_packages())
     structures = _wanted(template, names, list_drawable(packages, is_chosen=package is not None))
     sources = {structure.tg263_name for structure in structures if structure.margin_of is None}
     by_rules = frozenset(sources - set(package.structures) if package else sources)
     identity = template.identity if template else ""
-    findings = () if package else check_library()
+    findings = (*(() if package else check_library()), *check_history(packages))
     recipes = template.recipes if template and not names else ()
     return Plan(structures, by_rules, packages, identity, package is not None, findings, recipes)
 

@@ -1,62 +1,59 @@
-"""Which version of a package was in use when, and the versions that were replaced.
+"""Every change of which package is in use: recorded in the history, and the replaced version is kept.
 
-Beside the installed packages lies ``history.jsonl``: one line for each change, each with the checksum of the line
-before it, so that a changed or removed line is noticed. The versions that were replaced are kept in
-``.versions/PACKAGE/CHECKSUM`` and can be used again.
+The versions that were replaced are kept in ``.versions/PACKAGE/CHECKSUM`` beside the installed packages and can be
+used again. A change that was made in any other way (a folder copied by hand, an update of the program, a lost
+history) is found by `check_history`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 import shutil
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from autocontour.base.errors import ModelError
-from autocontour.models.package.library import find_package, folder_name, install_folder, install_package
+from autocontour.base.findings import Finding
+from autocontour.base.limits import shown
+from autocontour.models.package.library import (
+    Entry,
+    folder_name,
+    install_folder,
+    install_package,
+    installed_entry,
+    keep_decision,
+    read_library,
+    remove_package,
+    same_name,
+    used_entry,
+)
 from autocontour.models.package.members import open_members
-from autocontour.models.package.package import ModelPackage, read_package, verify_package, write_members
+from autocontour.models.package.package import (
+    ModelPackage,
+    read_package,
+    rewrite_metadata,
+    verify_package,
+    write_members,
+)
+from autocontour.models.package.records import HISTORY, Change, append_change, changing_packages, read_history
 
-HISTORY = "history.jsonl"
+__all__ = [
+    "HISTORY",
+    "Change",
+    "accept_package",
+    "check_history",
+    "install_and_record",
+    "promote_package",
+    "read_history",
+    "remove_and_record",
+    "rewrite_and_record",
+    "rollback_package",
+]
+
 VERSIONS = ".versions"
-FIRST = "0" * 64
-
-
-@dataclass(frozen=True)
-class Change:
-    """One line of the history.
-
-    Attributes
-    ----------
-    time
-        ISO 8601, UTC.
-    action
-        ``promoted`` or ``rolled back``.
-    package, version, checksum
-        The package in use from then on.
-    replaced
-        Version and checksum of the one in use before.
-    record
-        Seal of the gate's record; empty for a return to an earlier version.
-    reason, by
-        Why, and who decided: required where the gate was not passed, and for a return.
-    """
-
-    time: str
-    action: str
-    package: str
-    version: str
-    checksum: str
-    replaced: Mapping[str, str]
-    record: str = ""
-    reason: str = ""
-    by: str = ""
 
 
 def promote_package(path: Path, *, record: str, reason: str = "", by: str = "") -> ModelPackage:
@@ -79,10 +76,11 @@ def promote_package(path: Path, *, record: str, reason: str = "", by: str = "") 
     """
     candidate = read_package(path)
     verify_package(candidate)
-    before = find_package(candidate.name)
-    if before.checksum == candidate.checksum:
-        raise ModelError("AC-MD-062", package=f"{candidate.name} {candidate.version}")
-    return _replace(candidate, before, "promoted", record=record, reason=reason, by=by)
+    with changing_packages():
+        before = _package_of(used_entry(candidate.name), candidate.name)
+        if before.checksum == candidate.checksum:
+            raise ModelError("AC-MD-062", package=f"{candidate.name} {candidate.version}")
+        return _replace(candidate, before, "promoted", record=record, reason=reason, by=by)
 
 
 def rollback_package(name: str, version: str = "", *, reason: str, by: str) -> ModelPackage:
@@ -91,50 +89,215 @@ def rollback_package(name: str, version: str = "", *, reason: str, by: str) -> M
     Raises
     ------
     ModelError
-        ``AC-MD-061`` if no such version is kept, ``AC-MD-060`` if the history was changed.
+        ``AC-MD-017`` if no package of that name is or was in use, ``AC-MD-061`` if no such version is kept,
+        ``AC-MD-060`` if the history was changed, ``AC-MD-067`` without reason or name.
     """
-    current = find_package(name)
-    for change in reversed(read_history(current.name)):
-        kept = _kept(current.name, change.replaced.get("checksum", ""))
-        wanted = version in ("", change.replaced.get("version"))
-        if wanted and change.replaced.get("checksum") != current.checksum and kept.is_dir():
-            return _replace(read_package(kept), current, "rolled back", reason=reason, by=by)
-    raise ModelError("AC-MD-061", package=current.name, version=version or "–")
+    _require(reason, by)
+    with changing_packages():
+        entry = used_entry(name)
+        current = entry.package if entry else None
+        changes = [one for one in read_history() if same_name(one.package, entry.name if entry else name)]
+        if entry is None and not changes:
+            raise ModelError("AC-MD-017", package=shown(name))
+        title = changes[-1].package if changes else name
+        for change in reversed(changes):
+            kept = _kept(change.package, change.replaced.get("checksum", ""))
+            wanted = version in ("", change.replaced.get("version"))
+            is_another = current is None or change.replaced.get("checksum") != current.checksum
+            if wanted and is_another and kept.is_dir():
+                return _replace(read_package(kept), current, "rolled back", reason=reason, by=by)
+        raise ModelError("AC-MD-061", package=title, version=version or "–")
 
 
-def read_history(name: str = "") -> list[Change]:
-    """Return the changes of a package, or of all, oldest first.
+def install_and_record(
+    path: Path, *, replace: bool = False, reason: str = "", by: str = ""
+) -> tuple[ModelPackage, Mapping[str, str]]:
+    """Install a package and record it; a package that it replaces is kept.
+
+    Parameters
+    ----------
+    path
+        Folder or zip.
+    replace
+        As of `autocontour.models.package.library.install_package`.
+    reason, by
+        Why, and who decided; required if a package that was retrained replaces the one in use, which is the gate's to
+        decide (`promote_package`).
+
+    Returns
+    -------
+    ModelPackage
+        The installed package.
+    Mapping[str, str]
+        Version and checksum of the package that was in use before; empty if there was none.
 
     Raises
     ------
     ModelError
-        ``AC-MD-060`` if a line was changed, removed or cannot be read. A last line that a power failure cut off is
-        not an error: its change did not take place.
+        ``AC-MD-065`` for a retrained package without reason and name, ``AC-MD-060`` if the history was changed, or the
+        errors of `autocontour.models.package.library.install_package`.
     """
-    changes, before = [], FIRST
-    for number, line in enumerate(_lines(), 1):
-        try:
-            content = json.loads(line)
-            chained = content.pop("before") == before
-            change = Change(**content)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise ModelError("AC-MD-060", line=number) from error
-        if not chained:
-            raise ModelError("AC-MD-060", line=number)
-        before = _digest(line)
-        changes.append(change)
-    return [change for change in changes if name in ("", change.package)]
+    candidate = read_package(path)
+    verify_package(candidate)
+    with changing_packages():
+        entry = used_entry(candidate.name)
+        before = entry.package if entry else None
+        if replace and before is not None and not before.bundled and before.checksum == candidate.checksum:
+            return before, {}  # nothing changes
+        if entry is not None and replace and is_retrained(candidate) and not (reason and by):
+            raise ModelError("AC-MD-065", package=f"{candidate.name} {candidate.version}")
+        if before is not None and replace:
+            _keep(before)
+        installed = install_package(path, replace=replace)
+        if installed.checksum != candidate.checksum:
+            raise ModelError("AC-MD-029", package=candidate.name)
+        replaced = _stated(before) if entry is not None else {}
+        _record("installed", installed.name, installed, replaced, reason=reason, by=by)
+        return installed, replaced
 
 
-def _replace(candidate: ModelPackage, before: ModelPackage, action: str, **why: str) -> ModelPackage:
-    read_history()  # nothing is changed if the history is damaged
-    _keep(before)
+def remove_and_record(name: str, *, reason: str = "", by: str = "") -> ModelPackage | None:
+    """Remove an installed package, which is kept among the versions, and return the one in use from then on.
+
+    Raises
+    ------
+    ModelError
+        ``AC-MD-060`` if the history was changed, or the errors of `autocontour.models.package.library.remove_package`.
+    """
+    with changing_packages():
+        entry = installed_entry(name)
+        was_used = entry is not None and entry.rival is None
+        if entry is not None and entry.package is not None:
+            _keep(entry.package)
+        remove_package(name)
+        if entry is None or not was_used:
+            return None
+        after = used_entry(entry.name)
+        in_use = after.package if after else None
+        _record("removed", entry.name, in_use, _stated(entry.package), reason=reason, by=by)
+        return in_use
+
+
+def rewrite_and_record(package: ModelPackage, metadata: Mapping[str, Any], reason: str) -> ModelPackage:
+    """Replace the metadata of a package; if it is one of this installation, keep its former version and record it.
+
+    Raises
+    ------
+    ModelError
+        As `autocontour.models.package.package.rewrite_metadata`; ``AC-MD-060`` if the history was changed.
+    """
+    entry = next((one for one in read_library() if one.folder.resolve() == package.path.resolve()), None)
+    if entry is None or entry.package is None:
+        return rewrite_metadata(package, metadata)
+    with changing_packages():
+        _keep(entry.package)
+        changed = rewrite_metadata(entry.package, metadata)
+        keep_decision(entry.package, changed)
+        if entry.rival is None:
+            _record("changed", changed.name, changed, _stated(entry.package), reason=reason)
+        return changed
+
+
+def accept_package(name: str, *, reason: str, by: str) -> ModelPackage:
+    """Record the package in use as it is, after a change that was made outside the program.
+
+    Raises
+    ------
+    ModelError
+        ``AC-MD-017`` if there is no package of that name, ``AC-MD-062`` if it is the one that the history states, or
+        the errors of reading it; ``AC-MD-067`` without reason or name.
+    """
+    _require(reason, by)
+    with changing_packages():
+        package = _package_of(used_entry(name), name)
+        last = _last_changes().get(folder_name(package.name).casefold())
+        if last is not None and last.checksum == package.checksum:
+            raise ModelError("AC-MD-062", package=f"{package.name} {package.version}")
+        _keep(package)
+        replaced = {"version": last.version, "checksum": last.checksum} if last else {}
+        _record("accepted", package.name, package, replaced, reason=reason, by=by)
+        return package
+
+
+def check_history(packages: Sequence[ModelPackage]) -> tuple[Finding, ...]:
+    """Compare packages of this installation with the history.
+
+    A bundled package counts once the history has a line about its name; before that, it is the program's own.
+
+    Parameters
+    ----------
+    packages
+        Packages in use; those at other places are left out.
+
+    Returns
+    -------
+    tuple[Finding, ...]
+        ``AC-MD-123`` for a package that the history does not know, ``AC-MD-124`` for another than it states,
+        ``AC-MD-125`` if the history was changed or is damaged.
+    """
+    try:
+        last = _last_changes()
+    except ModelError as error:
+        return (Finding.of("AC-MD-125", reason=error.code),)
+    return tuple(finding for package in packages if _is_of_library(package) for finding in _compare(package, last))
+
+
+def is_retrained(package: ModelPackage) -> bool:
+    """Return whether a package was made from another by retraining, a clinic's habits or as an ensemble."""
+    training = package.metadata.get("training")
+    made = isinstance(training, dict) and bool(training.get("retrained") or training.get("ensemble"))
+    return made or any(structure.habit for structure in package.structures.values())
+
+
+def _require(reason: str, by: str) -> None:
+    if not (reason and by):
+        raise ModelError("AC-MD-067")
+
+
+def _compare(package: ModelPackage, last: Mapping[str, Change]) -> Iterator[Finding]:
+    change = last.get(folder_name(package.name).casefold())
+    title = f"{package.name} {package.version}"
+    if change is None and not package.bundled:
+        yield Finding.of("AC-MD-123", package=title)
+    elif change is not None and change.checksum != package.checksum:
+        yield Finding.of("AC-MD-124", package=title, stated=change.version or "–", day=change.time[:10])
+
+
+def _is_of_library(package: ModelPackage) -> bool:
+    with suppress(OSError):
+        return package.bundled or package.path.resolve().parent == install_folder().resolve()
+    return False
+
+
+def _last_changes() -> dict[str, Change]:
+    """Return the last change of each package, by the folder's name in small letters."""
+    return {folder_name(change.package).casefold(): change for change in read_history()}
+
+
+def _package_of(entry: Entry | None, name: str) -> ModelPackage:
+    if entry is None:
+        raise ModelError("AC-MD-017", package=shown(name))
+    return entry.package or read_package(entry.folder, bundled=entry.bundled)  # raises
+
+
+def _replace(candidate: ModelPackage, before: ModelPackage | None, action: str, **why: str) -> ModelPackage:
+    if before is not None:
+        _keep(before)
     _keep(candidate)
     installed = install_package(_kept(candidate.name, candidate.checksum), replace=True)
-    replaced = {"version": before.version, "checksum": before.checksum}
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    _append(Change(now, action, installed.name, installed.version, installed.checksum, replaced, **why))
+    _record(action, installed.name, installed, _stated(before) if before else {}, **why)
     return installed
+
+
+def _record(action: str, name: str, in_use: ModelPackage | None, replaced: Mapping[str, str], **why: str) -> None:
+    version, checksum = (in_use.version, in_use.checksum) if in_use else ("", "")
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    append_change(Change(now, action, name, version, checksum, replaced, **why))
+
+
+def _stated(package: ModelPackage | None) -> dict[str, str]:
+    """Return version and checksum for the history; empty texts for a damaged package."""
+    return {"version": package.version, "checksum": package.checksum} if package else {"version": "", "checksum": ""}
 
 
 def _keep(package: ModelPackage) -> None:
@@ -142,8 +305,12 @@ def _keep(package: ModelPackage) -> None:
     place = _kept(package.name, package.checksum)
     if place.is_dir():
         return
-    place.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=".keep-", dir=place.parent))
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=".keep-", dir=place.parent))
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ModelError("AC-MD-027", name=shown(package.name), reason=reason) from error
     try:
         with open_members(package.path) as members:
             write_members(draft, ((name, members.read(name)) for name in members.sizes))
@@ -156,30 +323,3 @@ def _keep(package: ModelPackage) -> None:
 
 def _kept(name: str, checksum: str) -> Path:
     return install_folder() / VERSIONS / folder_name(name) / (checksum or "none")
-
-
-def _lines() -> list[str]:
-    try:
-        text = (install_folder() / HISTORY).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return []
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelError("AC-MD-060", line=0) from error
-    return text.splitlines() if text.endswith("\n") else text.splitlines()[:-1]
-
-
-def _append(change: Change) -> None:
-    path = install_folder() / HISTORY
-    lines = _lines()
-    content: dict[str, Any] = {**change.__dict__, "before": _digest(lines[-1]) if lines else FIRST}
-    added = json.dumps(content, ensure_ascii=True) + "\n"
-    with path.open("r+" if path.exists() else "x", encoding="utf-8", newline="\n") as file:
-        file.seek(sum(len(line) + 1 for line in lines))  # over a line that a power failure cut off
-        file.write(added)
-        file.truncate()
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _digest(line: str) -> str:
-    return hashlib.sha256(line.encode()).hexdigest()

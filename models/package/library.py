@@ -143,6 +143,8 @@ def find_package(name: str) -> ModelPackage:
 def install_package(path: Path, *, replace: bool = False) -> ModelPackage:
     """Verify the package at `path` and copy it into the user's folder atomically.
 
+    It is not recorded: see `autocontour.models.package.history.install_and_record`.
+
     Parameters
     ----------
     path
@@ -186,8 +188,43 @@ def install_package(path: Path, *, replace: bool = False) -> ModelPackage:
     return read_package(folder)
 
 
+def used_entry(name: str) -> Entry | None:
+    """Return the package in use called `name`, or by a name that counts as the same; None if there is none."""
+    used = [entry for entry in read_library() if entry.rival is None]
+    exact = [entry for entry in used if name in (entry.name, entry.folder.name)]
+    return next((entry for entry in (*exact, *used) if entry in exact or _key(entry.name) == _key(name)), None)
+
+
+def installed_entry(name: str) -> Entry | None:
+    """Return the installed package that `remove_package` would remove; None if there is none."""
+    own = (entry for entry in read_library() if not entry.bundled and name in (entry.name, entry.folder.name))
+    return next(own, None)
+
+
+def same_name(one: str, other: str) -> bool:
+    """Return whether two names of packages count as the same."""
+    return _key(one) == _key(other)
+
+
+def keep_decision(before: ModelPackage, changed: ModelPackage) -> None:
+    """Let the decision that an installed package replaces a bundled one hold for it with changed metadata.
+
+    Without it, writing figures into such a package would bring the bundled one back into use.
+    """
+    decided = _read_replaced()
+    folder = before.path.name
+    if not before.bundled and decided.get(folder, {}).get("package") == before.checksum:
+        decided[folder] = {**decided[folder], "package": changed.checksum}
+    bundled = {key: one for key, one in decided.items() if before.bundled and one.get("bundled") == before.checksum}
+    decided |= {key: {**one, "bundled": changed.checksum} for key, one in bundled.items()}
+    if decided:
+        _write_replaced(decided)
+
+
 def remove_package(name: str) -> Path:
     """Remove the installed package called `name` and return its folder.
+
+    It is not recorded: see `autocontour.models.package.history.remove_and_record`.
 
     Raises
     ------
@@ -195,9 +232,9 @@ def remove_package(name: str) -> Path:
         ``AC-MD-019`` for a bundled one, ``AC-MD-017`` if there is none.
     """
     entries = read_library()
-    own = [entry for entry in entries if not entry.bundled and name in (entry.name, entry.folder.name)]
-    if own:
-        folder = own[0].folder
+    own = installed_entry(name)
+    if own is not None:
+        folder = own.folder
         with _file_errors(name):
             shutil.rmtree(folder)
             _write_replaced({key: value for key, value in _read_replaced().items() if key != folder.name})

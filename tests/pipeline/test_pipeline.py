@@ -14,6 +14,7 @@ from autocontour.base.errors import ModelError, UsageError
 from autocontour.cli import main
 from autocontour.models import Segmentation, available_packages
 from autocontour.models.package import library
+from autocontour.models.package.history import accept_package
 from autocontour.models.package.library import BUNDLED, install_folder
 from autocontour.models.package.members import CHECKSUMS, METADATA, checksums_of, read_members
 from autocontour.models.package.package import write_members
@@ -47,6 +48,7 @@ def install_copy(name, site="THORAX", first="Lung_L", withheld=()):
 def own_packages(tmp_path, monkeypatch):
     monkeypatch.setattr(library, "user_data_path", lambda _: tmp_path)
     install_copy("our-thorax", withheld=("Larynx", "PTV_High"))
+    accept_package("our-thorax", reason="copied by hand", by="A. Physicist")
 
 
 @pytest.fixture

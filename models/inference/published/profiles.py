@@ -11,7 +11,8 @@ import numpy as np
 from autocontour.base.jobs import Job
 from autocontour.contouring import mask_from_contours
 from autocontour.models.inference.published.segment import Drawn, draw_published, procedure_of
-from autocontour.models.package.package import ModelPackage, rewrite_metadata
+from autocontour.models.package.history import rewrite_and_record
+from autocontour.models.package.package import ModelPackage
 from autocontour.models.package.procedure import SidesCheck
 from autocontour.patient.structures import Contours
 from autocontour.patient.volume import CTVolume
@@ -76,7 +77,7 @@ def record(
     Raises
     ------
     ModelError
-        As `autocontour.models.package.package.rewrite_metadata`.
+        As `autocontour.models.package.history.rewrite_and_record`.
     """
     procedure_of(package)
     changed = dict(package.metadata["procedure"])
@@ -87,7 +88,8 @@ def record(
         changed["measured"] = {**changed.get("measured", {}), **found}
     if profile:
         changed["profile"] = profile
-    return rewrite_metadata(package, {**package.metadata, "procedure": changed})
+    metadata = {**package.metadata, "procedure": changed}
+    return rewrite_and_record(package, metadata, f"profile {profile}" if profile else "tested on a CT")
 
 
 def _timed(
