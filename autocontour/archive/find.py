@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -12,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from autocontour.archive.key import Key
-from autocontour.base.errors import AutoContourError, CaseError, CTError
+from autocontour.base.errors import AutoContourError, CTError
 from autocontour.base.files import read_file
 from autocontour.base.findings import Finding, Severity
 from autocontour.base.jobs import Job
-from autocontour.case.case import Case
+from autocontour.case.closed import read_case
 from autocontour.case.source import check_content, read_key, read_source
 from autocontour.dicom.scan import Series, planning_cts, scan_folder
 from autocontour.models.data.planes import UNEDITED
@@ -186,22 +184,14 @@ def read_approved(folder: Path) -> tuple[StructureSet, dict[str, str]]:
     CaseError
         If it cannot be read.
     """
-    key = read_key(folder)
-    if key is None:
-        raise CaseError("AC-CASE-032")
-    with tempfile.TemporaryDirectory() as temporary:
-        copy = Path(temporary, "case")
-        shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("lock"))
-        case = Case(copy, key)
-        try:
-            items = [item for item in case.state.items if item.is_approved]
-        finally:
-            case.close()
+    found = read_case(folder)
+    items = [item for item in found.state.items if item.is_approved]
     origins = {
         item.structure.name: UNEDITED if item.structure.generation is GenerationAlgorithm.AUTOMATIC else APPROVED
         for item in items
     }
-    return StructureSet("APPROVED", tuple(item.structure for item in items), key.series_instance_uid), origins
+    structures = tuple(item.structure for item in items)
+    return StructureSet("APPROVED", structures, found.key.series_instance_uid), origins
 
 
 def _candidate(series: Series, key: Key) -> Candidate:

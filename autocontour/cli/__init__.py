@@ -18,7 +18,8 @@ from autocontour.base.errors import AutoContourError, OutputError, UsageError
 
 COMMANDS = (
     *("contour", "gui", "case", "info", "evaluate", "check"),
-    *("queue", "models", "dataset", "train", "retrain", "adapt", "commission", "phantom", "demo", "selftest"),
+    *("queue", "models", "dataset", "train", "retrain", "adapt", "commission", "monitor"),
+    *("phantom", "demo", "selftest"),
 )
 
 

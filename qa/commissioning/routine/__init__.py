@@ -1,0 +1,1 @@
+"""Routine quality assurance: the edit load of approved structures, watched over months."""
