@@ -5,8 +5,8 @@ Per structure the first approved contours are the baseline. Every later month is
 - *Signals*: the monthly mean against mean ± 2 and 3 standard errors, with the rules of Nelson (J Qual Technol
   1984;16:237). Over many structures and months some occur by chance.
 - *Alarms*: the month, and the last three months together, against the baseline by two-sided Mann–Whitney tests, and
-  the fraction of the last three months beyond the baseline's worst 5 % by Fisher's exact test, at levels that together give an alarm
-  in at most 5 % of the years in which nothing changes (Bonferroni).
+  the fraction of the last three months beyond the baseline's worst 5 % by Fisher's exact test, at levels that together
+  give an alarm in at most 5 % of the years in which nothing changes (Bonferroni).
 """
 
 from __future__ import annotations

@@ -145,7 +145,7 @@ def _chart(chart: Json, observations: Sequence[Observation]) -> Figure:
     plot.savefig(file, format="png", metadata={"Software": None})
     caption = (
         f"{chart['structure']}: every contour (grey; crosses: rejected), monthly means, limits at 2 and 3 standard "
-        "errors, alarms (red) and the first contour of another package (orange)."
+        "errors (open circles: too few to judge), alarms (red) and the first contour of another package (orange)."
     )
     return Figure(file.getvalue(), caption)
 
@@ -174,7 +174,8 @@ def _draw_metric(
     colors = ["red" if row["month"] in alarmed else "black" for row in rows]
     xs, means = [place[row["month"]] for row in rows], [row[metric]["mean"] for row in rows]
     axes.plot(xs, means, color="black", linewidth=1, zorder=2)
-    axes.scatter(xs, means, color=colors, s=22, zorder=3)
+    filled = [color if row[metric]["z"] is not None else "white" for color, row in zip(colors, rows, strict=True)]
+    axes.scatter(xs, means, c=filled, edgecolors=colors, s=22, zorder=3)
     for one in chart["changes"]:
         axes.axvline(place[one["month"]] - 0.5, color="orange", linewidth=2)
     axes.set_xticks(range(len(months)), months, rotation=60, fontsize=7)

@@ -243,7 +243,8 @@ def test_a_damaged_case_and_an_approval_without_time_are_listed(tmp_path):
 
 def test_two_structures_of_one_standard_name_are_two_observations(tmp_path):
     contours = {0: square()}
-    items = [CaseStructure(Structure(name, k, contours, "Heart"), contours) for k, name in ((1, "Heart"), (2, "Heart_B"))]
+    names = ((1, "Heart"), (2, "Heart_B"))
+    items = [CaseStructure(Structure(name, k, contours, "Heart"), contours) for k, name in names]
     case = Case(tmp_path / "a", CaseKey("1", "2"))
     case.apply(Edit("Open", added=tuple(items)))
     for number in (1, 2):
