@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from shapely import MultiPolygon
 
 FILE = "review.json"
+IDLE_SECONDS = 30.0
+"""Each change counts the time since the change before it, at most this long: a longer pause is not work on it."""
 
 
 @dataclass(frozen=True)

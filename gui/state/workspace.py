@@ -15,6 +15,7 @@ from shapely import Polygon
 from autocontour.base.errors import AutoContourError
 from autocontour.base.findings import Finding
 from autocontour.case import Case, CaseState, CaseStructure, Edit, actions
+from autocontour.case.effort import IDLE_SECONDS
 from autocontour.case.need import slices_by_finding
 from autocontour.case.recipe_status import RecipeStatus, recipe_statuses
 from autocontour.case.snapshots import Place
@@ -27,9 +28,6 @@ from autocontour.gui.views.windowing import PRESETS, Window
 from autocontour.patient.identity import case_key
 from autocontour.patient.structures import Contours, SliceChanges, Structure
 from autocontour.patient.volume import CTVolume
-
-IDLE_SECONDS = 30.0
-"""A pause longer than this is not work on the structure."""
 
 
 @dataclass(frozen=True)
