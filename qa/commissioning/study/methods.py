@@ -31,6 +31,21 @@ class Method:
     plan: Plan
 
     @property
+    def trained_on(self) -> frozenset[str]:
+        """Fingerprints of the CTs that its packages were trained on, as far as they list them."""
+        lists = [package.metadata.get("training", {}).get("fingerprints") for package in self.plan.packages]
+        return frozenset(str(one) for mine in lists if isinstance(mine, list) for one in mine)
+
+    @property
+    def without_fingerprints(self) -> tuple[str, ...]:
+        """Its packages that do not list what they were trained on."""
+        return tuple(
+            f"{package.name} {package.version}"
+            for package in self.plan.packages
+            if not package.metadata.get("training", {}).get("fingerprints")
+        )
+
+    @property
     def offered(self) -> frozenset[str]:
         """TG-263 names of the structures that it can draw."""
         return self.plan.sources

@@ -27,6 +27,8 @@ from autocontour.base.jobs import InnerJob, Job
 from autocontour.contouring import box_of, mask_from_contours
 from autocontour.dicom.ct import read_ct
 from autocontour.dicom.dose import read_dose
+from autocontour.dicom.protocol import read_protocol
+from autocontour.models.data.fingerprint import ct_fingerprint
 from autocontour.patient.structures import Contours, GenerationAlgorithm, StructureSet
 from autocontour.patient.volume import CTVolume
 from autocontour.pipeline.contour import contour_ct
@@ -38,7 +40,7 @@ from autocontour.qa.commissioning.study.tolerances import Tolerances
 from autocontour.qa.dose import compute_dose
 from autocontour.qa.metrics import MM3_PER_CC
 
-LAYOUT = 1
+LAYOUT = 2
 """Changed whenever the same input gives another record, so that nothing is reused."""
 PATIENTS = "patients"
 
@@ -137,6 +139,7 @@ class _Measurement:
         self.ambiguous: dict[str, set[str]] = {}
         self.findings: dict[str, dict[str, list[str]]] = {}
         self.seconds: dict[str, float] = {}
+        self.trained: list[str] = []
 
     def run(self) -> tuple[dict[str, Any], dict[str, dict[str, Contours]]]:
         ct = read_ct(self.patient.series, InnerJob(self.job))
@@ -147,6 +150,7 @@ class _Measurement:
             self._try(ct, observer, is_manual=True)
         for role in self.settings.request.others:
             self._try(ct, role.name, is_manual=False)
+        self._find_leaks(ct)
         for method in self.settings.methods:
             self._contour(ct, method, names)
         rows, kappas = [], {}
@@ -160,6 +164,16 @@ class _Measurement:
         self._check_sets(rows)
         doses = self._doses(ct, names)
         return {**self._record(ct, rows, kappas), "dose": doses}, self.drawn
+
+    def _find_leaks(self, ct: CTVolume) -> None:
+        """Leave out the methods that were trained on this CT: their figures would be too good."""
+        lists = {method.name: method.trained_on for method in self.settings.methods}
+        if not any(lists.values()):
+            return
+        own = ct_fingerprint(ct.hu, ct.geometry.spacing_zyx_mm)
+        self.trained = [name for name, known in lists.items() if own in known]
+        for name in self.trained:
+            self._leave_out(name, Finding.of("AC-QA-320", method=name))
 
     def _doses(self, ct: CTVolume, names: list[str]) -> dict[str, Any]:
         """Return structure → set → dose figures; a structure that is not wholly inside the dose grid has none."""
@@ -191,7 +205,8 @@ class _Measurement:
         """Return the methods that must have a structure: without it they have failed."""
         others = [role.name for role in self.settings.request.others]
         sets = [one for one in others if one in self.drawn and name not in self.ambiguous.get(one, ())]
-        return [*sets, *(method.name for method in self.settings.methods if name in method.offered)]
+        methods = [method.name for method in self.settings.methods if name in method.offered]
+        return [*sets, *(one for one in methods if one not in self.trained)]
 
     def _leave_out(self, subject: str, finding: Finding) -> None:
         self.left_out.append(LeftOut(self.patient.name, subject, finding))
@@ -258,7 +273,7 @@ class _Measurement:
         """Run a method; a refusal counts as a failure for every structure that it offers."""
         wanted = [name for name in names if name in method.offered]
         self.drawn[method.name] = {}
-        if not wanted:
+        if not wanted or method.name in self.trained:
             return
         try:
             plan = method.plan_for(wanted)
@@ -308,6 +323,7 @@ class _Measurement:
             "shape_zyx": list(ct.hu.shape),
             "spacing_zyx_mm": [round(step, 4) for step in ct.geometry.spacing_zyx_mm],
             "evenly_spaced": bool(ct.geometry.is_evenly_spaced),
+            "protocol": read_protocol(self.patient.series.slices[0].path),
             "sets": {role: self.patient.sets[role].checksum for role in sorted(self.patient.sets)},
             "drawn": {role: sorted(mine) for role, mine in self.drawn.items()},
             "without_reference": extra,

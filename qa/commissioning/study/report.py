@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO, StringIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autocontour.base.errors import AutoContourError
@@ -14,7 +16,7 @@ from autocontour.dicom.ct import read_ct
 from autocontour.dicom.scan import Series
 from autocontour.patient.structures import Contours, Structure
 from autocontour.patient.volume import CTVolume
-from autocontour.qa.commissioning.study.patient import read_contours
+from autocontour.qa.commissioning.study.patient import PATIENTS, read_contours
 from autocontour.qa.commissioning.study.request import REFERENCE, StudyRequest
 from autocontour.report.page import Figure, Row, Table, write_page
 from autocontour.report.pictures import render_slices, voxel_at
@@ -109,6 +111,11 @@ def _identity(content: Json) -> Iterator[str]:
         yield f"Method {name}: {identity}"
     if content["waiting_names"]:
         yield f"{content['waiting_names']} names of structures wait for confirmation: these structures are not counted."
+    if unknown := content["without_fingerprints"]:
+        yield (
+            f"{', '.join(unknown)}: the package does not list what it was trained on; patients of this cohort may be "
+            "among it."
+        )
     blocked = sum(one["severity"] == "BLOCK" for one in content["left_out"])
     yield f"Left out: {blocked} patients, sets or structures (see the last tables); {len(content['remarks'])} remarks."
 
@@ -319,33 +326,83 @@ def _box_plot(records: Sequence[Json], content: Json) -> Figure | None:
     return Figure(file.getvalue(), "DSC of every structure and method; boxes are quartiles, whiskers the whole range.")
 
 
+def picture_path(output: Path, record: Json, structure: str, method: str) -> Path:
+    """Return the file of a picture; another result of the patient has other files."""
+    name = hashlib.sha256(f"{structure}\0{method}".encode()).hexdigest()[:16]
+    return output / PATIENTS / f"{record['patient']}.{record['fingerprint'][:12]}.{name}.png"
+
+
+def worst_of(records: Sequence[Json], method: str, count: int, structure: str | None = None) -> list[tuple[Json, Json]]:
+    """Return record and row of the lowest DSC of a method, of one structure or of all, the worst first."""
+    mine = [
+        (record, row)
+        for record in records
+        for row in record["rows"]
+        if row["a"] == REFERENCE and row["b"] == method and structure in (None, row["structure"])
+    ]
+    return sorted(mine, key=lambda one: (_dsc_of(one[1]), one[0]["patient"], one[1]["structure"]))[:count]
+
+
+def _dsc_of(row: Json) -> float:
+    return -1.0 if row["dsc"] is None else float(row["dsc"])
+
+
+def caption_of(record: Json, row: Json, method: str) -> str:
+    """Return the caption of a picture."""
+    found = f"DSC {_number(row['dsc'], 3)}, HD95 {_number(row['hd95_mm'], 1)} mm"
+    return f"{row['structure']}, {method}, {record['patient']}: {'not drawn' if row['missing'] else found}"
+
+
 def _worst_cases(
     report: StudyReport, series: Mapping[str, Series], request: StudyRequest, job: Job
 ) -> Iterator[Figure]:
-    """Yield pictures of the lowest DSC of each method, on the slice with the longest added path."""
-    offered = {(one["structure"], one["method"]) for one in report.content["results"]}
-    chosen: dict[str, list[tuple[str, Json]]] = {}
-    for method in dict.fromkeys(one["method"] for one in report.content["results"]):
-        mine = [
-            (record["patient"], row)
-            for record in report.records
-            for row in record["rows"]
-            if row["a"] == REFERENCE and row["b"] == method and (row["structure"], method) in offered
-        ]
-        worst = sorted(mine, key=lambda one: -1.0 if one[1]["dsc"] is None else one[1]["dsc"])[: request.pictures]
-        for patient, row in worst:
-            chosen.setdefault(patient, []).append((method, row))
-    for patient in job.track(sorted(chosen), "drawing the worst cases"):
+    """Draw the lowest DSC of each method and structure, and yield the worst of each method for the page."""
+    offered = [(one["structure"], one["method"]) for one in report.content["results"]]
+    _draw_pictures(report, offered, series, request, job)
+    for method in dict.fromkeys(method for _, method in offered):
+        records = [_only_offered(record, method, offered) for record in report.records]
+        for record, row in worst_of(records, method, request.pictures):
+            path = picture_path(request.output, record, row["structure"], method)
+            if path.exists():
+                yield Figure(path.read_bytes(), caption_of(record, row, method))
+
+
+def _only_offered(record: Json, method: str, offered: Sequence[tuple[str, str]]) -> Json:
+    rows = [row for row in record["rows"] if (row["structure"], method) in offered]
+    return {**record, "rows": rows}
+
+
+def _draw_pictures(
+    report: StudyReport,
+    offered: Sequence[tuple[str, str]],
+    series: Mapping[str, Series],
+    request: StudyRequest,
+    job: Job,
+) -> None:
+    """Write the pictures that are missing, on the slice with the longest added path."""
+    output = request.output
+    wanted: dict[str, list[tuple[Path, str, Json]]] = {}
+    kept: set[Path] = set()
+    for structure, method in offered:
+        for record, row in worst_of(report.records, method, request.pictures, structure):
+            path = picture_path(output, record, structure, method)
+            kept.add(path)
+            if not path.exists():
+                wanted.setdefault(record["patient"], []).append((path, method, row))
+    for path in (output / PATIENTS).glob("*.png"):
+        if path not in kept:
+            path.unlink()
+    for patient in job.track(sorted(wanted), "drawing the worst cases"):
         try:
             ct = read_ct(series[patient], InnerJob(job))
         except AutoContourError:
             continue  # it could be read a moment ago; the figures are in the tables
-        drawn = read_contours(request.output, patient)
-        for method, row in chosen[patient]:
-            yield _picture(ct, drawn, patient, method, row)
+        drawn = read_contours(output, patient)
+        for path, method, row in wanted[patient]:
+            write_atomically(path, _picture(ct, drawn, patient, method, row))
 
 
-def _picture(ct: CTVolume, drawn: Mapping[str, Mapping[str, Contours]], patient: str, method: str, row: Json) -> Figure:
+def _picture(ct: CTVolume, drawn: Mapping[str, Mapping[str, Contours]], patient: str, method: str, row: Json) -> bytes:
     name = row["structure"]
     reference, own = drawn[REFERENCE][name], drawn.get(method, {}).get(name, {})
     worst = max(row["slices"], key=lambda one: one["added_path_length_mm"], default=None)
@@ -356,8 +413,4 @@ def _picture(ct: CTVolume, drawn: Mapping[str, Mapping[str, Contours]], patient:
         Structure(REFERENCE, 1, reference, color_rgb=REFERENCE_RGB),
         Structure(method, 2, own, color_rgb=METHOD_RGB),
     ]
-    caption = f"{name}, {method}, {patient}: " + (
-        "not drawn" if row["missing"] else f"DSC {_number(row['dsc'], 3)}, HD95 {_number(row['hd95_mm'], 1)} mm"
-    )
-    picture = render_slices(ct, structures, at, title=f"{patient} {name}", height_px=PICTURE_PX)
-    return Figure(picture, caption)
+    return render_slices(ct, structures, at, title=f"{patient} {name}", height_px=PICTURE_PX)

@@ -144,6 +144,7 @@ class _Study:
                 for record in records
             ],
             "waiting_names": len(waiting),
+            "without_fingerprints": sorted({one for method in methods for one in method.without_fingerprints}),
             "left_out": [*(one.to_json() for one in self.left_out), *_all(records, "left_out")],
             "remarks": _all(records, "remarks"),
             **analysis,

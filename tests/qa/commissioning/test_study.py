@@ -6,22 +6,28 @@ import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import pydicom
 import pytest
 from shapely import affinity
 
 from autocontour.base.errors import Cancelled, UsageError
 from autocontour.base.jobs import Job
 from autocontour.cli import main
+from autocontour.dicom.protocol import read_protocol
+from autocontour.models.data.fingerprint import ct_fingerprint
 from autocontour.patient.provenance import Provenance
 from autocontour.patient.structures import Structure, StructureSet
-from autocontour.qa.commissioning.study.methods import read_methods
+from autocontour.pipeline.plan import Plan
+from autocontour.qa.commissioning.study.methods import Method, read_methods
 from autocontour.qa.commissioning.study.patient import PATIENTS
 from autocontour.qa.commissioning.study.request import SetRole, StudyRequest
 from autocontour.qa.commissioning.study.run import StudyReport, run_study
 from autocontour.rtstruct import write_structure_set
 from autocontour.selftest.planted import base_phantom, make_patient
+from autocontour.site.template import TemplateStructure
 from tests.qa.test_dose import write_dose
 
 ORGANS = ("Heart", "Liver", "Lung_L", "Lung_R")
@@ -275,6 +281,37 @@ def write_gradient(path, frame):
         GridFrameOffsetVector=(10.0 * np.arange(81)).tolist(), FrameOfReferenceUID=frame,
         PixelData=np.rint(values).astype(np.uint32).tobytes(),
     )  # fmt: skip
+
+
+def test_a_patient_of_the_training_is_left_out(study, tmp_path, monkeypatch):
+    """Its figures would be too good; the package that lists nothing is named."""
+    place = tmp_path / "cohort" / "one"
+    patient = make_patient(base_phantom(0), 0)
+    patient.contours = {name: patient.contours[name] for name in ORGANS}
+    ct = patient.write(place)
+    print_ = ct_fingerprint(ct.hu, ct.geometry.spacing_zyx_mm)
+    package = SimpleNamespace(name="net", version="1", metadata={"training": {"fingerprints": [print_]}})
+    other = SimpleNamespace(name="old", version="2", metadata={})
+    heart = (TemplateStructure("Heart", "Heart"),)
+    method = Method("net 1", "net 1 abc", Plan(heart, frozenset(), (package, other), package_is_chosen=True))
+    monkeypatch.setattr("autocontour.qa.commissioning.study.run.read_methods", lambda _: [method])
+    request = replace(study.request, cohort=tmp_path / "cohort", output=tmp_path / "report", observers=[], others=[],
+                      names=study.request.names_file, packages=["net"])  # fmt: skip
+    report = run_study(request, Job())
+    assert [(one["code"], one["subject"]) for one in report.content["left_out"]] == [("AC-QA-320", "net 1")]
+    assert report.content["results"] == []
+    assert report.content["without_fingerprints"] == ["old 2"]
+    assert "old 2: the package does not list" in (request.output / "report.html").read_text()
+
+
+def test_the_protocol_of_a_scan_is_recorded_without_free_text(tmp_path, study):
+    assert study.report.records[0]["protocol"]["PatientPosition"] == "HFS"
+    dataset = pydicom.dcmread(next((study.places["none"] / "CT").iterdir()))
+    dataset.ContrastBolusAgent = "given to Mrs Canary"
+    dataset.KVP, dataset.ManufacturerModelName = 120, "A\nB"
+    dataset.save_as(tmp_path / "one.dcm")
+    found = read_protocol(tmp_path / "one.dcm")
+    assert (found["ContrastBolusAgent"], found["KVP"], found["ManufacturerModelName"]) == ("stated", "120", "A B")
 
 
 def test_several_roles_for_one_set_are_refused(study, tmp_path):
