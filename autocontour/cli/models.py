@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autocontour.cli import commissioning, gate, habits, importing
+from autocontour.cli import commissioning, ensemble, gate, habits, importing
 
 if TYPE_CHECKING:
     from autocontour.models import ModelPackage
@@ -22,6 +22,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     commissioning.add_actions(actions)
     gate.add_actions(actions)
     habits.add_actions(actions)
+    ensemble.add_actions(actions)
     importing.add_actions(actions)
     for action, run, help_text in (
         ("list", _list, "list the packages of the program and those installed"),
@@ -94,6 +95,9 @@ def _show(args: argparse.Namespace) -> int:
     for role, stage in package.stages.items():
         spacing = "×".join(f"{mm:g}" for mm in stage.spacing_zyx_mm)
         out.print(f"{role}: {plain(stage.network.get('architecture'))} on {spacing} mm (z, y, x)")
+        for member in stage.members:
+            left_out = ", ".join(name for name in package.structures if not member.weight(name))
+            out.print(f"  averaged: {plain(member.name)}" + (f", not for {plain(left_out)}" if left_out else ""))
     out.print(_structures_table(package))
     return 0
 

@@ -181,7 +181,8 @@ def measure_structures(package: ModelPackage, segmented: Mapping[str, Segmented]
     for name, outcome in segmented.items():
         measure = measure_probability(outcome.probability, package.structures[name].threshold, outcome.grid)
         if measure is not None:
-            measures[name] = replace(measure, localized_cc=found.volumes_cc.get(name))
+            located = found.volumes_cc.get(name)
+            measures[name] = replace(measure, localized_cc=located, member_agreement=outcome.agreement)
     return measures
 
 

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from autocontour.base.jobs import Job
 from autocontour.models.inference.body import find_body
+from autocontour.models.inference.ensemble import Predicted, predict_stage
 from autocontour.models.inference.intensity import OUTSIDE_HU
 from autocontour.models.inference.plausibility import Measure, matches_site, measure_probability
 from autocontour.models.inference.postprocess import apply_rules
 from autocontour.models.inference.runtime import Runner
 from autocontour.models.inference.sampling import Frame, Grid, sample_ct, sample_mask
-from autocontour.models.inference.windows import Probability, predict_boxes
+from autocontour.models.inference.windows import Probability
 from autocontour.models.package.description import Stage
 from autocontour.models.package.package import ModelPackage
 from autocontour.patient.geometry import Box, Floats
@@ -69,12 +70,10 @@ class Patient:
         """Return the box of the body on `grid`."""
         return grid.box_of(self.low_zyx_mm, self.high_zyx_mm)
 
-    def predict(
-        self, stage: Stage, runner: Runner, boxes: Mapping[int, Box], job: Job, label: str
-    ) -> tuple[dict[int, Probability], tuple[int, int, int]]:
-        """Run a stage over boxes of its grid; see `autocontour.models.inference.windows.predict_boxes`."""
+    def predict(self, stage: Stage, runner: Runner, boxes: Mapping[int, Box], job: Job, label: str) -> Predicted:
+        """Run a stage over boxes of its grid; see `autocontour.models.inference.ensemble.predict_stage`."""
         grid = self.grid_of(stage)
-        return predict_boxes(runner, stage, lambda box: self.sample(grid.cropped(box)), boxes, job, label)
+        return predict_stage(runner, stage, lambda box: self.sample(grid.cropped(box)), boxes, job, label)
 
 
 def find_patient(ct: CTVolume) -> Patient | None:
@@ -143,7 +142,7 @@ def localize_probabilities(
     whole = patient.grid_of(stage)
     box = patient.body_box(whole)
     wanted = dict.fromkeys(range(len(package.structures)), box)
-    probabilities, _ = patient.predict(stage, runner, wanted, job, "finding the organs")
+    probabilities = patient.predict(stage, runner, wanted, job, "finding the organs").probabilities
     grid = whole.cropped(box)
     cleaned = {
         name: apply_rules(

@@ -47,6 +47,8 @@ class Measure:
         Mean probability of its outermost voxels.
     localized_cc
         Its volume in the localizer's result; None without a localizer.
+    member_agreement
+        How far the networks of an ensemble agree on it, as a DSC; None for one network.
     """
 
     volume_cc: float
@@ -56,6 +58,7 @@ class Measure:
     expected_dsc: float = 1.0
     border_confidence: float = 1.0
     localized_cc: float | None = None
+    member_agreement: float | None = None
 
     @property
     def volume_agreement(self) -> float:
@@ -190,6 +193,7 @@ def predictors_of(measure: Measure) -> dict[str, float]:
         "expected_dsc": measure.expected_dsc,
         "border_confidence": measure.border_confidence,
         "volume_agreement": measure.volume_agreement,
+        "member_agreement": float("nan") if measure.member_agreement is None else measure.member_agreement,
     }
 
 

@@ -7,7 +7,7 @@ import io
 import logging
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -20,7 +20,6 @@ from autocontour.base.errors import ModelError, OutputError
 from autocontour.base.files import write_atomically
 from autocontour.models.networks.as_openvino import build_model, import_openvino
 from autocontour.models.networks.limits import STREAMS
-from autocontour.models.package.procedure import weights_of_fold
 from autocontour.models.package.weights import check_fit, load_network
 
 if TYPE_CHECKING:
@@ -73,6 +72,33 @@ class Runner(Protocol):
         ...
 
 
+class Ensemble:
+    """Several networks of a stage, whose probabilities are averaged.
+
+    Parameters
+    ----------
+    members
+        The networks.
+    weights
+        (members, structures) weight of each network in the mean of each structure; each structure's add up to 1.
+
+    Attributes
+    ----------
+    device
+        Of the first network, with their number.
+    """
+
+    def __init__(self, members: Sequence[Runner], weights: NDArray[np.float32]) -> None:
+        self.members, self.weights = tuple(members), weights
+        self.device = f"{members[0].device}, {len(members)} networks"
+
+    def __call__(self, windows: Iterable[Channels]) -> Iterator[Channels]:
+        """Yield the averaged probabilities of inputs; see `autocontour.models.inference.ensemble` for a cheaper way."""
+        for window in windows:
+            found = np.stack([next(member([window])).copy() for member in self.members])
+            yield np.einsum("mk,mk...->k...", self.weights, found)
+
+
 def keep_runners() -> None:
     """Keep the networks that `open_runner` opened last, for a process that contours many scans."""
     global _most_kept
@@ -80,7 +106,7 @@ def keep_runners() -> None:
 
 
 def open_runner(package: ModelPackage, role: str, device: str = "auto") -> Runner:
-    """Make one stage of a package ready to run.
+    """Make one stage of a package ready to run; an `Ensemble` if it has several networks.
 
     Parameters
     ----------
@@ -111,13 +137,23 @@ def open_runner(package: ModelPackage, role: str, device: str = "auto") -> Runne
 
 
 def _open(package: ModelPackage, role: str, device: str) -> Runner:
+    members = package.stages[role].members
+    if not members:
+        return _open_network(package, role, device, 0)
+    weights = np.array([[one.weight(name) for name in package.structures] for one in members], np.float32)
+    used = [number for number in range(len(members)) if weights[number].any()]
+    runners = [_open_network(package, role, device, number) for number in used]
+    return Ensemble(runners, weights[used] / weights.sum(axis=0)) if len(used) > 1 else runners[0]
+
+
+def _open_network(package: ModelPackage, role: str, device: str, number: int) -> Runner:
     if device in ("auto", "cuda") and _has_cuda():
-        return TorchRunner(_network(package, role), "cuda")
+        return TorchRunner(_network(package, role, number), "cuda")
     if device == "cuda":
         raise ModelError("AC-MD-035")
     if device == "torch-cpu":
-        return TorchRunner(_network(package, role), "cpu")
-    return OpenVinoRunner(package, role)
+        return TorchRunner(_network(package, role, number), "cpu")
+    return OpenVinoRunner(package, role, number)
 
 
 def open_logits(package: ModelPackage, fold: int, device: str = "auto") -> Runner:
@@ -145,7 +181,7 @@ def open_logits(package: ModelPackage, fold: int, device: str = "auto") -> Runne
         raise ModelError("AC-MD-035")
     if device == "torch-cpu":
         return TorchRunner(load_fold(package, fold), "cpu", logits=True)
-    return OpenVinoRunner(package, "segmenter", fold)
+    return OpenVinoRunner(package, "segmenter", fold, logits=True)
 
 
 def load_fold(package: ModelPackage, fold: int) -> nn.Module:
@@ -208,23 +244,23 @@ class OpenVinoRunner:
     The network is compiled once for each package, processor and OpenVINO, and kept in the user's cache folder.
     """
 
-    def __init__(self, package: ModelPackage, role: str, fold: int | None = None) -> None:
+    def __init__(self, package: ModelPackage, role: str, number: int = 0, *, logits: bool = False) -> None:
         plan = package.plan(role)
         with _openvino_errors():
             openvino = import_openvino()
             core = openvino.Core()
             capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
             precision = "bf16" if "BF16" in capabilities else "f32"
-            streams = 1 if fold is not None and plan.peak_bytes() > LARGE_BYTES else STREAMS[role]
+            streams = 1 if logits and plan.peak_bytes() > LARGE_BYTES else STREAMS[role]
             hints = {"PERFORMANCE_HINT": "THROUGHPUT", "NUM_STREAMS": streams, "INFERENCE_PRECISION_HINT": precision}
             processor = core.get_property("CPU", "FULL_DEVICE_NAME")
-            part = role if fold is None else f"{role} {fold} logits"
+            part = f"{role} {number} logits" if logits else f"{role} {number}"
             version = openvino.get_version()
             parts = (_identity(package), part, _digest(plan), version, processor, precision, str(streams))
             path = _cache_folder() / f"{hashlib.sha256('/'.join(parts).encode()).hexdigest()}.network"
             kept = read_kept(path)
             if kept is None:
-                compiled = core.compile_model(_model(package, role, plan, fold), "CPU", hints)
+                compiled = core.compile_model(_model(package, role, plan, number, logits=logits), "CPU", hints)
                 keep(path, compiled.export_model().getvalue())
             else:
                 compiled = core.import_model(io.BytesIO(kept), "CPU", hints)
@@ -274,24 +310,19 @@ def _openvino_errors() -> Iterator[None]:
         raise ModelError("AC-MD-036", reason=first_line[:200]) from error
 
 
-def _network(package: ModelPackage, role: str, fold: int | None = None) -> nn.Module:
+def _network(package: ModelPackage, role: str, number: int = 0) -> nn.Module:
     stage = package.stages[role]
     plan = package.plan(role)
     try:
-        return load_network(stage, plan, _weights(package, role, fold))
+        return load_network(stage, plan, package.read_networks(role)[number])
     except ImportError as error:
         raise ModelError("AC-MD-016") from error
 
 
-def _model(package: ModelPackage, role: str, plan: Plan, fold: int | None) -> Any:  # noqa: ANN401  (openvino has no types)
-    weights = _weights(package, role, fold)
+def _model(package: ModelPackage, role: str, plan: Plan, number: int, *, logits: bool) -> Any:  # noqa: ANN401  (openvino has no types)
+    weights = package.read_networks(role)[number]
     check_fit(plan, weights)
-    return build_model(plan, weights, logits=fold is not None)
-
-
-def _weights(package: ModelPackage, role: str, fold: int | None) -> dict[str, NDArray[np.floating[Any]]]:
-    weights = package.read_weights(role)
-    return weights if fold is None else weights_of_fold(weights, fold)
+    return build_model(plan, weights, logits=logits)
 
 
 def _identity(package: ModelPackage) -> str:

@@ -36,12 +36,15 @@ class Segmented:
         Findings about it.
     uncleaned
         The probability before postprocessing.
+    agreement
+        How far the networks of an ensemble agree on it, as a DSC; None for one network.
     """
 
     probability: NDArray[np.float32]
     grid: Grid
     findings: tuple[Finding, ...]
     uncleaned: NDArray[np.float32]
+    agreement: float | None = None
 
     def contours_at(self, level: float, ct: VolumeGeometry) -> Contours:
         """Return the contours at a probability of `level` on the slices of a CT."""
@@ -87,11 +90,12 @@ def segment_boxes(
     for growth in range(MOST_GROWTHS + 1):
         label = "contouring the organs" if growth == 0 else "contouring beyond the box"
         by_channel = {package.channel(name): box for name, box in boxes.items()}
-        probabilities, window = patient.predict(stage, runner, by_channel, job, label)
-        smaller = (_smaller_windows(window),) if window != stage.window_zyx else ()
+        predicted = patient.predict(stage, runner, by_channel, job, label)
+        smaller = (_smaller_windows(predicted.window_zyx),) if predicted.window_zyx != stage.window_zyx else ()
         grown: dict[str, Box] = {}
         for name, box in boxes.items():
-            structure, grid, raw = package.structures[name], whole.cropped(box), probabilities[package.channel(name)]
+            structure, grid, channel = package.structures[name], whole.cropped(box), package.channel(name)
+            raw = predicted.probabilities[channel]
             cleaned, all_wrong = apply_rules(raw, structure.threshold, structure.rules, grid, patient.midline_x_mm)
             larger = _grow(cleaned >= structure.threshold, box, body, structure.margin_mm, stage.spacing_zyx_mm)
             findings = smaller + ((Finding.of("AC-MD-110", name, structure=name),) if all_wrong else ())
@@ -100,7 +104,7 @@ def segment_boxes(
             elif larger != box:
                 grown[name] = larger
             if cleaned.any():
-                outcome[name] = Segmented(cleaned, grid, findings, raw)
+                outcome[name] = Segmented(cleaned, grid, findings, raw, predicted.agreement.get(channel))
         boxes = grown
         if not boxes:
             break

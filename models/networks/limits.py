@@ -20,25 +20,25 @@ CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limi
 GB = 1e9
 
 
-def required_bytes(plan: Plan, role: str) -> int:
-    """Return the memory that a CPU needs to run a network in float32.
+def required_bytes(plan: Plan, role: str, networks: int = 1) -> int:
+    """Return the memory that a CPU needs to run a stage's network in float32, or its networks side by side.
 
     For FC-DenseNets and U-Nets in OpenVINO it is between 0.6 (in bf16) and 1.3 times the memory actually used, as
     measured.
     """
     weights = FLOAT_BYTES * sum(prod(shape) for shape in plan.weight_shapes().values())
-    return STREAMS[role] * (plan.peak_bytes() - weights) + COPIES * weights
+    return networks * (STREAMS[role] * (plan.peak_bytes() - weights) + COPIES * weights)
 
 
-def check_memory(plan: Plan, role: str) -> None:
-    """Check that the machine has the memory to run a network on its processor.
+def check_memory(plan: Plan, role: str, networks: int = 1) -> None:
+    """Check that the machine has the memory to run a stage's network or networks on its processor.
 
     Raises
     ------
     ModelError
         ``AC-MD-021`` if it has not.
     """
-    needed, present = required_bytes(plan, role), machine_bytes()
+    needed, present = required_bytes(plan, role, networks), machine_bytes()
     if needed > present:
         raise ModelError("AC-MD-021", role=role, needed=needed / GB, present=present / GB)
 

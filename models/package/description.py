@@ -18,12 +18,13 @@ from autocontour.models.package.habit import Habit
 from autocontour.models.package.patient import PatientBinding
 from autocontour.models.package.procedure import Procedure
 
-FORMAT = 2
+FORMAT = 3
 MAX_STRUCTURES = 256
+MOST_MEMBERS = 16
 MAX_WINDOW_VOXELS = 1 << 24
 ROLES = ("localizer", "segmenter")
 SIDES = ("", "left", "right")
-PREDICTORS = ("expected_dsc", "border_confidence", "volume_agreement")
+PREDICTORS = ("expected_dsc", "border_confidence", "volume_agreement", "member_agreement")
 
 
 @dataclass(frozen=True)
@@ -149,8 +150,29 @@ class PackageStructure:
 
 
 @dataclass(frozen=True)
+class Member:
+    """One of several networks of a stage, whose probabilities are averaged.
+
+    Attributes
+    ----------
+    name
+        Where it comes from, such as ``head-and-neck 1.1.2``.
+    weights
+        Structure → weight of its probability in the mean, 1 for those left out; the network is not run for a structure
+        of weight 0.
+    """
+
+    name: Name
+    weights: dict[str, Annotated[float, Range(0, 1000)]] = field(default_factory=dict)
+
+    def weight(self, structure: str) -> float:
+        """Return the weight of a structure."""
+        return self.weights.get(structure, 1.0)
+
+
+@dataclass(frozen=True)
 class Stage:
-    """One network of a package and its input.
+    """One network of a package, or several of the same kind that are averaged, and their input.
 
     Attributes
     ----------
@@ -167,6 +189,8 @@ class Stage:
         Overlap of neighbouring windows, as a fraction.
     threshold
         Probability above which a voxel counts as found by the localizer.
+    members
+        The networks of an ensemble; empty for one network.
     """
 
     network: NetworkDescription
@@ -175,6 +199,12 @@ class Stage:
     intensity_windows_hu: Windows
     overlap: Annotated[float, Range(0, 0.75)] = 0.25
     threshold: Threshold = 0.5
+    members: Annotated[tuple[Member, ...], Length(0, MOST_MEMBERS), Unique("name")] = ()
+
+    @property
+    def networks(self) -> int:
+        """How many networks it has."""
+        return max(1, len(self.members))
 
     def find_problems(self) -> Iterator[Finding]:
         """Yield ``AC-CFG-027`` for a window that needs more memory than any machine has."""
@@ -280,9 +310,23 @@ class Description:
         if self.procedure is not None:
             names = [one.name for one in self.structures]
             yield from check_names(list(self.procedure.values), names, "procedure.values")
+            for role, stage in self.stages.items():
+                if stage.members:
+                    yield Finding.of("AC-CFG-014", f"stages.{role}.members", low=0, high=0, count=len(stage.members))
             if missing := [name for name in names if name not in self.procedure.values]:
                 yield Finding.of("AC-CFG-017", f"procedure.values.{missing[0]}")
         yield from check_names(self.site.anchors, [one.name for one in self.structures], "site.anchors")
+        for role, stage in self.stages.items():
+            yield from _check_members(stage, [one.name for one in self.structures], f"stages.{role}.members")
+
+
+def _check_members(stage: Stage, names: Sequence[str], path: str) -> Iterator[Finding]:
+    """Yield ``AC-CFG-019`` for a weight of an unknown structure, ``AC-CFG-037`` for a structure without any weight."""
+    for index, member in enumerate(stage.members):
+        yield from check_names(list(member.weights), names, f"{path}[{index}].weights")
+    for name in names if stage.members else ():
+        if not any(member.weight(name) > 0 for member in stage.members):
+            yield Finding.of("AC-CFG-037", path, structure=name)
 
 
 def read_metadata(data: bytes) -> Any:  # noqa: ANN401  (external JSON)

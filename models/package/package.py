@@ -103,6 +103,10 @@ class ModelPackage:
         """Return the output channel of the structure `name`; ValueError if the package has none."""
         return list(self.structures).index(name)
 
+    def networks(self, role: str) -> int:
+        """How many networks a stage has whose results are averaged."""
+        return len(self.procedure.folds) if self.procedure is not None else self.stages[role].networks
+
     def plan(self, role: str) -> Plan:
         """Return the steps of a stage's network; raises as `autocontour.models.package.weights.plan_stage`."""
         if self.procedure is not None:
@@ -122,10 +126,16 @@ class ModelPackage:
         with open_members(self.path) as members:
             if members.checksum != self.checksum:
                 raise ModelError("AC-MD-029", package=self.name)
-            networks = len(self.procedure.folds) if self.procedure else 1
-            check_file_size(self.stages[role], name, members.sizes[name], networks)
+            check_file_size(self.stages[role], name, members.sizes[name], self.networks(role))
             data = members.read(name)
         return parse_weights(name, data)
+
+    def read_networks(self, role: str) -> list[dict[str, NDArray[np.floating[Any]]]]:
+        """Read the weights of each network of a stage; raises as `read_weights`."""
+        weights = self.read_weights(role)
+        if self.procedure is None and not self.stages[role].members:
+            return [weights]
+        return [weights_of_fold(weights, number) for number in range(self.networks(role))]
 
 
 def read_package(path: Path, *, bundled: bool = False) -> ModelPackage:
@@ -167,15 +177,11 @@ def verify_package(package: ModelPackage) -> None:
         `autocontour.models.package.weights`).
     """
     for role in package.stages:
-        plan, weights = package.plan(role), package.read_weights(role)
-        if package.procedure is None:
+        plan, networks = package.plan(role), package.read_networks(role)
+        for weights in networks:
             check_fit(plan, weights)
-            continue
-        folds = [weights_of_fold(weights, fold) for fold in range(len(package.procedure.folds))]
-        for fold in folds:
-            check_fit(plan, fold)
-        if sum(map(len, folds)) != len(weights):
-            raise ModelError("AC-MD-014", weight="more networks than folds")
+        if sum(map(len, networks)) != len(package.read_weights(role)):
+            raise ModelError("AC-MD-014", weight="more networks than the metadata name")
 
 
 def write_package(
@@ -288,7 +294,8 @@ def parse_metadata(
     Besides MONAI's fields (``version``, ``monai_version``, ``pytorch_version``, ``name``, ``task``, ``description``,
     ``authors``, ``network_data_format`` …) it has ``format`` (1), ``body_site``, ``license``, ``structures`` (fields
     of `PackageStructure`), ``stages`` (role → fields of `Stage`), ``site`` (``anchors``, ``minimum``), ``training``
-    and ``validation``; a published network has a ``procedure`` (fields of `Procedure`) and format 2.
+    and ``validation``; a published network has a ``procedure`` (fields of `Procedure`) and format 2, a package with
+    several networks in a stage format 3.
 
     Raises
     ------

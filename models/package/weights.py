@@ -90,7 +90,7 @@ def plan_stage(stage: Stage, outputs: int, role: str, images: int | None = None)
     if channels != (inputs, outputs) or not fits:
         raise ModelError("AC-MD-015", role=role)
     plan = plan_network(config, stage.window_zyx)
-    check_memory(plan, role)
+    check_memory(plan, role, stage.networks)
     return plan
 
 

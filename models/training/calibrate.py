@@ -81,17 +81,35 @@ def calibrate(
     device
         As of `autocontour.models.inference.infer.segment_structures`.
     """
-    chosen = choose_thresholds(package, dataset.validation, job, device)
     statistics = compute_statistics([measure_sample(sample, list(package.structures)) for sample in dataset.training])
-    structures = {
-        name: replace(structure, threshold=chosen[name]["threshold"], statistics=statistics.get(name, {}))
-        for name, structure in package.structures.items()
-    }
+    structures = {name: replace(one, statistics=statistics.get(name, {})) for name, one in package.structures.items()}
+    return calibrate_limits(replace(package, structures=structures), dataset.validation, organs, job, device)
+
+
+def calibrate_limits(
+    package: ModelPackage, samples: Sequence[Sample], organs: Sequence[str], job: Job, device: str = "auto"
+) -> Calibration:
+    """Determine a package's thresholds and limits; the statistics of its structures stay.
+
+    Parameters
+    ----------
+    package
+        With its weights and statistics; thresholds and limits in it are not used.
+    samples
+        Patients that its networks are not trained on.
+    organs, job, device
+        As of `calibrate`.
+    """
+    chosen = choose_thresholds(package, samples, job, device)
+    structures = {name: replace(one, threshold=chosen[name]["threshold"]) for name, one in package.structures.items()}
     package = replace(package, structures=structures, quiet_findings=frozenset(), uncertainty=None)
-    samples = job.track(dataset.validation, "measuring the findings", len(dataset.validation))
-    graded = [grade_sample(package, sample, organs, device) for sample in samples]
+    graded = [
+        grade_sample(package, sample, organs, device)
+        for sample in job.track(samples, "measuring the findings", len(samples))
+    ]
     uncertainty = calibrate_uncertainty(graded)
     plain = None if uncertainty is None else {"predictors": dict(uncertainty.predictors), "limit": uncertainty.limit}
+    statistics = {name: one.statistics for name, one in package.structures.items()}
     return Calibration(chosen, statistics, plain, grade_findings(package, graded))
 
 
