@@ -68,17 +68,22 @@ def join_packages(joining: Joining) -> tuple[dict[str, Any], dict[str, Weights]]
     for role in first.stages:
         chosen = [joining.localizer - 1] if role == "localizer" and joining.localizer else range(len(joining.packages))
         members, networks = _members(joining, role, list(chosen))
-        if len(networks) == 1:
-            weights[role] = networks[0]
-        else:
+        if len(networks) > 1:
             stages[role]["members"] = members
-            weights[role] = {f"{k}.{key}": value for k, one in enumerate(networks) for key, value in one.items()}
+        weights[role] = number_networks(networks)
     for entry in metadata["structures"]:
         entry["threshold"] = _threshold(joining, entry["name"])
     names = ", ".join(f"{one.name} {one.version}" for one in joining.packages)
     changelog = {**metadata.get("changelog", {}), joining.version: f"the mean of several networks ({names})"}
     changes = {"format": FORMAT, "version": joining.version, "changelog": changelog}
     return metadata | changes | {"training": _training(joining)}, weights
+
+
+def number_networks(networks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the weights of a stage's networks as they are stored: preceded by their number if there are several."""
+    if len(networks) == 1:
+        return dict(networks[0])
+    return {f"{number}.{key}": value for number, one in enumerate(networks) for key, value in one.items()}
 
 
 def _check(joining: Joining) -> None:

@@ -107,6 +107,12 @@ class ModelPackage:
         """How many networks a stage has whose results are averaged."""
         return len(self.procedure.folds) if self.procedure is not None else self.stages[role].networks
 
+    def main_network(self, role: str) -> int:
+        """Return the number of the network that has the largest part in the mean of a stage's networks."""
+        members = self.stages[role].members
+        parts = [sum(member.weight(name) for name in self.structures) for member in members]
+        return parts.index(max(parts)) if parts else 0
+
     def plan(self, role: str) -> Plan:
         """Return the steps of a stage's network; raises as `autocontour.models.package.weights.plan_stage`."""
         if self.procedure is not None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from autocontour.base.errors import TrainingError
@@ -14,11 +16,17 @@ from autocontour.models.training.config import StageConfig
 
 
 def initial_weights(
-    package: ModelPackage, role: str, stage: StageConfig, structures: Sequence[str], seed: int
+    package: ModelPackage,
+    role: str,
+    stage: StageConfig,
+    structures: Sequence[str],
+    seed: int,
+    number: int | None = None,
 ) -> dict[str, Tensor]:
     """Return a package's weights for the network of `stage`.
 
-    The outputs are matched by the structures' names; those of structures that are not in the package are random.
+    The outputs are matched by the structures' names; those of structures that are not in the package are random. Of
+    several networks that are averaged, `number` is taken, or the one that has the largest part in the mean.
 
     Raises
     ------
@@ -28,7 +36,9 @@ def initial_weights(
     torch.manual_seed(seed)
     heads = head_names(stage.network)
     weights = {name: value.clone() for name, value in build_network(stage.network).state_dict().items()}
-    trained = package.read_weights(role) if role in package.stages else {}
+    trained: Mapping[str, NDArray[Any]] = {}
+    if role in package.stages:
+        trained = package.read_networks(role)[package.main_network(role) if number is None else number]
     known = [(k, package.channel(name)) for k, name in enumerate(structures) if name in package.structures]
     for name, value in weights.items():
         given = torch.from_numpy(trained[name].copy()) if name in trained else torch.zeros(0)

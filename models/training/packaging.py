@@ -62,7 +62,8 @@ def package_run(
     ------
     TrainingError
         ``AC-TR-007`` if a stage has no weights; ``AC-TR-004`` if they were trained for another network, grid or list
-        of structures; ``AC-TR-008`` or ``AC-TR-011`` if those of `source` do not fit.
+        of structures; ``AC-TR-008`` or ``AC-TR-011`` if those of `source` do not fit, ``AC-TR-031`` if they are
+        those of several networks.
     """
     stages = {name: _read_stage(config, run, name, source) for name in config.stages}
     weights = {name: stage["weights"] for name, stage in stages.items()}
@@ -92,6 +93,8 @@ def _read_stage(config: TrainingConfig, run: Path, name: str, source: ModelPacka
         raise TrainingError("AC-TR-011", package=source.name, structure=missing[0])
     if name not in source.stages:
         raise TrainingError("AC-TR-007", stage=name)
+    if source.networks(name) > 1:
+        raise TrainingError("AC-TR-031", package=f"{source.name} {source.version}", stage=name)
     weights = initial_weights(source, name, config.stages[name], config.data.structures, config.data.seed)
     logs = json.loads(read_members(source.path).get(LOG, b"{}"))
     before = source.metadata.get("training", {}).get("stages", {}).get(name, {})

@@ -21,6 +21,7 @@ from autocontour.base.errors import TrainingError
 from autocontour.base.jobs import Job
 from autocontour.models.data.dataset import Dataset, Sample, read_dataset
 from autocontour.models.data.fingerprint import sample_fingerprint
+from autocontour.models.package.ensemble import number_networks
 from autocontour.models.package.package import ModelPackage, write_package
 from autocontour.models.training.config import AugmentConfig, DataConfig, PackageConfig, StageConfig, TrainingConfig
 from autocontour.models.training.initial import initial_weights
@@ -111,6 +112,8 @@ class Retraining:
 def retrain_package(plan: Retraining, run: Path, job: Job, *, device: str = "") -> ModelPackage:
     """Retrain and return the candidate, written into ``run/package``; a run that was stopped is continued.
 
+    Each network of an ensemble is retrained.
+
     Parameters
     ----------
     plan
@@ -134,9 +137,17 @@ def retrain_package(plan: Retraining, run: Path, job: Job, *, device: str = "") 
     _start(run, summary)
     weights = {role: plan.package.read_weights(role) for role in plan.package.stages}
     for role in plan.stages:
-        initial = initial_weights(plan.package, role, config.stages[role], plan.structures, config.data.seed)
-        Trainer(role, config, dataset, run / role, initial, device).run(job)
-        weights[role] = {name: value.numpy() for name, value in halve_weights(read_best(run / role)["average"]).items()}
+        count = plan.package.networks(role)
+        networks = []
+        for number in range(count):
+            folder = run / (role if count == 1 else f"{role}.{number + 1}")
+            initial = initial_weights(
+                plan.package, role, config.stages[role], plan.structures, config.data.seed, number
+            )
+            Trainer(role, config, dataset, folder, initial, device).run(job)
+            best = halve_weights(read_best(folder)["average"])
+            networks.append({name: value.numpy() for name, value in best.items()})
+        weights[role] = number_networks(networks)
     return write_package(run / "package", _describe(plan, summary, cases), weights)
 
 

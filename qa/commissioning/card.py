@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autocontour.models import ModelPackage
+from autocontour.models.package.description import Member
 from autocontour.models.package.members import read_members
 from autocontour.models.training.calibrate import BAD_DSC, GRADED, LEAST_AUROC, compute_power
 from autocontour.qa.commissioning.measure import MeasuredStructure, of_structure, values_of
@@ -190,9 +191,16 @@ def _training(package: ModelPackage) -> str:
             f"- **{role}**: {stage.network['architecture']}, grid {' × '.join(f'{v:g}' for v in stage.spacing_zyx_mm)} "
             f"mm (z, y, x), window {' × '.join(str(v) for v in stage.window_zyx)}{figures}."
         )
+        lines += [f"  - averaged: {member.name}{_weights_of(member, package)}" for member in stage.members]
     start = training.get("begun_with") or "random weights"
     text = f"{training.get('history', '')} Started from: {start}.".strip()
     return "\n".join(lines) + f"\n\n## How it was trained\n\n{text}\n\n{_history(package)}".rstrip()
+
+
+def _weights_of(member: Member, package: ModelPackage) -> str:
+    """Return the weights of one of several networks, where they are not 1."""
+    weights = [f"{name} {member.weight(name):g}" for name in package.structures if member.weight(name) != 1]
+    return f"; weight in the mean 1, but {', '.join(weights)}" if weights else ""
 
 
 def _history(package: ModelPackage) -> str:

@@ -139,7 +139,7 @@ def test_agreement_is_the_dsc_of_the_networks(joined, second, expected):
     box, hu = Box((0, 0, 0), (24, 24, 24)), np.zeros((24, 24, 24), np.float32)
     found = predict_stage(runner, joined.stages["segmenter"], lambda _: hu, {0: box}, Job(), "")
     assert found.agreement[0] == pytest.approx(expected)
-    assert found.probabilities[0][0, 0, 0] == pytest.approx(0.9 if expected == 1 else 0.5 if expected == 0 else 0.5)
+    assert found.probabilities[0][0, 0, 0] == pytest.approx(0.9 if expected == 1 else 0.5)
 
 
 def test_two_networks_that_find_nothing_have_no_agreement(joined):

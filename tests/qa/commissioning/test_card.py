@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from autocontour.base.errors import UsageError
 from autocontour.cli import main
 from autocontour.models import read_package
+from autocontour.models.package.description import Member
 from autocontour.models.training.calibrate import compute_power
 from autocontour.qa.commissioning import MeasuredStructure, read_cases, read_measured, write_card, write_measured
 from autocontour.qa.commissioning.card import compare_with, summarize_structures
@@ -170,6 +172,14 @@ def test_the_card_states_what_findings_are_worth(toy_package):
     rows = [row(f"p{n}", "Parotid_R", 0.3 + 0.1 * n, ("AC-MD-107",) if n < 2 else ()) for n in range(6)]
     text = write_card(toy_package, rows, "validation")
     assert "| AC-MD-107 | split `validation` | 6 | 3 | 2 | 0.67 | 1.00 | 0.83 | yes |" in text
+
+
+def test_the_card_states_the_networks_of_an_ensemble(toy_package):
+    members = (Member("toy 1.0"), Member("toy 1.1", {"Parotid_L": 0.0}))
+    stages = {role: replace(stage, members=members) for role, stage in toy_package.stages.items()}
+    card = write_card(replace(toy_package, stages=stages), [], "validation")
+    assert "averaged: toy 1.0\n" in card
+    assert "averaged: toy 1.1; weight in the mean 1, but Parotid_L 0" in card
 
 
 def test_comparison_is_paired_by_patient():
