@@ -18,7 +18,7 @@ from autocontour.models.package.habit import Habit
 from autocontour.models.package.patient import PatientBinding
 from autocontour.models.package.procedure import Procedure
 
-FORMAT = 3
+FORMAT = 2
 MAX_STRUCTURES = 256
 MOST_MEMBERS = 16
 MAX_WINDOW_VOXELS = 1 << 24

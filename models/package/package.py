@@ -300,8 +300,8 @@ def parse_metadata(
     Besides MONAI's fields (``version``, ``monai_version``, ``pytorch_version``, ``name``, ``task``, ``description``,
     ``authors``, ``network_data_format`` …) it has ``format`` (1), ``body_site``, ``license``, ``structures`` (fields
     of `PackageStructure`), ``stages`` (role → fields of `Stage`), ``site`` (``anchors``, ``minimum``), ``training``
-    and ``validation``; a published network has a ``procedure`` (fields of `Procedure`) and format 2, a package with
-    several networks in a stage format 3.
+    and ``validation``; format 2 has a published network's ``procedure`` (fields of `Procedure`) or several
+    networks in a stage (``members``).
 
     Raises
     ------

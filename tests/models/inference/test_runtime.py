@@ -183,7 +183,7 @@ def test_a_network_that_needs_more_memory_is_neither_sound_nor_run(toy_package, 
 def test_a_failure_of_openvino_has_a_code(toy_package, monkeypatch):
     from autocontour.models.inference import runtime
 
-    def fail(*_):
+    def fail(*_, **__):
         raise RuntimeError("Exception from src/inference\n\nno such primitive")
 
     monkeypatch.setattr(runtime, "_model", fail)

@@ -83,7 +83,7 @@ def test_thresholds_patients_and_origin(pair, joined):
     assert training["validation_patients"] == ["v"]  # held out from both
     assert [one["checksum"] for one in training["ensemble"]] == [package.checksum for package in pair]
     assert training["history"] == "chosen for a test"
-    assert joined.metadata["format"] == 3
+    assert joined.metadata["format"] == 2
     assert joined.networks("segmenter") == 2
     assert joined.networks("localizer") == 1
 
