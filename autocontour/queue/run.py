@@ -17,20 +17,22 @@ from autocontour.base.jobs import Job
 from autocontour.queue.intake import CHANGED, find_present
 from autocontour.queue.record import OPEN, Record, State
 from autocontour.queue.store import Store
-from autocontour.queue.worker import Contoured, Failed, Progress, Task, WorkerProcess
+from autocontour.queue.tasks import CRASH, Contoured, Failed, Notice, Progress, Returned, Task, Workers
+from autocontour.queue.worker import LocalWorker
 
 TEMPORARY = frozenset(
     {
         *("AC-CT-002", "AC-CT-007", "AC-CT-009", "AC-CT-043", "AC-CT-063"),  # share gone, no memory
         *("AC-OUT-001", "AC-OUT-005", "AC-OUT-008"),  # disk full or gone
-        *("AC-MD-034", "AC-MD-035", "AC-MD-036"),  # GPU busy
+        *("AC-MD-029", "AC-MD-034", "AC-MD-035", "AC-MD-036"),  # package replaced, GPU busy
         *("AC-QU-009", "AC-QU-011", "AC-QU-013", "AC-QU-015"),  # process ended, disk low
+        *("AC-QU-024", "AC-QU-025"),  # no worker of the cluster can do it now
     }
 )
 """Errors that may pass: the series is tried again."""
 CHANGES = frozenset({"AC-CT-006", CHANGED})
 """Errors of a series whose files are not those that were added."""
-CRASH, RESULT_GONE = "AC-QU-009", "AC-QU-015"
+RESULT_GONE = "AC-QU-015"
 POLL_S = 0.25
 LONGEST_WAIT_S = 3600.0
 CANCEL_S = 20.0
@@ -75,9 +77,8 @@ class _Active:
     """A series at the worker."""
 
     record: Record
-    sent: float
+    began: float
     cancelled: float = 0.0
-    is_writing: bool = False
 
 
 @dataclass
@@ -94,12 +95,14 @@ class Summary:
 class Run:
     """One run on the queue; several may work on one queue at the same time."""
 
-    def __init__(self, store: Store, options: RunOptions, on_event: OnEvent, job: Job) -> None:
+    def __init__(
+        self, store: Store, options: RunOptions, on_event: OnEvent, job: Job, workers: Workers | None = None
+    ) -> None:
         self._store, self._options, self._on_event, self._job = store, options, on_event, job
         self._claims = store.start_run()
-        self._worker: WorkerProcess | None = None
+        self._workers = workers or LocalWorker()
         self._active: dict[int, _Active] = {}
-        self._started = self._last_end = time.monotonic()
+        self._started = time.monotonic()
         self._checked = 0.0
         self.summary = Summary()
 
@@ -117,44 +120,56 @@ class Run:
                 self._claim()
                 self._check_cancelled()
                 self._receive()
-                if not self._active and not goes_on and not self._count_open():
+                if not self._active and not self._goes_on(is_watching=goes_on):
                     break
         finally:
             self._stop()
         self.summary.waiting = self._count_open()
         return self.summary
 
+    def _goes_on(self, *, is_watching: bool) -> bool:
+        """Whether something is left; nothing is being contoured."""
+        if self._count_open():
+            self._workers.require()
+            return True
+        return is_watching
+
     # Claiming
 
     def _claim(self) -> None:
-        """Take up what dead runs left, and series while the worker has less than one to contour and one to read."""
+        """Take up what dead runs left, and series while the workers have a place for them."""
         for number in self._claims.take_up():
             self._on_event("taken up", {"number": number})
-        while self._has_place() and self._has_time_for_another():
+        while self._workers.has_place() and self._has_time_for_another():
             record = self._claims.claim()
             if record is None:
                 return
-            if self._active and record.error.get("code") == CRASH:
-                self._claims.give_back(record)  # it goes alone, so that no other series is blamed for its crash
-                return
             if record.state is State.CONTOURED:
                 self._deliver(record)
-            elif not self._is_disk_low(record):
-                self._begin(record)
+            elif self._is_disk_low(record):
+                continue
+            elif self._workers.takes(task := self._task_of(record)):
+                self._begin(record, task)
+            else:
+                self._claims.give_back(record)
+                return
 
-    def _has_place(self) -> bool:
-        active = [one for one in self._active.values() if not one.is_writing]
-        return len(active) < 2 and all(one.record.error.get("code") != CRASH for one in self._active.values())
+    def _task_of(self, record: Record) -> Task:
+        alone = record.error.get("code") == CRASH
+        output = self._staged(record)
+        return Task(record.number, record.content, record.options, output, self._options.device, alone)
 
-    def _begin(self, record: Record) -> None:
-        if self._worker is None:
-            self._worker = WorkerProcess()
-        staged = self._store.results / f"{record.number}-{self._claims.owner}.dcm"
+    def _staged(self, record: Record) -> Path:
+        """Return the path of the contoured file in the queue's folder."""
+        return self._store.results / f"{record.number}-{self._claims.owner}.dcm"
+
+    def _begin(self, record: Record, task: Task) -> None:
         with suppress(OSError):
-            staged.unlink(missing_ok=True)  # of an attempt that was not recorded
+            task.output.unlink(missing_ok=True)  # of an attempt that was not recorded
         self._active[record.number] = _Active(record, time.monotonic())
-        self._worker.send(Task(record.number, record.content, record.options, staged, self._options.device))
-        self._on_event("started", {"number": record.number, "series": record.content.uid})
+        worker = self._workers.send(task)
+        values = {"number": record.number, "series": record.content.uid}
+        self._on_event("started", {**values, "worker": worker} if worker else values)
 
     def _is_disk_low(self, record: Record) -> bool:
         for folder in (self._store.folder, _existing(record.output.parent)):
@@ -171,7 +186,8 @@ class Run:
         if not self._options.minutes:
             return True
         seconds = sorted(self.summary.seconds) or self._known_seconds()
-        expected = seconds[len(seconds) // 2] * (1 + len(self._active)) if seconds else 0.0
+        before = 1 + len(self._active) // self._workers.places
+        expected = seconds[len(seconds) // 2] * before if seconds else 0.0
         return self._seconds_left() > expected
 
     def _known_seconds(self) -> list[float]:
@@ -196,47 +212,45 @@ class Run:
     # Events of the worker
 
     def _receive(self) -> None:
-        if self._worker is None:
-            time.sleep(POLL_S)
-            return
-        try:
-            for event in self._worker.poll(POLL_S):
-                self._handle(event)
-        except EOFError:
-            self._replace_worker(QueueError(CRASH))
+        for event in self._workers.poll(POLL_S):
+            if isinstance(event, Notice):
+                self._on_event(event.name, dict(event.values))
+            elif active := self._active.get(event.number):
+                self._handle(event, active)
 
-    def _handle(self, event: Progress | Contoured | Failed) -> None:
-        active = self._active.get(event.number)
-        if active is None:
-            return
+    def _handle(self, event: Progress | Contoured | Failed | Returned, active: _Active) -> None:
         if isinstance(event, Progress):
-            active.is_writing = event.stage.startswith("writing")
             values = {"number": event.number, "stage": event.stage, "fraction": round(event.fraction, 3)}
             self._on_event("progress", {**values, "seconds_left": self._estimate()})
             return
         del self._active[event.number]
         if active.cancelled:
-            self._claims.release(active.record)
-            self._end(active.record, State.CANCELLED)
+            self._release(active.record)
+        elif isinstance(event, Returned):
+            self._claims.give_back(active.record)
         elif isinstance(event, Failed):
             self._fail(active.record, event.error)
+        elif self._claims.keep_result(active.record, self._staged(active.record).name, event.checksum, event.report):
+            now = time.monotonic()
+            self.summary.seconds.append(now - active.began)
+            if self._workers.places == 1:
+                for one in self._active.values():
+                    one.began = now  # it waited for this series
+            self._deliver(self._store.find(event.number))
         else:
-            staged = f"{event.number}-{self._claims.owner}.dcm"
-            if self._claims.keep_result(active.record, staged, event.checksum, event.report):
-                now = time.monotonic()
-                self.summary.seconds.append(now - max(active.sent, self._last_end))
-                self._last_end = now
-                self._deliver(self._store.find(event.number))
-            else:
-                self._claims.release(active.record)
-                self._end(active.record, State.CANCELLED)
+            self._release(active.record)
+
+    def _release(self, record: Record) -> None:
+        """End a series that was cancelled or replaced while it ran."""
+        self._claims.release(record)
+        self._end(record, State.CANCELLED)
 
     def _estimate(self) -> float | None:
         """Return the seconds until the queue is empty, from the median of this run; None while unknown."""
         seconds = sorted(self.summary.seconds)
         if not seconds:
             return None
-        return round(seconds[len(seconds) // 2] * self._count_open())
+        return round(seconds[len(seconds) // 2] * self._count_open() / self._workers.places)
 
     def _deliver(self, record: Record) -> None:
         """Copy the contoured file to its place; what is there is only replaced if the queue wrote it."""
@@ -264,8 +278,7 @@ class Run:
             self._end(record, State.DONE)
             self._report_earlier(record)
         else:
-            self._claims.release(record)
-            self._end(record, State.CANCELLED)
+            self._release(record)
 
     def _report_earlier(self, record: Record) -> None:
         """Report the result with fewer slices if it remains at another place, where somebody may still use it."""
@@ -294,8 +307,7 @@ class Run:
             self.summary.exit_code = self.summary.exit_code or error.exit_code
             self._end(record, state, error)
         else:
-            self._claims.release(record)
-            self._end(record, State.CANCELLED)
+            self._release(record)
 
     def _renew(self, record: Record, error: AutoContourError) -> None:
         content = find_present(record.content, self._job)
@@ -324,37 +336,31 @@ class Run:
         self._checked = now
         for number in self._claims.is_cancelling(self._active):
             active = self._active[number]
-            if not active.cancelled and self._worker:
+            if not active.cancelled:
                 active.cancelled = now
-                self._worker.cancel(number)
-        late = [one for one in self._active.values() if one.cancelled and now - one.cancelled > CANCEL_S]
+                self._workers.cancel(number)
         limit = self._options.series_minutes * 60
-        slow = [one for one in self._active.values() if now - max(one.sent, self._last_end) > limit]
-        if late or slow:
-            for active in slow[:1]:
-                del self._active[active.record.number]
-                self._fail(active.record, QueueError("AC-QU-016", minutes=f"{self._options.series_minutes:g}"))
-            self._replace_worker(None)
-
-    def _replace_worker(self, error: AutoContourError | None) -> None:
-        """End the worker: the series that it contoured has failed, the others are returned to the queue."""
-        if self._worker is not None:
-            self._worker.stop()
-            self._worker = None
-        for place, active in enumerate(list(self._active.values())):
+        active_ones = list(self._active.values())
+        late = [one for one in active_ones if one.cancelled and now - one.cancelled > CANCEL_S]
+        slow = [one for one in active_ones if not one.cancelled and now - one.began > limit]
+        for active in (late or slow)[: self._workers.places]:
             del self._active[active.record.number]
+            self._workers.end(active.record.number)
             if active.cancelled:
-                self._claims.release(active.record)
-                self._end(active.record, State.CANCELLED)
-            elif error is not None and place == 0:
-                self._fail(active.record, error)
+                self._release(active.record)
             else:
-                self._claims.give_back(active.record)
+                self._fail(active.record, QueueError("AC-QU-016", minutes=f"{self._options.series_minutes:g}"))
 
     def _stop(self) -> None:
         """Return everything unfinished to the queue."""
+        self._workers.stop()
         with suppress(QueueError):
-            self._replace_worker(None)
+            for active in self._active.values():
+                if active.cancelled:
+                    self._release(active.record)
+                else:
+                    self._claims.give_back(active.record)
+            self._active.clear()
 
 
 def _existing(folder: Path) -> Path:

@@ -6,66 +6,121 @@ that started it, also if that is killed.
 
 from __future__ import annotations
 
-import hashlib
 import multiprocessing
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
-from pathlib import Path
 from queue import Queue
-from typing import Any
 
-from autocontour.base.errors import AutoContourError, Cancelled, CTError, QueueError
-from autocontour.base.jobs import Job
+from autocontour.base.errors import AutoContourError, QueueError
 from autocontour.patient.volume import CTVolume
-from autocontour.queue.record import Content, Options
+from autocontour.queue.tasks import (
+    CRASH,
+    WRITING,
+    Contoured,
+    Event,
+    Failed,
+    Progress,
+    Returned,
+    Task,
+    TaskJob,
+    contour_task,
+    error_of,
+    read_task,
+    write_task,
+)
 
 STOP_SECONDS = 5.0
-PROGRESS_S = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A series to contour, and the path of the file to write."""
+class LocalWorker:
+    """The workers of a run on this computer: one process, which is started again if it ends."""
 
-    number: int
-    content: Content
-    options: Options
-    output: Path
-    device: str = "auto"
+    places = 1
 
+    def __init__(self) -> None:
+        self._process: WorkerProcess | None = None
+        self._tasks: dict[int, Task] = {}
+        self._writing: set[int] = set()
+        self._returned: list[Event] = []
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """A task has advanced."""
+    @property
+    def process_id(self) -> int | None:
+        """Process identifier, for monitoring."""
+        return self._process.process_id if self._process else None
 
-    number: int
-    stage: str
-    fraction: float
+    def has_place(self) -> bool:
+        """Whether there is less than one series to contour and one to read, and none that goes alone."""
+        is_alone = any(task.alone for task in self._tasks.values())
+        return not is_alone and len(self._tasks.keys() - self._writing) < 2
 
+    def takes(self, task: Task) -> bool:
+        """Whether this series may be sent now: one that ended a process goes alone, so that no other is blamed."""
+        return not self._tasks or not task.alone
 
-@dataclass(frozen=True, slots=True)
-class Contoured:
-    """The file of a task is written: its SHA-256, and the report."""
+    def send(self, task: Task) -> str:
+        """Hand over a task; they are worked on in order."""
+        if self._process is None:
+            self._process = WorkerProcess()
+        self._tasks[task.number] = task
+        self._process.send(task)
+        return ""
 
-    number: int
-    checksum: str
-    report: Mapping[str, Any] = field(repr=False)
+    def cancel(self, number: int) -> None:
+        """Stop a task at its next step."""
+        if self._process:
+            self._process.cancel(number)
 
+    def poll(self, timeout_s: float) -> Iterator[Event]:
+        """Yield what has happened. If the process has died, the task that it contoured has failed."""
+        returned, self._returned = self._returned, []
+        yield from returned
+        if self._process is None:
+            time.sleep(timeout_s)
+            return
+        try:
+            for event in self._process.poll(timeout_s):
+                self._note(event)
+                yield event
+        except EOFError:
+            first = next(iter(self._tasks), None)
+            if first is not None:
+                self._forget(first)
+                yield Failed(first, QueueError(CRASH))
+            self._replace()
 
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """A task has ended without a file."""
+    def _note(self, event: Event) -> None:
+        if isinstance(event, Progress) and event.stage == WRITING:
+            self._writing.add(event.number)
+        elif isinstance(event, Contoured | Failed):
+            self._forget(event.number)
 
-    number: int
-    error: AutoContourError
+    def _forget(self, number: int) -> None:
+        self._tasks.pop(number, None)
+        self._writing.discard(number)
 
+    def end(self, number: int) -> None:
+        """Stop a task with the process; the others are returned."""
+        self._forget(number)
+        self._replace()
 
-Event = Progress | Contoured | Failed
+    def _replace(self) -> None:
+        self._returned += [Returned(number) for number in self._tasks]
+        self.stop()
+
+    def require(self) -> None:
+        """Nothing: a process can always be started."""
+
+    def stop(self) -> None:
+        """Stop the process at once."""
+        if self._process:
+            self._process.stop()
+        self._process = None
+        self._tasks.clear()
+        self._writing.clear()
 
 
 class WorkerProcess:
@@ -124,28 +179,13 @@ class WorkerProcess:
         self._pipe.close()
 
 
-class _TaskJob(Job):
-    """Sends the progress of a task, not too often."""
-
-    def __init__(self, number: int, send: Callable[[Event], None]) -> None:
-        super().__init__()
-        self._number, self._send, self._stage, self._sent = number, send, "", 0.0
-
-    def advance(self, stage: str, fraction: float) -> None:
-        super().advance(stage, fraction)
-        now = time.monotonic()
-        if stage != self._stage or now - self._sent > PROGRESS_S:
-            self._stage, self._sent = stage, now
-            self._send(Progress(self._number, stage, fraction))
-
-
 class _Worker:
     """The process, from the inside."""
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe, self._lock = pipe, threading.Lock()
-        self._jobs: dict[int, _TaskJob] = {}
-        self._read: Queue[tuple[Task, _TaskJob, Future[tuple[CTVolume, float]]]] = Queue()
+        self._jobs: dict[int, TaskJob] = {}
+        self._read: Queue[tuple[Task, TaskJob, Future[tuple[CTVolume, dict[str, float]]]]] = Queue()
         self._reader, self._writer = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
 
     def run(self) -> None:
@@ -170,25 +210,18 @@ class _Worker:
                 if job := self._jobs.get(message):
                     job.cancel()
                 continue
-            job = self._jobs[message.number] = _TaskJob(message.number, self._send)
-            self._read.put((message, job, self._reader.submit(_read, message, job)))
+            job = self._jobs[message.number] = TaskJob(message.number, self._send)
+            self._read.put((message, job, self._reader.submit(read_task, message, job)))
 
-    def _contour(self, task: Task, job: _TaskJob, ct: CTVolume, reading_s: float) -> None:
-        from autocontour.pipeline.contour import contour_ct
-        from autocontour.pipeline.plan import read_plan
-
-        plan = read_plan(task.options.template, task.options.structures, task.options.package)
-        contoured = contour_ct(ct, plan, device=task.device, job=job)
-        if not contoured.structure_set.structures:
-            raise CTError("AC-CT-101")
-        seconds = {"reading": reading_s, **contoured.seconds}
+    def _contour(self, task: Task, job: TaskJob, ct: CTVolume, seconds: dict[str, float]) -> None:
+        structure_set, all_seconds = contour_task(task, job, ct, seconds)
 
         def write() -> None:
             with self._reported(task):
-                self._send(_write(task, job, ct, contoured.structure_set, seconds))
+                self._send(write_task(task, job, ct, structure_set, all_seconds))
                 self._jobs.pop(task.number, None)
 
-        self._send(Progress(task.number, "writing the structure set", 0.0))
+        self._send(Progress(task.number, WRITING, 0.0))
         self._writer.submit(write)
 
     def _reported(self, task: Task) -> _Reported:
@@ -216,41 +249,9 @@ class _Reported:
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        if error is None:
-            return False
-        if isinstance(error, AutoContourError):
-            self._worker.fail(self._task.number, error)
-        elif isinstance(error, MemoryError):
-            self._worker.fail(self._task.number, CTError("AC-CT-043"))
-        elif isinstance(error, OSError):
-            reason = error.strerror or type(error).__name__
-            self._worker.fail(self._task.number, QueueError("AC-QU-011", reason=reason))
-        elif isinstance(error, Exception):
-            self._worker.fail(self._task.number, QueueError("AC-QU-012", reason=type(error).__name__))
+        if isinstance(error, Exception):
+            self._worker.fail(self._task.number, error_of(error))
         return isinstance(error, Exception)
-
-
-def _read(task: Task, job: Job) -> tuple[CTVolume, float]:
-    from autocontour.dicom.ct import read_ct
-    from autocontour.queue.intake import find_content
-
-    start = time.perf_counter()
-    if job.is_cancelled:
-        raise Cancelled
-    ct = read_ct(find_content(task.content, job), job, frozenset(task.options.accepted))
-    return ct, time.perf_counter() - start
-
-
-def _write(task: Task, job: Job, ct: CTVolume, structure_set: Any, seconds: Mapping[str, float]) -> Contoured:  # noqa: ANN401
-    from autocontour.pipeline.report import build_report
-    from autocontour.rtstruct import write_structure_set
-
-    start = time.perf_counter()
-    write_structure_set(structure_set, ct, task.output, job=job)
-    checksum = hashlib.sha256(task.output.read_bytes()).hexdigest()
-    seconds = {**seconds, "writing": time.perf_counter() - start}
-    report = build_report(task.content.uid, task.output, structure_set, ct.geometry, seconds)
-    return Contoured(task.number, checksum, {**report.to_json(), "output": None})
 
 
 def _work(pipe: Connection) -> None:

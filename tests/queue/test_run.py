@@ -29,6 +29,7 @@ from autocontour.queue.claims import Claims
 from autocontour.queue.intake import Entry
 from autocontour.queue.record import State
 from autocontour.queue.store import Store
+from autocontour.queue.worker import LocalWorker
 from autocontour.rtstruct import read_structure_set
 from tests.queue.conftest import OPTIONS, Runner
 
@@ -208,15 +209,15 @@ def test_too_little_free_space_begins_nothing(ct: Path, add: Add, run: Runner, s
 def test_a_worker_that_is_killed_is_replaced(ct: Path, add: Add, run: Runner, store: Store) -> None:
     add(ct)
     killed: list[int] = []
+    local = LocalWorker()
 
     def kill_once(event: str, _values: dict[str, Any]) -> None:
-        if event == "progress" and not killed and (process := working[0]._worker) and process.process_id:
-            killed.append(process.process_id)
-            os.kill(process.process_id, signal.SIGKILL)
+        if event == "progress" and not killed and (process := local.process_id):
+            killed.append(process)
+            os.kill(process, signal.SIGKILL)
 
     with Store(run.folder) as opened:
-        working = [run_module.Run(opened, OPTIONS, kill_once, Job())]
-        assert working[0].work().ended == {"done": 1}
+        assert run_module.Run(opened, OPTIONS, kill_once, Job(), local).work().ended == {"done": 1}
     assert killed
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from autocontour.models import find_package
 from autocontour.models.inference import runtime
-from autocontour.queue import worker
+from autocontour.queue import tasks, worker
 from autocontour.queue.intake import Entry
 from autocontour.queue.store import Store
 
@@ -54,12 +54,12 @@ class Inside:
         self.ended.set()
         raise SystemExit(code)
 
-    def result(self, message: worker.Task) -> worker.Contoured | worker.Failed:
+    def result(self, message: tasks.Task) -> tasks.Contoured | tasks.Failed:
         self.pipe.send(message)
         while True:
             assert self.pipe.poll(60)
             event = self.pipe.recv()
-            if not isinstance(event, worker.Progress):
+            if not isinstance(event, tasks.Progress):
                 return event
 
 
@@ -70,18 +70,18 @@ def test_from_the_inside(
     assert add(ct)[0].error is None
     (record,) = store.records()
     inside = Inside(monkeypatch)
-    task = worker.Task(record.number, record.content, record.options, tmp_path / "RS.part")
+    task = tasks.Task(record.number, record.content, record.options, tmp_path / "RS.part")
     done = inside.result(task)
-    assert isinstance(done, worker.Contoured)
+    assert isinstance(done, tasks.Contoured)
     assert done.checksum == hashlib.sha256(task.output.read_bytes()).hexdigest()
     assert [row["name"] for row in done.report["structures"]] == ["External"]
     monkeypatch.setattr("autocontour.pipeline.contour.contour_ct", _fail)
     failed = inside.result(replace(task, number=8))
-    assert isinstance(failed, worker.Failed)
+    assert isinstance(failed, tasks.Failed)
     assert failed.error.code == "AC-QU-012"
     (next(ct.rglob("*.dcm"))).write_bytes(b"changed")
     refused = inside.result(replace(task, number=9))
-    assert isinstance(refused, worker.Failed)
+    assert isinstance(refused, tasks.Failed)
     inside.pipe.send(8)  # a cancellation that comes too late
     inside.pipe.close()
     assert inside.ended.wait(30)

@@ -30,6 +30,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     watch.add_argument("--add-only", action="store_true", help="do not contour")
     _add_contouring(watch)
     _add_running(watch)
+    _add_worker(actions)
     shown = _action(actions, "list", listing.list_series, "list the series")
     shown.add_argument("--state", nargs="+", default=[], choices=STATES, help="only those in these states")
     _action(actions, "show", listing.show, "show one series").add_argument("number", type=int)
@@ -38,6 +39,15 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     cancel.add_argument("numbers", type=int, nargs="+", metavar="NUMBER")
     retry = _action(actions, "retry", listing.retry, "try series again that failed, were refused or cancelled")
     retry.add_argument("numbers", type=int, nargs="*", metavar="NUMBER", help="all that failed without a number")
+
+
+def _add_worker(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    worker = actions.add_parser("worker", help="contour for the queues of other computers (Dask)")
+    worker.add_argument("address", metavar="ADDRESS", help="of the Dask scheduler, such as tcp://host:8786")
+    worker.add_argument("--memory-gb", type=float, default=0.0, help="memory at which it starts again (default: none)")
+    worker.add_argument("--gpu", default="", metavar="NUMBER", help="its GPU (default: none)")
+    worker.add_argument("--json", action="store_true", help="JSON on standard output, one object per line")
+    worker.set_defaults(run=running.worker)
 
 
 def _add_rules(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -77,4 +87,7 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--least-free-gb", type=float, default=1.0, help="free space below which nothing is begun")
     parser.add_argument("--keep-days", type=float, default=365.0, help="reports of older results are removed")
     parser.add_argument("--status-port", type=int, metavar="PORT", help="serve a status page on http://127.0.0.1:PORT")
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="contour on the workers of this Dask scheduler")
+    worker_help = "longest time without a worker or scheduler"
+    parser.add_argument("--worker-minutes", type=float, default=10.0, help=worker_help)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="for the networks")

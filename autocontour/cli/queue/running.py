@@ -14,6 +14,7 @@ from autocontour.cli.queue.common import open_queue, print_line
 if TYPE_CHECKING:
     from autocontour.queue.run import OnEvent, Run, Summary
     from autocontour.queue.store import Store
+    from autocontour.queue.tasks import Workers
 
 
 def run(args: argparse.Namespace) -> int:
@@ -57,7 +58,7 @@ def _work(args: argparse.Namespace, prepare: Callable[[Store, OnEvent], Callable
     with open_queue(args) as store, _status_page(args, store), progress_job(quiet=True) as job:
         store.forget_reports(args.keep_days)
         on_event = _printer(args, store)
-        working: Run = Run(store, options, on_event, job)
+        working: Run = Run(store, options, on_event, job, _workers(args))
         summary: Summary = working.work(prepare(store, on_event))
         on_event("end", {"ended": summary.ended, "waiting": summary.waiting})
         if job.is_cancelled:
@@ -65,6 +66,27 @@ def _work(args: argparse.Namespace, prepare: Callable[[Store, OnEvent], Callable
     if summary.is_time_up and summary.waiting and not summary.exit_code:
         raise QueueError("AC-QU-017", count=summary.waiting)
     return summary.exit_code
+
+
+def _workers(args: argparse.Namespace) -> Workers | None:
+    """Return the workers of the cluster; None for a process of this computer."""
+    if args.scheduler is None:
+        return None
+    from autocontour.queue.cluster import ClusterWorkers
+
+    return ClusterWorkers(args.scheduler, args.device, args.worker_minutes)
+
+
+def worker(args: argparse.Namespace) -> int:
+    """Contour for the queues of other computers."""
+    from autocontour.queue.serve import WorkerOptions, serve
+
+    def show(event: str, values: dict[str, Any]) -> None:
+        text = f"{event}  " + ", ".join(f"{name} {value}" for name, value in values.items())
+        print_line({"event": event, **values}, text, as_json=args.json)
+
+    serve(WorkerOptions(args.address, args.memory_gb, args.gpu), show)
+    return 0
 
 
 @contextmanager
