@@ -13,7 +13,8 @@ from pathlib import Path
 
 from autocontour.base.errors import AutoContourError, QueueError
 from autocontour.base.lock import is_file_locked
-from autocontour.queue.record import Content, FileStamp, Options, Record, State
+from autocontour.queue.places import mount_of
+from autocontour.queue.record import Content, FileStamp, Options, Record, State, output_folder
 
 SCHEMA = 1
 DATABASE = "queue.sqlite"
@@ -160,6 +161,7 @@ def _read_record(row: sqlite3.Row) -> Record:
         number=row["number"],
         content=content,
         options=options,
+        mount=task.get("mount", ""),
         state=State(row["state"]),
         is_cancelling=bool(row["is_cancelling"]),
         error=json.loads(row["error"]),
@@ -170,10 +172,11 @@ def _read_record(row: sqlite3.Row) -> Record:
 
 
 def task_text(content: Content, options: Options) -> str:
-    """Return the files and options as stored in a row."""
+    """Return the files and options as stored in a row, with the disk on which the result belongs now."""
     files = [[one.path, one.size, one.modified_ns] for one in content.files]
     series = {"uid": content.uid, "slices": dict(content.slices), "files": files, "findings": content.findings}
-    return json.dumps({**series, "options": asdict(options)}, sort_keys=True)
+    mount = mount_of(output_folder(content, options))
+    return json.dumps({**series, "options": asdict(options), "mount": mount}, sort_keys=True)
 
 
 def checksum_of(text: str) -> str:

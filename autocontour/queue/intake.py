@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -61,6 +62,9 @@ def _add_series(store: Store, series: Series, choose: Chooser, job: Job, *, agai
         if options is None:
             return Entry(uid, count)
         content = read_content(series, job)
+        if options.output:
+            with suppress(OSError):  # reported when the result is written
+                Path(options.output).mkdir(parents=True, exist_ok=True)
         return Entry(uid, count, store.add(content, options, again=again, refusal=refusal))
     except (CTError, QueueError) as error:
         if isinstance(error, QueueError) and error.code != NO_UID:

@@ -121,6 +121,8 @@ class Record:
     ----------
     number
         Its number in the queue.
+    mount
+        Mount point of the disk on which the result belongs, when the series was added.
     attempts
         Attempts that failed for a reason that may pass.
     starts
@@ -147,6 +149,7 @@ class Record:
     content: Content = field(repr=False)
     options: Options
     state: State
+    mount: str = ""
     attempts: int = 0
     starts: int = 0
     owner: str = ""
@@ -164,8 +167,7 @@ class Record:
     @property
     def output(self) -> Path:
         """Path of the result: it names the series, never the patient."""
-        folder = Path(self.options.output) if self.options.output else self.content.folder
-        return folder / f"RS.{self.content.uid}.dcm"
+        return output_folder(self.content, self.options) / f"RS.{self.content.uid}.dcm"
 
     def to_json(self, *, whole: bool = False) -> dict[str, Any]:
         """Return plain JSON values; with `whole` also the folders, whose names may identify a patient."""
@@ -191,6 +193,11 @@ class Record:
             return brief
         more = {"folder": str(self.content.folder), "result": self.result or None, "report": dict(self.report) or None}
         return {**brief, **more, "options": asdict(self.options), "checksum": self.content.checksum}
+
+
+def output_folder(content: Content, options: Options) -> Path:
+    """Return the folder of the result."""
+    return Path(options.output) if options.output else content.folder
 
 
 def read_stamps(paths: Sequence[Path]) -> tuple[FileStamp, ...]:

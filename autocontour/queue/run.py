@@ -15,6 +15,7 @@ from autocontour.base.errors import AutoContourError, OutputError, QueueError
 from autocontour.base.files import create_atomically, shown_path, write_atomically
 from autocontour.base.jobs import Job
 from autocontour.queue.intake import CHANGED, find_present
+from autocontour.queue.places import check_mount
 from autocontour.queue.record import OPEN, Record, State
 from autocontour.queue.store import Store
 from autocontour.queue.tasks import CRASH, Contoured, Failed, Notice, Progress, Returned, Task, Workers
@@ -26,7 +27,7 @@ TEMPORARY = frozenset(
         *("AC-OUT-001", "AC-OUT-005", "AC-OUT-008"),  # disk full or gone
         *("AC-MD-029", "AC-MD-034", "AC-MD-035", "AC-MD-036"),  # package replaced, GPU busy
         *("AC-QU-009", "AC-QU-011", "AC-QU-013", "AC-QU-015"),  # process ended, disk low
-        *("AC-QU-024", "AC-QU-025"),  # no worker of the cluster can do it now
+        *("AC-QU-024", "AC-QU-025", "AC-QU-029"),  # no worker can do it now, share gone
     }
 )
 """Errors that may pass: the series is tried again."""
@@ -65,7 +66,7 @@ class RunOptions:
 
     minutes: float = 0.0
     series_minutes: float = 120.0
-    attempts: int = 6
+    attempts: int = 12
     retry_s: float = 60.0
     quiet_s: float = 60.0
     least_free_gb: float = 1.0
@@ -256,6 +257,7 @@ class Run:
         """Copy the contoured file to its place; what is there is only replaced if the queue wrote it."""
         staged, output = self._store.results / record.staged, record.output
         try:
+            check_mount(output.parent, record.mount)
             data = _read_result(staged, record.result_checksum)
             present = _checksum_at(output)
             if present is None:
@@ -264,6 +266,7 @@ class Run:
                 if not self._store.wrote(record.content.uid, present):
                     raise QueueError("AC-QU-014", file=shown_path(output))
                 write_atomically(output, data)
+            check_mount(output.parent, record.mount)  # also if it was unmounted meanwhile
             if _checksum_at(output) != record.result_checksum:
                 raise OutputError("AC-OUT-005", file=shown_path(output))
         except AutoContourError as error:

@@ -80,6 +80,7 @@ class Watcher:
     _added: dict[str, frozenset[tuple[Path, Place]]] = field(default_factory=dict)
     _read: float = -1e9
     _was_faulty: bool = False
+    _was_gone: bool = False
 
     def __post_init__(self) -> None:
         self.folder = self.folder.resolve()
@@ -106,7 +107,10 @@ class Watcher:
         return entries
 
     def _look(self) -> bool:
-        """Note what has changed; False while the folder is gone, as when a share is not mounted."""
+        """Note what has changed; False while the folder is gone, as when a share is not mounted.
+
+        When it is back, the quiet time begins again: the sender was interrupted too.
+        """
         now, found = self.clock(), {}
         faults: list[OSError] = []
         for path in _walk(self.folder, faults):
@@ -117,10 +121,12 @@ class Watcher:
             place = status.st_size, status.st_mtime_ns
             known = self._files.get(path)
             found[path] = known if known and known.place == place else _File(place, now, uid=known.uid if known else "")
+            if self._was_gone:
+                found[path].changed = now
         is_gone = any(str(fault.filename) == str(self.folder) for fault in faults) or not self.folder.is_dir()
         if faults and not self._was_faulty:  # what lies in closed subfolders is not seen
             self.on_event("folder cannot be read", {"folders": len(faults)})
-        self._was_faulty = bool(faults)
+        self._was_faulty, self._was_gone = bool(faults), is_gone
         if is_gone:
             return False
         self._files = found

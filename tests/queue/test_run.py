@@ -185,6 +185,24 @@ def test_a_result_that_cannot_be_written_is_kept_and_written_later(
     assert run.names("started") == []
 
 
+def test_nothing_is_written_below_a_mount_point_whose_share_is_gone(
+    ct: Path, add: Add, run: Runner, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be hidden by the share when that is back, and be done in the queue."""
+    is_mount, mounted = os.path.ismount, [tmp_path / "out"]
+    monkeypatch.setattr(os.path, "ismount", lambda path: path in mounted or is_mount(path))
+    add(ct)
+    assert store.find(1).mount == str(tmp_path / "out")
+    mounted.clear()
+    assert run(replace(OPTIONS, attempts=2)).ended == {"failed": 1}
+    assert store.find(1).error["code"] == "AC-QU-029"
+    assert results(tmp_path / "out") == {}
+    mounted.append(tmp_path / "out")
+    assert store.retry(1) is State.CONTOURED
+    assert run().ended == {"done": 1}
+    assert len(results(tmp_path / "out")) == 1
+
+
 def test_a_contoured_file_that_was_damaged_is_contoured_again(
     ct: Path, add: Add, run: Runner, store: Store, tmp_path: Path
 ) -> None:

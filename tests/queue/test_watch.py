@@ -157,6 +157,23 @@ def state_count(folder: Path, count: int) -> None:
         dataset.save_as(path)
 
 
+def test_an_outage_is_no_quiet_time(ct: Path, arrivals: Arrivals, tmp_path: Path) -> None:
+    """The sender was interrupted by the same outage: half a series must not be complete when the share is back."""
+    files = sorted(ct.iterdir())
+    for path in files[:12]:
+        shutil.copy(path, arrivals.folder)
+    arrivals.wait(20)
+    away = arrivals.folder.rename(tmp_path / "away")
+    arrivals.wait(600)
+    away.rename(arrivals.folder)
+    arrivals.wait(50)
+    assert arrivals.store.records() == []
+    for path in files[12:]:
+        shutil.copy(path, arrivals.folder)
+    arrivals.wait(70)
+    assert arrivals.counts() == [24]
+
+
 def test_a_stated_number_of_slices_decides(ct: Path, arrivals: Arrivals) -> None:
     state_count(ct, 24)
     files = sorted(ct.iterdir())

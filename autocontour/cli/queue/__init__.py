@@ -82,7 +82,7 @@ def _add_contouring(parser: argparse.ArgumentParser) -> None:
 def _add_running(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--minutes", type=float, default=0.0, help="time budget (default: none)")
     parser.add_argument("--series-minutes", type=float, default=120.0, help="longest time for one series")
-    parser.add_argument("--attempts", type=int, default=6, help="attempts for errors that may pass")
+    parser.add_argument("--attempts", type=int, default=12, help="attempts for errors that may pass")
     parser.add_argument("--retry-seconds", type=float, default=60.0, help="pause after the first; it doubles each time")
     parser.add_argument("--least-free-gb", type=float, default=1.0, help="free space below which nothing is begun")
     parser.add_argument("--keep-days", type=float, default=365.0, help="reports of older results are removed")
