@@ -110,6 +110,12 @@ class QueueError(AutoContourError):
     exit_code = 12
 
 
+class FollowError(AutoContourError):
+    """Corrected slices that cannot be carried to the others (``AC-FO``)."""
+
+    exit_code = 13
+
+
 class Cancelled(AutoContourError):  # noqa: N818  (not a fault)
     """The user asked to stop."""
 

@@ -17,7 +17,7 @@ from autocontour import __version__
 from autocontour.base.errors import AutoContourError, OutputError, UsageError
 
 COMMANDS = (
-    *("contour", "gui", "case", "info", "evaluate", "check"),
+    *("contour", "gui", "case", "follow", "info", "evaluate", "check"),
     *("queue", "models", "dataset", "train", "retrain", "adapt", "commission", "monitor", "timestudy"),
     *("phantom", "demo", "selftest"),
 )

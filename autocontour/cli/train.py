@@ -50,6 +50,10 @@ def run(args: argparse.Namespace) -> int:
     check_installation()
     if args.plan:
         return _plan(args)
+    from autocontour.models.training.follow.run import is_follow_config
+
+    if is_follow_config(args.config):
+        return _follow(args)
     from autocontour.models.training.config import read_config
     from autocontour.models.training.curves import draw_curves
     from autocontour.models.training.packaging import package_run
@@ -65,6 +69,27 @@ def run(args: argparse.Namespace) -> int:
             report["package"] = str(package_run(config, args.output, job, data=args.data, source=source).path)
     if not args.package or any(args.output.glob("*/log.jsonl")):
         report["curves"] = str(draw_curves(args.output))
+    if args.json:
+        print_json(report)
+    else:
+        for name, value in report.items():
+            console().print(f"{name}: {value}", markup=False)
+    return 0
+
+
+def _follow(args: argparse.Namespace) -> int:
+    """Train the network that follows corrected slices, or only write the weights of its run."""
+    from autocontour.cli.console import console, print_json, progress_job
+    from autocontour.models.training.follow.run import read_follow_config, train_follow, write_follow_weights
+
+    config = read_follow_config(args.config)
+    report: dict[str, object] = {}
+    with progress_job(quiet=args.json) as job:
+        if not args.package:
+            report |= train_follow(config, args.output, job, data=args.data)
+        else:
+            config = replace(config, data=str(args.data)) if args.data else config
+            report["weights"] = str(write_follow_weights(config, args.output))
     if args.json:
         print_json(report)
     else:

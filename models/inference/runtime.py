@@ -246,7 +246,7 @@ class OpenVinoRunner:
 
     def __init__(self, package: ModelPackage, role: str, number: int = 0, *, logits: bool = False) -> None:
         plan = package.plan(role)
-        with _openvino_errors():
+        with openvino_errors():
             openvino = import_openvino()
             core = openvino.Core()
             capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
@@ -276,7 +276,7 @@ class OpenVinoRunner:
                     yield _result(busy[0][0])
                     free.append(busy.popleft()[0])
                 request = free.pop()
-                with _openvino_errors():
+                with openvino_errors():
                     request.start_async({0: window[None]}, share_inputs=True)
                 busy.append((request, window))
             for request, _ in busy:
@@ -287,7 +287,7 @@ class OpenVinoRunner:
 
 
 def _result(request: Any) -> Channels:  # noqa: ANN401  (openvino has no types)
-    with _openvino_errors():
+    with openvino_errors():
         request.wait()
     return _checked(request.get_output_tensor(0).data[0])
 
@@ -300,7 +300,8 @@ def _checked(probabilities: Channels) -> Channels:
 
 
 @contextmanager
-def _openvino_errors() -> Iterator[None]:
+def openvino_errors() -> Iterator[None]:
+    """Turn the errors of OpenVINO into ``AC-MD-034`` and ``AC-MD-036``."""
     try:
         yield
     except MemoryError as error:

@@ -160,7 +160,7 @@ def sample_ct(ct: CTVolume, grid: Grid) -> NDArray[np.float32]:
     """
     geometry = grid.geometry
     step_w = grid.spacing_zyx_mm[grid.frame.axes.index(0)]
-    along_w = _weights(ct.geometry.slice_positions_mm, geometry.slice_positions_mm, step_w)
+    along_w = resampling_weights(ct.geometry.slice_positions_mm, geometry.slice_positions_mm, step_w)
     needed = np.unique(along_w.indices)
     planes = np.empty((len(needed), geometry.rows * geometry.columns), np.float32)
     origin: Floats | None = None
@@ -178,7 +178,8 @@ def sample_ct(ct: CTVolume, grid: Grid) -> NDArray[np.float32]:
 
 def sample_mask(mask: NDArray[np.bool_], source: Grid, grid: Grid) -> NDArray[np.bool_]:
     """Resample a mask from one grid of the frame to another: linear, with a threshold of one half."""
-    z, y, x = (_weights(source.positions_mm(a), grid.positions_mm(a), grid.spacing_zyx_mm[a]) for a in range(3))
+    axes = [(source.positions_mm(axis), grid.positions_mm(axis), grid.spacing_zyx_mm[axis]) for axis in range(3)]
+    z, y, x = (resampling_weights(*axis) for axis in axes)
     planes = (z @ mask.reshape(len(mask), -1).astype(np.float32)).reshape(-1, *mask.shape[1:])
     return np.stack([_sample_plane(plane, y, x) >= 0.5 for plane in planes])
 
@@ -196,11 +197,11 @@ def _plane_weights(source: VolumeGeometry, origin_uv_mm: Floats, target: VolumeG
         steps = source.pixel_spacing_vu_mm[1 - axis], target.pixel_spacing_vu_mm[1 - axis]
         known = origin_uv_mm[axis] + np.arange(counts[0]) * steps[0]
         wanted = target.plane_origins_uv_mm[0, axis] + np.arange(counts[1]) * steps[1]
-        weights.append(_weights(known, wanted, steps[1]))
+        weights.append(resampling_weights(known, wanted, steps[1]))
     return weights[0], weights[1]
 
 
-def _weights(source_mm: Floats, target_mm: Floats, target_step_mm: float) -> Weights:
+def resampling_weights(source_mm: Floats, target_mm: Floats, target_step_mm: float) -> Weights:
     """Return the (targets, sources) matrix that resamples along one axis.
 
     Each row sums to one inside the source, whose voxels reach half a step beyond the last centres, and to zero

@@ -1,0 +1,284 @@
+"""How much better the other slices become when corrected slices are followed, on patients with clinical contours.
+
+    python benchmarks/follow.py measure --data ../shared/data/openkbp --split val -o follow.json
+    python benchmarks/follow.py table follow.json
+    python benchmarks/follow.py session --data ../shared/data/openkbp --split val -o session.json
+
+The clinical contours play the person: on a corrected slice the contour becomes the clinical one. Everything is
+counted on the other slices of the structure (those that either contour is on, within the solid part of the scan).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from shapely import MultiPolygon
+
+from autocontour.contouring import contours_from_probability, interpolate_contours, mask_from_contours
+from autocontour.edits import added_path_length_mm
+from autocontour.models.data.dataset import choose_validation, read_index, read_patient
+from autocontour.models.data.sample import Sample
+from autocontour.models.follow.follow import Followed, Scan, follow_slices, prepare_scan
+from autocontour.models.follow.network import Network, open_network
+from autocontour.models.inference.infer import segment_structures
+from autocontour.models.package.library import find_package
+from autocontour.models.training.config import DataConfig
+from autocontour.patient.structures import Contours, SliceChanges
+
+ORGANS = ("Brainstem", "SpinalCord", "Parotid_R", "Parotid_L", "Esophagus", "Larynx", "Bone_Mandible")
+TARGETS = ("PTV_Low", "PTV_Mid", "PTV_High")
+COUNTS = (1, 3, 5)
+LEAST_SLICES = 8
+ADDED_MM = 10.0
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One structure of a patient: its clinical contours, and the automatic ones (empty if it was not found)."""
+
+    patient: str
+    name: str
+    scan: Scan
+    sample: Sample
+    reference: Contours
+    automatic: Contours
+
+    @property
+    def slices(self) -> list[int]:
+        """Slices within the solid part of the scan that either contour is on."""
+        return [k for k in sorted({*self.reference, *self.automatic}) if self.sample.solid[k]]
+
+    def dsc(self, contours: SliceChanges, without: Mapping[int, object] | set[int]) -> float:
+        """Return the DSC with the clinical contours on the slices outside `without`; NaN if there is nothing."""
+        chosen = [k for k in self.slices if k not in without]
+        geometry = self.scan.ct.geometry
+        masks = [
+            mask_from_contours({k: one[k] for k in chosen if one.get(k) is not None}, geometry)
+            for one in (self.reference, contours)
+        ]
+        total = int(masks[0].sum() + masks[1].sum())
+        return 2 * int((masks[0] & masks[1]).sum()) / total if total else float("nan")
+
+
+def read_trials(args: argparse.Namespace, names: tuple[str, ...]) -> Iterator[Trial]:
+    """Yield every structure of the patients; automatic contours by the package, of networks that did not see them."""
+    index = read_index(args.data)
+    structures = tuple(index["structures_by_bit"])
+    package = find_package(args.package)
+    for entry in chosen_patients(args, index):
+        sample = read_patient(args.data, entry, index, structures)
+        scan = prepare_scan(sample.to_ct())
+        drawn = segment_structures(scan.ct, package, [one for one in names if one in package.structures]).drawings
+        for name in names:
+            mask = sample.reference(structures.index(name))
+            if mask is None or mask.any(axis=(1, 2)).sum() < LEAST_SLICES:
+                continue
+            geometry = scan.ct.geometry
+            reference = contours_from_probability(mask.astype(np.float32), geometry, geometry)
+            automatic = dict(drawn[name].contours) if name in drawn else {}
+            yield Trial(str(entry["patient"]), name, scan, sample, reference, automatic)
+
+
+def chosen_patients(args: argparse.Namespace, index: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the patients of a split; of ``fold`` those of ``train`` that the bundled package did not see."""
+    split = "train" if args.split == "fold" else args.split
+    found = [entry for entry in index["patients"] if entry["split"] in (split, {"val": "validation"}.get(split))]
+    if args.split == "fold":
+        held = choose_validation(sorted(str(one["patient"]) for one in found), DataConfig("data", ("any",)))
+        found = [entry for entry in found if entry["patient"] in held]
+    return found[: args.patients or None]
+
+
+def evenly_spaced(trial: Trial, count: int) -> list[int]:
+    """Return slices of the clinical contours evenly spaced, the ends among them; one is the middle."""
+    drawn = [k for k in sorted(trial.reference) if trial.sample.solid[k]]
+    places = np.linspace(0, len(drawn) - 1, count) if count > 1 else [(len(drawn) - 1) / 2]
+    return sorted({drawn[round(float(place))] for place in places})
+
+
+def random_slices(trial: Trial, count: int, seed: int) -> list[int]:
+    """Return random slices that either contour is on."""
+    rng = np.random.default_rng([seed, *trial.patient.encode(), *trial.name.encode()])
+    return sorted(int(k) for k in rng.choice(trial.slices, min(count, len(trial.slices)), replace=False))
+
+
+def measure(args: argparse.Namespace, network: Network) -> None:
+    """Measure every structure with several numbers and places of corrected slices."""
+    rows = []
+    names = ORGANS + TARGETS if args.targets else ORGANS
+    for trial in read_trials(args, names):
+        for count in COUNTS:
+            for place in ("even", "random") if args.random else ("even",):
+                slices = evenly_spaced(trial, count) if place == "even" else random_slices(trial, count, 1)
+                rows += list(measure_trial(trial, slices, place, network))
+        print(trial.patient, trial.name, len(rows), flush=True)
+        args.output.write_text(json.dumps(rows))
+
+
+def measure_trial(trial: Trial, slices: list[int], place: str, network: Network) -> Iterator[dict[str, Any]]:
+    """Yield a row with automatic contours, and one from nothing."""
+    corrected = {k: trial.reference.get(k) for k in slices}
+    drawn = {k: shape for k, shape in corrected.items() if shape is not None}
+    between = interpolate_contours(drawn, trial.scan.ct.geometry) if drawn else {}
+    if trial.name not in ORGANS or not drawn:
+        automatics = [{}] if drawn else []
+    else:
+        automatics = [trial.automatic, {}] if trial.automatic else [{}]
+    for automatic in automatics:
+        start = time.perf_counter()
+        followed = follow_slices(trial.scan, corrected, automatic, network)
+        seconds = time.perf_counter() - start
+        yield {
+            "patient": trial.patient,
+            "name": trial.name,
+            "from": "automatic" if automatic else "nothing",
+            "count": len(slices),
+            "place": place,
+            "automatic": trial.dsc(automatic, corrected),
+            "followed": trial.dsc(after(automatic, followed), corrected),
+            "interpolated": trial.dsc(between, corrected),
+            "correction": followed.correction,
+            "change": followed.change,
+            "likely": followed.is_likely,
+            "changed": len(followed.changes),
+            "codes": [finding.code for finding in followed.findings],
+            "seconds": round(seconds, 3),
+        }
+
+
+def after(contours: Contours, followed: Followed) -> SliceChanges:
+    """Return contours with the proposed slices."""
+    return {**contours, **followed.changes}
+
+
+def session(args: argparse.Namespace, network: Network) -> None:
+    """Simulate a person who always corrects the worst slice next, until none needs more than 10 mm of new outline."""
+    rows = []
+    for trial in read_trials(args, ORGANS):
+        if not trial.automatic:
+            continue
+        for way, update in (("alone", _alone), ("followed", _following(network)), ("interpolated", _interpolating)):
+            rows.append({"patient": trial.patient, "name": trial.name, "way": way, **_correct_all(trial, update)})
+        print(trial.patient, trial.name, [(one["slices"], round(one["added_mm"])) for one in rows[-3:]], flush=True)
+        args.output.write_text(json.dumps(rows))
+
+
+Update = Callable[[Trial, dict[int, MultiPolygon | None]], SliceChanges]
+
+
+def _correct_all(trial: Trial, update: Update) -> dict[str, float]:
+    corrected: dict[int, MultiPolygon | None] = {}
+    contours: SliceChanges = trial.automatic
+    added = 0.0
+    while True:
+        left = {k: _added(trial, contours, k) for k in trial.slices if k not in corrected}
+        worst = max(left, key=lambda k: left[k], default=None)
+        if worst is None or left[worst] <= ADDED_MM:
+            return {"slices": len(corrected), "added_mm": added, "of": len(trial.slices)}
+        added += left[worst]
+        corrected[worst] = trial.reference.get(worst)
+        contours = {**update(trial, corrected), **corrected}
+
+
+def _added(trial: Trial, contours: SliceChanges, k: int) -> float:
+    """Return the new outline a person would draw on a slice, counting a removed contour by its outline."""
+    wanted, found = trial.reference.get(k), contours.get(k)
+    if wanted is None:
+        return 0.0 if found is None else found.length
+    return added_path_length_mm(found, wanted)
+
+
+def _alone(trial: Trial, corrected: dict[int, MultiPolygon | None]) -> SliceChanges:  # noqa: ARG001
+    return trial.automatic
+
+
+def _interpolating(trial: Trial, corrected: dict[int, MultiPolygon | None]) -> SliceChanges:
+    """Interpolate between corrected slices; beyond them the automatic contours stay."""
+    drawn = {k: shape for k, shape in corrected.items() if shape is not None}
+    between = interpolate_contours(drawn, trial.scan.ct.geometry) if len(drawn) > 1 else {}
+    return {**trial.automatic, **between}
+
+
+def _following(network: Network) -> Update:
+    def update(trial: Trial, corrected: dict[int, MultiPolygon | None]) -> SliceChanges:
+        followed = follow_slices(trial.scan, corrected, trial.automatic, network)
+        return after(trial.automatic, followed) if followed.is_likely else trial.automatic
+
+    return update
+
+
+def show(rows: list[dict[str, Any]]) -> None:
+    """Print the tables of `measure`."""
+    for start in ("automatic", "nothing"):
+        for place in sorted({row["place"] for row in rows}):
+            print(f"\n## from {start}, {place}: median DSC on the other slices (automatic, followed, interpolated)")
+            for name in ORGANS + TARGETS:
+                cells = []
+                for count in COUNTS:
+                    some = [r for r in rows if (r["name"], r["from"], r["place"]) == (name, start, place)]
+                    cells.append(_cell([r for r in some if r["count"] == count]))
+                if any(cells):
+                    print(f"{name:14s} " + "   ".join(cells))
+
+
+def _cell(rows: list[dict[str, Any]]) -> str:
+    if not rows:
+        return ""
+    values = {key: np.array([row[key] for row in rows]) for key in ("automatic", "followed", "interpolated")}
+    low, high = np.nanpercentile(values["followed"], [25, 75])
+    medians = " ".join(f"{np.nanmedian(value):.3f}" for value in values.values())
+    worse = int(np.sum(values["followed"] < values["automatic"] - 0.01))
+    return f"{medians} [{low:.2f}-{high:.2f}] worse {worse}/{len(rows)}"
+
+
+def torch_network(checkpoint: Path) -> Network:
+    """Return the averaged network of a training in progress."""
+    import torch
+
+    from autocontour.models.follow.channels import NETWORK
+    from autocontour.models.networks import build_network
+
+    network = build_network(NETWORK).eval()
+    network.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["average"])
+
+    @torch.inference_mode()
+    def run(channels: NDArray[np.float32]) -> NDArray[np.float32]:
+        result: NDArray[np.float32] = network(torch.from_numpy(channels)[None])[0, 0].float().numpy()
+        return result
+
+    return run
+
+
+def main() -> int:
+    """Run one of the measurements."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("measure", "session", "table"))
+    parser.add_argument("rows", type=Path, nargs="?")
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--split", default="val", help="val, train, or fold")
+    parser.add_argument("--patients", type=int, default=0)
+    parser.add_argument("--package", default="head-and-neck")
+    parser.add_argument("--checkpoint", type=Path)
+    parser.add_argument("--targets", action="store_true")
+    parser.add_argument("--random", action="store_true")
+    parser.add_argument("-o", "--output", type=Path)
+    args = parser.parse_args()
+    if args.what == "table":
+        show(json.loads(args.rows.read_text()))
+        return 0
+    network = torch_network(args.checkpoint) if args.checkpoint else open_network()
+    (measure if args.what == "measure" else session)(args, network)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
