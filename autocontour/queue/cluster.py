@@ -20,7 +20,18 @@ from autocontour.base.errors import AutoContourError, QueueError
 from autocontour.base.files import write_atomically
 from autocontour.queue.installation import describe_installation
 from autocontour.queue.remote import DIFFERS, OTHER_PLAN, Result, cancel_remotely, contour_remotely
-from autocontour.queue.tasks import CRASH, Contoured, Event, Failed, Notice, Progress, Returned, Task, error_of
+from autocontour.queue.tasks import (
+    CRASH,
+    GPU_ERRORS,
+    Contoured,
+    Event,
+    Failed,
+    Notice,
+    Progress,
+    Returned,
+    Task,
+    error_of,
+)
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -216,6 +227,8 @@ class ClusterWorkers:
             yield from self._exclude(sent, QueueError(UNSEEN, worker=_shown(sent.worker)))
         else:
             yield event
+            if event.error.code in GPU_ERRORS:
+                self._restart(sent.worker)
 
     def _refuse(self, sent: _Sent, error: AutoContourError) -> Iterator[Event]:
         """Send a worker nothing for some time, twice as long each time."""

@@ -18,14 +18,14 @@ from autocontour.queue.intake import CHANGED, find_present
 from autocontour.queue.places import check_mount
 from autocontour.queue.record import OPEN, Record, State
 from autocontour.queue.store import Store
-from autocontour.queue.tasks import CRASH, Contoured, Failed, Notice, Progress, Returned, Task, Workers
+from autocontour.queue.tasks import CRASH, GPU_ERRORS, Contoured, Failed, Notice, Progress, Returned, Task, Workers
 from autocontour.queue.worker import LocalWorker
 
 TEMPORARY = frozenset(
     {
         *("AC-CT-002", "AC-CT-007", "AC-CT-009", "AC-CT-043", "AC-CT-063"),  # share gone, no memory
         *("AC-OUT-001", "AC-OUT-005", "AC-OUT-008"),  # disk full or gone
-        *("AC-MD-029", "AC-MD-034", "AC-MD-035", "AC-MD-036"),  # package replaced, GPU busy
+        *("AC-MD-029", *GPU_ERRORS, "AC-MD-035", "AC-MD-036"),  # package replaced, GPU busy
         *("AC-QU-009", "AC-QU-011", "AC-QU-013", "AC-QU-015"),  # process ended, disk low
         *("AC-QU-024", "AC-QU-025", "AC-QU-029"),  # no worker can do it now, share gone
     }

@@ -21,6 +21,8 @@ PROGRESS_S = 0.5
 """Longest time between two reports of one stage."""
 CRASH = "AC-QU-009"
 """The process that contoured a series ended."""
+GPU_ERRORS = frozenset({"AC-MD-034", "AC-MD-038"})
+"""After them the process starts anew: a GPU frees its memory then, and an error may stay until then."""
 WRITING = "writing the structure set"
 """Stage after which the next series may be contoured."""
 

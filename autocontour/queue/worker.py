@@ -19,6 +19,7 @@ from autocontour.base.errors import AutoContourError, QueueError
 from autocontour.patient.volume import CTVolume
 from autocontour.queue.tasks import (
     CRASH,
+    GPU_ERRORS,
     WRITING,
     Contoured,
     Event,
@@ -85,6 +86,9 @@ class LocalWorker:
             for event in self._process.poll(timeout_s):
                 self._note(event)
                 yield event
+                if isinstance(event, Failed) and event.error.code in GPU_ERRORS:
+                    self._replace()
+                    return
         except EOFError:
             first = next(iter(self._tasks), None)
             if first is not None:

@@ -18,6 +18,7 @@ from platformdirs import user_cache_path
 
 from autocontour.base.errors import ModelError, OutputError
 from autocontour.base.files import write_atomically
+from autocontour.models.inference.gpu import TOO_LITTLE_MEMORY, gpu_errors
 from autocontour.models.networks.as_openvino import build_model, import_openvino
 from autocontour.models.networks.limits import STREAMS
 from autocontour.models.package.weights import check_fit, load_network
@@ -129,11 +130,32 @@ def open_runner(package: ModelPackage, role: str, device: str = "auto") -> Runne
     if not _most_kept:
         return _open(package, role, device)
     key = str(package.path), package.checksum, role, device
-    kept = _kept_runners.pop(key) if key in _kept_runners else _open(package, role, device)
+    kept = _kept_runners.pop(key) if key in _kept_runners else _open_in_freed_memory(package, role, device)
     _kept_runners[key] = kept
     while len(_kept_runners) > _most_kept:
         del _kept_runners[next(iter(_kept_runners))]
     return kept
+
+
+def _open_in_freed_memory(package: ModelPackage, role: str, device: str) -> Runner:
+    try:
+        return _open(package, role, device)
+    except ModelError as error:
+        if error.code != TOO_LITTLE_MEMORY or not _release_kept():
+            raise
+        return _open(package, role, device)
+
+
+def _release_kept(used: Runner | None = None) -> bool:
+    """Free the GPU of every kept network but the one in use; return whether there was another."""
+    others = [key for key, runner in _kept_runners.items() if runner is not used and isinstance(runner, TorchRunner)]
+    for key in others:
+        del _kept_runners[key]
+    if _has_cuda():
+        import torch
+
+        torch.cuda.empty_cache()
+    return bool(others)
 
 
 def _open(package: ModelPackage, role: str, device: str) -> Runner:
@@ -217,7 +239,8 @@ class TorchRunner:
 
     def __init__(self, network: nn.Module, device: str, *, logits: bool = False) -> None:
         self._logits = logits
-        self._network = network.to(device).eval()
+        with gpu_errors():
+            self._network = network.to(device).eval()
         self._device = device
         self.device = device.upper() if device == "cuda" else "CPU torch"
 
@@ -226,16 +249,23 @@ class TorchRunner:
         return map(self._run, windows)
 
     def _run(self, window: Channels) -> Channels:
+        try:
+            return _checked(self._forward(window))
+        except ModelError as error:
+            if error.code != TOO_LITTLE_MEMORY:
+                raise
+            if _release_kept(self):  # a result must not depend on which networks were used before
+                return self._run(window)
+            raise OutOfMemoryError from error
+
+    def _forward(self, window: Channels) -> Channels:
         import torch
 
-        try:
-            with torch.inference_mode(), torch.autocast(self._device, torch.float16, enabled=self._device == "cuda"):
-                logits = self._network(torch.from_numpy(window[None]).to(self._device)).float()
-                probabilities = (logits if self._logits else torch.sigmoid(logits))[0].cpu().numpy()
-        except torch.OutOfMemoryError as error:
-            torch.cuda.empty_cache()
-            raise OutOfMemoryError from error
-        return _checked(probabilities)
+        is_mixed = self._device == "cuda"
+        with gpu_errors(), torch.inference_mode(), torch.autocast(self._device, torch.float16, enabled=is_mixed):
+            logits = self._network(torch.from_numpy(window[None]).to(self._device)).float()
+            probabilities: Channels = (logits if self._logits else torch.sigmoid(logits))[0].cpu().numpy()
+        return probabilities
 
 
 class OpenVinoRunner:

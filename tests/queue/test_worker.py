@@ -5,18 +5,21 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 
+from autocontour.base.errors import ModelError
 from autocontour.models import find_package
 from autocontour.models.inference import runtime
 from autocontour.queue import tasks, worker
 from autocontour.queue.intake import Entry
 from autocontour.queue.store import Store
+from tests.queue.conftest import OPTIONS, Runner
 
 
 def test_a_kept_network_gives_what_a_new_one_gives(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,3 +92,49 @@ def test_from_the_inside(
 
 def _fail(*_: object, **__: object) -> None:
     raise ZeroDivisionError
+
+
+class Busy(worker.WorkerProcess):
+    """A process whose GPU is in use for the first tasks."""
+
+    failures: ClassVar[list[str]] = []
+    stopped: ClassVar[list[int]] = []
+
+    def poll(self, timeout_s: float) -> Iterator[tasks.Event]:
+        for event in super().poll(timeout_s):
+            if isinstance(event, tasks.Contoured) and self.failures:
+                yield tasks.Failed(event.number, ModelError(self.failures.pop(0), reason="x"))
+            else:
+                yield event
+
+    def stop(self) -> None:
+        self.stopped.append(1)
+        super().stop()
+
+
+def test_a_busy_gpu_is_tried_again_with_longer_pauses_in_a_new_process(
+    ct: Path, add: Callable[..., list[Entry]], run: Runner, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Never recorded as permanent; the process that failed is ended, so that it holds no memory of the GPU."""
+    monkeypatch.setattr(worker, "WorkerProcess", Busy)
+    Busy.failures[:] = ["AC-MD-034", "AC-MD-038"]
+    Busy.stopped.clear()
+    add(ct)
+    assert run().ended == {"done": 1}
+    assert [(values["code"], values["seconds"]) for values in run.names("waits")] == [
+        ("AC-MD-034", 0.1),
+        ("AC-MD-038", 0.2),
+    ]
+    assert len(Busy.stopped) == 3  # after each error, and at the end
+    assert store.find(1).error == {}
+
+
+def test_a_gpu_that_stays_busy_can_be_tried_again_by_hand(
+    ct: Path, add: Callable[..., list[Entry]], run: Runner, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "WorkerProcess", Busy)
+    Busy.failures[:] = ["AC-MD-034", "AC-MD-034"]
+    add(ct)
+    assert run(replace(OPTIONS, attempts=2)).ended == {"failed": 1}  # not refused
+    store.retry(1)
+    assert run().ended == {"done": 1}

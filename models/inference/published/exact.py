@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from autocontour.base.errors import ModelError
 from autocontour.base.jobs import Job
+from autocontour.models.inference.gpu import gpu_errors
 from autocontour.models.inference.published.prepare import Prepared
 from autocontour.models.inference.published.resample import resample, resample_from_first
 from autocontour.models.inference.published.tiles import (
@@ -60,23 +61,20 @@ def predict_logits(
     Raises
     ------
     ModelError
-        ``AC-MD-037`` if a logit is not finite, ``AC-MD-034`` if the device's memory is too small.
+        ``AC-MD-037`` if a logit is not finite, or as `gpu_errors`.
     """
     import torch
 
     total: Tensor | None = None
-    try:
-        with torch.inference_mode():
-            for number, network in enumerate(networks, 1):
-                label = LABEL if len(networks) == 1 else f"{LABEL}, network {number} of {len(networks)}"
-                logits = _slide(network(), prepared, window, device, job, label)
-                total = logits if total is None else total.add_(logits)
-            if total is None:
-                raise ValueError("no network")
-            if len(networks) > 1:
-                total /= len(networks)
-    except torch.OutOfMemoryError as error:
-        raise ModelError("AC-MD-034") from error
+    with gpu_errors(), torch.inference_mode():
+        for number, network in enumerate(networks, 1):
+            label = LABEL if len(networks) == 1 else f"{LABEL}, network {number} of {len(networks)}"
+            logits = _slide(network(), prepared, window, device, job, label)
+            total = logits if total is None else total.add_(logits)
+        if total is None:
+            raise ValueError("no network")
+        if len(networks) > 1:
+            total /= len(networks)
     found: Logits = total.numpy()
     return found
 
@@ -115,30 +113,27 @@ def monai_labels(
     Raises
     ------
     ModelError
-        ``AC-MD-037`` if a logit is not finite, ``AC-MD-034`` if the device's memory is too small.
+        ``AC-MD-037`` if a logit is not finite, or as `gpu_errors`.
     """
     import torch
 
     procedure = prepared.procedure
     padded, inner = pad_to_window(prepared.image, window)
-    image, weights = torch.from_numpy(padded), torch.from_numpy(weights_of(procedure, window)).to(device)
-    sums = torch.zeros((procedure.heads, *padded.shape), device=device)
-    counts = torch.zeros(padded.shape, device=device)
-    network = network.to(device).eval()
     starts = starts_of(procedure, padded.shape, window)
-    try:
-        with torch.inference_mode():
-            for start in job.track(starts, LABEL, len(starts)):
-                place = window_box(start, window).slices
-                found = network(image[place][None, None].contiguous().to(device))[0]
-                sums[(slice(None), *place)] += found * weights
-                counts[place] += weights
-            sums /= counts
-            if not torch.isfinite(sums).all():
-                raise ModelError("AC-MD-037")
-            probabilities = torch.softmax(sums, 0)[(slice(None), *inner.slices)].cpu().numpy()
-    except torch.OutOfMemoryError as error:
-        raise ModelError("AC-MD-034") from error
+    with gpu_errors(), torch.inference_mode():
+        image, weights = torch.from_numpy(padded), torch.from_numpy(weights_of(procedure, window)).to(device)
+        sums = torch.zeros((procedure.heads, *padded.shape), device=device)
+        counts = torch.zeros(padded.shape, device=device)
+        network = network.to(device).eval()
+        for start in job.track(starts, LABEL, len(starts)):
+            place = window_box(start, window).slices
+            found = network(image[place][None, None].contiguous().to(device))[0]
+            sums[(slice(None), *place)] += found * weights
+            counts[place] += weights
+        sums /= counts
+        if not torch.isfinite(sums).all():
+            raise ModelError("AC-MD-037")
+        probabilities = torch.softmax(sums, 0)[(slice(None), *inner.slices)].cpu().numpy()
     shape, labels = prepared.box.shape_zyx, np.zeros(prepared.box.shape_zyx, np.uint16)
     ratio = [old / new for old, new in zip(prepared.spacing, prepared.target, strict=True)]
     best: NDArray[np.float32] | None = None
