@@ -121,8 +121,8 @@ class Cancelled(AutoContourError):  # noqa: N818  (not a fault)
 
     exit_code = 130
 
-    def __init__(self) -> None:
-        super().__init__("AC-US-130")
+    def __init__(self, code: str = "AC-US-130") -> None:
+        super().__init__(code)
 
 
 def _again(

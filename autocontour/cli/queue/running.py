@@ -62,7 +62,7 @@ def _work(args: argparse.Namespace, prepare: Callable[[Store, OnEvent], Callable
         summary: Summary = working.work(prepare(store, on_event))
         on_event("end", {"ended": summary.ended, "waiting": summary.waiting})
         if job.is_cancelled:
-            raise Cancelled
+            raise Cancelled("AC-QU-030")
     if summary.is_time_up and summary.waiting and not summary.exit_code:
         raise QueueError("AC-QU-017", count=summary.waiting)
     return summary.exit_code
