@@ -30,6 +30,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="start from the weights of this model package; with --package, use them for stages not in the run",
     )
     parser.add_argument("--fold", metavar="K/N", help="hold out part K, counted from 1, of N (cross-validation)")
+    parser.add_argument(
+        "--tensorboard", action="store_true", help="also write TensorBoard's event files, RUN/STAGE/tensorboard"
+    )
     only = parser.add_mutually_exclusive_group()
     only.add_argument("--curves", action="store_true", help="only draw the learning curves of the run")
     only.add_argument("--package", action="store_true", help="only write the model package of the run")
@@ -57,6 +60,7 @@ def run(args: argparse.Namespace) -> int:
     from autocontour.models.training.config import read_config
     from autocontour.models.training.curves import draw_curves
     from autocontour.models.training.packaging import package_run
+    from autocontour.models.training.parallel import join_processes
     from autocontour.models.training.run import train_run
 
     config = _with_fold(read_config(args.config), args.fold)
@@ -64,7 +68,10 @@ def run(args: argparse.Namespace) -> int:
     with progress_job(quiet=args.json) as job:
         source = find_package(args.source) if args.source else None
         if not args.curves and not args.package:
-            report |= train_run(config, args.output, job, data=args.data, stages=args.stage, source=source)
+            options = {"data": args.data, "stages": args.stage, "source": source, "events": args.tensorboard}
+            report |= train_run(config, args.output, job, **options)
+            if not join_processes()[0].is_first:
+                return 0
         if not args.curves and (args.package or not args.stage):
             report["package"] = str(package_run(config, args.output, job, data=args.data, source=source).path)
     if not args.package or any(args.output.glob("*/log.jsonl")):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 
 import torch
 import torch.nn.functional as F  # noqa: N812  (torch's own custom)
@@ -37,6 +39,25 @@ class _Part:
         return self.steps[-1][0]
 
 
+@dataclass(frozen=True, slots=True)
+class Level:
+    """The last value of a network at one of its coarser resolutions.
+
+    Attributes
+    ----------
+    number
+        Of the value.
+    channels
+        Its channels.
+    step_zyx
+        Its voxels' size in voxels of the image.
+    """
+
+    number: int
+    channels: int
+    step_zyx: tuple[float, float, float]
+
+
 class PlannedNetwork(nn.Module):
     """The network of a plan, with random weights; a window may have another size than the plan's.
 
@@ -46,11 +67,17 @@ class PlannedNetwork(nn.Module):
         Its steps.
     checkpointing
         Whether the blocks marked by `Plan.recomputed` are recomputed in the backward pass, which saves memory.
+
+    Attributes
+    ----------
+    levels
+        The coarser resolutions, the finest first.
     """
 
     def __init__(self, plan: Plan, *, checkpointing: bool = False) -> None:
         super().__init__()
         self._parts = _parts(plan, checkpointing=checkpointing)
+        self.levels = _levels(plan)
         self._overwritten = {
             number
             for number, step in enumerate(plan.steps, 1)
@@ -62,17 +89,24 @@ class PlannedNetwork(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Return logits of `image`'s spatial size."""
+        return self.forward_levels(image, ())[0]
+
+    def forward_levels(self, image: Tensor, numbers: Sequence[int]) -> tuple[Tensor, list[Tensor]]:
+        """Return the logits, and the values of some of its `levels` by their numbers."""
         values = {IMAGE: image}
+        kept: dict[int, Tensor] = {}
         for part in self._parts:
             inputs = [values[number] for number in part.inputs]
             if len(part.steps) > 1 and self.training:
                 values[part.result] = checkpoint(self._run, part, *inputs, use_reentrant=False)
             else:
                 values[part.result] = self._run(part, *inputs)
+            if part.result in numbers:
+                kept[part.result] = values[part.result]
             for number in part.finished:
                 del values[number]
             del inputs
-        return values[self._parts[-1].result]
+        return values[self._parts[-1].result], [kept[number] for number in numbers]
 
     def _run(self, part: _Part, *inputs: Tensor) -> Tensor:
         values = dict(zip(part.inputs, inputs, strict=True))
@@ -97,6 +131,21 @@ class PlannedNetwork(nn.Module):
             return torch.cat(inputs, 1)
         computed: Tensor = self.get_submodule(step.name)(inputs[0])
         return computed
+
+
+def _levels(plan: Plan) -> tuple[Level, ...]:
+    """Return the last value of each resolution but the full one.
+
+    What follows it has another resolution, so that no ReLU overwrites it.
+    """
+    _, *full = plan.shape(len(plan.steps))
+    last = {step.shape[1:]: number for number, step in enumerate(plan.steps, 1)}
+    levels = [
+        Level(number, plan.shape(number)[0], (full[0] / size[0], full[1] / size[1], full[2] / size[2]))
+        for size, number in last.items()
+        if list(size) != full
+    ]
+    return tuple(sorted(levels, key=lambda level: prod(level.step_zyx)))
 
 
 def _parts(plan: Plan, *, checkpointing: bool) -> list[_Part]:

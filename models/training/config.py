@@ -29,6 +29,7 @@ from autocontour.models.package.description import (
 )
 
 FOCUSES = ("body", "structures")
+PRECISIONS = ("auto", "bf16", "fp16", "fp32")
 
 Degrees = Annotated[float, Range(0, 180)]
 Hounsfield = Annotated[float, Range(0, 3000)]
@@ -129,6 +130,13 @@ class StageConfig:
         Relative frequency of patches centred on each structure (default 1).
     loss_weights
         Weight of each structure in the loss and in the score that selects a checkpoint (default 1).
+    deep_supervision
+        Weight of the loss of each coarser level of the network relative to the next finer one; 0 for none.
+    precision
+        ``bf16``, ``fp16`` with a scaled loss, ``fp32``, or ``auto`` (see
+        `autocontour.models.training.precision.choose_precision`).
+    compile
+        Whether the network is compiled by ``torch.compile``: pays in long runs on a GPU; the first step takes minutes.
     """
 
     network: NetworkDescription
@@ -144,6 +152,9 @@ class StageConfig:
     focus: Annotated[str, OneOf(FOCUSES)] = "structures"
     sampling_weights: dict[str, Share] = field(default_factory=dict)
     loss_weights: dict[str, Share] = field(default_factory=dict)
+    deep_supervision: Probability = 0.0
+    precision: Annotated[str, OneOf(PRECISIONS)] = "auto"
+    compile: bool = False
     anchor: Probability = 0.0
     anywhere_probability: Probability = 0.1
     validate_minutes: Minutes = 15.0

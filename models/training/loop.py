@@ -7,10 +7,11 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,13 @@ from autocontour.base.jobs import Job
 from autocontour.models.data.dataset import Dataset
 from autocontour.models.networks import build_network
 from autocontour.models.training.config import StageConfig, TrainingConfig
-from autocontour.models.training.loss import masked_loss, soft_dice
+from autocontour.models.training.events import EventFiles
+from autocontour.models.training.loss import soft_dice
 from autocontour.models.training.metadata import describe_package
+from autocontour.models.training.parallel import Processes
 from autocontour.models.training.patches import PatchSampler
+from autocontour.models.training.precision import LossScale, choose_precision, mixed_precision
+from autocontour.models.training.supervision import Supervision
 from autocontour.models.training.validate import validate
 
 WARM_UP = 0.03
@@ -53,6 +58,10 @@ class Trainer:
         Weights to start from where the folder contains no checkpoint; random if None.
     device
         Where the network is trained and validated; CUDA if there is a device, else the CPU.
+    processes
+        Those that train together; each is given the same arguments but its own device.
+    events
+        Whether the log is also written as TensorBoard's event files, into the folder ``tensorboard``.
     """
 
     def __init__(
@@ -63,32 +72,44 @@ class Trainer:
         folder: Path,
         initial: Mapping[str, Tensor] | None = None,
         device: str = "",
+        *,
+        processes: Processes | None = None,
+        events: bool = False,
     ) -> None:
         stage, structures = config.stages[name], config.data.structures
         self.name, self.stage, self.structures, self.seed = name, stage, structures, config.data.seed
-        self.folder = folder
+        self.folder, self.processes = folder, processes or Processes()
+        if stage.batch % self.processes.count:
+            raise TrainingError("AC-TR-033", stage=name, batch=stage.batch, count=self.processes.count)
         self.package = describe_package(config, folder)
         self.validation = dataset.validation[: stage.validate_patients]
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "structures.json").write_text(json.dumps(self.structures), encoding="utf-8")
+        if self.processes.is_first:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "structures.json").write_text(json.dumps(self.structures), encoding="utf-8")
+        self.processes.wait()
         torch.manual_seed(self.seed)
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.network = build_network(stage.network)
         if initial is not None:
             self.network.load_state_dict(dict(initial))
         self.network.to(self.device)
+        self.precision = choose_precision(stage.precision, self.device)
+        self.loss_scale = LossScale(self.precision, self.device)
+        outputs, window = len(structures), stage.window_zyx
+        self.supervision = Supervision(self.network, outputs, window, stage.deep_supervision).to(self.device)
+        self.parameters = [*self.network.parameters(), *self.supervision.parameters()]
+        self.forward = self._compiled() if stage.compile else partial(self.supervision, self.network)
         torch.backends.cudnn.benchmark = True  # patches have one size
         self.loss_weight = torch.tensor([stage.loss_weights.get(one, 1.0) for one in structures], device=self.device)
         self.average = copy.deepcopy(self.network)
         self.start = [parameter.detach().clone() for parameter in self.network.parameters()] if stage.anchor else []
-        self.optimizer = torch.optim.AdamW(
-            self.network.parameters(), stage.learning_rate, weight_decay=stage.weight_decay
-        )
+        self.optimizer = torch.optim.AdamW(self.parameters, stage.learning_rate, weight_decay=stage.weight_decay)
         self.sampler = PatchSampler(dataset.training, structures, stage, self.device, dataset.shares)
         self.cores = torch.get_num_threads()
         self.pool = ThreadPoolExecutor(min(stage.batch, self.cores))
         self.step, self.elapsed_s, self.validated_s, self.best = 0, 0.0, 0.0, -1.0
         self._resume()
+        self.events = EventFiles(folder, structures, self.step) if events and self.processes.is_first else None
 
     @property
     def progress(self) -> float:
@@ -105,7 +126,7 @@ class Trainer:
                 job.advance(f"training the {self.name}", self.progress)
                 report.add(*self._learn())
                 now = time.monotonic()
-                self.elapsed_s += now - clock
+                self.elapsed_s = self.processes.of_first(self.elapsed_s + now - clock, self.device)
                 clock = now
                 if report.steps == 20:
                     self._log(kind="train", rate=self.optimizer.param_groups[0]["lr"], **report.take())
@@ -124,14 +145,8 @@ class Trainer:
         """Take one step; return its loss, and the sum of every structure's Dice and how often it was present."""
         for group in self.optimizer.param_groups:
             group["lr"] = self.stage.learning_rate * _rate(self.progress)
-        parts = list(self.pool.map(self._compute_gradients, self._parts_of_batch()))
-        gradients = [torch.stack(same).mean(0) for same in zip(*(part.gradients for part in parts), strict=True)]
-        for parameter, gradient in zip(self.network.parameters(), gradients, strict=True):
-            parameter.grad = gradient
-        norm = nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_GRADIENT)
-        for gradient in gradients:  # not `if isfinite(norm)`, which would wait for a GPU in every step
-            gradient.masked_fill_(~torch.isfinite(norm), 0)
-        self.optimizer.step()
+        parts = self._compute_parts()
+        self._descend([torch.stack(same).mean(0) for same in zip(*(part.gradients for part in parts), strict=True)])
         self._pull_back()
         self.step += 1
         self._update_average()
@@ -139,23 +154,46 @@ class Trainer:
         present = torch.stack([part.present for part in parts])
         return torch.stack([part.loss for part in parts]).mean(), (dice * present).sum(0), present.sum(0)
 
-    def _parts_of_batch(self) -> list[range]:
-        """Return the patches of a step that are computed together: all on a GPU, one in each thread on a CPU."""
-        batch = self.stage.batch
-        return [range(batch)] if self.device.type == "cuda" else [range(item, item + 1) for item in range(batch)]
+    def _descend(self, gradients: list[Tensor]) -> None:
+        """Take a step of the optimizer by the mean gradients of all processes; none if they are not finite."""
+        gradients = self.processes.average(gradients)
+        for parameter, gradient in zip(self.parameters, gradients, strict=True):
+            parameter.grad = gradient / self.loss_scale.value if self.loss_scale.is_used else gradient
+        norm = nn.utils.clip_grad_norm_(self.parameters, LARGEST_GRADIENT)
+        finite = torch.isfinite(norm)
+        for parameter in self.parameters:  # not `if finite`, which would wait for a GPU in every step
+            if parameter.grad is not None:
+                parameter.grad.masked_fill_(~finite, 0)
+        self.loss_scale.update(finite)
+        self.optimizer.step()
+
+    def _compute_parts(self) -> list[_Gradients]:
+        """Return the gradients of this process's patches: all together on a GPU, one in each thread on a CPU."""
+        mine = self.processes.part_of(self.stage.batch)
+        if self.device.type == "cuda":
+            return [self._compute_gradients(mine)]
+        parts = [range(item, item + 1) for item in mine]
+        if self.stage.compile:  # torch compiles in one thread only
+            return [self._compute_gradients(part) for part in parts]
+        return list(self.pool.map(self._compute_gradients, parts))
+
+    def _compiled(self) -> Callable[[Tensor], list[Tensor]]:
+        compiled: Callable[[nn.Module, Tensor], list[Tensor]] = torch.compile(self.supervision)
+        return partial(compiled, self.network)
 
     def _compute_gradients(self, items: range) -> _Gradients:
         """Return the gradients of some patches of this step; parameters are only read."""
-        torch.set_num_threads(max(1, self.cores // self.stage.batch))
+        torch.set_num_threads(self.cores if self.stage.compile else max(1, self.cores // self.stage.batch))
         draws = [np.random.default_rng((self.seed, self.step, item)) for item in items]
         patches = self.sampler.draw(draws)
-        with torch.autocast(self.device.type, torch.bfloat16):
-            logits = self.network(patches.image)
-        logits = logits.float()
-        loss = masked_loss(logits, patches.target, patches.weight, self.loss_weight)
-        gradients = torch.autograd.grad(loss, list(self.network.parameters()))
+        with mixed_precision(self.device, self.precision):
+            levels = self.forward(patches.image)
+        levels = [logits.float() for logits in levels]
+        loss = self.supervision.loss(levels, patches, self.loss_weight)
+        scaled = loss * self.loss_scale.value if self.loss_scale.is_used else loss
+        gradients = torch.autograd.grad(scaled, self.parameters)
         with torch.no_grad():
-            dice, present = soft_dice(logits, patches.target, patches.weight)
+            dice, present = soft_dice(levels[0], patches.target, patches.weight)
         return _Gradients(loss.detach(), gradients, dice, present)
 
     @torch.no_grad()
@@ -173,12 +211,17 @@ class Trainer:
 
     def _validate(self) -> None:
         self.validated_s = self.elapsed_s
+        if self.processes.is_first:
+            self._validate_average()
+        self.processes.wait()
+
+    def _validate_average(self) -> None:
         if not self.validation:
             if self.progress == 1:
                 self._save_best(float("nan"))
             return
         began = time.monotonic()
-        dice = validate(self.average, self.validation, self.package, self.name, self.device)
+        dice = validate(self.average, self.validation, self.package, self.name, self.device, self.precision)
         with np.errstate(all="ignore"):
             per_structure = [float(np.nanmean(column)) if np.isfinite(column).any() else None for column in dice.T]
         counted = [value is not None for value in per_structure]
@@ -194,13 +237,19 @@ class Trainer:
         _save_torch(state, self.folder / "best.pt")
 
     def _log(self, **values: object) -> None:
+        if not self.processes.is_first:
+            return
         now = datetime.now(UTC).isoformat(timespec="seconds")
         line = {"time": now, "step": self.step, "elapsed_s": round(self.elapsed_s, 1)}
         with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(line | values) + "\n")
+        if self.events is not None:
+            self.events.add(line | values)
 
     def save(self) -> None:
-        """Write the whole state in one step."""
+        """Write the whole state in one step; only the first process does."""
+        if not self.processes.is_first:
+            return
         state = {name: getattr(self, name) for name in _COUNTERS}
         parts = {name: getattr(self, name).state_dict() for name in _PARTS}
         identity = stage_identity(self.stage, self.structures)
@@ -216,7 +265,8 @@ class Trainer:
         for name in _COUNTERS:
             setattr(self, name, state[name])
         for name in _PARTS:
-            getattr(self, name).load_state_dict(state[name])
+            if name in state:  # older checkpoints have no loss scale and no supervision
+                getattr(self, name).load_state_dict(state[name])
 
 
 def stage_identity(stage: StageConfig, structures: Sequence[str]) -> str:
@@ -241,7 +291,7 @@ def _plain(value: Any) -> Any:  # noqa: ANN401  (JSON)
 
 
 _COUNTERS = ("step", "elapsed_s", "validated_s", "best")
-_PARTS = ("network", "average", "optimizer")
+_PARTS = ("network", "average", "optimizer", "supervision", "loss_scale")
 
 
 def _rate(progress: float) -> float:

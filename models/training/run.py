@@ -15,6 +15,7 @@ from autocontour.models.package.package import ModelPackage
 from autocontour.models.training.config import TrainingConfig
 from autocontour.models.training.initial import initial_weights
 from autocontour.models.training.loop import Trainer
+from autocontour.models.training.parallel import join_processes
 
 DATA = "data.json"
 
@@ -27,6 +28,7 @@ def train_run(
     data: Path | None = None,
     stages: Sequence[str] | None = None,
     source: ModelPackage | None = None,
+    events: bool = False,
 ) -> dict[str, Any]:
     """Train the stages of `config`, each continued from its last checkpoint, and return a summary.
 
@@ -45,6 +47,8 @@ def train_run(
         Stages to train; all if None.
     source
         Package with the initial weights of each stage that is not continued; random weights if None.
+    events
+        Whether the logs are also written as TensorBoard's event files.
 
     Raises
     ------
@@ -65,14 +69,20 @@ def train_run(
         if not any(sample.known[k] for sample in dataset.training):
             raise TrainingError("AC-TR-025", structure=name)
     summary = _summary(dataset) | {"begun_with": start}
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / DATA).write_text(json.dumps(summary, indent=1), encoding="utf-8")
+    processes, device = join_processes()
+    processes.wait()  # until all have read the folder as it was
+    if processes.is_first:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / DATA).write_text(json.dumps(summary, indent=1), encoding="utf-8")
     for name in wanted:
         structures, seed = config.data.structures, config.data.seed
         initial = initial_weights(source, name, config.stages[name], structures, seed) if source else None
-        trainer = Trainer(name, config, dataset, folder / name, initial)
+        trainer = Trainer(name, config, dataset, folder / name, initial, device, processes=processes, events=events)
         trainer.run(job)
-        summary[name] = {"steps": trainer.step, "minutes": round(trainer.elapsed_s / 60, 1), "score": trainer.best}
+        minutes, patches = trainer.elapsed_s / 60, trainer.step * config.stages[name].batch
+        rate = round(patches / trainer.elapsed_s, 2) if trainer.elapsed_s else 0.0
+        summary[name] = {"steps": trainer.step, "minutes": round(minutes, 1), "score": trainer.best}
+        summary[name] |= {"patches_per_s": rate, "device": str(trainer.device), "processes": processes.count}
     return summary
 
 

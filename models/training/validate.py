@@ -16,14 +16,15 @@ from autocontour.models.inference.localizer import Patient, find_patient, locali
 from autocontour.models.inference.runtime import Channels, Runner
 from autocontour.models.inference.segmenter import Segmented, segment_boxes
 from autocontour.models.package.package import ModelPackage
+from autocontour.models.training.precision import mixed_precision
 from autocontour.patient.geometry import Box, Floats
 
 
 class TrainingRunner:
-    """A network in training, run as inference runs a package's: on the trainer's device, in bf16 mixed precision."""
+    """A network in training, run as inference runs a package's: on the trainer's device, in mixed precision."""
 
-    def __init__(self, network: nn.Module, device: torch.device) -> None:
-        self._network, self._device = network, device
+    def __init__(self, network: nn.Module, device: torch.device, precision: torch.dtype = torch.bfloat16) -> None:
+        self._network, self._device, self._precision = network, device, precision
         self.device = f"{device.type} torch"
 
     def __call__(self, windows: Iterable[Channels]) -> Iterator[Channels]:
@@ -33,14 +34,19 @@ class TrainingRunner:
     @torch.inference_mode()
     def _run(self, window: Channels) -> Channels:
         image = torch.from_numpy(window[None]).to(self._device)
-        with torch.autocast(self._device.type, torch.bfloat16):
+        with mixed_precision(self._device, self._precision):
             logits = self._network(image)
         probabilities: Channels = torch.sigmoid(logits.float())[0].cpu().numpy()
         return probabilities
 
 
 def validate(
-    network: nn.Module, samples: Sequence[Sample], package: ModelPackage, role: str, device: torch.device
+    network: nn.Module,
+    samples: Sequence[Sample],
+    package: ModelPackage,
+    role: str,
+    device: torch.device,
+    precision: torch.dtype = torch.bfloat16,
 ) -> NDArray[np.float64]:
     """Return the DSC of every patient (rows) and structure (columns); NaN where it is not contoured.
 
@@ -57,8 +63,10 @@ def validate(
         without error.
     device
         Device of the network.
+    precision
+        Type that it computes in.
     """
-    runner = TrainingRunner(network.eval(), device)
+    runner = TrainingRunner(network.eval(), device, precision)
     rows = [dice_of_sample(predict_sample(runner, sample, package, role), sample, package) for sample in samples]
     network.train()
     return np.array(rows)
