@@ -116,6 +116,12 @@ class FollowError(AutoContourError):
     exit_code = 13
 
 
+class CourseError(AutoContourError):
+    """A course that cannot be used, or a CT in it that cannot be contoured (``AC-CO``)."""
+
+    exit_code = 15
+
+
 class Cancelled(AutoContourError):  # noqa: N818  (not a fault)
     """The user asked to stop."""
 

@@ -1,0 +1,1 @@
+"""Registration of one CT of a patient to another, rigid and deformable."""
