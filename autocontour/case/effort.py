@@ -42,6 +42,8 @@ class Effort:
         al. (Phys Imaging Radiat Oncol 2020;13:1), measured on the polygons.
     edited_slices, drawn_slices
         Slices that differ from it, and slices on which the structure is drawn.
+    followed_slices
+        Slices whose contours followed corrected ones; they are not counted in `new_outline_mm` and `edited_slices`.
     drawn_by
         The algorithm that drew it, with its version; empty if drawn by hand.
     confidence
@@ -60,6 +62,7 @@ class Effort:
     drawn_by: str
     confidence: float | None
     approved_at: str
+    followed_slices: int = 0
 
     def summary(self) -> Finding:
         """Return time and outline as a phrase of the register: "2 min 10 s, 84 mm of new outline on 6 slices"."""
@@ -77,7 +80,7 @@ def measure_effort(item: CaseStructure, editing_seconds: float) -> Effort:
     from autocontour.edits import added_path_length_mm
 
     structure, first, now = item.structure, item.automatic, item.structure.contours
-    edited = [z for z in {*first, *now} if _differ(first.get(z), now.get(z))]
+    edited = [z for z in {*first, *now} if z not in item.followed and differ(first.get(z), now.get(z))]
     source = structure.provenance
     return Effort(
         name=structure.name,
@@ -90,6 +93,7 @@ def measure_effort(item: CaseStructure, editing_seconds: float) -> Effort:
         drawn_by=f"{source.algorithm} {source.version}" if source else "",
         confidence=source.confidence if source else None,
         approved_at=item.approved_at,
+        followed_slices=len(item.followed),
     )
 
 
@@ -119,7 +123,8 @@ def read_efforts(root: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         yield from ((path.parent.name, row) for row in rows if isinstance(row, dict))
 
 
-def _differ(one: MultiPolygon | None, other: MultiPolygon | None) -> bool:
+def differ(one: MultiPolygon | None, other: MultiPolygon | None) -> bool:
+    """Whether two contours of a slice differ; None is a slice without one."""
     if one is None or other is None:
         return one is not other
     return one is not other and not one.equals_exact(other)

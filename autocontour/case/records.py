@@ -124,6 +124,7 @@ def encode_item(item: CaseStructure) -> Json:
             "approved_at": item.approved_at,
             "origin": str(item.origin),
             "recipe": _encode_recipe(item.recipe),
+            **({"followed": sorted(item.followed)} if item.followed else {}),
             **({name: getattr(item, name) for name in sorted(REJECTION_FIELDS)} if item.rejected_at else {}),
         },
     }
@@ -141,7 +142,8 @@ def decode_item(record: Json) -> CaseStructure:
     recipe = _decode_recipe(review.get("recipe"))
     approval = review["locked"], review["approved_by"], review["approved_at"]
     rejection = {name: review.get(name, "") for name in REJECTION_FIELDS}
-    return CaseStructure(structure, automatic, *approval, origin, recipe, **rejection)
+    followed = frozenset(review.get("followed", ()))
+    return CaseStructure(structure, automatic, *approval, origin, recipe, followed=followed, **rejection)
 
 
 def _guessed_origin(structure: Structure) -> GenerationAlgorithm:
@@ -212,6 +214,7 @@ _CODECS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     "automatic": (_encode_contours, _decode_contours),
     "origin": (str, GenerationAlgorithm),
     "recipe": (_encode_recipe, _decode_recipe),
+    "followed": (sorted, frozenset),
 }
 
 

@@ -38,6 +38,9 @@ class CaseStructure:
         The original ROI Generation Algorithm, before edits; that of `structure` if not given.
     recipe
         How it is made from other structures; None if it is not.
+    followed
+        Slices whose contours followed corrected ones, as they were accepted; a slice that changes later is not among
+        them. With `automatic` they tell where the contour of each slice came from (`autocontour.case.follow`).
     """
 
     structure: Structure
@@ -50,6 +53,7 @@ class CaseStructure:
     rejected_by: str = ""
     rejected_at: str = ""
     reject_reason: str = ""
+    followed: frozenset[int] = frozenset()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "origin", self.origin or self.structure.generation)
@@ -91,7 +95,9 @@ EDITED = ", edited"
 """End of the ROI Description of a result that was edited by hand."""
 APPROVAL_FIELDS = frozenset({"locked", "approved_by", "approved_at", "status", "color_rgb"}) | REJECTION_FIELDS
 """Fields that may change even in a protected structure."""
-REVIEW_FIELDS = frozenset({"automatic", "locked", "approved_by", "approved_at", "origin", "recipe"}) | REJECTION_FIELDS
+REVIEW_FIELDS = REJECTION_FIELDS | {
+    *("automatic", "locked", "approved_by", "approved_at", "origin", "recipe", "followed"),
+}
 STRUCTURE_FIELDS = frozenset(f.name for f in fields(Structure)) - {
     *("number", "contours", "carried"),
     *("reviewer", "reviewed_at"),  # of a file; a case stores them in `REVIEW_FIELDS`
@@ -218,6 +224,8 @@ def edit_between(label: str, before: CaseState, after: CaseState) -> Edit:
             continue
         contours[number] = contour_changes(before[number].structure.contours, item.structure.contours)
         values[number] = _field_changes(before[number], item)
+        if item.followed and contours[number]:  # a changed slice would not count as followed any more
+            values[number]["followed"] = item.followed
     added = tuple(item for item in after.items if item.structure.number not in before)
     removed = tuple(number for number in before.numbers if number not in after)
     return Edit(label, contours, values, added, removed, after.numbers)
@@ -249,7 +257,8 @@ def _changed(item: CaseStructure, edit: Edit) -> CaseStructure:
     values = dict(edit.fields.get(number, {}))
     changes = edit.contours.get(number, {})
     if changes:
-        item = replace(item, structure=_redrawn(item.structure, changes))
+        followed = item.followed.difference(changes)
+        item = replace(item, structure=_redrawn(item.structure, changes), followed=followed)
     if not values:
         return item
     review = {name: values.pop(name) for name in REVIEW_FIELDS & set(values)}

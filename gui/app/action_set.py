@@ -13,6 +13,7 @@ from autocontour.gui.look import theme
 from autocontour.gui.look.icons import icon
 from autocontour.gui.look.language import tr
 from autocontour.gui.look.phrases import in_words
+from autocontour.gui.panels.follow_menu import add_follow_menu
 from autocontour.gui.panels.language_menu import add_language_menu
 from autocontour.gui.panels.renderer_menu import add_renderer_menu
 from autocontour.gui.tools import TOOLS
@@ -51,6 +52,7 @@ class ActionSet:
                 bar.addAction(self.by_name[name]) if name else bar.addSeparator()
         self.languages = add_language_menu(menus["View"], window.settings, window.workspace.notify)
         self.renderers = add_renderer_menu(menus["View"], window.keep_renderer)
+        self.follow_modes = add_follow_menu(menus["Slices"], window.workspace.following.mode, window.keep_follow_mode)
         self.detached = self._add_detached(menus["View"])
         self._presets = menus["View"].addMenu(tr("Window"))
         for number, name in enumerate([*PRESETS, AUTO], 1):
@@ -107,7 +109,12 @@ class ActionSet:
 
     def _is_there(self, needs: str) -> bool:
         space, bar = self._window.workspace, self._window.range_bar
-        there = {"ct": space.ct is not None, "structure": space.current is not None, "preview": bar.takes_return}
+        there = {
+            "ct": space.ct is not None,
+            "structure": space.current is not None,
+            "preview": bar.takes_return,
+            "proposal": space.following.proposal is not None,
+        }
         return there.get(needs, True) and (self._window.is_working or not needs)
 
     def _build(self, row: ActionRow) -> QAction:

@@ -57,7 +57,7 @@ class ActionRow:
         Whether it selects a tool (checkable).
     needs
         What must be there: ``""`` nothing, ``"ct"`` a scan, ``"structure"`` a selected structure, ``"preview"`` the
-        preview of a change.
+        preview of a change, ``"proposal"`` slices that would follow corrected ones.
     """
 
     name: str
@@ -206,6 +206,50 @@ ACTIONS: tuple[ActionRow, ...] = (
         "On this slice keep only the largest piece",
         "L",
         _on(commands.keep_largest),
+    ),
+    ActionRow(
+        "follow",
+        SLICES,
+        "Follow corrected slices",
+        "Show how the other slices of the structure would follow the corrected ones",
+        "F8",
+        lambda w: w.workspace.following.ask(),
+    ),
+    ActionRow(
+        "follow_all",
+        SLICES,
+        "Accept proposal",
+        "Accept all proposed slices, as one step",
+        "Y",
+        lambda w: w.workspace.following.accept(),
+        needs="proposal",
+    ),
+    ActionRow(
+        "follow_here",
+        SLICES,
+        "Accept proposal on slice",
+        "Accept the proposal on this slice",
+        "Shift+Y",
+        lambda w: w.workspace.following.accept_here(),
+        needs="proposal",
+    ),
+    ActionRow(
+        "follow_up",
+        SLICES,
+        "Accept proposal from here up",
+        "Accept the proposal on this slice and all towards the head",
+        "Alt+Up",
+        lambda w: w.workspace.following.accept_from_here(1),
+        needs="proposal",
+    ),
+    ActionRow(
+        "follow_down",
+        SLICES,
+        "Accept proposal from here down",
+        "Accept the proposal on this slice and all towards the feet",
+        "Alt+Down",
+        lambda w: w.workspace.following.accept_from_here(-1),
+        needs="proposal",
     ),
     ActionRow("move", SLICES, "Move or rotate…", "Shift or rotate the structure", "T", shaping.ask_move),
     ActionRow(

@@ -44,6 +44,7 @@ from autocontour.gui.panels.auto_bar import AutoBar
 from autocontour.gui.panels.banner import Banner
 from autocontour.gui.panels.cheat_sheet import CheatSheet
 from autocontour.gui.panels.comparison_strip import ComparisonStrip, dashed, preview_pen
+from autocontour.gui.panels.follow_bar import FollowBar
 from autocontour.gui.panels.progress_strip import WorkStrip
 from autocontour.gui.panels.range_bar import RangeBar
 from autocontour.gui.panels.recovery_bar import RecoveryBar
@@ -99,6 +100,7 @@ class MainWindow(QMainWindow):
         collect_on_gui_thread()
         self.settings = settings or ViewerSettings()
         self.workspace = Workspace()
+        self.workspace.following.set_mode(self.settings.follow_mode)
         self.setWindowTitle("autocontour")
         self.setAcceptDrops(True)
         self.worklist = Worklist(case_root or folders.cases_folder(), self)
@@ -150,6 +152,7 @@ class MainWindow(QMainWindow):
         column.addLayout(middle, 1)
         self.setCentralWidget(holder)
         self.toast = Toast(holder, over=self.pages)
+        self.follow_bar = FollowBar(self.workspace, holder, over=self.pages)
         self._hover_label, self._tool_label = QLabel(), QLabel()
         self.statusBar().addWidget(self._hover_label)
         self.statusBar().addPermanentWidget(self._tool_label)
@@ -167,6 +170,7 @@ class MainWindow(QMainWindow):
             view.compared = partial(self._shown_dashed, plane)
         space.range.changed.connect(lambda: follow_range(self))
         space.range.plan_changed.connect(self.views.refresh)
+        space.following.changed.connect(self._show_proposal)
         self.banner.clear_asked.connect(partial(self.action_set.trigger, "range_none"))
         self.range_bar.opened.connect(self.action_set.follow)
         self.range_bar.left.connect(self.views.axial.setFocus)
@@ -263,9 +267,22 @@ class MainWindow(QMainWindow):
         chosen, colors = self.workspace.range, (theme.DARK.text, theme.DARK.bad)  # on the image, in either theme
         shown = zip((chosen.new, chosen.gone), colors, strict=True)
         previewed = [(contours, preview_pen(QColor(color))) for contours, color in shown if contours]
+        if proposal := self.workspace.following.proposal:
+            followed = zip((proposal.new, proposal.gone), colors, strict=True)
+            previewed += [(contours, preview_pen(QColor(color))) for contours, color in followed if contours]
         if target := self.target_desk.preview:
             previewed.append((target[0], preview_pen(QColor(*target[1]))))
         return [*((drawn, dashed(style)) for drawn, style in compared), *previewed]
+
+    def _show_proposal(self) -> None:
+        """Draw the proposal for other slices, and enable the keys that accept it."""
+        self.views.refresh()
+        self.action_set.follow()
+
+    def keep_follow_mode(self, mode: str) -> None:
+        """Follow corrected slices in this mode, now and at the next start."""
+        self.settings.follow_mode = mode
+        self.workspace.following.set_mode(mode)
 
     def _show_hover(self, voxel: tuple[int, int, int] | None) -> None:
         ct = self.workspace.ct
@@ -302,6 +319,9 @@ class MainWindow(QMainWindow):
             self.action_set.mark_tool()
         elif self.range_bar.is_open:
             self.range_bar.shut()
+            self.action_set.mark_tool()
+        elif self.workspace.following.proposal is not None:
+            self.workspace.following.dismiss()
             self.action_set.mark_tool()
         else:
             self.take_tool("navigate")

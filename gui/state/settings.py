@@ -47,6 +47,15 @@ class ViewerSettings(Settings):
         self._choose("renderer", name)
 
     @property
+    def follow_mode(self) -> str:
+        """When corrected slices are followed: a key of `autocontour.gui.state.following.MODES`."""
+        return self.value("follow_mode", "on-demand")
+
+    @follow_mode.setter
+    def follow_mode(self, mode: str) -> None:
+        self._choose("follow_mode", mode)
+
+    @property
     def by_need(self) -> bool:
         """Whether the list of structures is sorted by need for review."""
         return self.value("by_need", False)

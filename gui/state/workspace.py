@@ -22,6 +22,7 @@ from autocontour.case.snapshots import Place
 from autocontour.gui.look.language import in_window, tr
 from autocontour.gui.look.phrases import in_words
 from autocontour.gui.state.background import Background
+from autocontour.gui.state.following import Following
 from autocontour.gui.state.slice_range import SliceRange
 from autocontour.gui.views.planes import Plane, PlaneGrid, body_voxels
 from autocontour.gui.views.windowing import PRESETS, Window
@@ -94,6 +95,7 @@ class Workspace(QObject):
         self._last_work = time.monotonic()
         self.background = Background(self)
         self.range = SliceRange(self)
+        self.following = Following(self)
 
     # The hand and what waits for it -----------------------------------------------------------------------------------
 

@@ -72,6 +72,42 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>autocontour 정보</translation>
     </message>
     <message>
+      <source>Accept all</source>
+      <translation>모두 수락</translation>
+    </message>
+    <message>
+      <source>Accept all proposed slices, as one step</source>
+      <translation>제안된 단면을 모두 한 단계로 수락합니다</translation>
+    </message>
+    <message>
+      <source>Accept proposal</source>
+      <translation>제안 수락</translation>
+    </message>
+    <message>
+      <source>Accept proposal from here down</source>
+      <translation>여기부터 아래로 제안 수락</translation>
+    </message>
+    <message>
+      <source>Accept proposal from here up</source>
+      <translation>여기부터 위로 제안 수락</translation>
+    </message>
+    <message>
+      <source>Accept proposal on slice</source>
+      <translation>이 단면의 제안 수락</translation>
+    </message>
+    <message>
+      <source>Accept the proposal on this slice</source>
+      <translation>이 단면의 제안을 수락합니다</translation>
+    </message>
+    <message>
+      <source>Accept the proposal on this slice and all towards the feet</source>
+      <translation>이 단면과 발 쪽 모든 단면의 제안을 수락합니다</translation>
+    </message>
+    <message>
+      <source>Accept the proposal on this slice and all towards the head</source>
+      <translation>이 단면과 머리 쪽 모든 단면의 제안을 수락합니다</translation>
+    </message>
+    <message>
       <source>Add</source>
       <translation>추가</translation>
     </message>
@@ -142,6 +178,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>All structures that were made by a recipe are up to date.</source>
       <translation>레시피로 만든 구조물이 모두 최신 상태입니다.</translation>
+    </message>
+    <message>
+      <source>Always</source>
+      <translation>항상</translation>
     </message>
     <message>
       <source>An error occurred ({fault}). Your contours are saved.</source>
@@ -508,6 +548,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>관상면</translation>
     </message>
     <message>
+      <source>Correct a slice of {name} first: the others follow it.</source>
+      <translation>먼저 {name}의 단면을 하나 수정하십시오. 다른 단면이 이를 따라갑니다.</translation>
+    </message>
+    <message>
       <source>Crop</source>
       <translation>크롭</translation>
     </message>
@@ -580,6 +624,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>차이 있음</translation>
     </message>
     <message>
+      <source>Dismiss</source>
+      <translation>닫기</translation>
+    </message>
+    <message>
       <source>Distance inside the surface</source>
       <translation>표면에서 안쪽으로의 거리</translation>
     </message>
@@ -626,6 +674,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Draw what lies in a range of HU, inside a structure or a box</source>
       <translation>구조물이나 상자 안에서 HU 범위에 드는 부분을 그립니다</translation>
+    </message>
+    <message>
+      <source>Draw {name} on two slices or more: the others follow them.</source>
+      <translation>{name}을(를) 두 단면 이상에 그리십시오. 다른 단면이 이를 따라갑니다.</translation>
     </message>
     <message>
       <source>Drawn by</source>
@@ -808,6 +860,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>영역 확장</translation>
     </message>
     <message>
+      <source>Follow corrected slices</source>
+      <translation>수정한 단면 따라가기</translation>
+    </message>
+    <message>
+      <source>Following corrected slices is off: choose On demand or Always in the menu Slices.</source>
+      <translation>수정한 단면 따라가기가 꺼져 있습니다. 단면 메뉴에서 요청 시 또는 항상을 선택하십시오.</translation>
+    </message>
+    <message>
       <source>For</source>
       <translation>대상</translation>
     </message>
@@ -818,6 +878,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>From</source>
       <translation>하한</translation>
+    </message>
+    <message>
+      <source>From here down</source>
+      <translation>여기부터 아래로</translation>
+    </message>
+    <message>
+      <source>From here up</source>
+      <translation>여기부터 위로</translation>
     </message>
     <message>
       <source>Gap</source>
@@ -1140,6 +1208,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>그릴 수 있는 규칙이나 설치된 패키지가 없습니다. 직접 그리세요.</translation>
     </message>
     <message>
+      <source>No slice would change there.</source>
+      <translation>그 범위에는 바뀔 단면이 없습니다.</translation>
+    </message>
+    <message>
       <source>No structure is selected</source>
       <translation>선택한 구조물 없음</translation>
     </message>
@@ -1204,12 +1276,20 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>변경되는 것이 없습니다</translation>
     </message>
     <message>
+      <source>Off</source>
+      <translation>끄기</translation>
+    </message>
+    <message>
       <source>Off by default: its accuracy is below the limit, or it is for research. Check every slice of it.</source>
       <translation>기본으로 꺼져 있습니다. 정확도가 기준보다 낮거나 연구용입니다. 모든 슬라이스를 확인하세요.</translation>
     </message>
     <message>
       <source>On</source>
       <translation>적용 범위</translation>
+    </message>
+    <message>
+      <source>On demand</source>
+      <translation>요청 시</translation>
     </message>
     <message>
       <source>On this slice keep only the largest piece</source>
@@ -1284,6 +1364,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>열기…</translation>
     </message>
     <message>
+      <source>Other slices follow corrections</source>
+      <translation>다른 단면이 수정을 따라감</translation>
+    </message>
+    <message>
       <source>Overlaps another structure</source>
       <translation>다른 구조물과 겹침</translation>
     </message>
@@ -1342,6 +1426,18 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Progress of the preview</source>
       <translation>미리보기 계산 진행률</translation>
+    </message>
+    <message>
+      <source>Proposal for other slices</source>
+      <translation>다른 단면에 대한 제안</translation>
+    </message>
+    <message>
+      <source>Proposal for {name}:</source>
+      <translation>{name} 제안:</translation>
+    </message>
+    <message>
+      <source>Proposed: slice {slice} moves by {far} mm.</source>
+      <translation>제안: {slice}번 단면이 {far} mm 움직입니다.</translation>
     </message>
     <message>
       <source>Protect it from changes</source>
@@ -1632,6 +1728,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>모든 단축키를 한눈에 봅니다</translation>
     </message>
     <message>
+      <source>Show how the other slices of the structure would follow the corrected ones</source>
+      <translation>구조의 다른 단면이 수정한 단면을 어떻게 따라갈지 표시합니다</translation>
+    </message>
+    <message>
       <source>Show nothing, bone, or bone and skin of the CT beside the surfaces</source>
       <translation>표면과 함께 CT의 뼈, 또는 뼈와 피부를 보여 줍니다</translation>
     </message>
@@ -1918,6 +2018,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>The stroke lies outside the image; nothing was drawn.</source>
       <translation>영상 밖이므로 아무것도 그리지 않았습니다.</translation>
+    </message>
+    <message>
+      <source>The structure has changed meanwhile: ask again.</source>
+      <translation>그동안 구조가 변경되었습니다. 다시 요청하십시오.</translation>
     </message>
     <message>
       <source>The views show the result, dashed. F6 makes it again by this recipe after a source changed.</source>
@@ -2660,6 +2764,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>슬라이스 {count}개</translation>
     </message>
     <message>
+      <source>{count} slice accepted.</source>
+      <translation>단면 {count}장을 수락했습니다.</translation>
+    </message>
+    <message>
       <source>{count} slice changed.</source>
       <translation>슬라이스 {count}개를 변경했습니다.</translation>
     </message>
@@ -2676,12 +2784,36 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>사이 슬라이스 {count}개를 그렸습니다.</translation>
     </message>
     <message>
+      <source>{count} slice is added</source>
+      <translation>단면 {count}장 추가</translation>
+    </message>
+    <message>
+      <source>{count} slice is deleted</source>
+      <translation>단면 {count}장 삭제</translation>
+    </message>
+    <message>
+      <source>{count} slice moves by {far} mm</source>
+      <translation>단면 {count}장이 {far} mm 이동</translation>
+    </message>
+    <message>
       <source>{count} slice of {mm} mm</source>
       <translation>{mm} mm 슬라이스 {count}개</translation>
     </message>
     <message>
       <source>{count} slices</source>
       <translation>슬라이스 {count}개</translation>
+    </message>
+    <message>
+      <source>{count} slices accepted.</source>
+      <translation>단면 {count}장을 수락했습니다.</translation>
+    </message>
+    <message>
+      <source>{count} slices are added</source>
+      <translation>단면 {count}장 추가</translation>
+    </message>
+    <message>
+      <source>{count} slices are deleted</source>
+      <translation>단면 {count}장 삭제</translation>
     </message>
     <message>
       <source>{count} slices changed.</source>
@@ -2698,6 +2830,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>{count} slices interpolated.</source>
       <translation>사이 슬라이스 {count}개를 그렸습니다.</translation>
+    </message>
+    <message>
+      <source>{count} slices move by up to {far} mm</source>
+      <translation>단면 {count}장이 최대 {far} mm 이동</translation>
     </message>
     <message>
       <source>{count} slices of {mm} mm</source>

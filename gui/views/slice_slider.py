@@ -18,6 +18,7 @@ from autocontour.gui.views.planes import Plane
 EDGE_PX = 10
 WIDTH_PX = 30
 NEAR_PX = 5
+FAR_MM = 10.0
 HELP = later(
     "Slices of the scan, head up. The coloured bar shows where the selected structure is drawn. Shift + drag chooses a "
     "range of slices."
@@ -43,6 +44,7 @@ class SliceSlider(QWidget):
             workspace.display_changed,
             workspace.range.changed,
             workspace.range.plan_changed,
+            workspace.following.changed,
         ):
             signal.connect(self.update)
 
@@ -63,6 +65,7 @@ class SliceSlider(QWidget):
         self._draw_range(painter)
         self._draw_structure(painter)
         self._draw_plan(painter)
+        self._draw_proposal(painter)
         self._draw_findings(painter)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(theme.current.text))
@@ -86,6 +89,9 @@ class SliceSlider(QWidget):
         lines = dict.fromkeys(sentence_of(finding) for z in near for finding in marked[z])
         if any(abs(self._y(z) - y) <= NEAR_PX for z in self.differing):
             lines[tr("Here the compared outlines differ.")] = None
+        for z, distance in (proposal.moved_mm if (proposal := self.workspace.following.proposal) else {}).items():
+            if abs(self._y(z) - y) <= NEAR_PX:
+                lines[tr("Proposed: slice {slice} moves by {far} mm.", slice=z + 1, far=f"{distance:.1f}")] = None
         plan = self.workspace.range.plan
         for slices, words in (
             (plan.filled if plan else (), tr("These empty slices would be filled.")),
@@ -152,6 +158,19 @@ class SliceSlider(QWidget):
             painter.setBrush(QColor(mark))
             for z in slices:
                 painter.drawRect(QRectF(20, self._y(z) - height / 2, 3, height))
+
+    def _draw_proposal(self, painter: QPainter) -> None:
+        """Mark the proposed slices at the right: the farther the outline moves, the longer."""
+        proposal = self.workspace.following.proposal
+        if proposal is None:
+            return
+        height = max(self._step() - 1, 2.0)
+        painter.setPen(Qt.PenStyle.NoPen)
+        for z, distance in proposal.moved_mm.items():
+            far = distance > FAR_MM and z in proposal.before
+            painter.setBrush(QColor(theme.current.warn if far else theme.current.accent))
+            length = 2 + 7 * min(distance, FAR_MM) / FAR_MM
+            painter.drawRect(QRectF(20, self._y(z) - height / 2, length, height))
 
     def _draw_findings(self, painter: QPainter) -> None:
         """Draw a triangle per place, hollow once it was looked at, and a line along a long one."""

@@ -88,7 +88,7 @@ class Simulator:
 
     def __init__(self, patients: Sequence[Prepared], stage: FollowStage) -> None:
         self.patients, self.stage = patients, stage
-        having = {name: [one for one in patients if name in one.references] for name in stage.structures}
+        having = {name: [one for one in patients if _has_voxels(one, name)] for name in stage.structures}
         self.having = {name: found for name, found in having.items() if found}
         weights = np.array([stage.sampling_weights.get(name, 1.0) for name in self.having])
         self.shares = weights / weights.sum()
@@ -97,7 +97,8 @@ class Simulator:
         """Return one example; regions without a structure are drawn again."""
         while True:
             region = self._draw_region(rng)
-            if (region.reference[WINDOW] > 0).sum() >= LEAST_VOXELS and region.solid[WINDOW].sum() > 8:
+            usable = (region.reference[WINDOW] > 0).sum(axis=(1, 2)) * region.solid[WINDOW]
+            if usable.sum() >= LEAST_VOXELS:
                 region = vary_automatic(region, rng, self.stage)
                 corrected, slices = correct_slices(region, rng, self.stage)
                 return _example(region, corrected, slices)
@@ -111,6 +112,10 @@ class Simulator:
         elif rng.random() < self.stage.derived_probability:
             region = Region(region.hu, region.solid, derive_structure(region.reference, rng), None)
         return region
+
+
+def _has_voxels(patient: Prepared, name: str) -> bool:
+    return name in patient.references and bool((patient.references[name].tenths > 0).any())
 
 
 def cut_region(patient: Prepared, name: str, rng: Generator, stage: FollowStage) -> Region:
