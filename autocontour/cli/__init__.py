@@ -19,7 +19,7 @@ from autocontour.base.errors import AutoContourError, OutputError, UsageError
 COMMANDS = (
     *("contour", "gui", "case", "follow", "info", "evaluate", "check"),
     *("queue", "course", "models", "dataset", "train", "retrain", "adapt", "commission", "monitor", "timestudy"),
-    *("phantom", "demo", "selftest"),
+    *("review", "phantom", "demo", "selftest"),
 )
 
 

@@ -66,6 +66,8 @@ QPushButton:hover { border-color: $accent; }
 QPushButton:default, QPushButton#primary { background: $accent; color: $accent_text; border-color: $accent;
   font-weight: 600; }
 QPushButton:disabled { color: $muted; background: $panel; border-color: $line; }
+QPushButton#primary:disabled { background: $panel; color: $muted; border-color: $line; }
+QPushButton#answer:checked { background: $accent; color: $accent_text; border-color: $accent; }
 QPushButton#good { background: $good; color: $accent_text; border-color: $good; font-weight: 600; }
 QPushButton#good:disabled { background: $panel; color: $muted; border-color: $line; }
 #panel { background: $panel; border-left: 1px solid $line; }

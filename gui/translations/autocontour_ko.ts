@@ -180,8 +180,16 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>레시피로 만든 구조물이 모두 최신 상태입니다.</translation>
     </message>
     <message>
+      <source>All {count} tasks are answered. After finishing, no answer can be changed.</source>
+      <translation>{count}개 항목에 모두 답했습니다. 완료하면 답변을 바꿀 수 없습니다.</translation>
+    </message>
+    <message>
       <source>Always</source>
       <translation>항상</translation>
+    </message>
+    <message>
+      <source>An error occurred ({fault}). Your answers are saved.</source>
+      <translation>오류가 발생했습니다({fault}). 답변은 저장되어 있습니다.</translation>
     </message>
     <message>
       <source>An error occurred ({fault}). Your contours are saved.</source>
@@ -190,6 +198,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Another computation is running: wait for it, or cancel it.</source>
       <translation>다른 계산이 진행 중입니다. 끝나기를 기다리거나 취소하세요.</translation>
+    </message>
+    <message>
+      <source>Answer both questions: 1, 2 or 3, and 4 or 5.</source>
+      <translation>두 질문에 모두 답하십시오: 1, 2, 3 중 하나와 4, 5 중 하나.</translation>
     </message>
     <message>
       <source>Anterior</source>
@@ -300,6 +312,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>축상면 슬라이스</translation>
     </message>
     <message>
+      <source>Back</source>
+      <translation>뒤로</translation>
+    </message>
+    <message>
       <source>Begin a range of slices on this slice</source>
       <translation>이 슬라이스에서 슬라이스 범위를 시작합니다</translation>
     </message>
@@ -358,6 +374,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Cancel</source>
       <translation>취소</translation>
+    </message>
+    <message>
+      <source>Cannot be drawn on this scan</source>
+      <translation>이 영상에서 그릴 수 없음</translation>
     </message>
     <message>
       <source>Cases</source>
@@ -512,6 +532,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>복구된 상태로 계속합니다</translation>
     </message>
     <message>
+      <source>Copy down</source>
+      <translation>아래로 복사</translation>
+    </message>
+    <message>
       <source>Copy slice {slice} to range</source>
       <translation>{slice}번 슬라이스를 범위에 복사</translation>
     </message>
@@ -544,12 +568,20 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>아래 슬라이스에 복사</translation>
     </message>
     <message>
+      <source>Copy up</source>
+      <translation>위로 복사</translation>
+    </message>
+    <message>
       <source>Coronal</source>
       <translation>관상면</translation>
     </message>
     <message>
       <source>Correct a slice of {name} first: the others follow it.</source>
       <translation>먼저 {name}의 단면을 하나 수정하십시오. 다른 단면이 이를 따라갑니다.</translation>
+    </message>
+    <message>
+      <source>Correct this contour until you would approve it for a plan.</source>
+      <translation>실제 계획에서 승인할 수 있을 때까지 이 윤곽을 수정하십시오.</translation>
     </message>
     <message>
       <source>Crop</source>
@@ -574,6 +606,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Dark or light</source>
       <translation>어두운/밝은 테마</translation>
+    </message>
+    <message>
+      <source>Delete</source>
+      <translation>삭제</translation>
     </message>
     <message>
       <source>Delete above</source>
@@ -632,6 +668,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>표면에서 안쪽으로의 거리</translation>
     </message>
     <message>
+      <source>Done</source>
+      <translation>완료</translation>
+    </message>
+    <message>
       <source>Double click</source>
       <translation>더블 클릭</translation>
     </message>
@@ -670,6 +710,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Draw the structure on two slices or more, then interpolate between them.</source>
       <translation>두 개 이상의 슬라이스에 먼저 그린 다음 보간하세요.</translation>
+    </message>
+    <message>
+      <source>Draw this structure from nothing, as you would contour it for a plan.</source>
+      <translation>이 구조물을 처음부터 직접 그리십시오. 실제 계획에 쓸 윤곽과 같은 기준입니다.</translation>
     </message>
     <message>
       <source>Draw what lies in a range of HU, inside a structure or a box</source>
@@ -812,12 +856,24 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>구조물 찾기</translation>
     </message>
     <message>
+      <source>Finish</source>
+      <translation>완료</translation>
+    </message>
+    <message>
       <source>Finish the stroke first.</source>
       <translation>먼저 그리기를 끝내세요.</translation>
     </message>
     <message>
+      <source>Finished?</source>
+      <translation>완료하시겠습니까?</translation>
+    </message>
+    <message>
       <source>First</source>
       <translation>첫째 구조물</translation>
+    </message>
+    <message>
+      <source>First view again</source>
+      <translation>처음 화면으로</translation>
     </message>
     <message>
       <source>Fit views</source>
@@ -934,6 +990,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>How strongly structures are filled</source>
       <translation>구조물 안쪽을 채우는 정도</translation>
+    </message>
+    <message>
+      <source>Human</source>
+      <translation>사람</translation>
     </message>
     <message>
       <source>Image artefact</source>
@@ -1064,6 +1124,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>간격이 너무 커서 제외: {gaps}.</translation>
     </message>
     <message>
+      <source>Loading the scan…</source>
+      <translation>영상을 불러오는 중…</translation>
+    </message>
+    <message>
       <source>Lock or unlock</source>
       <translation>잠금/잠금 해제</translation>
     </message>
@@ -1078,6 +1142,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Lung</source>
       <translation>폐</translation>
+    </message>
+    <message>
+      <source>Machine</source>
+      <translation>기계</translation>
+    </message>
+    <message>
+      <source>Major</source>
+      <translation>큰 수정</translation>
     </message>
     <message>
       <source>Make a PTV or another structure: margin, inside External, plus and minus others</source>
@@ -1140,6 +1212,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>중앙 슬라이스</translation>
     </message>
     <message>
+      <source>Minor</source>
+      <translation>경미한 수정</translation>
+    </message>
+    <message>
       <source>Minus</source>
       <translation>빼기</translation>
     </message>
@@ -1184,12 +1260,24 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>탐색</translation>
     </message>
     <message>
+      <source>Next</source>
+      <translation>다음</translation>
+    </message>
+    <message>
       <source>Next marked slice</source>
       <translation>다음 표시 슬라이스</translation>
     </message>
     <message>
       <source>Next to review</source>
       <translation>다음 검토</translation>
+    </message>
+    <message>
+      <source>Next window preset</source>
+      <translation>다음 윈도우 프리셋</translation>
+    </message>
+    <message>
+      <source>No</source>
+      <translation>아니요</translation>
     </message>
     <message>
       <source>No finding points at a slice.</source>
@@ -1254,6 +1342,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Not yet viewed, or with findings not yet viewed: {names}</source>
       <translation>미확인 구조물 또는 지적 사항이 미확인인 구조물: {names}</translation>
+    </message>
+    <message>
+      <source>Nothing is drawn yet.</source>
+      <translation>아직 그린 윤곽이 없습니다.</translation>
     </message>
     <message>
       <source>Nothing is lost: the changes are kept and return when the scan is opened</source>
@@ -1324,6 +1416,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>십자선과 이어진 부분만</translation>
     </message>
     <message>
+      <source>Only the task before can be answered again.</source>
+      <translation>바로 앞 항목만 다시 답할 수 있습니다.</translation>
+    </message>
+    <message>
       <source>Open</source>
       <translation>열기</translation>
     </message>
@@ -1392,6 +1488,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>환자 ID</translation>
     </message>
     <message>
+      <source>Pause</source>
+      <translation>일시 중지</translation>
+    </message>
+    <message>
       <source>Planning system</source>
       <translation>치료계획 시스템</translation>
     </message>
@@ -1454,6 +1554,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Qt (processor)</source>
       <translation>Qt (CPU)</translation>
+    </message>
+    <message>
+      <source>Questions</source>
+      <translation>질문</translation>
     </message>
     <message>
       <source>Quit</source>
@@ -2012,6 +2116,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>프로그램이 예기치 않게 종료되었습니다</translation>
     </message>
     <message>
+      <source>The review is finished. Last hash, to be written down: {hash}</source>
+      <translation>평가를 완료했습니다. 마지막 해시를 적어 두십시오: {hash}</translation>
+    </message>
+    <message>
       <source>The same in every direction</source>
       <translation>모든 방향 같게</translation>
     </message>
@@ -2062,6 +2170,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>This slice</source>
       <translation>이 슬라이스</translation>
+    </message>
+    <message>
+      <source>This task cannot be shown</source>
+      <translation>이 항목을 표시할 수 없습니다</translation>
     </message>
     <message>
       <source>Threshold</source>
@@ -2132,6 +2244,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>{name} 잠금 해제</translation>
     </message>
     <message>
+      <source>Up, Down, PgUp, PgDn, wheel</source>
+      <translation>위, 아래, PgUp, PgDn, 휠</translation>
+    </message>
+    <message>
       <source>VTK (OpenGL)</source>
       <translation>VTK (OpenGL)</translation>
     </message>
@@ -2158,6 +2274,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Volume of the set's structure, and its difference from the structure being edited</source>
       <translation>비교 구조물의 부피와, 작업 중인 구조물보다 큰 정도</translation>
+    </message>
+    <message>
+      <source>Was it drawn by a human or by a machine?</source>
+      <translation>사람이 그렸습니까, 기계가 그렸습니까?</translation>
     </message>
     <message>
       <source>What is missing is ticked. A structure that is ticked again is replaced, except locked and approved ones.</source>
@@ -2218,6 +2338,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Withdraw the rejection of {name}?</source>
       <translation>{name}: 반려를 취소하시겠습니까?</translation>
+    </message>
+    <message>
+      <source>Would you correct this contour?</source>
+      <translation>이 윤곽을 수정하시겠습니까?</translation>
     </message>
     <message>
       <source>Write one turn of the 3D view to an animated PNG file</source>
@@ -2298,6 +2422,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>approved by {name}</source>
       <translation>승인: {name}</translation>
+    </message>
+    <message>
+      <source>autocontour — blind review</source>
+      <translation>autocontour — 블라인드 평가</translation>
     </message>
     <message>
       <source>autocontour — contouring</source>
@@ -2932,6 +3060,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>{name} 비교</translation>
     </message>
     <message>
+      <source>{name} cannot be drawn on this scan?</source>
+      <translation>이 영상에서 {name}을(를) 그릴 수 없습니까?</translation>
+    </message>
+    <message>
       <source>{name} changed meanwhile; nothing was refreshed. Do it again.</source>
       <translation>{name} 구조물이 그동안 바뀌어 갱신하지 않았습니다. 다시 실행하세요.</translation>
     </message>
@@ -2982,6 +3114,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>{name} was hidden; it is shown again.</source>
       <translation>{name}: 숨겨져 있어 다시 표시했습니다.</translation>
+    </message>
+    <message>
+      <source>{number} OF {count}</source>
+      <translation>{count}개 중 {number}번째</translation>
     </message>
     <message>
       <source>{plane} view</source>
