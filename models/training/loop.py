@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from autocontour.base.errors import TrainingError
+from autocontour.base.files import write_atomically
 from autocontour.base.jobs import Job
 from autocontour.models.data.dataset import Dataset
 from autocontour.models.networks import build_network
@@ -85,7 +86,7 @@ class Trainer:
         self.validation = dataset.validation[: stage.validate_patients]
         if self.processes.is_first:
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / "structures.json").write_text(json.dumps(self.structures), encoding="utf-8")
+            write_atomically(folder / "structures.json", json.dumps(self.structures).encode())
         self.processes.wait()
         torch.manual_seed(self.seed)
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))

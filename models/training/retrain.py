@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from autocontour.base.errors import TrainingError
+from autocontour.base.files import write_atomically
 from autocontour.base.jobs import Job
 from autocontour.models.data.dataset import Dataset, Sample, read_dataset
 from autocontour.models.data.fingerprint import sample_fingerprint
@@ -227,7 +228,7 @@ def _start(run: Path, summary: dict[str, Any]) -> None:
     if path.exists() and json.loads(path.read_text(encoding="utf-8")) != json.loads(json.dumps(summary)):
         raise TrainingError("AC-TR-023", folder=run.name)
     run.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(summary, indent=1), encoding="utf-8")
+    write_atomically(path, json.dumps(summary, indent=1).encode())
 
 
 def _describe(plan: Retraining, summary: dict[str, Any], cases: Sequence[Sample]) -> dict[str, Any]:

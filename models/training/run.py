@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from autocontour.base.errors import TrainingError
+from autocontour.base.files import write_atomically
 from autocontour.base.jobs import Job
 from autocontour.models.data.dataset import Dataset, read_dataset
 from autocontour.models.package.package import ModelPackage
@@ -73,7 +74,7 @@ def train_run(
     processes.wait()  # until all have read the folder as it was
     if processes.is_first:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / DATA).write_text(json.dumps(summary, indent=1), encoding="utf-8")
+        write_atomically(folder / DATA, json.dumps(summary, indent=1).encode())
     for name in wanted:
         structures, seed = config.data.structures, config.data.seed
         initial = initial_weights(source, name, config.stages[name], structures, seed) if source else None
