@@ -20,10 +20,11 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "models"))
+
+from toy_patients import STRUCTURES, config_text, write_patient
 
 from autocontour.models.package.package import read_package, verify_package
-from tests.models.toy_patients import STRUCTURES, config_text, write_patient
 
 RETRAIN = """
 import sys
