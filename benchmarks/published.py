@@ -14,7 +14,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,6 @@ from autocontour.patient.geometry import VolumeGeometry
 from autocontour.patient.volume import CTVolume
 from autocontour.phantom import build_phantom
 
-KERNELS = [[3, 3, 3]] * 3
-STRIDES = [[1, 1, 1], [2, 2, 2], [2, 2, 2]]
 LABELS = {"background": 0, "liver": 1, "spleen": 2, "kidney_left": 3}
 REGIONS = {"background": 0, "whole": [1, 2, 3], "core": [2, 3], "rest": [3]}
 CASES: dict[str, dict[str, Any]] = {
@@ -86,8 +84,10 @@ def compare(folder: Path, ct: CTVolume, settings: Mapping[str, Any], seed: int) 
     return int((ours != theirs).sum()), theirs.size, (between - started, time.perf_counter() - between)
 
 
-def predict(model: Path, ct: CTVolume, step: float) -> NDArray[np.integer[Any]]:
-    """Return the label image of nnU-Net's own predictor."""
+def predict(
+    model: Path, ct: CTVolume, step: float, change: Callable[[Any], object] = lambda _: None
+) -> NDArray[np.integer[Any]]:
+    """Return the label image of nnU-Net's own predictor; `change` is called with its network first."""
     import torch
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
@@ -95,6 +95,7 @@ def predict(model: Path, ct: CTVolume, step: float) -> NDArray[np.integer[Any]]:
         tile_step_size=step, perform_everything_on_device=False, device=torch.device("cpu"), allow_tqdm=False
     )
     predictor.initialize_from_trained_model_folder(str(model), None, "checkpoint_final.pth")
+    change(predictor.network)
     image, spacing = ct.hu[None].astype(np.float32), list(ct.geometry.spacing_zyx_mm)
     labels: NDArray[np.integer[Any]] = predictor.predict_single_npy_array(image, {"spacing": spacing})
     return labels
@@ -115,26 +116,27 @@ def write_model(
     mask: bool = False,
     order_z: int = 0,
     separate: bool | None = None,
+    features: Sequence[int] = (6, 12, 16),
 ) -> Path:
-    """Write a model with random weights as nnU-Net's trainer does."""
+    """Write a model with random weights as nnU-Net's trainer does; each stage after the first halves the grid."""
     for name in ("raw", "preprocessed", "results"):
         os.environ.setdefault(f"nnUNet_{name}", str(folder))
     import torch
     from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 
     forward = transpose or [0, 1, 2]
-    blocks = "n_blocks_per_stage" if residual else "n_conv_per_stage"
+    blocks, stages = "n_blocks_per_stage" if residual else "n_conv_per_stage", len(features)
     architecture = {
         "network_class_name": "dynamic_network_architectures.architectures.unet."
         + ("ResidualEncoderUNet" if residual else "PlainConvUNet"),
         "arch_kwargs": {
-            "n_stages": 3,
-            "features_per_stage": [6, 12, 16],
+            "n_stages": stages,
+            "features_per_stage": list(features),
             "conv_op": "torch.nn.modules.conv.Conv3d",
-            "kernel_sizes": KERNELS,
-            "strides": STRIDES,
-            blocks: [1, 2, 2],
-            "n_conv_per_stage_decoder": [1, 2],
+            "kernel_sizes": [[3, 3, 3]] * stages,
+            "strides": [[1, 1, 1], *[[2, 2, 2]] * (stages - 1)],
+            blocks: [1, *[2] * (stages - 1)] if stages == 3 else [2] * stages,
+            "n_conv_per_stage_decoder": [1, 2] if stages == 3 else [2] * (stages - 1),
             "conv_bias": True,
             "norm_op": "torch.nn.modules.instancenorm.InstanceNorm3d",
             "norm_op_kwargs": {"eps": 1e-5, "affine": True},

@@ -193,6 +193,32 @@ def remove(state: CaseState, number: int) -> Edit:
     return Edit(f"Delete {state[number].structure.name}", removed=(number,))
 
 
+def rivals_of(state: CaseState, number: int) -> tuple[int, ...]:
+    """Return the numbers of the other contours of a structure that several drawers drew (``Heart``, ``Heart^2`` …)."""
+    mine = state[number].structure
+    base = folded_name(_base_name(mine.name))
+    return tuple(
+        item.structure.number
+        for item in state.items
+        if item.structure.number != number
+        and item.structure.tg263_name == mine.tg263_name
+        and folded_name(_base_name(item.structure.name)) == base
+    )
+
+
+def keep_drawer(state: CaseState, number: int) -> Edit:
+    """Keep one of the contours of a structure that several drawers drew, under its name, and remove the others."""
+    name = _base_name(state[number].structure.name)
+    fields = {} if name == state[number].structure.name else {number: {"name": name}}
+    return Edit(f"Keep {state[number].structure.name}", fields=fields, removed=rivals_of(state, number))
+
+
+def _base_name(name: str) -> str:
+    """Return the name of a structure without the number of its drawer."""
+    base, _, count = name.rpartition("^")
+    return base if base and count.isdecimal() else name
+
+
 def approve(state: CaseState, number: int, reviewer: str, at: datetime | None = None) -> Edit:
     """Record that `reviewer` accepts a structure in its present state (see `approve_several`)."""
     return approve_several(state, [number], reviewer, at)

@@ -20,10 +20,11 @@ def add_actions(actions: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     _add_common(validate)
     validate.add_argument("-o", "--output", type=Path, help="write every measurement to this JSON file")
     validate.add_argument("--without-localizer", action="store_true", help="run the segmenter over the whole body")
+    validate.add_argument("--record", action="store_true", help="write the figures into the package (a folder) as well")
     validate.add_argument("--json", action="store_true", help="print JSON for scripts")
     validate.set_defaults(run=_validate)
     card = actions.add_parser("card", help="write the model card of a package, measured on a data set")
-    _add_common(card)
+    _add_common(card, needs_data=False)
     card.add_argument("-o", "--output", type=Path, help="Markdown file (default: print); measurements beside it")
     card.add_argument("--rows", type=Path, help="reuse measurements of `models validate` or `card`")
     card.add_argument("--notes", type=Path, help="Markdown to put at the end of the card, such as known limits")
@@ -33,9 +34,11 @@ def add_actions(actions: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     card.set_defaults(run=_card)
 
 
-def _add_common(parser: argparse.ArgumentParser) -> None:
+def _add_common(parser: argparse.ArgumentParser, *, needs_data: bool = True) -> None:
     parser.add_argument("package", help="name, folder or zip")
-    parser.add_argument("--data", type=Path, required=True, help="folder of a data set, as for training")
+    data = "folder of a data set, as for training"
+    data += "" if needs_data else "; without it, the card states what is known"
+    parser.add_argument("--data", type=Path, required=needs_data, help=data)
     parser.add_argument(
         "--split", default="validation", help="of the data set; `calibration`: used for the package's limits"
     )
@@ -62,6 +65,8 @@ def _validate(args: argparse.Namespace) -> int:
         rows = _measure(without_localizer(package) if args.without_localizer else package, args, job)
     if args.output:
         write_measured(args.output, rows)
+    if args.record:
+        _record(package, args, rows)
     if args.json:
         print_json(summarize_structures(package, rows))
     else:
@@ -73,30 +78,45 @@ def _card(args: argparse.Namespace) -> int:
     from autocontour.base.files import write_atomically
     from autocontour.cli.console import console, progress_job
     from autocontour.models import find_package
-    from autocontour.models.package.history import rewrite_and_record
     from autocontour.qa.commissioning import read_measured, write_card, write_measured
-    from autocontour.qa.commissioning.card import summarize_structures
 
     package = find_package(args.package)
     baseline = read_measured(args.baseline) if args.baseline else []
     notes = args.notes.read_text(encoding="utf-8") if args.notes else ""
     failures = ""
     with progress_job(quiet=args.output is None) as job:
-        rows = read_measured(args.rows) if args.rows else _measure(package, args, job)
-        if args.output and args.failures:
+        measures = args.data is not None and not args.rows
+        rows = _measure(package, args, job) if measures else read_measured(args.rows) if args.rows else []
+        if args.output and args.failures and args.data:
             failures = _write_failures(package, args, rows, job)
     name = args.baseline.stem if args.baseline else ""
     text = write_card(package, rows, args.split, notes=notes, failures=failures, baseline=baseline, baseline_name=name)
     if args.output is None:
         console().print(text, markup=False, soft_wrap=True)
         return 0
-    write_measured(args.output.with_suffix(".json"), rows)
+    if rows:
+        write_measured(args.output.with_suffix(".json"), rows)
     write_atomically(args.output, text.encode())
-    if args.record:
-        figures = {"split": args.split, "structures": summarize_structures(package, rows)}
-        rewrite_and_record(package, {**package.metadata, "validation": figures}, "figures of a validation")
+    if args.record and rows:
+        _record(package, args, rows)
     console().print(f"Wrote {args.output}.", markup=False)
     return 0
+
+
+def _record(package: ModelPackage, args: argparse.Namespace, rows: Sequence[MeasuredStructure]) -> None:
+    """Write the figures into the package; structures measured before and not now keep theirs."""
+    from datetime import UTC, datetime
+
+    from autocontour.models.package.history import rewrite_and_record
+    from autocontour.qa.commissioning.card import summarize_structures
+
+    before = package.metadata.get("validation")
+    known = before.get("structures") if isinstance(before, dict) and package.procedure is not None else None
+    structures = {**(known if isinstance(known, dict) else {}), **summarize_structures(package, rows)}
+    patients = len({row.patient for row in rows})
+    date = datetime.now(UTC).date().isoformat()
+    figures = {"split": args.split, "date": date, "patients": patients, "structures": structures}
+    rewrite_and_record(package, {**package.metadata, "validation": figures}, "figures of a validation")
 
 
 def _write_failures(

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from autocontour.base.jobs import Job
     from autocontour.models import ModelPackage
     from autocontour.models.package.importers.writing import Imported
+    from autocontour.patient.structures import Contours
+    from autocontour.patient.volume import CTVolume
 
 PROFILES = ("exact", "fast", "two-stage")
 
@@ -60,6 +62,13 @@ def _add_test(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--series", metavar="UID", help="the CT series where the folder holds several")
     parser.add_argument("--accept", nargs="+", default=[], metavar="CODE", help="use the CT despite these findings")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="for the networks")
+    midline = parser.add_argument_group("for a model of midline structures only, which the anatomy cannot test")
+    midline.add_argument("--reference", type=Path, metavar="RTSTRUCT", help="compare with this structure set of the CT")
+    midline.add_argument("--against", default="", metavar="PACKAGE", help="compare with what this package draws")
+    midline.add_argument("--picture", type=Path, metavar="FILE.png", help="write a picture of what was drawn")
+    midline.add_argument(
+        "--confirmed-by", default="", metavar="NAME", help="who looked at the picture and confirms the orientation"
+    )
 
 
 def add_test_arguments(parser: argparse.ArgumentParser) -> None:
@@ -203,8 +212,10 @@ def _show_tests(results: Mapping[str, Mapping[str, Any]]) -> None:
 
     for name, procedure in results.items():
         out = console()
-        passed = "; ".join((procedure.get("sides") or {}).get("structures", []))
-        out.print(f"{name}: left is left ({passed})", markup=False, soft_wrap=True)
+        sides = procedure.get("sides") or {}
+        passed, method = "; ".join(sides.get("structures", [])), sides.get("method", "anatomy")
+        by = {"reference": f", compared with {sides.get('reference')}", "person": f", confirmed by {sides.get('by')}"}
+        out.print(f"{name}: left is left ({passed}){by.get(method, '')}", markup=False, soft_wrap=True)
         table = Table("profile", "seconds", "lowest DSC with exact", "mean")
         for profile, one in (procedure.get("measured") or {}).items():
             dsc = one["dsc"]
@@ -221,18 +232,58 @@ def test_on_ct(package: ModelPackage, args: argparse.Namespace, job: Job) -> Mod
     Raises
     ------
     ModelError
-        ``AC-MD-081`` or ``AC-MD-082`` if the test of left and right fails, ``AC-MD-087`` for a package that is not a
-        published model or is not a folder of the user's.
+        ``AC-MD-081``, ``AC-MD-082`` or ``AC-MD-088`` if the test of left and right fails, ``AC-MD-087`` for a package
+        that is not a published model or is not a folder of the user's, ``AC-MD-089`` for a reference without its
+        structures, ``AC-MD-090`` for a confirmation without a picture.
     """
     from autocontour.base.errors import ModelError
+    from autocontour.base.files import write_atomically
     from autocontour.cli.inputs import read_chosen_ct
     from autocontour.models.inference.published.profiles import measure_profiles, record
-    from autocontour.models.inference.published.sides import check_sides
+    from autocontour.models.inference.published.sides import compare_sides
+    from autocontour.pipeline.trial import picture_of
 
     if package.procedure is None or package.bundled or not package.path.is_dir():
         raise ModelError("AC-MD-087", package=package.name)
+    if args.confirmed_by and not args.picture:
+        raise ModelError("AC-MD-090", package=package.name)
     ct = read_chosen_ct(args, job)
     asked = list(getattr(args, "profile", []))
-    sides = check_sides(ct, package, job, args.device)
+    reference, drawer = _reference(package, ct, args, job)
+    test = compare_sides(ct, package, job, args.device, reference=reference, reference_name=drawer)
+    if args.picture:
+        write_atomically(args.picture, picture_of(test.drawings, ct, package.name))
+    sides = test.check(args.confirmed_by)
     measured = measure_profiles(ct, package, asked, job, args.device) if asked else {}
     return record(package, sides, measured, getattr(args, "use", ""))
+
+
+def _reference(
+    package: ModelPackage, ct: CTVolume, args: argparse.Namespace, job: Job
+) -> tuple[dict[str, Contours], str]:
+    """Return the contours to compare with, by structure, and who drew them; none if none was asked for.
+
+    Raises
+    ------
+    ModelError
+        ``AC-MD-089`` if none of the package's structures is among them.
+    """
+    from autocontour.base.errors import ModelError
+    from autocontour.models import find_package, segment_structures
+    from autocontour.patient.nomenclature import match_name
+    from autocontour.rtstruct import read_structure_set
+
+    if args.reference:
+        structures = read_structure_set(args.reference, ct).structures
+        named = {one.tg263_name or match_name(one.name) or one.name: one.contours for one in structures}
+        found, drawer = {name: one for name, one in named.items() if name in package.structures}, args.reference.name
+    elif args.against:
+        other = find_package(args.against)
+        shared = [name for name in other.structures if name in package.structures]
+        drawn = segment_structures(ct, other, shared, job, args.device).drawings if shared else {}
+        found, drawer = {name: one.contours for name, one in drawn.items()}, f"{other.name} {other.version}"
+    else:
+        return {}, ""
+    if not found:
+        raise ModelError("AC-MD-089", reference=drawer, package=package.name, structures=", ".join(package.structures))
+    return found, drawer

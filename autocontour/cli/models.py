@@ -88,7 +88,13 @@ def _show(args: argparse.Namespace) -> int:
     out = console()
     name, site, licence = plain(f"{package.name} {package.version}"), plain(package.body_site), plain(package.license)
     out.print(f"[bold]{name}[/bold]  {site}  {licence}")
-    for key in ("description", "intended_use", "data_source", "authors"):
+    if package.procedure is not None:
+        sides = package.procedure.sides
+        proven = f"left and right tested on {sides.date[:10]} {sides.proof}" if sides else "left and right not tested"
+        out.print(f"published model: profile {package.procedure.profile}, {plain(proven)}")
+        unmeasured = sum(name not in package.measured_names for name in package.structures)
+        out.print(f"measured here: {len(package.structures) - unmeasured} of {len(package.structures)} structures")
+    for key in ("description", "intended_use", "data_source", "authors", "references"):
         if text := package.metadata.get(key):
             out.print(f"{key.replace('_', ' ')}: {plain(text)}")
     out.print(f"checksum: {package.checksum}")

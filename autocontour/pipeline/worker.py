@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import multiprocessing
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
+from typing import Any
 
 from autocontour.base.errors import AutoContourError
 from autocontour.base.findings import Finding
@@ -26,12 +27,13 @@ STOP_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to draw (see `autocontour.pipeline.plan.read_plan`) and on which device."""
+    """What to draw (see `autocontour.pipeline.plan.read_plan`), on which device, and whether by every drawer."""
 
     template_name: str = ""
     names: tuple[str, ...] = ()
     package_name: str = ""
     device: str = "auto"
+    compare: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +78,20 @@ class Failed:
 Event = Advanced | Drawn | Done | Failed
 
 
-class ContourProcess:
-    """One run in a child process; `Done` or `Failed` is its last event."""
+class ChildProcess:
+    """One piece of work in a child process; what is neither `Advanced` nor `Drawn` is its last event.
 
-    def __init__(self, ct: CTVolume, order: Order) -> None:
+    Parameters
+    ----------
+    work
+        Called in the process with the end of the pipe that it sends its events to, and `arguments`.
+    """
+
+    def __init__(self, work: Callable[..., None], *arguments: object) -> None:
         # A fresh interpreter: a fork would inherit the window's connection and the threads' locks.
         context = multiprocessing.get_context("spawn")
         self._receiver, self._sender = context.Pipe(duplex=False)
-        self._process = context.Process(target=_contour, args=(self._sender, ct, order), daemon=True)
+        self._process = context.Process(target=work, args=(self._sender, *arguments), daemon=True)
         self._started = 0.0
         self.is_running = False
 
@@ -98,11 +106,11 @@ class ContourProcess:
         self._process.start()
         self._sender.close()
 
-    def poll(self, timeout_s: float = 0.0) -> Iterator[Event]:
+    def poll(self, timeout_s: float = 0.0) -> Iterator[Any]:
         """Yield what has happened since; wait up to `timeout_s` for something to happen."""
         try:
             while self.is_running and self._receiver.poll(timeout_s):
-                event: Event = self._receiver.recv()
+                event = self._receiver.recv()
                 if isinstance(event, Advanced):
                     event = Advanced(event.stage, event.fraction, seconds_left(self._started, event.fraction))
                 elif not isinstance(event, Drawn):
@@ -113,7 +121,7 @@ class ContourProcess:
             self.stop()
             yield Failed(AutoContourError("AC-PL-010"))
 
-    def events(self) -> Iterator[Event]:
+    def events(self) -> Iterator[Any]:
         """Start, and yield all events until the end."""
         self.start()
         try:
@@ -135,7 +143,14 @@ class ContourProcess:
         self._receiver.close()
 
 
-class _SendingJob(Job):
+class ContourProcess(ChildProcess):
+    """One run in a child process; `Done` or `Failed` is its last event."""
+
+    def __init__(self, ct: CTVolume, order: Order) -> None:
+        super().__init__(_contour, ct, order)
+
+
+class SendingJob(Job):
     """A job that sends its progress."""
 
     def __init__(self, sender: Connection) -> None:
@@ -143,6 +158,7 @@ class _SendingJob(Job):
         self._sender = sender
 
     def advance(self, stage: str, fraction: float) -> None:
+        """Send how far it is."""
         self._sender.send(Advanced(stage, fraction))
         super().advance(stage, fraction)
 
@@ -154,8 +170,9 @@ def _contour(sender: Connection, ct: CTVolume, order: Order) -> None:
         from autocontour.pipeline.plan import read_plan
 
         # A case makes the targets of recipes itself, from its own structures.
-        plan = replace(read_plan(order.template_name, order.names, order.package_name), recipes=())
-        job = _SendingJob(sender)
+        plan = read_plan(order.template_name, order.names, order.package_name)
+        plan = replace(plan, recipes=(), compare=order.compare)
+        job = SendingJob(sender)
         drawn = contour_ct(ct, plan, device=order.device, job=job, on_structure=lambda s: sender.send(Drawn(s)))
         of_structures = {structure.name: structure.findings for structure in drawn.structure_set.structures}
         sender.send(Done(drawn.structure_set.findings, of_structures))

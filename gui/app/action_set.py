@@ -112,7 +112,7 @@ class ActionSet:
         there = {
             "ct": space.ct is not None,
             "structure": space.current is not None,
-            "preview": bar.takes_return,
+            "preview": bar.takes_return or bool(self._window.clicks.proposed),
             "proposal": space.following.proposal is not None,
         }
         return there.get(needs, True) and (self._window.is_working or not needs)

@@ -11,9 +11,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from autocontour.gui.app import (
+    clicking,
     commands,
     drawing,
     exporting,
+    modelling,
     picturing,
     ranges,
     reviewing,
@@ -140,10 +142,28 @@ ACTIONS: tuple[ActionRow, ...] = (
         "export",
         needs="ct",
     ),
+    ActionRow(
+        "models",
+        FILE,
+        "Models…",
+        "List the model packages, import a published model, test it on this CT",
+        "Ctrl+M",
+        modelling.show_models,
+        needs="",
+    ),
     ActionRow("quit", FILE, "Quit", "Close the program; everything is saved", "Ctrl+Q", lambda w: w.close(), needs=""),
     ActionRow("undo", EDIT, "Undo", "Undo the last step", "Ctrl+Z", _on(Workspace.undo), "undo", needs="ct"),
     ActionRow(
         "redo", EDIT, "Redo", "Redo the next step", "Ctrl+Shift+Z Ctrl+Y", _on(Workspace.redo), "redo", needs="ct"
+    ),
+    ActionRow(
+        "click_server",
+        TOOLS,
+        "Click server…",
+        "Connect to an nnInteractive server, which answers clicks",
+        "",
+        clicking.ask_click_server,
+        needs="ct",
     ),
     ActionRow("smaller", TOOLS, "Smaller", "Make the tool smaller", "[", lambda w: w.size_tool(1 / 1.15), needs="ct"),
     ActionRow("larger", TOOLS, "Larger", "Make the tool larger", "]", lambda w: w.size_tool(1.15), needs="ct"),
@@ -338,7 +358,7 @@ ACTIONS: tuple[ActionRow, ...] = (
         "Apply to range",
         "Apply the change that is shown",
         "Return",
-        lambda w: w.range_bar.accept(),
+        lambda w: w.apply_preview(),
         needs="preview",
     ),
     ActionRow("add", STRUCTURE, "Add…", "Add an empty structure", "A", structures.ask_structure, "add", needs="ct"),
@@ -523,6 +543,14 @@ ACTIONS: tuple[ActionRow, ...] = (
         "Ctrl+Shift+C",
         structure_sets.ask_comparison,
         needs="ct",
+    ),
+    ActionRow(
+        "keep_drawer",
+        REVIEW,
+        "Keep this drawer",
+        "Keep these contours where several drawers drew the structure, and remove the others",
+        "Ctrl+K",
+        _on(modelling.keep_drawer),
     ),
     ActionRow(
         "statistics", REVIEW, "Statistics", "Volume and HU of the structure", "Ctrl+I", structures.show_statistics

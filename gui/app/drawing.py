@@ -23,10 +23,10 @@ def ask_auto_contour(window: MainWindow) -> None:
     dialog = AutoContourDialog(window, space.state, settings.template, settings.package)
     if not dialog.exec():
         return
-    template, package, names, replaced = dialog.answer
+    template, package, names, replaced, compare = dialog.answer
     settings.template, settings.package = template, package
     if _may_replace(window, replaced):
-        window.auto_bar.start(template, names, package=package)
+        window.auto_bar.start(template, names, package=package, compare=compare)
 
 
 def rerun_current(window: MainWindow) -> None:

@@ -54,11 +54,12 @@ from autocontour.gui.panels.structures_panel import StructuresPanel
 from autocontour.gui.panels.toast import Toast
 from autocontour.gui.panels.welcome import WelcomePage
 from autocontour.gui.panels.worklist import WorklistPanel
+from autocontour.gui.state.clicks import Clicks
 from autocontour.gui.state.comparison import Comparison
 from autocontour.gui.state.settings import ViewerSettings
 from autocontour.gui.state.worklist import Worklist
 from autocontour.gui.state.workspace import Workspace
-from autocontour.gui.tools import TOOLS
+from autocontour.gui.tools import TOOLS, ClickTool
 from autocontour.gui.views.planes import Plane
 from autocontour.gui.views.renderers import AUTO as AUTO_RENDERER
 from autocontour.gui.views.renderers import QT, Choice, choose, opengl_name
@@ -108,6 +109,9 @@ class MainWindow(QMainWindow):
         self.tools = {name: tool(self.workspace) for name, tool in TOOLS.items()}
         for name, tool in self.tools.items():
             tool.radius_mm = self.settings.radius(name, tool.radius_mm)
+        self.clicks = Clicks(self.workspace)
+        if isinstance(click := self.tools.get("click"), ClickTool):
+            click.clicks = self.clicks
         self.intake = Intake(self, case_root)
         self.target_desk = TargetDesk(self)
         self.action_set = ActionSet(self)
@@ -171,6 +175,7 @@ class MainWindow(QMainWindow):
         space.range.changed.connect(lambda: follow_range(self))
         space.range.plan_changed.connect(self.views.refresh)
         space.following.changed.connect(self._show_proposal)
+        self.clicks.changed.connect(self._follow_clicks)
         self.banner.clear_asked.connect(partial(self.action_set.trigger, "range_none"))
         self.range_bar.opened.connect(self.action_set.follow)
         self.range_bar.left.connect(self.views.axial.setFocus)
@@ -270,6 +275,9 @@ class MainWindow(QMainWindow):
         if proposal := self.workspace.following.proposal:
             followed = zip((proposal.new, proposal.gone), colors, strict=True)
             previewed += [(contours, preview_pen(QColor(color))) for contours, color in followed if contours]
+        if self.clicks.proposed and self.workspace.current and plane is Plane.AXIAL:
+            color = QColor(*self.workspace.current.structure.color_rgb).lighter(130)
+            previewed.append((self.clicks.proposed, preview_pen(color)))
         if target := self.target_desk.preview:
             previewed.append((target[0], preview_pen(QColor(*target[1]))))
         return [*((drawn, dashed(style)) for drawn, style in compared), *previewed]
@@ -317,6 +325,9 @@ class MainWindow(QMainWindow):
             view.tool.cancel()
             view.refresh()
             self.action_set.mark_tool()
+        elif self.clicks.clicks:
+            self.clicks.forget()
+            self.action_set.mark_tool()
         elif self.range_bar.is_open:
             self.range_bar.shut()
             self.action_set.mark_tool()
@@ -326,6 +337,16 @@ class MainWindow(QMainWindow):
         else:
             self.take_tool("navigate")
             self.views.axial.setFocus()
+
+    def apply_preview(self) -> None:
+        """Apply the change that is shown: the answer to clicks, or the change of a range."""
+        if not self.clicks.accept():
+            self.range_bar.accept()
+
+    def _follow_clicks(self) -> None:
+        self.action_set.follow()
+        self.views.refresh()
+        self._show_tool()
 
     def size_tool(self, factor: float) -> None:
         """Change the size of the selected tool."""
@@ -456,6 +477,7 @@ class MainWindow(QMainWindow):
         self.range_bar.shut()
         self.intake.stop_opening()
         self.worklist.stop()
+        self.clicks.disconnect_from_server()
         self.settings.geometry = self.saveGeometry()
         self.settings.set_detached({name: w.saveGeometry() for name, w in self.views.detached.items()})
         for name in list(self.views.detached):

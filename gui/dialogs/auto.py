@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import (
+    QCheckBox,
     QComboBox,
     QHBoxLayout,
     QHeaderView,
@@ -87,7 +88,9 @@ class AutoContourDialog(Dialog):
         self._note = QLabel()
         self._note.setObjectName("muted")
         row.addWidget(self._note)
-        for widget in (self.template, self.package, self.list):
+        self.compare = QCheckBox(tr("Let every drawer draw, and keep all contours to compare them"))
+        self.compare.setToolTip(tr("The first one is called as usual, the others Name^2, Name^3 …; Ctrl+K keeps one."))
+        for widget in (self.template, self.package, self.list, self.compare):
             self.body.addWidget(widget)
         self.body.addLayout(row)
         self.template.setCurrentIndex(max(self.template.findData(template), 0))
@@ -96,6 +99,8 @@ class AutoContourDialog(Dialog):
         self._fill()
         for box in (self.template, self.package):
             box.currentIndexChanged.connect(self._fill)
+        self._follow_package()
+        self.package.currentIndexChanged.connect(self._follow_package)
         self.list.itemChanged.connect(self._count)
         self.finish()
 
@@ -127,7 +132,7 @@ class AutoContourDialog(Dialog):
 
     def accept(self) -> None:
         """Keep what is asked for: the fields are gone once the dialog is closed."""
-        self.answer = (self.template_name, self.package_name, self.names, self.replaced)
+        self.answer = (self.template_name, self.package_name, self.names, self.replaced, self.compare.isChecked())
         super().accept()
 
     def _build_list(self) -> QTreeWidget:
@@ -201,6 +206,12 @@ class AutoContourDialog(Dialog):
         if not drawable.by_default:
             return _Offer(name, tg263, tr("{by}, off by default", by=by), is_ticked=False, reason=tr(WITHHELD))
         return _Offer(name, tg263, by)
+
+    def _follow_package(self) -> None:
+        """Offer the comparison unless one package was chosen, which draws alone."""
+        self.compare.setEnabled(not self.package_name)
+        if self.package_name:
+            self.compare.setChecked(False)
 
     def _check_all(self, *, on: bool) -> None:
         """Tick all or none; what is withheld is ticked by hand only."""

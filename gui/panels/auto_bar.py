@@ -45,12 +45,20 @@ class AutoBar(ProgressStrip):
         """Whether organs are being drawn."""
         return self.task is not None and self.task.is_running
 
-    def start(self, template: str, names: tuple[str, ...], target: str = "", package: str = "") -> None:
+    def start(
+        self,
+        template: str,
+        names: tuple[str, ...],
+        target: str = "",
+        package: str = "",
+        *,
+        compare: bool = False,
+    ) -> None:
         """Begin to draw `names`; one run at a time.
 
         Parameters
         ----------
-        template, names, package
+        template, names, package, compare
             As the pipeline takes them.
         target
             The clinic's name of the one structure that is drawn again; empty to keep the names as drawn.
@@ -61,7 +69,7 @@ class AutoBar(ProgressStrip):
         self.process_id = 0
         self._count, self._hands, self._run = 0, self.workspace.hands, f"Auto-contour#{uuid4().hex[:8]}"
         self._target, self._package, self._template = target, package, template
-        task = self.task = contour_beside(ct, Order(template, names, package), self)
+        task = self.task = contour_beside(ct, Order(template, names, package, compare=compare), self)
         task.advanced.connect(self.show_progress)
 
         def in_turn(act: Callable[[Any], object]) -> Callable[[object], None]:

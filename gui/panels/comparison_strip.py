@@ -107,7 +107,8 @@ class ComparisonStrip(QFrame):
         for row, one in enumerate(self._rows, 1):
             self._grid.setRowMinimumHeight(row, ROW_PX)
             self._grid.addWidget(Sample(one.style), row, 0)
-            label = QLabel(tr(one.label) if one.structures is None else one.label)
+            is_original = one.structures is None and one.number is None
+            label = QLabel(tr(one.label) if is_original else one.label)
             label.setTextFormat(Qt.TextFormat.PlainText)
             self._grid.addWidget(label, row, 1)
             self.cells.append([_label("", tr(tip)) for _, tip in COLUMNS])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from autocontour.case.actions import rivals_of
 from autocontour.contouring import volume_cc
 from autocontour.gui.look.language import later
 from autocontour.gui.state.tasks import Task
@@ -86,7 +87,9 @@ class Compared:
     style
         How its outlines are drawn.
     structures
-        The observer's structure set; None for the original contours.
+        The observer's structure set; None for contours of the case.
+    number
+        The structure of the case, where another drawer drew the selected one as well; None for others.
     contours
         Its outlines of the selected structure; empty if it has none.
     overlap
@@ -100,6 +103,7 @@ class Compared:
     label: str
     style: Style
     structures: StructureSet | None = None
+    number: int | None = None
     contours: Contours = field(default_factory=dict)
     overlap: Overlap = field(default_factory=Overlap)
     volume_cc: float = 0.0
@@ -170,6 +174,7 @@ class Comparison(QObject):
         current, ct = self.workspace.current, self.workspace.ct
         self._timer.stop()
         self._drop_task()
+        self._follow_rivals()
         for one in self.sets:
             self._follow(one)
         if self.is_shown and current is not None and ct is not None:
@@ -179,11 +184,26 @@ class Comparison(QObject):
                 self._timer.start()
         self.changed.emit()
 
+    def _follow_rivals(self) -> None:
+        """Compare with what other drawers drew of the selected structure."""
+        current, state = self.workspace.current, self.workspace.state
+        numbers = rivals_of(state, current.structure.number) if current is not None and self.is_shown else ()
+        if [one.number for one in self.sets if one.number is not None] == list(numbers):
+            return
+        self.sets = [one for one in self.sets if one.number is None]
+        for number in numbers:
+            structure = state[number].structure
+            by = structure.provenance.algorithm if structure.provenance else ""
+            style = min(STYLES, key=[one.style for one in self.sets].count)
+            self.sets.append(Compared(f"{structure.name}   {by}", style, number=number))
+
     def _follow(self, one: Compared) -> None:
         current, ct = self.workspace.current, self.workspace.ct
         before = one.contours
         if current is None or ct is None or not self.is_shown:
             one.contours = {}
+        elif one.number is not None:
+            one.contours = self.workspace.state[one.number].structure.contours
         elif one.structures is None:
             one.contours = current.automatic
         else:

@@ -14,7 +14,8 @@ from shiboken6 import isValid
 from autocontour.base.errors import AutoContourError, Cancelled
 from autocontour.base.jobs import Job, seconds_left
 from autocontour.patient.volume import CTVolume
-from autocontour.pipeline.worker import Advanced, ContourProcess, Done, Drawn, Order
+from autocontour.pipeline.trial import TrialOrder, TrialProcess, Tried
+from autocontour.pipeline.worker import Advanced, ChildProcess, ContourProcess, Done, Drawn, Order
 
 NEWS_S = 0.04
 """How often progress is reported: more often than can be seen would only fill the window's queue."""
@@ -151,9 +152,19 @@ def contour_beside(ct: CTVolume, order: Order, parent: QObject | None = None) ->
 
     It sends the process's number, then each structure as soon as it is ready; its result is `Done`.
     """
+    return _process_beside(lambda: ContourProcess(ct, order), Done, parent)
+
+
+def try_beside(ct: CTVolume, order: TrialOrder, parent: QObject | None = None) -> Task:
+    """Return a task that tests a published package in a process of its own; its result is `Tried`."""
+    return _process_beside(lambda: TrialProcess(ct, order), Tried, parent)
+
+
+def _process_beside(start: Callable[[], ChildProcess], last: type, parent: QObject | None) -> Task:
+    """Return a task that waits for a process, whose result is its event of the type `last`."""
 
     def run(job: TaskJob) -> object:
-        process = ContourProcess(ct, order)
+        process = start()
         try:
             process.start()
             job.send(process.process_id)
@@ -163,7 +174,7 @@ def contour_beside(ct: CTVolume, order: Order, parent: QObject | None = None) ->
                         job.advance(event.stage, event.fraction)
                     elif isinstance(event, Drawn):
                         job.send(event.structure)
-                    elif isinstance(event, Done):
+                    elif isinstance(event, last):
                         return event
                     else:
                         raise event.error

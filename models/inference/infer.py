@@ -156,11 +156,19 @@ def _segment_published(ct: CTVolume, package: ModelPackage, names: list[str], jo
     drawn = draw_published(ct, package, names, job, device)
     checked = check_measures(package, drawn.measures)
     drawings = {
-        name: Drawing(one.contours, (*one.findings, *checked.get(name, ()))) for name, one in drawn.drawings.items()
+        name: Drawing(one.contours, (*one.findings, *checked.get(name, ()), *_unmeasured(name, package)))
+        for name, one in drawn.drawings.items()
     }
     confidence = {name: drawn.measures[name].confidence for name in drawings}
     seconds, measures = drawn.seconds, drawn.measures
     return Segmentation(drawings, confidence, True, drawn.findings, drawn.device, seconds, measures)
+
+
+def _unmeasured(name: str, package: ModelPackage) -> tuple[Finding, ...]:
+    """Return ``AC-MD-134`` for a structure of a published network that nobody here has measured."""
+    if name in package.measured_names:
+        return ()
+    return (Finding.of("AC-MD-134", name, package=package.name, structure=name),)
 
 
 def _locate(patient: Patient, package: ModelPackage, job: Job, device: str, clock: _Clock) -> Found:

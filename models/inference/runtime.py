@@ -294,7 +294,9 @@ class OpenVinoRunner:
                 keep(path, compiled.export_model().getvalue())
             else:
                 compiled = core.import_model(io.BytesIO(kept), "CPU", hints)
-            self._requests = [compiled.create_infer_request() for _ in range(streams)]
+            # One more than run at once: the next window is ready when one is done.
+            waiting = 1 if fold is not None else 0
+            self._requests = [compiled.create_infer_request() for _ in range(streams + waiting)]
         self.device = f"CPU OpenVINO {precision}"
 
     def __call__(self, windows: Iterable[Channels]) -> Iterator[Channels]:

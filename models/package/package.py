@@ -99,6 +99,14 @@ class ModelPackage:
         """The structures that are drawn by default."""
         return tuple(name for name, structure in self.structures.items() if structure.drawn)
 
+    @property
+    def measured_names(self) -> frozenset[str]:
+        """The structures for which the package states results on patients (``validation``)."""
+        validation = self.metadata.get("validation")
+        figures = validation.get("structures") if isinstance(validation, dict) else None
+        rows = figures if isinstance(figures, dict) else {}
+        return frozenset(name for name, row in rows.items() if isinstance(row, dict) and row.get("n"))
+
     def channel(self, name: str) -> int:
         """Return the output channel of the structure `name`; ValueError if the package has none."""
         return list(self.structures).index(name)

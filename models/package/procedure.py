@@ -18,6 +18,7 @@ ORIENTATIONS = ("LPS", "RAS")
 NORMALISATIONS = ("ct", "zscore", "none", "rescale_to_01", "range", "zscore_to_range")
 OUTPUTS = ("labels", "regions")
 PROFILES = ("exact", "fast", "two-stage")
+METHODS = ("anatomy", "reference", "person")
 MOST_HEADS = 256
 
 Axis = Annotated[int, Range(0, 2)]
@@ -90,11 +91,31 @@ class SidesCheck:
         The structures whose side or height was as expected.
     date
         Of the test, UTC, ISO 8601.
+    method
+        ``anatomy``: places of the structures in the patient; ``reference``: contours of another drawer on the same CT,
+        also compared with those of the mirrored CT; ``person``: somebody looked at the contours.
+    reference
+        What it was compared with (``reference``).
+    by
+        Who looked (``person``).
     """
 
     ct: ShortText
     structures: tuple[ShortText, ...]
     date: ShortText
+    method: Annotated[str, OneOf(METHODS)] = "anatomy"
+    reference: Annotated[str, Text(200, least=0)] = ""
+    by: Annotated[str, Text(200, least=0)] = ""
+
+    @property
+    def proof(self) -> str:
+        """How it was proven, for people."""
+        how = {
+            "anatomy": "by the anatomy of the patient",
+            "reference": f"compared with {self.reference}",
+            "person": f"confirmed by {self.by}",
+        }
+        return how[self.method]
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,16 @@ from numpy.typing import NDArray
 from autocontour.models import ModelPackage
 from autocontour.models.package.description import Member
 from autocontour.models.package.members import read_members
+from autocontour.models.package.procedure import Procedure
 from autocontour.models.training.calibrate import BAD_DSC, GRADED, LEAST_AUROC, compute_power
 from autocontour.qa.commissioning.measure import MeasuredStructure, of_structure, values_of
 from autocontour.qa.metrics import TAU_MM
 from autocontour.qa.statistics import bonferroni, compare_paired, summarize
 
 LOW_MEDIAN = 0.5
+NOTHING = (
+    "**Nothing measured here yet.** Its structures carry a warning until it was measured on patients of this clinic."
+)
 WHOLE = 0.9
 """Fraction of a reference on the evaluated slices above which the structure counts as complete in the scan."""
 
@@ -39,7 +43,8 @@ def write_card(
     package
         That was measured.
     rows
-        Measurements of the package (see `autocontour.qa.commissioning.measure.measure_package`).
+        Measurements of the package (see `autocontour.qa.commissioning.measure.measure_package`); none if it was not
+        measured.
     split
         Name of the patients they are from.
     notes
@@ -51,8 +56,12 @@ def write_card(
     baseline_name
         Name of the baseline.
     """
-    research = [name for name, one in package.structures.items() if not one.drawn]
+    own = package.procedure is None  # a published network draws only what is asked for
+    research = [name for name, one in package.structures.items() if own and not one.drawn]
     organs = [name for name in package.structures if name not in research]
+    if not rows:
+        known = [_head(package), f"## Figures\n\n{NOTHING}", notes.strip()]
+        return "\n\n".join(part for part in known if part) + "\n"
     parts = [
         _head(package),
         f"## Figures\n\n{_preamble(split, rows)}\n\n{table_of(rows, organs)}",
@@ -170,7 +179,50 @@ Written by `autocontour models card`; do not edit by hand.
 
 - **For**: {package.body_site.lower()}. {about.get("intended_use", "")}
 - **Licence of the weights**: {package.license}. **Data**: {about.get("data_source", "not stated")}.
-{_training(package)}"""
+{_training(package) if package.procedure is None else _source(package, package.procedure)}"""
+
+
+def _source(package: ModelPackage, procedure: Procedure) -> str:
+    """Return where a published model comes from, what its source states, and what was tested here."""
+    about, source = package.metadata, procedure.source
+    facts = [f"{key} {source[key]}" for key in ("trainer", "configuration") if source.get(key)]
+    stage = package.stages["segmenter"]
+    spacing = " × ".join(f"{mm:g}" for mm in stage.spacing_zyx_mm)
+    window = " × ".join(map(str, stage.window_zyx))
+    published = about.get("published_figures") or {}
+    figures = ", ".join(f"{name} {value:g}" for name, value in published.items()) if isinstance(published, dict) else ""
+    lines = [
+        f"- **Source**: a published model ({', '.join([procedure.framework, *facts])}), run by the profile "
+        f"`{procedure.profile}`. Folds: {', '.join(procedure.folds)}. Authors: {about.get('authors', 'not stated')}. "
+        f"References: {about.get('references', 'not stated')}.",
+        f"- **Network**: {stage.network['architecture']}, grid {spacing} mm (z, y, x), window {window}.",
+        f"- **Figures that its source states** (not measured here): {figures or 'none'}.",
+        f"- **Orientation**: {procedure.orientation}, {_proof(procedure)}.",
+    ]
+    files = source.get("files")
+    if isinstance(files, dict):
+        lines += ["- **Files** (SHA-256):", *(f"    - `{name}` {checksum}" for name, checksum in files.items())]
+    lines += ["", "## Profiles", "", _profiles(procedure)]
+    return "\n".join(lines)
+
+
+def _proof(procedure: Procedure) -> str:
+    sides = procedure.sides
+    if sides is None:
+        return "**not tested**: it cannot be installed"
+    return f"left and right tested on {sides.date[:10]} {sides.proof} ({'; '.join(sides.structures[:20])})"
+
+
+def _profiles(procedure: Procedure) -> str:
+    """Return the profiles that were compared with ``exact`` on a CT of this clinic."""
+    if not procedure.measured:
+        return "No profile was compared with `exact` here."
+    lines = ["| profile | seconds | lowest DSC with exact | mean |", "|---|---|---|---|"]
+    for name, one in procedure.measured.items():
+        values = list(one.dsc.values())
+        lowest, mean = (f"{min(values):.4f}", f"{np.mean(values):.4f}") if values else ("–", "–")
+        lines.append(f"| {name} | {one.seconds:.0f} | {lowest} | {mean} |")
+    return "\n".join(lines)
 
 
 def _training(package: ModelPackage) -> str:

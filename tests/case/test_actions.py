@@ -172,3 +172,22 @@ def test_several_structures_are_approved_by_one_person_in_one_step(case):
     assert case.undo() == before
     with pytest.raises(CaseError, match="AC-CASE-015"):
         actions.approve_several(before, [1], " ")
+
+
+def test_one_of_several_drawers_is_kept_under_the_name():
+    def drawn(name, number, tg263_name="Heart"):
+        return Structure(name, number, {3: disc(20)}, tg263_name=tg263_name)
+
+    state = CaseState()
+    for one in (drawn("Heart", 1), drawn("Heart^2", 2), drawn("Heart^3", 3), drawn("Liver", 4, "Liver")):
+        state = state.after(actions.add(state, one))
+    numbers = {item.structure.name: item.structure.number for item in state.items}
+    assert actions.rivals_of(state, numbers["Heart"]) == (numbers["Heart^2"], numbers["Heart^3"])
+    assert actions.rivals_of(state, numbers["Liver"]) == ()
+    kept = state.after(actions.keep_drawer(state, numbers["Heart^2"]))
+    assert {item.structure.name: item.structure.number for item in kept.items} == {
+        "Heart": numbers["Heart^2"],
+        "Liver": numbers["Liver"],
+    }
+    first = state.after(actions.keep_drawer(state, numbers["Heart"]))
+    assert [item.structure.name for item in first.items] == ["Heart", "Liver"]

@@ -1,7 +1,9 @@
-"""The profiles ``fast`` and ``two-stage``: the same windows, summed in single precision, kept in boxes only.
+"""The profiles ``fast`` and ``two-stage``: windows over boxes only, summed in single precision, kept in boxes only.
 
-The windows are run in layers along the first axis. As soon as no later window touches a plane it is finished: its
-probabilities are computed for all channels, and kept for each structure inside the box where there are any.
+The windows are as large and as far apart as the model's own, but lie over the boxes; the model's own ones, which also
+cover the air and the couch, are several times as many. They are run in layers along the first axis. As soon as no later
+window touches a plane it is finished: its probabilities are computed for all channels, and kept for each structure
+inside the box where there are any.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from numpy.typing import NDArray
 from autocontour.base.jobs import Job
 from autocontour.models.inference.published.exact import mirror_combinations
 from autocontour.models.inference.published.prepare import Prepared
-from autocontour.models.inference.published.tiles import pad_to_window, starts_of, weights_of, window_box
+from autocontour.models.inference.published.tiles import pad_to_window, starts_of, starts_over, weights_of, window_box
 from autocontour.models.inference.runtime import Runner
 from autocontour.models.package.procedure import Procedure
 from autocontour.patient.geometry import Box
@@ -75,7 +77,7 @@ def predict_in_boxes(
     names
         Structures to keep.
     wanted
-        Only windows that meet one of these boxes of the image are run; all if None.
+        Boxes of the image that the windows cover; None for the model's own windows over the whole image.
     job
         Reports progress; may cancel.
 
@@ -87,11 +89,14 @@ def predict_in_boxes(
     """
     procedure = prepared.procedure
     padded, inner = pad_to_window(prepared.image, window)
-    boxes = [window_box(start, window) for start in starts_of(procedure, padded.shape, window)]
     shifted: list[Box] = []
-    if wanted is not None:
-        shifted = [_shifted(box, inner.start_zyx) for box in wanted]
-        boxes = [box for box in boxes if any(_meet(box, one) for one in shifted)]
+    if wanted is None:
+        starts = starts_of(procedure, padded.shape, window)
+    else:
+        seen = (_meeting(_shifted(box, inner.start_zyx), inner) for box in wanted)
+        shifted = [box for box in seen if box is not None]
+        starts = starts_over(shifted, padded.shape, window, procedure.step)
+    boxes = [window_box(start, window) for start in starts]
     kept = {name: Kept() for name in names}
     if boxes:
         region = _hull(boxes, shifted if wanted is not None else boxes)
@@ -115,7 +120,7 @@ def _run(
     depth, (_, height, width) = window[0], region.shape_zyx
     sums = np.zeros((procedure.heads, depth, height, width), np.float32)
     weights = np.zeros(sums.shape[1:], np.float32)
-    share = weights_of(procedure, window)
+    share, scratch = weights_of(procedure, window), np.empty(tuple(window), np.float32)
     layers = [(start, list(group)) for start, group in itertools.groupby(boxes, lambda box: box.start_zyx[0])]
     following = [start for start, _ in layers[1:]] + [layers[-1][0] + depth]
     found = _logits(runners, image, boxes, procedure)
@@ -124,8 +129,9 @@ def _run(
         for box in layer:
             next(progress)
             inner, outer = _overlap(box, region)
-            logits = next(found)[(slice(None), *inner)] * share[inner]
-            sums[(slice(None), *outer)] += logits
+            for channel, logits in zip(sums, next(found), strict=True):
+                np.multiply(logits[inner], share[inner], out=scratch[inner])
+                channel[outer] += scratch[inner]
             weights[outer] += share[inner]
         ready = min(after - start, depth)
         corner = (start, region.start_zyx[1], region.start_zyx[2])
@@ -153,14 +159,18 @@ def _logits(
                 yield np.ascontiguousarray(np.flip(part, axes))
 
     results = [runner(inputs()) for runner in runners]
+    passes = len(flips) * len(results)
     for _ in boxes:
+        if passes == 1:
+            yield next(results[0])
+            continue
         total: NDArray[np.float32] | None = None
         for axes in flips:
             for one in results:
                 logits = np.flip(next(one), axes)
                 total = logits.copy() if total is None else np.add(total, logits, out=total)
         if total is not None:
-            total /= len(flips) * len(results)
+            total /= passes
             yield total
 
 
@@ -279,7 +289,7 @@ def _shifted(box: Box, by: Sequence[int] | NDArray[np.integer]) -> Box:
     return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
 
 
-def _meet(a: Box, b: Box) -> bool:
-    return all(
-        max(p, q) < min(r, s) for p, q, r, s in zip(a.start_zyx, b.start_zyx, a.stop_zyx, b.stop_zyx, strict=True)
-    )
+def _meeting(a: Box, b: Box) -> Box | None:
+    """Return what two boxes share; None if they do not meet."""
+    low, high = np.maximum(a.start_zyx, b.start_zyx).tolist(), np.minimum(a.stop_zyx, b.stop_zyx).tolist()
+    return Box((low[0], low[1], low[2]), (high[0], high[1], high[2])) if (np.less(low, high)).all() else None

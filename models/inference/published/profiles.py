@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -82,7 +82,7 @@ def record(
     procedure_of(package)
     changed = dict(package.metadata["procedure"])
     if sides is not None:
-        changed["sides"] = {"ct": sides.ct, "structures": list(sides.structures), "date": sides.date}
+        changed["sides"] = {**asdict(sides), "structures": list(sides.structures)}
     if measured:
         found = {name: one.to_json() for name, one in measured.items()}
         changed["measured"] = {**changed.get("measured", {}), **found}

@@ -15,16 +15,26 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from autocontour.base.errors import ModelError
 from autocontour.base.jobs import Job
+from autocontour.contouring import mask_from_contours
 from autocontour.models.inference.localizer import find_patient
 from autocontour.models.inference.plausibility import Measure
 from autocontour.models.inference.published.segment import draw_published
+from autocontour.models.package.importers.names import side_of
 from autocontour.models.package.package import ModelPackage
 from autocontour.models.package.procedure import SidesCheck
+from autocontour.patient.structures import Contours
 from autocontour.patient.volume import CTVolume
 
 LEAST_CC = 0.5
+LEAST_DSC = 0.5
+"""Overlap with another drawer's contours below which a structure is not the one that its name says."""
+CLEAR_DSC = 0.02
+"""Difference of overlaps that is not chance."""
 Z, Y, X = 0, 1, 2
 
 
@@ -47,8 +57,95 @@ class Verdict:
     about_sides: bool
 
 
+@dataclass(frozen=True)
+class SidesTest:
+    """What a package drew on a CT, and how it compares with what is known.
+
+    Attributes
+    ----------
+    package
+        Tested.
+    ct
+        SHA-256 of the CT.
+    drawings
+        Structure → its contours.
+    verdicts
+        Every comparison.
+    reference
+        Name of the other contours that were compared; empty for none.
+    """
+
+    package: ModelPackage
+    ct: str
+    drawings: Mapping[str, Contours]
+    verdicts: tuple[Verdict, ...]
+    reference: str = ""
+
+    @property
+    def wrong(self) -> list[str]:
+        """The comparisons that do not hold."""
+        return [one.what for one in self.verdicts if not one.holds]
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether left is left, without anybody looking."""
+        return not self.wrong and any(one.about_sides for one in self.verdicts)
+
+    @property
+    def may_be_confirmed(self) -> bool:
+        """Whether a person may decide: nothing is wrong, and no structure of the package has a side."""
+        return not self.wrong and bool(self.drawings) and not has_sides(self.package)
+
+    def check(self, confirmed_by: str = "") -> SidesCheck:
+        """Return the record of the passed test.
+
+        Parameters
+        ----------
+        confirmed_by
+            Name of who looked at the contours; only for a package without any structure that has a side.
+
+        Raises
+        ------
+        ModelError
+            ``AC-MD-081`` if one is in a place where it cannot be, ``AC-MD-082`` if nothing says which side is left,
+            ``AC-MD-088`` for a confirmation of what a person cannot decide.
+        """
+        if self.wrong:
+            raise ModelError("AC-MD-081", package=self.package.name, structures=", ".join(self.wrong[:10]))
+        held = tuple(one.what for one in self.verdicts)[:200]
+        date = datetime.now(UTC).isoformat(timespec="seconds")
+        if self.is_proven:
+            method = "reference" if self.reference else "anatomy"
+            return SidesCheck(self.ct, held, date, method, self.reference)
+        if not confirmed_by.strip():
+            raise ModelError("AC-MD-082", package=self.package.name, count=len(self.drawings))
+        if not self.may_be_confirmed:
+            raise ModelError("AC-MD-088", package=self.package.name)
+        looked_at = (*held, *self.drawings)[:200]
+        return SidesCheck(self.ct, looked_at, date, "person", by=" ".join(confirmed_by.split())[:200])
+
+
 def check_sides(ct: CTVolume, package: ModelPackage, job: Job, device: str = "auto", profile: str = "") -> SidesCheck:
-    """Draw the structures whose place is known and compare their places.
+    """Test a package on a CT (see `compare_sides`) and return the record of the passed test.
+
+    Raises
+    ------
+    ModelError
+        As `SidesTest.check`.
+    """
+    return compare_sides(ct, package, job, device, profile).check()
+
+
+def compare_sides(
+    ct: CTVolume,
+    package: ModelPackage,
+    job: Job,
+    device: str = "auto",
+    profile: str = "",
+    reference: Mapping[str, Contours] | None = None,
+    reference_name: str = "",
+) -> SidesTest:
+    """Draw the structures whose place is known, and those of the reference, and compare them.
 
     Parameters
     ----------
@@ -58,24 +155,72 @@ def check_sides(ct: CTVolume, package: ModelPackage, job: Job, device: str = "au
         With a procedure.
     job, device, profile
         As of `autocontour.models.inference.published.segment.draw_published`.
-
-    Raises
-    ------
-    ModelError
-        ``AC-MD-081`` if one is in a place where it cannot be, ``AC-MD-082`` if nothing says which side is left.
+    reference
+        Structure → contours on the same CT by another drawer, for a package that draws nothing with a side: such as
+        those of a structure set, or of a package whose sides were checked.
+    reference_name
+        Who drew it.
     """
-    names = [name for name in package.structures if is_placed(name, package)]
-    drawn = draw_published(ct, package, names, job, device, profile) if names else None
+    others = {name: one for name, one in (reference or {}).items() if name in package.structures and one}
+    placed = [name for name in package.structures if is_placed(name, package) or name in others]
+    names = placed or list(package.structures)
+    drawn = draw_published(ct, package, names, job, device, profile)
     patient = find_patient(ct)
-    measures = drawn.measures if drawn else {}
-    verdicts = list(compare_places(measures, patient.midline_x_mm)) if patient else []
-    if wrong := [one.what for one in verdicts if not one.holds]:
-        raise ModelError("AC-MD-081", package=package.name, structures=", ".join(wrong[:10]))
-    if not any(one.about_sides for one in verdicts):
-        raise ModelError("AC-MD-082", package=package.name, count=len(measures))
+    midline = patient.midline_x_mm if patient else 0.0
+    verdicts = list(compare_places(drawn.measures, midline)) if patient else []
+    found = {name: one.contours for name, one in drawn.drawings.items() if drawn.measures[name].volume_cc >= LEAST_CC}
+    shared = {name: one for name, one in others.items() if name in found}
+    is_known = any(one.about_sides for one in verdicts)
+    if shared and not is_known and all(one.holds for one in verdicts):
+        mirrored = draw_published(_mirrored(ct), package, list(shared), job, device, profile).drawings
+        flipped = {name: one.contours for name, one in mirrored.items()}
+        verdicts += _compare_contours(ct, package, found, flipped, shared)
     checksum = ct.content_checksum or sha256(ct.hu.tobytes()).hexdigest()
-    date = datetime.now(UTC).isoformat(timespec="seconds")
-    return SidesCheck(checksum, tuple(one.what for one in verdicts)[:200], date)
+    return SidesTest(package, checksum, found, tuple(verdicts), reference_name if shared and not is_known else "")
+
+
+def _compare_contours(
+    ct: CTVolume,
+    package: ModelPackage,
+    drawn: Mapping[str, Contours],
+    flipped: Mapping[str, Contours],
+    reference: Mapping[str, Contours],
+) -> Iterator[Verdict]:
+    """Yield whether each structure is where the other drawer has it, and no better so on the mirrored CT.
+
+    A structure in the middle of the body is found on a mirrored CT as well, so its overlap alone proves nothing. Where
+    the mirrored CT gives worse contours, the network tells left from right and was given them the right way round;
+    where it makes no difference, none of the structures has a side that could be exchanged.
+    """
+    for name, other in reference.items():
+        truth = mask_from_contours(other, ct.geometry)
+        here = _dsc(mask_from_contours(drawn[name], ct.geometry), truth)
+        there = _dsc(np.flip(mask_from_contours(flipped.get(name, {}), ct.geometry), _sideways(ct)), truth)
+        tells = bool(side_of(name)) or here - there >= CLEAR_DSC or not has_sides(package)
+        holds = here >= LEAST_DSC and here >= there - CLEAR_DSC
+        yield Verdict(f"{name} as drawn by another (DSC {here:.2f}, mirrored {there:.2f})", holds, about_sides=tells)
+
+
+def _mirrored(ct: CTVolume) -> CTVolume:
+    """Return the CT with its voxels from left to right in the opposite order, on the same geometry."""
+    return CTVolume(np.ascontiguousarray(np.flip(ct.hu, _sideways(ct))), ct.geometry)
+
+
+def _sideways(ct: CTVolume) -> int:
+    """Return the axis of the voxels that runs from one side of the patient to the other."""
+    along_columns, along_rows = np.abs(ct.geometry.direction[0, :2])
+    return 2 if along_columns >= along_rows else 1
+
+
+def _dsc(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
+    total = int(a.sum()) + int(b.sum())
+    return 2 * int((a & b).sum()) / total if total else 0.0
+
+
+def has_sides(package: ModelPackage) -> bool:
+    """Return whether any structure of a package has a side, which its name or its usual place tells."""
+    rules = _rules()
+    return any(side_of(name) or name in rules["left"] or name in rules["right"] for name in package.structures)
 
 
 def is_placed(name: str, package: ModelPackage) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from autocontour.models.inference.windows import merge_boxes
 from autocontour.models.package.procedure import Procedure
 from autocontour.patient.geometry import Box
 
@@ -64,6 +65,32 @@ def starts_of(procedure: Procedure, shape: Sequence[int], window: Sequence[int])
     """Return the first voxel of every window, as the model's framework places them."""
     place = monai_starts if procedure.framework == "monai" else window_starts
     return place(shape, window, procedure.step)
+
+
+def starts_over(
+    boxes: Sequence[Box], shape: Sequence[int], window: Sequence[int], step: float
+) -> list[tuple[int, int, int]]:
+    """Return the first voxel of the windows that cover some boxes of an image, the first axis slowest.
+
+    Boxes that the same windows can cover share them. Along each axis the windows are as far apart as the model's own
+    and lie centred on the box, inside the image.
+    """
+    size = (int(window[0]), int(window[1]), int(window[2]))
+    found: set[tuple[int, ...]] = set()
+    for region in merge_boxes(list(boxes), size, 1 - step):
+        along = [
+            _centred_starts(first, last, count, one, step)
+            for first, last, count, one in zip(region.start_zyx, region.stop_zyx, shape, size, strict=True)
+        ]
+        found.update(itertools.product(*along))
+    return sorted((z, y, x) for z, y, x in found)
+
+
+def _centred_starts(first: int, last: int, count: int, size: int, step: float) -> list[int]:
+    between = max(1, int(size * step))
+    number = 1 if last - first <= size else 1 + math.ceil((last - first - size) / between)
+    start = (first + last - size - (number - 1) * between) // 2
+    return [min(max(start + k * between, 0), count - size) for k in range(number)]
 
 
 def weights_of(procedure: Procedure, window: Sequence[int]) -> NDArray[np.float32]:

@@ -6,6 +6,8 @@ MONAI's own parser runs code that a configuration contains (``$...``). Here a co
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from autocontour.models.package.importers.checkpoint import read_checkpoint
 from autocontour.models.package.importers.files import hash_file, read_table
 from autocontour.models.package.importers.names import Names
 from autocontour.models.package.importers.nnunet_plans import unsupported
-from autocontour.models.package.importers.writing import Imported, plain_text
+from autocontour.models.package.importers.writing import Imported, plain_text, stated
 
 CONFIG, METADATA, WEIGHTS = "configs/inference.json", "configs/metadata.json", "models/model.pt"
 MOST_BYTES = 4 << 20
@@ -88,7 +90,19 @@ def import_monai(folder: Path, names: Names | None = None) -> Imported:
     licence = metadata.get("license") or metadata.get("copyright") or "not stated"
     name = plain_text(metadata.get("name") or folder.name) or "monai"
     labels = _labels(metadata, network["out_channels"])
-    return Imported(name, plain_text(licence) or "not stated", stage, procedure, labels, weights, names or Names())
+    licence = plain_text(licence) or "not stated"
+    return Imported(name, licence, stage, procedure, labels, weights, names or Names(), _about(metadata))
+
+
+def _about(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a bundle's metadata say about its data and its results."""
+    texts = ("description", "authors", "data_source", "references", "intended_use")
+    about: dict[str, Any] = stated(metadata, {key: key if key != "intended_use" else "stated_use" for key in texts})
+    metrics = metadata.get("eval_metrics")
+    if isinstance(metrics, Mapping):
+        numbers = ((key, one) for key, one in metrics.items() if isinstance(one, int | float) and math.isfinite(one))
+        about["published_figures"] = {plain_text(key): one for key, one in itertools.islice(numbers, 50)}
+    return about
 
 
 def read_network(config: Mapping[str, Any]) -> tuple[dict[str, Any], str]:

@@ -30,7 +30,7 @@ from autocontour.models.package.importers.nnunet_plans import (
     resolve_configuration,
     unsupported,
 )
-from autocontour.models.package.importers.writing import Imported, plain_text
+from autocontour.models.package.importers.writing import Imported, plain_text, stated
 
 CHECKPOINT = "checkpoint_final.pth"
 MOST_JSON_BYTES = 16 << 20
@@ -129,7 +129,8 @@ def import_nnunet(
         "overlap": 0.5,
     }
     name = plain_text(files.plans.get("dataset_name") or files.folder.parent.name) or "nnunet"
-    return Imported(name, licence, stage, procedure, labels.values, weights, names or Names())
+    about = _about(files)
+    return Imported(name, licence, stage, procedure, labels.values, weights, names or Names(), about)
 
 
 @contextmanager
@@ -194,6 +195,15 @@ def _copy(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, limit:
             if left < 0:
                 raise ModelError("AC-MD-043", file=shown(entry.filename), reason="too large")
             file.write(chunk)
+
+
+def _about(files: Files) -> dict[str, Any]:
+    """Return what ``dataset.json`` says about its data; nnU-Net's own trainer states the number of cases only."""
+    about = stated(files.dataset, {"description": "description", "reference": "references", "release": "release"})
+    count = files.dataset.get("numTraining")
+    if isinstance(count, int) and not isinstance(count, bool) and count > 0:
+        about["data_source"] = f"{count} training cases; nothing more is stated in dataset.json"
+    return about
 
 
 def _licence(files: Files) -> str:

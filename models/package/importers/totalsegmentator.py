@@ -25,6 +25,7 @@ from autocontour.models.package.importers.writing import Imported
 
 ORIENTATION = "RAS"
 FREE = "Apache-2.0"
+REFERENCE = "Wasserthal et al., Radiology: Artificial Intelligence 2023, doi:10.1148/ryai.230024"
 NON_COMMERCIAL = "TotalSegmentator, non-commercial use only"
 
 
@@ -153,6 +154,7 @@ def import_task(found: Found, folds: Sequence[str] = ("0",)) -> Imported:
         license=task.license,
         labels=_named_labels(imported.labels, task),
         names=Names(),
+        about={**imported.about, "description": f"TotalSegmentator 2, task {task.name}", "references": REFERENCE},
     )
 
 

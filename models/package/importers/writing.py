@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,9 @@ class Imported:
         Name, preceded by the fold's number → array.
     names
         Structure names of the labels.
+    about
+        What the source says about itself: fields of a package's metadata, such as ``description``, ``data_source``,
+        ``authors``, ``references`` and ``published_figures``.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Imported:
     labels: Mapping[str, tuple[int, ...]]
     weights: Mapping[str, Any]
     names: Names
+    about: Mapping[str, Any] = field(default_factory=dict)
 
 
 def write_imported(
@@ -86,6 +90,7 @@ def write_imported(
     source = {**imported.procedure.get("source", {}), "labels": labels}
     listed = {structure: list(one) for structure, one in values.items()}
     metadata = {
+        **imported.about,
         "format": FORMAT,
         "name": name or imported.name,
         "version": _version(imported),
@@ -125,10 +130,30 @@ def structure_values(imported: Imported) -> dict[str, tuple[int, ...]]:
     return values
 
 
-def plain_text(value: object) -> str:
-    """Return a text of a foreign file as a name: printable, on one line, at most 100 characters."""
+def plain_text(value: object, most: int = 100) -> str:
+    """Return a text of a foreign file: printable, on one line, at most `most` characters."""
     letters = "".join(letter if letter.isprintable() else " " for letter in str(value))
-    return " ".join(letters.split())[:100]
+    return " ".join(letters.split())[:most]
+
+
+def stated(content: Mapping[str, Any], fields: Mapping[str, str]) -> dict[str, str]:
+    """Return what a foreign file says about its model: our field → its text, for those that have one.
+
+    Parameters
+    ----------
+    content
+        Of the file.
+    fields
+        Its key → our field.
+    """
+    found: dict[str, str] = {}
+    for key, field_name in fields.items():
+        value = content.get(key)
+        if isinstance(value, list) and all(isinstance(one, str) for one in value):
+            value = "; ".join(value)
+        if isinstance(value, str | int | float) and not isinstance(value, bool) and (text := plain_text(value, 500)):
+            found[field_name] = text
+    return found
 
 
 def _structure(name: str) -> dict[str, Any]:

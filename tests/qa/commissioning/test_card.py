@@ -186,3 +186,81 @@ def test_comparison_is_paired_by_patient():
     before = [row(f"p{n}", "Parotid_R", 0.5 + 0.01 * n) for n in range(8)]
     now = [row(f"p{n}", "Parotid_R", 0.6 + 0.011 * n) for n in reversed(range(8))]
     assert "| Parotid_R | 8 | 0.535 | 0.639 | +0.1035 | 0.008 |" in compare_with(now, before, ["Parotid_R"])
+
+
+@pytest.fixture
+def published(tmp_path, monkeypatch):
+    """A package of a published model that nobody has tested or measured."""
+    from autocontour.models.package.importers import checkpoint as reading
+    from autocontour.models.package.importers import nnunet
+    from autocontour.models.package.importers.writing import write_imported
+    from tests.models import tiny_nnunet as tiny
+
+    def read(path):
+        folder = tmp_path / "read"
+        folder.mkdir(exist_ok=True)
+        facts = reading._convert(path, folder)
+        return reading.Checkpoint(reading.parse_weights(path.name, (folder / reading.WEIGHTS_FILE).read_bytes()), facts)
+
+    monkeypatch.setattr(nnunet, "read_checkpoint", read)
+    labels = {"background": 0, **{name: value for value, name in enumerate(STRUCTURES, 1)}}
+    stated = {"description": "Necks", "reference": "A. Author 2025", "numTraining": 12, "licence": "CC BY 4.0"}
+    described = tiny.dataset(labels, **stated)
+    imported = nnunet.import_nnunet(tiny.write(tmp_path / "model", described=described), orientation="LPS")
+    package, _ = write_imported(imported, tmp_path / "package", name="necks")
+    return package
+
+
+def test_the_card_of_a_published_model_says_what_is_known(published, tmp_path):
+    card = tmp_path / "card.md"
+    assert main(["models", "card", str(published.path), "-o", str(card)]) == 0
+    text = card.read_text()
+    assert "**Nothing measured here yet.**" in text
+    assert "Necks" in text
+    assert "**Licence of the weights**: CC BY 4.0. **Data**: 12 training cases" in text
+    assert "References: A. Author 2025" in text
+    assert "**Figures that its source states** (not measured here): none." in text
+    assert "**Orientation**: LPS, **not tested**: it cannot be installed." in text
+    assert "nnUNetTrainer" in text
+    assert f"`plans.json` {published.procedure.source['files']['plans.json']}" in text
+    assert "No profile was compared" in text
+    assert not card.with_suffix(".json").exists()
+
+
+def test_the_card_of_a_published_model_that_was_tested_and_measured(published, patients, painter, tmp_path):
+    from autocontour.models.inference.published.profiles import Comparison, record
+    from autocontour.models.package.package import rewrite_metadata
+    from autocontour.models.package.procedure import SidesCheck
+
+    sides = SidesCheck("0" * 64, ("Parotid_L left of Parotid_R",), "2026-01-02T03:04:05+00:00", "person", by="Dr. Kim")
+    package = record(published, sides, {"fast": Comparison(12.0, {"Parotid_R": 0.98}, "CPU")}, "fast")
+    package = rewrite_metadata(package, {**package.metadata, "published_figures": {"mean_dice": 0.91}})
+    assert package.measured_names == frozenset()
+    command = ["models", "validate", str(package.path), "--data", str(patients), "--record"]
+    assert main(command) == 0
+    after = read_package(package.path)
+    assert after.measured_names == set(STRUCTURES)
+    assert after.metadata["validation"]["patients"] == 2
+    text = write_card(after, [row("p0", "Parotid_R", 0.9)], "validation")
+    assert "tested on 2026-01-02 confirmed by Dr. Kim (Parotid_L left of Parotid_R)" in text
+    assert "mean_dice 0.91" in text
+    assert "| fast | 12 | 0.9800 | 0.9800 |" in text
+    assert "| Parotid_R | 1 |" in text
+
+
+def test_warning_of_a_model_that_was_not_measured_is_no_finding_of_the_measurement(patients, toy_package, monkeypatch):
+    from autocontour.base.findings import Finding
+    from autocontour.contouring import contours_from_mask
+    from autocontour.models import Segmentation
+    from autocontour.patient.structures import Drawing
+    from autocontour.qa.commissioning import measure
+
+    def segment(ct, package, names, **_):
+        mask = np.zeros(ct.hu.shape, bool)
+        mask[4:10, 8:14, 6:10] = True
+        unmeasured = Finding.of("AC-MD-134", "Parotid_R", package="toy", structure="Parotid_R")
+        return Segmentation({"Parotid_R": Drawing(contours_from_mask(mask, ct.geometry), (unmeasured,))})
+
+    monkeypatch.setattr(measure, "segment_structures", segment)
+    rows = measure.measure_package(toy_package, patients, "validation")
+    assert all("AC-MD-134" not in one.findings for one in rows)
