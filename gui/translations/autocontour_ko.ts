@@ -64,12 +64,20 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>새 구조물</translation>
     </message>
     <message>
+      <source>A package called {name} is installed. Replace it?</source>
+      <translation>이름이 같은 패키지가 설치되어 있습니다: {name}. 바꾸겠습니까?</translation>
+    </message>
+    <message>
       <source>A research volume has no DICOM series to refer to; no structure set can be written.</source>
       <translation>연구용 볼륨에는 참조할 DICOM 시리즈가 없어 구조물 세트를 저장할 수 없습니다.</translation>
     </message>
     <message>
       <source>About autocontour</source>
       <translation>autocontour 정보</translation>
+    </message>
+    <message>
+      <source>About the package</source>
+      <translation>패키지 정보</translation>
     </message>
     <message>
       <source>Accept all</source>
@@ -106,6 +114,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Accept the proposal on this slice and all towards the head</source>
       <translation>이 단면과 머리 쪽 모든 단면의 제안을 수락합니다</translation>
+    </message>
+    <message>
+      <source>Accepted on {count} slice.</source>
+      <translation>슬라이스 {count}개에 반영했습니다.</translation>
+    </message>
+    <message>
+      <source>Accepted on {count} slices.</source>
+      <translation>슬라이스 {count}개에 반영했습니다.</translation>
     </message>
     <message>
       <source>Add</source>
@@ -160,6 +176,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>비교 세트에 없는 구조물 윤곽의 길이 (`autocontour evaluate`와 같은 계산)</translation>
     </message>
     <message>
+      <source>Address</source>
+      <translation>주소</translation>
+    </message>
+    <message>
       <source>Add…</source>
       <translation>추가…</translation>
     </message>
@@ -194,6 +214,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>An error occurred ({fault}). Your contours are saved.</source>
       <translation>작업에 실패했습니다({fault}). 윤곽은 저장되어 있습니다.</translation>
+    </message>
+    <message>
+      <source>An nnInteractive server answers clicks. The voxels of this CT are sent to it, nothing about the patient.</source>
+      <translation>nnInteractive 서버가 클릭에 응답합니다. 이 CT의 복셀만 서버로 전송되며 환자 정보는 전송되지 않습니다.</translation>
     </message>
     <message>
       <source>Another computation is running: wait for it, or cancel it.</source>
@@ -266,6 +290,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Approve…</source>
       <translation>승인…</translation>
+    </message>
+    <message>
+      <source>As its files state</source>
+      <translation>모델 파일에 적힌 대로</translation>
     </message>
     <message>
       <source>As the system</source>
@@ -472,8 +500,28 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>슬라이스 범위를 해제합니다</translation>
     </message>
     <message>
+      <source>Click</source>
+      <translation>클릭</translation>
+    </message>
+    <message>
+      <source>Click into the structure, Shift: beside it; Return accepts what a click server proposes</source>
+      <translation>구조물 안을 클릭, Shift: 바깥을 클릭; Enter로 클릭 서버의 제안을 반영합니다</translation>
+    </message>
+    <message>
+      <source>Click server</source>
+      <translation>클릭 서버</translation>
+    </message>
+    <message>
+      <source>Click server…</source>
+      <translation>클릭 서버…</translation>
+    </message>
+    <message>
       <source>Clockwise</source>
       <translation>시계 방향 회전</translation>
+    </message>
+    <message>
+      <source>Close</source>
+      <translation>닫기</translation>
     </message>
     <message>
       <source>Close the program; everything is saved</source>
@@ -520,8 +568,32 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>비교</translation>
     </message>
     <message>
+      <source>Comparisons with the patient's anatomy</source>
+      <translation>환자 해부 구조와 비교</translation>
+    </message>
+    <message>
       <source>Computing the preview…</source>
       <translation>미리보기 계산 중…</translation>
+    </message>
+    <message>
+      <source>Confirmed by</source>
+      <translation>확인한 사람</translation>
+    </message>
+    <message>
+      <source>Connect</source>
+      <translation>연결</translation>
+    </message>
+    <message>
+      <source>Connect to a click server</source>
+      <translation>클릭 서버에 연결</translation>
+    </message>
+    <message>
+      <source>Connect to an nnInteractive server, which answers clicks</source>
+      <translation>클릭에 응답하는 nnInteractive 서버에 연결합니다</translation>
+    </message>
+    <message>
+      <source>Connected: click into the structure, with Shift beside it; Return accepts.</source>
+      <translation>연결되었습니다. 구조물 안을 클릭하고, Shift를 누른 채 바깥을 클릭하세요. Enter로 반영합니다.</translation>
     </message>
     <message>
       <source>Continue this case</source>
@@ -606,6 +678,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Dark or light</source>
       <translation>어두운/밝은 테마</translation>
+    </message>
+    <message>
+      <source>Data</source>
+      <translation>데이터</translation>
     </message>
     <message>
       <source>Delete</source>
@@ -722,6 +798,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Draw {name} on two slices or more: the others follow them.</source>
       <translation>{name}을(를) 두 단면 이상에 그리십시오. 다른 단면이 이를 따라갑니다.</translation>
+    </message>
+    <message>
+      <source>Drawing the picture</source>
+      <translation>그림 생성 중</translation>
     </message>
     <message>
       <source>Drawn by</source>
@@ -996,8 +1076,24 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>사람</translation>
     </message>
     <message>
+      <source>I may use it under this licence</source>
+      <translation>이 라이선스에 따라 사용할 수 있습니다</translation>
+    </message>
+    <message>
       <source>Image artefact</source>
       <translation>영상 인공물</translation>
+    </message>
+    <message>
+      <source>Import a folder…</source>
+      <translation>폴더 가져오기…</translation>
+    </message>
+    <message>
+      <source>Import a published model</source>
+      <translation>공개 모델 가져오기</translation>
+    </message>
+    <message>
+      <source>Import a zip…</source>
+      <translation>zip 가져오기…</translation>
     </message>
     <message>
       <source>In a window of its own</source>
@@ -1024,6 +1120,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>{name} 안쪽</translation>
     </message>
     <message>
+      <source>Install</source>
+      <translation>설치</translation>
+    </message>
+    <message>
       <source>Interpolate</source>
       <translation>보간</translation>
     </message>
@@ -1038,6 +1138,18 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>It belongs to this patient and series: {patient}</source>
       <translation>이 환자와 시리즈의 파일입니다: {patient}</translation>
+    </message>
+    <message>
+      <source>It draws structures where they cannot be: it cannot be installed with this orientation.</source>
+      <translation>구조물을 있을 수 없는 곳에 그립니다. 이 방향으로는 설치할 수 없습니다.</translation>
+    </message>
+    <message>
+      <source>It has only structures of the midline: look at the picture, and confirm it with your name.</source>
+      <translation>정중선 구조물만 있습니다. 그림을 살펴보고 이름을 적어 확인하세요.</translation>
+    </message>
+    <message>
+      <source>It is another computer, and the CT may be sent there</source>
+      <translation>다른 컴퓨터이며, CT를 그곳으로 전송해도 됩니다</translation>
     </message>
     <message>
       <source>It is drawn already; tick it to draw it again.</source>
@@ -1056,6 +1168,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>승인이 취소됩니다.</translation>
     </message>
     <message>
+      <source>Its files state none: enter the licence you have it under</source>
+      <translation>모델 파일에 없습니다. 사용 허가를 받은 라이선스를 입력하세요</translation>
+    </message>
+    <message>
+      <source>Its model has this licence: {licence}. Use it?</source>
+      <translation>서버 모델의 라이선스: {licence}. 사용하겠습니까?</translation>
+    </message>
+    <message>
       <source>Keep</source>
       <translation>유지</translation>
     </message>
@@ -1068,12 +1188,24 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>가장 큰 조각만 남기기</translation>
     </message>
     <message>
+      <source>Keep these contours where several drawers drew the structure, and remove the others</source>
+      <translation>여러 방법으로 그린 구조물에서 이 윤곽만 남기고 나머지를 삭제합니다</translation>
+    </message>
+    <message>
+      <source>Keep this drawer</source>
+      <translation>이 윤곽만 남기기</translation>
+    </message>
+    <message>
       <source>Keep what is inside</source>
       <translation>안쪽만 남기기</translation>
     </message>
     <message>
       <source>Keep what is outside</source>
       <translation>바깥쪽만 남기기</translation>
+    </message>
+    <message>
+      <source>Keep {name}</source>
+      <translation>{name} 남기기</translation>
     </message>
     <message>
       <source>Kept inside</source>
@@ -1088,8 +1220,16 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>단축키</translation>
     </message>
     <message>
+      <source>LPS: indices grow to the left, back and head</source>
+      <translation>LPS: 인덱스가 왼쪽, 뒤, 머리 쪽으로 증가</translation>
+    </message>
+    <message>
       <source>Label</source>
       <translation>라벨</translation>
+    </message>
+    <message>
+      <source>Label of the model</source>
+      <translation>모델의 라벨</translation>
     </message>
     <message>
       <source>Language</source>
@@ -1120,8 +1260,36 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>왼쪽 (L)</translation>
     </message>
     <message>
+      <source>Left and right</source>
+      <translation>좌우</translation>
+    </message>
+    <message>
+      <source>Left and right: checked on {date}, {how}</source>
+      <translation>좌우: {date} 확인, {how}</translation>
+    </message>
+    <message>
+      <source>Left is left on this CT.</source>
+      <translation>이 CT에서 왼쪽이 왼쪽으로 그려집니다.</translation>
+    </message>
+    <message>
       <source>Left out because the gap is too large: {gaps}.</source>
       <translation>간격이 너무 커서 제외: {gaps}.</translation>
+    </message>
+    <message>
+      <source>Let every drawer draw, and keep all contours to compare them</source>
+      <translation>모든 방법으로 그리고 윤곽을 모두 남겨 비교</translation>
+    </message>
+    <message>
+      <source>Licence</source>
+      <translation>라이선스</translation>
+    </message>
+    <message>
+      <source>Licence: {licence}</source>
+      <translation>라이선스: {licence}</translation>
+    </message>
+    <message>
+      <source>List the model packages, import a published model, test it on this CT</source>
+      <translation>모델 패키지 목록을 보고, 공개 모델을 가져와 이 CT로 시험합니다</translation>
     </message>
     <message>
       <source>Loading the scan…</source>
@@ -1134,6 +1302,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Lock {name}</source>
       <translation>{name} 잠금</translation>
+    </message>
+    <message>
+      <source>Looking for models</source>
+      <translation>모델 찾는 중</translation>
     </message>
     <message>
       <source>Looking for scans…</source>
@@ -1192,6 +1364,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>거리를 잽니다</translation>
     </message>
     <message>
+      <source>Measured here</source>
+      <translation>여기서 측정</translation>
+    </message>
+    <message>
       <source>Mediastinum</source>
       <translation>종격동</translation>
     </message>
@@ -1220,8 +1396,24 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>빼기</translation>
     </message>
     <message>
+      <source>Model</source>
+      <translation>모델</translation>
+    </message>
+    <message>
       <source>Model package</source>
       <translation>모델 패키지</translation>
+    </message>
+    <message>
+      <source>Model packages</source>
+      <translation>모델 패키지</translation>
+    </message>
+    <message>
+      <source>Models</source>
+      <translation>모델</translation>
+    </message>
+    <message>
+      <source>Models…</source>
+      <translation>모델…</translation>
     </message>
     <message>
       <source>More</source>
@@ -1248,12 +1440,20 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>십자선을 옮깁니다. 윤곽을 클릭하면 선택됩니다</translation>
     </message>
     <message>
+      <source>My use is non-commercial, as the licence demands</source>
+      <translation>라이선스가 요구하는 대로 비상업적으로 사용합니다</translation>
+    </message>
+    <message>
       <source>Name</source>
       <translation>이름</translation>
     </message>
     <message>
       <source>Name, such as Heart or PTV_High</source>
       <translation>이름 (예: Heart, PTV_High)</translation>
+    </message>
+    <message>
+      <source>Names</source>
+      <translation>이름</translation>
     </message>
     <message>
       <source>Navigate</source>
@@ -1336,6 +1536,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>나중에</translation>
     </message>
     <message>
+      <source>Not passed:</source>
+      <translation>통과하지 못함:</translation>
+    </message>
+    <message>
       <source>Not rejected</source>
       <translation>반려하지 않음</translation>
     </message>
@@ -1352,12 +1556,20 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>아무것도 버리지 않습니다. 이 CT를 다시 열면 변경 내용이 그대로 있습니다</translation>
     </message>
     <message>
+      <source>Nothing of the model is executed. It is installed once it is shown that its left is the patient's.</source>
+      <translation>모델의 코드는 실행되지 않습니다. 모델의 왼쪽이 환자의 왼쪽임이 확인되어야 설치됩니다.</translation>
+    </message>
+    <message>
       <source>Nothing to redo</source>
       <translation>다시 실행할 것이 없습니다</translation>
     </message>
     <message>
       <source>Nothing to undo</source>
       <translation>취소할 것이 없습니다</translation>
+    </message>
+    <message>
+      <source>Nothing was found for these clicks.</source>
+      <translation>이 클릭으로는 찾은 것이 없습니다.</translation>
     </message>
     <message>
       <source>Nothing was found in this range.</source>
@@ -1424,6 +1636,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>열기</translation>
     </message>
     <message>
+      <source>Open a CT first: a model is tested on it.</source>
+      <translation>먼저 CT를 여세요. 모델을 그 CT로 시험합니다.</translation>
+    </message>
+    <message>
       <source>Open a CT folder</source>
       <translation>CT 폴더 열기</translation>
     </message>
@@ -1460,12 +1676,28 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>열기…</translation>
     </message>
     <message>
+      <source>Order of drawing: rules, packages of this program, then published models, the finer grid first.</source>
+      <translation>그리는 순서: 규칙, 이 프로그램의 패키지, 공개 모델(격자가 촘촘한 것부터).</translation>
+    </message>
+    <message>
+      <source>Orientation</source>
+      <translation>방향</translation>
+    </message>
+    <message>
+      <source>Orientation of the training images</source>
+      <translation>학습 영상의 방향</translation>
+    </message>
+    <message>
       <source>Other slices follow corrections</source>
       <translation>다른 단면이 수정을 따라감</translation>
     </message>
     <message>
       <source>Overlaps another structure</source>
       <translation>다른 구조물과 겹침</translation>
+    </message>
+    <message>
+      <source>Package</source>
+      <translation>패키지</translation>
     </message>
     <message>
       <source>Paint only voxels similar to where the stroke begins</source>
@@ -1490,6 +1722,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Pause</source>
       <translation>일시 중지</translation>
+    </message>
+    <message>
+      <source>Picture of what the model drew</source>
+      <translation>모델이 그린 결과 그림</translation>
     </message>
     <message>
       <source>Planning system</source>
@@ -1520,12 +1756,20 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>문제</translation>
     </message>
     <message>
+      <source>Profile</source>
+      <translation>프로필</translation>
+    </message>
+    <message>
       <source>Progress of the computation</source>
       <translation>계산 진행률</translation>
     </message>
     <message>
       <source>Progress of the preview</source>
       <translation>미리보기 계산 진행률</translation>
+    </message>
+    <message>
+      <source>Progress of the test</source>
+      <translation>시험 진행 상황</translation>
     </message>
     <message>
       <source>Proposal for other slices</source>
@@ -1564,6 +1808,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>끝내기</translation>
     </message>
     <message>
+      <source>RAS: indices grow to the right, front and head</source>
+      <translation>RAS: 인덱스가 오른쪽, 앞, 머리 쪽으로 증가</translation>
+    </message>
+    <message>
       <source>RECENT</source>
       <translation>최근 항목</translation>
     </message>
@@ -1600,6 +1848,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>범위: {first}–{last}번 슬라이스  ({count}장, {length} mm)</translation>
     </message>
     <message>
+      <source>Read. Agree to the licence, then test it.</source>
+      <translation>읽었습니다. 라이선스에 동의한 뒤 시험하세요.</translation>
+    </message>
+    <message>
+      <source>Reading the model</source>
+      <translation>모델 읽는 중</translation>
+    </message>
+    <message>
       <source>Reason</source>
       <translation>이유</translation>
     </message>
@@ -1630,6 +1886,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Redone: {step}</source>
       <translation>다시 실행: {step}</translation>
+    </message>
+    <message>
+      <source>References</source>
+      <translation>참고 문헌</translation>
     </message>
     <message>
       <source>Refresh</source>
@@ -1992,6 +2252,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>계속 비어 있음: {places}.</translation>
     </message>
     <message>
+      <source>Stopped.</source>
+      <translation>중지했습니다.</translation>
+    </message>
+    <message>
+      <source>Stopped; nothing has changed.</source>
+      <translation>중지했습니다. 바뀐 것은 없습니다.</translation>
+    </message>
+    <message>
       <source>Structure</source>
       <translation>구조물</translation>
     </message>
@@ -2056,6 +2324,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>템플릿</translation>
     </message>
     <message>
+      <source>Test on this CT</source>
+      <translation>이 CT로 시험</translation>
+    </message>
+    <message>
+      <source>Testing on this CT</source>
+      <translation>이 CT로 시험 중</translation>
+    </message>
+    <message>
       <source>The 3D view is not complete yet. Try again in a moment.</source>
       <translation>3D 화면이 아직 완성되지 않았습니다. 잠시 후 다시 시도하십시오.</translation>
     </message>
@@ -2066,6 +2342,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>The CT of this case is no longer in {folder}.</source>
       <translation>이 케이스의 CT가 원래 폴더에 없습니다: {folder}</translation>
+    </message>
+    <message>
+      <source>The answer to the last click is still awaited.</source>
+      <translation>이전 클릭의 응답을 기다리고 있습니다.</translation>
     </message>
     <message>
       <source>The axial view shows what it finds on this slice.</source>
@@ -2082,6 +2362,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>The film was cancelled; no file was written.</source>
       <translation>동영상이 취소되어 파일을 저장하지 않았습니다.</translation>
+    </message>
+    <message>
+      <source>The first one is called as usual, the others Name^2, Name^3 …; Ctrl+K keeps one.</source>
+      <translation>첫 번째는 평소 이름, 나머지는 이름^2, 이름^3 …입니다. Ctrl+K로 하나만 남깁니다.</translation>
     </message>
     <message>
       <source>The first ticked set is opened for editing, the others for comparison.</source>
@@ -2136,8 +2420,16 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>결과를 화면에 점선으로 보여 줍니다. 원본이 바뀐 뒤 F6을 누르면 이 레시피로 다시 만듭니다.</translation>
     </message>
     <message>
+      <source>The weights of nnInteractive are CC BY-NC-SA 4.0: for non-commercial use only.</source>
+      <translation>nnInteractive의 가중치는 CC BY-NC-SA 4.0으로 비상업적 용도로만 쓸 수 있습니다.</translation>
+    </message>
+    <message>
       <source>There is a case of this scan; its structures are loaded when you open it.</source>
       <translation>이 CT의 케이스가 있습니다. 열면 구조물을 불러옵니다.</translation>
+    </message>
+    <message>
+      <source>There is no click server: connect to one first (Tools, Click server…).</source>
+      <translation>연결된 클릭 서버가 없습니다. 먼저 연결하세요 (도구, 클릭 서버…).</translation>
     </message>
     <message>
       <source>There is nothing to review yet.</source>
@@ -2158,6 +2450,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Thickness</source>
       <translation>두께</translation>
+    </message>
+    <message>
+      <source>This CT shows no structure whose side is known: use another CT.</source>
+      <translation>이 CT에는 좌우를 알 수 있는 구조물이 없습니다. 다른 CT를 사용하세요.</translation>
     </message>
     <message>
       <source>This is the last slice of the scan.</source>
@@ -2248,12 +2544,28 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>위, 아래, PgUp, PgDn, 휠</translation>
     </message>
     <message>
+      <source>Use it</source>
+      <translation>사용</translation>
+    </message>
+    <message>
+      <source>Use this profile</source>
+      <translation>이 프로필 사용</translation>
+    </message>
+    <message>
       <source>VTK (OpenGL)</source>
       <translation>VTK (OpenGL)</translation>
     </message>
     <message>
       <source>VTK drew a test picture wrongly with this graphics driver.</source>
       <translation>이 그래픽 드라이버에서 VTK가 시험 영상을 잘못 그렸습니다.</translation>
+    </message>
+    <message>
+      <source>Verify on this CT</source>
+      <translation>이 CT로 검증</translation>
+    </message>
+    <message>
+      <source>Verifying on this CT</source>
+      <translation>이 CT로 검증 중</translation>
     </message>
     <message>
       <source>View</source>
@@ -2380,6 +2692,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>이름</translation>
     </message>
     <message>
+      <source>Your name: I have looked at the picture, and left is left</source>
+      <translation>이름: 그림을 살펴보았고 좌우가 맞습니다</translation>
+    </message>
+    <message>
       <source>Your work</source>
       <translation>작업 내용</translation>
     </message>
@@ -2424,6 +2740,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>승인: {name}</translation>
     </message>
     <message>
+      <source>asking…</source>
+      <translation>응답 대기 중…</translation>
+    </message>
+    <message>
       <source>autocontour — blind review</source>
       <translation>autocontour — 블라인드 평가</translation>
     </message>
@@ -2460,20 +2780,40 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>직접 그리기</translation>
     </message>
     <message>
+      <source>by the anatomy</source>
+      <translation>해부 구조로</translation>
+    </message>
+    <message>
       <source>cannot be used</source>
       <translation>사용할 수 없음</translation>
+    </message>
+    <message>
+      <source>checked</source>
+      <translation>확인됨</translation>
     </message>
     <message>
       <source>chosen automatically</source>
       <translation>자동으로 선택됨</translation>
     </message>
     <message>
+      <source>compared with other contours</source>
+      <translation>다른 윤곽과 비교</translation>
+    </message>
+    <message>
       <source>computing</source>
       <translation>계산 중</translation>
     </message>
     <message>
+      <source>confirmed by {name}</source>
+      <translation>확인한 사람: {name}</translation>
+    </message>
+    <message>
       <source>contouring beyond the box</source>
       <translation>상자 밖까지 컨투어링 중</translation>
+    </message>
+    <message>
+      <source>contouring exactly</source>
+      <translation>exact로 그리는 중</translation>
     </message>
     <message>
       <source>contouring the organs</source>
@@ -2596,6 +2936,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>작업 중</translation>
     </message>
     <message>
+      <source>installed</source>
+      <translation>설치됨</translation>
+    </message>
+    <message>
       <source>interpolating</source>
       <translation>보간 중</translation>
     </message>
@@ -2618,6 +2962,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>minus  (difference)</source>
       <translation>minus  (차집합)</translation>
+    </message>
+    <message>
+      <source>no click server</source>
+      <translation>클릭 서버 없음</translation>
     </message>
     <message>
       <source>no description</source>
@@ -2652,6 +3000,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>미승인</translation>
     </message>
     <message>
+      <source>not checked</source>
+      <translation>확인 안 됨</translation>
+    </message>
+    <message>
       <source>not cropped</source>
       <translation>자르지 않음</translation>
     </message>
@@ -2662,6 +3014,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>not known</source>
       <translation>알 수 없음</translation>
+    </message>
+    <message>
+      <source>not stated</source>
+      <translation>명시되지 않음</translation>
+    </message>
+    <message>
+      <source>not used: another has the same name</source>
+      <translation>사용 안 함: 이름이 같은 다른 패키지가 있음</translation>
     </message>
     <message>
       <source>note</source>
@@ -2712,6 +3072,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>보호됨</translation>
     </message>
     <message>
+      <source>published model</source>
+      <translation>공개 모델</translation>
+    </message>
+    <message>
       <source>reading</source>
       <translation>읽는 중</translation>
     </message>
@@ -2738,6 +3102,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>rejected: {reason}</source>
       <translation>반려됨: {reason}</translation>
+    </message>
+    <message>
+      <source>resampling to the CT</source>
+      <translation>CT 격자로 변환 중</translation>
     </message>
     <message>
       <source>rules</source>
@@ -2794,6 +3162,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>source {name} is empty</source>
       <translation>원본 {name} 비어 있음</translation>
+    </message>
+    <message>
+      <source>the program</source>
+      <translation>프로그램</translation>
     </message>
     <message>
       <source>there already: {by}</source>
@@ -2870,6 +3242,22 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>{count} errors must be fixed first</source>
       <translation>먼저 오류 {count}건을 수정해야 합니다</translation>
+    </message>
+    <message>
+      <source>{count} keep their own names</source>
+      <translation>{count}개는 원래 이름 유지</translation>
+    </message>
+    <message>
+      <source>{count} keeps its own name</source>
+      <translation>{count}개는 원래 이름 유지</translation>
+    </message>
+    <message>
+      <source>{count} label</source>
+      <translation>라벨 {count}개</translation>
+    </message>
+    <message>
+      <source>{count} labels</source>
+      <translation>라벨 {count}개</translation>
     </message>
     <message>
       <source>{count} patient</source>
@@ -2976,6 +3364,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>구조물 {count}개를 그렸습니다. 확인한 뒤에 승인하세요.</translation>
     </message>
     <message>
+      <source>{count} structure is not measured here</source>
+      <translation>여기서 측정되지 않은 구조물 {count}개</translation>
+    </message>
+    <message>
       <source>{count} structure of {name} opened.</source>
       <translation>{name}: 구조물 {count}개를 열었습니다.</translation>
     </message>
@@ -3006,6 +3398,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>{count} structures</source>
       <translation>구조물 {count}개</translation>
+    </message>
+    <message>
+      <source>{count} structures are not measured here</source>
+      <translation>여기서 측정되지 않은 구조물 {count}개</translation>
     </message>
     <message>
       <source>{count} structures drawn. Look at each before you approve it.</source>
@@ -3048,6 +3444,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>편집 {minutes:.1f}분</translation>
     </message>
     <message>
+      <source>{name}   (not in the nomenclature)</source>
+      <translation>{name}   (명명법에 없음)</translation>
+    </message>
+    <message>
       <source>{name}   ·   CT not found here: search for it</source>
       <translation>{name}   ·   CT가 여기에 없음: 검색</translation>
     </message>
@@ -3088,6 +3488,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>{name}: 삭제했습니다. 실행 취소로 되돌릴 수 있습니다.</translation>
     </message>
     <message>
+      <source>{name} is kept; undo brings the others back.</source>
+      <translation>남긴 구조물: {name}. 실행 취소하면 나머지가 돌아옵니다.</translation>
+    </message>
+    <message>
       <source>{name} is locked; unlock it to change it.</source>
       <translation>{name}: 잠겨 있습니다. 변경하려면 잠금을 해제하세요.</translation>
     </message>
@@ -3112,8 +3516,16 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>{name}: 직접 그린 구조물이라 되돌릴 자동 윤곽이 없습니다.</translation>
     </message>
     <message>
+      <source>{name} was drawn once only: there is nothing to choose.</source>
+      <translation>{name}: 한 번만 그려져 있어 고를 것이 없습니다.</translation>
+    </message>
+    <message>
       <source>{name} was hidden; it is shown again.</source>
       <translation>{name}: 숨겨져 있어 다시 표시했습니다.</translation>
+    </message>
+    <message>
+      <source>{name}: {seconds} s, lowest DSC with exact {dsc}</source>
+      <translation>{name}: {seconds}초, exact와의 최저 DSC {dsc}</translation>
     </message>
     <message>
       <source>{number} OF {count}</source>

@@ -295,7 +295,7 @@ class OpenVinoRunner:
             else:
                 compiled = core.import_model(io.BytesIO(kept), "CPU", hints)
             # One more than run at once: the next window is ready when one is done.
-            waiting = 1 if fold is not None else 0
+            waiting = int(logits)
             self._requests = [compiled.create_infer_request() for _ in range(streams + waiting)]
         self.device = f"CPU OpenVINO {precision}"
 
