@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from autocontour.models.inference.published.profiles import Comparison
     from autocontour.models.inference.published.sides import SidesTest
 
+THIS_CASE = "the structures of the case"
+"""Name of the reference that the structures of a case are, as a package records it."""
+
 
 @dataclass(frozen=True)
 class TrialOrder:

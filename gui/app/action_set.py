@@ -139,5 +139,5 @@ class ActionSet:
 def _side_bar() -> tuple[str, ...]:
     """Return the names of the tool bar's actions: navigating, what draws, commands, and what only looks."""
     drawing = [name for name, tool in TOOLS.items() if tool.draws]
-    looking = [name for name, tool in TOOLS.items() if not tool.draws and name != "navigate"]
+    looking = [name for name, tool in TOOLS.items() if not tool.draws and tool.in_bar and name != "navigate"]
     return ("navigate", "", *drawing, "", *SIDE_COMMANDS, "", *looking)

@@ -41,7 +41,7 @@ from autocontour.models.package.library import install_folder, install_package, 
 from autocontour.models.package.package import ModelPackage
 from autocontour.patient.structures import Contours
 from autocontour.patient.volume import CTVolume
-from autocontour.pipeline.trial import TrialOrder, Tried, picture_of
+from autocontour.pipeline.trial import THIS_CASE, TrialOrder, Tried, picture_of
 
 NOT_STATED = "not stated"
 ORIENTATIONS = (
@@ -49,7 +49,6 @@ ORIENTATIONS = (
     (later("LPS: indices grow to the left, back and head"), "LPS"),
     (later("RAS: indices grow to the right, front and head"), "RAS"),
 )
-THIS_CASE = "the structures of this case"
 PICTURE_PX = 260
 
 

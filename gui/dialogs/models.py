@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 
 from autocontour.base.errors import AutoContourError, Cancelled
 from autocontour.gui.dialogs.frame import Dialog
-from autocontour.gui.dialogs.import_model import THIS_CASE, ImportModelDialog
+from autocontour.gui.dialogs.import_model import ImportModelDialog
 from autocontour.gui.look.language import in_window, later, tr, tr_count
 from autocontour.gui.panels.progress_strip import ProgressStrip
 from autocontour.gui.state.tasks import Task, try_beside
@@ -33,7 +33,7 @@ from autocontour.models.package.package import ModelPackage
 from autocontour.models.package.procedure import PROFILES
 from autocontour.patient.structures import Contours
 from autocontour.patient.volume import CTVolume
-from autocontour.pipeline.trial import TrialOrder, Tried
+from autocontour.pipeline.trial import THIS_CASE, TrialOrder, Tried
 
 COLUMNS = (
     later("Package"),
@@ -126,7 +126,8 @@ class ModelsDialog(Dialog):
     @property
     def package(self) -> ModelPackage | None:
         """The package selected; None if it is damaged."""
-        row = self.list.indexOfTopLevelItem(self.list.currentItem()) if self.list.currentItem() else -1
+        item = self.list.currentItem()
+        row = self.list.indexOfTopLevelItem(item) if item is not None else -1
         return self._entries[row].package if 0 <= row < len(self._entries) else None
 
     def _show(self) -> None:

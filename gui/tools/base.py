@@ -109,6 +109,8 @@ class Tool:
     has_size = False
     draws = True
     """Whether it changes the selected structure."""
+    in_bar = True
+    """Whether it stands in the tool bar; else it is found in the menu and by its key."""
     uses_control = False
     """Whether Ctrl means something to its strokes; else a click with Ctrl moves the crosshair."""
     plane = Plane.AXIAL

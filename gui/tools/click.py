@@ -28,6 +28,7 @@ class ClickTool(Tool):
     icon = '<circle cx="12" cy="12" r="8" stroke-dasharray="3 2.500"/><path d="M12 9v6M9 12h6"/>'
     cursor = Qt.CursorShape.CrossCursor
     draws = False  # nothing is changed by a click; accepting is the step
+    in_bar = False  # it needs a server, which few have
     clicks: Clicks | None = None
 
     def begin(self, pointer: Pointer) -> None:
