@@ -42,8 +42,11 @@ class FollowBar(QFrame):
         column = QVBoxLayout(self)
         column.setContentsMargins(14, 8, 14, 8)
         column.addWidget(self.words)
+        self._hint = QLabel(tr("Y all · Shift+Y this slice · Alt+Up, Alt+Down from here · Esc dismiss"))
+        self._hint.setObjectName("muted")
         row = QHBoxLayout()
         column.addLayout(row)
+        column.addWidget(self._hint)
         self.buttons: dict[str, QPushButton] = {}
         for name, text, key, act in (
             ("all", tr("Accept all"), "Y", following.accept),
@@ -52,7 +55,8 @@ class FollowBar(QFrame):
             ("down", tr("From here down"), "Alt+Down", partial(following.accept_from_here, -1)),
             ("dismiss", tr("Dismiss"), "Esc", following.dismiss),
         ):
-            button = self.buttons[name] = QPushButton(f"{text}  ({key})")
+            button = self.buttons[name] = QPushButton(text)
+            button.setToolTip(f"{text}  ({key})")
             button.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # the keyboard stays with the views
             button.clicked.connect(lambda _=False, act=act: act())
             row.addWidget(button)

@@ -2668,6 +2668,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>장기 또는 좌우가 틀림</translation>
     </message>
     <message>
+      <source>Y all · Shift+Y this slice · Alt+Up, Alt+Down from here · Esc dismiss</source>
+      <translation>Y 모두 · Shift+Y 이 단면 · Alt+Up, Alt+Down 여기부터 · Esc 닫기</translation>
+    </message>
+    <message>
       <source>You approve the ticked structures in their present state. They are protected from changes until the approval is withdrawn.</source>
       <translation>선택한 구조물을 현재 상태로 승인합니다. 승인을 취소할 때까지 변경할 수 없습니다.</translation>
     </message>

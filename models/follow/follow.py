@@ -139,7 +139,8 @@ def follow_slices(
     corrected
         Slice index → the outline as it was drawn or confirmed; None where the structure is not on the slice.
     automatic
-        The contours before any correction, on all slices; None or empty if there are none.
+        The contours before any correction, on all slices; None or empty if there are none: then the structure ends at
+        the outermost corrected slices.
     network
         Instead of the program's own.
     decision
@@ -200,6 +201,8 @@ class _Work:
         change = self._run(network)
         logits = self._base_mm / np.float32(SLOPE_MM) + _refine(_along_z(change, self._grid_zs_mm, self.zs_mm))
         logits[~self._on_fine(self._body)] = FAR_OUTSIDE
+        if not self.automatic:
+            logits[self._corrections(2).beyond_mm(self.zs_mm) > 0] = FAR_OUTSIDE
         numbers = [self.slices.index(k) for k in self._corrected_slices]
         logits[numbers] = self._drawn_mm
         seeds = np.zeros(logits.shape, bool) if self._automatic_mm is None else self._automatic_mm > 0

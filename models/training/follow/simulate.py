@@ -36,6 +36,8 @@ WINDOW = slice(BEYOND, BEYOND + WINDOW_ZYX[0])
 LEAST_VOXELS = 60
 COUNTS = (0.2, 0.2, 0.2, 0.12, 0.12, 0.06, 0.05, 0.05)
 """Probability of 1, 2, … corrected slices."""
+EVEN, WORST = 0.6, 0.15
+"""Probability of evenly spaced slices with both ends, as people draw, and of the worst ones; the others are random."""
 EDGE_MM = SPACING_ZYX_MM[2]
 
 
@@ -280,9 +282,9 @@ def _choose_slices(region: Region, rng: Generator) -> NDArray[np.int64]:
     if region.automatic is None:
         count = max(count, 2) if rng.random() < 0.9 else count
     way = rng.random()
-    if way < 0.4:
+    if way < EVEN:
         chosen = np.linspace(ends[0], ends[1], count) if count > 1 else ends.mean(keepdims=True)
-    elif way < 0.6 and region.automatic is not None:
+    elif way < EVEN + WORST and region.automatic is not None:
         wrong = ((region.reference > 0) != (region.automatic > 0)).sum(axis=(1, 2)) * region.solid
         chosen = _worst(wrong, count)
     else:
