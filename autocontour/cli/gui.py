@@ -11,6 +11,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser("gui", help="open the viewer to review and correct contours")
     parser.add_argument("ct", type=Path, nargs="?", metavar="CT_FOLDER", help="folder of a CT series, NIfTI or NRRD")
     parser.add_argument(
+        "--results", type=Path, metavar="REPORT", help="folder of `commission` or `monitor`, to open in the QA room"
+    )
+    parser.add_argument(
         "--renderer",
         choices=("auto", "qt", "vtk"),
         default="",
@@ -28,4 +31,4 @@ def run(args: argparse.Namespace) -> int:
         from autocontour.base.errors import UsageError
 
         raise UsageError("AC-US-042") from error
-    return run_viewer(args.ct, args.renderer)
+    return run_viewer(args.ct, args.renderer, args.results)

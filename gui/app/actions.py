@@ -553,6 +553,15 @@ ACTIONS: tuple[ActionRow, ...] = (
         _on(modelling.keep_drawer),
     ),
     ActionRow(
+        "qa_room",
+        REVIEW,
+        "QA room",
+        "Show the results of commissioning or routine QA, or go back to the views",
+        "Ctrl+G",
+        lambda w: w.qa_room.toggle(),
+        needs="",
+    ),
+    ActionRow(
         "statistics", REVIEW, "Statistics", "Volume and HU of the structure", "Ctrl+I", structures.show_statistics
     ),
     ActionRow("up", VIEW, "Slice up", "One slice towards the head", "Up PgUp", lambda w: w.step(1), needs="ct"),

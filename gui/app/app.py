@@ -29,7 +29,7 @@ def report_failure(
         )
 
 
-def run_viewer(path: Path | None = None, renderer: str = "") -> int:
+def run_viewer(path: Path | None = None, renderer: str = "", results: Path | None = None) -> int:
     """Open the window; return the exit code.
 
     Parameters
@@ -38,6 +38,8 @@ def run_viewer(path: Path | None = None, renderer: str = "") -> int:
         A CT to open.
     renderer
         What draws the slices (a key of `renderers.TITLES`); by default what the environment or the settings choose.
+    results
+        Folder of a report to open in the QA room.
     """
     use_software_threads()
     app = QApplication.instance() or QApplication(sys.argv[:1])
@@ -57,4 +59,6 @@ def run_viewer(path: Path | None = None, renderer: str = "") -> int:
     window.intake.prepare_to_open(asked_for(settings.renderer, renderer))
     if path is not None:
         window.open_path(path)
+    if results is not None:
+        window.qa_room.open_folder(results)
     return app.exec()

@@ -179,6 +179,10 @@ class Intake(QObject):
             return
         self._show(prepared, source)
 
+    def show_prepared(self, prepared: Prepared) -> None:
+        """Show a CT with a case that does not lie among the user's own."""
+        self._show(prepared, None)
+
     def _show(self, prepared: Prepared, source: Path | None) -> None:
         ct = prepared.ct
         self.workspace.open(prepared, source)

@@ -34,6 +34,7 @@ from autocontour.case.summary import CaseSummary
 from autocontour.gui.app.action_set import ActionSet
 from autocontour.gui.app.collecting import collect_on_gui_thread
 from autocontour.gui.app.intake import Intake
+from autocontour.gui.app.qa_room import QaRoom
 from autocontour.gui.app.ranges import follow_range
 from autocontour.gui.app.room import Room
 from autocontour.gui.app.targets import TargetDesk, make_from_template
@@ -95,6 +96,7 @@ class MainWindow(QMainWindow):
     action_set: ActionSet
     comparison: Comparison
     renderer: Choice
+    qa_room: QaRoom
 
     def __init__(self, settings: ViewerSettings | None = None, case_root: Path | None = None) -> None:
         super().__init__()
@@ -114,6 +116,7 @@ class MainWindow(QMainWindow):
             click.clicks = self.clicks
         self.intake = Intake(self, case_root)
         self.target_desk = TargetDesk(self)
+        self.qa_room = QaRoom(self)
         self.action_set = ActionSet(self)
         self._listen()
         self.renderer = Choice(AUTO_RENDERER, QT)
@@ -226,6 +229,16 @@ class MainWindow(QMainWindow):
         self.action_set.follow()
         if not start:
             self.views.axial.setFocus()
+
+    def show_start(self) -> None:
+        """Show the start page."""
+        self._show_page(start=True)
+
+    def show_page(self, page: QWidget) -> None:
+        """Show a page that is neither the start page nor the views."""
+        self._show_page(start=True)
+        self.pages.setCurrentWidget(page)
+        self.action_set.follow()
 
     @property
     def is_working(self) -> bool:

@@ -172,6 +172,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>추가 경로</translation>
     </message>
     <message>
+      <source>Added path length, mm</source>
+      <translation>추가 경로 길이, mm</translation>
+    </message>
+    <message>
       <source>Added path length: outline that is not in the set, as `autocontour evaluate` computes it</source>
       <translation>비교 세트에 없는 구조물 윤곽의 길이 (`autocontour evaluate`와 같은 계산)</translation>
     </message>
@@ -194,6 +198,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>All slices</source>
       <translation>모든 슬라이스</translation>
+    </message>
+    <message>
+      <source>All structures</source>
+      <translation>모든 구조물</translation>
     </message>
     <message>
       <source>All structures that were made by a recipe are up to date.</source>
@@ -344,6 +352,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>뒤로</translation>
     </message>
     <message>
+      <source>Back to the views</source>
+      <translation>화면으로 돌아가기</translation>
+    </message>
+    <message>
       <source>Begin a range of slices on this slice</source>
       <translation>이 슬라이스에서 슬라이스 범위를 시작합니다</translation>
     </message>
@@ -370,6 +382,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Born</source>
       <translation>생년월일</translation>
+    </message>
+    <message>
+      <source>Box plots</source>
+      <translation>상자 그림</translation>
     </message>
     <message>
       <source>Brain</source>
@@ -454,6 +470,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Check and write the RTSTRUCT</source>
       <translation>RTSTRUCT를 점검하고 저장합니다</translation>
+    </message>
+    <message>
+      <source>Choose a patient to see its slices.</source>
+      <translation>환자를 선택하면 단면별 값이 표시됩니다.</translation>
     </message>
     <message>
       <source>Choose a range of slices first: , begins it on this slice, . ends it, Ctrl+A chooses all slices.</source>
@@ -676,6 +696,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>3D를 축상면에서 자르기</translation>
     </message>
     <message>
+      <source>DSC</source>
+      <translation>DSC</translation>
+    </message>
+    <message>
+      <source>DSC, automatic and approved</source>
+      <translation>DSC, 자동과 승인</translation>
+    </message>
+    <message>
       <source>Dark or light</source>
       <translation>어두운/밝은 테마</translation>
     </message>
@@ -742,6 +770,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Distance inside the surface</source>
       <translation>표면에서 안쪽으로의 거리</translation>
+    </message>
+    <message>
+      <source>Distance of centroids, mm</source>
+      <translation>무게중심 거리, mm</translation>
     </message>
     <message>
       <source>Done</source>
@@ -1046,6 +1078,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Go up to the next slice that a finding points at</source>
       <translation>지적 사항이 있는 위쪽 슬라이스로 갑니다</translation>
+    </message>
+    <message>
+      <source>HD, mm</source>
+      <translation>HD, mm</translation>
+    </message>
+    <message>
+      <source>HD95, mm</source>
+      <translation>HD95, mm</translation>
     </message>
     <message>
       <source>Head and neck</source>
@@ -1360,6 +1400,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>마진…</translation>
     </message>
     <message>
+      <source>Mean surface distance, mm</source>
+      <translation>평균 표면 거리, mm</translation>
+    </message>
+    <message>
       <source>Measure a distance</source>
       <translation>거리를 잽니다</translation>
     </message>
@@ -1378,6 +1422,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Metal</source>
       <translation>금속</translation>
+    </message>
+    <message>
+      <source>Metric</source>
+      <translation>지표</translation>
     </message>
     <message>
       <source>Middle drag</source>
@@ -1482,6 +1530,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>No finding points at a slice.</source>
       <translation>슬라이스를 가리키는 지적 사항이 없습니다.</translation>
+    </message>
+    <message>
+      <source>No month after the baseline yet.</source>
+      <translation>아직 기준 기간 이후의 달이 없습니다.</translation>
     </message>
     <message>
       <source>No name</source>
@@ -1660,6 +1712,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>그래도 엽니다. 슬라이스는 실제 위치를 유지하며, 이 사실이 파일에 기록됩니다</translation>
     </message>
     <message>
+      <source>Open results…</source>
+      <translation>결과 열기…</translation>
+    </message>
+    <message>
       <source>Open structure set</source>
       <translation>구조물 세트 열기</translation>
     </message>
@@ -1668,8 +1724,16 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>구조물 세트 열기…</translation>
     </message>
     <message>
+      <source>Open the folder of a report</source>
+      <translation>보고서 폴더 열기</translation>
+    </message>
+    <message>
       <source>Open {name}</source>
       <translation>{name} 열기</translation>
+    </message>
+    <message>
+      <source>Opening {patient}…</source>
+      <translation>{patient}을(를) 여는 중…</translation>
     </message>
     <message>
       <source>Open…</source>
@@ -1718,6 +1782,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Patient ID</source>
       <translation>환자 ID</translation>
+    </message>
+    <message>
+      <source>Patients, the worst first</source>
+      <translation>환자(나쁜 결과부터)</translation>
     </message>
     <message>
       <source>Pause</source>
@@ -1794,6 +1862,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Push the outline with a disc</source>
       <translation>원으로 윤곽을 밉니다</translation>
+    </message>
+    <message>
+      <source>QA room</source>
+      <translation>QA 룸</translation>
     </message>
     <message>
       <source>Qt (processor)</source>
@@ -2000,6 +2072,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>결과</translation>
     </message>
     <message>
+      <source>Results</source>
+      <translation>결과</translation>
+    </message>
+    <message>
       <source>Revert them</source>
       <translation>되돌리기</translation>
     </message>
@@ -2026,6 +2102,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Right drag</source>
       <translation>오른쪽 버튼 드래그</translation>
+    </message>
+    <message>
+      <source>Routine QA</source>
+      <translation>정기 QA</translation>
     </message>
     <message>
       <source>Ruler</source>
@@ -2116,6 +2196,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>모든 케이스의 목록을 표시하거나 열린 케이스로 돌아갑니다</translation>
     </message>
     <message>
+      <source>Show the results of commissioning or routine QA, or go back to the views</source>
+      <translation>커미셔닝 또는 정기 QA 결과를 표시하거나 화면으로 돌아갑니다</translation>
+    </message>
+    <message>
       <source>Show the slices that would be filled, also over large gaps</source>
       <translation>채워질 슬라이스를 먼저 표시합니다. 큰 간격도 보간할 수 있습니다</translation>
     </message>
@@ -2146,6 +2230,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Slice down</source>
       <translation>아래 슬라이스</translation>
+    </message>
+    <message>
+      <source>Slice profile</source>
+      <translation>단면별 프로파일</translation>
     </message>
     <message>
       <source>Slice up</source>
@@ -2304,8 +2392,16 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>머리쪽 (S)</translation>
     </message>
     <message>
+      <source>Surface DSC</source>
+      <translation>표면 DSC</translation>
+    </message>
+    <message>
       <source>TG-263 names are suggested as you type.</source>
       <translation>입력하면 TG-263 이름이 제안됩니다.</translation>
+    </message>
+    <message>
+      <source>Tables</source>
+      <translation>표</translation>
     </message>
     <message>
       <source>Take back what was recovered</source>
@@ -2398,6 +2494,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>The program ended unexpectedly</source>
       <translation>프로그램이 예기치 않게 종료되었습니다</translation>
+    </message>
+    <message>
+      <source>The record of {count} patient of the report is missing or of another run; it is not shown.</source>
+      <translation>보고서의 환자 {count}명의 기록이 없거나 다른 실행의 것이어서 표시하지 않습니다.</translation>
+    </message>
+    <message>
+      <source>The records of {count} patients of the report are missing or of another run; they are not shown.</source>
+      <translation>보고서의 환자 {count}명의 기록이 없거나 다른 실행의 것이어서 표시하지 않습니다.</translation>
     </message>
     <message>
       <source>The review is finished. Last hash, to be written down: {hash}</source>
@@ -2584,6 +2688,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>구조물의 부피와 HU</translation>
     </message>
     <message>
+      <source>Volume difference, cm³</source>
+      <translation>부피 차이, cm³</translation>
+    </message>
+    <message>
       <source>Volume of the set's structure, and its difference from the structure being edited</source>
       <translation>비교 구조물의 부피와, 작업 중인 구조물보다 큰 정도</translation>
     </message>
@@ -2720,6 +2828,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>{number} HU 초과</translation>
     </message>
     <message>
+      <source>alarm</source>
+      <translation>경보</translation>
+    </message>
+    <message>
       <source>all slices</source>
       <translation>모든 슬라이스</translation>
     </message>
@@ -2744,6 +2856,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>승인: {name}</translation>
     </message>
     <message>
+      <source>area, cm²</source>
+      <translation>면적, cm²</translation>
+    </message>
+    <message>
       <source>asking…</source>
       <translation>응답 대기 중…</translation>
     </message>
@@ -2758,6 +2874,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>automatic</source>
       <translation>자동</translation>
+    </message>
+    <message>
+      <source>baseline incomplete</source>
+      <translation>기준 기간 미완료</translation>
     </message>
     <message>
       <source>below {number} HU</source>
@@ -3012,6 +3132,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>자르지 않음</translation>
     </message>
     <message>
+      <source>not drawn</source>
+      <translation>그려지지 않음</translation>
+    </message>
+    <message>
       <source>not in this set</source>
       <translation>이 세트에 없음</translation>
     </message>
@@ -3092,6 +3216,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>구조물 세트를 읽는 중</translation>
     </message>
     <message>
+      <source>reference</source>
+      <translation>기준</translation>
+    </message>
+    <message>
       <source>rejected</source>
       <translation>반려됨</translation>
     </message>
@@ -3140,6 +3268,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>줄이는 중</translation>
     </message>
     <message>
+      <source>signal</source>
+      <translation>신호</translation>
+    </message>
+    <message>
+      <source>slice {number}: DSC {dsc}, added path {length} mm</source>
+      <translation>단면 {number}: DSC {dsc}, 추가 경로 {length} mm</translation>
+    </message>
+    <message>
       <source>slice&amp;nbsp;{places}</source>
       <translation>슬라이스&amp;nbsp;{places}</translation>
     </message>
@@ -3166,6 +3302,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>source {name} is empty</source>
       <translation>원본 {name} 비어 있음</translation>
+    </message>
+    <message>
+      <source>stable</source>
+      <translation>안정</translation>
     </message>
     <message>
       <source>the program</source>
@@ -3230,6 +3370,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>{count} changes, the last on {date} at {time}</source>
       <translation>변경 {count}건, 마지막 {date} {time}</translation>
+    </message>
+    <message>
+      <source>{count} contour up to {last}</source>
+      <translation>{last}까지 윤곽 {count}개</translation>
+    </message>
+    <message>
+      <source>{count} contours up to {last}</source>
+      <translation>{last}까지 윤곽 {count}개</translation>
     </message>
     <message>
       <source>{count} empty slice filled: {places}</source>
@@ -3532,8 +3680,16 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>{name}: {seconds}초, exact와의 최저 DSC {dsc}</translation>
     </message>
     <message>
+      <source>{name}: {status}; baseline {n} of {wanted} contours; alarms {alarms}, changes of package {changes}, signals {signals}.</source>
+      <translation>{name}: {status}. 기준 윤곽 {wanted}개 중 {n}개, 경보 {alarms}건, 패키지 변경 {changes}건, 신호 {signals}건.</translation>
+    </message>
+    <message>
       <source>{number} OF {count}</source>
       <translation>{count}개 중 {number}번째</translation>
+    </message>
+    <message>
+      <source>{patient}, {structure}: reference green, {method} red; key {key} goes back to the results.</source>
+      <translation>{patient}, {structure}: 기준은 초록, {method}은(는) 빨강. {key} 키로 결과 화면으로 돌아갑니다.</translation>
     </message>
     <message>
       <source>{plane} view</source>

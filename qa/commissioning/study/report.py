@@ -61,7 +61,7 @@ def write_report(report: StudyReport, series: Mapping[str, Series], request: Stu
     figures = [figure for figure in (_box_plot(report.records, content),) if figure]
     figures += _worst_cases(report, series, request, job)
     paragraphs = [*_identity(content), *LIMITATIONS]
-    write_page(output / "report.html", "Commissioning report", paragraphs=paragraphs, tables=_tables(content),
+    write_page(output / "report.html", "Commissioning report", paragraphs=paragraphs, tables=study_tables(content),
                figures=figures)  # fmt: skip
 
 
@@ -124,7 +124,8 @@ def _listed(roles: Mapping[str, str]) -> str:
     return ", ".join(f"{name} ({pattern})" for name, pattern in roles.items()) or "none"
 
 
-def _tables(content: Json) -> list[Table]:
+def study_tables(content: Json) -> list[Table]:
+    """Return the tables of a report that have rows."""
     tables = [
         _overview(content),
         _table("Distances in mm and added path length, median (quartiles; 5th percentile, 95th percentile)",

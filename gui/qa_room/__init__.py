@@ -1,0 +1,1 @@
+"""The QA room: results of commissioning studies and of routine QA in the viewer."""

@@ -1,0 +1,199 @@
+"""The QA room: results by mouse and keys, and a patient of them in the views with both contours."""
+
+import json
+import math
+
+import pytest
+from PySide6.QtCore import QPointF, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QFileDialog
+
+from autocontour.gui.qa_room.axis import Axis
+from autocontour.qa.commissioning.study.results import read_results
+from tests.gui.conftest import small_ct
+from tests.qa.commissioning.test_study_results import write_study
+
+Key = Qt.Key
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    return write_study(tmp_path_factory.mktemp("study"))
+
+
+@pytest.fixture
+def room(window, qtbot, report):
+    window.qa_room.open_folder(report)
+    qtbot.waitUntil(lambda: window.qa_room.page is not None and window.qa_room.page.isVisible(), timeout=10000)
+    qtbot.waitUntil(lambda: window.qa_room.page.chart.width() > 300)
+    return window
+
+
+def press(widget, *keys):
+    for key in keys:
+        QTest.keyClick(widget, key)
+
+
+def is_shown(window, result):
+    state = window.workspace.state
+    return window.is_working and [one.name for one in state.structures] == [
+        f"{result.structure} reference", f"{result.structure} {result.method}"
+    ]  # fmt: skip
+
+
+def test_a_click_on_an_outlier_opens_the_patient_at_its_worst_slice(room, qtbot, report):
+    page = room.qa_room.page
+    chart = page.chart
+    row = next(n for n, box in enumerate(page.boxes) if box.structure == "Stomach")
+    result = page.boxes[row].results[0]
+    assert result.patient in page.boxes[row].outliers
+    QTest.mouseClick(chart, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier,
+                     chart.point_of(row, result).toPoint())  # fmt: skip
+    qtbot.waitUntil(lambda: is_shown(room, result), timeout=10000)
+    space = room.workspace
+    assert space.slice_index == result.worst_slice
+    reference, drawn = read_results(report).contours(result)
+    shown = [one.contours for one in space.state.structures]
+    assert [set(one) for one in shown] == [set(reference), set(drawn)]
+    assert all(shown[0][k].equals(reference[k]) for k in reference)
+    assert all(item.locked for item in space.state.items)
+    assert space.case.folder.is_relative_to(report.with_name("report.private"))
+    assert not list((room.intake.case_root).glob("*"))  # none of the user's own cases
+    folder = space.case.folder
+    QTest.keyClick(room.views.axial, Key.Key_G, Qt.KeyboardModifier.ControlModifier)
+    assert page.isVisible()
+    assert page.chart.result == result
+    press(chart, Key.Key_Return)
+    qtbot.waitUntil(lambda: room.is_working)
+    assert space.case.folder == folder  # the same case again, not a second one
+
+
+def test_everything_by_keys(room, qtbot):
+    page = room.qa_room.page
+    chart = page.chart
+    assert chart.hasFocus()
+    first = chart.result
+    press(chart, Key.Key_Down)
+    assert chart.row == 1
+    assert chart.result == page.boxes[1].results[0]
+    press(chart, Key.Key_Right, Key.Key_Right, Key.Key_Left)
+    assert chart.result == page.boxes[1].results[1]
+    assert page.cases.currentRow() == 1
+    press(page.cases, Key.Key_Down)
+    assert chart.result == page.boxes[1].results[2]
+    press(chart, Key.Key_Up)
+    assert chart.result == first
+    profile = page.profile
+    assert profile.slice_index == first.worst_slice
+    press(profile, Key.Key_Right, Key.Key_Right)
+    wanted = profile.slice_index
+    press(profile, Key.Key_Return)
+    qtbot.waitUntil(lambda: is_shown(room, first), timeout=10000)
+    assert room.workspace.slice_index == wanted
+    QTest.keyClick(room.views.axial, Key.Key_G, Qt.KeyboardModifier.ControlModifier)
+    press(page.cases, Key.Key_Return)
+    qtbot.waitUntil(lambda: room.is_working, timeout=10000)
+    QTest.keyClick(room.views.axial, Key.Key_G, Qt.KeyboardModifier.ControlModifier)
+    press(chart, Key.Key_Escape)
+    assert room.is_working
+
+
+def test_a_structure_that_was_not_drawn_shows_its_reference(room, qtbot):
+    page = room.qa_room.page
+    page.structure_box.setCurrentIndex(page.structure_box.findData("Pancreas"))
+    assert [box.structure for box in page.boxes] == ["Pancreas"]
+    page.metric_box.setCurrentIndex(page.metric_box.findData("hd95_mm"))
+    worst = page.chart.result
+    assert worst.is_missing
+    assert "∞" in page.chart.describe(worst)
+    assert math.isfinite(page.chart.point_of(0, worst).x())
+    assert page.cases.item(0, 0).text().startswith(worst.patient)
+    press(page.chart, Key.Key_Return)
+    qtbot.waitUntil(lambda: is_shown(room, worst), timeout=10000)
+    assert room.workspace.selected == 1
+    assert room.workspace.slice_index == worst.worst_slice
+
+
+def test_the_chosen_patient_stays_with_another_metric(room):
+    page = room.qa_room.page
+    press(page.chart, Key.Key_Down, Key.Key_Right)
+    before = page.chart.result
+    page.metric_box.setCurrentIndex(page.metric_box.findData("added_path_length_mm"))
+    assert (page.chart.result.patient, page.chart.result.structure) == (before.patient, before.structure)
+    values = [one.values["added_path_length_mm"] for one in page.boxes[1].results]
+    assert values == sorted(values, reverse=True)
+
+
+def test_tables_of_the_report(room):
+    page = room.qa_room.page
+    page.tabs.setCurrentWidget(page.tables)
+    tables = page.results.tables
+    assert page.tables.list.count() == len(tables)
+    page.tables.list.setCurrentRow(1)
+    table = page.tables.table
+    assert table.columnCount() == len(tables[1].heads)
+    assert table.item(0, 0).text() == tables[1].rows[0].cells[0]
+
+
+def test_a_ct_that_is_gone_is_refused_and_the_room_stays(room, qtbot, report, monkeypatch):
+    page = room.qa_room.page
+    monkeypatch.setitem(page.results.records[page.chart.result.patient], "ct_hash", "another")
+    press(page.chart, Key.Key_Return)
+    qtbot.waitUntil(lambda: "another" not in room.toast.text() and "CT" in room.toast.text(), timeout=10000)
+    assert page.isVisible()
+    assert room.workspace.ct is None
+
+
+def test_the_own_case_of_the_same_ct_stays_as_it_is(window, qtbot, report):
+    window.show_ct(small_ct())
+    own = window.workspace.case.folder
+    window.qa_room.open_folder(report)
+    qtbot.waitUntil(lambda: window.qa_room.page is not None and window.qa_room.page.isVisible(), timeout=10000)
+    window.qa_room.leave()
+    assert window.is_working
+    assert window.workspace.case.folder == own
+
+
+def test_the_key_asks_for_a_folder_and_a_wrong_one_is_refused(window, qtbot, tmp_path, monkeypatch):
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path))
+    QTest.keyClick(window, Key.Key_G, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(lambda: "report" in window.toast.text(), timeout=10000)
+    assert window.qa_room.page is None
+
+
+def month(number, mean, z=0.0):
+    figures = {"mean": mean, "z": z, "standard_error": 0.01, "n": 8}
+    return {"month": f"2026-{number:02d}", "n": 8, "dsc": figures,
+            "added_path_length_mm": {**figures, "mean": 100 * mean, "standard_error": 4.0}}  # fmt: skip
+
+
+def test_routine_qa_shows_alarms_first(window, qtbot, tmp_path):
+    baseline = {"n": 100, "wanted": 100, "dsc": {"mean": 0.9}, "added_path_length_mm": {"mean": 90.0}}
+    stable = {"structure": "Heart", "status": "stable", "baseline": baseline, "months": [month(1, 0.9), month(2, 0.91)],
+              "alarms": [], "changes": [], "signals": []}  # fmt: skip
+    alarm = {**stable, "structure": "Parotid_L", "status": "alarm", "months": [month(1, 0.9), month(2, 0.7, -9)],
+             "alarms": [{"month": "2026-02", "metric": "dsc"}], "changes": [{"month": "2026-02"}]}  # fmt: skip
+    empty = {**stable, "structure": "Liver", "status": "collecting", "months": []}
+    content = {"format": "autocontour routine QA", "observations": 200, "last": "2026-02-20",
+               "structures": [stable, empty, alarm]}  # fmt: skip
+    (tmp_path / "report.json").write_text(json.dumps(content))
+    window.qa_room.open_folder(tmp_path)
+    qtbot.waitUntil(lambda: window.qa_room.page is not None and window.qa_room.page.isVisible(), timeout=10000)
+    routine = window.qa_room.page.routine
+    assert routine.list.item(0).text().startswith("Parotid_L")
+    assert "alarms 1" in routine.words.text()
+    for row in range(3):
+        routine.list.setCurrentRow(row)
+        for chart in routine.charts:
+            assert not chart.grab().isNull()
+
+
+def test_axes():
+    axis = Axis.around([0.2, math.inf, 0.9], 100, 500, whole=(0.0, 1.0))
+    assert axis.pixel(math.inf) == 500
+    assert axis.pixel(-math.inf) == 100
+    assert 0.0 in axis.ticks
+    assert 1.0 in axis.ticks
+    assert Axis.around([3.0, 3.0], 0, 10, whole=None).pixel(3.0) == 5
+    assert Axis.around([], 0, 10, whole=None).ticks
+    assert QPointF(axis.pixel(0.5), 0).x() == 300
