@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,7 @@ from autocontour.base.jobs import Job
 from autocontour.dicom.ct import read_ct
 from autocontour.dicom.scan import planning_cts, scan_folder
 from autocontour.models.inference.localizer import find_patient
+from autocontour.models.inference.published import boxes, tiles
 from autocontour.models.inference.published.segment import probabilities_in_boxes
 from autocontour.models.inference.published.tiles import window_starts
 from autocontour.models.package.importers.nnunet import import_nnunet
@@ -131,21 +133,22 @@ def ours(ct: CTVolume, package: ModelPackage, *, two_stage: bool) -> str:
     names, edges = list(package.structures), None
     if two_stage:
         names, edges = names[:6], organ_edges(ct)
-    windows = [0]
+    windows = []
+    plain = tiles.starts_over
 
-    class Counting(Job):
-        def advance(self, stage: str, fraction: float) -> None:
-            windows[0] += stage == "contouring the organs"
-            super().advance(stage, fraction)
+    def counted(wanted: Sequence[Box], shape: Sequence[int], window: Sequence[int], step: float) -> Any:  # noqa: ANN401
+        windows.extend(found := plain(wanted, shape, window, step))
+        return found
 
-    probabilities_in_boxes(ct, package, [], Job(), "cpu", []).device  # noqa: B018  (translates the network)
+    boxes.starts_over = counted
+    probabilities_in_boxes(ct, package, [], Job(), "cpu", [])  # translates the network
     started, processor = time.perf_counter(), time.process_time()
-    found = probabilities_in_boxes(ct, package, names, Counting(), "cpu", edges)
+    found = probabilities_in_boxes(ct, package, names, Job(), "cpu", edges)
     drawn = sum(1 for _ in found.parts)
     seconds, busy = time.perf_counter() - started, time.process_time() - processor
     what = "two-stage" if two_stage else "fast"
     return (
-        f"{what}: {seconds:.0f} s by {found.device}, processor {busy:.0f} s, {windows[0]} reports of windows, "
+        f"{what}: processor {busy:.0f} s ({seconds:.0f} s by the clock) by {found.device}, {len(windows)} windows, "
         f"{drawn} structures; {peak_gb():.1f} GB"
     )
 
@@ -155,12 +158,12 @@ def organ_edges(ct: CTVolume) -> Sequence[tuple[NDArray[np.float64], NDArray[np.
     if patient is None:
         raise SystemExit("no body in this CT")
     low, high = np.asarray(patient.low_zyx_mm), np.asarray(patient.high_zyx_mm)
-    boxes = []
+    organs = []
     for centre, size in ORGANS_MM:
         middle = low + np.asarray(centre) * (high - low)
         half = np.asarray(size) / 2 + 15.0
-        boxes.append((middle - half, middle + half))
-    return boxes
+        organs.append((middle - half, middle + half))
+    return organs
 
 
 def peak_gb() -> float:

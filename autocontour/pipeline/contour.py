@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from autocontour import __version__
 from autocontour.base.errors import ModelError, TargetError
@@ -20,9 +21,12 @@ from autocontour.patient.provenance import Provenance
 from autocontour.patient.recipe import NamedRecipe, in_order
 from autocontour.patient.structures import Contours, Drawing, Structure, StructureSet
 from autocontour.patient.volume import CTVolume
-from autocontour.pipeline.plan import NOT_FOUND, RULES, Plan, build_plan, offered_by
+from autocontour.pipeline.plan import NOT_FOUND, RULES, SHORT_RULES, Plan, build_plan, offered_by
 from autocontour.qa.checks.check import ANATOMY, check_set, with_findings
 from autocontour.site.template import TemplateStructure
+
+if TYPE_CHECKING:
+    from autocontour.models import ModelPackage
 
 LABEL = "AUTOCONTOUR"
 OTHER_PATIENT = "AC-MD-063"
@@ -60,6 +64,7 @@ class _Run:
     findings: list[Finding] = field(default_factory=list)
     reasons: list[Finding] = field(default_factory=list)  # why a rule drew nothing
     seconds: dict[str, float] = field(default_factory=dict)
+    tried: set[tuple[str, str]] = field(default_factory=set)  # package and structure
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
@@ -95,7 +100,8 @@ def contour_ct(
         Structures that exist already, such as those of a set that is extended: recipes may use them.
     """
     run = _Run(ct, plan or build_plan(), job or Job(), device)
-    _draw_by_rules(run)
+    _draw_in_order(run)
+    _draw_by_rules(run, run.plan.by_rules)
     _draw_by_networks(run)
     structures = tuple(_finish(run, on_structure))
     others = tuple(_others(run, structures, on_structure))
@@ -114,10 +120,23 @@ def contour_ct(
     return Contoured(structure_set, run.seconds)
 
 
-def _draw_by_rules(run: _Run) -> None:
+def _draw_in_order(run: _Run) -> None:
+    """Draw the structures whose template states by what: each by the first of its drawers that finds it."""
+    orders, packages = run.plan.orders, {package.name: package for package in reversed(run.plan.packages)}
+    for place in range(max(map(len, orders.values()), default=0)):
+        at_place = {name: order[place] for name, order in orders.items() if place < len(order)}
+        for drawer in dict.fromkeys(at_place.values()):
+            mine = [name for name, one in at_place.items() if one == drawer and name not in run.drawn]
+            if drawer == SHORT_RULES:
+                _draw_by_rules(run, mine)
+            else:
+                _draw_by_package(run, packages[drawer], mine)
+
+
+def _draw_by_rules(run: _Run, names: Collection[str]) -> None:
     from autocontour import rules
 
-    mine = [name for name in rules.RULES if name in run.plan.by_rules]
+    mine = [name for name in rules.RULES if name in names]
     if not mine:
         return
     with_mask = any(structure.with_mask for structure in run.plan.structures)
@@ -128,33 +147,40 @@ def _draw_by_rules(run: _Run) -> None:
 
 
 def _draw_by_networks(run: _Run) -> None:
+    plan = run.plan
+    for package in plan.packages:
+        offered = package.structures if plan.compare else offered_by(package, plan.packages)
+        names = [name for name in offered if name in plan.sources and (plan.compare or name not in plan.orders)]
+        _draw_by_package(run, package, [name for name in names if plan.compare or name not in run.drawn])
+
+
+def _draw_by_package(run: _Run, package: ModelPackage, names: Sequence[str]) -> None:
+    """Draw structures by a package; those that it has drawn already are left out."""
     from autocontour.models import is_about_package, segment_structures
 
-    names, packages = run.plan.sources, run.plan.packages
-    for package in packages:
-        offered = package.structures if run.plan.compare else offered_by(package, packages)
-        mine = [name for name in offered if name in names and (run.plan.compare or name not in run.drawn)]
-        if not mine:
-            continue
-        try:
-            with run.timed(f"network {package.name}"):
-                segmentation = segment_structures(run.ct, package, mine, run.job, device=run.device)
-        except ModelError as error:
-            if error.code == OTHER_PATIENT and not run.plan.package_is_chosen:
-                continue
-            if run.plan.package_is_chosen or not is_about_package(error):
-                raise
-            run.findings.append(Finding.of("AC-MD-120", package=package.name, reason=error.code))
-            continue
-        run.findings.extend(segmentation.findings)
-        identity = run.plan.template_identity
-        provenance = Provenance(package.name, package.version, package.checksum, segmentation.device, identity)
-        for name, drawing in segmentation.drawings.items():
-            drawn = (drawing, replace(provenance, confidence=round(segmentation.confidence[name], 3)))
-            if name in run.drawn:
-                run.others.setdefault(name, []).append(drawn)
-            else:
-                run.drawn[name] = drawn
+    mine = [name for name in names if (package.name, name) not in run.tried]
+    if not mine:
+        return
+    run.tried.update((package.name, name) for name in mine)
+    try:
+        with run.timed(f"network {package.name}"):
+            segmentation = segment_structures(run.ct, package, mine, run.job, device=run.device)
+    except ModelError as error:
+        if error.code == OTHER_PATIENT and not run.plan.package_is_chosen:
+            return
+        if run.plan.package_is_chosen or not is_about_package(error):
+            raise
+        run.findings.append(Finding.of("AC-MD-120", package=package.name, reason=error.code))
+        return
+    run.findings.extend(segmentation.findings)
+    identity = run.plan.template_identity
+    provenance = Provenance(package.name, package.version, package.checksum, segmentation.device, identity)
+    for name, drawing in segmentation.drawings.items():
+        drawn = (drawing, replace(provenance, confidence=round(segmentation.confidence[name], 3)))
+        if name in run.drawn:
+            run.others.setdefault(name, []).append(drawn)
+        else:
+            run.drawn[name] = drawn
 
 
 def _finish(run: _Run, on_structure: Callable[[Structure], None]) -> Iterator[Structure]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from autocontour.base.errors import UsageError
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from autocontour.models import ModelPackage
 
 RULES = "autocontour rules"
+SHORT_RULES = "rules"
+"""Name of the rules in a template."""
 NOT_FOUND = "AC-PL-001"
 
 
@@ -57,6 +59,8 @@ class Plan:
         Why other model packages are not used.
     recipes
         Structures of the template that are made from others.
+    orders
+        Structure → `SHORT_RULES` and names of packages in the order of the template, for structures that state one.
     compare
         Whether every package draws its structures, also those already drawn: these are kept as further structures.
     """
@@ -68,6 +72,7 @@ class Plan:
     package_is_chosen: bool = False
     findings: tuple[Finding, ...] = ()
     recipes: tuple[NamedRecipe, ...] = ()
+    orders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     compare: bool = False
 
     @property
@@ -118,11 +123,38 @@ def build_plan(
     packages = (package,) if package else tuple(available_packages())
     structures = _wanted(template, names, list_drawable(packages, is_chosen=package is not None))
     sources = {structure.tg263_name for structure in structures if structure.margin_of is None}
-    by_rules = frozenset(sources - set(package.structures) if package else sources)
+    orders, missing = ({}, ()) if package else _orders(structures, packages)
+    by_rules = frozenset(sources - set(package.structures) if package else sources - set(orders))
     identity = template.identity if template else ""
-    findings = (*(() if package else check_library()), *check_history(packages))
+    findings = (*(() if package else check_library()), *check_history(packages), *missing)
     recipes = template.recipes if template and not names else ()
-    return Plan(structures, by_rules, packages, identity, package is not None, findings, recipes)
+    return Plan(structures, by_rules, packages, identity, package is not None, findings, recipes, orders)
+
+
+def _orders(
+    structures: Sequence[TemplateStructure], packages: Sequence[ModelPackage]
+) -> tuple[dict[str, tuple[str, ...]], tuple[Finding, ...]]:
+    """Return structure → those of the drawers that its template states that can draw it, and findings for the others.
+
+    Where none is left the structure is not drawn: another drawer than those stated is never used without a word.
+    """
+    from autocontour import rules
+
+    orders: dict[str, tuple[str, ...]] = {}
+    findings = []
+    for entry in structures:
+        name = entry.tg263_name
+        if not entry.drawn_by or name in orders:
+            continue
+        known = {one.name for one in packages if name in one.structures}
+        known |= {SHORT_RULES} if name in rules.RULES else set()
+        orders[name] = tuple(one for one in entry.drawn_by if one in known)
+        findings += [
+            Finding.of("AC-PL-013", entry.name, structure=entry.name, drawer=one)
+            for one in entry.drawn_by
+            if one not in known
+        ]
+    return orders, tuple(findings)
 
 
 def list_drawable(packages: Sequence[ModelPackage], *, is_chosen: bool = False) -> list[Drawable]:

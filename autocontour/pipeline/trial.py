@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autocontour.base.errors import AutoContourError
-from autocontour.patient.nomenclature import find_term
 from autocontour.patient.structures import Contours, Structure
 from autocontour.patient.volume import CTVolume
 from autocontour.pipeline.worker import ChildProcess, Failed, SendingJob
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from autocontour.models.inference.published.profiles import Comparison
     from autocontour.models.inference.published.sides import SidesTest
 
+COLORS_RGB = ((255, 90, 90), (90, 160, 255), (90, 230, 120), (255, 200, 60), (220, 120, 255), (80, 230, 230))
 THIS_CASE = "the structures of the case"
 """Name of the reference that the structures of a case are, as a package records it."""
 
@@ -110,8 +110,9 @@ def picture_of(drawings: Mapping[str, Contours], ct: CTVolume, title: str) -> by
     """
     from autocontour.report.pictures import render_slices
 
+    # Not the usual colours: those of a pair are the same, and left and right are what the picture is about.
     drawn = [
-        Structure(name, number, contours, color_rgb=find_term(name).color_rgb)
+        Structure(name, number, contours, color_rgb=COLORS_RGB[number % len(COLORS_RGB)])
         for number, (name, contours) in enumerate(drawings.items(), 1)
     ]
     return render_slices(ct, drawn, title=title, labelled=drawn[:12])

@@ -10,6 +10,7 @@ A template is a TOML file::
     tg263 = "Brainstem"             # what to draw; the name itself where it is missing
     color = "#00ffff"               # where missing: the usual colour
     type = "ORGAN"                  # RT ROI Interpreted Type; where missing: the usual one
+    drawn_by = ["my-package", "rules"]  # tried in this order, no others; where missing: rules, then the packages
 
     [[structures]]
     name = "External"
@@ -78,6 +79,8 @@ class TemplateStructure:
         superior and inferior.
     with_mask
         Whether External includes a thermoplastic mask.
+    drawn_by
+        ``rules`` and names of packages in the order in which they are tried; empty for the usual order.
     """
 
     name: str
@@ -88,6 +91,7 @@ class TemplateStructure:
     margin_of: str | None = None
     margins_mm: Margins = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
     with_mask: bool = False
+    drawn_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +158,17 @@ class _StructureEntry:
     margin_of: Name | None = None
     margin_mm: MarginSetting = 0.0
     with_mask: bool = False
+    drawn_by: Annotated[tuple[Name, ...], Length(0, 20), Unique()] = ()
 
     def find_problems(self) -> Iterator[Finding]:
-        """Yield ``AC-CFG-026`` for a margin without the structure it grows, which would silently not be drawn."""
+        """Yield ``AC-CFG-026`` for a margin without the structure it grows, which would silently not be drawn.
+
+        ``AC-CFG-038`` for drawers of a structure that is grown from another one.
+        """
         if self.margin_of is None and self.margin_mm != 0:
             yield Finding.of("AC-CFG-026", "margin_mm", other="margin_of")
+        if self.margin_of is not None and self.drawn_by:
+            yield Finding.of("AC-CFG-038", "drawn_by", other="margin_of")
 
     def build(self, smallest_island_cc: float) -> TemplateStructure:
         """Return the structure of the template; `smallest_island_cc` is the default of the template."""
@@ -171,6 +181,7 @@ class _StructureEntry:
             margin_of=self.margin_of,
             margins_mm=_margins(self.margin_mm),
             with_mask=self.with_mask,
+            drawn_by=self.drawn_by,
         )
 
 

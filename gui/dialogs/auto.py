@@ -25,7 +25,7 @@ from autocontour.gui.look import theme
 from autocontour.gui.look.language import later, tr, tr_count
 from autocontour.gui.panels.structure_list import is_by_hand
 from autocontour.models import ModelPackage, available_packages
-from autocontour.pipeline.plan import RULES, Drawable, list_drawable
+from autocontour.pipeline.plan import RULES, SHORT_RULES, Drawable, list_drawable
 from autocontour.site.template import list_templates, read_template
 
 EVERYTHING = later("Everything that can be drawn")
@@ -177,6 +177,9 @@ class AutoContourDialog(Dialog):
             else:
                 template = read_template(self.template_name).structures
                 entries = [(entry.name, entry.tg263_name, entry.margin_of or "") for entry in template]
+                for entry in template:
+                    if entry.drawn_by and entry.tg263_name in drawable and not chosen:
+                        drawable[entry.tg263_name] = replace(drawable[entry.tg263_name], drawn_by=entry.drawn_by)
         except AutoContourError:
             return []
         offers = [self._offer(name, tg263, source, drawable.get(tg263)) for name, tg263, source in entries]
@@ -202,7 +205,7 @@ class AutoContourDialog(Dialog):
             return _Offer(name, tg263, tr("margin of {name}", name=margin_of))
         if drawable is None:
             return _Offer(name, tg263, tr("by hand"), is_ticked=False, is_free=False, reason=tr(UNKNOWN))
-        by = tr(" or ").join(tr("rules") if one == RULES else one for one in drawable.drawn_by)
+        by = tr(" or ").join(tr("rules") if one in (RULES, SHORT_RULES) else one for one in drawable.drawn_by)
         if not drawable.by_default:
             return _Offer(name, tg263, tr("{by}, off by default", by=by), is_ticked=False, reason=tr(WITHHELD))
         return _Offer(name, tg263, by)

@@ -23,7 +23,6 @@ from PySide6.QtWidgets import (
     QPushButton,
     QTreeWidget,
     QTreeWidgetItem,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -49,7 +48,7 @@ ORIENTATIONS = (
     (later("LPS: indices grow to the left, back and head"), "LPS"),
     (later("RAS: indices grow to the right, front and head"), "RAS"),
 )
-PICTURE_PX = 260
+PICTURE_PX, VERDICTS_PX = 800, 84
 
 
 class ImportModelDialog(Dialog):
@@ -132,13 +131,10 @@ class ImportModelDialog(Dialog):
         row.addWidget(self.verdict, 1)
         self.body.addLayout(row)
         self.body.addWidget(self.progress)
-        result = QHBoxLayout()
-        column = QVBoxLayout()
-        column.addWidget(self.verdicts)
-        column.addWidget(self.looked)
-        result.addLayout(column, 1)
-        result.addWidget(self.picture)
-        self.body.addLayout(result)
+        self.verdicts.setMaximumHeight(VERDICTS_PX)
+        self.body.addWidget(self.verdicts)
+        self.body.addWidget(self.picture)
+        self.body.addWidget(self.looked)
         for widget in (self.verdicts, self.looked, self.picture):
             widget.hide()
 
@@ -230,7 +226,7 @@ class ImportModelDialog(Dialog):
         shown = QPixmap()
         shown.loadFromData(png)
         mode = Qt.TransformationMode.SmoothTransformation
-        self.picture.setPixmap(shown.scaledToHeight(PICTURE_PX, mode))
+        self.picture.setPixmap(shown.scaledToWidth(PICTURE_PX, mode))
         self.picture.show()
         self.looked.setEnabled(True)
         self._follow()

@@ -75,6 +75,8 @@ class ModelsDialog(Dialog):
         self.report.setMinimumHeight(150)
         self._lay_out()
         self.finish()
+        for button in self.buttons.buttons():  # there is nothing to cancel but a test, which has a button of its own
+            button.setVisible(button is self.ok)
         self.list.currentItemChanged.connect(self._show)
         self.folder.clicked.connect(self._ask_folder)
         self.zip.clicked.connect(self._ask_zip)

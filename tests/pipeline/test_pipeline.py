@@ -207,3 +207,60 @@ def test_a_chosen_published_package_is_asked_for_all_it_draws():
     chosen = {entry.name: entry.by_default for entry in list_drawable([one], is_chosen=True)}
     assert unasked["Liver"] is False
     assert chosen["Liver"] is True
+
+
+TEMPLATE = """
+[[structures]]
+name = "Mandible"
+tg263 = "Bone_Mandible"
+drawn_by = ["our-thorax", "head-and-neck"]
+[[structures]]
+name = "Lung_R"
+drawn_by = ["our-thorax", "rules"]
+[[structures]]
+name = "Lung_L"
+"""
+
+
+def write_template(folder, text=TEMPLATE):
+    path = folder / "mine.toml"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def test_template_states_who_draws_a_structure(own_packages, drawn, tmp_path):
+    plan = read_plan(write_template(tmp_path))
+    assert plan.orders == {"Bone_Mandible": ("our-thorax", "head-and-neck"), "Lung_R": ("rules",)}
+    assert [(one.code, one.where) for one in plan.findings if one.code == "AC-PL-013"] == [("AC-PL-013", "Lung_R")]
+    found = contour_ct(ct(), plan).structure_set
+    by = {one.name: one.provenance.algorithm for one in found.structures}
+    assert by == {"Mandible": "our-thorax", "Lung_R": RULES, "Lung_L": RULES}
+    assert any(one.code == "AC-PL-013" for one in found.findings)
+
+
+def test_next_drawer_of_a_template_draws_what_the_first_does_not_find(own_packages, drawn, monkeypatch, tmp_path):
+    asked = []
+
+    def nothing(ct, package, names, job, **options):
+        asked.append((package.name, list(names)))
+        if package.name == "our-thorax":
+            return Segmentation()
+        return Segmentation({name: Drawing(SQUARE) for name in names}, dict.fromkeys(names, 0.5))
+
+    monkeypatch.setattr(models, "segment_structures", nothing)
+    found = contour_ct(ct(), read_plan(write_template(tmp_path), ["Bone_Mandible"])).structure_set
+    assert [one.provenance.algorithm for one in found.structures] == ["head-and-neck"]
+    assert asked == [("our-thorax", ["Bone_Mandible"]), ("head-and-neck", ["Bone_Mandible"])]
+
+
+def test_no_other_drawer_than_those_of_the_template_is_used(own_packages, drawn, tmp_path):
+    text = '[[structures]]\nname = "Lung_R"\ndrawn_by = ["gone"]\n'
+    found = contour_ct(ct(), read_plan(write_template(tmp_path, text))).structure_set
+    assert found.structures == ()
+    assert {"AC-PL-013", "AC-PL-001"} <= {one.code for one in found.findings}
+
+
+def test_drawers_of_a_margin_are_refused(tmp_path):
+    text = '[[structures]]\nname = "Lung_R"\n[[structures]]\nname = "P"\nmargin_of = "Lung_R"\ndrawn_by = ["rules"]\n'
+    with pytest.raises(UsageError, match="no effect beside margin_of"):
+        read_plan(write_template(tmp_path, text))

@@ -78,7 +78,10 @@ def read_labels(dataset: Mapping[str, Any]) -> Labels:
         raise unsupported("regions_class_order", order)
     if any(0 in values for values in named.values()) or 0 in order or not set(order) <= set(known):
         raise unsupported("regions", order)
-    return Labels(len(named), named, tuple(order))
+    painted = {name: tuple(value for value in values if value in order) for name, values in named.items()}
+    if not all(painted.values()):  # a region without a value of its own would never be seen
+        raise unsupported("regions_class_order", order)
+    return Labels(len(named), painted, tuple(order))
 
 
 def _values(name: object, value: Any) -> tuple[int, ...]:  # noqa: ANN401  (external JSON)

@@ -301,6 +301,19 @@ def test_regions(tmp_path, here):
     assert [finding.code for finding in findings] == ["AC-MD-130"]  # both names are in no table
 
 
+def test_regions_of_values_that_are_never_painted(tmp_path, here):
+    """Voxels of label 2 are in the thorax only, and get its value, 1."""
+    labels = {"background": 0, "thorax": [1, 2, 3], "heart": [3]}
+    described = tiny.dataset(labels, regions_class_order=[1, 3])
+    model = tiny.write(tmp_path / "model", described=described, network_weights=tiny.state(2))
+    package, _ = write_imported(import_nnunet(model, orientation="LPS"), tmp_path / "package")
+    assert package.procedure.values == {"thorax": (1, 3), "Heart": (3,)}
+    assert package.procedure.region_order == (1, 3)
+    described = tiny.dataset(labels, regions_class_order=[1, 2])  # the heart is never seen
+    model = tiny.write(tmp_path / "other", described=described, network_weights=tiny.state(2))
+    refused("AC-MD-044", model, orientation="LPS")
+
+
 def test_folds(tmp_path, here):
     folder = tiny.write(tmp_path / "model", folds=("0", "1", "2", "all"))
     assert import_nnunet(folder, orientation="LPS").procedure["folds"] == ["0", "1", "2"]
