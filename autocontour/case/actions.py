@@ -41,6 +41,8 @@ from autocontour.patient.structures import (
 )
 from autocontour.patient.volume import CTVolume
 
+COMPARED = "AC-PL-012"
+"""Says how far the contours of several drawers of a structure differ."""
 NOT_REJECTED = dict.fromkeys(sorted(REJECTION_FIELDS), "")
 
 
@@ -208,9 +210,11 @@ def rivals_of(state: CaseState, number: int) -> tuple[int, ...]:
 
 def keep_drawer(state: CaseState, number: int) -> Edit:
     """Keep one of the contours of a structure that several drawers drew, under its name, and remove the others."""
-    name = _base_name(state[number].structure.name)
-    fields = {} if name == state[number].structure.name else {number: {"name": name}}
-    return Edit(f"Keep {state[number].structure.name}", fields=fields, removed=rivals_of(state, number))
+    kept = state[number].structure
+    values = {"name": _base_name(kept.name), "findings": tuple(one for one in kept.findings if one.code != COMPARED)}
+    changed = {key: value for key, value in values.items() if value != getattr(kept, key)}
+    fields = {number: changed} if changed else {}
+    return Edit(f"Keep {kept.name}", fields=fields, removed=rivals_of(state, number))
 
 
 def _base_name(name: str) -> str:

@@ -184,7 +184,11 @@ def test_one_of_several_drawers_is_kept_under_the_name():
     numbers = {item.structure.name: item.structure.number for item in state.items}
     assert actions.rivals_of(state, numbers["Heart"]) == (numbers["Heart^2"], numbers["Heart^3"])
     assert actions.rivals_of(state, numbers["Liver"]) == ()
+    compared = Finding.of("AC-PL-012", "Heart^2", structure="Heart^2", other="b", first="Heart", drawer="a", dsc=0.9)
+    found = {"findings": (compared, Finding.of("AC-MD-134", "Heart", package="b", structure="Heart"))}
+    state = state.after(Edit("Findings", fields={numbers["Heart^2"]: found}))
     kept = state.after(actions.keep_drawer(state, numbers["Heart^2"]))
+    assert [one.code for one in kept[numbers["Heart^2"]].structure.findings] == ["AC-MD-134"]
     assert {item.structure.name: item.structure.number for item in kept.items} == {
         "Heart": numbers["Heart^2"],
         "Liver": numbers["Liver"],
