@@ -172,10 +172,12 @@ def _label(entry: Entry) -> str:
 
 def _install(args: argparse.Namespace) -> int:
     from autocontour.cli.console import console, print_json
-    from autocontour.models.package.history import install_and_record
+    from autocontour.models.package.history import install_package, read_history
 
+    lines = len(read_history())
     why = {"reason": args.reason.strip(), "by": args.by.strip()}
-    package, replaced = install_and_record(args.path, replace=args.replace, **why)
+    package = install_package(args.path, replace=args.replace, **why)
+    replaced = read_history()[-1].replaced if len(read_history()) > lines else {}
     if args.json:
         print_json(_summary(package) | {"replaced": dict(replaced)})
         return 0
@@ -190,9 +192,9 @@ def _install(args: argparse.Namespace) -> int:
 
 def _remove(args: argparse.Namespace) -> int:
     from autocontour.cli.console import console, print_json
-    from autocontour.models.package.history import remove_and_record
+    from autocontour.models.package.history import remove_package
 
-    in_use = remove_and_record(args.package, reason=args.reason.strip(), by=args.by.strip())
+    in_use = remove_package(args.package, reason=args.reason.strip(), by=args.by.strip())
     if args.json:
         print_json({"removed": args.package, "in_use": in_use.version if in_use else ""})
     else:

@@ -34,9 +34,10 @@ from autocontour.gui.look.language import in_window, later, tr, tr_count
 from autocontour.gui.panels.progress_strip import ProgressStrip
 from autocontour.gui.state.tasks import Task, try_beside
 from autocontour.models.inference.published.profiles import record
+from autocontour.models.package.history import install_package
 from autocontour.models.package.importers.look import Candidate, named_labels, read_candidate
 from autocontour.models.package.importers.writing import Imported, write_imported
-from autocontour.models.package.library import install_folder, install_package, read_library
+from autocontour.models.package.library import install_folder, read_library
 from autocontour.models.package.package import ModelPackage
 from autocontour.patient.structures import Contours
 from autocontour.patient.volume import CTVolume

@@ -20,13 +20,13 @@ from autocontour.base.findings import Finding
 from autocontour.base.limits import shown
 from autocontour.models.package.library import (
     Entry,
+    drop_package,
     folder_name,
     install_folder,
-    install_package,
     installed_entry,
     keep_decision,
+    place_package,
     read_library,
-    remove_package,
     same_name,
     used_entry,
 )
@@ -45,10 +45,10 @@ __all__ = [
     "Change",
     "accept_package",
     "check_history",
-    "install_and_record",
+    "install_package",
     "promote_package",
     "read_history",
-    "remove_and_record",
+    "remove_package",
     "rewrite_and_record",
     "rollback_package",
 ]
@@ -109,9 +109,7 @@ def rollback_package(name: str, version: str = "", *, reason: str, by: str) -> M
         raise ModelError("AC-MD-061", package=title, version=version or "–")
 
 
-def install_and_record(
-    path: Path, *, replace: bool = False, reason: str = "", by: str = ""
-) -> tuple[ModelPackage, Mapping[str, str]]:
+def install_package(path: Path, *, replace: bool = False, reason: str = "", by: str = "") -> ModelPackage:
     """Install a package and record it; a package that it replaces is kept.
 
     Parameters
@@ -119,7 +117,7 @@ def install_and_record(
     path
         Folder or zip.
     replace
-        As of `autocontour.models.package.library.install_package`.
+        As of `autocontour.models.package.library.place_package`.
     reason, by
         Why, and who decided; required if a package that was retrained replaces the one in use, which is the gate's to
         decide (`promote_package`).
@@ -127,15 +125,13 @@ def install_and_record(
     Returns
     -------
     ModelPackage
-        The installed package.
-    Mapping[str, str]
-        Version and checksum of the package that was in use before; empty if there was none.
+        The installed package; the last line of the history states what it replaced.
 
     Raises
     ------
     ModelError
         ``AC-MD-065`` for a retrained package without reason and name, ``AC-MD-060`` if the history was changed, or the
-        errors of `autocontour.models.package.library.install_package`.
+        errors of `autocontour.models.package.library.place_package`.
     """
     candidate = read_package(path)
     verify_package(candidate)
@@ -143,33 +139,33 @@ def install_and_record(
         entry = used_entry(candidate.name)
         before = entry.package if entry else None
         if replace and before is not None and not before.bundled and before.checksum == candidate.checksum:
-            return before, {}  # nothing changes
+            return before  # nothing changes
         if entry is not None and replace and is_retrained(candidate) and not (reason and by):
             raise ModelError("AC-MD-065", package=f"{candidate.name} {candidate.version}")
         if before is not None and replace:
             _keep(before)
-        installed = install_package(path, replace=replace)
+        installed = place_package(path, replace=replace)
         if installed.checksum != candidate.checksum:
             raise ModelError("AC-MD-029", package=candidate.name)
         replaced = _stated(before) if entry is not None else {}
         _record("installed", installed.name, installed, replaced, reason=reason, by=by)
-        return installed, replaced
+        return installed
 
 
-def remove_and_record(name: str, *, reason: str = "", by: str = "") -> ModelPackage | None:
+def remove_package(name: str, *, reason: str = "", by: str = "") -> ModelPackage | None:
     """Remove an installed package, which is kept among the versions, and return the one in use from then on.
 
     Raises
     ------
     ModelError
-        ``AC-MD-060`` if the history was changed, or the errors of `autocontour.models.package.library.remove_package`.
+        ``AC-MD-060`` if the history was changed, or the errors of `autocontour.models.package.library.drop_package`.
     """
     with changing_packages():
         entry = installed_entry(name)
         was_used = entry is not None and entry.rival is None
         if entry is not None and entry.package is not None:
             _keep(entry.package)
-        remove_package(name)
+        drop_package(name)
         if entry is None or not was_used:
             return None
         after = used_entry(entry.name)
@@ -284,7 +280,7 @@ def _replace(candidate: ModelPackage, before: ModelPackage | None, action: str, 
     if before is not None:
         _keep(before)
     _keep(candidate)
-    installed = install_package(_kept(candidate.name, candidate.checksum), replace=True)
+    installed = place_package(_kept(candidate.name, candidate.checksum), replace=True)
     _record(action, installed.name, installed, _stated(before) if before else {}, **why)
     return installed
 

@@ -65,7 +65,7 @@ def read_library() -> list[Entry]:
     """Return every package of this installation, also damaged ones; bundled ones first.
 
     Of several packages with the same name one is used: the bundled one, unless the user decided to replace exactly this
-    one (`install_package`); among installed ones the first by its folder's name. An update of the program with another
+    one (`place_package`); among installed ones the first by its folder's name. An update of the program with another
     package of that name ends the replacement.
     """
     bundled = [_read_entry(folder, bundled=True) for folder in _folders(BUNDLED)]
@@ -140,10 +140,10 @@ def find_package(name: str) -> ModelPackage:
     raise ModelError("AC-MD-017", package=shown(name))
 
 
-def install_package(path: Path, *, replace: bool = False) -> ModelPackage:
+def place_package(path: Path, *, replace: bool = False) -> ModelPackage:
     """Verify the package at `path` and copy it into the user's folder atomically.
 
-    It is not recorded: see `autocontour.models.package.history.install_and_record`.
+    It is not recorded: see `autocontour.models.package.history.install_package`.
 
     Parameters
     ----------
@@ -196,7 +196,7 @@ def used_entry(name: str) -> Entry | None:
 
 
 def installed_entry(name: str) -> Entry | None:
-    """Return the installed package that `remove_package` would remove; None if there is none."""
+    """Return the installed package that `drop_package` would remove; None if there is none."""
     own = (entry for entry in read_library() if not entry.bundled and name in (entry.name, entry.folder.name))
     return next(own, None)
 
@@ -221,10 +221,10 @@ def keep_decision(before: ModelPackage, changed: ModelPackage) -> None:
         _write_replaced(decided)
 
 
-def remove_package(name: str) -> Path:
+def drop_package(name: str) -> Path:
     """Remove the installed package called `name` and return its folder.
 
-    It is not recorded: see `autocontour.models.package.history.remove_and_record`.
+    It is not recorded: see `autocontour.models.package.history.remove_package`.
 
     Raises
     ------

@@ -24,7 +24,7 @@ from autocontour.dicom.ct import read_ct
 from autocontour.dicom.scan import planning_cts, scan_folder
 from autocontour.dicom.series import SeriesDescription, write_ct_series
 from autocontour.models import find_package
-from autocontour.models.package.library import install_package
+from autocontour.models.package.history import install_package
 from autocontour.models.package.members import CHECKSUMS, WEIGHTS, checksums_of, read_members
 from autocontour.patient.structures import StructureSet
 from autocontour.phantom import build_phantom

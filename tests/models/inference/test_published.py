@@ -24,11 +24,11 @@ from autocontour.models.inference.published.resample import resample, resampled_
 from autocontour.models.inference.published.segment import draw_published, exact_labels
 from autocontour.models.inference.published.sides import check_sides, compare_places, compare_sides
 from autocontour.models.inference.published.tiles import importance, starts_over, window_box, window_starts
+from autocontour.models.package.history import install_package
 from autocontour.models.package.importers import checkpoint as reading
 from autocontour.models.package.importers import nnunet
 from autocontour.models.package.importers.nnunet import import_nnunet
 from autocontour.models.package.importers.writing import write_imported
-from autocontour.models.package.library import install_package
 from autocontour.models.package.package import read_package, rewrite_metadata
 from autocontour.models.package.procedure import Resampling
 from autocontour.patient.geometry import Box, VolumeGeometry

@@ -14,7 +14,7 @@ from autocontour.models.package import library, records
 from autocontour.models.package.history import (
     HISTORY,
     accept_package,
-    install_and_record,
+    install_package,
     promote_package,
     read_history,
     rewrite_and_record,
@@ -228,7 +228,7 @@ def test_removing_a_package_that_is_not_in_use_is_no_change(candidates, capsys):
 
 def test_figures_written_into_an_installed_package_do_not_bring_the_bundled_one_back(candidates):
     """The decision to replace the bundled package was about the checksum before the figures."""
-    installed, _ = install_and_record(candidates["2.0.0"], replace=True)
+    installed = install_package(candidates["2.0.0"], replace=True)
     changed = rewrite_and_record(installed, {**installed.metadata, "validation": {"split": "x"}}, "figures")
     assert find_package("toy-neck").checksum == changed.checksum != installed.checksum
     assert lines()[-1] == ("changed", "2.0.0", "2.0.0")
@@ -236,7 +236,7 @@ def test_figures_written_into_an_installed_package_do_not_bring_the_bundled_one_
 
 
 def test_figures_written_into_a_replaced_bundled_package_do_not_bring_it_back(candidates, bundled):
-    install_and_record(candidates["2.0.0"], replace=True)
+    install_package(candidates["2.0.0"], replace=True)
     package = read_package(bundled, bundled=True)
     rewrite_and_record(package, {**package.metadata, "validation": {"split": "x"}}, "figures")
     assert in_use() == "2.0.0"
@@ -263,7 +263,7 @@ def test_a_folder_copied_by_hand_is_reported_until_a_person_accepts_it(candidate
 
 
 def test_a_change_of_the_files_in_use_is_reported(candidates):
-    installed, _ = install_and_record(change(candidates["2.0.0"], name="another"))
+    installed = install_package(change(candidates["2.0.0"], name="another"))
     change(installed.path, version="2.0.1")
     assert found("another") == ["AC-MD-124"]
     accept_package("another", reason="a spelling mistake", by="A. Physicist")
@@ -278,8 +278,8 @@ def test_an_update_of_the_program_that_ends_a_promotion_is_reported(candidates, 
 
 
 def test_a_history_cut_short_is_reported(candidates):
-    install_and_record(candidates["2.0.0"], replace=True)
-    install_and_record(candidates["3.0.0"], replace=True)
+    install_package(candidates["2.0.0"], replace=True)
+    install_package(candidates["3.0.0"], replace=True)
     path = install_folder() / HISTORY
     path.write_text(path.read_text().splitlines(keepends=True)[0])
     assert found() == ["AC-MD-124"]
@@ -294,7 +294,7 @@ def test_the_bundled_package_alone_needs_no_line(bundled):
 
 
 def test_a_damaged_package_in_use_can_be_replaced_and_removed(candidates, capsys):
-    installed, _ = install_and_record(change(candidates["2.0.0"], name="another"))
+    installed = install_package(change(candidates["2.0.0"], name="another"))
     (installed.path / "metadata.json").write_text("{}")
     code, printed = run(capsys, "install", change(candidates["3.0.0"], name="another"), "--replace")
     assert code == 0
@@ -305,7 +305,7 @@ def test_a_damaged_package_in_use_can_be_replaced_and_removed(candidates, capsys
 def test_two_programs_do_not_change_the_packages_at_the_same_time(candidates, monkeypatch):
     monkeypatch.setattr(records, "MOST_WAITING_S", 0.2)
     with records.changing_packages(), pytest.raises(ModelError, match="AC-MD-066"):
-        install_and_record(candidates["2.0.0"], replace=True)
+        install_package(candidates["2.0.0"], replace=True)
     assert in_use() == "1.0.0"
 
 
@@ -313,4 +313,4 @@ def test_a_folder_that_cannot_be_written_is_refused_by_code(candidates, tmp_path
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(library, "user_data_path", lambda _: tmp_path / "file")
     with pytest.raises(ModelError, match="AC-MD-027"):
-        install_and_record(candidates["2.0.0"], replace=True)
+        install_package(candidates["2.0.0"], replace=True)

@@ -11,12 +11,12 @@ import pytest
 
 from autocontour.base.errors import ModelError
 from autocontour.cli import main
+from autocontour.models.package.history import install_package
 from autocontour.models.package.importers import checkpoint as reading
 from autocontour.models.package.importers import nnunet
 from autocontour.models.package.importers.names import Names, read_names
 from autocontour.models.package.importers.nnunet import import_nnunet
 from autocontour.models.package.importers.writing import write_imported
-from autocontour.models.package.library import install_package
 from autocontour.models.package.package import read_package, verify_package
 from tests.models import tiny_nnunet as tiny
 

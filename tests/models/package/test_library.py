@@ -14,7 +14,8 @@ from autocontour.base.errors import ModelError
 from autocontour.cli import main
 from autocontour.models import available_packages, check_library, find_package, read_package
 from autocontour.models.package import library
-from autocontour.models.package.library import REPLACED, install_folder, install_package, read_library, remove_package
+from autocontour.models.package.history import install_package, remove_package
+from autocontour.models.package.library import REPLACED, install_folder, read_library
 from autocontour.models.package.members import CHECKSUMS, METADATA, checksums_of
 from autocontour.models.package.package import verify_package
 

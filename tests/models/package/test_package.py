@@ -16,7 +16,7 @@ import pytest
 from autocontour.base.errors import ModelError
 from autocontour.models import available_packages, find_package, read_package, write_package
 from autocontour.models.package import members
-from autocontour.models.package.library import install_package, remove_package
+from autocontour.models.package.history import install_package, remove_package
 from autocontour.models.package.members import CHECKSUMS, METADATA, checksums_of
 from autocontour.models.package.package import verify_package
 
