@@ -42,13 +42,16 @@ def _ensemble(args: argparse.Namespace) -> int:
     from autocontour.cli.console import console, print_json
     from autocontour.models import find_package, write_package
     from autocontour.models.package.ensemble import Joining, join_packages
+    from autocontour.models.package.members import read_members
 
     if args.output.exists():
         raise OutputError("AC-OUT-002", file=shown_path(args.output))
     packages = [find_package(name) for name in args.packages]
     version = args.version or f"{packages[0].version}-ensemble"
     joining = Joining(packages, version, _weights(args.weights), args.localizer, args.note)
-    package = write_package(args.output, *join_packages(joining))
+    texts = read_members(packages[0].path)
+    licence = {"LICENSE": texts["LICENSE"].decode()} if "LICENSE" in texts else {}
+    package = write_package(args.output, *join_packages(joining), licence)
     if args.data:
         package = _calibrate(package, args)
     if args.json:

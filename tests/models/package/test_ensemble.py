@@ -18,7 +18,7 @@ from autocontour.models.package.ensemble import Joining, join_packages
 from autocontour.models.package.package import verify_package
 from autocontour.patient.geometry import Box
 from tests.models.conftest import STRUCTURES, build_metadata
-from tests.models.package.test_library import change
+from tests.models.package.test_library import change, seal
 
 WEIGHTS = {"Parotid_L": (1.0, 0.0), "Bone_Mandible": (1.0, 3.0)}
 CHANNEL = {name: k for k, name in enumerate(STRUCTURES)}
@@ -243,10 +243,13 @@ def test_memory_is_that_of_all_networks(joined, monkeypatch):
 
 
 def test_the_command_joins_shows_and_verifies(pair, tmp_path, capsys):
-    paths = [str(package.path) for package in pair]
+    first = shutil.copytree(pair[0].path, tmp_path / "licensed")
+    (first / "LICENSE").write_text("as it is")
+    paths = [str(seal(first)), str(pair[1].path)]
     out = str(tmp_path / "out")
     assert main(["models", "ensemble", *paths, "-o", out, "--weights", "Parotid_L=1,0", "--localizer", "1"]) == 0
     assert "models gate" in capsys.readouterr().out
+    assert (tmp_path / "out" / "LICENSE").read_text() == "as it is"
     assert main(["models", "verify", out]) == 0
     assert main(["models", "show", out]) == 0
     printed = capsys.readouterr().out

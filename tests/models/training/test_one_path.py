@@ -11,7 +11,7 @@ import torch
 from autocontour.base.jobs import Job
 from autocontour.models import find_package
 from autocontour.models.inference.localizer import find_patient, locate_structures
-from autocontour.models.inference.runtime import open_runner
+from autocontour.models.inference.runtime import Ensemble, open_runner
 from autocontour.models.inference.segmenter import segment_boxes
 from autocontour.models.package.weights import load_network, plan_stage
 from autocontour.models.training import validate as validation
@@ -37,9 +37,11 @@ def test_training_and_use_give_the_same_probabilities_on_the_same_ct():
     boxes = {name: boxes[name] for name in ORGANS}
     stage = package.stages["segmenter"]
     plan = plan_stage(stage, len(package.structures), "segmenter")
-    network = load_network(stage, plan, package.read_weights("segmenter"))
-    runners = open_runner(package, "segmenter", "cpu"), TrainingRunner(network, torch.device("cpu"))
-    use, training = (segment_boxes(patient, package, runner, boxes, Job()) for runner in runners)
+    networks = [load_network(stage, plan, weights) for weights in package.read_networks("segmenter")]
+    in_use = open_runner(package, "segmenter", "cpu")
+    in_training = [TrainingRunner(network, torch.device("cpu")) for network in networks]
+    both = in_use, Ensemble(in_training, in_use.weights) if len(networks) > 1 else in_training[0]
+    use, training = (segment_boxes(patient, package, runner, boxes, Job()) for runner in both)
     for name in ORGANS:
         assert use[name].grid == training[name].grid
         apart = np.abs(use[name].uncleaned - training[name].uncleaned)
