@@ -2,8 +2,8 @@
 
 Labels, regions, transposed axes, a separate axis (thick slices), the residual encoder, and two folds with mirroring; on
 phantoms, and on the patients of a training set where it is given. A few iterations each: the networks are weak, but
-trained, saved and predicted by nnU-Net alone. One that draws only background shows nothing, and is named. Then the profiles are compared with ``exact``. Needs a separate
-environment:
+trained, saved and predicted by nnU-Net alone. One that draws only background shows nothing, and is named. Then the
+profiles are compared with ``exact``. Needs a separate environment:
 
     python -m venv nnunet && nnunet/bin/pip install nnunetv2 -e ".[train]"
     nnunet/bin/python benchmarks/published_trained.py [--data FOLDER] [--iterations 60] [--only labels] [--keep FOLDER]
