@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from autocontour import __version__
+from autocontour.archive.review import OTHER_PATIENT
 from autocontour.base.errors import AutoContourError, Cancelled, CourseError, OutputError
 from autocontour.base.jobs import Job
 from autocontour.course.choice import PROPAGATED, Table, read_table
@@ -26,6 +27,7 @@ from autocontour.course.record import (
     RESULT,
     Course,
     CourseCT,
+    read_record,
     read_result,
     sha256_of,
     working_on,
@@ -118,11 +120,15 @@ def read_planning_set(course: Course, ct: CTVolume) -> StructureSet:
     Raises
     ------
     CourseError
-        ``AC-CO-017`` if the file has changed since it was added.
+        ``AC-CO-017`` if the file has changed since it was added, ``AC-CO-008`` if it is another patient's.
     """
     if sha256_of(course.structures) != course.structures_sha256:
         raise CourseError("AC-CO-017", what="The planning CT's structure set")
-    return read_structure_set(course.structures, ct)
+    read = read_structure_set(course.structures, ct)
+    for finding in read.findings:
+        if finding.code in OTHER_PATIENT:
+            raise CourseError("AC-CO-008", reason=finding.message)
+    return read
 
 
 def contour_course(
@@ -264,7 +270,7 @@ def _of_method(one: Drawn) -> dict[str, Any]:
 
 def _write_planning(course: Course, planning: Planning) -> None:
     path = course.folder / PLANNING
-    if path.exists():
+    if read_record(path) is not None:
         return
     prepared = planning.prepared
     measures = measure_structures(planning.structure_set.structures, prepared.ct, Rigid.identity())

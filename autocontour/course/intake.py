@@ -170,8 +170,16 @@ def _check_dates(course: Course) -> Iterator[Finding]:
         if not ct.date:
             yield Finding.of("AC-CO-019", ct.name, uid=ct.series_instance_uid)
     for ct in course.dates:
-        if ct.date and planned.date and (ct.date, ct.time) < (planned.date, planned.time):
+        if _is_older(ct, planned):
             yield Finding.of(EXCHANGED, ct.name, uid=ct.series_instance_uid, date=planned.date)
+
+
+def _is_older(ct: CourseCT, planned: CourseCT) -> bool:
+    """Whether a CT is older than the planning CT; not on the same day without times."""
+    if not (ct.date and planned.date):
+        return False
+    times = (ct.time, planned.time) if ct.time and planned.time else ("", "")
+    return (ct.date, times[0]) < (planned.date, times[1])
 
 
 def _extended(course: Course) -> Course:

@@ -16,20 +16,21 @@ from autocontour.patient.structures import Contours
 from autocontour.patient.volume import CTVolume
 from autocontour.registration.deformable import Deformation, register_deformable
 from autocontour.registration.grid import Mask, Scan, sample_scan
-from autocontour.registration.rigid import Match, Rigid, move_scan, register_rigid
+from autocontour.registration.rigid import Match, Rigid, register_rigid
+from autocontour.registration.values import difference_hu, with_values_of
 from autocontour.rules import draw_structures
 
 RIGID_MM, DEFORMABLE_MM = 4.0, 3.0
-MOST_POINTS = 3.0e6
+MOST_POINTS = 2.5e6
 """Largest grid for the deformable registration; larger bodies get a wider one."""
 LEAST_CORRELATION, LEAST_BONE_DSC = 0.6, 0.56
 """Below either, the anatomy does not match (docs/experiments/course.md)."""
-TURN_MARGIN = 0.01
+TURN_MARGIN = 0.005
+"""A wrong orientation that fits this much less well cannot be told from the right one by the images."""
 RIVAL_MARGIN = 0.03
 LARGEST_TURN_DEG = 20.0
 LEAST_OVERLAP = 0.6
 SAME_FRAME_MM = 10.0
-SOFT_HU = (-150.0, 150.0)
 CONE_BEAM_HU = 60.0
 FOLDED_PERCENT = 0.1
 
@@ -135,18 +136,22 @@ def link_cts(later: Prepared, planning: Prepared, job: Job, accepted: frozenset[
 def deform(later: Prepared, planning: Prepared, rigid: Rigid, job: Job) -> Deformation:
     """Return the deformable registration of two CTs."""
     voxels = max(int(one.body.sum()) * one.ct.geometry.voxel_volume_mm3 for one in (later, planning))
-    spacing = max(DEFORMABLE_MM, (voxels * 3 / MOST_POINTS) ** (1 / 3))  # the box holds about three times the body
+    pixel = max(max(one.ct.geometry.pixel_spacing_vu_mm) for one in (later, planning))
+    # A grid finer than the pixels costs time and adds nothing. The box holds about three times the body.
+    spacing = max(DEFORMABLE_MM, pixel, (voxels * 3 / MOST_POINTS) ** (1 / 3))
     pair = sample_scan(later.ct, later.body, spacing), sample_scan(planning.ct, planning.body, spacing)
-    return register_deformable(*pair, rigid, job)
+    return register_deformable(with_values_of(pair[1], pair[0], rigid), pair[1], rigid, job)
 
 
 def _check_match(rigid: Rigid, match: Match) -> Iterator[Finding]:
-    if match.turned > match.position + TURN_MARGIN:
-        yield Finding.of("AC-CO-021", turn=match.turned_as, turned=match.turned, found=match.position)
+    if match.turned > match.correlation:
+        yield Finding.of("AC-CO-021", turn=match.turned_as, turned=match.turned, found=match.correlation)
+    elif match.turned > match.correlation - TURN_MARGIN:
+        yield Finding.of("AC-CO-031", turn=match.turned_as)
     if match.correlation < LEAST_CORRELATION or match.bone_dsc < LEAST_BONE_DSC:
         yield Finding.of("AC-CO-022", bones=match.bone_dsc, found=match.correlation)
-    if match.rival > match.position - RIVAL_MARGIN:
-        yield Finding.of("AC-CO-023", rival=match.rival, found=match.position)
+    if match.rival > match.correlation - RIVAL_MARGIN:
+        yield Finding.of("AC-CO-023", rival=match.rival, found=match.correlation)
     if rigid.angle_deg > LARGEST_TURN_DEG:
         yield Finding.of("AC-CO-024", degrees=rigid.angle_deg)
     if match.overlap < LEAST_OVERLAP:
@@ -155,12 +160,9 @@ def _check_match(rigid: Rigid, match: Match) -> Iterator[Finding]:
 
 def _check_images(later: CTVolume, planning: CTVolume, scans: tuple[Scan, Scan], rigid: Rigid) -> Iterator[Finding]:
     """Compare values and slices."""
-    hu, body, scanned = move_scan(scans[1], rigid, scans[0].grid)
-    common = scans[0].body & body & scanned & (hu > SOFT_HU[0]) & (hu < SOFT_HU[1])
-    if common.any():
-        median = float(np.median(np.abs(scans[0].hu[common] - hu[common])))
-        if median > CONE_BEAM_HU:
-            yield Finding.of("AC-CO-028", hu=median)
+    median = difference_hu(*scans, rigid)
+    if median > CONE_BEAM_HU:
+        yield Finding.of("AC-CO-028", hu=median)
     steps = later.geometry.slice_spacing_mm, planning.geometry.slice_spacing_mm
     if abs(steps[0] - steps[1]) > 0.01:
         yield Finding.of("AC-CO-029", later=steps[0], earlier=steps[1])

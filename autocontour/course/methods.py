@@ -98,7 +98,8 @@ def propagate_set(
         if not contours:
             continue
         trust = measure_trust(structure.contours, contours, before, after, link.deformation)
-        findings = tuple(trust_findings(structure, trust, table))
+        damaged = [one for one in structure.findings if one.severity > Severity.INFO]
+        findings = (*damaged, *trust_findings(structure, trust, table))
         drawn[structure.name] = Drawn(proposal(structure, contours, provenance, findings), trust)
     return drawn
 
@@ -109,7 +110,14 @@ def draw_by_networks(
     """Yield the contours of rules and general packages, and those of the patient's own package where there is one."""
     facts, today = PatientFacts.of(ct), date.today()
     packages = available_packages()
-    own = [one for one in packages if one.patient and one.patient.is_for(facts) and not one.patient.is_expired(today)]
+    own = []
+    for package in packages:
+        if package.patient and package.patient.is_for(facts):
+            if package.patient.is_expired(today):
+                reason = f"{package.name} has expired"
+                findings.append(Finding.of("AC-CO-049", method=PATIENT, reason=reason))
+            else:
+                own.append(package)
     general = [one for one in packages if one.patient is None]
     yield GENERAL, _draw(planning, ct, GENERAL, general, None, device, job, findings)
     if own:

@@ -21,7 +21,7 @@ from autocontour.registration.rigid import Rigid, itk, move_scan, to_itk
 
 LEVELS = ((4, 60), (2, 40), (1, 20))
 """Shrink factor and iterations of each resolution."""
-SMOOTHING_VOXELS = 2.5
+SMOOTHING_MM, LEAST_SMOOTHING_VOXELS = 7.5, 1.2
 INVERSE_STEPS = 30
 
 
@@ -39,8 +39,9 @@ class Deformation:
         (z, y, x, 3) LPS.
     inconsistency_mm
         (z, y, x) how far there and back misses the point.
-    agreement
-        (z, y, x) the squared difference of the compressed HU after registration, smoothed over 8 mm.
+    difference, slope
+        (z, y, x) mean squares over 8 mm: of the difference of the compressed HU after registration, and of their
+        gradient per mm. Root of their quotient: by how many mm a surface may still be off.
     measured
         (z, y, x) where both CTs were scanned.
     """
@@ -49,7 +50,8 @@ class Deformation:
     grid: Grid
     displacement_mm: Samples
     inconsistency_mm: Samples = field(repr=False)
-    agreement: Samples = field(repr=False)
+    difference: Samples = field(repr=False)
+    slope: Samples = field(repr=False)
     measured: Mask = field(repr=False)
 
     def pull(self, points: Floats) -> Floats:
@@ -104,9 +106,11 @@ def register_deformable(later: Scan, earlier: Scan, rigid: Rigid, job: Job | Non
     job.advance("deforming", 1.0)
     missed = there + _moved(back, there, later.grid)
     after = _moved(moving[..., None], there, later.grid)[..., 0]
-    difference = ndimage.gaussian_filter((after - fixed) ** 2, 8.0 / later.grid.spacing_mm)
+    spacing = later.grid.spacing_mm
+    steepness = np.sum(np.square(np.gradient(fixed, spacing)), axis=0)
+    difference, slope = (ndimage.gaussian_filter(part, 8.0 / spacing) for part in ((after - fixed) ** 2, steepness))
     inconsistency = np.linalg.norm(missed, axis=-1).astype(np.float32)
-    return Deformation(rigid, later.grid, there, inconsistency, difference.astype(np.float32), both)
+    return Deformation(rigid, later.grid, there, inconsistency, difference, slope.astype(np.float32), both)
 
 
 def compress(hu: Samples) -> Samples:
@@ -123,7 +127,7 @@ def _demons(fixed: Samples, moving: Samples, grid: Grid) -> Samples:
         pair = [_shrunk(image, factor, grid.spacing_mm) for image in whole]
         demons = sitk.FastSymmetricForcesDemonsRegistrationFilter()
         demons.SetNumberOfIterations(iterations)
-        demons.SetStandardDeviations(SMOOTHING_VOXELS)
+        demons.SetStandardDeviations(max(LEAST_SMOOTHING_VOXELS, SMOOTHING_MM / grid.spacing_mm))
         demons.SetSmoothDisplacementField(True)
         start = [] if displacement is None else [sitk.Resample(displacement, pair[0])]
         displacement = demons.Execute(*pair, *start)

@@ -47,6 +47,10 @@ class Trust:
         1st and 99th percentile at its surface.
     difference
         Root mean square of the difference between the CTs at its surface, compressed HU (0 to 1).
+    residual_mm
+        By how much the surface may be off for that difference, given the gradient there.
+    thickness_mm
+        Twice its volume over its surface.
     cut_later, cut_earlier
         Fraction of the structure outside the later CT; whether the earlier CT ends in it.
     """
@@ -57,6 +61,8 @@ class Trust:
     lowest_jacobian: float
     highest_jacobian: float
     difference: float
+    residual_mm: float
+    thickness_mm: float
     cut_later: float
     cut_earlier: bool
 
@@ -118,13 +124,16 @@ def measure_trust(
     ends = {0, earlier.shape_zyx[0] - 1} & set(contours)
     jacobian = move.values_at(move.jacobian, after)
     volume = volume_cc(contours, earlier)
+    difference, slope = (float(np.mean(move.values_at(part, after))) for part in (move.difference, move.slope))
     return Trust(
         volume_cc(propagated, later) / volume if volume else 0.0,
         float(np.linalg.norm(after - rigid, axis=1).mean()),
         float(np.percentile(move.values_at(move.inconsistency_mm, after), 95)),
         float(np.percentile(jacobian, 1)),
         float(np.percentile(jacobian, 99)),
-        float(np.sqrt(np.mean(move.values_at(move.agreement, after)))),
+        float(np.sqrt(difference)),
+        float(np.sqrt(difference / max(slope, 1e-12))),
+        thickness_mm(propagated, later),
         float(1 - within.mean()),
         bool(ends),
     )
@@ -140,6 +149,19 @@ def surface_points(contours: Contours, geometry: VolumeGeometry) -> Floats:
         return np.empty((0, 3))
     uvw = np.concatenate(parts)
     return geometry.to_patient(uvw[:: max(1, len(uvw) // SAMPLES)])
+
+
+def thickness_mm(contours: Contours, geometry: VolumeGeometry) -> float:
+    """Return twice the volume of a structure over its surface, which is the thickness of a wide plate.
+
+    The surface is that of prisms on the slices: their sides, and what one slice has and the next has not.
+    """
+    surface = 0.0
+    for k, shape in contours.items():
+        beside = [contours.get(k - 1), contours.get(k + 1)]
+        ends = sum(shape.area if one is None else shape.difference(one).area for one in beside)
+        surface += shape.length * float(geometry.slice_thicknesses_mm[k]) + ends
+    return 2000 * volume_cc(contours, geometry) / surface if surface else 0.0
 
 
 def _box_in(geometry: VolumeGeometry, points: Floats) -> Box | None:

@@ -21,6 +21,8 @@ LEAST_OVERLAP = 0.25
 """Fraction of the smaller body that two CTs must share."""
 RIVAL_MM = 12.0
 """A shift along z by at least this much is another position: half a vertebra."""
+NEAR = 0.1
+"""A correlation less than this below the best one is compared again after refinement."""
 BONE_HU = 200.0
 SAMPLING = 0.2
 TURNS = {
@@ -92,38 +94,45 @@ class Match:
     overlap
         Common part over the smaller body.
     rival
-        Correlation at the best position that differs by at least `RIVAL_MM` along z, before refinement.
-    position
-        The same at the position found, before refinement.
+        Correlation at the best position that differs by at least `RIVAL_MM` along z; refined as well where it was near.
     turned, turned_as
-        The best correlation of a wrong orientation before refinement, and its name in `TURNS`.
+        The best correlation of a wrong orientation, refined where it was near, and its name in `TURNS`.
     """
 
     correlation: float
     body_dsc: float
     bone_dsc: float
     overlap: float
-    position: float
     rival: float
     turned: float
     turned_as: str
 
 
-def register_rigid(later: Scan, earlier: Scan, start: Rigid | None = None) -> tuple[Rigid, Match]:
-    """Register two CTs on grids of one spacing (about 4 mm).
-
-    Parameters
-    ----------
-    later, earlier
-        The scans.
-    start
-        Of CTs with one frame of reference: kept without refinement.
-    """
+def register_rigid(later: Scan, earlier: Scan) -> tuple[Rigid, Match]:
+    """Register two CTs on grids of one spacing (about 4 mm)."""
     coarse = halved(later), halved(earlier)
-    shift, position, rival = _best_shift(*coarse)
-    turned, turned_as = max((_best_shift(coarse[0], turn(coarse[1], name))[1], name) for name in TURNS)
-    rigid = start or _refine(later, earlier, Rigid(np.eye(3), shift))
-    return rigid, Match(*measure_match(later, earlier, rigid), position, rival, turned, turned_as)
+    best, rival = _best_shifts(*coarse)
+    rigid = _refine(later, earlier, best.rigid)
+    measured = measure_match(later, earlier, rigid)
+    turns = {name: _best_shifts(coarse[0], turn(coarse[1], name))[0] for name in TURNS}
+    name = max(turns, key=lambda one: turns[one].correlation)
+    turned = turns[name].correlation
+    if turned > best.correlation - NEAR:
+        # A shift by whole voxels of the coarse grid fits one of them better by chance.
+        other = turn(earlier, name)
+        turned = measure_match(later, other, _refine(later, other, turns[name].rigid))[0]
+    second = rival.correlation
+    if second > best.correlation - NEAR:
+        found = _refine(later, earlier, rival.rigid)
+        is_same = _apart_mm(later, rigid, found) < RIVAL_MM / 2
+        second = -1.0 if is_same else measure_match(later, earlier, found)[0]
+    return rigid, Match(*measured, second, turned, name)
+
+
+def _apart_mm(later: Scan, first: Rigid, second: Rigid) -> float:
+    """Return the mean distance between where two transforms take the body."""
+    points = later.grid.points()[later.body.ravel()][::53]
+    return float(np.linalg.norm(first.pull(points) - second.pull(points), axis=1).mean()) if len(points) else 0.0
 
 
 def measure_match(later: Scan, earlier: Scan, rigid: Rigid) -> tuple[float, float, float, float]:
@@ -171,22 +180,32 @@ def _shown(hu: Samples) -> Samples:
     return np.interp(hu, (-1000.0, -200.0, 200.0, 1200.0), (0.0, 0.3, 0.7, 1.0)).astype(np.float32)
 
 
-def _best_shift(later: Scan, earlier: Scan) -> tuple[Floats, float, float]:
-    """Return the shift (LPS, mm) with the highest correlation, that, and the highest at another height."""
+@dataclass(frozen=True, eq=False)
+class _Shift:
+    rigid: Rigid
+    correlation: float
+
+
+def _best_shifts(later: Scan, earlier: Scan) -> tuple[_Shift, _Shift]:
+    """Return the shift with the highest correlation, and the one with the highest at another height."""
     values, overlap = _correlations(later, earlier)
     smaller = min(np.count_nonzero(later.body), np.count_nonzero(earlier.body))
     values[overlap < LEAST_OVERLAP * smaller] = -1.0
     best = np.unravel_index(int(values.argmax()), values.shape)
-    # Index n of the correlation is the shift n of the earlier grid against the later one; the second half is negative.
-    steps = np.array([at if at < size // 2 else at - size for at, size in zip(best, values.shape, strict=True)])
-    # A point of the later grid at index i is at index i − steps of the earlier grid.
-    spacing = later.grid.spacing_mm
-    shift = earlier.grid.origin_lps_mm - later.grid.origin_lps_mm - steps[::-1] * spacing
-    apart = int(np.ceil(RIVAL_MM / spacing))
     heights = np.arange(values.shape[0])
     distance = np.minimum((heights - best[0]) % len(heights), (best[0] - heights) % len(heights))
-    rival = float(values[distance >= apart].max()) if (distance >= apart).any() else -1.0
-    return shift, float(values[best]), rival
+    elsewhere = values.copy()
+    elsewhere[distance < RIVAL_MM / later.grid.spacing_mm] = -1.0
+    second = np.unravel_index(int(elsewhere.argmax()), values.shape)
+
+    def shift(at: tuple[np.intp, ...], correlation: float) -> _Shift:
+        # Index n is a shift of the earlier grid by n against the later one; the second half is negative: a point at
+        # index i of the later grid is at index i − n of the earlier one.
+        steps = np.array([n if n < size // 2 else n - size for n, size in zip(at, values.shape, strict=True)])
+        moved = earlier.grid.origin_lps_mm - later.grid.origin_lps_mm - steps[::-1] * later.grid.spacing_mm
+        return _Shift(Rigid(np.eye(3), moved), correlation)
+
+    return shift(best, float(values[best])), shift(second, float(elsewhere[second]))
 
 
 def _correlations(later: Scan, earlier: Scan) -> tuple[Samples, Samples]:
