@@ -53,7 +53,7 @@ class BuildRequest:
     Attributes
     ----------
     archive, output
-        The folder of DICOM files, and the data set.
+        The folder of DICOM files, None for approved cases alone, and the data set.
     private
         Folder of the files that are not part of the data set: key, names, decisions, sources.
     names, decisions, key
@@ -62,21 +62,30 @@ class BuildRequest:
         The structures of the data set; None for every confirmed one.
     cases
         Folder of the program's cases.
+    case_folders
+        Some cases instead.
     spacing_zyx_mm
         None keeps the voxels of each CT.
     test_share
         Fraction of the patients for the split ``test``, chosen by their keyed hash.
     """
 
-    archive: Path
+    archive: Path | None
     output: Path
     names: Path | None = None
     decisions: Path | None = None
     key: Path | None = None
     site: Site | None = None
     cases: Path | None = None
+    case_folders: tuple[Path, ...] = ()
     spacing_zyx_mm: tuple[float, float, float] | None = None
     test_share: float = 0.0
+
+    @property
+    def places(self) -> list[Path]:
+        """The folders of the cases."""
+        found = sorted(one.parent for one in self.cases.glob("*/case.json")) if self.cases else []
+        return [*self.case_folders, *found]
 
     @property
     def private(self) -> Path:
@@ -140,7 +149,7 @@ class Build:
         """Build the data set."""
         self.key = open_key(self.request.key_file, _known_check(self.request.output))
         self.decisions = read_decisions(self.request.decisions_file)
-        archive = find_archive(self.request.archive, self.key, self.job, self.request.cases)
+        archive = find_archive(self.request.archive, self.key, self.job, self.request.places)
         self.excluded = list(archive.excluded)
         self._read_names(archive)
         built = map(self._build_patient, self.job.track(archive.candidates, "building the data set"))
@@ -367,7 +376,7 @@ def build_dataset(request: BuildRequest, job: Job) -> BuildReport:
         If the disk is full.
     """
     output = request.output.absolute()
-    if output.resolve().is_relative_to(request.archive.resolve()):
+    if request.archive and output.resolve().is_relative_to(request.archive.resolve()):
         raise DatasetError("AC-DS-009")
     if output.exists() and (not output.is_dir() or foreign_names(output, KNOWN)):
         raise DatasetError("AC-DS-001", folder=shown_path(output))

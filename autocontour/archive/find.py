@@ -16,6 +16,7 @@ from autocontour.base.findings import Finding, Severity
 from autocontour.base.jobs import Job
 from autocontour.case.closed import read_case
 from autocontour.case.source import check_content, read_key, read_source
+from autocontour.case.state import CaseStructure
 from autocontour.dicom.scan import Series, planning_cts, scan_folder
 from autocontour.models.data.planes import UNEDITED
 from autocontour.patient.identity import CaseKey, series_key
@@ -25,6 +26,8 @@ from autocontour.rtstruct import read_structure_set
 from autocontour.rtstruct.read.summary import read_summary
 
 CLINICAL, APPROVED = "clinical", "approved"
+SAME_MM2 = 1.0
+"""On a slice that differs by less the contours count as unedited."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,7 @@ class Archive:
         return [name for drawn in sets for name in sorted(set(drawn.structures))]
 
 
-def find_archive(folder: Path, key: Key, job: Job, cases: Path | None = None) -> Archive:
+def find_archive(folder: Path | None, key: Key, job: Job, cases: Sequence[Path] = ()) -> Archive:
     """Scan an archive of any layout and find the CT of each structure set and of each approved case.
 
     A structure set belongs to the CT whose series it references. If it references none of the archive, it belongs to
@@ -144,27 +147,26 @@ def find_archive(folder: Path, key: Key, job: Job, cases: Path | None = None) ->
     Parameters
     ----------
     folder
-        Searched with all its subfolders.
+        Searched with all its subfolders; None for approved cases alone.
     key
         Of the data set.
     job
         Reports progress; may cancel.
     cases
-        Folder of the program's cases, each in a folder of its own.
+        Folders of the program's cases.
 
     Raises
     ------
     CTError
         If there is no such folder or no DICOM file in it.
     """
-    scanned = scan_folder(folder, job)
+    scanned = scan_folder(folder, job) if folder else []
     candidates = sorted((_candidate(series, key) for series in planning_cts(scanned)), key=lambda one: one.name)
     excluded: list[Excluded] = []
     files = sorted(path for series in scanned if series.modality == "RTSTRUCT" for path in series.files)
     for path in job.track(files, "reading the structure sets"):
         excluded += _add_set(path, candidates, key)
-    places = sorted(path.parent for path in cases.glob("*/case.json")) if cases else []
-    for place in job.track(places, "reading the cases"):
+    for place in job.track(cases, "reading the cases"):
         excluded += _add_case(place, candidates, key)
     doses = sorted(path for series in scanned if series.modality == "RTDOSE" for path in series.files)
     return Archive(tuple(candidates), tuple(excluded), tuple(doses))
@@ -186,12 +188,23 @@ def read_approved(folder: Path) -> tuple[StructureSet, dict[str, str]]:
     """
     found = read_case(folder)
     items = [item for item in found.state.items if item.is_approved]
-    origins = {
-        item.structure.name: UNEDITED if item.structure.generation is GenerationAlgorithm.AUTOMATIC else APPROVED
-        for item in items
-    }
+    origins = {item.structure.name: origin_of(item) for item in items}
     structures = tuple(item.structure for item in items)
     return StructureSet("APPROVED", structures, found.key.series_instance_uid), origins
+
+
+def origin_of(item: CaseStructure) -> str:
+    """Return the origin of an approved structure: it is edited only if its contours differ from the automatic ones.
+
+    A stroke that was taken back by another stroke leaves the contours as they were, though the structure was edited.
+    """
+    structure = item.structure
+    if structure.generation is GenerationAlgorithm.AUTOMATIC:
+        return UNEDITED
+    if item.origin is not GenerationAlgorithm.AUTOMATIC or item.automatic.keys() != structure.contours.keys():
+        return APPROVED
+    changes = (polygon.symmetric_difference(structure.contours[z]).area for z, polygon in item.automatic.items())
+    return UNEDITED if max(changes, default=0.0) < SAME_MM2 else APPROVED
 
 
 def _candidate(series: Series, key: Key) -> Candidate:

@@ -122,6 +122,12 @@ class CourseError(AutoContourError):
     exit_code = 15
 
 
+class LearningError(AutoContourError):
+    """Learning from approved cases that is switched off or cannot go on (``AC-LN``)."""
+
+    exit_code = 14
+
+
 class Cancelled(AutoContourError):  # noqa: N818  (not a fault)
     """The user asked to stop."""
 

@@ -18,7 +18,7 @@ from autocontour.base.errors import AutoContourError, OutputError, UsageError
 
 COMMANDS = (
     *("contour", "gui", "case", "follow", "info", "evaluate", "check"),
-    *("queue", "course", "models", "dataset", "train", "retrain", "adapt", "commission", "monitor", "timestudy"),
+    *("queue", "course", "models", "dataset", "train", "retrain", "learn", "adapt", "commission", "monitor", "timestudy"),
     *("review", "phantom", "demo", "selftest"),
 )
 

@@ -50,14 +50,14 @@ def progress_job(*, quiet: bool = False) -> Iterator[Job]:
         Show nothing, as for ``--json`` or a log; without a terminal nothing is shown either.
     """
     if quiet or not sys.stderr.isatty():
-        with _ctrl_c_cancels(Job()) as job:
+        with ctrl_c_cancels(Job()) as job:
             yield job
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(compact=True))
-    with Progress(*columns, console=Console(stderr=True)) as progress, _ctrl_c_cancels(_ShownJob(progress)) as job:
+    with Progress(*columns, console=Console(stderr=True)) as progress, ctrl_c_cancels(_ShownJob(progress)) as job:
         yield job
 
 
@@ -78,7 +78,7 @@ class _ShownJob(Job):
 
 
 @contextmanager
-def _ctrl_c_cancels(job: Job) -> Iterator[Job]:
+def ctrl_c_cancels(job: Job) -> Iterator[Job]:
     """Cancel at the first Ctrl-C (or SIGTERM), so that no file is left incomplete; a second one terminates."""
 
     def cancel(number: int, _frame: object) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from autocontour.qa.commissioning.gate import GateRecord, Site
+    from autocontour.qa.commissioning.gate import GateRecord
 
 
 def add_actions(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -56,12 +56,12 @@ def add_actions(actions: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _gate(args: argparse.Namespace) -> int:
     from autocontour.cli.console import console, print_json, progress_job
     from autocontour.models import find_package
-    from autocontour.qa.commissioning.gate import read_limits, run_gate, write_record
+    from autocontour.qa.commissioning.gate import Site, read_limits, run_gate, write_record
 
     limits = read_limits(args.limits) if args.limits else read_limits()
     candidate, against = find_package(args.candidate), find_package(args.against)
     with progress_job(quiet=args.json) as job:
-        record = run_gate(candidate, against, [_site(one) for one in args.data], limits, job, device=args.device)
+        record = run_gate(candidate, against, [Site.parse(one) for one in args.data], limits, job, device=args.device)
     if args.output:
         write_record(args.output, record)
     if args.json:
@@ -71,17 +71,6 @@ def _gate(args: argparse.Namespace) -> int:
         if args.output:
             console().print(f"Wrote {args.output}.", markup=False)
     return 0 if record.passed else 1
-
-
-def _site(text: str) -> Site:
-    """Return the site of ``[SITE=]FOLDER[:SPLIT]``."""
-    from autocontour.qa.commissioning.gate import Site
-
-    name, equals, place = text.rpartition("=")
-    folder, colon, split = place.rpartition(":")
-    if not colon or not split or "/" in split or "\\" in split:
-        folder, split = place, "validation"
-    return Site(name if equals else Path(folder).name, Path(folder), split)
 
 
 def _print_record(record: GateRecord) -> None:

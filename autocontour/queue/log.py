@@ -12,10 +12,10 @@ MOST_BYTES, KEPT = 10_000_000, 4
 
 
 class Log:
-    """A log file in the queue's folder; the oldest part is removed when it grows. A full disk does not stop a run."""
+    """A log file in a folder; the oldest part is removed when it grows. A full disk does not stop a run."""
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "queue.log"
+    def __init__(self, folder: Path, name: str = "queue.log") -> None:
+        self.path = folder / name
 
     def write(self, event: str, values: dict[str, Any]) -> None:
         """Append an event with its time (UTC)."""
@@ -27,7 +27,7 @@ class Log:
                 file.write(line + "\n")
 
     def _shift(self) -> None:
-        names = [self.path, *(self.path.with_name(f"queue.log.{number}") for number in range(1, KEPT + 1))]
+        names = [self.path, *(self.path.with_name(f"{self.path.name}.{number}") for number in range(1, KEPT + 1))]
         for older, newer in zip(reversed(names[1:]), reversed(names[:-1]), strict=True):
             if newer.exists():
                 newer.replace(older)

@@ -35,6 +35,15 @@ class Site:
     data: Path
     split: str
 
+    @classmethod
+    def parse(cls, text: str) -> Site:
+        """Return the site of ``[SITE=]FOLDER[:SPLIT]``."""
+        name, equals, place = text.rpartition("=")
+        folder, colon, split = place.rpartition(":")
+        if not colon or not split or "/" in split or "\\" in split:
+            folder, split = place, "validation"
+        return cls(name if equals else Path(folder).name, Path(folder).expanduser(), split)
+
 
 def run_gate(
     candidate: ModelPackage,
@@ -64,9 +73,12 @@ def run_gate(
     ------
     UsageError
         ``AC-QA-039`` if the candidate does not state the patients it was trained on, ``AC-QA-040`` if one of them is
-        among the test patients, ``AC-QA-041`` if no structure of a site can be judged, or the errors of reading.
+        among the test patients, ``AC-QA-041`` if no structure of a site can be judged or there is no site, or the
+        errors of reading.
     """
     seen = _trained_on(candidate)
+    if not sites:
+        raise UsageError("AC-QA-041", site="–")
     judgements: list[Judgement] = []
     described = []
     for site in sites:
