@@ -63,7 +63,7 @@ class BuildRequest:
     cases
         Folder of the program's cases.
     case_folders
-        Some cases instead.
+        Further cases.
     spacing_zyx_mm
         None keeps the voxels of each CT.
     test_share
@@ -80,12 +80,6 @@ class BuildRequest:
     case_folders: tuple[Path, ...] = ()
     spacing_zyx_mm: tuple[float, float, float] | None = None
     test_share: float = 0.0
-
-    @property
-    def places(self) -> list[Path]:
-        """The folders of the cases."""
-        found = sorted(one.parent for one in self.cases.glob("*/case.json")) if self.cases else []
-        return [*self.case_folders, *found]
 
     @property
     def private(self) -> Path:
@@ -149,7 +143,8 @@ class Build:
         """Build the data set."""
         self.key = open_key(self.request.key_file, _known_check(self.request.output))
         self.decisions = read_decisions(self.request.decisions_file)
-        archive = find_archive(self.request.archive, self.key, self.job, self.request.places)
+        request = self.request
+        archive = find_archive(request.archive, self.key, self.job, request.cases, request.case_folders)
         self.excluded = list(archive.excluded)
         self._read_names(archive)
         built = map(self._build_patient, self.job.track(archive.candidates, "building the data set"))

@@ -138,7 +138,9 @@ class Archive:
         return [name for drawn in sets for name in sorted(set(drawn.structures))]
 
 
-def find_archive(folder: Path | None, key: Key, job: Job, cases: Sequence[Path] = ()) -> Archive:
+def find_archive(
+    folder: Path | None, key: Key, job: Job, cases: Path | None = None, case_folders: Sequence[Path] = ()
+) -> Archive:
     """Scan an archive of any layout and find the CT of each structure set and of each approved case.
 
     A structure set belongs to the CT whose series it references. If it references none of the archive, it belongs to
@@ -153,7 +155,9 @@ def find_archive(folder: Path | None, key: Key, job: Job, cases: Sequence[Path] 
     job
         Reports progress; may cancel.
     cases
-        Folders of the program's cases.
+        Folder of the program's cases, each in a folder of its own.
+    case_folders
+        Further cases.
 
     Raises
     ------
@@ -166,7 +170,8 @@ def find_archive(folder: Path | None, key: Key, job: Job, cases: Sequence[Path] 
     files = sorted(path for series in scanned if series.modality == "RTSTRUCT" for path in series.files)
     for path in job.track(files, "reading the structure sets"):
         excluded += _add_set(path, candidates, key)
-    for place in job.track(cases, "reading the cases"):
+    found = sorted(path.parent for path in cases.glob("*/case.json")) if cases else []
+    for place in job.track([*found, *case_folders], "reading the cases"):
         excluded += _add_case(place, candidates, key)
     doses = sorted(path for series in scanned if series.modality == "RTDOSE" for path in series.files)
     return Archive(tuple(candidates), tuple(excluded), tuple(doses))

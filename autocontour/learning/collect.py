@@ -15,7 +15,7 @@ from typing import Any
 from autocontour.archive.build import Build, BuildRequest
 from autocontour.archive.find import origin_of
 from autocontour.archive.key import Key
-from autocontour.archive.names import NameMap, confirmed_names, extend_names, read_names, write_names
+from autocontour.archive.names import NameMap, confirmed_names, extend_names, fold, read_names, write_names
 from autocontour.base.errors import AutoContourError, Cancelled, DatasetError, LearningError, OutputError
 from autocontour.base.findings import Finding, Severity
 from autocontour.base.jobs import InnerJob, Job
@@ -139,9 +139,9 @@ class Collector:
             self._end(fresh, State.NOT_CORRECTED if items else State.NOT_APPROVED)
 
     def _is_waiting(self, items: Sequence[CaseStructure]) -> bool:
-        """Whether a structure was edited whose name nobody has confirmed, and which could be one of the package's."""
-        edited = (item.structure for item in items if origin_of(item) != UNEDITED)
-        return any(not self._names.find(one.name) and one.tg263_name in self._package.structures for one in edited)
+        """Whether a structure was edited about whose name nobody has decided."""
+        edited = (item.structure.name for item in items if origin_of(item) != UNEDITED)
+        return any(fold(name) not in self._names.structures for name in edited)
 
     def _is_due(self, record: CaseRecord) -> bool:
         """Whether a case that was set aside for a reason that may pass is tried again."""

@@ -14,8 +14,8 @@ from autocontour.case import actions
 from autocontour.dicom import planning_cts, read_ct, scan_folder
 from autocontour.learning.settings import LearningSettings, write_settings
 from autocontour.learning.work import Learning
-from autocontour.models.package.package import read_package, write_package
 from autocontour.models.networks import build_network
+from autocontour.models.package.package import read_package, write_package
 from autocontour.patient.provenance import Provenance
 from autocontour.patient.structures import GenerationAlgorithm, Structure
 from autocontour.phantom import build_phantom
