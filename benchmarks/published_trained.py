@@ -6,7 +6,7 @@ trained, saved and predicted by nnU-Net alone. One that draws only background sh
 profiles are compared with ``exact``. Needs a separate environment:
 
     python -m venv nnunet && nnunet/bin/pip install nnunetv2 -e ".[train]"
-    nnunet/bin/python benchmarks/published_trained.py [--data FOLDER] [--iterations 60] [--only labels] [--keep FOLDER]
+    nnunet/bin/python benchmarks/published_trained.py [--data FOLDER] [--iterations 240] [--only labels] [--keep FOLDER]
 """
 
 from __future__ import annotations
