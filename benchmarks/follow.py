@@ -27,6 +27,7 @@ from autocontour.contouring import contours_from_probability, interpolate_contou
 from autocontour.edits import added_path_length_mm
 from autocontour.models.data.dataset import choose_validation, read_index, read_patient
 from autocontour.models.data.sample import Sample
+from autocontour.models.follow.decision import Decision, features_of
 from autocontour.models.follow.follow import Followed, Scan, follow_slices, prepare_scan
 from autocontour.models.follow.network import Network, open_network
 from autocontour.models.inference.infer import segment_structures
@@ -111,7 +112,7 @@ def random_slices(trial: Trial, count: int, seed: int) -> list[int]:
     return sorted(int(k) for k in rng.choice(trial.slices, min(count, len(trial.slices)), replace=False))
 
 
-def measure(args: argparse.Namespace, network: Network) -> None:
+def measure(args: argparse.Namespace, network: Network, decision: Decision | None) -> None:
     """Measure every structure with several numbers and places of corrected slices."""
     rows = []
     names = ORGANS + TARGETS if args.targets else ORGANS
@@ -119,12 +120,14 @@ def measure(args: argparse.Namespace, network: Network) -> None:
         for count in COUNTS:
             for place in ("even", "random") if args.random else ("even",):
                 slices = evenly_spaced(trial, count) if place == "even" else random_slices(trial, count, 1)
-                rows += list(measure_trial(trial, slices, place, network))
+                rows += list(measure_trial(trial, slices, place, network, decision))
         print(trial.patient, trial.name, len(rows), flush=True)
         args.output.write_text(json.dumps(rows))
 
 
-def measure_trial(trial: Trial, slices: list[int], place: str, network: Network) -> Iterator[dict[str, Any]]:
+def measure_trial(
+    trial: Trial, slices: list[int], place: str, network: Network, decision: Decision | None
+) -> Iterator[dict[str, Any]]:
     """Yield a row with automatic contours, and one from nothing."""
     corrected = {k: trial.reference.get(k) for k in slices}
     drawn = {k: shape for k, shape in corrected.items() if shape is not None}
@@ -135,7 +138,7 @@ def measure_trial(trial: Trial, slices: list[int], place: str, network: Network)
         automatics = [trial.automatic, {}] if trial.automatic else [{}]
     for automatic in automatics:
         start = time.perf_counter()
-        followed = follow_slices(trial.scan, corrected, automatic, network)
+        followed = follow_slices(trial.scan, corrected, automatic, network, decision)
         seconds = time.perf_counter() - start
         yield {
             "patient": trial.patient,
@@ -160,13 +163,14 @@ def after(contours: Contours, followed: Followed) -> SliceChanges:
     return {**contours, **followed.changes}
 
 
-def session(args: argparse.Namespace, network: Network) -> None:
+def session(args: argparse.Namespace, network: Network, decision: Decision | None) -> None:
     """Simulate a person who always corrects the worst slice next, until none needs more than 10 mm of new outline."""
     rows = []
     for trial in read_trials(args, ORGANS):
         if not trial.automatic:
             continue
-        for way, update in (("alone", _alone), ("followed", _following(network)), ("interpolated", _interpolating)):
+        ways = {"alone": _alone, "followed": _following(network, decision), "interpolated": _interpolating}
+        for way, update in ways.items():
             rows.append({"patient": trial.patient, "name": trial.name, "way": way, **_correct_all(trial, update)})
         print(trial.patient, trial.name, [(one["slices"], round(one["added_mm"])) for one in rows[-3:]], flush=True)
         args.output.write_text(json.dumps(rows))
@@ -208,9 +212,9 @@ def _interpolating(trial: Trial, corrected: dict[int, MultiPolygon | None]) -> S
     return {**trial.automatic, **between}
 
 
-def _following(network: Network) -> Update:
+def _following(network: Network, decision: Decision | None) -> Update:
     def update(trial: Trial, corrected: dict[int, MultiPolygon | None]) -> SliceChanges:
-        followed = follow_slices(trial.scan, corrected, trial.automatic, network)
+        followed = follow_slices(trial.scan, corrected, trial.automatic, network, decision)
         return after(trial.automatic, followed) if followed.is_likely else trial.automatic
 
     return update
@@ -240,6 +244,48 @@ def _cell(rows: list[dict[str, Any]]) -> str:
     return f"{medians} [{low:.2f}-{high:.2f}] worse {worse}/{len(rows)}"
 
 
+def calibrate(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the ``decision`` of the card: a logistic regression of whether the other slices become better.
+
+    The least probability is the lowest at which no organ at any number of slices is worse on average than the
+    automatic contours by more than 0.002.
+    """
+    some = [row for row in rows if row["from"] == "automatic" and row["changed"]]
+    inputs = [features_of(row["correction"], row["change"], row["count"]) for row in some]
+    x, gain = np.array(inputs), np.array([row["followed"] - row["automatic"] for row in some])
+    mean, spread = x.mean(axis=0), x.std(axis=0) + 1e-9
+    scaled, helps = np.column_stack([(x - mean) / spread, np.ones(len(x))]), (gain > 0).astype(float)
+    fit = np.zeros(scaled.shape[1])
+    for _ in range(4000):
+        error = 1 / (1 + np.exp(-scaled @ fit)) - helps
+        fit -= 0.5 * (scaled.T @ error / len(x) + 0.01 * np.append(fit[:-1], 0))
+    weights, bias = fit[:-1] / spread, float(fit[-1] - (fit[:-1] * mean / spread).sum())
+    decision = Decision(tuple(weights), bias, 0.0)
+    likely = np.array([decision.probability(features) for features in inputs])
+    ranks = np.argsort(np.argsort(likely)) + 1.0
+    positive = helps.sum()
+    auroc = (ranks[helps == 1].sum() - positive * (positive + 1) / 2) / (positive * (len(helps) - positive))
+    groups = {(row["name"], row["count"], row["place"]) for row in some}
+    member = {group: [(r["name"], r["count"], r["place"]) == group for r in some] for group in groups}
+    least = 0.95
+    for step in np.arange(0.05, 0.95, 0.01):
+        shown = np.where(likely >= step, gain, 0.0)
+        if all(shown[np.array(inside)].mean() >= -0.002 for inside in member.values()):
+            least = float(step)
+            break
+    rounded = [round(float(value), 4) for value in weights]
+    return {
+        "weights": rounded,
+        "bias": round(bias, 4),
+        "least": round(least, 2),
+        "n": len(some),
+        "auroc": round(float(auroc), 3),
+        "shown": round(float((likely >= least).mean()), 3),
+        "gain_shown": round(float(gain[likely >= least].mean()), 4) if (likely >= least).any() else None,
+        "gain_hidden": round(float(gain[likely < least].mean()), 4) if (likely < least).any() else None,
+    }
+
+
 def torch_network(checkpoint: Path) -> Network:
     """Return the averaged network of a training in progress."""
     import torch
@@ -261,7 +307,7 @@ def torch_network(checkpoint: Path) -> Network:
 def main() -> int:
     """Run one of the measurements."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("measure", "session", "table"))
+    parser.add_argument("what", choices=("measure", "session", "table", "calibrate"))
     parser.add_argument("rows", type=Path, nargs="?")
     parser.add_argument("--data", type=Path)
     parser.add_argument("--split", default="val", help="val, train, or fold")
@@ -275,8 +321,12 @@ def main() -> int:
     if args.what == "table":
         show(json.loads(args.rows.read_text()))
         return 0
+    if args.what == "calibrate":
+        print(json.dumps(calibrate(json.loads(args.rows.read_text()))))
+        return 0
     network = torch_network(args.checkpoint) if args.checkpoint else open_network()
-    (measure if args.what == "measure" else session)(args, network)
+    decision = None if args.checkpoint else open_network().source.decision
+    (measure if args.what == "measure" else session)(args, network, decision)
     return 0
 
 

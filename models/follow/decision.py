@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import exp, log1p
+from math import exp, log, log1p
 from typing import Any
 
 
@@ -42,7 +42,7 @@ class Decision:
         return self.probability(features) >= self.least
 
 
-def features_of(correction: float, change: float, count: int, *, automatic: bool) -> tuple[float, ...]:
+def features_of(correction: float, change: float, count: int) -> tuple[float, ...]:
     """Return what the decision depends on.
 
     Parameters
@@ -51,7 +51,5 @@ def features_of(correction: float, change: float, count: int, *, automatic: bool
         As in `autocontour.models.follow.follow.Followed`.
     count
         Number of corrected slices.
-    automatic
-        Whether there were automatic contours.
     """
-    return correction, change, min(change, 2 * correction), log1p(count), float(automatic)
+    return correction, change, log(max(correction, 0.01) / max(change, 0.01)), log1p(count)

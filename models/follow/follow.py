@@ -50,6 +50,8 @@ SMALLEST_MOVE_MM = 1.0
 FAR_MM = 10.0
 """A slice whose outline moves by more is named in a finding."""
 LEAST_IN_BODY = 0.5
+DOUBT = 0.6
+"""Logit by which a change of automatic contours is reduced, divided by the number of corrected slices."""
 FAR_OUTSIDE = np.float32(-15.0)  # a logit
 
 
@@ -160,8 +162,8 @@ def follow_slices(
         network = own = open_network()
         decision = own.source.decision
     followed = work.compare(work.propose(network))
-    features = features_of(followed.correction, followed.change, len(corrected), automatic=bool(automatic))
-    if decision is None or not followed.changes or decision.shows(features):
+    features = features_of(followed.correction, followed.change, len(corrected))
+    if decision is None or not followed.changes or not automatic or decision.shows(features):
         return followed
     return replace(followed, is_likely=False, findings=(*followed.findings, Finding.of("AC-FO-011")))
 
@@ -199,6 +201,9 @@ class _Work:
     def propose(self, network: Network) -> Array:
         """Return the logits on `slices`, (slices, y, x) on the fine grid; 0 is the outline."""
         change = self._run(network)
+        if self.automatic:  # what one slice alone suggests is trusted less than what several agree on
+            doubt = np.float32(DOUBT / len(self.corrected))
+            change = np.sign(change) * np.maximum(np.abs(change) - doubt, 0)
         logits = self._base_mm / np.float32(SLOPE_MM) + _refine(_along_z(change, self._grid_zs_mm, self.zs_mm))
         logits[~self._on_fine(self._body)] = FAR_OUTSIDE
         if not self.automatic:

@@ -26,7 +26,7 @@ class Growing:
         decision = None
 
     def __call__(self, channels: np.ndarray) -> np.ndarray:
-        return np.ones(channels.shape[1:], np.float32)
+        return np.full(channels.shape[1:], 1 + follow.DOUBT, np.float32)
 
 
 @pytest.fixture(autouse=True)

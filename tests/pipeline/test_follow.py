@@ -13,7 +13,7 @@ from shapely import MultiPolygon, Point
 
 from autocontour.cli import main
 from autocontour.dicom.series import SeriesDescription, write_ct_series
-from autocontour.models.follow import network
+from autocontour.models.follow import follow, network
 from autocontour.patient.geometry import VolumeGeometry
 from autocontour.patient.structures import ReviewStatus, Structure, StructureSet
 from autocontour.patient.volume import CTVolume
@@ -81,7 +81,7 @@ def growing(monkeypatch: pytest.MonkeyPatch) -> None:
         device = "test"
 
         def __call__(self, channels: np.ndarray) -> np.ndarray:
-            return np.ones(channels.shape[1:], np.float32)
+            return np.full(channels.shape[1:], 1 + follow.DOUBT / 2, np.float32)
 
     monkeypatch.setattr(network, "open_network", lambda: Growing())
 

@@ -12,7 +12,7 @@ from autocontour.base.errors import FollowError
 from autocontour.contouring import interpolate_contours
 from autocontour.models.follow.channels import CHANNELS, NETWORK, WINDOW_ZYX, Corrected, build_channels
 from autocontour.models.follow.decision import Decision
-from autocontour.models.follow.follow import FAR_MM, Scan, follow_slices, prepare_scan
+from autocontour.models.follow.follow import DOUBT, FAR_MM, Scan, follow_slices, prepare_scan
 from autocontour.models.follow.network import FOLDER, open_network, read_weights
 from autocontour.models.networks import plan_network
 from autocontour.patient.geometry import VolumeGeometry
@@ -34,7 +34,7 @@ def test_the_outline_moves_by_what_the_network_adds(direction: np.ndarray) -> No
     """In every patient position, on the sides and slices of the structure itself."""
     prepared = prepare_scan(build_ct(direction))
     automatic = {k: disc(18, 30, -15) for k in range(12, 29)}
-    followed = follow_slices(prepared, {20: disc(22, 30, -15)}, automatic, adding(1))
+    followed = follow_slices(prepared, {20: disc(22, 30, -15)}, automatic, adding(1 + DOUBT))
     assert set(automatic) - {20} <= set(followed.changes)
     for k in range(13, 28):
         if k != 20:
@@ -86,14 +86,14 @@ def test_a_slice_marked_empty_is_an_end(scan: Scan) -> None:
 
 
 def test_the_end_of_the_scan_is_stated(scan: Scan) -> None:
-    followed = follow_slices(scan, {6: disc(21)}, {k: disc(18) for k in range(2, 12)}, adding(6.5))
+    followed = follow_slices(scan, {6: disc(21)}, {k: disc(18) for k in range(2, 12)}, adding(7.2))
     assert 0 in followed.changes
     assert "AC-FO-014" in [finding.code for finding in followed.findings]
     assert min(followed.changes) >= 0
 
 
 def test_a_far_move_is_named_with_its_slices(scan: Scan, automatic: Contours) -> None:
-    followed = follow_slices(scan, {20: disc(34)}, automatic, adding(5.5))
+    followed = follow_slices(scan, {20: disc(34)}, automatic, adding(5.9))
     far = [finding for finding in followed.findings if finding.code == "AC-FO-010"]
     assert far
     assert set(far[0].slices) == {k for k, moved in followed.moved_mm.items() if moved > FAR_MM}
@@ -138,7 +138,7 @@ def test_a_long_and_wide_structure_is_covered(scan: Scan) -> None:
     prepared = prepare_scan(build_ct(slices=70))
     wide = scale(disc(45, 0, 0), 1.9, 1.9, origin=(0, 0))
     automatic = dict.fromkeys(range(4, 66), wide)
-    followed = follow_slices(prepared, {30: scale(wide, 1.05, 1.05)}, automatic, adding(1))
+    followed = follow_slices(prepared, {30: scale(wide, 1.05, 1.05)}, automatic, adding(1 + DOUBT))
     assert set(range(5, 65)) - {30} <= set(followed.changes)
     assert {round(radius_mm(shape)) for k, shape in followed.changes.items() if shape and 5 < k < 65} <= {87, 88}
 
@@ -174,8 +174,8 @@ def test_wrong_slices_are_refused(scan: Scan, corrected: Contours, automatic: Co
 
 
 def test_a_proposal_that_is_not_likely_to_help_says_so(scan: Scan, automatic: Contours) -> None:
-    wary = Decision.of_card({"decision": {"weights": [0, -100, 0, 0, 0], "bias": 2, "least": 0.5}})
-    small = follow_slices(scan, {20: disc(22)}, {20: disc(18)}, adding(0.6), wary)
+    wary = Decision.of_card({"decision": {"weights": [0, -100, 0, 0], "bias": 2, "least": 0.5}})
+    small = follow_slices(scan, {20: disc(22)}, {20: disc(18)}, adding(1.2), wary)
     large = follow_slices(scan, {20: disc(22)}, automatic, adding(4), wary)
     assert not large.is_likely
     assert large.changes
