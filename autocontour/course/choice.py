@@ -30,8 +30,8 @@ Positive = Annotated[float, Range(0, 1000)]
 class Doubtful:
     """Limits beyond which a propagated structure is doubtful; see `Trust`."""
 
+    error_over_thickness: Positive = 0.5
     inconsistency_mm: Positive = 4.0
-    difference: Positive = 0.16
     lowest_jacobian: Annotated[float, Range(-10, 1)] = 0.35
     highest_jacobian: Annotated[float, Range(1, 100)] = 2.5
     smallest_volume_ratio: Annotated[float, Range(0, 1)] = 0.6
@@ -41,8 +41,9 @@ class Doubtful:
         """Yield why a structure is doubtful."""
         if trust.inconsistency_mm > self.inconsistency_mm:
             yield f"there and back differ by {trust.inconsistency_mm:.1f} mm"
-        if trust.difference > self.difference:
-            yield f"the CTs differ there, {trust.difference:.2f}"
+        if trust.error_over_thickness > self.error_over_thickness:
+            off, thick = trust.inconsistency_mm + trust.residual_mm, trust.thickness_mm
+            yield f"the surface may be {off:.1f} mm off at a thickness of {thick:.1f} mm"
         if trust.lowest_jacobian < self.lowest_jacobian:
             yield f"Jacobian {trust.lowest_jacobian:.2f}"
         if trust.highest_jacobian > self.highest_jacobian:

@@ -66,6 +66,11 @@ class Trust:
     cut_later: float
     cut_earlier: bool
 
+    @property
+    def error_over_thickness(self) -> float:
+        """Inconsistency and residual together over the thickness: how much of the structure may be wrong."""
+        return (self.inconsistency_mm + self.residual_mm) / max(self.thickness_mm, 0.1)
+
     def to_json(self) -> dict[str, Any]:
         """Return the values, rounded."""
         return {name: round(value, 4) if isinstance(value, float) else value for name, value in asdict(self).items()}
