@@ -44,6 +44,8 @@ from autocontour.queue.run import TEMPORARY
 
 CLINIC = "clinic"
 MOST_STARTS, MOST_FAILURES = 12, 6
+SAMPLES = 10
+"""How often sample slices are written during a retraining."""
 RETRY_S, LONGEST_WAIT_S = 60.0, 3600.0
 OTHER_SETTINGS = "AC-TR-023"
 """The settings were changed during a round: it is planned anew."""
@@ -186,7 +188,7 @@ class Learning:
                 write_view(place / name, TRAIN, chosen, self.records, self.folder)
         earlier = [place / EARLIER] if plan.earlier else []
         replay = (*earlier, *(Path(one).expanduser() for one in settings.replay))
-        retraining = Retraining(package, place / CASES, replay, steps=settings.steps)
+        retraining = Retraining(package, place / CASES, replay, steps=settings.steps, samples=SAMPLES)
         run = place / RUN
         is_complete = (run / "package").exists()
         candidate = read_package(run / "package") if is_complete else retrain_package(retraining, run, self._job)

@@ -16,6 +16,7 @@ from autocontour.gui.app import (
     drawing,
     exporting,
     modelling,
+    learning,
     picturing,
     ranges,
     reviewing,
@@ -643,6 +644,15 @@ ACTIONS: tuple[ActionRow, ...] = (
     ),
     ActionRow(
         "theme", VIEW, "Dark or light", "Change the theme", "Ctrl+T", lambda w: w.toggle_theme(), "theme", needs=""
+    ),
+    ActionRow(
+        "learn",
+        REVIEW,
+        "Learn from approved cases…",
+        "Retrain the package with approved, corrected cases",
+        "Ctrl+Shift+K",
+        learning.show_learning,
+        needs="",
     ),
     ActionRow("help", HELP, "Keys", "Show all keyboard shortcuts", "? F1", lambda w: w.show_keys(), "help", needs=""),
     ActionRow(

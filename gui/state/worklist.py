@@ -43,6 +43,11 @@ class Worklist(QObject):
         self._timer.timeout.connect(self.read)
 
     @property
+    def root(self) -> Path:
+        """Folder of the cases."""
+        return self._list.root
+
+    @property
     def is_reading(self) -> bool:
         """Whether it is being read."""
         return self._task is not None

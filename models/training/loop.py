@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from autocontour.base.errors import TrainingError
 from autocontour.base.files import write_atomically
 from autocontour.base.jobs import Job
-from autocontour.models.data.dataset import Dataset
+from autocontour.models.data.dataset import Dataset, Sample
 from autocontour.models.networks import build_network
 from autocontour.models.training.config import StageConfig, TrainingConfig
 from autocontour.models.training.events import EventFiles
@@ -31,6 +31,7 @@ from autocontour.models.training.metadata import describe_package
 from autocontour.models.training.parallel import Processes
 from autocontour.models.training.patches import PatchSampler
 from autocontour.models.training.precision import LossScale, choose_precision, mixed_precision
+from autocontour.models.training.samples import SampleSlices
 from autocontour.models.training.supervision import Supervision
 from autocontour.models.training.validate import validate
 
@@ -111,6 +112,7 @@ class Trainer:
         self.step, self.elapsed_s, self.validated_s, self.best = 0, 0.0, 0.0, -1.0
         self._resume()
         self.events = EventFiles(folder, structures, self.step) if events and self.processes.is_first else None
+        self.samples: SampleSlices | None = None
 
     @property
     def progress(self) -> float:
@@ -126,6 +128,7 @@ class Trainer:
             while self.progress < 1:
                 job.advance(f"training the {self.name}", self.progress)
                 report.add(*self._learn())
+                self._show_samples()
                 now = time.monotonic()
                 self.elapsed_s = self.processes.of_first(self.elapsed_s + now - clock, self.device)
                 clock = now
@@ -141,6 +144,16 @@ class Trainer:
             self.save()
         self._validate()
         self.save()
+
+    def show_samples(self, samples: Sequence[Sample], count: int) -> None:
+        """Write sample slices of some patients at intervals of the training (`SampleSlices`)."""
+        if count and self.processes.is_first:
+            self.samples = SampleSlices(self.folder, samples, self.structures, self.stage, self.device, count)
+            self._show_samples()
+
+    def _show_samples(self) -> None:
+        if self.samples is not None:
+            self.samples.write_if_due(self.average, self.step, self.progress)
 
     def _learn(self) -> tuple[Tensor, Tensor, Tensor]:
         """Take one step; return its loss, and the sum of every structure's Dice and how often it was present."""

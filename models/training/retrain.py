@@ -89,6 +89,8 @@ class Retraining:
         `CLINIC` or `PATIENT`.
     seed
         Of the patches.
+    samples
+        How often sample slices of the new cases are written (`autocontour.models.training.samples`).
     """
 
     package: ModelPackage
@@ -98,6 +100,7 @@ class Retraining:
     steps: int = 0
     manner: Manner = CLINIC
     seed: int = 1
+    samples: int = 0
 
     @property
     def structures(self) -> tuple[str, ...]:
@@ -145,7 +148,9 @@ def retrain_package(plan: Retraining, run: Path, job: Job, *, device: str = "") 
             initial = initial_weights(
                 plan.package, role, config.stages[role], plan.structures, config.data.seed, number
             )
-            Trainer(role, config, dataset, folder, initial, device).run(job)
+            trainer = Trainer(role, config, dataset, folder, initial, device)
+            trainer.show_samples(cases, plan.samples if role == "segmenter" else 0)
+            trainer.run(job)
             best = halve_weights(read_best(folder)["average"])
             networks.append({name: value.numpy() for name, value in best.items()})
         weights[role] = number_networks(networks)
