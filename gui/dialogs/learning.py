@@ -140,8 +140,10 @@ class LearningDialog(QDialog):
             field.textChanged.connect(self._allow)
         self.use = QPushButton(tr("Use the candidate"))
         self.use.clicked.connect(self.promote)
-        last.addWidget(self.reason, 2)
-        last.addWidget(self.name, 1)
+        self.use.setObjectName("good")
+        last.addWidget(self.reason, 3)
+        last.addWidget(self.name, 2)
+        last.addStretch(1)
         last.addWidget(self.use)
         column.addLayout(last)
         for button in self.findChildren(QPushButton):
