@@ -99,7 +99,8 @@ def check(folder: Path, surnames: list[str], end: dict[str, Any], again: list[di
     assert not tests & set(candidate.metadata["training"]["fingerprints"]), "a test patient was trained on"
     log = (folder / "learning.log").read_text()
     assert not any(name in log for name in surnames)
-    assert again[-1]["waiting"] and again[-1]["new"] == 0, again
+    assert again[-1]["waiting"], again
+    assert again[-1]["new"] == 0, again
     assert end["event"] == "end"
 
 

@@ -60,6 +60,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>십자선 주위 상자</translation>
     </message>
     <message>
+      <source>A case was set aside: {code}</source>
+      <translation>사례가 제외되었습니다: {code}</translation>
+    </message>
+    <message>
       <source>A new structure</source>
       <translation>새 구조물</translation>
     </message>
@@ -294,6 +298,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Approved by {name}</source>
       <translation>승인자: {name}</translation>
+    </message>
+    <message>
+      <source>Approved, corrected cases retrain the package. A share of the patients is put aside for the test. A candidate is used only after it has passed the gate, or by your reasoned decision.</source>
+      <translation>승인되고 수정된 사례로 패키지를 다시 학습합니다. 환자의 일부는 시험용으로 따로 둡니다. 후보는 검증을 통과했거나 이유를 밝혀 결정한 경우에만 사용합니다.</translation>
     </message>
     <message>
       <source>Approve…</source>
@@ -548,6 +556,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>프로그램을 닫습니다. 모두 저장되어 있습니다</translation>
     </message>
     <message>
+      <source>Collect approved cases on this computer</source>
+      <translation>이 컴퓨터에서 승인된 사례 수집</translation>
+    </message>
+    <message>
       <source>Colour</source>
       <translation>색</translation>
     </message>
@@ -756,6 +768,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>{name} 삭제</translation>
     </message>
     <message>
+      <source>Dice on the patches; step {step}</source>
+      <translation>패치의 Dice, {step}단계</translation>
+    </message>
+    <message>
       <source>Dice similarity coefficient, as `autocontour evaluate` computes it; ≈ until then, from the outlines</source>
       <translation>Dice 유사도 계수 (`autocontour evaluate`와 같은 계산). ≈ 표시는 계산 중 윤곽만으로 구한 값입니다</translation>
     </message>
@@ -778,6 +794,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Done</source>
       <translation>완료</translation>
+    </message>
+    <message>
+      <source>Done.</source>
+      <translation>완료되었습니다.</translation>
     </message>
     <message>
       <source>Double click</source>
@@ -1288,6 +1308,18 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>마지막 변경</translation>
     </message>
     <message>
+      <source>Learn from approved cases</source>
+      <translation>승인된 사례에서 학습</translation>
+    </message>
+    <message>
+      <source>Learn from approved cases…</source>
+      <translation>승인된 사례에서 학습…</translation>
+    </message>
+    <message>
+      <source>Learning curves</source>
+      <translation>학습 곡선</translation>
+    </message>
+    <message>
       <source>Leave out in 3D what lies above the axial slice, and show the slice there</source>
       <translation>3D에서 축상면 위쪽을 빼고 그 자리에 단면을 보여 줍니다</translation>
     </message>
@@ -1508,6 +1540,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>탐색</translation>
     </message>
     <message>
+      <source>New cases</source>
+      <translation>새 사례</translation>
+    </message>
+    <message>
+      <source>New cases for a retraining:</source>
+      <translation>재학습에 필요한 새 사례 수:</translation>
+    </message>
+    <message>
       <source>Next</source>
       <translation>다음</translation>
     </message>
@@ -1542,6 +1582,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>No patient open</source>
       <translation>열린 환자 없음</translation>
+    </message>
+    <message>
+      <source>No report yet</source>
+      <translation>아직 기록이 없습니다</translation>
     </message>
     <message>
       <source>No rule and no installed package draws it; draw it by hand.</source>
@@ -1932,6 +1976,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>이유</translation>
     </message>
     <message>
+      <source>Reason for using it although it has not passed</source>
+      <translation>통과하지 못했는데도 사용하는 이유</translation>
+    </message>
+    <message>
       <source>Recent folders</source>
       <translation>최근 폴더</translation>
     </message>
@@ -2072,8 +2120,20 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>결과</translation>
     </message>
     <message>
+      <source>Result of the gate</source>
+      <translation>검증 결과</translation>
+    </message>
+    <message>
       <source>Results</source>
       <translation>결과</translation>
+    </message>
+    <message>
+      <source>Retrain now</source>
+      <translation>지금 재학습</translation>
+    </message>
+    <message>
+      <source>Retrain the package with approved, corrected cases</source>
+      <translation>승인되고 수정된 사례로 패키지를 다시 학습합니다</translation>
     </message>
     <message>
       <source>Revert them</source>
@@ -2122,6 +2182,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Sagittal</source>
       <translation>시상면</translation>
+    </message>
+    <message>
+      <source>Sample slices</source>
+      <translation>예시 단면</translation>
     </message>
     <message>
       <source>Save 3D film</source>
@@ -2224,6 +2288,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>단순화</translation>
     </message>
     <message>
+      <source>Site</source>
+      <translation>기관</translation>
+    </message>
+    <message>
       <source>Size of the tool</source>
       <translation>도구 크기</translation>
     </message>
@@ -2304,6 +2372,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>연조직</translation>
     </message>
     <message>
+      <source>Solid: reference; dotted: network</source>
+      <translation>실선: 기준, 점선: 네트워크</translation>
+    </message>
+    <message>
       <source>Sort by need for review and show why: findings, an uncertain network, not viewed</source>
       <translation>검토가 가장 필요한 구조물부터 이유와 함께 보입니다: 지적 사항, 불확실한 모델, 미확인</translation>
     </message>
@@ -2336,8 +2408,16 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>통계</translation>
     </message>
     <message>
+      <source>Step {step}. Solid: reference; dotted: network</source>
+      <translation>{step}단계. 실선: 기준, 점선: 네트워크</translation>
+    </message>
+    <message>
       <source>Still empty: {places}.</source>
       <translation>계속 비어 있음: {places}.</translation>
+    </message>
+    <message>
+      <source>Stop</source>
+      <translation>중지</translation>
     </message>
     <message>
       <source>Stopped.</source>
@@ -2346,6 +2426,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Stopped; nothing has changed.</source>
       <translation>중지했습니다. 바뀐 것은 없습니다.</translation>
+    </message>
+    <message>
+      <source>Stopped; the next retraining continues it.</source>
+      <translation>중지되었습니다. 다음 재학습에서 이어서 진행합니다.</translation>
     </message>
     <message>
       <source>Structure</source>
@@ -2492,6 +2576,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>미리보기를 아직 계산하고 있습니다.</translation>
     </message>
     <message>
+      <source>The process ended.</source>
+      <translation>프로세스가 종료되었습니다.</translation>
+    </message>
+    <message>
       <source>The program ended unexpectedly</source>
       <translation>프로그램이 예기치 않게 종료되었습니다</translation>
     </message>
@@ -2530,6 +2618,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>There is a case of this scan; its structures are loaded when you open it.</source>
       <translation>이 CT의 케이스가 있습니다. 열면 구조물을 불러옵니다.</translation>
+    </message>
+    <message>
+      <source>There is no candidate yet.</source>
+      <translation>아직 후보가 없습니다.</translation>
     </message>
     <message>
       <source>There is no click server: connect to one first (Tools, Click server…).</source>
@@ -2584,6 +2676,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>임계값…</translation>
     </message>
     <message>
+      <source>Time of the sample slices</source>
+      <translation>예시 단면의 시점</translation>
+    </message>
+    <message>
       <source>Tissue</source>
       <translation>조직</translation>
     </message>
@@ -2594,6 +2690,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>To the right</source>
       <translation>오른쪽으로</translation>
+    </message>
+    <message>
+      <source>Too few cases: {new} new ones, and {tests} for the test.</source>
+      <translation>사례가 부족합니다. 새 사례 {new}건, 시험용 {tests}건.</translation>
     </message>
     <message>
       <source>Too large</source>
@@ -2650,6 +2750,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Use it</source>
       <translation>사용</translation>
+    </message>
+    <message>
+      <source>Use the candidate</source>
+      <translation>후보 사용</translation>
     </message>
     <message>
       <source>Use this profile</source>
@@ -2760,6 +2864,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>{name}: 반려를 취소하시겠습니까?</translation>
     </message>
     <message>
+      <source>Worst cases</source>
+      <translation>최하위 사례</translation>
+    </message>
+    <message>
       <source>Would you correct this contour?</source>
       <translation>이 윤곽을 수정하시겠습니까?</translation>
     </message>
@@ -2818,6 +2926,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>a structure that is no longer there</source>
       <translation>삭제된 구조물</translation>
+    </message>
+    <message>
+      <source>about {minutes} min left</source>
+      <translation>약 {minutes}분 남음</translation>
     </message>
     <message>
       <source>about {seconds} s left</source>
@@ -3186,6 +3298,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>out of date: {name} changed</source>
       <translation>갱신 필요: {name} 변경됨</translation>
+    </message>
+    <message>
+      <source>passed</source>
+      <translation>통과</translation>
     </message>
     <message>
       <source>position</source>
@@ -3688,6 +3804,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>{count}개 중 {number}번째</translation>
     </message>
     <message>
+      <source>{package}: {new} new cases, {tests} put aside for the test.</source>
+      <translation>{package}: 새 사례 {new}건, 시험용 {tests}건.</translation>
+    </message>
+    <message>
       <source>{patient}, {structure}: reference green, {method} red; key {key} goes back to the results.</source>
       <translation>{patient}, {structure}: 기준은 초록, {method}은(는) 빨강. {key} 키로 결과 화면으로 돌아갑니다.</translation>
     </message>
@@ -3722,6 +3842,18 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>{structures}: {problems}.</source>
       <translation>{structures}: {problems}.</translation>
+    </message>
+    <message>
+      <source>{version} has not passed the gate.</source>
+      <translation>{version}이(가) 검증을 통과하지 못했습니다.</translation>
+    </message>
+    <message>
+      <source>{version} has passed the gate.</source>
+      <translation>{version}이(가) 검증을 통과했습니다.</translation>
+    </message>
+    <message>
+      <source>{version} is in use.</source>
+      <translation>{version}을(를) 사용하고 있습니다.</translation>
     </message>
     <message>
       <source>{what} is still being computed: wait for it, or cancel it.</source>
