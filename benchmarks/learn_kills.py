@@ -72,7 +72,9 @@ def main() -> None:
 
 
 def kill_later(run: subprocess.Popen[bytes], seconds: float, output: Path, stages: list[str]) -> int:
-    """Kill a pass after some time; 0 if it had ended."""
+    """Kill a pass some time after its first output; 0 if it had ended."""
+    while not output.stat().st_size and run.poll() is None:
+        time.sleep(0.05)
     end = time.monotonic() + seconds
     while time.monotonic() < end and run.poll() is None:
         time.sleep(0.05)

@@ -191,7 +191,7 @@ class LearningDialog(QDialog):
             left = event["seconds_left"]
             words = "" if left is None else " · " + tr("about {minutes} min left", minutes=max(1, round(left / 60)))
             self.stage.setText(f"{event['stage']}{words}")
-        elif event.get("event") == "set aside":
+        elif "case" in event and "code" in event:
             self.stage.setText(tr("A case was set aside: {code}", code=event["code"]))
         elif event.get("event") == "end":
             self._ended_with(event)
