@@ -7,10 +7,12 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from autocontour.models.inference.sampling import Frame, Grid, sample_ct
+from autocontour.patient.geometry import Floats
 from autocontour.patient.volume import CTVolume
 
 SPACING_ZYX_MM = (4.0, 4.0, 4.0)
 SOLID_HU = -300.0
+LEAST_PART_CC = 100.0
 OPENING_MM = 8.0
 """Thinner parts are a couch, a mask or a tube, unless they are connected to the body."""
 
@@ -33,6 +35,25 @@ def find_body(ct: CTVolume, frame: Frame) -> tuple[NDArray[np.bool_], Grid]:
     for plane in body:
         ndimage.binary_fill_holes(plane, output=plane)
     return body, grid
+
+
+def find_parts(ct: CTVolume, frame: Frame) -> list[tuple[Floats, Floats]]:
+    """Return the lower and upper edges, along the patient's z, y, x in mm, of all that is solid and not small.
+
+    The body may be in several pieces, such as the legs, or the arms beside the trunk; a thick couch is one as well.
+    """
+    grid = Grid.over(frame, SPACING_ZYX_MM)
+    solid = sample_ct(ct, grid) > SOLID_HU
+    disc = _disc(OPENING_MM / SPACING_ZYX_MM[1] / 2)
+    pieces, _ = ndimage.label(ndimage.binary_opening(solid, disc))
+    sizes = np.bincount(pieces.ravel())[1:] * np.prod(SPACING_ZYX_MM) / 1000
+    spacing, origin = np.asarray(grid.spacing_zyx_mm), np.asarray(grid.origin_zyx_mm)
+    edges = []
+    for place, size in zip(ndimage.find_objects(pieces), sizes, strict=True):
+        if size >= LEAST_PART_CC:
+            start, stop = ([end(one) for one in place] for end in (lambda s: s.start, lambda s: s.stop))
+            edges.append((origin + (np.asarray(start) - 0.5) * spacing, origin + (np.asarray(stop) - 0.5) * spacing))
+    return edges
 
 
 def _disc(radius: float) -> NDArray[np.bool_]:

@@ -15,7 +15,7 @@ from autocontour.base.errors import ModelError
 from autocontour.base.findings import Finding
 from autocontour.base.jobs import Job
 from autocontour.contouring import contours_from_mask, contours_from_probability
-from autocontour.models.inference.localizer import find_patient
+from autocontour.models.inference.body import find_parts
 from autocontour.models.inference.plausibility import Measure, measure_probability
 from autocontour.models.inference.published.boxes import Probability, fast_bytes, predict_in_boxes
 from autocontour.models.inference.published.coarse import find_boxes
@@ -29,7 +29,7 @@ from autocontour.models.inference.published.exact import (
 from autocontour.models.inference.published.oriented import Oriented, orient
 from autocontour.models.inference.published.prepare import Prepared, prepare
 from autocontour.models.inference.runtime import choose_torch_device, load_fold, open_logits
-from autocontour.models.inference.sampling import Grid
+from autocontour.models.inference.sampling import Frame, Grid
 from autocontour.models.inference.segmenter import Segmented
 from autocontour.models.networks.limits import GB, machine_bytes
 from autocontour.models.package.package import ModelPackage
@@ -222,8 +222,7 @@ def probabilities_in_boxes(
     prepared = prepare(oriented, stage, procedure)
     _check_memory(prepared, package, exact=False)
     if edges_mm is None:
-        patient = find_patient(ct)
-        edges_mm = [] if patient is None else [(patient.low_zyx_mm, patient.high_zyx_mm)]
+        edges_mm = find_parts(ct, Frame.of(ct.geometry))
     boxes = [prepared.box_from_patient(prepared.grid.box_of(*edges)) for edges in edges_mm]
     runners = [open_logits(package, fold, device) for fold in range(len(procedure.folds))]
     found = predict_in_boxes(runners, prepared, stage.window_zyx, list(names), boxes, job)

@@ -16,6 +16,7 @@ from autocontour.base.jobs import Job
 from autocontour.cli import main
 from autocontour.contouring import contours_from_mask, mask_from_contours
 from autocontour.models import segment_structures
+from autocontour.models.inference.body import find_parts
 from autocontour.models.inference.published import coarse, segment
 from autocontour.models.inference.published.oriented import orient
 from autocontour.models.inference.published.prepare import prepare
@@ -24,6 +25,7 @@ from autocontour.models.inference.published.resample import resample, resampled_
 from autocontour.models.inference.published.segment import draw_published, exact_labels
 from autocontour.models.inference.published.sides import check_sides, compare_places, compare_sides
 from autocontour.models.inference.published.tiles import importance, starts_over, window_box, window_starts
+from autocontour.models.inference.sampling import Frame
 from autocontour.models.package.history import install_package
 from autocontour.models.package.importers import checkpoint as reading
 from autocontour.models.package.importers import nnunet
@@ -252,6 +254,25 @@ def test_windows_over_the_body_are_fewer_and_give_the_same(build, oracle):
     for name, one in fast.drawings.items():
         mask = mask_from_contours(one.contours, ct.geometry)
         assert 2 * (mask & truth(ct, name)).sum() > 0.9 * (mask.sum() + truth(ct, name).sum()), name
+
+
+def test_body_in_two_pieces_is_searched_whole(build, oracle):
+    """The legs, or an arm beside the trunk: what does not touch the largest piece has windows as well."""
+    oracle()
+    ct = paint_trunk(shape=(20, 40, 64))
+    hu = ct.hu.copy()
+    hu[:, :, 30:34] = -1000  # apart in the middle of the scan
+    hu[:, :, 34:][hu[:, :, 34:] == HU["Liver"]] = 20
+    apart = CTVolume(hu, ct.geometry)
+    parts = find_parts(apart, Frame.of(apart.geometry))
+    assert len(parts) == 2
+    centres = [ORGANS_MM[name] for name in ("Kidney_R", "Kidney_L")]
+    for (low, high), centre in zip(sorted(parts, key=lambda edges: edges[0][2]), centres, strict=True):
+        assert (low < np.asarray(centre)).all()
+        assert (high > np.asarray(centre)).all()
+    package = build(patch=(12, 40, 64))
+    found = draw_published(apart, package, ["Kidney_L", "Kidney_R"], Job(), "cpu", "fast").drawings
+    assert sorted(found) == ["Kidney_L", "Kidney_R"]
 
 
 @settings(max_examples=40, deadline=None)
