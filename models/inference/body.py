@@ -51,8 +51,8 @@ def find_parts(ct: CTVolume, frame: Frame) -> list[tuple[Floats, Floats]]:
     edges = []
     for place, size in zip(ndimage.find_objects(pieces), sizes, strict=True):
         if size >= LEAST_PART_CC:
-            start, stop = ([end(one) for one in place] for end in (lambda s: s.start, lambda s: s.stop))
-            edges.append((origin + (np.asarray(start) - 0.5) * spacing, origin + (np.asarray(stop) - 0.5) * spacing))
+            start, stop = np.array([one.start for one in place]), np.array([one.stop for one in place])
+            edges.append((origin + (start - 0.5) * spacing, origin + (stop - 0.5) * spacing))
     return edges
 
 
