@@ -60,6 +60,10 @@ def _add_prepare(steps: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "--as-drawn", action="store_true", help="show outlines as they were drawn; without, all are shown as the "
         "outline of their voxels, because points and steps would give the origin away"
     )  # fmt: skip
+    parser.add_argument(
+        "--unpaired", action="store_true", help="also show structures that a patient has of one origin only; their "
+        "names may give the origin away"
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="result as JSON on standard output")
     parser.set_defaults(run=_prepare)
 
@@ -72,7 +76,7 @@ def _prepare(args: argparse.Namespace) -> int:
 
     request = ReviewRequest(
         args.source, args.output, args.manual, args.automatic, args.corrected, args.cases, args.structures, args.seed,
-        Shares(args.draw, args.repeat), args.as_drawn,
+        Shares(args.draw, args.repeat), args.as_drawn, args.unpaired,
     )  # fmt: skip
     with progress_job(quiet=args.json) as job:
         prepared = prepare_review(request, job)

@@ -20,6 +20,7 @@ from autocontour.base.jobs import InnerJob, Job
 from autocontour.case.case import Case
 from autocontour.case.source import check_content, read_key
 from autocontour.dicom.ct import read_ct
+from autocontour.patient.geometry import VolumeGeometry
 from autocontour.patient.matching import folded_name, tg263_name
 from autocontour.patient.structures import Contours, GenerationAlgorithm, Structure, StructureSet
 from autocontour.patient.volume import CTVolume
@@ -38,8 +39,8 @@ class Collected:
     ----------
     patient
         Its name in the review.
-    ct
-        The scan.
+    geometry
+        Of the scan.
     ct_hash, place, series
         Of the scan: its values, its folder, and its Series Instance UID.
     contours
@@ -49,7 +50,7 @@ class Collected:
     """
 
     patient: str
-    ct: CTVolume = field(repr=False)
+    geometry: VolumeGeometry = field(repr=False)
     ct_hash: str
     place: Path = field(repr=False)
     series: str = field(repr=False)
@@ -85,7 +86,9 @@ class Collector:
         self.left_out += [LeftOut(one.name, "structure set", one.finding) for one in archive.excluded]
         keep_sources(self.request.private, archive, archive.excluded)
         first: dict[str, str] = {}
-        for candidate in self.job.track(archive.candidates, "reading the contours"):
+        # Of two CTs of one patient that with the most sets counts; the names of the review are of no order.
+        ordered = sorted(archive.candidates, key=lambda one: (-len(one.sets), str(one.series.files[0])))
+        for candidate in self.job.track(ordered, "reading the contours"):
             roles = self._assign(candidate)
             if not roles:
                 self._leave_out(candidate.name, "", Finding.of("AC-DS-030"))
@@ -148,8 +151,8 @@ class Collector:
                 contours[key][own_kind] = drawn
                 names.setdefault(key, name)
         kept = {key: mine for key, mine in sorted(contours.items()) if mine}
-        place = candidate.series.files[0].parent
-        return Collected(candidate.name, ct, hash_ct(ct), place, candidate.series.series_instance_uid, kept, names)
+        place, uid = candidate.series.files[0].parent, candidate.series.series_instance_uid
+        return Collected(candidate.name, ct.geometry, hash_ct(ct), place, uid, kept, names)
 
     def _read_set(self, candidate: Candidate, kind: str, roles: Mapping[str, DrawnSet], ct: CTVolume) -> list[Own]:
         found, _ = roles[kind].read(ct)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import shapely
@@ -22,7 +21,8 @@ MOST_CHANGED = 0.15
 MARGIN_VOXELS, PIECE_PIXELS = 4, 3
 """Voxels around an outline that is evened, and the pixels of a piece that must not be missing."""
 ALONG_DEGREES = 1.0
-LEAST_EACH = 5
+Form = Mapping[str, float]
+LEAST_EACH = 4
 """Contours of each origin that a comparison of forms needs."""
 
 
@@ -101,18 +101,27 @@ def describe_form(contours: Contours) -> dict[str, float]:
     }
 
 
-def compare_forms(first: Sequence[Mapping[str, float]], second: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+def compare_forms(first: Sequence[tuple[str, Form]], second: Sequence[tuple[str, Form]]) -> dict[str, float]:
     """Return feature → how well it alone separates two origins: the area under the ROC curve, from 0.5 to 1.
 
-    Too few contours of an origin give no figures.
+    Parameters
+    ----------
+    first, second
+        Structure and features of each contour; only contours of the same structure are compared, because organs differ
+        in form.
+
+    Returns
+    -------
+    areas
+        Empty with too few contours of an origin.
     """
     if min(len(first), len(second)) < LEAST_EACH:
         return {}
-    return {name: _separation([one[name] for one in first], [one[name] for one in second]) for name in first[0]}
+    pairs = [(one, other) for name, one in first for own, other in second if name == own]
+    return {name: _separation([(one[name], other[name]) for one, other in pairs]) for name in first[0][1] if pairs}
 
 
-def _separation(first: Sequence[float], second: Sequence[float]) -> float:
+def _separation(pairs: Sequence[tuple[float, float]]) -> float:
     """Return the area under the ROC curve (Mann–Whitney), of the better direction."""
-    a, b = np.asarray(first)[:, None], np.asarray(second)[None, :]
-    area = float(((a > b) + 0.5 * (a == b)).mean())
+    area = sum((a > b) + 0.5 * (a == b) for a, b in pairs) / len(pairs)
     return round(max(area, 1 - area), 4)

@@ -128,8 +128,10 @@ class _Preparation:
         self.corrected: dict[str, str] = {}
 
     def run(self) -> PreparedReview:
-        for patient in self.collector.run():
-            self._take(patient)
+        patients = list(self.collector.run())
+        several = len({kind for one in patients for kinds in one.contours.values() for kind in kinds}) > 1
+        for patient in patients:
+            self._take(patient, paired=several and not self.request.unpaired)
         if not self.drawn:
             raise UsageError("AC-QA-202", [one.finding for one in self.collector.left_out[:20]])
         # The names and the repeats must not be found by trying the seed; the structures to draw may.
@@ -158,10 +160,15 @@ class _Preparation:
             self.collector.left_out, self.collector.remarks,
         )  # fmt: skip
 
-    def _take(self, patient: Collected) -> None:
-        geometry = patient.ct.geometry
+    def _take(self, patient: Collected, *, paired: bool) -> None:
+        geometry = patient.geometry
         for structure, kinds in patient.contours.items():
             pair = patient.patient, patient.names[structure]
+            if paired and len(kinds) < 2:  # the name of the structure would state the origin
+                (kind,) = kinds
+                finding = Finding.of("AC-QA-210", pair[1], structure=pair[1], kind=kind)
+                self.collector.left_out.append(LeftOut(pair[0], kind, finding))
+                continue
             kept = self._without_copies(pair, dict(kinds))
             if not kept:
                 continue
@@ -223,7 +230,9 @@ class _Preparation:
         }
 
     def _forms(self) -> dict[str, float]:
-        found = {kind: [describe_form(one.shown) for one in self.drawn if one.kind == kind] for kind in KINDS}
+        found = {
+            kind: [(one.order[1], describe_form(one.shown)) for one in self.drawn if one.kind == kind] for kind in KINDS
+        }
         forms = compare_forms(found[MANUAL], found[AUTOMATIC])
         for name, area in forms.items():
             if area >= SEPARATES:

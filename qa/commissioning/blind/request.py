@@ -33,6 +33,8 @@ class ReviewRequest:
         Of the choices and orders.
     shares
         How much is drawn from nothing and shown again.
+    unpaired
+        Whether structures are shown that a patient has of one origin only.
     as_drawn
         Whether outlines are shown as they were drawn, not evened to one resolution.
     """
@@ -47,6 +49,7 @@ class ReviewRequest:
     seed: int = 1
     shares: Shares = field(default_factory=Shares)
     as_drawn: bool = False
+    unpaired: bool = False
 
     @property
     def private(self) -> Path:

@@ -140,12 +140,28 @@ def test_evening_never_loses_a_small_piece_or_a_slice():
 
 
 def test_the_form_of_outlines_is_compared():
-    rough = [describe_form({3: MultiPolygon([box(0, 0, 10 + n, 20)])}) for n in range(6)]
-    round_ = [describe_form({3: disc(0, 0, 10 + n), 5: disc(0, 0, 10)}) for n in range(6)]
+    rough = [("Heart", describe_form({3: MultiPolygon([box(0, 0, 10 + n, 20)])})) for n in range(6)]
+    round_ = [("Heart", describe_form({3: disc(0, 0, 10 + n), 5: disc(0, 0, 10)})) for n in range(6)]
     found = compare_forms(rough, round_)
     assert found["along_axes"] == found["empty_slices"] == 1
     assert found["pieces"] == 0.5
-    assert compare_forms(rough[:4], round_) == {}
+    assert compare_forms(rough[:3], round_) == {}
+    assert compare_forms(rough, [("Liver", form) for _, form in round_]) == {}  # organs differ in form
+
+
+def test_a_structure_of_one_origin_is_not_shown_because_its_name_would_state_it(tmp_path, capsys):
+    ct = write_patient(tmp_path / "cohort" / "one", 1, ("manual",))
+    drawn = {name: mine for name, mine in organs(4).items() if name != "Liver"}
+    write_structure_set(structure_set("automatic", drawn, ct), ct, tmp_path / "cohort" / "one" / "automatic" / "RS.dcm")
+    command = ["review", "prepare", str(tmp_path / "cohort"), "-o", str(tmp_path / "review"),
+               *patterns("manual", "automatic"), "--json"]  # fmt: skip
+    assert main(command) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert [(one["code"], one["structure"]) for one in found["left_out"]] == [("AC-QA-210", "Liver")]
+    assert found["items"] == {"manual": 2, "automatic": 2, "corrected": 0}
+    command[4] = str(tmp_path / "all")
+    assert main([*command, "--unpaired"]) == 0
+    assert json.loads(capsys.readouterr().out)["items"]["manual"] == 3
 
 
 def test_answers_stay_with_their_contours_when_she_goes_back(review):
@@ -410,7 +426,7 @@ def test_what_cannot_be_used_is_listed(tmp_path, capsys):
     slices = sorted((cohort / "damaged" / "CT").glob("*"))
     slices[5].unlink()
     command = ["review", "prepare", str(cohort), "-o", str(tmp_path / "review"), "--manual", "*/manual/RS.dcm",
-               "--automatic", "*/automatic/*", "--corrected", "*/corrected/*"]  # fmt: skip
+               "--automatic", "*/automatic/*", "--corrected", "*/corrected/*", "--unpaired"]  # fmt: skip
     assert main([*command, "--json"]) == 1
     found = json.loads(capsys.readouterr().out)
     codes = {one["code"] for one in found["left_out"]}
@@ -484,9 +500,10 @@ def test_cases_of_the_program_give_automatic_and_approved_contours(prepared, tmp
         case.apply(actions.redraw(1, {5: affinity.scale(drawn["Heart"][5], 0.9, 0.9)}))
         case.apply(actions.approve_several(case.state, [1, 2, 3], "A. Reviewer"))
     assert main(["review", "prepare", str(place), "-o", str(tmp_path / "review"), "--cases", str(tmp_path / "cases"),
-                 "--draw", "1", "--repeat", "0", "--json"]) == 0  # fmt: skip
+                 "--draw", "1", "--repeat", "0", "--json"]) == 1  # fmt: skip
     found = json.loads(capsys.readouterr().out)
-    assert found["items"] == {"manual": 1, "automatic": 2, "corrected": 1}
+    assert [one["code"] for one in found["left_out"]] == ["AC-QA-210"]  # drawn by hand from the beginning
+    assert found["items"] == {"manual": 0, "automatic": 2, "corrected": 1}
     assert [one["code"] for one in found["remarks"] if one["code"] != "AC-QA-213"] == ["AC-QA-214"]
     review = read_review(tmp_path / "review")
     approved = origins_of(review)["approved"]
