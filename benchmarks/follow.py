@@ -151,6 +151,7 @@ def measure_trial(
             "interpolated": trial.dsc(between, corrected),
             "correction": followed.correction,
             "change": followed.change,
+            "hu": round(followed.hu, 1),
             "likely": followed.is_likely,
             "changed": len(followed.changes),
             "codes": [finding.code for finding in followed.findings],
@@ -251,7 +252,7 @@ def calibrate(rows: list[dict[str, Any]]) -> dict[str, Any]:
     automatic contours by more than 0.002.
     """
     some = [row for row in rows if row["from"] == "automatic" and row["changed"]]
-    inputs = [features_of(row["correction"], row["change"], row["count"]) for row in some]
+    inputs = [features_of(row["correction"], row["change"], row["count"], row["hu"]) for row in some]
     x, gain = np.array(inputs), np.array([row["followed"] - row["automatic"] for row in some])
     mean, spread = x.mean(axis=0), x.std(axis=0) + 1e-9
     scaled, helps = np.column_stack([(x - mean) / spread, np.ones(len(x))]), (gain > 0).astype(float)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from math import exp, log, log1p
 from typing import Any
 
+BONE_HU = 300.0
+
 
 @dataclass(frozen=True)
 class Decision:
@@ -42,7 +44,7 @@ class Decision:
         return self.probability(features) >= self.least
 
 
-def features_of(correction: float, change: float, count: int) -> tuple[float, ...]:
+def features_of(correction: float, change: float, count: int, hu: float) -> tuple[float, ...]:
     """Return what the decision depends on.
 
     Parameters
@@ -51,5 +53,7 @@ def features_of(correction: float, change: float, count: int) -> tuple[float, ..
         As in `autocontour.models.follow.follow.Followed`.
     count
         Number of corrected slices.
+    hu
+        Mean HU within the corrected outlines: thin bone is drawn better by a threshold than on coarse voxels.
     """
-    return correction, change, log(max(correction, 0.01) / max(change, 0.01)), log1p(count)
+    return correction, change, log(max(correction, 0.01) / max(change, 0.01)), log1p(count), float(hu > BONE_HU)

@@ -52,6 +52,7 @@ FAR_MM = 10.0
 LEAST_IN_BODY = 0.5
 DOUBT = 0.6
 """Logit by which a change of automatic contours is reduced, divided by the number of corrected slices."""
+MOST_LEFT_OUT = 3
 FAR_OUTSIDE = np.float32(-15.0)  # a logit
 
 
@@ -93,6 +94,8 @@ class Followed:
     correction, change
         1 − DSC of automatic and corrected contours on the corrected slices, and of automatic and proposed contours on
         the others; 0 and 1 without automatic contours.
+    hu
+        Mean HU within the corrected outlines.
     is_likely
         Whether the proposal is expected to be better than the contours before it; if not, it should not be shown.
     """
@@ -102,6 +105,7 @@ class Followed:
     findings: tuple[Finding, ...] = ()
     correction: float = 0.0
     change: float = 0.0
+    hu: float = 0.0
     is_likely: bool = True
 
 
@@ -161,8 +165,8 @@ def follow_slices(
     if network is None:
         network = own = open_network()
         decision = own.source.decision
-    followed = work.compare(work.propose(network))
-    features = features_of(followed.correction, followed.change, len(corrected))
+    followed = work.compare(work.propose(network if work.trusts(network) else _unchanged))
+    features = features_of(followed.correction, followed.change, len(corrected), followed.hu)
     if decision is None or not followed.changes or not automatic or decision.shows(features):
         return followed
     return replace(followed, is_likely=False, findings=(*followed.findings, Finding.of("AC-FO-011")))
@@ -217,6 +221,29 @@ class _Work:
         logits[(pieces > 0) & ~np.isin(pieces, reached)] = FAR_OUTSIDE
         return logits
 
+    def trusts(self, network: Network) -> bool:
+        """Whether the network, without automatic contours, is at least as good as interpolation.
+
+        Each of some drawn slices between others is left out, and drawn from the rest by both.
+        """
+        inner = sorted(self.drawn)[1:-1]
+        if self.automatic or not inner:
+            return True
+        chosen = {inner[round(place)] for place in np.linspace(0, len(inner) - 1, MOST_LEFT_OUT)}
+        scores = np.zeros(2)
+        for k in chosen:
+            rest = _Work(self.scan, {z: shape for z, shape in self.corrected.items() if z != k}, {})
+            wanted = rest.drawn_on(k, self.drawn[k])
+            for number, way in enumerate((network, _unchanged)):
+                found = rest.propose(way)[rest.slices.index(k)] > 0
+                scores[number] += 2 * (found & wanted).sum() / max(1, found.sum() + wanted.sum())
+        return bool(scores[0] >= scores[1])
+
+    def drawn_on(self, k: int, shape: MultiPolygon) -> NDArray[np.bool_]:
+        """Return an outline of a slice as a mask on the fine grid."""
+        mask: NDArray[np.bool_] = self._distances({k: shape}, [k])[0] > 0
+        return mask
+
     def compare(self, logits: Array) -> Followed:
         """Return the slices whose contours differ from the automatic ones."""
         others = [number for number, k in enumerate(self.slices) if k not in self.corrected]
@@ -253,7 +280,7 @@ class _Work:
             findings.append(Finding.of("AC-FO-012"))
         others = {k: shape for k, shape in self.automatic.items() if k not in self.corrected}
         new = {k: changes.get(k, old) for k, old in others.items()} | changes
-        return Followed(changes, moved, tuple(findings), self.correction, _difference(others, new))
+        return Followed(changes, moved, tuple(findings), self.correction, _difference(others, new), self.mean_hu())
 
     @cached_property
     def correction(self) -> float:
@@ -261,6 +288,13 @@ class _Work:
         if not self.automatic:
             return 0.0
         return _difference({k: shape for k, shape in self.automatic.items() if k in self.corrected}, self.corrected)
+
+    def mean_hu(self) -> float:
+        """Return the mean HU within the corrected outlines; 0 if they contain no voxel of the network's grid."""
+        zs_mm = self._corrections(2).positions_mm
+        near = np.abs(self._grid_zs_mm - zs_mm[:, None]).argmin(axis=1)
+        inside = self._drawn_mm[:, ::2, ::2] > 0
+        return float(_crop(self.scan.hu, self._box, OUTSIDE_HU)[near][inside].mean()) if inside.any() else 0.0
 
     @cached_property
     def slices(self) -> list[int]:
@@ -386,6 +420,11 @@ class _Work:
     def _distance_mm(self, k: int, slices: set[int]) -> float:
         positions = self.scan.ct.geometry.slice_positions_mm
         return float(min(abs(positions[k] - positions[other]) for other in slices)) if slices else 0.0
+
+
+def _unchanged(channels: Array) -> Array:
+    """Change nothing: what remains is the interpolation of the corrected slices."""
+    return np.zeros(channels.shape[1:], np.float32)
 
 
 def _crop(array: NDArray[Any], box: Box, outside: float | bool) -> NDArray[Any]:

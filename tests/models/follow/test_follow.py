@@ -174,7 +174,7 @@ def test_wrong_slices_are_refused(scan: Scan, corrected: Contours, automatic: Co
 
 
 def test_a_proposal_that_is_not_likely_to_help_says_so(scan: Scan, automatic: Contours) -> None:
-    wary = Decision.of_card({"decision": {"weights": [0, -100, 0, 0], "bias": 2, "least": 0.5}})
+    wary = Decision.of_card({"decision": {"weights": [0, -100, 0, 0, 0], "bias": 2, "least": 0.5}})
     small = follow_slices(scan, {20: disc(22)}, {20: disc(18)}, adding(1.2), wary)
     large = follow_slices(scan, {20: disc(22)}, automatic, adding(4), wary)
     assert not large.is_likely
@@ -238,3 +238,16 @@ def test_a_result_that_is_not_a_number_is_an_error(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(network, "_compiled", lambda _: {0: np.full((1, 1, 2, 2, 2), np.nan, np.float32)})
     with pytest.raises(Exception, match="NaN"):
         network(np.zeros((CHANNELS, *WINDOW_ZYX), np.float32))
+
+
+def test_from_nothing_a_network_that_is_worse_than_interpolation_is_not_used(scan: Scan) -> None:
+    """It is tried on the drawn slices between others, each left out in turn."""
+    drawn = {k: disc(10 + k / 2) for k in (8, 14, 20, 26)}
+    worse = follow_slices(scan, drawn, None, adding(3))
+    plain = follow_slices(scan, drawn, None, adding(0))
+    assert {k: shape and round(shape.area, 3) for k, shape in worse.changes.items()} == {
+        k: shape and round(shape.area, 3) for k, shape in plain.changes.items()
+    }
+    bulging = {8: disc(10), 17: disc(20), 26: disc(10)}  # interpolated from the ends it would be 10 mm
+    better = follow_slices(scan, bulging, None, adding(2))
+    assert radius_mm(better.changes[12]) > 10 + 10 * 4 / 9 + 1  # type: ignore[arg-type]
