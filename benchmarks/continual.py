@@ -39,7 +39,15 @@ from scipy import ndimage
 from autocontour.base.jobs import Job
 from autocontour.cli import main as autocontour
 from autocontour.models import ModelPackage, find_package, read_package, write_package
-from autocontour.models.training.retrain import CLINIC, Manner, Retraining, retrain_package
+from autocontour.models.training.retrain import (
+    CLINIC,
+    LEAST_STEPS,
+    MOST_STEPS,
+    STEPS_PER_CASE,
+    Manner,
+    Retraining,
+    retrain_package,
+)
 from autocontour.qa.commissioning import read_cases
 from autocontour.qa.commissioning.habits import LEAST_CASES, find_habits, with_habits
 from autocontour.qa.commissioning.measure import measure_case, read_measured, run_case, write_measured
@@ -237,7 +245,8 @@ def make(
         if manner is None:  # all patients alike
             count = len(json.loads((folder / "cases" / "index.json").read_text())["patients"])
             earlier = sum(len(json.loads((one / "index.json").read_text())["patients"]) for one in old)
-            manner, steps = Manner(earlier / (earlier + count), 0.0, CLINIC.learning_rate, CLINIC.augment), 10 * steps
+            usual = steps or int(np.clip(STEPS_PER_CASE * count, LEAST_STEPS, MOST_STEPS))
+            manner, steps = Manner(earlier / (earlier + count), 0.0, CLINIC.learning_rate, CLINIC.augment), 10 * usual
         replay = tuple(old) if manner.replay_share else ()
         plan = Retraining(general, folder / "cases", replay, steps=steps, manner=manner, seed=seed)
         try:

@@ -244,17 +244,14 @@ def read_status(path: Path) -> dict[str, Any]:
         "states": {state: count for state, count in counts.items() if count},
         "names": str(folder.names),
         "cases": [one.to_json() for one in sorted(records.values(), key=lambda one: one.name)],
-        "rounds": [_with_changes(one, records, package, rounds) for one in rounds],
+        "rounds": [_with_changes(one, records, package) for one in rounds],
     }
 
 
-def _with_changes(
-    one: Round, records: Mapping[str, CaseRecord], package: ModelPackage, rounds: list[Round]
-) -> dict[str, Any]:
+def _with_changes(one: Round, records: Mapping[str, CaseRecord], package: ModelPackage) -> dict[str, Any]:
     """Return a round with the cases that have changed or were withdrawn since, and whether it is in use."""
     learnt = Plan(one.plan.package, one.plan.cases, one.plan.earlier, (), "")
-    contents = {each.content for each in one.plan.cases}
-    is_in_use = one.has_candidate and contents <= learnt_contents(rounds, package)
+    is_in_use = bool(one.has_candidate and learnt_contents([one], package))
     changed = (
         {}
         if one.result and not one.has_candidate

@@ -154,7 +154,7 @@ def retrain_package(plan: Retraining, run: Path, job: Job, *, device: str = "") 
             best = halve_weights(read_best(folder)["average"])
             networks.append({name: value.numpy() for name, value in best.items()})
         weights[role] = number_networks(networks)
-    return write_package(run / "package", _describe(plan, summary, cases), weights)
+    return write_package(run / "package", _describe(plan, summary, dataset), weights)
 
 
 def _read(plan: Retraining, job: Job) -> tuple[Dataset, list[Sample]]:
@@ -236,13 +236,16 @@ def _start(run: Path, summary: dict[str, Any]) -> None:
     write_atomically(path, json.dumps(summary, indent=1).encode())
 
 
-def _describe(plan: Retraining, summary: dict[str, Any], cases: Sequence[Sample]) -> dict[str, Any]:
-    """Return the candidate's metadata: the package's, with its next version and what was learnt from."""
+def _describe(plan: Retraining, summary: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
+    """Return the candidate's metadata: the package's, with its next version and what was learnt from.
+
+    The patients of the replay are listed too: one of them who is not known to the package may be a test patient.
+    """
     metadata: dict[str, Any] = json.loads(json.dumps(plan.package.metadata))
     training = metadata.setdefault("training", {})
     known = training.pop("fingerprints", None)
     if known is not None:  # without those of the package the list would be incomplete, and the gate must know
-        training["fingerprints"] = sorted({*known, *summary["cases"]})
+        training["fingerprints"] = sorted({*known, *map(sample_fingerprint, dataset.training)})
     training["retrained"] = [*training.get("retrained", []), summary]
     for entry in metadata["structures"]:
         entry.pop("habit", None)  # the new weights learn it from the cases
@@ -254,7 +257,7 @@ def _describe(plan: Retraining, summary: dict[str, Any], cases: Sequence[Sample]
     metadata.pop("validation", None)  # figures of other weights
     changes = metadata.setdefault("changelog", {})
     version = next_version(plan.package.version)
-    changes[version] = f"retrained on {len(cases)} cases of the clinic"
+    changes[version] = f"retrained on {len(summary['cases'])} cases of the clinic"
     return metadata | {"version": version}
 
 

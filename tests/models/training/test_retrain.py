@@ -14,7 +14,7 @@ from autocontour.cli import main
 from autocontour.models.data.dataset import read_dataset
 from autocontour.models.data.fingerprint import sample_fingerprint
 from autocontour.models.package.package import read_package, rewrite_metadata
-from autocontour.models.training.config import read_config
+from autocontour.models.training.config import DataConfig, read_config
 from autocontour.models.training.packaging import package_run
 from autocontour.models.training.retrain import CLINIC, Retraining, next_version, retrain_package
 from autocontour.models.training.run import train_run
@@ -64,6 +64,17 @@ def test_a_bad_case_does_not_stop_it_and_what_was_learnt_is_stated(package, clin
     before, after = weights_of(package), weights_of(candidate)
     assert all((before["localizer"][name] == after["localizer"][name]).all() for name in before["localizer"])
     assert any((before["segmenter"][name] != after["segmenter"][name]).any() for name in before["segmenter"])
+
+
+def test_a_patient_of_the_replay_whom_the_package_does_not_know_is_stated(package, clinic, toy_data, tmp_path):
+    """A replay set that holds a test patient would otherwise be a leak that the gate cannot see."""
+    candidate = retrain_package(Retraining(package, toy_data, replay=(clinic,), steps=1), tmp_path / "run", Job())
+    names = tuple(package.structures)
+    replayed = read_dataset(DataConfig(str(clinic), names, validation_patients=0), Job()).training
+    prints = {sample_fingerprint(sample) for sample in replayed}
+    assert len(prints) == 2
+    assert not prints & set(package.metadata["training"]["fingerprints"])
+    assert prints <= set(candidate.metadata["training"]["fingerprints"])
 
 
 def test_twice_in_a_row(package, clinic, tmp_path):
