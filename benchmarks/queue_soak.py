@@ -38,6 +38,8 @@ from autocontour.queue.store import Store
 PROGRAM = [sys.executable, "-m", "autocontour.cli", "queue"]
 QUIET_S = 20.0
 LONGEST_PAUSE_S = QUIET_S * 0.6
+SETTLE_S = 900.0
+"""Longest time for what is left when the disturbances have ended."""
 STRUCTURES = ("External", "Lung_L", "Lung_R")
 SMALL_DISK = "24m"
 
@@ -118,7 +120,10 @@ class Bench:
             self.process = subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True)
             assert self.process.stdout
             for line in self.process.stdout:
-                event = json.loads(line)
+                try:
+                    event = json.loads(line)
+                except ValueError:
+                    continue  # of an error, which has several lines
                 if event["event"] == "done":
                     self.memory_mb.append(memory_of_children(self.process.pid))
                 if event["event"] != "progress":
@@ -165,7 +170,7 @@ class Bench:
         if self.has_mounts:
             kinds += [self.fill_disk, self.take_share_away]
         number = 0
-        while not stop.wait(self.random.uniform(15, 40)):
+        while not stop.wait(self.random.uniform(25, 60)):
             act = kinds[number % len(kinds)]
             number += 1
             self.disturbances[act.__name__] += 1
@@ -280,7 +285,7 @@ def soak(bench: Bench, count: int) -> None:
         time.sleep(2.0)
     quiet.set()
     disturber.join()
-    until = time.monotonic() + 300
+    until = time.monotonic() + SETTLE_S
     while time.monotonic() < until and not all_done(bench, count):
         time.sleep(2.0)
     stop.set()

@@ -11,7 +11,7 @@ They only describe the change; `Case.apply` checks whether it is permitted.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -141,6 +141,43 @@ def receive(state: CaseState, structure: Structure, run: str = "") -> Edit:
     if existing.structure.description.startswith(DERIVED):
         values["description"] = structure.description
     return Edit(label, {number: slices}, {number: values}, run=run)
+
+
+def take(state: CaseState, number: int, source: Structure, slices: Collection[int] | None = None) -> Edit:
+    """Take over the contours that another method drew of a structure on the same CT.
+
+    Parameters
+    ----------
+    state, number
+        The case and the structure.
+    source
+        Its contours by the other method, with their provenance and findings.
+    slices
+        Take only these; without them the whole structure, and with it the method's origin, provenance and findings.
+        Slices that are taken count as accepted from a proposal, not as drawn by hand.
+    """
+    item = state[number]
+    name = item.structure.name
+    drawer = source.provenance.algorithm if source.provenance else ""
+    label = f"Take {name} of {drawer}" if drawer else f"Take {name}"
+    if slices is not None:
+        changes = {z: shape for z, shape in replaced(item.structure.contours, source.contours).items() if z in slices}
+        values: dict[str, Any] = {"followed": item.followed.union(changes)}
+        if item.structure.generation is GenerationAlgorithm.MANUAL:
+            values["generation"] = GenerationAlgorithm.SEMIAUTOMATIC
+        return Edit(label, {number: changes}, {number: values}) if changes else Edit(label)
+    values = {
+        "automatic": dict(source.contours),
+        "origin": source.generation,
+        "generation": source.generation,
+        "status": _status_of(source.generation),
+        "provenance": source.provenance,
+        "findings": source.findings,
+        "description": source.description,
+        "followed": frozenset(),
+        "recipe": None,
+    }
+    return Edit(label, {number: replaced(item.structure.contours, source.contours)}, {number: values})
 
 
 def redraw(number: int, changes: SliceChanges, label: str = "Redraw") -> Edit:

@@ -39,8 +39,9 @@ class CaseStructure:
     recipe
         How it is made from other structures; None if it is not.
     followed
-        Slices whose contours followed corrected ones, as they were accepted; a slice that changes later is not among
-        them. With `automatic` they tell where the contour of each slice came from (`autocontour.case.follow`).
+        Slices whose contours were accepted from a proposal: they followed corrected ones, or another method drew them;
+        a slice that changes later is not among them. With `automatic` they show where the contour of each slice came
+        from (`autocontour.case.follow`).
     """
 
     structure: Structure

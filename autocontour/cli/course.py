@@ -62,14 +62,6 @@ def _add_course(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("course", type=Path, metavar="COURSE", help="folder of the course, or the patient's folder")
 
 
-def _open(path: Path) -> Course:
-    from autocontour.course.intake import default_folder
-    from autocontour.course.record import COURSE, read_course
-
-    beside = default_folder(path)
-    return read_course(beside if not (path / COURSE).exists() and (beside / COURSE).exists() else path)
-
-
 def _add(args: argparse.Namespace) -> int:
     from autocontour.cli.console import console, print_json, progress_job
     from autocontour.course.intake import Intake, add_course
@@ -104,10 +96,11 @@ def _add(args: argparse.Namespace) -> int:
 def _contour(args: argparse.Namespace) -> int:
     from autocontour.cli.console import print_json, progress_job
     from autocontour.course.contour import Options, contour_course
+    from autocontour.course.intake import find_course
     from autocontour.course.trend import read_limits, read_trend
 
     limits = read_limits(args.limits)
-    course = _open(args.course)
+    course = find_course(args.course)
     options = Options(args.methods, args.template, args.device, args.only_propagated, args.again, tuple(args.dates))
     with progress_job(quiet=args.json) as job:
         reports = contour_course(course, options, job)
@@ -167,10 +160,11 @@ def _print_date(date: TrendDate, report: DateReport | None = None) -> None:
 
 def _show(args: argparse.Namespace) -> int:
     from autocontour.cli.console import console, print_json, progress_job
+    from autocontour.course.intake import find_course
     from autocontour.course.page import write_course_page
     from autocontour.course.trend import read_limits, read_trend
 
-    course = _open(args.course)
+    course = find_course(args.course)
     trend = read_trend(course, read_limits(args.limits))
     page = None
     if not args.no_page:

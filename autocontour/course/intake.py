@@ -53,6 +53,12 @@ def default_folder(source: Path) -> Path:
     return whole.with_name(f"{whole.name}-course")
 
 
+def find_course(path: Path) -> Course:
+    """Read the course in a folder, or the one beside a patient's folder; errors as `read_course`."""
+    beside = default_folder(path)
+    return read_course(beside if not (path / COURSE).exists() and (beside / COURSE).exists() else path)
+
+
 def add_course(intake: Intake, job: Job) -> tuple[Course, tuple[Finding, ...]]:
     """Find the planning CT and the later CTs in a folder, and write or extend the course.
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from autocontour.gui.app import (
     clicking,
     commands,
+    courses,
     drawing,
     exporting,
     learning,
@@ -122,6 +123,15 @@ ACTIONS: tuple[ActionRow, ...] = (
         "Ctrl+Shift+O",
         structure_sets.ask_structure_set,
         needs="ct",
+    ),
+    ActionRow(
+        "course",
+        FILE,
+        "Course…",
+        "Show a patient's course: another CT beside this one, the contours of each method, curves over the dates",
+        "F7",
+        courses.show_course,
+        needs="",
     ),
     ActionRow(
         "auto",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, QEvent, QSize, Qt
 from PySide6.QtGui import (
@@ -69,6 +70,9 @@ from autocontour.gui.views.windowing import AUTO, PRESETS, fit_window
 from autocontour.patient.structures import Contours
 from autocontour.patient.volume import CTVolume
 
+if TYPE_CHECKING:
+    pass
+
 LOW_PX, SMALL_ICON = 780, 20
 FIRST_SIZE = QSize(1500, 940)
 STRUCTURE_MENU = (
@@ -117,6 +121,7 @@ class MainWindow(QMainWindow):
         self.intake = Intake(self, case_root)
         self.target_desk = TargetDesk(self)
         self.qa_room = QaRoom(self)
+        self.course: CourseWindow | None = None
         self.action_set = ActionSet(self)
         self._listen()
         self.renderer = Choice(AUTO_RENDERER, QT)
@@ -413,7 +418,7 @@ class MainWindow(QMainWindow):
         if name in self.views.detached:
             self.views.attach(name)
         elif (own := self.views.detach(name, geometry)) is not None:
-            own.key_changed.connect(self._show_modifier)
+            own.key_changed.connect(self.show_modifier)
         else:
             self.workspace.refuse(tr("One view stays in the main window."))
         self.action_set.mark_detached()
@@ -450,15 +455,16 @@ class MainWindow(QMainWindow):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Let the pointer show at once what Shift, Alt and Ctrl make of the tool."""
-        self._show_modifier(event)
+        self.show_modifier(event)
         super().keyPressEvent(event)
 
     def keyReleaseEvent(self, event: QKeyEvent) -> None:
         """Let the pointer show at once what is left without them."""
-        self._show_modifier(event)
+        self.show_modifier(event)
         super().keyReleaseEvent(event)
 
-    def _show_modifier(self, event: QKeyEvent) -> None:
+    def show_modifier(self, event: QKeyEvent) -> None:
+        """Show what the keys held down make of the tool."""
         for view in self.views.slices.values():
             view.hold(event.modifiers())
 
@@ -491,6 +497,8 @@ class MainWindow(QMainWindow):
         self.intake.stop_opening()
         self.worklist.stop()
         self.clicks.disconnect_from_server()
+        if self.course is not None:
+            self.course.desk.stop()
         self.settings.geometry = self.saveGeometry()
         self.settings.set_detached({name: w.saveGeometry() for name, w in self.views.detached.items()})
         for name in list(self.views.detached):

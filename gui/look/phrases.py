@@ -42,6 +42,7 @@ PHRASES = (
     later("Fix {name}"),
     later("Keep {name}"),
     later("Open {name}"),
+    later("Take {name}"),
     later("Open structure set"),
     later("Connect to a click server"),
     # how far it is
