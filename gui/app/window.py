@@ -73,6 +73,9 @@ from autocontour.patient.volume import CTVolume
 if TYPE_CHECKING:
     pass
 
+if TYPE_CHECKING:
+    from autocontour.gui.panels.course_window import CourseWindow
+
 LOW_PX, SMALL_ICON = 780, 20
 FIRST_SIZE = QSize(1500, 940)
 STRUCTURE_MENU = (

@@ -70,7 +70,8 @@ def lps(volume, voxel_zyx) -> np.ndarray:
 
 
 def test_the_ct_shown_has_its_own_date(course, qtbot) -> None:
-    assert [course.dates.item(row).text().split("\n")[0] for row in range(2)] == ["Planning CT, 2026-01-05", "2026-01-15"]
+    titles = [course.dates.item(row).text().split("\n")[0] for row in range(2)]
+    assert titles == ["Planning CT, 2026-01-05", "2026-01-15"]
     look(course, qtbot, 1)
     assert course.heading.text() == "2026-01-15"
     look(course, qtbot, 0)
