@@ -236,6 +236,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>다른 계산이 진행 중입니다. 끝나기를 기다리거나 취소하세요.</translation>
     </message>
     <message>
+      <source>Another course…</source>
+      <translation>다른 코스…</translation>
+    </message>
+    <message>
       <source>Answer both questions: 1, 2 or 3, and 4 or 5.</source>
       <translation>두 질문에 모두 답하십시오: 1, 2, 3 중 하나와 4, 5 중 하나.</translation>
     </message>
@@ -424,6 +428,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>CT 없음</translation>
     </message>
     <message>
+      <source>CTs of the course</source>
+      <translation>코스의 CT</translation>
+    </message>
+    <message>
       <source>Cancel</source>
       <translation>취소</translation>
     </message>
@@ -478,6 +486,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Check and write the RTSTRUCT</source>
       <translation>RTSTRUCT를 점검하고 저장합니다</translation>
+    </message>
+    <message>
+      <source>Choose a CT of the course.</source>
+      <translation>코스의 CT를 선택하십시오.</translation>
     </message>
     <message>
       <source>Choose a patient to see its slices.</source>
@@ -688,6 +700,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>실제 계획에서 승인할 수 있을 때까지 이 윤곽을 수정하십시오.</translation>
     </message>
     <message>
+      <source>Course</source>
+      <translation>코스</translation>
+    </message>
+    <message>
+      <source>Course…</source>
+      <translation>코스…</translation>
+    </message>
+    <message>
       <source>Crop</source>
       <translation>크롭</translation>
     </message>
@@ -702,6 +722,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Ctrl + wheel</source>
       <translation>Ctrl + 휠</translation>
+    </message>
+    <message>
+      <source>Curve over the dates</source>
+      <translation>날짜별 곡선</translation>
     </message>
     <message>
       <source>Cut 3D at the slice</source>
@@ -1080,6 +1104,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>간격</translation>
     </message>
     <message>
+      <source>Gas</source>
+      <translation>가스</translation>
+    </message>
+    <message>
       <source>Go down to the next slice that a finding points at</source>
       <translation>지적 사항이 있는 아래쪽 슬라이스로 갑니다</translation>
     </message>
@@ -1360,6 +1388,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>라이선스: {licence}</translation>
     </message>
     <message>
+      <source>Linked with {date}; the nearest slice is {mm:.1f} mm away.</source>
+      <translation>{date}과(와) 연결됨. 가장 가까운 단면까지 {mm:.1f} mm.</translation>
+    </message>
+    <message>
       <source>List the model packages, import a published model, test it on this CT</source>
       <translation>모델 패키지 목록을 보고, 공개 모델을 가져와 이 CT로 시험합니다</translation>
     </message>
@@ -1434,6 +1466,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Mean surface distance, mm</source>
       <translation>평균 표면 거리, mm</translation>
+    </message>
+    <message>
+      <source>Measure</source>
+      <translation>측정값</translation>
     </message>
     <message>
       <source>Measure a distance</source>
@@ -1520,6 +1556,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>십자선을 옮깁니다. 윤곽을 클릭하면 선택됩니다</translation>
     </message>
     <message>
+      <source>Movement</source>
+      <translation>이동</translation>
+    </message>
+    <message>
       <source>My use is non-commercial, as the licence demands</source>
       <translation>라이선스가 요구하는 대로 비상업적으로 사용합니다</translation>
     </message>
@@ -1568,6 +1608,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>아니요</translation>
     </message>
     <message>
+      <source>No course is open.</source>
+      <translation>열린 코스가 없습니다.</translation>
+    </message>
+    <message>
       <source>No finding points at a slice.</source>
       <translation>슬라이스를 가리키는 지적 사항이 없습니다.</translation>
     </message>
@@ -1604,6 +1648,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>확인했지만 아직 승인하지 않은 구조물이 없습니다.</translation>
     </message>
     <message>
+      <source>No values of this structure</source>
+      <translation>이 구조물의 값이 없습니다</translation>
+    </message>
+    <message>
       <source>None</source>
       <translation>모두 해제</translation>
     </message>
@@ -1622,6 +1670,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Not found: {names}.</source>
       <translation>찾지 못함: {names}.</translation>
+    </message>
+    <message>
+      <source>Not linked: the CT in the main window is not a contoured CT of this course.</source>
+      <translation>연결되지 않음: 주 창의 CT는 이 코스에서 윤곽이 그려진 CT가 아닙니다.</translation>
     </message>
     <message>
       <source>Not needed</source>
@@ -1692,6 +1744,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>요청 시</translation>
     </message>
     <message>
+      <source>On this slice both are the same.</source>
+      <translation>이 단면에서는 둘이 같습니다.</translation>
+    </message>
+    <message>
       <source>On this slice keep only the largest piece</source>
       <translation>이 슬라이스에서 가장 큰 조각만 남깁니다</translation>
     </message>
@@ -1744,6 +1800,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>CT 폴더 열기…</translation>
     </message>
     <message>
+      <source>Open a course</source>
+      <translation>코스 열기</translation>
+    </message>
+    <message>
       <source>Open a folder with a CT</source>
       <translation>CT가 있는 폴더를 엽니다</translation>
     </message>
@@ -1754,6 +1814,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Open anyway; every slice keeps its true position, and the exported file records it</source>
       <translation>그래도 엽니다. 슬라이스는 실제 위치를 유지하며, 이 사실이 파일에 기록됩니다</translation>
+    </message>
+    <message>
+      <source>Open in the main window</source>
+      <translation>주 창에서 열기</translation>
     </message>
     <message>
       <source>Open results…</source>
@@ -1840,6 +1904,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>모델이 그린 결과 그림</translation>
     </message>
     <message>
+      <source>Plane</source>
+      <translation>단면 방향</translation>
+    </message>
+    <message>
+      <source>Planning CT, {date}</source>
+      <translation>계획 CT, {date}</translation>
+    </message>
+    <message>
       <source>Planning system</source>
       <translation>치료계획 시스템</translation>
     </message>
@@ -1882,6 +1954,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Progress of the test</source>
       <translation>시험 진행 상황</translation>
+    </message>
+    <message>
+      <source>Propagated from the planning CT</source>
+      <translation>계획 CT에서 전파</translation>
     </message>
     <message>
       <source>Proposal for other slices</source>
@@ -1970,6 +2046,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Reading the model</source>
       <translation>모델 읽는 중</translation>
+    </message>
+    <message>
+      <source>Reading…</source>
+      <translation>읽는 중…</translation>
     </message>
     <message>
       <source>Reason</source>
@@ -2172,6 +2252,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>자</translation>
     </message>
     <message>
+      <source>Rules and networks</source>
+      <translation>규칙과 신경망</translation>
+    </message>
+    <message>
       <source>STRUCTURE SETS DRAWN ON IT</source>
       <translation>이 CT의 구조물 세트</translation>
     </message>
@@ -2230,6 +2314,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Shift+I interpolates over larger gaps.</source>
       <translation>Shift+I로 더 큰 간격도 보간할 수 있습니다.</translation>
+    </message>
+    <message>
+      <source>Show a patient's course: another CT beside this one, the contours of each method, curves over the dates</source>
+      <translation>환자의 코스 보기: 다른 CT를 나란히, 방법별 윤곽, 날짜별 곡선</translation>
     </message>
     <message>
       <source>Show all keyboard shortcuts</source>
@@ -2492,6 +2580,18 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>복구 내용 되돌리기</translation>
     </message>
     <message>
+      <source>Take slice</source>
+      <translation>이 단면만 가져오기</translation>
+    </message>
+    <message>
+      <source>Take structure</source>
+      <translation>구조물 가져오기</translation>
+    </message>
+    <message>
+      <source>Take {name}</source>
+      <translation>{name} 가져오기</translation>
+    </message>
+    <message>
       <source>Target</source>
       <translation>표적</translation>
     </message>
@@ -2532,6 +2632,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>이 슬라이스에서 찾은 결과가 축상면에 보입니다.</translation>
     </message>
     <message>
+      <source>The course has no contours of this structure on this CT.</source>
+      <translation>이 코스에는 이 CT에서 이 구조물의 윤곽이 없습니다.</translation>
+    </message>
+    <message>
       <source>The file is checked, written, read back and compared before it replaces anything.</source>
       <translation>파일은 점검, 저장, 다시 읽기, 대조를 모두 거친 뒤에 완성됩니다.</translation>
     </message>
@@ -2570,6 +2674,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>The outlines were hidden; they are shown again.</source>
       <translation>윤곽이 숨겨져 있어 다시 표시했습니다.</translation>
+    </message>
+    <message>
+      <source>The patient's own package</source>
+      <translation>환자 전용 패키지</translation>
     </message>
     <message>
       <source>The preview is still being computed.</source>
@@ -2654,6 +2762,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>This is the last slice of the scan.</source>
       <translation>CT의 마지막 슬라이스입니다.</translation>
+    </message>
+    <message>
+      <source>This position is outside this CT: {date}.</source>
+      <translation>이 위치는 이 CT의 범위를 벗어났습니다: {date}.</translation>
     </message>
     <message>
       <source>This scan is open already.</source>
@@ -3028,6 +3140,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>확인됨</translation>
     </message>
     <message>
+      <source>chosen</source>
+      <translation>선택됨</translation>
+    </message>
+    <message>
       <source>chosen automatically</source>
       <translation>자동으로 선택됨</translation>
     </message>
@@ -3042,6 +3158,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>confirmed by {name}</source>
       <translation>확인한 사람: {name}</translation>
+    </message>
+    <message>
+      <source>contoured</source>
+      <translation>윤곽 완료</translation>
     </message>
     <message>
       <source>contouring beyond the box</source>
@@ -3240,6 +3360,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>확인 안 됨</translation>
     </message>
     <message>
+      <source>not contoured yet</source>
+      <translation>아직 윤곽 없음</translation>
+    </message>
+    <message>
       <source>not cropped</source>
       <translation>자르지 않음</translation>
     </message>
@@ -3282,6 +3406,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>open here</source>
       <translation>여기서 열림</translation>
+    </message>
+    <message>
+      <source>open in the main window</source>
+      <translation>주 창에 열림</translation>
     </message>
     <message>
       <source>or  (union)</source>
@@ -3334,6 +3462,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>reference</source>
       <translation>기준</translation>
+    </message>
+    <message>
+      <source>refused</source>
+      <translation>거부됨</translation>
     </message>
     <message>
       <source>rejected</source>
@@ -3446,6 +3578,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>within ⌀ {width:.0f} mm   range × {breadth:.2f}</source>
       <translation>범위 ⌀ {width:.0f} mm   HU 폭 × {breadth:.2f}</translation>
+    </message>
+    <message>
+      <source>without a date</source>
+      <translation>날짜 없음</translation>
     </message>
     <message>
       <source>writing the structure set</source>
@@ -3774,6 +3910,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>{name} is up to date.</source>
       <translation>{name} 구조물은 최신 상태입니다.</translation>
+    </message>
+    <message>
+      <source>{name} on {date}</source>
+      <translation>{date}의 {name}</translation>
     </message>
     <message>
       <source>{name} was deleted, another has its name</source>
