@@ -19,7 +19,8 @@ from autocontour.base.errors import AutoContourError, OutputError, UsageError
 COMMANDS = (
     *("contour", "gui", "case", "follow", "info", "evaluate", "check"),
     *("queue", "course", "models", "dataset", "train", "retrain", "learn", "adapt"),
-    *("commission", "monitor", "timestudy", "review", "phantom", "demo", "selftest"),
+    *("commission", "monitor", "timestudy", "dossier", "review"),
+    *("phantom", "demo", "selftest"),
 )
 
 

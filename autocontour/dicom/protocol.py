@@ -37,5 +37,5 @@ def read_protocol(path: Path) -> dict[str, str]:
 def _text(value: object) -> str:
     if value is None:
         return ""
-    text = " ".join(str(value).split())
+    text = f"{value:g}" if isinstance(value, float) else " ".join(str(value).split())
     return "".join(character for character in text if character.isprintable())[:LONGEST]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO, StringIO
 from pathlib import Path
@@ -12,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 from autocontour.base.errors import AutoContourError
 from autocontour.base.files import write_atomically
 from autocontour.base.jobs import InnerJob, Job
+from autocontour.contouring import box_of
 from autocontour.dicom.ct import read_ct
 from autocontour.dicom.scan import Series
+from autocontour.patient.geometry import Box, VolumeGeometry
 from autocontour.patient.structures import Contours, Structure
 from autocontour.patient.volume import CTVolume
 from autocontour.qa.commissioning.study.patient import PATIENTS, read_contours
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 Json = Mapping[str, Any]
 REFERENCE_RGB, METHOD_RGB = (0, 220, 90), (255, 80, 60)
 PICTURE_PX = 320
+PICTURE_MARGIN_MM = 30.0
 BOX_INCHES = 0.45
 
 LIMITATIONS = (
@@ -403,15 +407,28 @@ def _draw_pictures(
             write_atomically(path, _picture(ct, drawn, patient, method, row))
 
 
+def _box_around(geometry: VolumeGeometry, drawn: Sequence[Contours]) -> Box:
+    """Return the box around some contours with a margin of `PICTURE_MARGIN_MM`."""
+    boxes = [box for box in (box_of(contours, geometry) for contours in drawn if contours) if box is not None]
+    start = [min(box.start_zyx[axis] for box in boxes) for axis in range(3)]
+    stop = [max(box.stop_zyx[axis] for box in boxes) for axis in range(3)]
+    margin = [math.ceil(PICTURE_MARGIN_MM / step) for step in geometry.spacing_zyx_mm]
+    whole = Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
+    return whole.padded((margin[0], margin[1], margin[2]), geometry.shape_zyx)
+
+
 def _picture(ct: CTVolume, drawn: Mapping[str, Mapping[str, Contours]], patient: str, method: str, row: Json) -> bytes:
     name = row["structure"]
     reference, own = drawn[REFERENCE][name], drawn.get(method, {}).get(name, {})
     worst = max(row["slices"], key=lambda one: one["added_path_length_mm"], default=None)
     index = worst["slice"] if worst else min(reference)
     shape = reference.get(index) or own.get(index) or reference[min(reference)]
-    at = voxel_at(ct.geometry, index, *shape.centroid.coords[0])
+    box = _box_around(ct.geometry, (reference, own))
+    ct = CTVolume(ct.hu[box.slices], ct.geometry.cropped(box))
+    first = box.start_zyx[0]
+    at = voxel_at(ct.geometry, index - first, *shape.centroid.coords[0])
     structures = [
-        Structure(REFERENCE, 1, reference, color_rgb=REFERENCE_RGB),
-        Structure(method, 2, own, color_rgb=METHOD_RGB),
+        Structure(REFERENCE, 1, {k - first: one for k, one in reference.items()}, color_rgb=REFERENCE_RGB),
+        Structure(method, 2, {k - first: one for k, one in own.items()}, color_rgb=METHOD_RGB),
     ]
     return render_slices(ct, structures, at, title=f"{patient} {name}", height_px=PICTURE_PX)

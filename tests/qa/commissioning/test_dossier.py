@@ -1,0 +1,315 @@
+"""Dossiers of studies with known figures: nothing is claimed without data, and the same input gives the same bytes."""
+
+import hashlib
+import json
+import subprocess
+
+import numpy as np
+import pytest
+
+from autocontour.base.errors import UsageError
+from autocontour.cli import main
+from autocontour.qa.commissioning.dossier.build import DossierRequest, build_content
+from autocontour.qa.commissioning.dossier.pages import build_document
+from autocontour.qa.commissioning.dossier.run import write_comparison, write_dossier
+from autocontour.qa.commissioning.gate import read_limits
+from autocontour.qa.commissioning.study.analysis import Analysis
+from autocontour.qa.commissioning.study.report import picture_path
+from autocontour.qa.commissioning.study.tolerances import read_tolerances
+from autocontour.report.document import Document, NotDone, Paragraph, Section, Signatures, table, write_html
+from autocontour.report.page import Figure
+from autocontour.report.pdf import column_widths, marked, write_pdf
+
+METRICS = ("hausdorff_mm", "mean_surface_distance_mm", "added_path_length_mm", "volume_difference_cc",
+           "centroid_distance_mm")  # fmt: skip
+PARTS = {
+    "selftest": {
+        "passed": False,
+        "checks": [{"site": "thorax", "structure": "Heart", "expected_dsc": 0.9, "found_dsc": None, "passed": False}],
+        "round_trips": [
+            {"position": "HFS", "profile": name, "contours": 9, "largest_shift_mm": 0.0, "passed": True}
+            for name in ("generic", "eclipse")
+        ],
+        "stress": [
+            {"group": "position", "trial": "thorax FFS", "outcome": "held", "detail": ""},
+            {"group": "values", "trial": "HU + 1000", "outcome": "refused", "detail": "AC-CT-043"},
+            {"group": "values", "trial": "HU + 10", "outcome": "SILENT", "detail": "Heart DSC 0.10"},
+        ],
+    },
+    "times": {
+        "format": "autocontour time study", "idle_seconds": 30.0, "rows": [1],
+        "structures": [{
+            "structure": "Heart", "saved": {"mean": 3.0, "interval": [2.0, 4.0]},
+            "counts": {"unedited": 1, "replaced": 0},
+            **{key: {"n": 9, "mean": 5.0, "sd": 1.0, "interval": None} for key in ("manual", "automatic", "paired")},
+        }],
+    },
+    "routine": {
+        "format": "autocontour routine QA", "status": "stable", "cases": 100, "first": "2026-01-01", "last": None,
+        "structures": [{"structure": "Heart", "status": "stable", "identity": "net 1 " + "a" * 64, "alarms": [],
+                        "changes": [], "baseline": {"n": 100, "wanted": 100, "dsc": {"mean": 0.95}}}],
+    },
+}  # fmt: skip
+STATEMENTS = """
+clinic = "서울 병원 & <b>"
+intended_use = "first draft"
+decision = "accepted for head and neck"
+exclusions = ["children"]
+scanners = ["A"]
+protocols = ["B"]
+limits = ["none known"]
+triggers = ["a new scanner"]
+signatures = ["Physicist"]
+[roles]
+Review = "dosimetrist"
+"""
+
+
+def row(a, b, dsc, **values):
+    missing = dsc == 0
+    return {
+        "structure": "Heart", "a": a, "b": b, "missing": missing, "identical": False, "dsc": dsc, "surface_dsc": dsc,
+        "tau_mm": 3.0, "hd95_mm": None if missing else 10 * (1 - dsc), "volume_a_cc": 500.0, "volume_b_cc": 480.0,
+        **dict.fromkeys(METRICS, 1.0), **values, "slices": [],
+    }  # fmt: skip
+
+
+def write_study(folder, *, loss=0.1, observers=(), methods=("net 1", "rules"), patients=10, missing=False, dose=False,
+                key="p", scanner="A"):  # fmt: skip
+    """Write a report as `autocontour commission` does, from figures instead of scans."""
+    rng = np.random.default_rng(1)
+    (folder / "patients").mkdir(parents=True)
+    records = []
+    for number in range(patients):
+        skill = rng.uniform(0, 0.05)
+        pairs = [("reference", one, 1 - loss * (k + 1) - skill) for k, one in enumerate(methods)]
+        pairs += [("reference", one, 0.9 - skill) for one in observers]
+        pairs += [(one, method, 0.85) for one in observers for method in methods]
+        rows = [row(a, b, 0.0 if missing and number == 0 and b == methods[0] else dsc) for a, b, dsc in pairs]
+        figures = {name: {"mean_gy": 20.0 + k} for k, name in enumerate(("reference", *methods))}
+        records.append(
+            {
+                "fingerprint": hashlib.sha256(f"{number}".encode()).hexdigest(), "patient": f"{key}{number}",
+                "ct_hash": f"ct{number}", "shape_zyx": [100 + number, 128, 128], "spacing_zyx_mm": [3.0, 1.0, 1.0],
+                "evenly_spaced": True, "protocol": {"Manufacturer": scanner} if number else {}, "sets": {},
+                "drawn": {"reference": ["Heart"]}, "without_reference": {}, "findings": {}, "seconds": {}, "kappa": {},
+                "rows": rows, "left_out": [], "remarks": [], "dose": {"Heart": figures} if dose else {},
+            }
+        )  # fmt: skip
+    analysis = Analysis(records, list(observers), list(methods), [], read_tolerances(), read_limits()).run()
+    content = {
+        "format": "autocontour commissioning", "version": 1, "program": "0.1.0",
+        "settings": {"methods": {name: f"{name} abc" for name in methods}, "reference": "x", "tolerances": "y"},
+        "patients": [{k: v for k, v in one.items() if k not in ("rows", "dose")} for one in records],
+        "waiting_names": int(missing), "left_out": [], "remarks": [], **analysis,
+    }  # fmt: skip
+    (folder / "report.json").write_text(json.dumps(content))
+    for record in records:
+        (folder / "patients" / f"{record['patient']}.json").write_text(json.dumps(record))
+    picture = Figure(small_png(), "").png
+    for record in records[1:]:
+        picture_path(folder, record, "Heart", methods[0]).write_bytes(picture)
+    return folder
+
+
+def small_png():
+    import io
+
+    from matplotlib.figure import Figure as Plot
+
+    file = io.BytesIO()
+    Plot(figsize=(1, 1), dpi=20).savefig(file, format="png", metadata={"Software": None})
+    return file.getvalue()
+
+
+def write_parts(folder):
+    paths = {}
+    for name, content in PARTS.items():
+        paths[name] = folder / f"{name}.json"
+        paths[name].write_text(json.dumps(content))
+    paths["statements"] = folder / "clinic.toml"
+    paths["statements"].write_text(STATEMENTS)
+    return paths
+
+
+def texts_of(document):
+    for section in document.sections:
+        for block in section.blocks:
+            if isinstance(block, Paragraph | NotDone):
+                yield section.title, type(block).__name__, block.text
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory):
+    return write_study(tmp_path_factory.mktemp("bare") / "report", methods=("net 1",))
+
+
+def test_without_data_a_part_states_that_it_was_not_done(bare):
+    content, pictures = build_content(DossierRequest(bare))
+    missing = {title for title, kind, _ in texts_of(build_document(content, pictures)) if kind == "NotDone"}
+    assert missing == {
+        "Identity", "Intended use, exclusions and refusals", "Scanners and protocols", "End-to-end test",
+        "Results per organ", "Observers", "Effect on the dose", "Edit time", "Routine QA", "Model card",
+        "Roles, limits, and when to do it again", "Decision",
+    }  # fmt: skip
+
+
+def test_the_figures_are_those_of_the_study(bare):
+    content, _ = build_content(DossierRequest(bare))
+    study = json.loads((bare / "report.json").read_text())
+    assert content["study"]["results"] == study["results"]
+    assert content["files"]["study"] == hashlib.sha256((bare / "report.json").read_bytes()).hexdigest()
+    worst = [one["caption"].partition(":")[0].split()[-1] for one in content["worst"]]
+    values = {patient: figures["dsc"] for patient, figures in content["cases"]["Heart"].items()}
+    assert worst == sorted(values, key=values.get)[:3]
+    assert content["protocols"]["values"] == {"Manufacturer": {"A": 9, "not stated": 1}}
+    assert content["protocols"]["shape_zyx"][0] == [100, 109]
+
+
+def test_every_part_is_shown(tmp_path):
+    study = write_study(tmp_path / "report", observers=("second",), missing=True, dose=True)
+    request = DossierRequest(study, date="26 November 2026", **write_parts(tmp_path))
+    content, pictures = build_content(request)
+    document = build_document(content, pictures)
+    left = {(title, text) for title, kind, text in texts_of(document) if kind == "NotDone"}
+    assert {title for title, _ in left} == {"Identity", "Results per organ", "Model card",
+                                            "Failures and what was left out"}  # fmt: skip
+    write_html(tmp_path / "d.html", document)
+    page = (tmp_path / "d.html").read_text()
+    for text in ("26 November 2026", "서울 병원 &amp; &lt;b&gt;", "FAILED", "HU + 10", "children", "p0", "mean_gy"):
+        assert text in page, text
+    assert "data:image/png" in page
+    assert "<script" not in page
+
+
+def test_the_same_input_gives_the_same_bytes(tmp_path, capsys):
+    study = write_study(tmp_path / "report")
+    parts = [f"--{name}={path}" for name, path in write_parts(tmp_path).items()]
+    for name in ("one", "two"):
+        assert main(["dossier", str(study), "-o", str(tmp_path / name), *parts]) == 0
+    assert "Wrote" in capsys.readouterr().out
+    for ending in ("html", "pdf", "json", "csv"):
+        assert (tmp_path / "one" / f"dossier.{ending}").read_bytes() == (
+            tmp_path / "two" / f"dossier.{ending}"
+        ).read_bytes()
+    assert (tmp_path / "one" / "dossier.pdf").read_bytes().startswith(b"%PDF")
+    rows = (tmp_path / "one" / "dossier.csv").read_text().splitlines()
+    assert rows[0] == "section,table,row,column,value"
+    assert any("DSC mean" in line for line in rows)
+
+
+def test_two_dossiers_of_the_same_patients_are_compared_in_pairs_whatever_their_names(tmp_path, capsys):
+    for name, loss, scanner in (("a", 0.1, "A"), ("b", 0.12, "B")):
+        study = write_study(tmp_path / name, loss=loss, key=name, scanner=scanner)
+        write_dossier(DossierRequest(study), tmp_path / f"dossier-{name}")
+    places = [str(tmp_path / f"dossier-{name}") for name in ("a", "b")]
+    assert main(["dossier", "--compare", *places, "-o", str(tmp_path / "out"), "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    (heart,) = content["structures"]
+    assert (heart["paired"], heart["test"]) == (10, "Wilcoxon signed-rank, same patients")
+    assert heart["difference"] == pytest.approx(-0.02)
+    assert heart["differs"]
+    assert content["protocols"] == [{"attribute": "Manufacturer", "first": "A, not stated", "second": "B, not stated"}]
+    assert (tmp_path / "out" / "comparison.pdf").exists()
+
+
+def test_dossiers_of_different_patients_are_compared_as_groups(tmp_path):
+    for name, count in (("a", 10), ("b", 12)):
+        study = write_study(tmp_path / name, patients=count)
+        content = write_dossier(DossierRequest(study), tmp_path / f"d{name}")
+    for patient in content["cases"]["Heart"].values():
+        patient["ct_hash"] += "other"
+    from autocontour.qa.commissioning.dossier.build import id_of
+
+    content["id"] = id_of({key: value for key, value in content.items() if key != "id"})
+    (tmp_path / "db" / "dossier.json").write_text(json.dumps(content))
+    (heart,) = write_comparison(tmp_path / "da", tmp_path / "db" / "dossier.json", tmp_path / "out")["structures"]
+    assert (heart["paired"], heart["test"], heart["n"]) == (0, "Mann–Whitney, different patients", [10, 12])
+    assert "may differ in difficulty" in (tmp_path / "out" / "comparison.html").read_text()
+
+
+def test_a_dossier_that_was_changed_is_not_compared(tmp_path, bare):
+    write_dossier(DossierRequest(bare), tmp_path / "d")
+    place = tmp_path / "d" / "dossier.json"
+    place.write_text(place.read_text().replace('"patients": 10', '"patients": 20'))
+    for wrong in (place, bare / "report.json", tmp_path / "nowhere"):
+        with pytest.raises(UsageError, match="AC-QA-334"):
+            write_comparison(wrong, wrong, tmp_path / "out")
+
+
+def test_files_of_something_else_are_refused(tmp_path, bare):
+    parts = write_parts(tmp_path)
+    wrong = tmp_path / "wrong.json"
+    wrong.write_text("[]")
+    toml = tmp_path / "wrong.toml"
+    toml.write_text("clinic = 1\n")
+    for request, code in (
+        (DossierRequest(tmp_path), "AC-QA-331"),
+        (DossierRequest(bare, selftest=wrong), "AC-QA-331"),
+        (DossierRequest(bare, times=parts["routine"]), "AC-QA-333"),
+        (DossierRequest(bare, method="unknown"), "AC-QA-332"),
+        (DossierRequest(bare, statements=toml), "AC-QA-330"),
+        (DossierRequest(bare, statements=tmp_path / "none.toml"), "AC-QA-330"),
+    ):
+        with pytest.raises(UsageError, match=code):
+            build_content(request)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.doc").write_text("")
+    with pytest.raises(UsageError, match="AC-QA-073"):
+        write_dossier(DossierRequest(bare), tmp_path / "out")
+    assert main(["dossier", "-o", str(tmp_path / "x")]) == 2
+
+
+def test_a_record_of_another_run_is_refused(tmp_path):
+    study = write_study(tmp_path / "report")
+    path = study / "patients" / "p0.json"
+    path.write_text(path.read_text().replace(hashlib.sha256(b"0").hexdigest(), "0" * 64))
+    with pytest.raises(UsageError, match="AC-QA-331"):
+        build_content(DossierRequest(study))
+
+
+def test_the_card_of_an_installed_package(tmp_path):
+    from autocontour.models import find_package
+
+    package = find_package("head-and-neck")
+    name = f"{package.name} {package.version}"
+    study = write_study(tmp_path / "report", methods=(name,))
+    report = json.loads((study / "report.json").read_text())
+    report["settings"]["methods"][name] = f"{name} {package.checksum}"
+    (study / "report.json").write_text(json.dumps(report))
+    content, pictures = build_content(DossierRequest(study, method="head-and-neck"))
+    document = build_document(content, pictures)
+    card = next(section for section in document.sections if section.title == "Model card")
+    titles = [block.title for block in card.blocks if hasattr(block, "title")]
+    assert titles == ["Metadata", "Basics", "Technical", "Training", "Evaluation", "Use and monitoring"]
+    cells = {row.cells for block in card.blocks if hasattr(block, "rows") for row in block.rows}
+    assert ("CTs listed by fingerprint", "150") in cells
+    assert ("Sex, age, scanners of the patients", "not stated") in cells
+
+
+def test_text_of_the_pdf(tmp_path):
+    blocks = (Paragraph("±∞ 한글 <b>"), NotDone("x"), Figure(small_png(), "c"), Signatures(("Physicist",)),
+              table("T", "a,b", [("word", "x" * 64)] * 3))  # fmt: skip
+    document = Document("Title", "foot", (Section("One", blocks), Section("Two", (table("", "a", [("b",)]),))))
+    write_pdf(tmp_path / "d.pdf", document)
+    try:
+        text = subprocess.run(["pdftotext", tmp_path / "d.pdf", "-"], capture_output=True, check=True, text=True).stdout
+    except FileNotFoundError:
+        pytest.skip("pdftotext (poppler-utils) is not installed")
+    for word in ("1. One", "2. Two", "Not done.", "±∞ 한글 <b>", "Physicist: name, signature, date", "page 1"):
+        assert word in text
+
+
+def test_marked_text_is_escaped():
+    assert marked("a < b & c") == "a &lt; b &amp; c"
+    assert "font" in marked("가")
+    assert "\x07" not in marked("bell\x07")
+
+
+@pytest.mark.parametrize("heads", ["a", "a,b", ",".join("abcdefghijklmnopqrst")])
+def test_columns_share_the_width(heads):
+    from autocontour.report import pdf
+
+    pdf._register_fonts()
+    one = table("", heads, [["some words"] * len(heads.split(","))])
+    assert sum(column_widths(one, 400)) == pytest.approx(400)
