@@ -39,6 +39,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     methods.add_argument("--rules", action="store_true", help="the rules alone")
     methods.add_argument("--program", action="store_true", help="the program as in use")
     methods.add_argument("--no-contouring", action="store_true", help="compare only structure sets that exist")
+    atlas = parser.add_argument_group("atlas: contoured patients registered with each CT, as a further method")
+    atlas.add_argument(
+        "--atlas", type=Path, metavar="FOLDER", help="contoured patients; COHORT itself: each with the others"
+    )
+    atlas.add_argument("--atlas-nearest", type=int, default=5, metavar="N", help="atlases for each CT (default 5)")
+    atlas.add_argument(
+        "--atlas-fusion", choices=("weighted", "majority", "staple"), default="weighted", help="of their contours"
+    )
     parser.add_argument("--structures", nargs="+", default=[], metavar="NAME", help="only these, by TG-263 name")
     parser.add_argument("--tolerances", type=Path, metavar="TOML", help="tolerances per structure, with sources")
     parser.add_argument("--names", type=Path, metavar="MAP.toml", help="file of names, instead of FOLDER.private's")
@@ -78,7 +86,9 @@ def _request(args: argparse.Namespace) -> StudyRequest:
     from autocontour.base.errors import UsageError
     from autocontour.qa.commissioning.study.request import StudyRequest
 
-    chosen = bool(args.package or args.rules or args.program)
+    chosen = bool(args.package or args.rules or args.program or args.atlas)
+    if args.atlas and args.atlas_nearest < 3:
+        raise UsageError("AC-US-067", least=3)
     if args.no_contouring and (chosen or (not args.other and not args.observer)):
         raise UsageError("AC-US-061")
     return StudyRequest(
@@ -95,6 +105,9 @@ def _request(args: argparse.Namespace) -> StudyRequest:
         names=args.names,
         device=args.device,
         pictures=max(0, args.pictures),
+        atlas=args.atlas,
+        atlas_nearest=args.atlas_nearest,
+        atlas_fusion=args.atlas_fusion,
     )
 
 

@@ -32,6 +32,7 @@ from autocontour.models.data.fingerprint import ct_fingerprint
 from autocontour.patient.structures import Contours, GenerationAlgorithm, StructureSet
 from autocontour.patient.volume import CTVolume
 from autocontour.pipeline.contour import contour_ct
+from autocontour.qa.commissioning.study.atlas import AtlasMethod
 from autocontour.qa.commissioning.study.cohort import LeftOut, StudyPatient
 from autocontour.qa.commissioning.study.compare import compare_structure
 from autocontour.qa.commissioning.study.methods import Method
@@ -52,7 +53,7 @@ class Settings:
     request: StudyRequest
     names: NameMap
     tolerances: Tolerances
-    methods: list[Method]
+    methods: list[Method | AtlasMethod]
 
     def fingerprint(self, patient: StudyPatient) -> str:
         """Return a hash of everything that the record of a patient depends on."""
@@ -140,6 +141,7 @@ class _Measurement:
         self.findings: dict[str, dict[str, list[str]]] = {}
         self.seconds: dict[str, float] = {}
         self.trained: list[str] = []
+        self.atlases: dict[str, list[str]] = {}
 
     def run(self) -> tuple[dict[str, Any], dict[str, dict[str, Contours]]]:
         ct = read_ct(self.patient.series, InnerJob(self.job))
@@ -269,11 +271,16 @@ class _Measurement:
         for name in sorted(self.ambiguous[role]):
             self._leave_out(role, Finding.of("AC-DS-050", name, structure=name, count=len(targets[name])))
 
-    def _contour(self, ct: CTVolume, method: Method, names: list[str]) -> None:
+    def _contour(self, ct: CTVolume, method: Method | AtlasMethod, names: list[str]) -> None:
         """Run a method; a refusal counts as a failure for every structure that it offers."""
         wanted = [name for name in names if name in method.offered]
         self.drawn[method.name] = {}
         if not wanted or method.name in self.trained:
+            return
+        if isinstance(method, AtlasMethod):
+            found = method.draw(ct, self.patient.series, wanted, InnerJob(self.job))
+            self.drawn[method.name], self.seconds[method.name] = found.contours, round(found.seconds, 2)
+            self.atlases = {"used": list(found.used), "same_patient": list(found.same_patient)}
             return
         try:
             plan = method.plan_for(wanted)
@@ -329,6 +336,7 @@ class _Measurement:
             "without_reference": extra,
             "findings": self.findings,
             "seconds": self.seconds,
+            "atlases": self.atlases,
             "kappa": kappas,
             "left_out": [one.to_json() for one in self.left_out],
             "remarks": [one.to_json() for one in self.remarks],

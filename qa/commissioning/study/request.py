@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 REFERENCE = "reference"
-RULES, PROGRAM = "rules", "autocontour"
+RULES, PROGRAM, ATLAS = "rules", "autocontour", "atlas"
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,9 @@ class StudyRequest:
         Files, instead of the program's and the private folder's.
     device
         For the networks.
+    atlas, atlas_nearest, atlas_fusion
+        Folder of contoured patients (the cohort itself: each patient with the others), how many are registered with
+        each patient, and how their contours are fused (see `autocontour.qa.commissioning.study.atlas`).
     pictures
         How many of the worst cases of each method are shown.
     """
@@ -72,6 +75,9 @@ class StudyRequest:
     key: Path | None = None
     device: str = "auto"
     pictures: int = 3
+    atlas: Path | None = None
+    atlas_nearest: int = 5
+    atlas_fusion: str = "weighted"
 
     @property
     def private(self) -> Path:

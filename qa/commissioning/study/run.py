@@ -19,11 +19,12 @@ from autocontour.base.jobs import Job
 from autocontour.case.lock import CaseLock
 from autocontour.qa.commissioning.gate import read_limits
 from autocontour.qa.commissioning.study.analysis import Analysis
+from autocontour.qa.commissioning.study.atlas import read_atlas
 from autocontour.qa.commissioning.study.cohort import LeftOut, StudyPatient, find_patients
 from autocontour.qa.commissioning.study.compare import CONSENSUS
 from autocontour.qa.commissioning.study.methods import read_methods
 from autocontour.qa.commissioning.study.patient import PATIENTS, Settings, measure_patient, read_record
-from autocontour.qa.commissioning.study.request import REFERENCE, StudyRequest
+from autocontour.qa.commissioning.study.request import ATLAS, REFERENCE, StudyRequest
 from autocontour.qa.commissioning.study.tolerances import read_tolerances
 from autocontour.qa.intervals import CONFIDENCE, LEAST_FOR_INTERVAL, RESAMPLES, SEED
 
@@ -114,12 +115,19 @@ class _Study:
         request = self.request
         tolerances, methods = read_tolerances(request.tolerances), read_methods(request)
         others = [role.name for role in request.others]
+        reserved = [ATLAS] if request.atlas is not None else []
         names = [*(method.name for method in methods), *others]
-        if len({REFERENCE, CONSENSUS, *names, *request.observer_names}) < 2 + len(names) + len(request.observers):
+        stated = [REFERENCE, CONSENSUS, *reserved, *names, *request.observer_names]
+        if len(set(stated)) < len(stated):
             raise UsageError("AC-QA-074", name=", ".join(names))
         archive = find_archive(request.cohort, open_key(request.key_file, ""), self.job)
         settings = Settings(request, map_names(request.names_file, archive), tolerances, methods)
         patients, self.left_out = find_patients(archive, request)
+        if request.atlas is not None:
+            atlas, unusable = read_atlas(request, archive, settings.names, open_key(request.key_file, ""), self.job)
+            methods.append(atlas)
+            names.append(atlas.name)
+            self.left_out += unusable
         records = self._measure_all(patients, settings)
         keep_sources(request.private, archive, archive.excluded)
         waiting = _waiting(archive, settings.names)
