@@ -54,7 +54,8 @@ def test_the_same_contours_come_back(fusion):
 
 def test_the_majority_decides():
     fused = fuse(votes((square(5), 0.01), (square(5), 0.01), (square(12), 0.01)), GRID, "majority")
-    assert dsc(square(5), fused) > 0.94
+    assert dsc(square(5), fused) > 0.92
+    assert dsc(square(12), fused) < 0.75
     assert fuse(votes((square(5), 0.01), ({}, 0.01), ({}, 0.01)), GRID, "majority") == {}
 
 
@@ -132,13 +133,15 @@ def write_patients(folder, positions):
 @pytest.fixture(scope="module")
 def cohort(tmp_path_factory):
     root = tmp_path_factory.mktemp("atlas")
-    write_patients(root / "cohort", ("HFS",) * 5)
-    return root
+    write_patients(root / "cohort", ("HFS",) * 4)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "GRID_MM", 10.0)  # a coarse grid: fast, and near enough
+        yield root
 
 
 def request_of(root, **values):
     return StudyRequest(root / "cohort", root / "report", atlas=root / "cohort", atlas_nearest=3, pictures=0,
-                        structures=["Heart", "Lung_L", "Lung_R"], **values)  # fmt: skip
+                        structures=["Lung_L", "Lung_R"], **values)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +164,7 @@ def test_a_patient_is_never_contoured_with_his_own_contours(study):
 def test_left_is_left_and_the_contours_are_near(study):
     results = {one["structure"]: one["metrics"]["dsc"]["median"] for one in study.content["results"]}
     assert min(results["Lung_L"], results["Lung_R"]) > 0.75
-    assert study.content["settings"]["methods"]["atlas"].startswith("5 patients, nearest 3, fusion weighted")
+    assert study.content["settings"]["methods"]["atlas"].startswith("4 patients, nearest 3, fusion weighted")
 
 
 def test_other_atlases_give_other_records(study, cohort):
