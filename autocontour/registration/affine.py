@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from autocontour.registration.grid import Floats, Scan, halved
-from autocontour.registration.rigid import Rigid, _best_shift, _shown, itk, to_itk
+from autocontour.registration.rigid import Rigid, _best_shifts, _shown, itk, to_itk
 
 LARGEST_SCALE = 1.5
 SAMPLING = 0.15
@@ -27,8 +27,8 @@ class Affine(Rigid):
 
 def find_shift(patient: Scan, atlas: Scan) -> tuple[Floats, float]:
     """Return the shift of the highest correlation, on a grid of twice the spacing, and that correlation."""
-    shift, correlation, _ = _best_shift(halved(patient), halved(atlas))
-    return shift, correlation
+    best, _ = _best_shifts(halved(patient), halved(atlas))
+    return best.rigid.shift_mm, best.correlation
 
 
 def register_affine(patient: Scan, atlas: Scan, shift: Floats) -> Affine:

@@ -159,9 +159,7 @@ def scan_of(ct: CTVolume, job: Job) -> Scan:
     return sample_scan(ct, body, GRID_MM)
 
 
-def _choose(
-    scan: Scan, atlases: Sequence[Atlas], count: int, wanted: Collection[str]
-) -> list[tuple[Atlas, Floats]]:
+def _choose(scan: Scan, atlases: Sequence[Atlas], count: int, wanted: Collection[str]) -> list[tuple[Atlas, Floats]]:
     """Return the atlases that are most like the patient, with the shift to them.
 
     Each wanted structure is in at least `LEAST_ATLASES` of them, if there are as many.
@@ -222,7 +220,7 @@ def _coverage(contours: Contours, geometry: VolumeGeometry, box: Box) -> Samples
 
 def _weights(deformation: Deformation, geometry: VolumeGeometry, box: Box) -> NDArray[np.float32]:
     z, y, x = box.slices
-    rows = [deformation.values_at(deformation.agreement, points_in(geometry, k, y, x)) for k in range(z.start, z.stop)]
+    rows = [deformation.values_at(deformation.difference, points_in(geometry, k, y, x)) for k in range(z.start, z.stop)]
     difference = np.stack(rows).reshape(box.shape_zyx)
     return (1.0 / (np.maximum(difference, 0.0) + NOISE) ** 2).astype(np.float32)
 
@@ -251,7 +249,7 @@ def read_atlas(
     assert request.atlas is not None
     if request.atlas.resolve() != request.cohort.resolve():
         request = replace(request, cohort=request.atlas, observers=(), others=())
-        archive = find_archive(request.atlas, key, job)  # type: ignore[arg-type]  # see the assertion
+        archive = find_archive(request.cohort, key, job)
         names = map_names(request.names_file, archive)
     patients, left_out = find_patients(archive, request)
     atlases: list[Atlas] = []

@@ -19,10 +19,10 @@ from autocontour.base.jobs import Job
 from autocontour.case.lock import CaseLock
 from autocontour.qa.commissioning.gate import read_limits
 from autocontour.qa.commissioning.study.analysis import Analysis
-from autocontour.qa.commissioning.study.atlas import read_atlas
+from autocontour.qa.commissioning.study.atlas import AtlasMethod, read_atlas
 from autocontour.qa.commissioning.study.cohort import LeftOut, StudyPatient, find_patients
 from autocontour.qa.commissioning.study.compare import CONSENSUS
-from autocontour.qa.commissioning.study.methods import read_methods
+from autocontour.qa.commissioning.study.methods import Method, read_methods
 from autocontour.qa.commissioning.study.patient import PATIENTS, Settings, measure_patient, read_record
 from autocontour.qa.commissioning.study.request import ATLAS, REFERENCE, StudyRequest
 from autocontour.qa.commissioning.study.tolerances import read_tolerances
@@ -113,7 +113,8 @@ class _Study:
 
     def run(self) -> StudyReport:
         request = self.request
-        tolerances, methods = read_tolerances(request.tolerances), read_methods(request)
+        tolerances = read_tolerances(request.tolerances)
+        methods: list[Method | AtlasMethod] = [*read_methods(request)]
         others = [role.name for role in request.others]
         reserved = [ATLAS] if request.atlas is not None else []
         names = [*(method.name for method in methods), *others]

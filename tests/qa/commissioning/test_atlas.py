@@ -31,7 +31,7 @@ class Flat:
     """A deformation with a known agreement of the images everywhere."""
 
     def __init__(self, difference):
-        self.agreement = difference
+        self.difference = difference
 
     def values_at(self, values, points):
         return np.full(len(points), values)
