@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from autocontour.gui.look.language import later, tr
-from autocontour.gui.tools import TOOLS
+from autocontour.gui.tools import TOOLS, Tool
 from autocontour.qa.commissioning.blind.plan import CORRECT, CORRECTIONS, ORIGINS, Task
 
 PANEL_PX = 300
@@ -34,6 +34,12 @@ DRAWING = (
     ("smaller", later("Smaller"), "["),
     ("larger", later("Larger"), "]"),
 )
+BY_HAND: dict[str, type[Tool]] = {
+    name: TOOLS[name]
+    for name in ("navigate", "brush", "eraser", "push", "freehand", "smart", "flood", "points", "ruler")
+    if name in TOOLS
+}
+"""Tools of a drawing: none of a network, with which a structure would not be drawn from nothing."""
 LOOKING = (
     (later("Up, Down, PgUp, PgDn, wheel"), later("Slices")),
     (later("Ctrl + wheel"), later("Zoom")),
@@ -132,7 +138,7 @@ class QuestionPanel(QFrame):
         grid = QGridLayout()
         grid.setSpacing(5)
         self.tools: dict[str, QPushButton] = {}
-        for identity, tool in TOOLS.items():
+        for identity, tool in BY_HAND.items():
             button = self.tools[identity] = _button(tr(tool.name), tool.keys.split()[0])
             button.setCheckable(True)
             button.setObjectName("answer")
@@ -189,7 +195,8 @@ def _label(name: str, *, wrap: bool = False) -> QLabel:
 
 
 def _button(text: str, key: str) -> QPushButton:
-    button = QPushButton(f"{text}   {key}" if key else text)
+    short = key.replace("Shift+", "⇧").replace("Down", "↓").replace("Up", "↑")
+    button = QPushButton(f"{text}   {short}" if key else text)
     button.setAccessibleName(text)
     button.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # the keys belong to the questions and to the views
     return button

@@ -13,13 +13,12 @@ from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QMessageBox, QWidget
 from autocontour.base.errors import AutoContourError
 from autocontour.base.jobs import Job
 from autocontour.gui.app import commands, ranges
-from autocontour.gui.blind.questions import CORRECTION_KEYS, DRAWING, ORIGIN_KEYS, QuestionPanel
+from autocontour.gui.blind.questions import BY_HAND, CORRECTION_KEYS, DRAWING, ORIGIN_KEYS, QuestionPanel
 from autocontour.gui.blind.views import BlindViews
 from autocontour.gui.blind.workspace import BlindWorkspace, Scan
 from autocontour.gui.look.language import in_window, tr
 from autocontour.gui.panels.toast import Toast
 from autocontour.gui.state.tasks import Task as BackgroundTask
-from autocontour.gui.tools import TOOLS
 from autocontour.gui.views.planes import Plane, body_voxels
 from autocontour.gui.views.windowing import PRESETS
 from autocontour.patient.structures import Contours, hash_contours
@@ -62,7 +61,7 @@ class BlindWindow(QMainWindow):
         self.setCentralWidget(holder)
         self.toast = Toast(holder, over=self.views)
         self.workspace.message.connect(self.toast.notify)
-        self.tools = {identity: tool(self.workspace) for identity, tool in TOOLS.items()}
+        self.tools = {identity: tool(self.workspace) for identity, tool in BY_HAND.items()}
         self.task: Task | None = None
         """The task on the screen; None while another one is prepared, and at the end."""
         self.correction = self.origin = ""
@@ -107,7 +106,7 @@ class BlindWindow(QMainWindow):
             self._add_key(keys, partial(self.choose_correction, answer))
         for answer, keys in zip(ORIGINS, ORIGIN_KEYS, strict=True):
             self._add_key(keys, partial(self.choose_origin, answer))
-        for identity, tool in TOOLS.items():
+        for identity, tool in BY_HAND.items():
             self._add_key(tool.keys, partial(self.take_tool, identity))
         for keys, by in (("Up PgUp", 1), ("Down PgDown", -1), ("Shift+PgUp", STRIDE), ("Shift+PgDown", -STRIDE)):
             self._add_key(keys, partial(self.workspace.step, Plane.AXIAL, by))

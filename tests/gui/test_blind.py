@@ -255,6 +255,13 @@ def test_a_structure_is_drawn_from_nothing_and_survives_a_kill(show, qtbot, revi
     assert review.read_drawn("kim", last["drawn"]).keys() == drawn.keys()
 
 
+def test_a_structure_is_drawn_without_a_network(show):
+    window = show()
+    by_hand = {"navigate", "brush", "eraser", "push", "freehand", "smart", "flood", "points", "ruler"}
+    assert set(window.panel.tools) == set(window.tools) == by_hand
+    assert not {"click"} & set(window.tools)
+
+
 def test_tools_by_key_and_button(show, qtbot):
     window = show()
     go_to(qtbot, window, JUDGE)
