@@ -294,8 +294,8 @@ class OpenVinoRunner:
                 keep(path, compiled.export_model().getvalue())
             else:
                 compiled = core.import_model(io.BytesIO(kept), "CPU", hints)
-            # One more than run at once: the next window is ready when one is done.
-            waiting = int(logits)
+            # One more than run at once: the next window is ready when one is done. Large ones would need the memory.
+            waiting = int(logits and streams > 1)
             self._requests = [compiled.create_infer_request() for _ in range(streams + waiting)]
         self.device = f"CPU OpenVINO {precision}"
 
