@@ -1,8 +1,8 @@
-"""kill −9 during training: ``python benchmarks/training_kills.py [--kills 10] [--steps 400] [--seed 1] [-o FOLDER]``.
+"""kill −9 during training: ``python benchmarks/training_kills.py [--kills 10] [--steps 200] [--seed 1] [-o FOLDER]``.
 
 `autocontour train` and a retraining (as `autocontour retrain` does it) of a tiny network on eight made-up patients are
-killed at random moments, also while the package is calibrated and written, and started again by the same command. After
-that many kills they are left alone. Both must end with a sound package whose weights are those of a run without a kill.
+killed after a random number of checkpoints, for the last time after the last step, while the package is calibrated or
+written, and started again by the same command each time. Both must end with a sound package whose weights are those of a run without a kill.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "models"))
 
@@ -48,7 +50,7 @@ def main() -> int:
     """Kill both, and compare with runs that were not killed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=10)
-    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("-o", "--output", type=Path, help="folder for data and runs (default: a temporary one)")
     args = parser.parse_args()
@@ -78,39 +80,45 @@ def write_data(folder: Path, count: int) -> Path:
 def compare(
     name: str, before: Sequence[str], after: Sequence[str], folder: Path, kills: int, rng: random.Random
 ) -> bool:
-    """Run a command without a kill and with kills; return whether the packages hold the same weights.
-
-    A run that ends before it was killed often enough is followed by another one.
-    """
-    straight = folder / f"{name}-straight"
-    began = time.monotonic()
+    """Run a command without a kill and with kills; return whether the packages hold the same weights."""
+    straight, run = folder / f"{name}-straight", folder / f"{name}-killed"
     subprocess.run([*before, str(straight), *after], check=True, stdout=subprocess.DEVNULL)
-    longest, same, number, left = time.monotonic() - began, True, 0, kills
-    while left:
-        number += 1
-        run = folder / f"{name}-killed-{number}"
-        steps: list[int] = []
-        while left and (code := run_until(rng.uniform(0.2, 1.0) * longest, [*before, str(run), *after])):
-            if code != -signal.SIGKILL:
-                print(f"{name}: exit code {code} after the kills at steps {steps}")
-                return False
-            left -= 1
-            steps.append(steps_of(run))
-        subprocess.run([*before, str(run), *after], check=True, stdout=subprocess.DEVNULL)
-        equal = same_weights(straight / "package", run / "package")
-        same &= equal
-        print(f"{name}: killed at steps {steps}, {'the same weights' if equal else 'OTHER WEIGHTS'}", flush=True)
-    return same
+    most, steps = steps_of(straight) // (kills + 1), []
+    for number in range(kills):
+        write = rng.randint(1, 2 * most) if number < kills - 1 else None
+        code = run_until(write, run, [*before, str(run), *after])
+        steps.append(steps_of(run))
+        if code != -signal.SIGKILL:
+            print(f"{name}: exit code {code} after the kills at steps {steps}")
+            return False
+    subprocess.run([*before, str(run), *after], check=True, stdout=subprocess.DEVNULL)
+    equal = same_weights(straight / "package", run / "package")
+    print(f"{name}: {kills} kills at steps {steps}, {'the same weights' if equal else 'OTHER WEIGHTS'}", flush=True)
+    return equal
 
 
-def run_until(seconds: float, command: Sequence[str]) -> int:
-    """Run a command, kill it after some seconds, and return its exit code."""
+def run_until(writes: int | None, run: Path, command: Sequence[str]) -> int:
+    """Run a command, kill it after some checkpoints, or once its last step is taken, and return its exit code."""
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGKILL)
+    seen, count = stamps(run), 0
+    while process.poll() is None and (writes is None or count < writes):
+        time.sleep(0.002)
+        now = stamps(run)
+        count += now != seen
+        seen = now
+        if writes is None and any("validate" in path.read_text() for path in run.glob("segmenter*/log.jsonl")):
+            break
+    process.send_signal(signal.SIGKILL)
     return process.wait()
+
+
+def stamps(run: Path) -> list[int]:
+    """Return when the checkpoints of a run were written."""
+    found = []
+    for path in sorted(run.glob("*/checkpoint.pt")):
+        with suppress(FileNotFoundError):
+            found.append(path.stat().st_mtime_ns)
+    return found
 
 
 def same_weights(one: Path, other: Path) -> bool:
@@ -126,8 +134,9 @@ def same_weights(one: Path, other: Path) -> bool:
 
 
 def steps_of(run: Path) -> int:
-    """Return the steps of a run by its logs, which have a line for 20 steps."""
-    return sum(20 * path.read_text().count('"train"') for path in run.glob("*/log.jsonl"))
+    """Return the steps in the checkpoints of a run."""
+    paths = run.glob("*/checkpoint.pt")
+    return sum(int(torch.load(path, map_location="cpu", weights_only=True)["step"]) for path in paths)
 
 
 if __name__ == "__main__":
