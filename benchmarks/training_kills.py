@@ -2,7 +2,8 @@
 
 `autocontour train` and a retraining (as `autocontour retrain` does it) of a tiny network on eight made-up patients are
 killed after a random number of checkpoints, for the last time after the last step, while the package is calibrated or
-written, and started again by the same command each time. Both must end with a sound package whose weights are those of a run without a kill.
+written, and started again by the same command each time. Both must end with a sound package whose weights are those of
+a run without a kill.
 """
 
 from __future__ import annotations
