@@ -352,6 +352,8 @@ def _levels(content: Json, package: Json) -> Iterable[tuple[str, list[tuple[str,
 def _stated(value: object) -> str:
     if isinstance(value, list | tuple):
         return str(len(value)) if len(value) > 5 else ", ".join(map(str, value)) or "none"
+    if value == {}:
+        return "none"
     return "not stated" if value in (None, "") else str(value)
 
 
