@@ -32,9 +32,12 @@ from autocontour.patient.volume import CTVolume
 from autocontour.pipeline.sources import choose_series
 
 if TYPE_CHECKING:
+    from shapely import MultiPolygon
+
     from autocontour.models.follow.follow import Followed
 
 ALGORITHM = "autocontour follow"
+SAME_MM2 = 1.0
 NEAR_MM = 0.5
 """A position names a slice that is at most this far away."""
 
@@ -172,7 +175,12 @@ def follow_structure(
     network = open_network()
     followed = follow_slices(prepare_scan(ct), corrected, automatic, network, network.source.decision)
     provenance = Provenance(ALGORITHM, __version__, network.source.checksum, network.device)
-    return followed, with_changes(structure, followed.changes if followed.is_likely else {}, followed, provenance)
+    changes = dict(followed.changes) if followed.is_likely else {}
+    unnamed = {} if automatic is None else _differing(structure.contours, automatic, slices)
+    if unnamed:
+        finding = Finding.of("AC-FO-023", structure.name, unnamed, count=len(unnamed))
+        followed = replace(followed, findings=(*followed.findings, finding))
+    return followed, with_changes(structure, {**unnamed, **changes}, followed, provenance)
 
 
 def with_changes(
@@ -237,6 +245,18 @@ def without_corrections(contours: Contours, slices: Sequence[int], geometry: Vol
         return None
     filled = {k: shape for k, shape in interpolate_contours(others, geometry).items() if k in others or k in slices}
     return {**{k: contours[k] for k in slices if k in contours}, **filled}
+
+
+def _differing(contours: Contours, automatic: Contours, corrected: Sequence[int]) -> SliceChanges:
+    """Return the automatic contours of the slices that differ from them and are not among the corrected ones."""
+    others = {*contours, *automatic}.difference(corrected)
+    return {k: automatic.get(k) for k in sorted(others) if _differ(contours.get(k), automatic.get(k))}
+
+
+def _differ(one: MultiPolygon | None, other: MultiPolygon | None) -> bool:
+    if one is None or other is None:
+        return one is not other
+    return bool(one.symmetric_difference(other).area > SAME_MM2)
 
 
 def _check_output(output: Path, inputs: Sequence[Path]) -> None:

@@ -194,3 +194,16 @@ def test_automatic_contours_under_a_correction_are_interpolated() -> None:
     assert (automatic[8].area / np.pi) ** 0.5 == pytest.approx(18, abs=0.3)
     assert automatic[11] is contours[11]  # an end: nothing is known of the contour before
     assert without_corrections({8: disc(9)}, [8], geometry) is None
+
+
+@pytest.mark.usefixtures("growing")
+def test_slices_that_differ_but_are_not_named_start_from_the_automatic_contours(
+    patient: Patient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A structure set that is clinical throughout must not pass as followed."""
+    automatic = str(patient.folder / "auto.dcm")
+    assert patient.follow("--automatic", automatic, "--json", output="one.dcm", corrected=(patient.z[18],)) == 0
+    found = {one["code"]: one for one in json.loads(capsys.readouterr().out)["findings"]}
+    assert found["AC-FO-023"]["slices"] == [24]
+    written = read_structure_set(patient.folder / "one.dcm", patient.ct)["Parotid_R"]
+    assert (written.contours[24].area / np.pi) ** 0.5 < 20.5
