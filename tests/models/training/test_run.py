@@ -14,6 +14,7 @@ from autocontour.models.networks import build_network, window_multiple_zyx
 from autocontour.models.package.package import read_package, verify_package
 from autocontour.models.training.config import read_config
 from autocontour.models.training.curves import draw_curves, read_log
+from autocontour.models.training.follow.run import is_follow_config, read_follow_config
 from tests.models.toy_patients import STRUCTURES, config_text
 
 
@@ -79,6 +80,9 @@ def test_a_log_cut_short_by_a_kill_is_still_read(tmp_path):
     "path", sorted(Path(training.__file__).parent.glob("configs/*.toml")), ids=lambda path: path.stem
 )
 def test_the_shipped_configurations_are_sound(path):
+    if is_follow_config(path):
+        assert read_follow_config(path).license == "Apache-2.0"
+        return
     config = read_config(path)
     for stage in config.stages.values():
         assert all(n % step == 0 for n, step in zip(stage.window_zyx, window_multiple_zyx(stage.network), strict=True))
