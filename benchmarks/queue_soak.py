@@ -188,16 +188,18 @@ def children_of(process: int) -> list[int]:
         return []
 
 
+def memory_of(process: int) -> float:
+    """Return the resident memory of a process, in MB."""
+    try:
+        pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+    except OSError:
+        return 0.0
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
 def memory_of_children(process: int) -> float:
     """Return the resident memory of the largest child process, in MB."""
-    sizes = [0.0]
-    for child in children_of(process):
-        try:
-            pages = int(Path(f"/proc/{child}/statm").read_text().split()[1])
-        except OSError:
-            continue
-        sizes.append(pages * os.sysconf("SC_PAGE_SIZE") / 1e6)
-    return max(sizes)
+    return max((memory_of(child) for child in children_of(process)), default=0.0)
 
 
 @dataclass
@@ -356,14 +358,14 @@ def measure_memory(folder: Path, count: int) -> None:
     subprocess.run(add, check=True, stdout=subprocess.DEVNULL)
     run = subprocess.Popen([*PROGRAM, "run", *queue, "--least-free-gb", "0"], stdout=subprocess.PIPE, text=True)
     assert run.stdout
-    sizes = [
-        (memory_of_children(run.pid), int(Path(f"/proc/{run.pid}/statm").read_text().split()[1]) * 4096 / 1e6)
-        for line in run.stdout
-        if json.loads(line)["event"] == "done"
-    ]
+    sizes: list[tuple[float, float]] = []
+    for line in run.stdout:
+        if json.loads(line)["event"] == "done":
+            sizes.append((memory_of_children(run.pid), memory_of(run.pid)))
+            if len(sizes) % max(1, count // 10) == 1:
+                worker, program = sizes[-1]
+                print(f"after {len(sizes):4d} series: worker {worker:6.0f} MB, program {program:6.0f} MB", flush=True)
     run.wait()
-    for number in range(0, len(sizes), max(1, len(sizes) // 10)):
-        print(f"after {number + 1:4d} series: worker {sizes[number][0]:6.0f} MB, program {sizes[number][1]:6.0f} MB")
     half = sizes[len(sizes) // 2 :]
     worker, program = (half[-1][which] - half[0][which] for which in (0, 1))
     print(f"{len(sizes)} series; growth over the second half: worker {worker:+.1f} MB, program {program:+.1f} MB")
