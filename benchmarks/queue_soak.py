@@ -366,7 +366,7 @@ def measure_memory(folder: Path, count: int) -> None:
                 worker, program = sizes[-1]
                 print(f"after {len(sizes):4d} series: worker {worker:6.0f} MB, program {program:6.0f} MB", flush=True)
     run.wait()
-    half = sizes[len(sizes) // 2 :]
+    half = [one for one in sizes[len(sizes) // 2 :] if one[0]]  # the worker ends after the last series
     worker, program = (half[-1][which] - half[0][which] for which in (0, 1))
     print(f"{len(sizes)} series; growth over the second half: worker {worker:+.1f} MB, program {program:+.1f} MB")
 
