@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from autocontour.cli.inputs import read_ct_of
+
+if TYPE_CHECKING:
+    from autocontour.patient.structures import StructureSet
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -48,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     general = find_package(args.package)
     with progress_job(quiet=args.json) as job:
         ct = read_ct_of(args.ct, args.series, args.accept, job)
-        contours = read_structure_set(args.structures, ct)
+        contours = _approved(read_structure_set(args.structures, ct), args.structures)
         plan = Adaptation(ct, contours, general, tuple(args.add), args.days, args.unapproved, args.steps)
         package = adapt_package(plan, args.output, job)
     unused = list(unused_structures(plan))
@@ -70,3 +74,16 @@ def run(args: argparse.Namespace) -> int:
         out.print(f"{finding.code}: {finding.message}", markup=False, soft_wrap=True)
     out.print(f"Use it for this patient: autocontour models install {package.path}", markup=False, soft_wrap=True)
     return 0
+
+
+def _approved(structure_set: StructureSet, path: Path) -> StructureSet:
+    """Return the set with its structures approved where the file is: its Approval Status is that of all of them."""
+    from dataclasses import replace
+
+    from autocontour.patient.structures import ReviewStatus
+    from autocontour.rtstruct.read.summary import read_summary
+
+    if not read_summary(path).is_approved:
+        return structure_set
+    structures = tuple(replace(one, status=ReviewStatus.APPROVED) for one in structure_set.structures)
+    return replace(structure_set, structures=structures)

@@ -25,8 +25,8 @@ MOST_POINTS = 2.5e6
 """Largest grid for the deformable registration; larger bodies get a wider one."""
 LEAST_CORRELATION, LEAST_BONE_DSC = 0.6, 0.56
 """Below either, the anatomy does not match (docs/experiments/course.md)."""
-TURN_MARGIN = 0.005
-"""A wrong orientation that fits this much less well cannot be told from the right one by the images."""
+TURN_MARGIN = 0.02
+"""A wrong orientation that fits better by this is refused; within it, the images do not tell which one is right."""
 RIVAL_MARGIN = 0.03
 LARGEST_TURN_DEG = 20.0
 LEAST_OVERLAP = 0.6
@@ -144,7 +144,7 @@ def deform(later: Prepared, planning: Prepared, rigid: Rigid, job: Job) -> Defor
 
 
 def _check_match(rigid: Rigid, match: Match) -> Iterator[Finding]:
-    if match.turned > match.correlation:
+    if match.turned > match.correlation + TURN_MARGIN:
         yield Finding.of("AC-CO-021", turn=match.turned_as, turned=match.turned, found=match.correlation)
     elif match.turned > match.correlation - TURN_MARGIN:
         yield Finding.of("AC-CO-031", turn=match.turned_as)
