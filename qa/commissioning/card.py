@@ -276,10 +276,11 @@ def _history(package: ModelPackage) -> str:
 def _preamble(split: str, rows: Sequence[MeasuredStructure]) -> str:
     patients = len({row.patient for row in rows})
     return (
-        f"Split `{split}` of the data, {patients} patients, none of whom had a part in the training or in any choice; "
-        "run as in use (body, localizer, segmenter, rules, contours), on the grid of the references, on slices that "
-        "contain enough CT. A structure that was not drawn counts with a DSC of 0; its distances are infinite, count "
-        "in the median, and are left out of mean and SD. HD95 is area-weighted, the larger of both directions."
+        f"Split `{split}` of the data, {patients} patients, none of whom was trained on (choices that were made on "
+        "them are stated above); run as in use (body, localizer, segmenter, rules, contours), on the grid of the "
+        "references, on slices that contain enough CT. A structure that was not drawn counts with a DSC of 0; its "
+        "distances are infinite, count in the median, and are left out of mean and SD. HD95 is area-weighted, the "
+        "larger of both directions."
     )
 
 
