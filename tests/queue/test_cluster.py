@@ -442,7 +442,7 @@ def test_of_two_workers_with_different_weights_one_is_used(
 ) -> None:
     with pytest.MonkeyPatch.context() as elsewhere:
         elsewhere.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-        install_package(other_weights(tmp_path / "package"), replace=True)
+        install_package(other_weights(tmp_path / "package"), replace=True, reason="another weight", by="Test")
     other = processes.start_worker(XDG_DATA_HOME=str(tmp_path / "data"))
     processes.workers.append(other)
     added: list[Entry] = []

@@ -76,7 +76,7 @@ def test_an_existing_file_of_anyone_else_is_never_overwritten(
 ) -> None:
     add(ct)
     output = store.find(1).output
-    output.parent.mkdir()
+    output.parent.mkdir(exist_ok=True)
     output.write_bytes(b"of another patient")
     assert run().ended == {"refused": 1}
     assert store.find(1).error["code"] == "AC-QU-014"

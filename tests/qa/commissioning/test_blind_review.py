@@ -164,15 +164,22 @@ def test_a_structure_of_one_origin_is_not_shown_because_its_name_would_state_it(
     assert json.loads(capsys.readouterr().out)["items"]["manual"] == 3
 
 
+def judges_two_contours(review: Review, session: Session) -> bool:
+    """Return whether the first two tasks are to judge contours that differ (an item can be shown again)."""
+    first, second = session.order[:2]
+    if first.kind != JUDGE or second.kind != JUDGE:
+        return False
+    return review.items[first.item].content != review.items[second.item].content
+
+
 def test_answers_stay_with_their_contours_when_she_goes_back(review):
     session = Session(review, "kim")
-    first, second = session.order[:2]
-    while first.kind != JUDGE or second.kind != JUDGE:
+    while not judges_two_contours(review, session):
         session.close()
         shutil.rmtree(review.folder / "answers")
         shutil.rmtree(review.private / "heads")
         session = Session(review, f"kim{random.random()}".replace(".", ""))
-        first, second = session.order[:2]
+    first, second = session.order[:2]
     contents = [review.items[task.item].content for task in (first, second)]
     assert not session.can_go_back
     session.go_back()  # nothing before
