@@ -262,7 +262,7 @@ def test_she_chooses_the_package_and_it_is_remembered(opened, qtbot, answer):
     opened.auto_bar.start = lambda *values, **named: started.append((values, named))
     answer(AutoContourDialog, choose)
     ask_auto_contour(opened)
-    assert started == [(("", ("Larynx",)), {"package": "our-thorax"})]
+    assert started == [(("", ("Larynx",)), {"package": "our-thorax", "compare": False})]
     assert "Lung_L" in seen[0]
     answer(AutoContourDialog, lambda dialog: (seen.append(dialog.package_name), dialog.reject()))
     ask_auto_contour(opened)

@@ -220,7 +220,7 @@ def test_the_command_line_takes_a_renderer(monkeypatch):
     called = []
     monkeypatch.setattr("autocontour.gui.app.app.run_viewer", lambda *args: called.append(args) or 0)
     assert main(["gui", "--renderer", "vtk"]) == 0
-    assert called == [(None, "vtk")]
+    assert called == [(None, "vtk", None)]
 
 
 class Mirrored(PaintedSlices):
