@@ -107,7 +107,7 @@ def _report(error: AutoContourError, *, as_json: bool) -> int:
         if error.problems:
             report["problems"] = [problem.to_json() for problem in error.problems]
         try:
-            print_json({"error": report})
+            print_json({"error": report}, indent=None)
             sys.stdout.flush()
         except OSError:
             _give_up_output()

@@ -32,10 +32,13 @@ def plain(text: object) -> str:
     return escape("".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(text)))
 
 
-def print_json(value: Any) -> None:  # noqa: ANN401
-    """Print `value` as JSON on standard output, with escapes for characters outside its encoding."""
+def print_json(value: Any, *, indent: int | None = 2) -> None:  # noqa: ANN401
+    """Print `value` as JSON on standard output, with escapes for characters outside its encoding.
+
+    Without `indent` it is one line, as commands need that print one object per line.
+    """
     is_unicode = (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
-    text = json.dumps(value, indent=2, ensure_ascii=not is_unicode)
+    text = json.dumps(value, indent=indent, ensure_ascii=not is_unicode)
     # A lone surrogate, as in a path that is not UTF-8, is written as JSON's own escape.
     sys.stdout.write(text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n")
 

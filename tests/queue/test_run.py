@@ -449,3 +449,9 @@ def test_what_does_not_exist_is_refused(ct: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "queue").exists()
     assert main(["queue", "add", str(tmp_path / "nowhere"), *queue]) == CTError.exit_code
     assert main(["queue", "show", "7", *queue]) == 12
+
+
+def test_an_error_is_one_line_of_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["queue", "run", "--queue", str(tmp_path / "none"), "--json"]) != 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert json.loads(line)["error"]["code"].startswith("AC-")
