@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
 ALGORITHM = "autocontour follow"
 SAME_MM2 = 1.0
-NEAR_MM = 0.5
-"""A position names a slice that is at most this far away."""
+NEAR_MM = 0.1
+"""A position names a slice that is at most this far away: it is rounded, but on slices of 1 mm it names only one."""
 
 
 @dataclass(frozen=True)
