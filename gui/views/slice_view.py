@@ -94,7 +94,7 @@ class SliceView(QWidget):
         workspace.ct_changed.connect(self.fit)
         for signal in (workspace.structures_changed, workspace.selection_changed, workspace.display_changed):
             signal.connect(self.refresh)
-        workspace.position_changed.connect(self.update)
+        workspace.position_changed.connect(self._follow_position)
         workspace.window_changed.connect(self.update)
 
     def sizeHint(self) -> QSize:
@@ -419,6 +419,12 @@ class SliceView(QWidget):
         self._keys = event.modifiers()
         self._inside = True
         self._hover(event.position())
+
+    def _follow_position(self) -> None:
+        """Draw the slice shown now, and state what lies under the pointer on it."""
+        if self._inside:
+            self._hover(self._pointer)
+        self.update()
 
     def _hover(self, position: QPointF) -> None:
         grid = self.scene.grid

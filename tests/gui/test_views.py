@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtCore import QPoint, QPointF, QRectF, Qt
 from PySide6.QtTest import QTest
 
 from autocontour.gui.panels.banner import Banner
@@ -202,3 +202,15 @@ def test_a_contour_beyond_the_scan_is_refused(opened):
     assert [sentence.partition(".")[0] for sentence in refused] == [
         "Heart would be drawn on slice 25, but the CT has slices 1 to 24"
     ]
+
+
+def test_what_lies_under_the_pointer_is_of_the_slice_shown_now(opened):
+    view, label = opened.views.axial, opened._hover_label
+    QTest.mouseMove(view, view.rect().center() + QPoint(3, 3))
+    QTest.mouseMove(view, view.rect().center())
+    for key in (KEY.Key_Down, KEY.Key_Down, KEY.Key_Up):
+        before = label.text()
+        press(opened, key)
+        z = opened.workspace.ct.geometry.slice_origins_lps_mm[opened.workspace.position_zyx[0], 2]
+        assert label.text() != before
+        assert label.text().endswith(f"z {z:.1f} mm")
