@@ -13,7 +13,7 @@ from typing import Any
 
 from autocontour import __version__
 from autocontour.archive.review import OTHER_PATIENT
-from autocontour.base.errors import AutoContourError, Cancelled, CourseError, OutputError
+from autocontour.base.errors import AutoContourError, Cancelled, CourseError, CTError, OutputError
 from autocontour.base.jobs import Job
 from autocontour.course.choice import PROPAGATED, Table, read_table
 from autocontour.course.intake import find_series
@@ -34,6 +34,7 @@ from autocontour.course.record import (
     write_json,
 )
 from autocontour.course.trend import CONTOURED, REFUSED
+from autocontour.dicom.content import checksum_files
 from autocontour.dicom.ct import read_ct
 from autocontour.models import available_packages
 from autocontour.patient.structures import Structure, StructureSet
@@ -136,8 +137,8 @@ def contour_course(
 ) -> list[DateReport]:
     """Contour the later CTs that are not done, each independently of the others.
 
-    A date is done when its results are there and were made from the same files, with the same settings and packages,
-    by this version; otherwise it is made anew. The results of a date appear all at once.
+    A date is done when its results are there and were made from files with the same contents, with the same settings
+    and packages, by this version; otherwise it is made anew. The results of a date appear all at once.
 
     Raises
     ------
@@ -188,6 +189,7 @@ def _contour_date(
         if error.code != "AC-CO-050":
             raise
         return DateReport(ct, REFUSED, error)
+    contents = _contents(ct)
     try:
         result = _make(course, ct, planning, options, table, template, job)
     except Cancelled:
@@ -196,7 +198,7 @@ def _contour_date(
         record = {"key": key, "version": RESULTS, "state": REFUSED, "error": _error(error)}
         _replace_folder(course, ct, lambda folder: write_json(folder / RESULT, record))
         return DateReport(ct, REFUSED, error)
-    _replace_folder(course, ct, lambda folder: _write(folder, *result, key))
+    _replace_folder(course, ct, lambda folder: _write(folder, *result, key, contents))
     return DateReport(ct, CONTOURED)
 
 
@@ -223,7 +225,7 @@ def _make(
     return later, link, chosen
 
 
-def _write(folder: Path, later: Prepared, link: Link, chosen: Chosen, key: str) -> None:
+def _write(folder: Path, later: Prepared, link: Link, chosen: Chosen, key: str, contents: str) -> None:
     """Write the results of a date into its new folder, the record last."""
     files = {}
     for name, structure_set in ((CHOSEN, chosen.structure_set), (METHODS, chosen.others)):
@@ -243,6 +245,7 @@ def _write(folder: Path, later: Prepared, link: Link, chosen: Chosen, key: str) 
     }
     record = {
         "key": key,
+        "contents": contents,
         "version": RESULTS,
         "program": __version__,
         "state": CONTOURED,
@@ -279,7 +282,7 @@ def _write_planning(course: Course, planning: Planning) -> None:
 
 
 def _key(course: Course, ct: CourseCT, options: Options, table: Table, template: Template | None) -> str:
-    """Return a checksum of everything a result depends on, besides the voxels of files with the same UIDs."""
+    """Return a checksum of everything a result depends on, besides the contents of the CT's files."""
     used = [] if options.only_propagated else available_packages()
     packages = [(one.name, one.version, one.checksum) for one in used]
     parts = (
@@ -305,7 +308,17 @@ def _is_done(course: Course, ct: CourseCT, key: str) -> bool:
     present = {name: sha256_of(course.folder_of(ct) / name) for name in files}
     if any(present[name] and present[name] != checksum for name, checksum in files.items()):
         raise CourseError("AC-CO-050", date=ct.date or ct.name)
-    return bool(result.get("key") == key and result.get("state") == CONTOURED and present == files)
+    if result.get("key") != key or result.get("state") != CONTOURED or present != files:
+        return False
+    return _contents(ct) in ("", result.get("contents"))
+
+
+def _contents(ct: CourseCT) -> str:
+    """Return a checksum of the CT's files; empty if they are no longer at their place."""
+    try:
+        return checksum_files([Path(file) for file in ct.files])
+    except CTError:
+        return ""
 
 
 def _replace_folder(course: Course, ct: CourseCT, write: Callable[[Path], None]) -> None:

@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from pydicom.multival import MultiValue
 from pydicom.tag import Tag
@@ -45,8 +46,25 @@ def read_checksums(series: Series, job: Job) -> dict[str, str]:
 
 
 def _read_checksum(header: SliceHeader) -> str:
-    data = read_bytes(header.path)
+    checksum = _checksum_of(header.path)
     check_unchanged(header)
+    return checksum
+
+
+def checksum_files(paths: Sequence[Path]) -> str:
+    """Return one SHA-256 of the datasets in some files; their names, order and File Meta Information do not count.
+
+    Raises
+    ------
+    CTError
+        ``AC-CT-007`` if a file cannot be opened.
+    """
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return hashlib.sha256("".join(sorted(pool.map(_checksum_of, paths))).encode()).hexdigest()
+
+
+def _checksum_of(path: Path) -> str:
+    data = read_bytes(path)
     return hashlib.sha256(data[dataset_start(data) :]).hexdigest()
 
 

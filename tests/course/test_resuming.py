@@ -3,8 +3,10 @@
 import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from pydicom import dcmread
 
 from autocontour.base.errors import Cancelled, CourseError, CTError, OutputError
 from autocontour.base.jobs import Job
@@ -64,6 +66,28 @@ def test_results_of_another_run_or_incomplete_ones_are_made_anew(course, made, d
         (folder / "result.json").write_text(json.dumps(record))
     assert state(course) == ["refused"]
     assert made == [course.dates[0].name]
+
+
+def test_other_voxels_under_the_same_uids_are_made_anew(course, made):
+    path = Path(course.dates[0].files[0])
+    before = path.read_bytes()
+    try:
+        dataset = dcmread(path)
+        dataset.PixelData = dataset.PixelData[:-2] + b"\1\0"
+        dataset.save_as(path)
+        assert state(course) == ["refused"]
+        assert made == [course.dates[0].name]
+    finally:
+        path.write_bytes(before)
+
+
+def test_a_done_date_is_kept_when_its_ct_has_been_moved_away(course, made):
+    folder = Path(course.dates[0].files[0]).parent
+    away = folder.rename(folder.with_name("away"))
+    try:
+        assert state(course) == ["kept"]
+    finally:
+        away.rename(folder)
 
 
 def test_another_table_or_accepted_code_is_another_run(course, made, tmp_path):
