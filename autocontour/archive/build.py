@@ -113,7 +113,7 @@ class BuildReport:
     excluded
         What is not in the data set, with the reasons.
     waiting
-        Names that nobody has confirmed.
+        Names that are not confirmed.
     reused
         Patients that were taken over unchanged from an earlier build.
     findings

@@ -33,7 +33,7 @@ MARGIN = 2
 
 @dataclass(frozen=True, eq=False)
 class Converted:
-    """The arrays of a patient and what the index says about them (see `autocontour.models.data.planes`)."""
+    """The arrays of a patient and their entry in the index (see `autocontour.models.data.planes`)."""
 
     record: dict[str, Any]
     hu: NDArray[np.int16]

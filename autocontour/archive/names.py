@@ -102,7 +102,7 @@ class NameMap:
     structures
         Folded name → TG-263 name; empty for structures that are left out.
     waiting
-        Folded names whose row nobody has confirmed.
+        Folded names whose row is not confirmed.
     """
 
     structures: Mapping[str, str]
@@ -113,7 +113,7 @@ class NameMap:
         return self.structures.get(fold(name), "")
 
     def is_waiting(self, name: str) -> bool:
-        """Whether nobody has confirmed the row of a name."""
+        """Whether the row of a name is not confirmed."""
         return fold(name) in self.waiting
 
 
@@ -257,7 +257,7 @@ def _closest_base(text: str) -> tuple[str, float]:
 def extend_names(content: NamesFile, found: Iterable[str], site: Collection[str] = ()) -> NamesFile:
     """Return the file with a row for every name found; rows that exist keep what a person wrote.
 
-    A row that is added to an existing file is not confirmed, even if the file as a whole is: nobody has seen it.
+    A row that is added to an existing file is not confirmed, even if the file as a whole is.
     """
     counts = Counter(fold(name) for name in found)
     spelled: dict[str, str] = {}

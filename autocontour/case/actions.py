@@ -42,7 +42,7 @@ from autocontour.patient.structures import (
 from autocontour.patient.volume import CTVolume
 
 COMPARED = "AC-PL-012"
-"""Says how far the contours of several drawers of a structure differ."""
+"""States how far the contours of several drawers of a structure differ."""
 NOT_REJECTED = dict.fromkeys(sorted(REJECTION_FIELDS), "")
 
 

@@ -159,7 +159,7 @@ class Peek:
 
 
 def peek_reviews(folder: Path) -> Peek:
-    """Return what the newest snapshot that can be read says of the reviews; contours are checked, not decoded."""
+    """Return what the newest snapshot that can be read holds of the reviews; contours are checked, not decoded."""
     unreadable: list[int] = []
     for path in _files(folder):
         records = (record.payload for record in read_records(path) if record.sequence == _sequence(path))

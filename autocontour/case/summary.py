@@ -277,11 +277,11 @@ def _is_case(path: Path) -> bool:
     try:
         return path.is_dir() and ((path / KEY).exists() or (path / JOURNAL).exists())
     except OSError:
-        return True  # it may not be read: the list says so
+        return True  # it may not be readable: the list shows that
 
 
 def _signature(folder: Path) -> object:
-    """Return what changes whenever the summary of a case may; None if that cannot be told."""
+    """Return what changes whenever the summary of a case may; None if that is not known."""
     try:
         with os.scandir(folder) as entries:
             files = sorted((entry.name, stat.st_size, stat.st_mtime_ns) for entry in entries if (stat := entry.stat()))

@@ -127,9 +127,9 @@ def _run(args: argparse.Namespace) -> int:
         while True:
             code = 0
             try:
-                learning = Learning(_folder(args), job, partial(_tell, args))
+                learning = Learning(_folder(args), job, partial(_print_event, args))
                 outcome = learning.work_once(now=args.now)
-                _tell(args, "end", _ended(outcome))
+                _print_event(args, "end", _ended(outcome))
                 result = outcome.round.result if outcome.round else None
                 code = 1 if result and result.state == "failed" else 0
             except Cancelled:
@@ -138,7 +138,7 @@ def _run(args: argparse.Namespace) -> int:
                 if not args.every:
                     raise
                 code = error.exit_code
-                _tell(args, "error", {"code": error.code, "message": error.message})
+                _print_event(args, "error", {"code": error.code, "message": error.message})
             if not args.every:
                 return code
             _pause(job, args.every * 60)
@@ -160,7 +160,7 @@ class _EventJob(Job):
             self._sent = now
             left = seconds_left(self._began, fraction)
             values = {"stage": stage, "fraction": round(fraction, 4)}
-            _tell(self._args, "progress", values | {"seconds_left": round(left) if left >= 0 else None})
+            _print_event(self._args, "progress", values | {"seconds_left": round(left) if left >= 0 else None})
 
 
 def _pause(job: Job, seconds: float) -> None:
@@ -174,7 +174,7 @@ def _pause(job: Job, seconds: float) -> None:
         time.sleep(min(0.5, seconds))
 
 
-def _tell(args: argparse.Namespace, event: str, values: dict[str, Any]) -> None:
+def _print_event(args: argparse.Namespace, event: str, values: dict[str, Any]) -> None:
     """Print an event: one JSON object, or a line; progress is shown on a terminal only."""
     if event == "progress" and not args.json:
         if sys.stderr.isatty():

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 DESCRIPTION = """Watches how much the automatic contours are corrected before they are approved: added path length and
 DSC of every structure, month by month, against a baseline of the first cases. Reports a structure that drifts, and
 another model package, also one with the same version. Baselines are kept in the folder of the report. Exit code 0: no
-open alarm; 1: a structure has an alarm that nobody has looked into (see --acknowledge)."""
+open alarm; 1: a structure has an alarm that is not acknowledged (see --acknowledge)."""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -26,7 +26,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="of the report; kept")
     parser.add_argument("--baseline", type=int, metavar="N", help="contours of a baseline: 50 to 150 (default 100)")
     parser.add_argument("--new-baseline", metavar="YYYY-MM-DD", help="new baselines, from contours of this day on")
-    parser.add_argument("--acknowledge", metavar="YYYY-MM", help="alarms up to this month have been looked into")
+    parser.add_argument("--acknowledge", metavar="YYYY-MM", help="acknowledge the alarms up to this month")
     parser.add_argument("--note", default="", help="what was found; kept with --acknowledge")
     pairs = parser.add_argument_group("pairs of structure sets of any program, instead of cases")
     pairs.add_argument("--pairs", type=Path, metavar="FOLDER", help="folder with both sets of every patient")

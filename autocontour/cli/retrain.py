@@ -9,7 +9,7 @@ from pathlib import Path
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command's arguments."""
     parser = commands.add_parser("retrain", help="train a model package on with cases of this clinic")
-    parser.add_argument("package", help="the package in use: name, folder or zip")
+    parser.add_argument("package", metavar="PACKAGE", help="the package in use: name, folder or zip")
     parser.add_argument("data", type=Path, metavar="DATASET", help="data set of the new cases (split train)")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the run (continued if it exists)")
     parser.add_argument(

@@ -26,7 +26,7 @@ MOST_POINTS = 2.5e6
 LEAST_CORRELATION, LEAST_BONE_DSC = 0.6, 0.56
 """Below either, the anatomy does not match (docs/experiments/course.md)."""
 TURN_MARGIN = 0.02
-"""A wrong orientation that fits better by this is refused; within it, the images do not tell which one is right."""
+"""A wrong orientation that fits better by this is refused; within it, the images do not show which one is right."""
 RIVAL_MARGIN = 0.03
 LARGEST_TURN_DEG = 20.0
 LEAST_OVERLAP = 0.6

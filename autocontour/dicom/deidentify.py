@@ -36,7 +36,7 @@ KEPT = (
 ANONYMOUS = frozenset(
     {"anonymous", "anonymized", "anonymised", "anon", "none", "unknown", "patient", "noname", "name", "no", "id"}
 )
-"""Words that stand for an unknown patient: such an ID or name does not tell patients apart."""
+"""Words that stand for an unknown patient: such an ID or name does not distinguish patients."""
 LEAST_WORD = 3
 """Shorter parts of a name in Latin letters are not looked for."""
 _LEAST_NUMBER = 4
@@ -70,7 +70,7 @@ class Deidentified:
     attributes
         Keyword → text, number or list of these: attributes in `KEPT`, and those of PS3.15 E.3 about the method.
     patient_id, person
-        Patient ID, and name with date of birth, in one spelling; empty where the header does not tell patients apart.
+        Patient ID, and name with date of birth, in one spelling; empty where the header does not distinguish patients.
         Never stored.
     words
         Words of the identity (see `identity_words`); never stored.

@@ -139,7 +139,7 @@ class Collector:
             self._end(fresh, State.NOT_CORRECTED if items else State.NOT_APPROVED)
 
     def _is_waiting(self, items: Sequence[CaseStructure]) -> bool:
-        """Whether a structure was edited about whose name nobody has decided."""
+        """Whether a structure was edited whose name is not decided."""
         edited = (item.structure.name for item in items if origin_of(item) != UNEDITED)
         return any(fold(name) not in self._names.structures for name in edited)
 

@@ -39,7 +39,7 @@ class Folder:
         Raises
         ------
         LearningError
-            ``AC-LN-004`` if it is gone while cases have been collected: nobody would be recognized.
+            ``AC-LN-004`` if it is gone while cases have been collected: no patient would be recognized.
         """
         if not self.key_file.exists() and (self.path / "cases.json").exists():
             raise LearningError("AC-LN-004")

@@ -199,8 +199,8 @@ def make_plan(
 ) -> tuple[Plan, tuple[str, ...]]:
     """Return the plan of a round that would begin now, and the cases in it that no round has used.
 
-    A case is learnt from unless the package in use has learnt from this content: a candidate that never came into use
-    has taught nobody. What the package in use has learnt from is repeated.
+    A case is learnt from unless the package in use has learnt from this content: cases of a candidate that never came
+    into use are used again. What the package in use has learnt from is repeated.
     """
     collected = sorted((one for one in records if one.is_collected), key=lambda one: one.name)
     used = {learnt.content for one in rounds if _counts(one) for learnt in one.plan.cases}

@@ -125,7 +125,7 @@ class ClusterWorkers:
         return [one for one in self._free() if one not in excluded]
 
     def send(self, task: Task) -> str:
-        """Hand over a task to a free worker; return its host and port."""
+        """Send a task to a free worker; return its host and port."""
         assert self._client is not None
         worker = self._workers_for(task)[0]
         key = f"autocontour-{task.number}-{uuid.uuid4().hex}"

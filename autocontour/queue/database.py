@@ -131,7 +131,7 @@ class Database:
             raise QueueError("AC-QU-002", reason=f"series {row['number']}") from error
 
     def lock_of(self, owner: str) -> Path:
-        """Return the file that a run locks as long as it lives."""
+        """Return the file that a run locks as long as it exists."""
         return self._runs / f"{owner}.lock"
 
     def is_alive(self, owner: str) -> bool:

@@ -7,7 +7,7 @@
     when = { BodyPartExamined = ["HEAD*", "NECK"], SeriesDescription = "*plan*" }
     least_slices = 40
     template = "head-neck"
-    output = "outbox/head-neck"     # relative to this file; where missing: as the command says
+    output = "outbox/head-neck"     # relative to this file; where missing: the folder of the command
 
     [[rules]]
     name = "Follow-up"

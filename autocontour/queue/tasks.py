@@ -120,7 +120,7 @@ class Workers(Protocol):
         ...
 
     def send(self, task: Task) -> str:
-        """Hand over a task, which ends with `Contoured`, `Failed` or `Returned`; return the worker's name, if any."""
+        """Send a task, which ends with `Contoured`, `Failed` or `Returned`; return the worker's name, if any."""
         ...
 
     def cancel(self, number: int) -> None:

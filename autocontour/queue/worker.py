@@ -63,7 +63,7 @@ class LocalWorker:
         return not self._tasks or not task.alone
 
     def send(self, task: Task) -> str:
-        """Hand over a task; they are worked on in order."""
+        """Send a task; tasks are worked on in order."""
         if self._process is None:
             self._process = WorkerProcess()
         self._tasks[task.number] = task
@@ -144,7 +144,7 @@ class WorkerProcess:
         return self._process.pid
 
     def send(self, task: Task) -> None:
-        """Hand over a task; they are worked on in order. A process that has died says so in `poll`."""
+        """Send a task; tasks are worked on in order. `poll` reports a process that has died."""
         self._tell(task)
 
     def cancel(self, number: int) -> None:

@@ -96,7 +96,7 @@ class ActionSet:
             self.by_name[name].setChecked(tool is self._window.views.axial.tool)
 
     def follow(self) -> None:
-        """Enable what makes sense now; undo and redo tell what they would do."""
+        """Enable what makes sense now; undo and redo name what they would do."""
         space = self._window.workspace
         for row in self.rows:
             self.by_name[row.name].setEnabled(self._is_there(row.needs))

@@ -21,7 +21,7 @@ from autocontour.gui.views.renderers import asked_for
 def report_failure(
     window: MainWindow, kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
-    """Tell the user of a fault of the program, which would otherwise look as if nothing had happened."""
+    """Show a fault of the program, which would otherwise look as if nothing had happened."""
     sys.__excepthook__(kind, error, trace)
     if not issubclass(kind, KeyboardInterrupt):
         window.workspace.message.emit(

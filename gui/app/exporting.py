@@ -99,7 +99,7 @@ def write_request(window: MainWindow, request: ExportRequest, ct: CTVolume) -> N
         remember_export(folder, sequence, chosen)
         return "APPROVED" if are_approved(chosen.structures) else "UNAPPROVED"
 
-    def tell(status: str) -> None:
+    def show(status: str) -> None:
         space.notify(
             tr_count(
                 len(chosen.structures),
@@ -110,7 +110,7 @@ def write_request(window: MainWindow, request: ExportRequest, ct: CTVolume) -> N
             )
         )
 
-    space.background.run(LABEL, (), write, tell, can_stop=False)
+    space.background.run(LABEL, (), write, show, can_stop=False)
 
 
 def _may_replace(window: MainWindow, path: Path, old: OldFile) -> bool:
@@ -127,7 +127,7 @@ def _may_replace(window: MainWindow, path: Path, old: OldFile) -> bool:
 
 
 def default_name(ct: CTVolume) -> str:
-    """Return a file name that tells one patient's structure set from another's: patient ID and date of the scan."""
+    """Return a file name that differs between patients: patient ID and date of the scan."""
     facts = PatientFacts.of(ct)
     parts = ["RTSTRUCT", facts.patient_id, facts.scan_date]
     plain = ["".join(c if c.isalnum() or c in "-+." else "_" for c in part).strip("._") for part in parts]

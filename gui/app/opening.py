@@ -77,7 +77,7 @@ class Opening(QObject):
     opened, failed
         Called with the result.
     is_begun
-        Whether a series has a case already: then nobody is asked for structure sets.
+        Whether a series has a case already: then no structure sets are asked for.
     series_uid
         The series to open without asking.
     prepare
@@ -210,7 +210,7 @@ class Opening(QObject):
 
 
 def _let_go(result: object) -> None:
-    """Close the case of a scan that nobody waits for any more."""
+    """Close the case of a scan that is no longer wanted."""
     if isinstance(result, Opened) and result.prepared is not None and result.prepared.case is not None:
         result.prepared.case.close()
 

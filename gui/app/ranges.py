@@ -76,9 +76,9 @@ def interpolate(space: Workspace) -> None:
     def apply(number: int, plan: RangePlan) -> None:
         count = len(plan.changes)
         if plan.changes and space.redraw("Interpolate", plan.changes, number, is_viewed=False):
-            said = [tr_count(count, "{count} slice interpolated.", "{count} slices interpolated.")]
+            messages = [tr_count(count, "{count} slice interpolated.", "{count} slices interpolated.")]
             where = [] if space.range.slices is None else [tr("Only in the range of slices.")]
-            space.notify(" ".join([*said, *where, *left_out_in_words(plan), *_hint(plan)]))
+            space.notify(" ".join([*messages, *where, *left_out_in_words(plan), *_hint(plan)]))
         elif not plan.changes and plan.wide:
             space.refuse(" ".join([*left_out_in_words(plan), *_hint(plan)]))
         elif not plan.changes:

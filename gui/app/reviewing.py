@@ -116,7 +116,7 @@ def ask_approvals(window: MainWindow) -> None:
 def _as_shown(space: Workspace, items: Sequence[CaseStructure], refused: str = "") -> bool:
     """Return whether structures are still as the dialog showed them; name those that a result has changed.
 
-    `refused` says what was not done; approving by default.
+    `refused` names what was not done; approving by default.
     """
     numbers = space.state.numbers
     changed = [

@@ -109,8 +109,8 @@ def joined_structure(
         f"{first.name}-{second.name}" if how is Boolean.DIFFERENCE else f"{first.name}_{OPERATORS[how]}_{second.name}"
     )
     pairs = zip(sources, margins_mm, strict=True)
-    said = [f"({one.name} {margin_text((mm,) * 6)})" if mm else one.name for one, mm in pairs]
-    return _derived(state, name, first.interpreted_type, f"{said[0]} {OPERATORS[how]} {said[1]}")
+    labels = [f"({one.name} {margin_text((mm,) * 6)})" if mm else one.name for one, mm in pairs]
+    return _derived(state, name, first.interpreted_type, f"{labels[0]} {OPERATORS[how]} {labels[1]}")
 
 
 def _derived(state: CaseState, name: str, interpreted_type: str, source: str) -> Structure:

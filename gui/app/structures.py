@@ -93,7 +93,7 @@ def show_statistics(window: MainWindow) -> None:
         hu = ct.hu[mask_from_contours(structure.contours, ct.geometry)]
         return (hu.size, float(hu.mean()), float(hu.std())) if hu.size else (0, 0.0, 0.0)
 
-    def tell(found: tuple[int, float, float]) -> None:
+    def show(found: tuple[int, float, float]) -> None:
         count, mean, spread = found
         hu = f"{mean:.0f} ± {spread:.0f} HU" if count else tr("smaller than a voxel")
         slices = tr_count(len(structure.contours), "{count} slice", "{count} slices")
@@ -101,4 +101,4 @@ def show_statistics(window: MainWindow) -> None:
         minutes = (space.case.seconds.get(structure.number, 0.0) if space.case else 0.0) / 60
         space.notify(f"{words}   ·   {tr('{minutes:.1f} min of editing', minutes=minutes)}")
 
-    space.background.run("Statistics", {structure.number}, compute, tell)
+    space.background.run("Statistics", {structure.number}, compute, show)

@@ -454,7 +454,7 @@ class MainWindow(QMainWindow):
         menu = QMenu(self)
         for name in STRUCTURE_MENU:
             menu.addAction(self.action_set.by_name[name]) if name else menu.addSeparator()
-        menu.exec(at)  # type: ignore[call-overload]  # a QPoint, as the signal says
+        menu.exec(at)  # type: ignore[call-overload]  # a QPoint, as the signal declares
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Let the pointer show at once what Shift, Alt and Ctrl make of the tool."""

@@ -54,7 +54,7 @@ class BlindWorkspace(Workspace):
         self._take(scan, None, CaseState((CaseStructure(neutral_structure(name, contours)),)))
         (z0, y0, x0), (z1, y1, x1) = view
         self.position_zyx = ((z0 + z1) // 2, (y0 + y1) // 2, (x0 + x1) // 2)
-        self._tell()
+        self._emit_changes()
 
     def show_drawing(self, scan: Scan, folder: Path, name: str, begin: Contours) -> None:
         """Show a structure to be drawn or corrected, as it was left; the first time with `begin`.
@@ -76,7 +76,7 @@ class BlindWorkspace(Workspace):
         self.position_zyx = (z, y, x)
         if case.place is not None and case.seconds:
             self.position_zyx = (min(max(case.place.slice_index, 0), scan.ct.geometry.shape_zyx[0] - 1), y, x)
-        self._tell()
+        self._emit_changes()
 
     def undo(self) -> None:
         """Take the last step back, but not the structure itself."""
@@ -101,7 +101,7 @@ class BlindWorkspace(Workspace):
         self.window = PRESETS["Soft tissue"]
         self.selected, self.hidden, self.outlines_shown = NUMBER, set(), True
 
-    def _tell(self) -> None:
+    def _emit_changes(self) -> None:
         self.ct_changed.emit()
         self.structures_changed.emit(frozenset((NUMBER,)))
         self.selection_changed.emit()
@@ -109,7 +109,7 @@ class BlindWorkspace(Workspace):
 
 
 def neutral_structure(name: str, contours: Mapping[int, MultiPolygon]) -> Structure:
-    """Return a structure that tells its name and nothing else."""
+    """Return a structure that shows its name and nothing else."""
     return Structure(
         name,
         NUMBER,

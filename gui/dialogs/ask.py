@@ -28,7 +28,7 @@ def ask(
     question, details
         A sentence, and what it is about.
     answer
-        What the button says that changes something.
+        Label of the button that changes something.
     icon
         Of the message box.
     is_default

@@ -55,7 +55,7 @@ class LearningDialog(QDialog):
         self._shown_samples: list[Path] = []
         self.work, self.change, self.status = Command(self), Command(self), Command(self)
         self._build()
-        self.work.told.connect(self._follow)
+        self.work.printed.connect(self._follow)
         self.work.ended.connect(self._end)
         self.change.ended.connect(self._changed)
         self.status.ended.connect(self._show_status)
@@ -183,7 +183,7 @@ class LearningDialog(QDialog):
         else:
             self.change.start("learn", "off", *common)
 
-    # What the processes tell
+    # Messages of the processes
 
     def _follow(self, event: dict[str, Any]) -> None:
         if event.get("event") == "progress":

@@ -50,7 +50,7 @@ class ApprovalDialog(Dialog):
             note.setStyleSheet(f"color: {colors.get(finding.severity, theme.current.muted)}")
             self.body.addWidget(note)
         if unseen:
-            self.body.addWidget(QLabel(_told(unseen), wordWrap=True))
+            self.body.addWidget(QLabel(_summary_of(unseen), wordWrap=True))
         if item.is_rejected:
             note = QLabel(f"✕ {rejection_in_words(item)}", wordWrap=True)
             note.setTextFormat(Qt.TextFormat.PlainText)
@@ -214,8 +214,8 @@ def rejection_in_words(item: CaseStructure) -> str:
     return words if is_current else f"{words}   ·   " + tr("edited since")
 
 
-def _told(unseen: Places) -> str:
-    """Return which places that a finding points at nobody has looked at."""
+def _summary_of(unseen: Places) -> str:
+    """Return which places of findings have not been looked at."""
     named = [f"{place[0] + 1}" if len(place) == 1 else f"{place[0] + 1}–{place[-1] + 1}" for place in unseen]
     return tr_count(
         sum(map(len, unseen)),

@@ -111,7 +111,7 @@ class StructureRows(QWidget):
         return box
 
     def _arrange(self) -> None:
-        """Let the button stand beside the last row; without rows it says what it does."""
+        """Place the button beside the last row; without rows it has a label."""
         self.add_button.setText("+" if self.rows else f"+ {self._tip}")
         self.add_button.setShortcut(self._key)  # a new text takes it away
         outer = self.layout()

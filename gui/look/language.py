@@ -38,19 +38,19 @@ def later(text: str) -> str:
     return text
 
 
-def in_window(said: Finding | AutoContourError) -> str:
+def in_window(message: Finding | AutoContourError) -> str:
     """Return the sentence and the remedy of a finding or an error in the language of the window."""
-    return " ".join(part for part in said.in_language(_shown) if part)
+    return " ".join(part for part in message.in_language(_shown) if part)
 
 
-def sentence_of(said: Finding | AutoContourError) -> str:
+def sentence_of(message: Finding | AutoContourError) -> str:
     """Return the sentence alone in the language of the window."""
-    return said.in_language(_shown)[0]
+    return message.in_language(_shown)[0]
 
 
-def remedy_of(said: Finding | AutoContourError) -> str:
+def remedy_of(message: Finding | AutoContourError) -> str:
     """Return the remedy alone in the language of the window; empty where there is none."""
-    return said.in_language(_shown)[1]
+    return message.in_language(_shown)[1]
 
 
 def language_of(chosen: str, wanted: list[str] | None = None) -> str:

@@ -1,7 +1,7 @@
 """Steps of undo and stages of a computation in the language of the window.
 
-Both are kept in English: a case may be opened in another language, and what computes knows no window. Findings, errors
-and the reasons of a review come from the register of codes in every language.
+Both are kept in English: a case may be opened in another language, and computations have no window. Findings,
+errors and the reasons of a review come from the register of codes in every language.
 """
 
 from __future__ import annotations

@@ -88,7 +88,7 @@ class ComparisonStrip(QFrame):
             tr("{name} against", name=current.structure.name) if current else tr("No structure is selected")
         )
         for one, cells in zip(self._rows, self.cells, strict=True):
-            for cell, words in zip(cells, self._told(one), strict=True):
+            for cell, words in zip(cells, self._texts(one), strict=True):
                 cell.setText(words)
 
     def _build(self) -> None:
@@ -118,7 +118,7 @@ class ComparisonStrip(QFrame):
                 tip = tr("Remove {name} from the comparison", name=one.label)
                 self._grid.addWidget(_button("×", tip, partial(self.comparison.remove, one)), row, 7)
 
-    def _told(self, one: Compared) -> list[str]:
+    def _texts(self, one: Compared) -> list[str]:
         """Return the words of a set's cells."""
         space = self.comparison.workspace
         if space.current is None or space.ct is None:

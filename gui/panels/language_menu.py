@@ -12,19 +12,19 @@ from autocontour.gui.look.language import NAMES, tr
 from autocontour.gui.state.settings import ViewerSettings
 
 
-def add_language_menu(menu: QMenu, settings: ViewerSettings, say: Callable[[str], None]) -> QActionGroup:
-    """Add the choice to `menu`; `say` tells that it holds from the next start."""
+def add_language_menu(menu: QMenu, settings: ViewerSettings, notify: Callable[[str], None]) -> QActionGroup:
+    """Add the choice to `menu`; `notify` shows that it holds from the next start."""
     # Whoever cannot read the language of the window must find the way out of it.
     words = tr("Language")
     choices = menu.addMenu(words if words == "Language" else f"{words} (Language)")
     group = QActionGroup(choices)
     for code, name in (("", tr("As the system")), *NAMES.items()):
         action = QAction(name, group, checkable=True, checked=code == settings.language)
-        action.triggered.connect(partial(_choose, code, settings, say))
+        action.triggered.connect(partial(_choose, code, settings, notify))
         choices.addAction(action)
     return group
 
 
-def _choose(code: str, settings: ViewerSettings, say: Callable[[str], None], _: bool = False) -> None:
+def _choose(code: str, settings: ViewerSettings, notify: Callable[[str], None], _: bool = False) -> None:
     settings.language = code
-    say(tr("The language changes when the program is started again."))
+    notify(tr("The language changes when the program is started again."))

@@ -1,4 +1,4 @@
-"""The strip that says what was recovered after the program had been killed, and lets it be taken back."""
+"""The strip that shows what was recovered after the program had been killed, with a button to undo it."""
 
 from __future__ import annotations
 

@@ -223,11 +223,11 @@ class StructuresPanel(QFrame):
 
     def _show_facts(self) -> None:
         current = self.workspace.current
-        words = self._told(current) if current else ""
+        words = self._description(current) if current else ""
         if words != self.facts.text():
             self.facts.setText(words)
 
-    def _told(self, item: CaseStructure) -> str:
+    def _description(self, item: CaseStructure) -> str:
         findings = sorted(item.structure.findings, key=lambda finding: -finding.severity)
         lines = [_linked(index, finding) for index, finding in enumerate(findings[:FINDINGS_SHOWN])]
         source = item.structure.provenance

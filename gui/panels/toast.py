@@ -13,7 +13,7 @@ SHOWN_MS, REFUSAL_MS = 3500, 6000
 
 
 class Toast(QLabel):
-    """Says what happened, or why something was refused; screen readers announce it.
+    """Shows what happened, or why something was refused; screen readers announce it.
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from PySide6.QtGui import QColor
 
 SERIES_RGB = ((63, 167, 255), (255, 138, 76), (70, 197, 139), (214, 120, 214), (242, 181, 60), (120, 200, 210))
-"""Colours of methods, which can be told apart with the common colour blindness."""
+"""Colours of methods, which can be distinguished with the common colour blindness."""
 
 
 @dataclass(frozen=True)

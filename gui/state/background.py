@@ -73,7 +73,7 @@ class Background(QObject):
         numbers
             The structures it is computed from.
         compute
-            Runs in a thread; knows nothing of the window.
+            Runs in a thread, without access to the window.
         apply
             Runs in the window's thread: takes the result into the case as one step.
         can_stop

@@ -146,7 +146,7 @@ class Clicks(QObject):
         self.changed.emit()
 
     def _fail(self, error: AutoContourError) -> None:
-        """Say why there is no answer; what the server knows now is not known, so it begins anew."""
+        """Show why there is no answer; the state of the server is unknown, so the session begins anew."""
         self._needs_reset = True
         self.clicks, self.proposed = (), {}
         self._number, self._before = None, {}

@@ -17,13 +17,13 @@ class Command(QObject):
 
     Signals
     -------
-    told
+    printed
         A JSON object that it printed on a line.
     ended
         It has ended: exit code, everything it printed on standard output, and on standard error.
     """
 
-    told = Signal(dict)
+    printed = Signal(dict)
     ended = Signal(int, str, str)
 
     def __init__(self, parent: QObject) -> None:
@@ -58,7 +58,7 @@ class Command(QObject):
         *lines, self._line = (self._line + data).split(b"\n")
         for line in lines:
             if (values := _object(line)) is not None:
-                self.told.emit(values)
+                self.printed.emit(values)
 
     def _end(self, code: int, status: QProcess.ExitStatus) -> None:
         self._read()

@@ -151,7 +151,7 @@ class Comparison(QObject):
         self.update()
 
     def add(self, structures: StructureSet, name: str) -> None:
-        """Compare with another set; `name` tells it from others of the same label."""
+        """Compare with another set; `name` distinguishes it from others of the same label."""
         taken = {one.label for one in self.sets}
         label = structures.label.strip() or name
         label = label if label not in taken else f"{label} ({name})"

@@ -17,19 +17,19 @@ from autocontour.patient.volume import CTVolume
 from autocontour.pipeline.trial import TrialOrder, TrialProcess, Tried
 from autocontour.pipeline.worker import Advanced, ChildProcess, ContourProcess, Done, Drawn, Order
 
-NEWS_S = 0.04
+REPORT_S = 0.04
 """How often progress is reported: more often than can be seen would only fill the window's queue."""
 POLL_S = 0.05
 WORKERS = 4
 
 
 class TaskJob(Job):
-    """The job of a task: tells the window how far it is, and sends what is ready before the end."""
+    """The job of a task: reports its progress to the window, and sends what is ready before the end."""
 
-    def __init__(self, tell: Callable[..., None]) -> None:
+    def __init__(self, report: Callable[..., None]) -> None:
         super().__init__()
-        self._tell = tell
-        self._begun, self._told, self._stage = time.monotonic(), 0.0, ""
+        self._report = report
+        self._begun, self._reported, self._stage = time.monotonic(), 0.0, ""
 
     @property
     def is_cancelled(self) -> bool:
@@ -37,35 +37,35 @@ class TaskJob(Job):
         return self._cancel.is_set()
 
     def advance(self, stage: str, fraction: float) -> None:
-        """Tell how far it is."""
+        """Report the progress."""
         now = time.monotonic()
         if stage != self._stage:
-            self._stage, self._begun, self._told = stage, now, 0.0
-        if now - self._told >= NEWS_S or fraction >= 1:
-            self._told = now
-            self._tell("advanced", stage, fraction, seconds_left(self._begun, fraction))
+            self._stage, self._begun, self._reported = stage, now, 0.0
+        if now - self._reported >= REPORT_S or fraction >= 1:
+            self._reported = now
+            self._report("advanced", stage, fraction, seconds_left(self._begun, fraction))
         super().advance(stage, fraction)
 
     def send(self, result: object) -> None:
-        """Hand over a part of the result that is ready."""
-        self._tell("sent", result)
+        """Send a part of the result that is ready."""
+        self._report("sent", result)
 
 
-class _Courier(QObject):
-    """Carries what a thread says into the window's thread.
+class _Relay(QObject):
+    """Relays the signals of threads to the window's thread.
 
-    There is one, which is never destroyed: a thread that spoke through its task would crash the program if the window,
-    and the task with it, went away at that moment.
+    There is one, which is never destroyed: a thread that emitted signals of its task would crash the program if the
+    window, and the task with it, went away at that moment.
     """
 
-    carried = Signal(object, str, tuple)
-    """Task, which of its signals, and what it carries."""
+    relayed = Signal(object, str, tuple)
+    """Task, which of its signals, and its arguments."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.carried.connect(self._hand_over, Qt.ConnectionType.QueuedConnection)
+        self.relayed.connect(self._emit, Qt.ConnectionType.QueuedConnection)
 
-    def _hand_over(self, task: Task, name: str, content: tuple[Any, ...]) -> None:
+    def _emit(self, task: Task, name: str, content: tuple[Any, ...]) -> None:
         if isValid(task):
             task.deliver() if name == "ended" else getattr(task, name).emit(*content)
 
@@ -89,13 +89,13 @@ class Task(QObject):
     failed = Signal(object)
 
     _pool = ThreadPoolExecutor(max_workers=WORKERS, thread_name_prefix="beside-the-window")
-    _courier: ClassVar[_Courier | None] = None
+    _relay: ClassVar[_Relay | None] = None
 
     def __init__(self, function: Callable[[TaskJob], Any], parent: QObject | None = None) -> None:
         super().__init__(parent)
-        if Task._courier is None:
-            Task._courier = _Courier()
-        self.job = TaskJob(self._tell)
+        if Task._relay is None:
+            Task._relay = _Relay()
+        self.job = TaskJob(self._report)
         self._function: Callable[[TaskJob], Any] | None = function
         self._future: Future[Any] | None = None
         self._is_delivered = False
@@ -110,7 +110,7 @@ class Task(QObject):
         assert self._function is not None  # not begun before
         self._future = self._pool.submit(self._function, self.job)
         self._function = None
-        self._future.add_done_callback(lambda _: self._tell("ended"))
+        self._future.add_done_callback(lambda _: self._report("ended"))
 
     def wait(self, seconds: float | None = None) -> bool:
         """Wait for the end and return whether it has come."""
@@ -142,9 +142,9 @@ class Task(QObject):
         else:  # a thread must not die in silence: the window shows it
             self.failed.emit(AutoContourError("AC-GUI-001", reason=f"{type(error).__name__}: {error}"))
 
-    def _tell(self, name: str, *content: object) -> None:
-        assert Task._courier is not None  # made with the first task
-        Task._courier.carried.emit(self, name, content)
+    def _report(self, name: str, *content: object) -> None:
+        assert Task._relay is not None  # made with the first task
+        Task._relay.relayed.emit(self, name, content)
 
 
 def contour_beside(ct: CTVolume, order: Order, parent: QObject | None = None) -> Task:

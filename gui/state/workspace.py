@@ -471,15 +471,15 @@ class Workspace(QObject):
         return self.apply(actions.withdraw_approval(self.state, number))
 
     def notify(self, sentence: str) -> None:
-        """Tell the user something that needs no answer."""
+        """Show a message that needs no answer."""
         self.message.emit(sentence, False)
 
     def refuse(self, sentence: str) -> None:
-        """Tell the user why something was not done."""
+        """Show why something was not done."""
         self.message.emit(sentence, True)
 
     def report_error(self, error: AutoContourError) -> None:
-        """Tell the user why something was refused."""
+        """Show why something was refused."""
         self.refuse(in_window(error))
 
     def receive(self, structure: Structure, *, run: str = "", hands: int | None = None) -> None:
@@ -510,7 +510,7 @@ class Workspace(QObject):
             return
         if self.selected is not None:
             self._chosen_before.append(self.selected)
-        # Nobody chose it now, so nobody has looked at it.
+        # It was not chosen now, so it has not been looked at.
         found = next((number for number in reversed(self._chosen_before) if number in self.state), None)
         if found != self.selected:
             self.selected = found
@@ -519,7 +519,7 @@ class Workspace(QObject):
     def _select_first(self) -> None:
         """Select a structure where none is."""
         if self.selected is None:
-            # Nobody chose it, so nobody has looked at it.
+            # It was not chosen, so it has not been looked at.
             self.selected = next(iter(self.state.numbers), None)
             self.selection_changed.emit()
 

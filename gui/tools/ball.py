@@ -13,7 +13,7 @@ from autocontour.gui.views.planes import Plane
 
 
 class Ball(Brush):
-    """The axial brush's or eraser's other side: the same size, a ball instead of a disc (`swept_ball` says why)."""
+    """The axial brush's or eraser's other side: the same size, a ball instead of a disc (see `swept_ball`)."""
 
     def __init__(self, workspace: Workspace, plane: Plane, axial: Brush) -> None:
         self.axial = axial

@@ -96,7 +96,7 @@ class Tool:
     """
 
     identity = ""
-    """What the register knows it by."""
+    """Its name in the register."""
     name = ""
     """Its title, in English; translated where it is shown."""
     tip = ""
@@ -194,7 +194,7 @@ class Tool:
 
     @property
     def size_words(self) -> str:
-        """What the status bar says of its size; empty if it has none."""
+        """What the status bar shows of its size; empty if it has none."""
         return f"⌀ {2 * self.radius_mm:.1f} mm" if self.has_size else ""
 
     def resize(self, factor: float) -> None:
@@ -259,7 +259,7 @@ def _same(before: Outline, after: Outline) -> bool:
 def cosmetic_pen(color: QColor, width_px: float, style: Qt.PenStyle = Qt.PenStyle.SolidLine) -> QPen:
     """Return a pen of constant width on the screen, as wide to the eye on a screen of finer pixels."""
     ratio = QGuiApplication.primaryScreen().devicePixelRatio()
-    # Round joins would cost a third more and cannot be told apart at this width.
+    # Round joins would cost a third more and cannot be distinguished at this width.
     pen = QPen(color, width_px * ratio, style, Qt.PenCapStyle.FlatCap, Qt.PenJoinStyle.MiterJoin)
     pen.setCosmetic(True)
     return pen

@@ -36,7 +36,7 @@ DRAG_PX = 6
 class Flood(Tool):
     """Adds the region connected to a seed within a range of HU; with Alt or Shift held it removes it.
 
-    Before the click the view shows what it would take. A drag from the seed says how far it may go, the size keys how
+    Before the click the view shows what it would take. A drag from the seed sets how far it may go, the size keys how
     wide the range is. With Ctrl it goes through the slices, inside a ball.
     """
 

@@ -117,7 +117,7 @@ class PlaneGrid:
         return float(v0 + index * step_v if self.plane is Plane.CORONAL else u0 + index * step_u)
 
     def describe_position(self, index: int) -> tuple[str, float]:
-        """Return where slice `index` lies as it is told: the patient's x, y or z in mm (LPS) with the axis' name.
+        """Return where slice `index` lies, for display: the patient's x, y or z in mm (LPS) with the axis' name.
 
         Where the scan is turned no slice has one x, y or z: then along the scan's own u, v or w.
         """

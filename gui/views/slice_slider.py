@@ -76,7 +76,7 @@ class SliceSlider(QWidget):
         painter.drawRoundedRect(QRectF(7, self._y(self.workspace.slice_index) - 3, 16, 6), 3, 3)
 
     def event(self, event: QEvent) -> bool:
-        """Tell in the tooltip what a mark means."""
+        """Show in the tooltip what a mark means."""
         if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
             QToolTip.showText(event.globalPos(), self.describe(event.pos().y()), self)
             return True

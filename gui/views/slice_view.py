@@ -230,7 +230,7 @@ class SliceView(QWidget):
 
     def _draw_crosshair(self, painter: QPainter) -> None:
         grid = self.scene.grid
-        # In the side views the crosshair says where the axial slice lies, also while one paints there.
+        # In the side views the crosshair shows where the axial slice lies, also while one paints there.
         if grid is None or not self.show_crosshair or (self.tool.draws and self.plane is Plane.AXIAL):
             return
         e = grid.extent

@@ -130,7 +130,7 @@ class SurfaceView(QWidget):
         return self.grab().toImage()
 
     def record_turn(self, on_recorded: Callable[[list[bytes]], object]) -> None:
-        """Turn once about the patient and hand over the PNG pictures; none if a person takes hold of the view."""
+        """Turn once about the patient and return the PNG pictures; none if a person moves the view."""
         self._recorded, self._on_recorded = [], on_recorded
         self._turntable.start()
 
@@ -229,7 +229,7 @@ class SurfaceView(QWidget):
             self._render()
 
     def warm_up(self) -> None:
-        """Open VTK's window and draw once while nobody waits: the first time costs a quarter of a second."""
+        """Open VTK's window and draw once in idle time: the first time costs a quarter of a second."""
         if self._scene is None:
             self._scene = SurfaceScene()
             self._scene.picture(64, 64)

@@ -17,7 +17,7 @@ SAME_AREA = 1e-6
 def triangles_of(outline: MultiPolygon) -> Floats:
     """Return (n, 3, 2) triangles that cover the polygons; holes stay open.
 
-    VTK cuts a ring of 300 points in a tenth of the time that GEOS needs, but knows no holes and gives up on some rings
+    VTK cuts a ring of 300 points in a tenth of the time that GEOS needs, but has no holes and fails on some rings
     without an error. The area decides whether its triangles are taken.
     """
     made = []

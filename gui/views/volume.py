@@ -88,7 +88,7 @@ def build_volume(hu: NDArray[np.int16], grid: VolumeGeometry, *, on_gpu: bool) -
         mapper.SetSampleDistance(step_u)
     volume = vtkVolume()
     volume.SetMapper(mapper)
-    volume.SetUserMatrix(placed(grid))  # not every mapper knows an image's own direction
+    volume.SetUserMatrix(placed(grid))  # not every mapper supports an image's own direction
     look = volume.GetProperty()
     look.ShadeOn()
     look.SetInterpolationTypeToLinear()

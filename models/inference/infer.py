@@ -165,7 +165,7 @@ def _segment_published(ct: CTVolume, package: ModelPackage, names: list[str], jo
 
 
 def _unmeasured(name: str, package: ModelPackage) -> tuple[Finding, ...]:
-    """Return ``AC-MD-134`` for a structure of a published network that nobody here has measured."""
+    """Return ``AC-MD-134`` for a structure of a published network that was not measured here."""
     if name in package.measured_names:
         return ()
     return (Finding.of("AC-MD-134", name, package=package.name, structure=name),)

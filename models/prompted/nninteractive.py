@@ -159,7 +159,7 @@ def _server_errors() -> Iterator[None]:
         yield
     except ModelError:
         raise
-    except (ValueError, IndexError, TypeError, KeyError) as error:  # what it says does not fit the CT or the protocol
+    except (ValueError, IndexError, TypeError, KeyError) as error:  # its answer does not fit the CT or the protocol
         raise ModelError("AC-MD-097", reason=_reason(error)) from error
     except Exception as error:
         raise ModelError("AC-MD-096", reason=_reason(error)) from error

@@ -34,7 +34,7 @@ class Answer:
 
 
 class PromptSession(Protocol):
-    """A promptable model that knows a CT.
+    """A promptable model with a CT loaded.
 
     Attributes
     ----------

@@ -114,7 +114,7 @@ def measure_change(
 ) -> tuple[float, float, float] | None:
     """Return how much further the reference reaches than what was drawn: superior, inferior and in the slices, in mm.
 
-    An end at an end of the scan is nan: it says nothing about where the clinic ends the structure. None if nothing was
+    An end at an end of the scan is nan: it does not show where the clinic ends the structure. None if nothing was
     drawn or the two do not meet.
     """
     if not (reference & drawn).any():

@@ -23,7 +23,7 @@ from autocontour.qa.metrics import PairMetrics, compute_metrics
 from autocontour.qa.plausibility import check_contours
 
 NOT_MEASURED = "AC-MD-134"
-"""Says that a published network was not measured, which is what is done here."""
+"""The finding that a published network was not measured, which is what is done here."""
 
 
 @dataclass(frozen=True)

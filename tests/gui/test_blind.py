@@ -214,7 +214,7 @@ def test_first_view_grey_scale_and_colour_are_the_same_for_every_origin(show, qt
         assert looks["manual"][3] == COLOR_RGB
 
 
-def test_nothing_on_the_window_tells_origin_patient_or_time(show, qtbot, review):
+def test_nothing_on_the_window_shows_origin_patient_or_time(show, qtbot, review):
     window = show()
     for kind in (JUDGE, DRAW, CORRECT):
         go_to(qtbot, window, kind)

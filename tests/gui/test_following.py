@@ -177,7 +177,7 @@ def test_undoing_the_correction_takes_the_proposal_away(opened, qtbot) -> None:
     assert not opened.follow_bar.isVisible()
 
 
-def test_the_slider_tells_how_far_a_slice_would_move(opened, qtbot) -> None:
+def test_the_slider_shows_how_far_a_slice_would_move(opened, qtbot) -> None:
     correct(opened)
     press(opened, KEY.Key_F8)
     wait(opened, qtbot)

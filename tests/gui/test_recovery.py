@@ -168,7 +168,7 @@ def test_undo_goes_on_after_a_restart(another_window, qtbot, phantom_folder):
     assert window.toast.text() == "Undone: Brush"
 
 
-def test_a_mended_case_is_told(another_window, qtbot, phantom_folder):
+def test_a_repaired_case_is_reported(another_window, qtbot, phantom_folder):
     space = opened_in(another_window(), qtbot, phantom_folder)
     space.receive(ball())
     folder, drawn = space.case.folder, space.state

@@ -335,7 +335,7 @@ def test_the_lack_of_a_font_is_said_in_english(monkeypatch, qapp, tmp_path):
     window.close()
 
 
-def test_a_korean_name_that_no_font_can_show_is_told(window, monkeypatch):
+def test_a_korean_name_that_no_font_can_show_is_reported(window, monkeypatch):
     ct = patient_ct()
     said = []
     window.workspace.message.connect(lambda words, is_refusal: said.append(words) if is_refusal else None)

@@ -127,7 +127,7 @@ def test_progress_on_a_terminal(monkeypatch, capsys):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     args = argparse.Namespace(json=False)
     for left in (None, 130):
-        learn._tell(args, "progress", {"stage": "training", "fraction": 0.5, "seconds_left": left})
+        learn._print_event(args, "progress", {"stage": "training", "fraction": 0.5, "seconds_left": left})
     shown = capsys.readouterr()
     assert "training 50%" in shown.err
     assert "about 2 min left" in shown.err

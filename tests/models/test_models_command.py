@@ -29,7 +29,7 @@ def test_list_show_verify(installed, capsys):
     assert json.loads(capsys.readouterr().out) == {"toy-neck": "sound"}
 
 
-def test_damage_is_told(installed, capsys):
+def test_damage_is_reported(installed, capsys):
     from autocontour.models import find_package
 
     path = find_package("toy-neck").path / "segmenter.safetensors"

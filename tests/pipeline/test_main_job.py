@@ -101,7 +101,7 @@ def test_the_same_input_twice_gives_the_same_contours(contoured: Path, ct_folder
     assert dcmread(again).SOPInstanceUID != dcmread(contoured).SOPInstanceUID
 
 
-def test_an_existing_output_is_refused_unless_told(
+def test_an_existing_output_is_refused_unless_overwritten_on_request(
     contoured: Path, ct_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     output = tmp_path / "RS.dcm"

@@ -267,7 +267,7 @@ def test_two_writes_differ_in_uids_and_times_only(make, ct, tmp_path):
     assert datasets[0] == datasets[1]
 
 
-def test_existing_file_is_refused_unless_told(make, ct, path):
+def test_existing_file_is_refused_unless_overwrite_is_set(make, ct, path):
     path.write_bytes(b"mine")
     with pytest.raises(OutputError, match="AC-OUT-002"):
         write_structure_set(make.set(ct), ct, path)

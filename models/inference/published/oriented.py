@@ -66,7 +66,7 @@ class Oriented:
     Attributes
     ----------
     hu
-        (z, y, x), the axes as `SIGNS` of the orientation says.
+        (z, y, x), the axes as in `SIGNS` of the orientation.
     grid
         Its voxels, along the patient's z, y, x.
     orientation

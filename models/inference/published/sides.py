@@ -32,7 +32,7 @@ from autocontour.patient.volume import CTVolume
 
 LEAST_CC = 0.5
 LEAST_DSC = 0.5
-"""Overlap with another drawer's contours below which a structure is not the one that its name says."""
+"""Overlap with another drawer's contours below which a structure is not the one of its name."""
 CLEAR_DSC = 0.02
 """Difference of overlaps that is not chance."""
 Z, Y, X = 0, 1, 2
@@ -107,7 +107,7 @@ class SidesTest:
         Raises
         ------
         ModelError
-            ``AC-MD-081`` if one is in a place where it cannot be, ``AC-MD-082`` if nothing says which side is left,
+            ``AC-MD-081`` if one is in a place where it cannot be, ``AC-MD-082`` if nothing shows which side is left,
             ``AC-MD-088`` for a confirmation of what a person cannot decide.
         """
         if self.wrong:
@@ -189,16 +189,16 @@ def _compare_contours(
     """Yield whether each structure is where the other drawer has it, and no better so on the mirrored CT.
 
     A structure in the middle of the body is found on a mirrored CT as well, so its overlap alone proves nothing. Where
-    the mirrored CT gives worse contours, the network tells left from right and was given them the right way round;
+    the mirrored CT gives worse contours, the network distinguishes left from right and got them in the right order;
     where it makes no difference, none of the structures has a side that could be exchanged.
     """
     for name, other in reference.items():
         truth = mask_from_contours(other, ct.geometry)
         here = _dsc(mask_from_contours(drawn[name], ct.geometry), truth)
         there = _dsc(np.flip(mask_from_contours(flipped.get(name, {}), ct.geometry), _sideways(ct)), truth)
-        tells = bool(side_of(name)) or here - there >= CLEAR_DSC or not has_sides(package)
+        by_side = bool(side_of(name)) or here - there >= CLEAR_DSC or not has_sides(package)
         holds = here >= LEAST_DSC and here >= there - CLEAR_DSC
-        yield Verdict(f"{name} as drawn by another (DSC {here:.2f}, mirrored {there:.2f})", holds, about_sides=tells)
+        yield Verdict(f"{name} as drawn by another (DSC {here:.2f}, mirrored {there:.2f})", holds, about_sides=by_side)
 
 
 def _mirrored(ct: CTVolume) -> CTVolume:
@@ -218,7 +218,7 @@ def _dsc(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
 
 
 def has_sides(package: ModelPackage) -> bool:
-    """Return whether any structure of a package has a side, which its name or its usual place tells."""
+    """Return whether any structure of a package has a side, by its name or its usual place."""
     rules = _rules()
     return any(side_of(name) or name in rules["left"] or name in rules["right"] for name in package.structures)
 

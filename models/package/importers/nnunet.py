@@ -198,7 +198,7 @@ def _copy(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, limit:
 
 
 def _about(files: Files) -> dict[str, Any]:
-    """Return what ``dataset.json`` says about its data; nnU-Net's own trainer states the number of cases only."""
+    """Return what ``dataset.json`` states about its data; nnU-Net's own trainer states the number of cases only."""
     about = stated(files.dataset, {"description": "description", "reference": "references", "release": "release"})
     count = files.dataset.get("numTraining")
     if isinstance(count, int) and not isinstance(count, bool) and count > 0:

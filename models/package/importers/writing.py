@@ -40,7 +40,7 @@ class Imported:
     names
         Structure names of the labels.
     about
-        What the source says about itself: fields of a package's metadata, such as ``description``, ``data_source``,
+        Description by the source: fields of a package's metadata, such as ``description``, ``data_source``,
         ``authors``, ``references`` and ``published_figures``.
     """
 
@@ -137,7 +137,7 @@ def plain_text(value: object, most: int = 100) -> str:
 
 
 def stated(content: Mapping[str, Any], fields: Mapping[str, str]) -> dict[str, str]:
-    """Return what a foreign file says about its model: our field → its text, for those that have one.
+    """Return what a foreign file states about its model: our field → its text, for those that have one.
 
     Parameters
     ----------

@@ -186,7 +186,7 @@ def _vary_hu(hu: Array, rng: Generator) -> Array:
 
 
 def invent_structure(hu: Array, rng: Generator) -> Array:
-    """Return the signed distances of a structure that nobody knows: similar HU within a random ellipsoid, or all."""
+    """Return the signed distances of an unknown structure: similar HU within a random ellipsoid, or all."""
     middle = np.array(hu.shape) / 2 + rng.uniform(-1, 1, 3) * (8, 8, 8)
     radii = rng.uniform(10, 42, 3) / SPACING_ZYX_MM
     z, y, x = (((np.arange(n) - m) / r) ** 2 for n, m, r in zip(hu.shape, middle, radii, strict=True))

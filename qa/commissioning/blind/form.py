@@ -1,4 +1,4 @@
-"""What the form of an outline tells of its origin, before anyone looks at the anatomy."""
+"""How far the form of an outline alone shows its origin, without the anatomy."""
 
 from __future__ import annotations
 

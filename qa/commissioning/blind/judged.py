@@ -136,7 +136,7 @@ def _bootstrap(mine: Sequence[Judgement], hits: Sequence[bool]) -> Interval | No
 
 
 def judge_origins(judgements: Sequence[Judgement]) -> list[Json]:
-    """Return how well the reviewers tell manual from automatic contours, against chance.
+    """Return how well the reviewers distinguish manual from automatic contours, against chance.
 
     The balanced accuracy, the mean of both right shares, is 0.5 for answers that do not depend on the contour,
     whatever the numbers of contours; its interval joins those of the two shares (Newcombe, Stat Med 1998;17:873). The

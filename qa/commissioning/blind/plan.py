@@ -109,7 +109,7 @@ def make_tasks(
     items: Sequence[Item], drawn: Sequence[Pair], corrected: Sequence[Pair], repeated: Sequence[Item],
     generator: random.Random,
 ) -> list[Task]:  # fmt: skip
-    """Return the tasks of a review, with names that tell nothing.
+    """Return the tasks of a review, with neutral names.
 
     Parameters
     ----------

@@ -243,7 +243,7 @@ class _Preparation:
     def _write(self, content: dict[str, Any], forms: Mapping[str, float]) -> None:
         private, output = self.request.private, self.request.output
         by_name = sorted(self.drawn, key=lambda one: one.name)
-        for one in by_name:  # in the order of the names: the times of the files tell nothing either
+        for one in by_name:  # in the order of the names: the times of the files show nothing either
             write_atomically(output / files.ITEMS / f"{one.name}.json.gz", dump_contours(one.shown))
         for one in by_name:
             write_atomically(private / files.CONTOURS / f"{one.name}.json.gz", dump_contours(one.contours))

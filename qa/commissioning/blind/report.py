@@ -151,7 +151,7 @@ def _tables(content: Json) -> list[Table]:
                "structure,reviewer,n,patients,measure,approved,drawn,difference,95 % interval,by", _bias(content)),
         _table("Drawn from nothing", "patient,structure,reviewer,DSC drawn,DSC approved,added path drawn mm,"
                "added path approved mm,volume drawn %,volume approved %,approved by,minutes", _drawn(content)),
-        _table("What the form of the shown outlines tells: area under the ROC curve, manual against automatic (0.5: "
+        _table("Origin from the form of the shown outlines: area under the ROC curve, manual against automatic (0.5: "
                "nothing, 1: everything)", "feature,area",
                ((name.replace("_", " "), f"{area:.2f}") for name, area in content["form"].items())),
         _table("Not used", "patient,set,structure,code,reason", _reasons(content["left_out"])),

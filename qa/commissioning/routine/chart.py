@@ -29,7 +29,7 @@ YEARLY_LEVEL = 0.05
 MONTHS_PER_YEAR = 12
 TAIL = 0.05
 ALARM, SIGNAL, COLLECTING, STABLE = "alarm", "signal", "collecting", "stable"
-"""An alarm nobody has looked into, a signal in the last month, an incomplete baseline, none of these."""
+"""An alarm that is not acknowledged, a signal in the last month, an incomplete baseline, none of these."""
 POOLED_MONTHS = 3
 METRICS = ("dsc", "added_path_length_mm")
 KINDS_OF_TEST = 3
@@ -103,7 +103,7 @@ def chart_structure(
     charted
         How many structures are charted: the levels of the alarms depend on it.
     acknowledged
-        The last month (YYYY-MM) whose alarms a person has looked into.
+        The last month (YYYY-MM) whose alarms are acknowledged.
     """
     known = {one.key for one in baseline.observations}
     later = sorted((one for one in observations if one.key not in known), key=lambda one: (one.at, one.case))

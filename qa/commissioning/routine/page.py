@@ -41,8 +41,8 @@ ABOUT = (
     "A signal is a rule of Nelson (1984) on the monthly means; over many structures and months some occur by chance. "
     "An alarm is a difference from the baseline that is expected in at most 5 % of the years without any change, over "
     "all structures, metrics and tests together (Bonferroni), or another package: by name, version or checksum.",
-    "Less editing than before is not only good news: contours may be approved with less attention. The figures do not "
-    "show whether an approved contour is right.",
+    "Less editing than before is not always an improvement: contours may be approved with less attention. The figures "
+    "do not show whether an approved contour is right.",
 )
 
 

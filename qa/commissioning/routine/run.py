@@ -56,7 +56,7 @@ class RoutineRequest:
     new_baseline
         Take new baselines, from contours of this day on.
     acknowledge
-        A person has looked into the alarms up to this month (YYYY-MM).
+        The alarms up to this month (YYYY-MM) are acknowledged.
     note
         What was found.
     """

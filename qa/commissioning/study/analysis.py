@@ -1,7 +1,7 @@
 """The statistics of a study, from the records of its patients.
 
 A structure of the reference that a method did not draw is a failure: DSC and surface DSC 0, infinite distances. A mean
-of values of which one is infinite is infinite; mean and SD of the finite ones stand beside it with their number.
+of values of which one is infinite is infinite; mean and SD of the finite ones are stated beside it with their number.
 """
 
 from __future__ import annotations

@@ -275,5 +275,5 @@ def _read_record(path: Path) -> Json | None:
 def _is_same(record: Json, reported: Json) -> bool:
     """Whether a record is the one that the report was made of."""
     own = {key: value for key, value in record.items() if key not in NOT_IN_RECORD}
-    told = {key: value for key, value in reported.items() if key not in NOT_IN_RECORD}
-    return own == told
+    expected = {key: value for key, value in reported.items() if key not in NOT_IN_RECORD}
+    return own == expected
