@@ -101,6 +101,7 @@ def main() -> None:
                 before = candidate if args.batches else general
     (args.output / "rows.json").write_text(json.dumps(rows, indent=0))
     report(rows, args.seeds)
+    report_differences(rows)
 
 
 def parse() -> argparse.Namespace:
@@ -146,9 +147,8 @@ def choose(index: dict[str, Any], general: ModelPackage, args: argparse.Namespac
         known = {path.stem for path in (args.output / "general" / "data" / "train").glob("*.npz")}
     others = [entry["patient"] for entry in index["patients"] if entry["patient"] not in known]
     shuffled = [str(name) for name in np.random.default_rng(seed).permutation(sorted(others))]
-    most = max(args.n)
-    test = shuffled[most : most + args.clinic_test]
-    if len(test) < min(args.clinic_test, 8):
+    most, test = max(args.n), shuffled[-args.clinic_test :]  # the last ones: the same for every n
+    if most + len(test) > len(shuffled):
         raise SystemExit(f"{len(others)} patients are unknown to the package: too few for n = {most} and a test.")
     old = tuple(sorted(known - held_out))
     return Design(tuple(shuffled[:most]), tuple(sorted(test)), old, tuple(sorted(held_out)[: args.old_test]))
@@ -302,6 +302,37 @@ def report(rows: Sequence[dict[str, Any]], seeds: Sequence[int]) -> None:
                 pair = (organ(mine, site, name, metric) for site in ("clinic", "old"))
                 cells.append(" / ".join("–" if np.isnan(value) else f"{value:.3f}" for value in pair))
             print(f"| {arm} | {mean([row['minutes'] for row in mine]):.0f} | " + " | ".join(cells) + " |")
+
+
+KINDS = {
+    "clinic, changed": ("clinic", CHANGED),
+    "clinic, other": ("clinic", tuple(set(ORGANS) - set(CHANGED))),
+    "old, changed": ("old", CHANGED),
+    "old, other": ("old", tuple(set(ORGANS) - set(CHANGED))),
+}
+
+
+def report_differences(rows: Sequence[dict[str, Any]]) -> None:
+    """Print each arm minus the frozen package: mean over patients (of the mean over organs), deviation, and n."""
+    print("\narm − frozen, mean ± standard deviation over patients (n: patients of all seeds)")
+    print("| arm | seeds | " + " | ".join(f"{kind}, {metric}" for kind in KINDS for metric in ("dsc", "surface_dsc")) + " |")
+    by_arm: dict[str, dict[tuple[Any, ...], dict[str, Any]]] = {}
+    for row in rows:
+        by_arm.setdefault(row["arm"], {})[row["seed"], row["site"], row["patient"], row["structure"]] = row
+    for arm, mine in by_arm.items():
+        cells = []
+        for site, organs in KINDS.values():
+            for metric in ("dsc", "surface_dsc"):
+                each: dict[tuple[Any, ...], list[float]] = {}
+                for key, row in mine.items():
+                    if key[1] == site and key[3] in organs and arm != "frozen":
+                        before = by_arm["frozen"][key][metric]
+                        values = [value if np.isfinite(value) else 0.0 for value in (row[metric], before)]
+                        each.setdefault(key[:3], []).append(values[0] - values[1])
+                means = np.array([np.mean(values) for values in each.values()])
+                few = len(means) < 2
+                cells.append("" if few else f"{means.mean():+.3f} ± {means.std(ddof=1):.3f} ({len(means)})")
+        print(f"| {arm} | {len({key[0] for key in mine})} | " + " | ".join(cells) + " |")
 
 
 def has(rows: Sequence[dict[str, Any]], site: str, name: str) -> bool:

@@ -103,7 +103,8 @@ def adapt_package(adaptation: Adaptation, output: Path, job: Job, today: date | 
     known = tuple(name for name in adaptation.added if name not in general.structures)
     plan = Retraining(general, data, added=known, steps=adaptation.steps, manner=PATIENT)
     trained = retrain_package(plan, run, job)
-    binding = PatientBinding.of(facts, adaptation.days, today or date.today())
+    series_uid = adaptation.ct.reference.series_instance_uid if adaptation.ct.reference else ""
+    binding = PatientBinding.of(facts, adaptation.days, today or date.today(), series_uid)
     rewrite_metadata(trained, _bind(trained, general, binding))
     trained.path.rename(output)
     shutil.rmtree(run)

@@ -121,7 +121,20 @@ def draw_by_networks(
     general = [one for one in packages if one.patient is None]
     yield GENERAL, _draw(planning, ct, GENERAL, general, None, device, job, findings)
     if own:
-        yield PATIENT, _draw(planning, ct, PATIENT, own[:1], own[0], device, job, findings)
+        mine = _newest(own, planning.series_instance_uid)
+        if mine.patient and mine.patient.planning and not mine.patient.is_from(planning.series_instance_uid):
+            findings.append(Finding.of("AC-CO-052", package=mine.name))
+        yield PATIENT, _draw(planning, ct, PATIENT, [mine], mine, device, job, findings)
+
+
+def _newest(packages: Sequence[ModelPackage], series_uid: str) -> ModelPackage:
+    """Return the package that was made last; one that was made from the planning CT comes first."""
+
+    def rank(package: ModelPackage) -> tuple[bool, str, str]:
+        binding = package.patient
+        return (binding.is_from(series_uid), binding.made, binding.expires) if binding else (False, "", "")
+
+    return max(packages, key=rank)
 
 
 def _draw(

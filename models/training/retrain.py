@@ -8,6 +8,7 @@ loss. Thresholds, statistics and limits stay those of the package: some cases ar
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Sequence
@@ -123,7 +124,8 @@ def retrain_package(plan: Retraining, run: Path, job: Job, *, device: str = "") 
     plan
         Package and data.
     run
-        Folder of the run; ``retraining.json`` in it lists what was learnt from, by fingerprint.
+        Folder of the run; ``retraining.json`` in it lists what was learnt from, by fingerprint. A run whose contours,
+        replay or settings have changed meanwhile is not continued.
     job
         Reports progress; may cancel.
     device
@@ -217,6 +219,7 @@ def _summarize(plan: Retraining, dataset: Dataset, cases: Sequence[Sample], conf
     return {
         "from": f"{package.name} {package.version} ({package.checksum})",
         "cases": sorted(sample_fingerprint(sample) for sample in cases),
+        "contents": _checksum(plan, dataset),
         "replayed": len(dataset.training) - len(cases),
         "quarantined": dataset.quarantined,
         "added": list(plan.added),
@@ -225,6 +228,18 @@ def _summarize(plan: Retraining, dataset: Dataset, cases: Sequence[Sample], conf
         "learning_rate": stage.learning_rate,
         "anchor": stage.anchor,
     }
+
+
+def _checksum(plan: Retraining, dataset: Dataset) -> str:
+    """Return a checksum of all that the weights depend on beside the package: CTs, contours, shares and manner."""
+    digest = hashlib.sha256(repr((plan.seed, plan.manner, dataset.shares)).encode())
+    for sample in dataset.training:
+        digest.update(sample_fingerprint(sample).encode() + sample.solid.tobytes() + sample.known.tobytes())
+        digest.update(b"" if sample.trust is None else np.asarray(sample.trust, np.float32).tobytes())
+        for plane in sample.planes:
+            digest.update(b"none" if plane is None else repr((plane.start_zyx, plane.inside.shape)).encode())
+            digest.update(b"" if plane is None else np.packbits(plane.inside).tobytes())
+    return digest.hexdigest()
 
 
 def _start(run: Path, summary: dict[str, Any]) -> None:

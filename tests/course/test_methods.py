@@ -172,6 +172,29 @@ def test_the_patients_own_package_is_a_method_and_others_patients_are_never_used
     assert [finding.code for finding in findings] == ["AC-CO-049"]
 
 
+@pytest.mark.parametrize("made_from_this_ct", [True, False])
+def test_of_two_courses_packages_that_of_the_planning_ct_is_used(made_from_this_ct, packages, monkeypatch):
+    """The package of an earlier course could otherwise come first by its name, which is random."""
+    today, series = date.today(), "1.2.3"
+    first = PatientBinding.of(FACTS, 400, today - timedelta(days=90), "1.2.9")
+    second = PatientBinding.of(FACTS, 30, today - timedelta(days=2), series if made_from_this_ct else "1.2.8")
+    again = PatientBinding.of(FACTS, 30, today, "1.2.7")
+    found = [("general", None), ("first", first), ("second", second)]
+    found += [("again", again)] if made_from_this_ct else []
+    packages[:] = [Package(*one) for one in found]
+    plans = []
+
+    def contour(_ct, plan, **_):
+        plans.append(plan)
+        return type("Contoured", (), {"structure_set": StructureSet("", (HEART,))})
+
+    monkeypatch.setattr(methods, "contour_ct", contour)
+    findings = []
+    dict(draw_by_networks(replace(PLANNING, series_instance_uid=series), CT, "cpu", Job(), findings))
+    assert plans[1].only.name == "second"
+    assert [finding.code for finding in findings] == ([] if made_from_this_ct else ["AC-CO-052"])
+
+
 def test_a_network_that_fails_is_reported_and_cancelling_stops(packages, monkeypatch):
     def fail(*_, **__):
         raise CTError("AC-CT-101")

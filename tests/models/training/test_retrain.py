@@ -100,6 +100,32 @@ def test_a_folder_of_another_retraining_is_refused(package, clinic, tmp_path):
         retrain_package(Retraining(package, clinic, steps=2), tmp_path / "run", Job())
 
 
+@pytest.mark.parametrize("change", ["contours", "replay", "seed"])
+def test_a_run_is_not_continued_with_what_has_changed_meanwhile(change, package, clinic, toy_data, tmp_path):
+    """Corrected contours of the same CTs would otherwise be learnt from in the remaining steps only, or not at all."""
+    data = tmp_path / "clinic"
+    shutil.copytree(clinic, data)
+    plan = Retraining(package, data, replay=(toy_data,), steps=4)
+    with pytest.raises(Cancelled):
+        retrain_package(plan, tmp_path / "run", StopAfter(14))  # 11 patients are read first
+    assert (tmp_path / "run" / "segmenter" / "checkpoint.pt").exists()
+    if change == "contours":
+        with np.load(data / "train" / "c0.npz") as stored:
+            arrays = dict(stored)
+        arrays["labels"] = np.where(arrays["labels"] == 2, 4, arrays["labels"]).astype(np.uint16)
+        np.savez_compressed(data / "train" / "c0.npz", **arrays)
+    elif change == "replay":
+        shutil.copytree(toy_data, tmp_path / "other")
+        index = json.loads((tmp_path / "other" / "index.json").read_text())
+        index["patients"][0]["voxels"].pop(STRUCTURES[0])
+        (tmp_path / "other" / "index.json").write_text(json.dumps(index))
+        plan = replace(plan, replay=(tmp_path / "other",))
+    else:
+        plan = replace(plan, seed=2)
+    with pytest.raises(TrainingError, match="AC-TR-023"):
+        retrain_package(plan, tmp_path / "run", Job())
+
+
 def test_the_pull_back_limits_how_far_the_weights_go(package, clinic, tmp_path):
     def distance(anchor, folder):
         plan = Retraining(package, clinic, steps=8, manner=replace(CLINIC, anchor=anchor))
