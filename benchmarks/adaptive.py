@@ -1,6 +1,6 @@
 """Later CTs of OpenKBP patients by a package for the patient, the general package and propagation.
 
-    python benchmarks/adaptive.py run FOLDER_OF_OPENKBP WORK [--patients 20] [--steps 150] [--kinds realistic hard other]
+    python benchmarks/adaptive.py run FOLDER_OF_OPENKBP WORK [--patients 20] [--steps 150] [--kinds …]
     python benchmarks/adaptive.py propagate FOLDER_OF_OPENKBP WORK [--patients 20] [--kinds …]
     python benchmarks/adaptive.py table WORK [--steps 150]
 
@@ -228,7 +228,8 @@ def table(records: list[dict[str, Any]], steps: int) -> None:
                 }
                 if not name:  # the mean over patients of the mean over their organs
                     patients = np.array([p for p, _ in pairs])
-                    values = {m: np.array([v[patients == p].mean() for p in sorted(set(patients))]) for m, v in values.items()}
+                    each = [patients == patient for patient in sorted(set(patients))]
+                    values = {method: np.array([one[rows].mean() for rows in each]) for method, one in values.items()}
                 cells = [spell(values[method]) for method in (own, GENERAL, PROPAGATED)]
                 cells += [spell(values[own] - values[method], sign="+") for method in (GENERAL, PROPAGATED)]
                 write(f"| {kind} | {name or 'all'} | {len(values[own])} | " + " | ".join(cells) + " |")

@@ -315,7 +315,8 @@ KINDS = {
 def report_differences(rows: Sequence[dict[str, Any]]) -> None:
     """Print each arm minus the frozen package: mean over patients (of the mean over organs), deviation, and n."""
     print("\narm − frozen, mean ± standard deviation over patients (n: patients of all seeds)")
-    print("| arm | seeds | " + " | ".join(f"{kind}, {metric}" for kind in KINDS for metric in ("dsc", "surface_dsc")) + " |")
+    heads = [f"{kind}, {metric}" for kind in KINDS for metric in ("dsc", "surface_dsc")]
+    print("| arm | seeds | " + " | ".join(heads) + " |")
     by_arm: dict[str, dict[tuple[Any, ...], dict[str, Any]]] = {}
     for row in rows:
         by_arm.setdefault(row["arm"], {})[row["seed"], row["site"], row["patient"], row["structure"]] = row

@@ -30,7 +30,13 @@ from autocontour.models.data.fingerprint import ct_fingerprint
 from autocontour.models.training.retrain import Retraining, retrain_package
 from autocontour.qa.commissioning import read_cases
 from autocontour.qa.commissioning.gate import Judgement, judge_site, read_limits
-from autocontour.qa.commissioning.measure import MeasuredStructure, measure_case, read_measured, run_case, write_measured
+from autocontour.qa.commissioning.measure import (
+    MeasuredStructure,
+    measure_case,
+    read_measured,
+    run_case,
+    write_measured,
+)
 
 JUDGED = "Brainstem", "SpinalCord", "Parotid_R", "Parotid_L", "Larynx", "Bone_Mandible"
 """The esophagus has four references in the held-out patients: fewer than the gate needs."""
@@ -53,8 +59,8 @@ def of(name: str, change: Callable[[NDArray[np.bool_], NDArray[np.float64]], NDA
 
 
 def larger(mask: NDArray[np.bool_], spacing: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return the mask with a margin of 3 mm: one of 2 mm (`grown`) and another of 1 mm at the least."""
-    return grown(mask, spacing * (2 / 3)) if mask.any() else mask
+    """Return the mask with a margin of 3 mm: that of `grown` is 2 mm."""
+    return grown(mask, spacing * 2 / 3) if mask.any() else mask
 
 
 Fault = Callable[[Masks, NDArray[np.float64]], None]
@@ -136,7 +142,7 @@ def write_set(folder: Path, data: Path, index: dict[str, Any], names: Sequence[s
         known = [bit for bit, name in enumerate(bits) if name in entry["voxels"]]
         masks = {bits[bit]: arrays["labels"] >> bit & 1 > 0 for bit in range(len(bits))}
         fault(masks, arrays["spacing_zyx_mm"])
-        labels = sum((masks[bits[bit]].astype(np.uint16) << np.uint16(bit) for bit in range(len(bits))))
+        labels = sum(masks[bits[bit]].astype(np.uint16) << np.uint16(bit) for bit in range(len(bits)))
         np.savez_compressed(place, **(arrays | {"labels": labels.astype(np.uint16)}))
         voxels = {name: int(masks[name].sum()) for name in (bits[bit] for bit in known)}
         swapped = {"Parotid_R", "Parotid_L"} & set(voxels)
