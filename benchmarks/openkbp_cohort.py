@@ -1,8 +1,9 @@
 """Write patients of OpenKBP (github.com/ababier/open-kbp, repacked as npz) as DICOM, for `autocontour commission`.
 
 ``python benchmarks/openkbp_cohort.py FOLDER_WITH_NPZ_AND_INDEX SPLIT COUNT OUTPUT``. The first patients of the split
-that have every organ of `NEEDED`; contours only on slices that contain the body. Only slices between the first and the
-last solid one are written.
+that have every organ of `NEEDED`; with COUNT ``all``, every patient of the split that has an organ of `ORGANS`, as a
+cohort to be measured must not be chosen by its contours. Contours only on slices that contain the body. Only slices
+between the first and the last solid one are written.
 """
 
 from __future__ import annotations
@@ -23,14 +24,12 @@ ORGANS = ("Brainstem", "SpinalCord", "Parotid_R", "Parotid_L", "Esophagus", "Lar
 NEEDED = ("Brainstem", "SpinalCord", "Parotid_R", "Parotid_L", "Bone_Mandible")
 
 
-def choose_patients(index: dict, split: str, count: int) -> list[dict]:
-    """Return the first patients of a split with the organs that are needed, wholly inside the CT."""
-    mine = [
-        one
-        for one in index["patients"]
-        if one["split"].startswith(split) and all(one["fraction_inside_ct"].get(name, 0) > 0.5 for name in NEEDED)
-    ]
-    return mine[:count]
+def choose_patients(index: dict, split: str, count: str) -> list[dict]:
+    """Return the first patients of a split with the organs that are needed; with ``all``, those with any organ."""
+    mine = [one for one in index["patients"] if one["split"].startswith(split)]
+    if count == "all":
+        return [one for one in mine if any(one["fraction_inside_ct"].get(name, 0) > 0 for name in ORGANS)]
+    return [one for one in mine if all(one["fraction_inside_ct"].get(name, 0) > 0.5 for name in NEEDED)][: int(count)]
 
 
 def write_patient(source: Path, entry: dict, bits: list[str], folder: Path) -> None:
@@ -59,7 +58,7 @@ def write_patient(source: Path, entry: dict, bits: list[str], folder: Path) -> N
 
 def main() -> None:
     """Write the cohort."""
-    data, split, count, output = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), Path(sys.argv[4])
+    data, split, count, output = Path(sys.argv[1]), sys.argv[2], sys.argv[3], Path(sys.argv[4])
     index = json.loads((data / "index.json").read_text())
     for entry in choose_patients(index, split, count):
         write_patient(data / split / f"{entry['patient']}.npz", entry, index["structures_by_bit"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -16,38 +17,40 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Run the checks; exit code 1 if one fails."""
-    from autocontour.cli.console import console, plain, print_json, progress_job
-    from autocontour.selftest.round_trip import run_round_trips
-    from autocontour.selftest.selftest import run_selftest
-    from autocontour.selftest.stress import Outcome, run_stress
+    from autocontour.cli.console import print_json, progress_job
+    from autocontour.selftest.record import make_record
 
     with progress_job(quiet=args.json) as job:
-        checks = run_selftest(job)
-        trips = run_round_trips(job) if args.full else []
-        results = run_stress(job) if args.full else []
-    passed = all(one.passed for one in checks) and all(one.passed for one in trips)
-    passed = passed and all(result.outcome is not Outcome.SILENT for result in results)
+        record = make_record(job, full=args.full)
     if args.json:
-        report: dict[str, object] = {"passed": passed, "checks": [check.to_json() for check in checks]}
-        if args.full:
-            report["round_trips"] = [trip.to_json() for trip in trips]
-            report["stress"] = [result.to_json() for result in results]
-        print_json(report)
-        return 0 if passed else 1
+        print_json(record)
+    else:
+        _print(record)
+    return 0 if record["passed"] else 1
+
+
+def _print(record: dict[str, Any]) -> None:
+    from autocontour.cli.console import console, plain
+    from autocontour.selftest.stress import Outcome
+
     out = console()
-    for check in checks:
-        word = "[green]pass[/green]" if check.passed else "[red]FAIL[/red]"
-        found = "not drawn" if check.found_dsc is None else f"DSC {check.found_dsc:.3f}"
-        expected = "not expected" if check.expected_dsc is None else f"expected {check.expected_dsc:.3f}"
-        out.print(f"{word}  {check.site:<10} {plain(check.structure):<16} {found}, {expected}")
-    for trip in trips:
-        word = "[green]pass[/green]" if trip.passed else "[red]FAIL[/red]"
-        out.print(f"{word}  {trip.position} {trip.profile}: {trip.contours} contours written and read")
-    for result in results:
-        style = "red" if result.outcome is Outcome.SILENT else "default"
-        out.print(f"[{style}]{result.outcome.value:<8}[/] {result.group:<9} {result.name:<46} {result.detail}")
+    for check in record["checks"]:
+        dsc, wanted = check["found_dsc"], check["expected_dsc"]
+        found = "not drawn" if dsc is None else f"DSC {dsc:.3f}"
+        expected = "not expected" if wanted is None else f"expected {wanted:.3f}"
+        out.print(f"{_word(check)}  {check['site']:<10} {plain(check['structure']):<16} {found}, {expected}")
+    for trip in record.get("round_trips", ()):
+        out.print(f"{_word(trip)}  {trip['position']} {trip['profile']}: {trip['contours']} contours written and read")
+    results = record.get("stress", ())
+    for one in results:
+        style = "red" if one["outcome"] == Outcome.SILENT else "default"
+        out.print(f"[{style}]{one['outcome']:<8}[/] {one['group']:<9} {one['trial']:<46} {one['detail']}")
     if results:
-        counts = [f"{sum(r.outcome is one for r in results)} {one.value}" for one in Outcome]
+        counts = [f"{sum(one['outcome'] == outcome for one in results)} {outcome.value}" for outcome in Outcome]
         out.print(f"{len(results)} trials: {', '.join(counts)}.")
-    out.print("[green]This installation passes.[/green]" if passed else "[red]This installation FAILS.[/red]")
-    return 0 if passed else 1
+    passes = record["passed"]
+    out.print("[green]This installation passes.[/green]" if passes else "[red]This installation FAILS.[/red]")
+
+
+def _word(one: dict[str, Any]) -> str:
+    return "[green]pass[/green]" if one["passed"] else "[red]FAIL[/red]"

@@ -7,15 +7,21 @@ fails.
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import signal
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-from autocontour.base.errors import AutoContourError
+from autocontour.base.errors import AutoContourError, Cancelled
 from autocontour.base.findings import Finding, Severity
 from autocontour.base.jobs import Job
 from autocontour.dicom.ct import read_ct
@@ -32,6 +38,8 @@ from autocontour.selftest.trials import Phantoms, Scan, Trial, list_trials
 
 ALLOWED_LOSS = 0.10
 """In DSC against the plain phantom. A larger loss must be accompanied by a finding."""
+MOST_PROCESSES = 4
+"""Each holds the networks and its own phantoms: about 1 GB."""
 UNPLACED_DSC = 0.5
 """A structure that the phantom does not have, or that lies elsewhere, has a DSC below this."""
 
@@ -82,17 +90,64 @@ class Drawn:
     findings: tuple[Finding, ...]
 
 
-def run_stress(job: Job, groups: frozenset[str] = frozenset()) -> list[Result]:
+def run_stress(job: Job, groups: frozenset[str] = frozenset(), processes: int | None = None) -> list[Result]:
     """Run every trial, or those of some groups, and assess each.
+
+    Parameters
+    ----------
+    job
+        Reports progress; may cancel, after the trials that have begun.
+    groups
+        Only the trials of these groups; all if empty.
+    processes
+        How many trials run at a time; by default one per processor core, at most `MOST_PROCESSES`.
 
     Returns
     -------
     list of Result
         In the order of the trials.
+
+    Raises
+    ------
+    AutoContourError
+        ``AC-PL-010`` if a process ended without a result.
     """
-    bench = Bench()
-    trials = [trial for trial in list_trials(bench) if not groups or trial.group in groups]
-    return [judge(trial, bench) for trial in job.track(trials, "stress suite", len(trials))]
+    chosen = [number for number, trial in enumerate(_trials()) if not groups or trial.group in groups]
+    count = min(processes or os.cpu_count() or 1, MOST_PROCESSES, len(chosen))
+    if count < 2:
+        return [_judge_number(number) for number in job.track(chosen, "stress suite")]
+    return list(_judge_in_processes(chosen, count, job))
+
+
+def _judge_in_processes(numbers: Sequence[int], count: int, job: Job) -> Iterator[Result]:
+    # A fresh interpreter each: a fork would inherit the locks of the networks' threads.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(count, context, initializer=signal.signal,
+                             initargs=(signal.SIGINT, signal.SIG_IGN)) as pool:  # fmt: skip
+        futures: list[Future[Result]] = [pool.submit(_judge_number, number) for number in numbers]
+        try:
+            for done in job.track(as_completed(futures), "stress suite", len(futures)):
+                done.result()
+        except Cancelled:
+            pool.shutdown(cancel_futures=True)
+            raise
+        except BrokenProcessPool as error:
+            raise AutoContourError("AC-PL-010") from error
+        yield from (one.result() for one in futures)
+
+
+@cache
+def _bench() -> Bench:
+    """Return the phantoms of this process."""
+    return Bench()
+
+
+def _trials() -> list[Trial]:
+    return list(list_trials(_bench()))
+
+
+def _judge_number(number: int) -> Result:
+    return judge(_trials()[number], _bench())
 
 
 def judge(trial: Trial, bench: Bench) -> Result:

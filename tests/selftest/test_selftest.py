@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from pydicom import dcmread
 
+from autocontour import __version__
 from autocontour.base.jobs import Job
 from autocontour.cli import main
 from autocontour.patient.volume import CTVolume
 from autocontour.report.pictures import middle_of
-from autocontour.selftest import demo, rehearsal, selftest
+from autocontour.selftest import demo, record, rehearsal, selftest
+from autocontour.selftest.round_trip import RoundTrip
+from autocontour.selftest.stress import Outcome, Result
 
 
 def test_a_sound_installation_passes(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["selftest", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["passed"]
+    assert report["program"] == __version__
+    assert [one.split()[0] for one in report["packages"]] == ["head-and-neck"]
+    assert datetime.strptime(report["date"], "%Y-%m-%d %H:%M UTC")  # noqa: DTZ007
     assert {check["structure"] for check in report["checks"]} >= {"External", "Lung_L", "Lung_R", "Trachea"}
 
 
@@ -89,3 +96,23 @@ def test_what_a_package_of_the_users_own_draws_is_not_judged(monkeypatch: pytest
     assert ("head-neck", "Larynx") not in checks
     assert ("head-neck", "Liver") not in checks
     assert checks["head-neck", "Brainstem"] is False
+
+
+def test_the_record_of_the_whole_test_fails_with_one_silent_trial(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    silent = Result("files", "a trial", Outcome.SILENT, "Lung_L DSC 0.50")
+    held = Result("files", "another", Outcome.HELD)
+    check, trip = selftest.Check("thorax", "Lung_L", 0.98, 0.98), RoundTrip("HFS", "default", 3, 90, 0.0)
+    monkeypatch.setattr(record, "run_selftest", lambda _: [check])
+    monkeypatch.setattr(record, "run_round_trips", lambda _: [trip])
+    monkeypatch.setattr(record, "run_stress", lambda _: [held])
+    assert record.make_record(Job(), full=True)["passed"]
+    monkeypatch.setattr(record, "run_stress", lambda _: [held, silent])
+    assert record.make_record(Job())["passed"], "without the stress suite"
+    assert not record.make_record(Job(), full=True)["passed"]
+    assert main(["selftest", "--full"]) == 1
+    text = capsys.readouterr().out
+    assert "2 trials: 1 held, 0 warned, 0 refused, 1 SILENT." in text
+    assert "FAILS" in text
+    assert "90 contours" in text

@@ -5,7 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from autocontour.base.errors import AutoContourError, Cancelled
 from autocontour.base.findings import Finding, Severity
+from autocontour.base.jobs import Job
 from autocontour.dicom.series import write_ct_series
 from autocontour.selftest import stress
 from autocontour.selftest.stress import Bench, Drawn, Outcome
@@ -91,3 +93,50 @@ def test_every_trial_changes_the_scan_or_its_files(bench, plain, written, tmp_pa
             harm(folder)
         assert {path.name: path.read_bytes() for path in folder.iterdir()} != before, one.name
         shutil.rmtree(folder)
+
+
+def numbers_of(bench, *names):
+    return [number for number, one in enumerate(list_trials(bench)) if one.name in names]
+
+
+def test_processes_give_the_results_of_one_process_in_the_order_of_the_trials(bench):
+    chosen = numbers_of(bench, "a slice missing", "modality MR")
+    found = list(stress._judge_in_processes(chosen, 2, Job()))
+    assert [one.outcome for one in found] == [Outcome.REFUSED] * 2
+    assert found == [stress._judge_number(number) for number in chosen]
+
+
+def test_a_cancel_or_a_process_that_dies_ends_the_suite(bench, monkeypatch):
+    class Broken:
+        """A pool whose work ends with an error, as that of `concurrent.futures` does."""
+
+        def __init__(self, *_args, **_options):
+            self.is_shut = False
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_error):
+            return None
+
+        def submit(self, _work, _number):
+            future = stress.Future()
+            future.set_exception(stress.BrokenProcessPool())
+            return future
+
+        def shutdown(self, *, cancel_futures):
+            assert cancel_futures
+
+    monkeypatch.setattr(stress, "ProcessPoolExecutor", Broken)
+    with pytest.raises(AutoContourError) as failure:
+        stress.run_stress(Job(), processes=2)
+    assert failure.value.code == "AC-PL-010"
+    job = Job()
+    job.cancel()
+    with pytest.raises(Cancelled):
+        stress.run_stress(job, processes=2)
+
+
+def test_some_groups_in_one_process(monkeypatch):
+    monkeypatch.setattr(stress, "judge", lambda one, _: one.name)
+    assert "a slice missing" in stress.run_stress(Job(), frozenset({"files"}), processes=1)
