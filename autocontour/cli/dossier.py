@@ -9,6 +9,8 @@ DESCRIPTION = """Writes a dossier of a method from a commissioning report: one H
 programs. Parts for which there are no data state that they were not done. The same input gives the same bytes:
 the date is only printed if it is given. --compare shows what differs between two dossiers."""
 
+PARTS = ("method", "selftest", "times", "routine", "review", "statements", "date")
+
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command's arguments."""
@@ -21,6 +23,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     files.add_argument("--selftest", type=Path, metavar="JSON", help="output of `selftest --full --json`")
     files.add_argument("--times", type=Path, metavar="JSON", help="times.json of `timestudy`")
     files.add_argument("--routine", type=Path, metavar="JSON", help="report.json of `monitor`")
+    files.add_argument("--review", type=Path, metavar="JSON", help="blind-review.json of `review report`")
     files.add_argument("--statements", type=Path, metavar="TOML", help="what the clinic states: use, limits, roles")
     files.add_argument("--date", default="", help="to be printed")
     parser.add_argument("--compare", type=Path, nargs=2, metavar=("FIRST", "SECOND"), help="two dossiers")
@@ -40,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     if args.compare:
         content, stem = write_comparison(args.compare[0], args.compare[1], args.output), "comparison"
     else:
-        parts = {name: getattr(args, name) for name in ("method", "selftest", "times", "routine", "statements", "date")}
+        parts = {name: getattr(args, name) for name in PARTS}
         content, stem = write_dossier(DossierRequest(args.study, **parts), args.output), "dossier"
     if args.json:
         print_json(content)

@@ -38,6 +38,13 @@ class _View(NamedTuple):
     through: int
 
 
+class Part(NamedTuple):
+    """Where a volume lies in a whole scan: its first voxel, and the shape of the scan."""
+
+    start_zyx: tuple[int, int, int]
+    whole_zyx: tuple[int, int, int]
+
+
 VIEWS = (_View(0, 1, 2), _View(1, 2, 0), _View(0, 2, 1))
 
 
@@ -50,6 +57,7 @@ def render_slices(
     title: str = "",
     height_px: int = 480,
     labelled: Sequence[Structure] | None = None,
+    part: Part | None = None,
 ) -> bytes:
     """Draw the axial, coronal and sagittal plane through one voxel, with outlines in their colours.
 
@@ -69,6 +77,8 @@ def render_slices(
         Of each view.
     labelled
         The structures that the legend names; by default all.
+    part
+        Where the volume lies in the whole scan, so that the labels count the slices of the scan.
 
     Returns
     -------
@@ -88,7 +98,7 @@ def render_slices(
     border = BORDER_PX / size_px[1]
     figure.subplots_adjust(left=0, right=1, bottom=border, top=1 - border, wspace=0.01)
     for view, axes in zip(VIEWS, panels, strict=True):
-        _show_ct(axes, ct, view, at, window_hu)
+        _show_ct(axes, ct, view, at, window_hu, part or Part((0, 0, 0), ct.geometry.shape_zyx))
         for structure in structures:
             _show_outline(axes, ct.geometry, view, at, structure)
     figure.text(0.5, 1 - border / 2, title, color="white", ha="center", va="center", fontsize=9)
@@ -146,7 +156,9 @@ def _letters(geometry: VolumeGeometry, axis: int) -> tuple[str, str]:
     return (low, high) if along[nearest] > 0 else (high, low)
 
 
-def _show_ct(axes: Axes, ct: CTVolume, view: _View, at: tuple[int, int, int], window_hu: tuple[float, float]) -> None:
+def _show_ct(
+    axes: Axes, ct: CTVolume, view: _View, at: tuple[int, int, int], window_hu: tuple[float, float], part: Part
+) -> None:
     """Show the plane of the CT in radiological orientation, with letters and position."""
     index = at[2 - view.through]
     plane: NDArray[np.int16] = np.take(ct.hu, index, axis=2 - view.through)
@@ -169,7 +181,8 @@ def _show_ct(axes: Axes, ct: CTVolume, view: _View, at: tuple[int, int, int], wi
     for letter, x, y in ((left, 0.02, 0.5), (right, 0.98, 0.5), (bottom, 0.5, 0.02), (top, 0.5, 0.98)):
         axes.text(x, y, letter, color="yellow", ha="center", va="center", transform=axes.transAxes, fontsize=10)
     position_mm = _coordinates_mm(ct.geometry, view.through)[index]
-    label = f"{'uvw'[view.through]} {position_mm:.1f} mm, {index + 1} of {ct.hu.shape[2 - view.through]}"
+    number, count = part.start_zyx[2 - view.through] + index + 1, part.whole_zyx[2 - view.through]
+    label = f"{'uvw'[view.through]} {position_mm:.1f} mm, {number} of {count}"
     axes.text(0.01, 0.99, label, color="white", ha="left", va="top", transform=axes.transAxes, fontsize=8)
 
 

@@ -27,7 +27,7 @@ def test_a_sound_installation_passes(capsys: pytest.CaptureFixture[str]) -> None
     assert report["passed"]
     assert report["program"] == __version__
     assert [one.split()[0] for one in report["packages"]] == ["head-and-neck"]
-    assert datetime.strptime(report["date"], "%Y-%m-%d %H:%M UTC")  # noqa: DTZ007
+    assert datetime.strptime(report["date"], "%Y-%m-%d %H:%M UTC")
     assert {check["structure"] for check in report["checks"]} >= {"External", "Lung_L", "Lung_R", "Trachea"}
 
 

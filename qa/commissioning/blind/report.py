@@ -103,7 +103,8 @@ def report_review(review: Review, output: Path, job: Job) -> dict[str, Any]:
     write_atomically(output / TABLES[1], _csv(map(_flat, content["proportions"])))
     write_atomically(output / TABLES[2], _csv(map(_flat, content["origins"])))
     write_atomically(output / TABLES[3], _csv(map(_flat, rows)))
-    write_page(output / PAGE, "Blind review", paragraphs=[*_identity(content), *LIMITATIONS], tables=_tables(content))
+    paragraphs = [*_identity(content), *LIMITATIONS]
+    write_page(output / PAGE, "Blind review", paragraphs=paragraphs, tables=review_tables(content))
     return content
 
 
@@ -135,7 +136,8 @@ def _identity(content: Json) -> Iterator[str]:
         yield f"{one['reviewer']}: {one['answered']} of {one['tasks']} tasks, {end}; last hash {one['last_hash']}."
 
 
-def _tables(content: Json) -> list[Table]:
+def review_tables(content: Json) -> list[Table]:
+    """Return the tables of a report that have rows; those of single drawings are empty in a dossier."""
     tables = [
         _table("Would you correct this? (95 % intervals)", "structure,source,reviewer,n,no,minor,major,no or minor",
                _corrections(content)),
@@ -157,7 +159,7 @@ def _tables(content: Json) -> list[Table]:
         _table("Not used", "patient,set,structure,code,reason", _reasons(content["left_out"])),
         _table("Remarks", "patient,set,structure,code,remark", _reasons(content["remarks"])),
         _table("Not compared", "patient,code,reason",
-               ((one["where"], one["code"], one["message"]) for one in content["not_compared"])),
+               ((one["where"], one["code"], one["message"]) for one in content.get("not_compared", ()))),
     ]  # fmt: skip
     return [table for table in tables if table.rows]
 
@@ -201,7 +203,7 @@ def _bias(content: Json) -> Iterator[Sequence[object]]:
 
 
 def _drawn(content: Json) -> Iterator[Sequence[object]]:
-    for one in content["drawn"]:
+    for one in content.get("drawn", ()):
         cells = [
             _number((one[part] or {}).get(key), digits)
             for key, digits in zip(MEASURES, (3, 0, 1), strict=True)

@@ -16,14 +16,23 @@ from autocontour.base.errors import ModelError, UsageError
 from autocontour.models import ModelPackage, find_package
 from autocontour.qa.commissioning.dossier.statements import Statements, read_statements
 from autocontour.qa.commissioning.study.patient import PATIENTS
-from autocontour.qa.commissioning.study.report import caption_of, picture_path, worst_of
 from autocontour.qa.commissioning.study.request import REFERENCE
+from autocontour.qa.commissioning.study.worst import caption_of, picture_path, worst_of
 
 Json = dict[str, Any]
 FORMAT = "autocontour dossier"
 WORST = 3
 CASE_METRICS = ("dsc", "hd95_mm", "surface_dsc", "added_path_length_mm", "missing")
-FORMATS = {"times": "autocontour time study", "routine": "autocontour routine QA"}
+FORMATS = {
+    "selftest": "autocontour self test",
+    "times": "autocontour time study",
+    "routine": "autocontour routine QA",
+    "review": "autocontour blind review report",
+}
+"""Part → the format of its file."""
+ROWS = {"times": ("rows",), "review": ("drawn", "not_compared")}
+"""Lists of single cases, which are not taken over."""
+OF_PATIENT = ("patient", "ct_hash", "shape_zyx", "spacing_zyx_mm", "sets")
 OF_METHOD = ("results", "non_inferiority", "places", "dose_differences")
 
 
@@ -37,8 +46,8 @@ class DossierRequest:
         Folder of a commissioning report.
     method
         Its subject: a method of the study; "" for its only or first one.
-    selftest, times, routine
-        JSON files of ``selftest --full --json``, ``timestudy`` and ``monitor``; None: not done.
+    selftest, times, routine, review
+        JSON files of ``selftest --full --json``, ``timestudy``, ``monitor`` and ``review report``; None: not done.
     statements
         Of the clinic (see `Statements`); None: not stated.
     date
@@ -50,6 +59,7 @@ class DossierRequest:
     selftest: Path | None = None
     times: Path | None = None
     routine: Path | None = None
+    review: Path | None = None
     statements: Path | None = None
     date: str = ""
 
@@ -75,7 +85,7 @@ def build_content(request: DossierRequest) -> tuple[Json, list[Picture]]:
     records = _read_records(request.study, study)
     method = _choose_method(study, request.method)
     statements = read_statements(request.statements)
-    parts = {name: _read_part(getattr(request, name), name) for name in ("selftest", "times", "routine")}
+    parts = {name: _read_part(getattr(request, name), name) for name in FORMATS}
     worst = _worst(request.study, records, study, method)
     content: Json = {
         "format": FORMAT,
@@ -99,6 +109,7 @@ def build_content(request: DossierRequest) -> tuple[Json, list[Picture]]:
             **{name: [one for one in study[name] if one["method"] == method] for name in OF_METHOD},
         },
         "protocols": _summarize_protocols(records),
+        "patients": [{key: record[key] for key in OF_PATIENT} for record in records],
         "cases": _cases(records, method),
         "worst": [{"structure": one.structure, "caption": one.caption, "sha256": _hash(one.png)} for one in worst],
         "statements": asdict(statements),
@@ -155,12 +166,9 @@ def _read_part(path: Path | None, name: str) -> Json | None:
     if path is None:
         return None
     content = _read_json(path)
-    fits = content.get("format") == FORMATS[name] if name in FORMATS else {"checks", "passed"} <= set(content)
-    if not fits:
+    if content.get("format") != FORMATS[name]:
         raise UsageError("AC-QA-333", file=path.name, part=name)
-    if name == "times":
-        content.pop("rows", None)
-    return content
+    return {key: value for key, value in content.items() if key not in ROWS.get(name, ())}
 
 
 def _describe_package(method: str, study: Json) -> Json | None:
@@ -196,8 +204,8 @@ def _describe_package(method: str, study: Json) -> Json | None:
 
 
 def _hash_files(request: DossierRequest) -> dict[str, str]:
-    files = {"study": request.study / "report.json", "selftest": request.selftest, "times": request.times,
-             "routine": request.routine, "statements": request.statements}  # fmt: skip
+    files = {"study": request.study / "report.json", "statements": request.statements}
+    files |= {name: getattr(request, name) for name in FORMATS}
     return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items() if path}
 
 

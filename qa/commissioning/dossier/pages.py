@@ -2,52 +2,63 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from autocontour.base.register import read_register
 from autocontour.qa.commissioning.dossier.build import Picture, statements_of
+from autocontour.qa.commissioning.dossier.measured import (
+    show_dose,
+    show_observers,
+    show_results,
+    show_review,
+    show_worst,
+)
+from autocontour.qa.commissioning.dossier.tested import show_end_to_end, show_refusals
 from autocontour.qa.commissioning.routine.page import TIME_HEADS, short_identity, time_rows
-from autocontour.qa.commissioning.study.report import SHOWN_DOSES
+from autocontour.qa.commissioning.study.request import ATLAS, PROGRAM, RULES
+from autocontour.qa.commissioning.study.text import number_text
 from autocontour.report.document import Block, Document, NotDone, Paragraph, Section, Signatures, table
-from autocontour.report.page import Figure, Table
+from autocontour.report.page import Table
 
 Json = Mapping[str, Any]
 Rows = list[Sequence[object]]
 TRIGGERS = (
     "another version or checksum of the package, or another version of the program",
-    "a new scanner, reconstruction, or scan protocol, or a scan outside the ranges of section 3",
-    "patients outside the intended use of section 2",
+    "a new scanner, reconstruction, or scan protocol, or a scan outside the ranges of this dossier",
+    "patients outside the intended use of this dossier",
     "an alarm of routine QA (autocontour monitor), or an incident",
     "a change of the clinic's contouring guideline",
 )
 """The program's proposal; shown where the clinic states none of its own."""
-PICTURE_SCALE = "The reference is green, the method red."
+WITHOUT_PACKAGE = (RULES, PROGRAM, ATLAS)
+
+
+TITLES = (
+    *("Identity", "Intended use, exclusions and refusals", "Scanners, protocols and patients", "End-to-end test"),
+    *("Results per organ", "Worst cases", "Observers", "Blind review", "Effect on the dose", "Edit time"),
+    *("Failures and what was left out", "Routine QA", "Model card", "Roles, limits, and when to do it again"),
+    "Decision",
+)
 
 
 def build_document(content: Json, pictures: Sequence[Picture]) -> Document:
     """Return the dossier as a document."""
     statements = statements_of(dict(content))
-    sections = (
-        Section("Identity", tuple(_identity(content))),
-        Section("Intended use, exclusions and refusals", tuple(_use(content))),
-        Section("Scanners and protocols", tuple(_protocols(content))),
-        Section("End-to-end test", tuple(_end_to_end(content))),
-        Section("Results per organ", tuple(_results(content))),
-        Section("Worst cases", tuple(_worst(pictures))),
-        Section("Observers", tuple(_observers(content))),
-        Section("Effect on the dose", tuple(_dose(content))),
-        Section("Edit time", tuple(_times(content))),
-        Section("Failures and what was left out", tuple(_failures(content))),
-        Section("Routine QA", tuple(_routine(content))),
-        Section("Model card", tuple(_card(content))),
-        Section("Roles, limits, and when to do it again", tuple(_roles(content))),
-        Section("Decision", (*_decision(content), Signatures(statements.signatures))),
+    parts = (
+        *(_identity(content), _use(content), _protocols(content), show_end_to_end(content), show_results(content)),
+        *(show_worst(pictures), show_observers(content), show_review(content), show_dose(content), _times(content)),
+        *(_failures(content), _routine(content), _card(content), _roles(content)),
+        (*_decision(content), Signatures(statements.signatures)),
     )
+    sections = tuple(Section(title, tuple(blocks)) for title, blocks in zip(TITLES, parts, strict=True))
     clinic = f"{statements.clinic}, " if statements.clinic else ""
     date = f", {content['date']}" if content["date"] else ""
     return Document(f"Commissioning dossier: {content['method']}", f"{clinic}id {content['id'][:16]}{date}", sections)
+
+
+def _section(title: str) -> str:
+    """Return how the text refers to a section."""
+    return f"section {TITLES.index(title) + 1}"
 
 
 def _identity(content: Json) -> Iterator[Block]:
@@ -62,9 +73,27 @@ def _identity(content: Json) -> Iterator[Block]:
     if package:
         rows += [("Licence", package.get("license", "not stated")), ("Structures", ", ".join(package["structures"]))]
     yield table("", "item,value", rows)
-    if content["identity"] and not package and content["method"] not in ("rules", "program"):
+    if content["identity"] and not package and content["method"] not in WITHOUT_PACKAGE:
         yield NotDone("The package of the study is not installed with this checksum: its own statements are missing.")
+    yield table("Study", "item,value", list(_study(content)))
     yield table("Files that this dossier was made of", "part,SHA-256", list(content["files"].items()))
+
+
+def _study(content: Json) -> Iterator[Sequence[object]]:
+    """Yield what was compared, and how."""
+    study, settings = content["study"], content["study"]["settings"]
+    yield "Patients", study["patients"]
+    yield "Reference contours (pattern of the files)", settings["reference"]
+    for role, label in (("observers", "Further observer"), ("others", "Other program")):
+        for name, pattern in settings.get(role, {}).items():
+            yield f"{label} {name} (pattern of the files)", pattern
+    for name, identity in settings["methods"].items():
+        if name != content["method"]:
+            yield f"Compared with {name}", identity
+    yield "Structures", ", ".join(settings.get("structures", ())) or "all with a confirmed name"
+    yield "Tolerances", settings["tolerances"]
+    if bootstrap := settings.get("bootstrap"):
+        yield "Bootstrap", f"{bootstrap['resamples']} resamples, seed {bootstrap['seed']}"
 
 
 def _use(content: Json) -> Iterator[Block]:
@@ -79,18 +108,7 @@ def _use(content: Json) -> Iterator[Block]:
         yield table("Exclusions of the clinic", "not used for", [(one,) for one in statements.exclusions])
     else:
         yield NotDone("The clinic states no exclusions.")
-    if content["selftest"] and content["selftest"].get("stress"):
-        refused = Counter(one["detail"] for one in content["selftest"]["stress"] if one["outcome"] == "refused")
-        rows = [(code, count, _sentence(code)) for code, count in sorted(refused.items())]
-        yield table("Scans that the program refused in the stress suite", "code,trials,reason", rows)
-    else:
-        yield NotDone("Refusals were not shown: run autocontour selftest --full --json and state its file.")
-
-
-def _sentence(code: str) -> str:
-    """Return the sentence of a code without values."""
-    known = read_register().get(code)
-    return known.sentence["en"] if known else ""
+    yield from show_refusals(content)
 
 
 def _protocols(content: Json) -> Iterator[Block]:
@@ -111,151 +129,18 @@ def _protocols(content: Json) -> Iterator[Block]:
         yield table("Accepted by the clinic", "kind,statement", stated)
     else:
         yield NotDone("The clinic states no range of scanners and protocols.")
+    rows = [
+        (one["patient"], one["ct_hash"][:16], " × ".join(map(str, one["shape_zyx"])),
+         " × ".join(f"{step:g}" for step in one["spacing_zyx_mm"]),
+         ", ".join(f"{role} {checksum[:16]}" for role, checksum in one["sets"].items()))
+        for one in content["patients"]
+    ]  # fmt: skip
+    yield table("Patients (z, y, x; first 16 digits of SHA-256)",
+                "patient,CT values,voxels,spacing mm,structure sets", rows)  # fmt: skip
 
 
 def _range(pair: Sequence[float]) -> str:
     return f"{pair[0]:g}" if pair[0] == pair[1] else f"{pair[0]:g} to {pair[1]:g}"
-
-
-def _end_to_end(content: Json) -> Iterator[Block]:
-    tested = content["selftest"]
-    if tested is None:
-        yield NotDone("Run autocontour selftest --full --json on this computer and state its file.")
-        return
-    yield Paragraph(f"The self test of this installation {'passed' if tested['passed'] else 'FAILED'}.")
-    rows: Rows = [(one["site"], one["structure"], _number(one["expected_dsc"], 3), _number(one["found_dsc"], 3),
-             _passed(one)) for one in tested["checks"]]  # fmt: skip
-    yield table("Analytic phantoms, contoured from DICOM files to the structure set", "site,structure,expected DSC,"
-                "found,result", rows)  # fmt: skip
-    if trips := tested.get("round_trips"):
-        rows = [(one["position"], one["profile"], one["contours"], _number(one["largest_shift_mm"], 4), _passed(one))
-                for one in trips]  # fmt: skip
-        yield table("True contours written and read again, in every position and with every export profile",
-                    "position,export profile,contours,largest shift mm,result", rows)  # fmt: skip
-        areas = {(one["position"], one["contours"]) for one in trips}
-        same = len(areas) == len({one["position"] for one in trips}) and all(one["passed"] for one in trips)
-        yield Paragraph(f"Parity of the export profiles: {'the same contours with each' if same else 'NOT the same'}.")
-    else:
-        yield NotDone("Structure sets were not written and read with every export profile (selftest --full).")
-    yield from _stress(tested.get("stress"))
-
-
-def _stress(results: Sequence[Json] | None) -> Iterator[Block]:
-    if not results:
-        yield NotDone("The stress suite was not run (selftest --full).")
-        return
-    positions = [(one["trial"], one["outcome"], one["detail"]) for one in results if one["group"] == "position"]
-    yield table("The phantoms in every patient position", "trial,outcome,findings", positions)
-    groups = list(dict.fromkeys(one["group"] for one in results))
-    outcomes = ("held", "warned", "refused", "SILENT")
-    counts = Counter((one["group"], one["outcome"]) for one in results)
-    rows: Rows = [(group, *(counts[group, outcome] for outcome in outcomes)) for group in groups]
-    yield table("Stress suite, trials by outcome (SILENT: wrong without a finding)", "group,held,warned,refused,SILENT",
-                rows)  # fmt: skip
-    if silent := [(one["trial"], one["detail"]) for one in results if one["outcome"] == "SILENT"]:
-        yield table("Wrong without a finding", "trial,what", silent)
-
-
-def _passed(one: Json) -> str:
-    return "pass" if one["passed"] else "FAIL"
-
-
-def _results(content: Json) -> Iterator[Block]:
-    study = content["study"]
-    yield Paragraph(
-        f"{study['patients']} patients. A structure that was not drawn has a DSC of 0 and infinite distances. "
-        "Intervals: 95 % percentile bootstrap over patients, from 8 patients on."
-    )
-    rows: Rows = []
-    for one in study["results"]:
-        dsc, far, surface = (one["metrics"][key] for key in ("dsc", "hd95_mm", "surface_dsc"))
-        spread = f"{_number(dsc['mean'], 3)} ± {_number(dsc['sd'], 3)}"
-        rows.append((one["structure"], one["n"], one["failures"], spread, _interval(dsc["mean_interval"]),
-                     _number(dsc["median"], 3), _number(dsc["minimum"], 3), _number(far["median"], 1),
-                     f"{_number(surface['median'], 3)} at {one['tau_mm']:g} mm",
-                     _number(one["metrics"]["added_path_length_mm"]["median"], 0)))  # fmt: skip
-    yield table("", "structure,n,not drawn,DSC mean ± SD,95 % interval,median,lowest,HD95 mm median,surface DSC median,"
-                "added path length mm median", rows)  # fmt: skip
-    limits = [(one["structure"], f"{limit['statistic']} {limit['metric']}", _number(limit["value"], 3),
-               f"{limit['limit']:g}", {True: "yes", False: "NO", None: "comparison only"}[limit["within"]],
-               limit["source"]) for one in study["results"] for limit in one["limits"]]  # fmt: skip
-    own = [row for row in limits if row[4] != "comparison only"]
-    if not own:
-        yield NotDone("No tolerances of the clinic (commission --tolerances): nothing is judged as acceptable or not.")
-    if limits:
-        yield table("Against limits", "structure,figure,value,limit,within,source", limits)
-    yield from _tests(content)
-    if study["not_offered"]:
-        yield Paragraph(f"Not offered by the method: {', '.join(study['not_offered'])}.")
-
-
-def _tests(content: Json) -> Iterator[Block]:
-    study = content["study"]
-    tests = [one for one in study["paired_tests"] if one["metric"] == "dsc"]
-    if tests:
-        rows: Rows = [(one["structure"], one["first"], one["second"], one["n"], _number(one["median_difference"], 3),
-                 _number(one["wilcoxon_p"], 4), f"{one['alpha']:.4f}",
-                 {True: "yes", False: "no", None: "–"}[one["significant"]] if one["can_be_significant"]
-                 else "too few patients") for one in tests]  # fmt: skip
-        yield table("DSC against other methods, paired", "structure,first,second,n,median difference (second − first),"
-                    "Wilcoxon p,level,significant", rows)  # fmt: skip
-    else:
-        yield NotDone("No other method in the study to compare with.")
-    if shown := study["non_inferiority"]:
-        rows = [(one["structure"], one["comparator"], one["n"], _number(one["mean_difference"], 3),
-                 _number(one["lower_bound"], 3), f"{one['margin']:g}",
-                 {True: "yes", False: "no", None: "too few patients"}[one["shown"]]) for one in shown]  # fmt: skip
-        heads = "structure,comparator,n,mean difference,lower bound,margin,shown"
-        yield table("Non-inferiority of the DSC", heads, rows)
-
-
-def _worst(pictures: Sequence[Picture]) -> Iterator[Block]:
-    if not pictures:
-        yield NotDone("The study has no result of this method.")
-        return
-    yield Paragraph(
-        "The three lowest DSC of each organ, on the slice with the longest added path, and the sagittal and coronal "
-        f"planes through it. {PICTURE_SCALE}"
-    )
-    for one in pictures:
-        if one.png:
-            yield Figure(one.png, one.caption)
-        else:
-            yield Paragraph(f"{one.caption} – not pictured (commission --pictures 3).")
-
-
-def _observers(content: Json) -> Iterator[Block]:
-    study = content["study"]
-    if not study["observers"]:
-        yield NotDone("No further observers: whether the method lies inside the spread of people is not known.")
-        return
-    rows: Rows = [(one["structure"], one["pairs"], one["patients"], _number(one["metrics"]["dsc"]["median"], 3),
-             _number(one["metrics"]["dsc"]["minimum"], 3), _number(one["metrics"]["hd95_mm"]["median"], 1),
-             _number(one["kappa_mean"], 3), len(one["identical"])) for one in study["observers"]]  # fmt: skip
-    yield table("Manual sets against each other", "structure,pairs,patients,DSC median,lowest,HD95 mm median,kappa,"
-                "identical pairs (left out)", rows)  # fmt: skip
-    rows = [(one["structure"], f"{one['inside']} of {one['n']}", _interval(one["inside_interval"]),
-             _number(one["mean_difference"], 3), _interval(one["mean_difference_interval"]))
-            for one in study["places"]]  # fmt: skip
-    yield table("The method beside the observers: inside if its mean DSC with the manual sets is at least the lowest "
-                "DSC of two of them in the same patient", "structure,inside,95 % interval,mean difference in DSC,"
-                "95 % interval", rows)  # fmt: skip
-
-
-def _dose(content: Json) -> Iterator[Block]:
-    found = [one for one in content["study"]["dose_differences"] if one["n"] and one["figure"] in SHOWN_DOSES]
-    if not found:
-        yield NotDone("The cohort has no dose distribution (RTDOSE).")
-        return
-    yield Paragraph(
-        "Method − reference, with the dose of a plan that was made on other contours: the effect of a contour on the "
-        "evaluation, not on the plan."
-    )
-    rows: Rows = [(one["structure"], one["figure"], one["n"], _number(one["reference_mean"], 2),
-             f"{_number(one['difference']['mean'], 2)} ± {_number(one['difference']['sd'], 2)}",
-             _number(one["difference"]["minimum"], 2), _number(one["difference"]["maximum"], 2))
-            for one in found]  # fmt: skip
-    yield table("", "structure,figure,n,mean of the reference,mean difference ± SD,largest loss,largest gain", rows)
 
 
 def _times(content: Json) -> Iterator[Block]:
@@ -297,7 +182,7 @@ def _routine(content: Json) -> Iterator[Block]:
         f"Status: {found['status']}. {found['cases']} cases, {found['first'] or '–'} to {found['last'] or '–'}."
     )
     rows: Rows = [(one["structure"], one["status"], short_identity(one["identity"]),
-             f"{one['baseline']['n']} of {one['baseline']['wanted']}", _number(one["baseline"]["dsc"]["mean"], 3),
+             f"{one['baseline']['n']} of {one['baseline']['wanted']}", number_text(one["baseline"]["dsc"]["mean"], 3),
              len(one["alarms"]), len(one["changes"])) for one in found["structures"]]  # fmt: skip
     yield table("", "structure,status,drawn by,baseline,DSC of the baseline,alarms,other packages", rows)
 
@@ -308,6 +193,9 @@ def _card(content: Json) -> Iterator[Block]:
         "Levels of the model card proposed for artificial intelligence in radiotherapy (AID-RT): metadata, basics, "
         "technical, training, evaluation, use and monitoring. What the package does not state is marked."
     )
+    if content["method"] in WITHOUT_PACKAGE:
+        yield NotDone(f"The method {content['method']} is not a model package: it has no card of its own.")
+        return
     if package is None:
         yield NotDone("The method is not a package that is installed here with the checksum of the study.")
         return
@@ -338,14 +226,15 @@ def _levels(content: Json, package: Json) -> Iterable[tuple[str, list[tuple[str,
                       ("How", training.get("history")), ("Sex, age, scanners of the patients", None),
                       ("CTs listed by fingerprint", package["training_patients_listed"])]),
         ("Evaluation", [("By its makers", _validation(package.get("validation"))),
-                        ("Here", f"{tested['patients']} patients, section 5"),
-                        ("Against people", "section 7" if tested["observers"] else None),
-                        ("On the dose", "section 8" if tested["dose_differences"] else None)]),
+                        ("Here", f"{tested['patients']} patients, {_section('Results per organ')}"),
+                        ("Against people", _section("Observers") if tested["observers"] else None),
+                        ("Blind", _section("Blind review") if content["review"] else None),
+                        ("On the dose", _section("Effect on the dose") if tested["dose_differences"] else None)]),
         ("Use and monitoring", [("Intended use here", statements.intended_use),
                                 ("Exclusions", "; ".join(statements.exclusions)),
                                 ("Review", "each structure is approved by a person"),
-                                ("Monitoring", "section 11" if content["routine"] else None),
-                                ("When to do it again", "section 13")]),
+                                ("Monitoring", _section("Routine QA") if content["routine"] else None),
+                                ("When to do it again", _section(TITLES[13]))]),
     )  # fmt: skip
 
 
@@ -369,7 +258,7 @@ def _made_with(package: Json) -> str:
 def _validation(found: object) -> str:
     if not isinstance(found, dict) or not isinstance(found.get("structures"), dict):
         return ""
-    figures = (f"{name} {_number(one.get('dsc_median'), 2)} (n {one.get('n')})"
+    figures = (f"{name} {number_text(one.get('dsc_median'), 2)} (n {one.get('n')})"
                for name, one in found["structures"].items())  # fmt: skip
     return f"median DSC: {', '.join(figures)}"
 
@@ -394,16 +283,6 @@ def _roles(content: Json) -> Iterator[Block]:
 def _decision(content: Json) -> Iterator[Block]:
     decision = statements_of(dict(content)).decision
     yield Paragraph(decision) if decision else NotDone("No decision is stated. The dossier does not decide: people do.")
-
-
-def _number(value: Any, digits: int) -> str:  # noqa: ANN401  (a number, "infinity" or None)
-    if value is None:
-        return "–"
-    return "∞" if isinstance(value, str) else f"{value:.{digits}f}"
-
-
-def _interval(found: Json | None) -> str:
-    return f"{_number(found['low'], 3)} … {_number(found['high'], 3)}" if found else "too few patients"
 
 
 def tables_of(document: Document) -> Iterator[tuple[str, Table]]:

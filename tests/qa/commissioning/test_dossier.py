@@ -14,18 +14,21 @@ from autocontour.qa.commissioning.dossier.pages import build_document
 from autocontour.qa.commissioning.dossier.run import write_comparison, write_dossier
 from autocontour.qa.commissioning.gate import read_limits
 from autocontour.qa.commissioning.study.analysis import Analysis
-from autocontour.qa.commissioning.study.report import picture_path
 from autocontour.qa.commissioning.study.tolerances import read_tolerances
+from autocontour.qa.commissioning.study.worst import picture_path
 from autocontour.report.document import Document, NotDone, Paragraph, Section, Signatures, table, write_html
 from autocontour.report.page import Figure
 from autocontour.report.pdf import column_widths, marked, write_pdf
 
 METRICS = ("hausdorff_mm", "mean_surface_distance_mm", "added_path_length_mm", "volume_difference_cc",
            "centroid_distance_mm")  # fmt: skip
+SHARE = {"n": 9, "count": 4, "share": 4 / 9, "interval": {"low": 0.2, "high": 0.7}}
 PARTS = {
     "selftest": {
-        "passed": False,
-        "checks": [{"site": "thorax", "structure": "Heart", "expected_dsc": 0.9, "found_dsc": None, "passed": False}],
+        "format": "autocontour self test", "version": 1, "passed": False, "program": "0.1.0",
+        "date": "2026-11-26 06:40 UTC", "computer": "Linux", "packages": ["net 1 abc"], "seconds": 300,
+        "checks": [{"site": "thorax", "structure": "Heart", "expected_dsc": 0.9, "found_dsc": None, "tolerance": 0.01,
+                    "passed": False}],
         "round_trips": [
             {"position": "HFS", "profile": name, "contours": 9, "largest_shift_mm": 0.0, "passed": True}
             for name in ("generic", "eclipse")
@@ -48,6 +51,14 @@ PARTS = {
         "format": "autocontour routine QA", "status": "stable", "cases": 100, "first": "2026-01-01", "last": None,
         "structures": [{"structure": "Heart", "status": "stable", "identity": "net 1 " + "a" * 64, "alarms": [],
                         "changes": [], "baseline": {"n": 100, "wanted": 100, "dsc": {"mean": 0.95}}}],
+    },
+    "review": {
+        "format": "autocontour blind review report", "items": {"manual": 9, "automatic": 9}, "seed": 1,
+        "reviewers": [{"reviewer": "kim", "answered": 18, "tasks": 18, "last_hash": "f" * 64}],
+        "proportions": [{"structure": "Heart", "source": "automatic", "reviewer": "kim", "n": 9,
+                         **dict.fromkeys(("no", "minor", "major", "usable", "taken_for_human"), SHARE)}],
+        "origins": [], "agreement": [], "repeatability": [], "automation_bias": [], "form": {"pieces": 0.5},
+        "left_out": [], "remarks": [], "drawn": [{"patient": "p0"}], "not_compared": [],
     },
 }  # fmt: skip
 STATEMENTS = """
@@ -148,9 +159,9 @@ def test_without_data_a_part_states_that_it_was_not_done(bare):
     content, pictures = build_content(DossierRequest(bare))
     missing = {title for title, kind, _ in texts_of(build_document(content, pictures)) if kind == "NotDone"}
     assert missing == {
-        "Identity", "Intended use, exclusions and refusals", "Scanners and protocols", "End-to-end test",
-        "Results per organ", "Observers", "Effect on the dose", "Edit time", "Routine QA", "Model card",
-        "Roles, limits, and when to do it again", "Decision",
+        "Identity", "Intended use, exclusions and refusals", "Scanners, protocols and patients",
+        "End-to-end test", "Results per organ", "Observers", "Blind review", "Effect on the dose", "Edit time",
+        "Routine QA", "Model card", "Roles, limits, and when to do it again", "Decision",
     }  # fmt: skip
 
 
@@ -176,10 +187,50 @@ def test_every_part_is_shown(tmp_path):
                                             "Failures and what was left out"}  # fmt: skip
     write_html(tmp_path / "d.html", document)
     page = (tmp_path / "d.html").read_text()
-    for text in ("26 November 2026", "서울 병원 &amp; &lt;b&gt;", "FAILED", "HU + 10", "children", "p0", "mean_gy"):
+    for text in (
+        "26 November 2026",
+        "서울 병원 &amp; &lt;b&gt;",
+        "FAILED",
+        "HU + 10",
+        "children",
+        "p0",
+        "Dmean, Gy",
+        "4/9",
+        "2026-11-26 06:40 UTC",
+        "HD95 in mm",
+        "Reference contours",
+    ):
         assert text in page, text
     assert "data:image/png" in page
     assert "<script" not in page
+
+
+def test_a_self_test_of_another_program_or_package_is_stated(tmp_path):
+    """A record of an older installation proves nothing about that of the study."""
+    study = write_study(tmp_path / "report")
+    record = tmp_path / "selftest.json"
+    record.write_text(json.dumps(PARTS["selftest"] | {"program": "0.0.9", "stress": [], "round_trips": []}))
+    content, pictures = build_content(DossierRequest(study, selftest=record))
+    content["package"] = {"name": "net", "checksum": "xyz", "structures": [], "version": "1", "stages": {},
+                          "training": {}, "training_patients_listed": 0}  # fmt: skip
+    texts = [text for title, _, text in texts_of(build_document(content, pictures)) if title == "End-to-end test"]
+    assert any("is of autocontour 0.0.9, the study of 0.1.0" in text for text in texts)
+    assert any("package of this dossier is not among those" in text for text in texts)
+    record.write_text(json.dumps({"passed": True, "checks": []}))
+    with pytest.raises(UsageError, match="AC-QA-333"):
+        build_content(DossierRequest(study, selftest=record))
+
+
+def test_doses_that_were_not_used_are_not_called_missing(tmp_path):
+    study = write_study(tmp_path / "report")
+    report = json.loads((study / "report.json").read_text())
+    unused = {"patient": "", "subject": "dose", "structure": "", "severity": "WARN", "code": "AC-QA-082",
+              "message": "x"}  # fmt: skip
+    report["left_out"].append(unused)
+    (study / "report.json").write_text(json.dumps(report))
+    document = build_document(*build_content(DossierRequest(study)))
+    (text,) = [text for title, _, text in texts_of(document) if title == "Effect on the dose"]
+    assert text == "1 dose distributions (RTDOSE) of the cohort were not used. AC-QA-082: x"
 
 
 def test_the_same_input_gives_the_same_bytes(tmp_path, capsys):

@@ -1,0 +1,80 @@
+"""Figures of a study as text, and what its metrics are called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Json = Mapping[str, Any]
+LABELS = {
+    "dsc": "DSC",
+    "surface_dsc": "surface DSC",
+    "hd95_mm": "HD95, mm",
+    "hausdorff_mm": "HD, mm",
+    "mean_surface_distance_mm": "mean surface distance, mm",
+    "added_path_length_mm": "added path length, mm",
+    "volume_difference_cc": "volume difference, cm³",
+    "centroid_distance_mm": "distance of the centroids, mm",
+}
+DEFINITIONS = (
+    ("DSC", "–", "twice the common volume by the sum of both volumes, in voxels of the CT (Dice 1945); 0 to 1"),
+    ("surface DSC", "–", "share of both surfaces that lies within tau of the other one, by area (Nikolov 2021); tau "
+     "stands beside each value; 0 to 1"),
+    ("HD95", "mm", "95th percentile, by area, of the distances from each surface to the other; the larger of both "
+     "directions. Programs define it differently"),
+    ("HD", "mm", "the largest of these distances"),
+    ("mean surface distance", "mm", "mean of these distances by area, over both directions"),
+    ("added path length", "mm", "length of the reference's outlines that the method's outlines do not share, over all "
+     "slices (Vaassen 2020): what would have to be drawn"),
+    ("volume", "cm³", "voxels inside times the volume of a voxel; differences are method − reference"),
+)  # fmt: skip
+"""Metric, unit, and definition."""
+
+
+def metric_label(metric: str) -> str:
+    """Return what a metric or a dose figure is called, with its unit.
+
+    Examples
+    --------
+    >>> metric_label("hd95_mm"), metric_label("mean_gy"), metric_label("d003cc_gy"), metric_label("v20gy_percent")
+    ('HD95, mm', 'Dmean, Gy', 'D0.03cc, Gy', 'V20Gy, %')
+    """
+    if metric in LABELS:
+        return LABELS[metric]
+    name, _, unit = metric.rpartition("_")
+    if unit == "percent":
+        return f"V{name[1:].removesuffix('gy')}Gy, %"
+    if unit != "gy":
+        return metric
+    own = {"mean": "Dmean", "d003cc": "D0.03cc"}
+    return f"{own.get(name) or f'D{name[1:]}%'}, Gy"
+
+
+def mean_text(figures: Json, digits: int) -> str:
+    """Return mean ± SD; with infinite values, those of the finite ones and their number in brackets."""
+    text = f"{number_text(figures['mean'], digits)} ± {number_text(figures['sd'], digits)}"
+    if not figures["infinite"]:
+        return text
+    finite = figures["n"] - figures["infinite"]
+    own = f"{number_text(figures['finite_mean'], digits)} ± {number_text(figures['finite_sd'], digits)}"
+    return f"∞ ({own} of {finite} finite, {figures['infinite']} infinite)"
+
+
+def median_text(figures: Json, digits: int) -> str:
+    """Return median (lower–upper quartile)."""
+    low, high = (number_text(figures[key], digits) for key in ("lower_quartile", "upper_quartile"))
+    return f"{number_text(figures['median'], digits)} ({low}–{high})"
+
+
+def interval_text(interval: Json | None, digits: int) -> str:
+    """Return an interval, or why there is none."""
+    if interval is None:
+        return "too few patients"
+    return f"{number_text(interval['low'], digits)} … {number_text(interval['high'], digits)}"
+
+
+def number_text(value: float | str | None, digits: int) -> str:
+    """Return a number; a dash without a value, ∞ for an infinite one."""
+    if value is None:
+        return "–"
+    return "∞" if isinstance(value, str) else f"{value:.{digits}f}"
