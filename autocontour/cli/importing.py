@@ -83,10 +83,12 @@ def add_test_arguments(parser: argparse.ArgumentParser) -> None:
 def _import_nnunet(args: argparse.Namespace) -> int:
     from autocontour.models.package.importers.names import Names, read_names
     from autocontour.models.package.importers.nnunet import import_nnunet
+    from autocontour.models.package.importers.totalsegmentator import check_other
 
     _check_output(args.output)
     names = read_names(args.names) if args.names else Names()
     imported = import_nnunet(args.source, orientation=args.orientation, folds=args.fold, names=names, step=args.step)
+    check_other(imported)
     return _finish(imported, args)
 
 

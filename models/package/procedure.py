@@ -136,6 +136,25 @@ class Measured:
 
 
 @dataclass(frozen=True)
+class Crop:
+    """The part of a CT that a network is run on: the box of structures that another network finds.
+
+    Attributes
+    ----------
+    structures
+        Whose box it is.
+    finder
+        The `Procedure.model` of the other network.
+    margin_mm
+        Around the box.
+    """
+
+    structures: Annotated[tuple[ShortText, ...], Length(1, MOST_HEADS), Unique()]
+    finder: ShortText
+    margin_mm: Annotated[float, Range(0, 200)] = 20.0
+
+
+@dataclass(frozen=True)
 class Procedure:
     """How a published network is run.
 
@@ -165,6 +184,10 @@ class Procedure:
     first_spacing_mm
         Spacing along z, y, x to which the whole CT is resampled before anything else (TotalSegmentator); empty for
         none.
+    model
+        What its authors call it, such as ``TotalSegmentator 298``; empty where nothing refers to it.
+    crop
+        The part of the CT that it is run on; None for the whole.
     folds
         Names of the networks that are averaged.
     gaussian
@@ -192,6 +215,8 @@ class Procedure:
     step: Step = 0.5
     mirror_axes: Annotated[tuple[Axis, ...], Length(0, 3), Unique()] = ()
     first_spacing_mm: Annotated[tuple[Spacing, ...], Length(0, 3)] = ()
+    model: Annotated[str, Text(200, least=0)] = ""
+    crop: Crop | None = None
     folds: Annotated[tuple[ShortText, ...], Length(1, 32), Unique()] = ("0",)
     gaussian: bool = True
     profile: Annotated[str, OneOf(PROFILES)] = "exact"

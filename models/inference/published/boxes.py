@@ -27,14 +27,19 @@ LABEL = "contouring the organs"
 FAINT = 0.01
 """Margins below this are not kept; 0.5 is the border of a structure."""
 
+LEVELS = 255
+"""Margins are kept as whole numbers up to this: a byte for each voxel. Those from `INSIDE` on are in the structure."""
+INSIDE = 128
+
 Probability = NDArray[np.float32]
+Levels = NDArray[np.uint8]
 
 
 def fast_bytes(heads: int, window: Sequence[int], across: int, prepared_voxels: int, window_bytes: int) -> int:
     """Return the memory that `predict_in_boxes` needs at most for `across` voxels in a plane.
 
-    It holds all channels of one layer, a few planes of single channels, the image, and a window in the network. Two
-    bytes for each voxel of each structure's box come on top.
+    It holds all channels of one layer, a few planes of single channels, the image, and a window in the network. One
+    byte for each voxel of each structure's box comes on top.
     """
     return 4 * window[0] * across * (heads + 8) + 4 * prepared_voxels + 2 * window_bytes
 
@@ -46,12 +51,12 @@ class Kept:
     Attributes
     ----------
     parts
-        Boxes of the padded image with the structure's margin in them.
+        Boxes of the padded image with the structure's margin in them (see `LEVELS`).
     total, count
         Sum of the probability over its voxels, and their number.
     """
 
-    parts: list[tuple[Box, NDArray[np.float16]]] = field(default_factory=list)
+    parts: list[tuple[Box, Levels]] = field(default_factory=list)
     total: float = 0.0
     count: int = 0
 
@@ -236,7 +241,15 @@ def _keep(
     one: Kept, part: Box, corner: tuple[int, int, int], margin: NDArray[np.floating], own: NDArray[np.bool_]
 ) -> None:
     one.count += int(own.sum())
-    one.parts.append((_shifted(part, corner), margin.astype(np.float16)))
+    one.parts.append((_shifted(part, corner), _to_levels(margin, own)))
+
+
+def _to_levels(margin: NDArray[np.floating], own: NDArray[np.bool_]) -> Levels:
+    """Return margins from 0 to 1 as whole numbers; rounding moves no voxel into the structure or out of it."""
+    levels: Levels = np.rint(margin * np.float32(LEVELS)).astype(np.uint8)
+    np.copyto(levels, np.maximum(levels, INSIDE), where=own)
+    np.copyto(levels, np.minimum(levels, INSIDE - 1), where=~own)
+    return levels
 
 
 def _assemble(one: Kept, inner: Box) -> tuple[Box, Probability, float] | None:
@@ -245,10 +258,10 @@ def _assemble(one: Kept, inner: Box) -> tuple[Box, Probability, float] | None:
         return None
     low = np.min([box.start_zyx for box, _ in one.parts], axis=0)
     high = np.max([box.stop_zyx for box, _ in one.parts], axis=0)
-    whole = np.zeros(high - low, np.float32)
-    for box, margin in one.parts:
-        whole[_shifted(box, -low).slices] = margin
-    around = Box.around(whole >= 0.5)
+    whole = np.zeros(high - low, np.uint8)
+    for box, levels in one.parts:
+        whole[_shifted(box, -low).slices] = levels
+    around = Box.around(whole >= INSIDE)
     if around is None:
         return None
     start = np.maximum(np.add(around.start_zyx, low) - 2, inner.start_zyx)
@@ -259,7 +272,7 @@ def _assemble(one: Kept, inner: Box) -> tuple[Box, Probability, float] | None:
     first, last = np.maximum(start, low), np.minimum(stop, high)
     into = tuple(slice(a, b) for a, b in zip(first - start, last - start, strict=True))
     out = tuple(slice(a, b) for a, b in zip(first - low, last - low, strict=True))
-    result[into] = whole[out]
+    np.divide(whole[out], np.float32(LEVELS), out=result[into])
     a, b = start - inner.start_zyx, stop - inner.start_zyx
     box = Box((int(a[0]), int(a[1]), int(a[2])), (int(b[0]), int(b[1]), int(b[2])))
     return box, result, one.total / one.count

@@ -6,7 +6,7 @@ nnU-Net and MONAI see an array and a spacing, not a position. `Oriented` keeps w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -73,12 +73,20 @@ class Oriented:
         ``LPS`` or ``RAS``.
     findings
         ``AC-MD-131`` if the CT's own voxels had to be resampled.
+    resampled
+        Whether they were.
     """
 
     hu: Image
     grid: Grid
     orientation: str
     findings: tuple[Finding, ...] = ()
+    resampled: bool = False
+
+    def cropped(self, box: Box) -> Oriented:
+        """Return the voxels of a box of the grid."""
+        place = flip_box(box, self.grid.shape_zyx, self.orientation).slices
+        return replace(self, hu=self.hu[place], grid=self.grid.cropped(box))
 
     @property
     def axes(self) -> Axes:
@@ -108,7 +116,7 @@ def orient(ct: CTVolume, orientation: str) -> Oriented:
         hu, findings = sample_ct(ct, grid), (Finding.of("AC-MD-131"),)
     else:
         hu = frame.to_patient(ct.hu.astype(np.float32))
-    return Oriented(np.ascontiguousarray(flip(hu, orientation)), grid, orientation, findings)
+    return Oriented(np.ascontiguousarray(flip(hu, orientation)), grid, orientation, findings, resampled=bool(findings))
 
 
 def flip(array: NDArray[Scalar], orientation: str) -> NDArray[Scalar]:

@@ -57,6 +57,10 @@ class Prepared:
     target: tuple[float, ...]
     grid: Grid
 
+    def without_ct(self) -> Prepared:
+        """Return the same without the CT's voxels, which only `labels_to_patient` needs again."""
+        return replace(self, oriented=replace(self.oriented, hu=np.empty((0, 0, 0), np.float32)))
+
     def to_patient(self, array: NDArray[Scalar]) -> NDArray[Scalar]:
         """Return an array of the network's axes over the patient's z, y, x."""
         return flip(array.transpose(np.argsort(self.procedure.axes)), self.procedure.orientation)

@@ -19,6 +19,7 @@ from autocontour.models.inference.body import find_parts
 from autocontour.models.inference.plausibility import Measure, measure_probability
 from autocontour.models.inference.published.boxes import Probability, fast_bytes, predict_in_boxes
 from autocontour.models.inference.published.coarse import find_boxes
+from autocontour.models.inference.published.cropped import find_crop
 from autocontour.models.inference.published.exact import (
     exact_bytes,
     label_image,
@@ -33,7 +34,7 @@ from autocontour.models.inference.sampling import Frame, Grid
 from autocontour.models.inference.segmenter import Segmented
 from autocontour.models.networks.limits import GB, machine_bytes
 from autocontour.models.package.package import ModelPackage
-from autocontour.models.package.procedure import PROFILES, Procedure
+from autocontour.models.package.procedure import PROFILES, Crop, Procedure
 from autocontour.patient.geometry import Box, Floats
 from autocontour.patient.structures import Contours, Drawing
 from autocontour.patient.volume import CTVolume
@@ -143,18 +144,39 @@ def exact_labels(
         As `draw_published`.
     """
     procedure = procedure_of(package)
-    torch_device = choose_torch_device(device)
+    choose_torch_device(device)  # raises for a device that is not there
     oriented = orient(ct, procedure.orientation)
-    prepared = prepare(oriented, package.stages["segmenter"], procedure)
+    if procedure.crop is None:
+        labels, confidence = _labels_of(oriented, package, job, device)
+        return labels, oriented, confidence
+    whole = np.zeros(oriented.grid.shape_zyx, np.uint16)
+    box = find_crop(ct, oriented, package, procedure.crop, job, device, exact=True)
+    if box is None:
+        return whole, _without_crop(oriented, package, procedure.crop), {}
+    labels, confidence = _labels_of(oriented.cropped(box), package, job, device)
+    whole[box.slices] = labels
+    return whole, oriented, confidence
+
+
+def _labels_of(
+    oriented: Oriented, package: ModelPackage, job: Job, device: str
+) -> tuple[NDArray[np.uint16], Mapping[str, float]]:
+    """Return the label image of what the network is run on, and the mean probability of each structure."""
+    procedure, stage, torch_device = procedure_of(package), package.stages["segmenter"], choose_torch_device(device)
+    prepared = prepare(oriented, stage, procedure)
     _check_memory(prepared, package, exact=True)
     if procedure.framework == "monai":
-        network = load_fold(package, 0)
-        found, confidence = monai_labels(network, prepared, package.stages["segmenter"].window_zyx, torch_device, job)
-        return found, oriented, confidence
+        return monai_labels(load_fold(package, 0), prepared, stage.window_zyx, torch_device, job)
     networks = [partial(load_fold, package, fold) for fold in range(len(procedure.folds))]
-    window = package.stages["segmenter"].window_zyx
-    logits = predict_logits(networks, prepared, window, torch_device, job)
-    return label_image(logits, prepared, job), oriented, mean_probabilities(logits, procedure)
+    logits = predict_logits(networks, prepared, stage.window_zyx, torch_device, job)
+    return label_image(logits, prepared, job), mean_probabilities(logits, procedure)
+
+
+def _without_crop(oriented: Oriented, package: ModelPackage, crop: Crop) -> Oriented:
+    """Return an image with the finding that its part for the network was not found."""
+    structures = ", ".join(crop.structures)
+    finding = Finding.of("AC-MD-135", package=package.name, finder=crop.finder, structures=structures)
+    return replace(oriented, findings=(*oriented.findings, finding))
 
 
 def required_bytes(prepared: Prepared, package: ModelPackage, *, exact: bool) -> int:
@@ -219,7 +241,13 @@ def probabilities_in_boxes(
     """
     procedure, stage = procedure_of(package), package.stages["segmenter"]
     oriented = orient(ct, procedure.orientation)
-    prepared = prepare(oriented, stage, procedure)
+    if procedure.crop is not None:
+        part = find_crop(ct, oriented, package, procedure.crop, job, device, exact=False)
+        if part is None:
+            return Boxed(iter(()), "", _without_crop(oriented, package, procedure.crop).findings)
+        oriented = oriented.cropped(part)
+    prepared = prepare(oriented, stage, procedure).without_ct()
+    del oriented
     _check_memory(prepared, package, exact=False)
     if edges_mm is None:
         edges_mm = find_parts(ct, Frame.of(ct.geometry))
@@ -230,7 +258,7 @@ def probabilities_in_boxes(
         (name, prepared.grid.cropped(prepared.box_to_patient(box)), prepared.to_patient(probability), confidence)
         for name, box, probability, confidence in found
     )
-    return Boxed(parts, runners[0].device, oriented.findings)
+    return Boxed(parts, runners[0].device, prepared.oriented.findings)
 
 
 def _draw_fast(
@@ -283,7 +311,7 @@ def _draw_exactly(ct: CTVolume, package: ModelPackage, names: list[str], job: Jo
 
 def _contours(mask: NDArray[np.bool_], box: Box, oriented: Oriented, ct: CTVolume) -> Contours:
     """Return the outline of a mask's voxels on the CT's slices."""
-    if oriented.findings:  # the voxels are not the CT's own
+    if oriented.resampled:
         grown = box.padded((2, 2, 2), (mask.shape[0], mask.shape[1], mask.shape[2]))
         part = np.ascontiguousarray(oriented.grid.frame.to_ct(mask[grown.slices].astype(np.float32)))
         return contours_from_probability(part, oriented.grid.cropped(grown).geometry, ct.geometry)

@@ -20,10 +20,13 @@ LEAST_WEIGHT = 1e-3
 
 
 def pad_to_window(image: NDArray[np.float32], window: Sequence[int]) -> tuple[NDArray[np.float32], Box]:
-    """Return the image with zeros around it up to the size of a window, and the box of the image in it."""
+    """Return the image with zeros around it up to the size of a window, and the box of the image in it.
+
+    It is the same array if that is large enough.
+    """
     more = [max(0, size - count) for size, count in zip(window, image.shape, strict=True)]
     before = [one // 2 for one in more]
-    padded = np.pad(image, [(b, one - b) for b, one in zip(before, more, strict=True)])
+    padded = np.pad(image, [(b, one - b) for b, one in zip(before, more, strict=True)]) if any(more) else image
     z, y, x = before
     end = [b + count for b, count in zip(before, image.shape, strict=True)]
     return padded, Box((z, y, x), (end[0], end[1], end[2]))

@@ -12,7 +12,7 @@ from autocontour.models.package.importers.files import read_table
 from autocontour.models.package.importers.monai_bundle import CONFIG, METADATA, import_monai
 from autocontour.models.package.importers.names import is_known
 from autocontour.models.package.importers.nnunet import DATASET, MOST_JSON_BYTES, find_models, import_nnunet
-from autocontour.models.package.importers.totalsegmentator import Found, find_tasks, import_task
+from autocontour.models.package.importers.totalsegmentator import Found, check_other, find_tasks, import_task
 from autocontour.models.package.importers.writing import Imported
 
 MONAI, NNUNET, TOTALSEGMENTATOR = "monai", "nnunet", "totalsegmentator"
@@ -94,7 +94,7 @@ def _task_of(folder: Path) -> Found | None:
         found = find_tasks(folder)[0]
     except ModelError:
         return None
-    if found.task is None or found.task.mr or found.task.cropped:
+    if found.task is None or not found.task.classes:
         return found if found.task is not None and "TotalSegmentator" in folder.parent.name else None
     labels = read_table(folder / DATASET, MOST_JSON_BYTES).get("labels")
     named = set(labels) - {"background"} if isinstance(labels, dict) else set()
@@ -122,7 +122,9 @@ def read_candidate(candidate: Candidate, orientation: str = "", folds: Sequence[
         return import_task(candidate.task)
     if candidate.kind == MONAI:
         return import_monai(candidate.path)
-    return import_nnunet(candidate.path, orientation=orientation, folds=folds)
+    imported = import_nnunet(candidate.path, orientation=orientation, folds=folds)
+    check_other(imported)
+    return imported
 
 
 def named_labels(imported: Imported) -> list[NamedLabel]:

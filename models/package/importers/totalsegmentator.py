@@ -24,6 +24,7 @@ from autocontour.models.package.importers.nnunet_plans import unsupported
 from autocontour.models.package.importers.writing import Imported
 
 ORIENTATION = "RAS"
+CROP_MARGIN_MM = 20.0
 FREE = "Apache-2.0"
 REFERENCE = "Wasserthal et al., Radiology: Artificial Intelligence 2023, doi:10.1148/ryai.230024"
 NON_COMMERCIAL = "TotalSegmentator, non-commercial use only"
@@ -46,11 +47,17 @@ class Task:
     non_commercial
         Whether it is free for non-commercial use only.
     cropped
-        Whether it is run on a part of the CT only.
+        Whether it is run on a part of the CT that is found in a way which is not supported.
+    cleaned
+        Whether pieces are removed from what the network draws.
     mr
         Whether it is for MR images.
+    crop, finder
+        Classes in whose box it is run, and the number of the model that finds them; empty and 0 for the whole CT.
     classes
         Names of the label's values, from 1.
+    auxiliary
+        Those of them that its program throws away.
     """
 
     id: int
@@ -59,8 +66,21 @@ class Task:
     step: float = 0.5
     non_commercial: bool = False
     cropped: bool = False
+    cleaned: bool = False
     mr: bool = False
+    crop: tuple[str, ...] = ()
+    finder: int = 0
     classes: tuple[str, ...] = ()
+    auxiliary: tuple[str, ...] = ()
+
+    @property
+    def refusal(self) -> str:
+        """What keeps it from being run exactly; empty if nothing does."""
+        if self.mr:
+            return "MR images"
+        if self.cropped:
+            return "a part of the CT that is found in a way of its own"
+        return "cleaned by its program afterwards" if self.cleaned else ""
 
     @property
     def license(self) -> str:
@@ -85,8 +105,8 @@ class Found:
 
     @property
     def can_be_run(self) -> bool:
-        """Whether it is a model of whole CTs that is in the table."""
-        return self.task is not None and not self.task.cropped and not self.task.mr
+        """Whether it is a model in the table that can be run exactly."""
+        return self.task is not None and not self.task.refusal
 
 
 @cache
@@ -98,9 +118,8 @@ def known_tasks() -> Mapping[int, Task]:
 
 
 def _task(row: Mapping[str, Any]) -> Task:
-    flags = {key: bool(row.get(key, False)) for key in ("non_commercial", "cropped", "mr")}
-    spacing, classes = tuple(row.get("spacing_mm", ())), tuple(row.get("classes", ()))
-    return Task(row["id"], row["task"], spacing, row.get("step", 0.5), classes=classes, **flags)
+    fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
+    return Task(name=fields.pop("task"), **fields)
 
 
 def default_folder() -> Path:
@@ -136,15 +155,14 @@ def import_task(found: Found, folds: Sequence[str] = ("0",)) -> Imported:
     Raises
     ------
     ModelError
-        ``AC-MD-044`` for a model that is not of whole CTs, or is not in the table; ``AC-MD-047`` if its data set does
+        ``AC-MD-044`` for a model that cannot be run exactly, or is not in the table; ``AC-MD-047`` if its data set does
         not have the classes of the table; or the errors of `autocontour.models.package.importers.nnunet.import_nnunet`.
     """
     task = found.task
     if task is None:
         raise unsupported("model of TotalSegmentator", found.folder.parent.name)
-    if task.mr or task.cropped:
-        found_by_another = "a part of the CT that another model finds"
-        raise unsupported(f"input of {task.name}", "MR images" if task.mr else found_by_another)
+    if task.refusal:
+        raise unsupported(task.name, task.refusal)
     imported = import_nnunet(
         found.folder, orientation=ORIENTATION, folds=folds, first_spacing_mm=task.spacing_mm, step=task.step
     )
@@ -152,10 +170,39 @@ def import_task(found: Found, folds: Sequence[str] = ("0",)) -> Imported:
         imported,
         name=f"totalsegmentator-{re.sub(r'[^a-z0-9]+', '-', task.name.lower())}-{task.id}",
         license=task.license,
+        procedure={**imported.procedure, **_procedure(task)},
         labels=_named_labels(imported.labels, task),
         names=Names(),
         about={**imported.about, "description": f"TotalSegmentator 2, task {task.name}", "references": REFERENCE},
     )
+
+
+def check_other(imported: Imported) -> None:
+    """Check that a model that was read as one of nnU-Net is not one of TotalSegmentator's, which it runs otherwise.
+
+    Raises
+    ------
+    ModelError
+        ``AC-MD-098`` if its number and its labels are those of one in the table.
+    """
+    number = re.match(r"Dataset(\d+)_", imported.name)
+    task = known_tasks().get(int(number[1])) if number else None
+    if task is not None and task.classes and set(imported.labels) == set(task.classes):
+        raise ModelError("AC-MD-098", number=task.id)
+
+
+def _procedure(task: Task) -> dict[str, Any]:
+    """Return the fields of the procedure that are TotalSegmentator's own: it never mirrors, and may crop the CT."""
+    own: dict[str, Any] = {"mirror_axes": [], "model": model_name(task.id)}
+    if task.crop:
+        structures = [Names().of(label) for label in task.crop]
+        own["crop"] = {"structures": structures, "finder": model_name(task.finder), "margin_mm": CROP_MARGIN_MM}
+    return own
+
+
+def model_name(number: int) -> str:
+    """Return how a package's procedure refers to a model of TotalSegmentator."""
+    return f"TotalSegmentator {number}"
 
 
 def _named_labels(labels: Mapping[str, tuple[int, ...]], task: Task) -> dict[str, tuple[int, ...]]:
@@ -167,4 +214,4 @@ def _named_labels(labels: Mapping[str, tuple[int, ...]], task: Task) -> dict[str
         other = values[value]
         if other != name and other in task.classes:  # the same classes in another order
             raise ModelError("AC-MD-047", what="labels in dataset.json")
-    return {name: (value,) for value, name in enumerate(task.classes, 1)}
+    return {name: (value,) for value, name in enumerate(task.classes, 1) if name not in task.auxiliary}

@@ -75,7 +75,8 @@ def write_imported(
     ModelPackage
         The package, read back.
     tuple[Finding, ...]
-        ``AC-MD-130`` for labels that keep their name, since it is in no table.
+        ``AC-MD-130`` for labels that keep their name, since it is in no table; ``AC-MD-136`` for a model that needs
+        another one.
 
     Raises
     ------
@@ -104,8 +105,12 @@ def write_imported(
     }
     extra = {"LICENSE": license_text} if license_text else {}
     package = write_package(folder, metadata, {"segmenter": imported.weights}, extra)
-    findings = [Finding.of("AC-MD-130", count=len(unknown), names=", ".join(map(shown, unknown[:20])))]
-    return package, tuple(findings if unknown else ())
+    findings = []
+    if unknown:
+        findings.append(Finding.of("AC-MD-130", count=len(unknown), names=", ".join(map(shown, unknown[:20]))))
+    if crop := imported.procedure.get("crop"):
+        findings.append(Finding.of("AC-MD-136", structures=", ".join(crop["structures"]), finder=crop["finder"]))
+    return package, tuple(findings)
 
 
 def structure_values(imported: Imported) -> dict[str, tuple[int, ...]]:

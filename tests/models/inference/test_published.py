@@ -18,6 +18,7 @@ from autocontour.contouring import contours_from_mask, mask_from_contours
 from autocontour.models import segment_structures
 from autocontour.models.inference.body import find_parts
 from autocontour.models.inference.published import coarse, segment
+from autocontour.models.inference.published import cropped as cropping
 from autocontour.models.inference.published.oriented import orient
 from autocontour.models.inference.published.prepare import prepare
 from autocontour.models.inference.published.profiles import measure_profiles, record
@@ -32,7 +33,7 @@ from autocontour.models.package.importers import nnunet
 from autocontour.models.package.importers.nnunet import import_nnunet
 from autocontour.models.package.importers.writing import write_imported
 from autocontour.models.package.package import read_package, rewrite_metadata
-from autocontour.models.package.procedure import Resampling
+from autocontour.models.package.procedure import Crop, Resampling
 from autocontour.patient.geometry import Box, VolumeGeometry
 from autocontour.patient.volume import CTVolume
 from tests.models import tiny_nnunet as tiny
@@ -376,6 +377,65 @@ def test_measured_profiles_are_recorded(build, oracle):
     assert again.procedure.profile == "fast"
     assert set(again.procedure.measured) == {"exact", "fast"}
     assert json.loads((package.path / "metadata.json").read_text())["procedure"]["measured"]["fast"]["dsc"]
+
+
+@pytest.fixture
+def cropped(build, oracle, monkeypatch):
+    """A package that is run in the box of the left kidney, and the one that finds it."""
+    oracle()
+    finder = build("finder", spacing=(10.0, 10.0, 10.0), patch=(12, 20, 24))
+    finder = replace(finder, procedure=replace(finder.procedure, model="TotalSegmentator 298"))
+    sides = check_sides(paint_trunk(), finder, Job(), "cpu")
+    finder = replace(finder, procedure=replace(finder.procedure, sides=sides))
+    monkeypatch.setattr(cropping, "available_packages", lambda: [finder])
+    crop = Crop(("Kidney_L",), "TotalSegmentator 298", 12.0)
+    package = build("part", patch=(12, 12, 12))
+    return replace(package, procedure=replace(package.procedure, crop=crop))
+
+
+@pytest.mark.parametrize("direction", [(1, 1, 1), (-1, -1, 1)])
+@pytest.mark.parametrize("orientation", ["LPS", "RAS"])
+def test_network_of_a_part_sees_only_that_part(cropped, direction, orientation):
+    """The labels are those of the part alone, at its place; what lies outside is not drawn."""
+    package = replace(cropped, procedure=replace(cropped.procedure, orientation=orientation))
+    ct = paint_trunk(direction)
+    labels, oriented, _ = exact_labels(ct, package, Job(), "cpu")
+    whole = replace(package, procedure=replace(package.procedure, crop=None))
+    kidney = Box.around(np.isin(exact_labels(ct, cropping.available_packages()[0], Job(), "cpu")[0], (2,)))
+    box = kidney.padded((2, 2, 2), labels.shape)
+    alone, _ = segment._labels_of(oriented.cropped(box), whole, Job(), "cpu")
+    assert np.array_equal(labels[box.slices], alone)
+    labels[box.slices] = 0
+    assert not labels.any()
+    for profile in ("exact", "fast"):
+        drawn = draw_published(ct, package, list(ORGANS_MM), Job(), "cpu", profile).drawings
+        left = drawn.keys() & {"Kidney_L", "Kidney_R"}  # the oracle tells them by the side of its window
+        masks = [mask_from_contours(drawn[name].contours, ct.geometry) for name in left]
+        there = np.any(masks, axis=0)
+        true = truth(ct, "Kidney_L")
+        assert 2 * (there & true).sum() > 0.9 * (there.sum() + true.sum()), profile
+        assert "Liver" not in drawn or drawn["Liver"].contours.keys() <= set(range(*_slices(true)))
+
+
+def _slices(mask):
+    box = Box.around(mask)
+    return box.start_zyx[0] - 4, box.stop_zyx[0] + 4
+
+
+def test_part_that_is_not_in_the_scan_is_reported(cropped):
+    ct = paint_trunk()
+    hu = np.where(ct.hu == HU["Kidney_L"], 20, ct.hu).astype(np.int16)
+    for profile in ("exact", "fast"):
+        drawn = draw_published(CTVolume(hu, ct.geometry), cropped, ["Liver"], Job(), "cpu", profile)
+        assert [one.code for one in drawn.findings] == ["AC-MD-135"]
+        assert not drawn.drawings
+
+
+def test_part_without_the_model_that_finds_it(cropped, monkeypatch):
+    unchecked = [replace(one, procedure=replace(one.procedure, sides=None)) for one in cropping.available_packages()]
+    monkeypatch.setattr(cropping, "available_packages", lambda: unchecked)
+    with pytest.raises(ModelError, match="AC-MD-091"):
+        draw_published(paint_trunk(), cropped, ["Liver"], Job(), "cpu", "exact")
 
 
 def test_unknown_profile(build):

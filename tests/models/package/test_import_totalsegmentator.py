@@ -105,18 +105,18 @@ def test_combined_structures_are_known():
 def test_tasks_are_found_with_grid_step_and_licence(tmp_path, here, monkeypatch):
     write_task(tmp_path, 291, ORGANS)
     write_task(tmp_path, 303, known_tasks()[303].classes)
-    write_task(tmp_path, 775, ["eye_left"])
+    write_task(tmp_path, 113, ["tooth"])
     write_task(tmp_path, 9999, ["thing"])
     monkeypatch.setenv("TOTALSEG_WEIGHTS_PATH", str(tmp_path))
     found = find_tasks(default_folder())
-    assert [one.task.id if one.task else None for one in found] == [291, 303, 775, None]
-    assert [one.can_be_run for one in found] == [True, True, False, False]
-    total, face = import_task(found[0]), import_task(found[1])
+    assert [one.task.id if one.task else None for one in found] == [113, 291, 303, None]
+    assert [one.can_be_run for one in found] == [False, True, True, False]
+    total, face = import_task(found[1]), import_task(found[2])
     assert (total.license, face.license) == (FREE, NON_COMMERCIAL)
     assert (total.procedure["step"], face.procedure["step"]) == (0.8, 0.5)
     assert total.procedure["first_spacing_mm"] == [1.5, 1.5, 1.5]
     assert total.procedure["orientation"] == "RAS"
-    for one in found[2:]:
+    for one in (found[0], found[3]):
         with pytest.raises(ModelError, match="AC-MD-044"):
             import_task(one)
     package, findings = write_imported(total, tmp_path / "package")
@@ -170,3 +170,52 @@ def test_resampling_between_centres(tmp_path, here):
     assert back.shape == hu.shape
     assert (back[:, :, -1] == 7).all()
     assert (back[:, :, 0] == 0).all()
+
+
+REFUSED = {8: False, 113: True, 299: True, 300: True, 301: True, 315: True, 615: True, 710: True, 713: True, 716: True}
+
+
+@pytest.mark.parametrize(("number", "refused"), (REFUSED | {803: True, 952: True, 775: False}).items())
+def test_what_its_program_does_besides_the_network_is_refused(number, refused):
+    """Models of MR images, those that are cleaned afterwards, and those whose part of the CT is found in other ways."""
+    assert bool(known_tasks()[number].refusal) == refused
+
+
+def test_it_never_mirrors(tmp_path, here):
+    """Its program switches off the mirroring that some of its models were trained with."""
+    classes = known_tasks()[343].classes
+    labels = {"background": 0} | {one: value for value, one in enumerate(classes, 1)}
+    folder = tmp_path / "Dataset343_x" / "nnUNetTrainer__nnUNetPlans__3d_fullres"
+    tiny.write(folder, described=tiny.dataset(labels), inference_allowed_mirroring_axes=(0, 1, 2))
+    assert import_task(find_tasks(tmp_path)[0]).procedure["mirror_axes"] == []
+
+
+def test_auxiliary_classes_are_no_structures(tmp_path, here):
+    """The liver of a model of bones only helped its training."""
+    write_task(tmp_path, 304, known_tasks()[304].classes)
+    package, _ = write_imported(import_task(find_tasks(tmp_path)[0]), tmp_path / "package")
+    assert "patella" in package.structures
+    assert not {"Liver", "Spleen", "femur", "humerus"} & set(package.structures)
+
+
+def test_model_of_a_part_of_the_ct(tmp_path, here):
+    write_task(tmp_path, 775, known_tasks()[775].classes)
+    package, findings = write_imported(import_task(find_tasks(tmp_path)[0]), tmp_path / "package")
+    crop = package.procedure.crop
+    assert (crop.structures, crop.finder, crop.margin_mm) == (("Skull",), "TotalSegmentator 298", 20.0)
+    assert package.procedure.values["Parotid_L"] == (7,)
+    assert [one.code for one in findings] == ["AC-MD-130", "AC-MD-136"]
+    for task in known_tasks().values():
+        assert not task.crop or set(task.crop) <= set(known_tasks()[task.finder].classes), task.name
+
+
+def test_model_of_totalsegmentator_is_not_imported_as_one_of_nnunet(tmp_path, here, capsys):
+    stated = tiny.plans(dataset_name="Dataset303_face_1559subj")
+    labels = {"background": 0, "face": 1}
+    folder = tiny.write(tmp_path / "model", stated=stated, described=tiny.dataset(labels))
+    command = ["models", "import", "nnunet", str(folder), "--orientation", "RAS", "-o", str(tmp_path / "out"), "--json"]
+    assert main(command) == ModelError.exit_code
+    assert "AC-MD-098" in capsys.readouterr().out
+    other = tiny.plans(dataset_name="Dataset303_mine")
+    folder = tiny.write(tmp_path / "other", stated=other)
+    assert main([*command[:3], str(folder), *command[4:]]) == 0
