@@ -2,14 +2,15 @@
 
     python benchmarks/adaptive.py run FOLDER_OF_OPENKBP WORK [--patients 20] [--steps 150] [--kinds …]
     python benchmarks/adaptive.py propagate FOLDER_OF_OPENKBP WORK [--patients 20] [--kinds …]
-    python benchmarks/adaptive.py table WORK [--steps 150]
+    python benchmarks/adaptive.py table FOLDER_OF_OPENKBP WORK [--steps 150] [--course RECORDS_OF_COURSE]
 
 Each patient's planning CT and clinical contours are written as DICOM, `autocontour adapt` makes the package, and the
 later CTs of `benchmarks/course.py` (realistic and hard, the seed being the patient's place in the list) are written as
 DICOM with the same Patient ID, read again and contoured. A third one (other) is as from another scanner and protocol:
 another realistic change of anatomy, grey values 0.92 · HU + 25, slices of 4 mm, noise of 40 HU, and a set-up turned by
 5°, 4° and 6°. `run` and `propagate` continue where they stopped; WORK/records.jsonl has one line per patient, CT and
-method. A structure that a method does not draw counts with a DSC of 0.
+method. A structure that a method does not draw counts with a DSC of 0; one of which less than half lies on the slices
+that contain CT is left out (`LEAST_INSIDE`), whatever the methods draw.
 """
 
 from __future__ import annotations
@@ -49,25 +50,29 @@ KINDS = "realistic", "hard", "other"
 SCALE, SHIFT_HU = 0.92, 25
 OTHER = {"noise_hu": 40.0, "spacing_z_mm": 4.0, "setup_deg": (5.0, 4.0, 6.0)}
 OTHER_SEED = 1000
+LEAST_INSIDE = 0.5
+"""Labels of OpenKBP continue where there is no CT: propagation can follow them there, but no network can."""
 
 
 def main() -> None:
     """Run or print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("action", choices=["run", "propagate", "table"])
-    parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="that of openkbp, and WORK")
+    parser.add_argument("data", type=Path, help="folder of openkbp")
+    parser.add_argument("work", type=Path, help="folder of the experiment; continued")
     parser.add_argument("--patients", type=int, default=20)
     parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--package", default="head-and-neck")
     parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=KINDS)
+    parser.add_argument("--course", type=Path, help="records of benchmarks/course.py, for the propagated DSC")
     args = parser.parse_args()
-    work = args.folders[-1]
+    data, work = args.data, args.work
     work.mkdir(parents=True, exist_ok=True)
     if args.action == "table":
-        table(read_records(work), args.steps)
+        table(inside_ct([*of_course(args.course), *read_records(work)], data), args.steps)
         return
-    for place, path in enumerate(sorted((args.folders[0] / "val").glob("pt_*.npz"))[: args.patients]):
-        names = json.loads((args.folders[0] / "index.json").read_text())["structures_by_bit"]
+    for place, path in enumerate(sorted((data / "val").glob("pt_*.npz"))[: args.patients]):
+        names = json.loads((data / "index.json").read_text())["structures_by_bit"]
         if args.action == "run":
             run_patient(path, names, place, work, args)
         else:
@@ -85,12 +90,13 @@ def run_patient(path: Path, names: list[str], place: int, work: Path, args: argp
     planning, masks = read_patient(path, names)
     package, minutes = adapt(planning, structures_of(masks, planning.geometry), path.stem, work, args)
     packages = {GENERAL: general, own: package}
-    for kind, method in missing:
+    for kind in dict.fromkeys(kind for kind, _ in missing):
         later = later_ct(planning, masks, place, kind)
         ct = as_dicom(later.hu, later, work / path.stem / kind, path.stem, kind)
-        scores = contour_and_measure(ct, packages[method], later)
-        spent = {"minutes": minutes} if method == own else {}
-        write_record(work, about | {"kind": kind, "method": method, **spent, "structures": scores})
+        for method in (one for other, one in missing if other == kind):
+            scores = contour_and_measure(ct, packages[method], later)
+            spent = {"minutes": minutes} if method == own else {}
+            write_record(work, about | {"kind": kind, "method": method, **spent, "structures": scores})
 
 
 def adapt(
@@ -195,6 +201,26 @@ def read_records(work: Path) -> list[dict[str, Any]]:
     """Return the records."""
     path = work / "records.jsonl"
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def of_course(path: Path | None) -> Iterator[dict[str, Any]]:
+    """Yield the records of the propagated contours of benchmarks/course.py; those not drawn have a DSC of 0."""
+    for line in path.read_text().splitlines() if path else ():
+        record = json.loads(line)
+        if record["kind"] in KINDS:
+            names = [name for name in record["structures"] if not name.startswith("PTV")]
+            scores = {name: {"dsc": record["structures"][name]["dsc"].get(PROPAGATED, 0.0)} for name in names}
+            yield {**record, "package": "", "method": PROPAGATED, "structures": scores}
+
+
+def inside_ct(records: Iterable[dict[str, Any]], data: Path) -> list[dict[str, Any]]:
+    """Return the records without the structures that lie outside the planning CT by more than half."""
+    patients = json.loads((data / "index.json").read_text())["patients"]
+    inside = {entry["patient"]: entry["fraction_inside_ct"] for entry in patients}
+    return [
+        one | {"structures": {k: v for k, v in one["structures"].items() if inside[one["patient"]][k] >= LEAST_INSIDE}}
+        for one in records
+    ]
 
 
 def write_record(work: Path, record: dict[str, Any]) -> None:

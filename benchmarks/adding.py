@@ -1,6 +1,6 @@
 """A structure is added to a package that lacks it: how well it is drawn, and what the others lose.
 
-    python benchmarks/adding.py --data ../shared/data/openkbp -o WORK [--package head-and-neck] [--steps 120] [--cases 40]
+    python benchmarks/adding.py --data ../shared/data/openkbp -o WORK [--package head-and-neck] [--steps 120]
 
 The structure is removed from a package: its outputs, its entry and the positions of others relative to it. What the
 layers before the outputs have learnt about it stays, which flatters the result. `autocontour retrain --add` then learns
@@ -26,7 +26,13 @@ from autocontour.models import ModelPackage, find_package, read_package, write_p
 from autocontour.models.data.fingerprint import ct_fingerprint
 from autocontour.models.networks import head_names
 from autocontour.qa.commissioning import read_cases
-from autocontour.qa.commissioning.measure import MeasuredStructure, measure_case, read_measured, run_case, write_measured
+from autocontour.qa.commissioning.measure import (
+    MeasuredStructure,
+    measure_case,
+    read_measured,
+    run_case,
+    write_measured,
+)
 
 SITES = "calibration", "validation"
 
@@ -147,9 +153,7 @@ def show(
     title: str, split: str, before: Sequence[MeasuredStructure], after: Sequence[MeasuredStructure], name: str
 ) -> None:
     """Print the paired means of a structure; one that is not drawn has a DSC of 0."""
-    first, second = (
-        {row.patient: row.metrics for row in rows if row.structure == name} for rows in (before, after)
-    )
+    first, second = ({row.patient: row.metrics for row in rows if row.structure == name} for rows in (before, after))
     if first.keys() != second.keys():
         raise SystemExit(f"{name}: measured on different patients.")
     cells = []
