@@ -189,8 +189,8 @@ def print_methods(kind: str, records: list[dict[str, Any]]) -> None:
     values: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for record in records:
         for name, one in record["structures"].items():
-            for method, dsc in one["dsc"].items():
-                values[name][method].append(dsc)
+            for method in (PROPAGATED,) if name.startswith("PTV") else (PROPAGATED, GENERAL):
+                values[name][method].append(one["dsc"].get(method, 0.0))  # not drawn: 0
     seconds = np.median([record["seconds"] for record in records])
     write(f"\n{kind}: {len(records)} patients, median {seconds:.0f} s for registration and propagation\n")
     write("| structure | n | propagated, median (lowest) | below 0.7 | general, median (lowest) |")
