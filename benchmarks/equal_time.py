@@ -1,0 +1,234 @@
+"""Several kinds of networks trained from random weights for the same processor time, on the same patients.
+
+OMP_NUM_THREADS=1 python benchmarks/equal_time.py --data ../shared/data/openkbp -o WORK [--minutes 20] [--only two-stage]
+
+two-stage         FC-DenseNet: a localizer, then a segmenter in the boxes that it finds (as the bundled package)
+one-stage         the same segmenter alone, over the whole body
+unet              MONAI's BasicUNet in both stages, with the same grids
+unet, one-stage   the same segmenter alone
+
+Each is trained on the patients of the training split without those held out for the bundled package, and measured as
+the program contours, with a threshold of 0.5, on the first patients of another split. The budget is processor time of
+the training alone; a localizer has a seventh of it. All have the same patches, augmentation, learning rate and batch.
+What is complete in WORK is not repeated, and a training that was stopped is continued. Rows of a network trained elsewhere
+are put into the table from ``WORK/NAME/rows/PATIENT.json`` (`write_measured`) and ``WORK/NAME/about.json``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from autocontour.base.jobs import Job
+from autocontour.models import ModelPackage, find_package, read_package, write_package
+from autocontour.models.data.dataset import Dataset, read_dataset
+from autocontour.models.package.description import ROLES
+from autocontour.models.training.config import AugmentConfig, DataConfig, PackageConfig, StageConfig, TrainingConfig
+from autocontour.models.training.loop import Trainer
+from autocontour.models.training.metadata import Calibration, build_metadata
+from autocontour.models.training.packaging import halve_weights, read_best
+from autocontour.qa.commissioning import read_cases
+from autocontour.qa.commissioning.measure import measure_case, read_measured, run_case, write_measured
+
+LOCALIZER_SHARE = 1 / 7
+HELD_OUT = 20
+LEARNING_RATE = 2e-3
+AUGMENT = AugmentConfig(mirror_probability=0.15)
+DRAWN_MORE = {"Esophagus": 1.6, "Larynx": 1.4}
+ABOUT, PACKAGE = "about.json", "package"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One row of the table."""
+
+    architecture: str = "fc_densenet"
+    stages: tuple[str, ...] = ("localizer", "segmenter")
+
+
+KINDS = {
+    "two-stage": Kind(),
+    "one-stage": Kind(stages=("segmenter",)),
+    "unet": Kind("unet"),
+    "unet, one-stage": Kind("unet", ("segmenter",)),
+}
+DEFAULT = ("two-stage", "one-stage", "unet")
+
+
+@dataclass(frozen=True)
+class About:
+    """What a row of the table was made with."""
+
+    weights: int
+    steps: dict[str, int]
+    training_minutes: float
+    contouring_s: float
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the experiment; continued")
+    parser.add_argument("--minutes", type=float, default=20.0, help="processor time of each training")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--patients", type=int, default=20, help="how many are contoured")
+    parser.add_argument("--split", default="validation", help="which patients are contoured")
+    parser.add_argument("--package", default="head-and-neck", help="whose organs, grids and held-out patients are used")
+    parser.add_argument("--only", nargs="*", default=DEFAULT, choices=list(KINDS), metavar="KIND")
+    args = parser.parse_args()
+    model = find_package(args.package)
+    for name in args.only:
+        make(name, model, args)
+    report(args.output, list(model.drawn_names))
+
+
+def make(name: str, model: ModelPackage, args: argparse.Namespace) -> None:
+    """Train and measure a kind of network, whatever is not yet done."""
+    folder: Path = args.output / name.replace(", ", "-")
+    config = configure(name, model, args)
+    if not (folder / PACKAGE).exists():
+        dataset = read_dataset(config.data, Job())
+        check_held_out(dataset, model)
+        for role in config.stages:
+            print(f"{name}: training the {role}, {time.strftime('%H:%M')}", flush=True)
+            Trainer(role, config, dataset, folder / role, device="cpu", clock=time.process_time).run(Job())
+        weights = {role: halve_weights(read_best(folder / role)["average"]) for role in config.stages}
+        write_package(folder / PACKAGE, build_metadata(config, Calibration()), weights)
+    package = read_package(folder / PACKAGE)
+    seconds = measure(package, folder / "rows", args)
+    if seconds:
+        write_about(folder, config, package, seconds)
+
+
+def configure(name: str, model: ModelPackage, args: argparse.Namespace) -> TrainingConfig:
+    """Return the configuration of a kind of network: grids, organs and rules are those of the package `model`."""
+    kind, organs = KINDS[name], model.drawn_names
+    share = LOCALIZER_SHARE if "localizer" in kind.stages else 0.0
+    budgets = {"localizer": share * args.minutes, "segmenter": (1 - share) * args.minutes}
+    stages = {
+        role: stage_of(kind, model, role, len(organs), budgets[role]) for role in ROLES if role in kind.stages
+    }
+    data = DataConfig(str(args.data), organs, validation_patients=HELD_OUT, seed=args.seed)
+    anchors = tuple(one for one in model.site_anchors if one in organs) if "localizer" in kind.stages else ()
+    rules = {one: model.structures[one].rules for one in organs}
+    package = PackageConfig(model.body_site, model.license, anchors=anchors, localizer_threshold=0.4, rules=rules)
+    return TrainingConfig(name.replace(", ", "-"), data, stages, package)
+
+
+def stage_of(kind: Kind, model: ModelPackage, role: str, outputs: int, minutes: float) -> StageConfig:
+    """Return the settings of a stage's training."""
+    like = model.stages[role]
+    channels = {"in_channels": len(like.intensity_windows_hu), "out_channels": outputs}
+    stage = StageConfig(
+        network={**like.network, **channels},
+        spacing_zyx_mm=like.spacing_zyx_mm,
+        window_zyx=like.window_zyx,
+        intensity_windows_hu=like.intensity_windows_hu,
+        minutes=minutes,
+        batch=2,
+        learning_rate=LEARNING_RATE,
+        ema_decay=0.99,
+        focus="body" if role == "localizer" else "structures",
+        sampling_weights=DRAWN_MORE,
+        anywhere_probability=0.2,
+        validate_minutes=1e6,
+        validate_patients=2,
+        augment=AUGMENT,
+    )
+    if kind.architecture == "fc_densenet":
+        return stage
+    z, y, x = (16 * -(-size // 16) for size in like.window_zyx)  # its windows are multiples of 16
+    return replace(stage, network={"architecture": kind.architecture, **channels}, window_zyx=(z, y, x))
+
+
+def check_held_out(dataset: Dataset, model: ModelPackage) -> None:
+    """Stop if other patients would be held out than those of the package."""
+    mine = {sample.patient for sample in dataset.validation}
+    if mine != set(model.metadata["training"]["validation_patients"]):
+        raise SystemExit("the patients held out are not those of the package: use its data set and seed")
+
+
+def measure(package: ModelPackage, rows: Path, args: argparse.Namespace) -> list[float]:
+    """Contour the patients that are not yet measured; return the processor seconds of each of these."""
+    rows.mkdir(parents=True, exist_ok=True)
+    seconds: list[float] = []
+    cases = zip(read_cases(args.data, args.split, package), range(args.patients), strict=False)
+    for case, number in cases:
+        path = rows / f"{case.patient}.json"
+        if path.exists():
+            continue
+        started = time.process_time()
+        result = run_case(case, package, "cpu")
+        if number:  # the first one compiles the networks
+            seconds.append(time.process_time() - started)
+        write_measured(path, measure_case(case, result))
+    return seconds
+
+
+def write_about(folder: Path, config: TrainingConfig, package: ModelPackage, seconds: Sequence[float]) -> None:
+    """Write what the row was made with."""
+    weights = sum(value.size for role in package.stages for value in package.read_weights(role).values())
+    logs = {role: (folder / role / "log.jsonl").read_text().splitlines()[-1] for role in config.stages}
+    last = {role: json.loads(line) for role, line in logs.items()}
+    about = About(
+        weights=weights,
+        steps={role: line["step"] for role, line in last.items()},
+        training_minutes=round(sum(line["elapsed_s"] for line in last.values()) / 60, 1),
+        contouring_s=round(float(np.median(seconds)), 2),
+    )
+    (folder / ABOUT).write_text(json.dumps(asdict(about), indent=1))
+
+
+def report(folder: Path, organs: Sequence[str]) -> None:
+    """Print the table: mean, standard deviation and median of the DSC of each organ."""
+    places = [place for place in sorted(folder.iterdir()) if (place / "rows").is_dir()]
+    tables = {place.name: read_rows(place / "rows") for place in places}
+    print("| | " + " | ".join(tables) + " |\n|---|" + "---|" * len(tables))
+    for title, key in (("weights", "weights"), ("minutes of training", "training_minutes")):
+        print(f"| {title} | " + " | ".join(str(about_of(place).get(key, "")) for place in places) + " |")
+    print("| steps | " + " | ".join(steps_of(place) for place in places) + " |")
+    print("| s per patient | " + " | ".join(str(about_of(place).get("contouring_s", "")) for place in places) + " |")
+    for organ in organs:
+        cells = [summary(rows.get(organ, [])) for rows in tables.values()]
+        counts = {len(rows.get(organ, [])) for rows in tables.values()}
+        print(f"| {organ} (n {'/'.join(map(str, sorted(counts)))}) | " + " | ".join(cells) + " |")
+    means = [np.mean([np.mean(rows[organ]) for organ in organs if organ in rows]) for rows in tables.values()]
+    print("| mean of the organs | " + " | ".join(f"{value:.3f}" for value in means) + " |")
+
+
+def read_rows(folder: Path) -> dict[str, list[float]]:
+    """Return the DSC of each organ in the patients measured; 0 where it was not drawn."""
+    found: dict[str, list[float]] = {}
+    for path in sorted(folder.glob("*.json")):
+        for row in read_measured(path):
+            found.setdefault(row.structure, []).append(row.metrics.dsc)
+    return found
+
+
+def about_of(place: Path) -> dict[str, Any]:
+    path = place / ABOUT
+    content: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    return content
+
+
+def steps_of(place: Path) -> str:
+    return " + ".join(str(count) for count in about_of(place).get("steps", {}).values())
+
+
+def summary(values: Sequence[float]) -> str:
+    if not values:
+        return "–"
+    missing = sum(value == 0 for value in values)
+    text = f"{np.mean(values):.3f} ± {np.std(values, ddof=1):.3f} (median {np.median(values):.3f})"
+    return text + (f", {missing} not drawn" if missing else "")
+
+
+if __name__ == "__main__":
+    main()
