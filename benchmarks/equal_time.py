@@ -1,6 +1,6 @@
 """Several kinds of networks trained from random weights for the same processor time, on the same patients.
 
-OMP_NUM_THREADS=1 python benchmarks/equal_time.py --data ../shared/data/openkbp -o WORK [--minutes 20] [--only two-stage]
+OMP_NUM_THREADS=1 python benchmarks/equal_time.py --data ../shared/data/openkbp -o WORK [--only two-stage]
 
 two-stage         FC-DenseNet: a localizer, then a segmenter in the boxes that it finds (as the bundled package)
 one-stage         the same segmenter alone, over the whole body
@@ -10,8 +10,8 @@ unet, one-stage   the same segmenter alone
 Each is trained on the patients of the training split without those held out for the bundled package, and measured as
 the program contours, with a threshold of 0.5, on the first patients of another split. The budget is processor time of
 the training alone; a localizer has a seventh of it. All have the same patches, augmentation, learning rate and batch.
-What is complete in WORK is not repeated, and a training that was stopped is continued. Rows of a network trained elsewhere
-are put into the table from ``WORK/NAME/rows/PATIENT.json`` (`write_measured`) and ``WORK/NAME/about.json``.
+What is complete in WORK is not repeated, and a training that was stopped is continued. Rows of a network trained
+elsewhere are put into the table from ``WORK/NAME/rows/PATIENT.json`` (`write_measured`) and ``WORK/NAME/about.json``.
 """
 
 from __future__ import annotations
@@ -112,9 +112,7 @@ def configure(name: str, model: ModelPackage, args: argparse.Namespace) -> Train
     kind, organs = KINDS[name], model.drawn_names
     share = LOCALIZER_SHARE if "localizer" in kind.stages else 0.0
     budgets = {"localizer": share * args.minutes, "segmenter": (1 - share) * args.minutes}
-    stages = {
-        role: stage_of(kind, model, role, len(organs), budgets[role]) for role in ROLES if role in kind.stages
-    }
+    stages = {role: stage_of(kind, model, role, len(organs), budgets[role]) for role in ROLES if role in kind.stages}
     data = DataConfig(str(args.data), organs, validation_patients=HELD_OUT, seed=args.seed)
     anchors = tuple(one for one in model.site_anchors if one in organs) if "localizer" in kind.stages else ()
     rules = {one: model.structures[one].rules for one in organs}

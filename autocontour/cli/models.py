@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autocontour.cli import commissioning, ensemble, gate, habits, importing
+from autocontour.cli import commissioning, distill, ensemble, gate, habits, importing
 
 if TYPE_CHECKING:
     from autocontour.models import ModelPackage
@@ -23,6 +23,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     gate.add_actions(actions)
     habits.add_actions(actions)
     ensemble.add_actions(actions)
+    distill.add_actions(actions)
     importing.add_actions(actions)
     for action, run, help_text in (
         ("list", _list, "list the packages of the program and those installed"),

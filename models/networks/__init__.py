@@ -26,6 +26,7 @@ __all__ = [
     "conv_unet",
     "fc_densenet",
     "head_names",
+    "narrow_network",
     "plan_network",
     "register",
     "residual_unet",
@@ -101,6 +102,24 @@ def head_names(config: Mapping[str, Any]) -> tuple[str, str]:
     """Return the names of the weights with one row per structure; raises as `build_network`."""
     head = plan_network(config).head
     return f"{head}.weight", f"{head}.bias"
+
+
+def narrow_network(config: Mapping[str, Any], share: float) -> dict[str, Any]:
+    """Return the description of a network with fewer channels: about `share` of those of each layer.
+
+    Its norms have as many groups as before, each with fewer channels.
+
+    Raises
+    ------
+    ModelError
+        ``AC-MD-022`` if the architecture cannot be narrowed or no smaller number of channels fits; or as
+        `build_network`.
+    """
+    architecture = find_architecture(config)
+    with _refusing():
+        if architecture.narrow is None:
+            raise ValueError(f"a network of the type {config['architecture']} cannot be narrowed")
+        return architecture.narrow(config, share)
 
 
 @contextmanager

@@ -46,6 +46,8 @@ class Settings:
     up_channels
         Width after each transition up, coarsest level first; if empty, a transition keeps its width, which at the
         finest level costs more than all dense layers there.
+    group_channels
+        Channels of each group of a norm; a layer whose width is not a multiple of it is one group.
     checkpointing
         Recompute the dense blocks in the backward pass to save memory during training.
     """
@@ -60,10 +62,12 @@ class Settings:
     stem_channels: int = 24
     refine_channels: int = 16
     up_channels: Sequence[int] = ()
+    group_channels: int = GROUP_CHANNELS
     checkpointing: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("in_channels", "out_channels", "growth", "bottleneck_layers", "stem_channels", "refine_channels"):
+        whole = "in_channels", "out_channels", "growth", "bottleneck_layers", "stem_channels", "refine_channels"
+        for name in (*whole, "group_channels"):
             check_whole(name, getattr(self, name), 1, 512)
         check_wholes("block_layers", self.block_layers, 1, 64)
         check_wholes("up_channels", self.up_channels, 1, 4096, least=0)
@@ -77,10 +81,18 @@ class Settings:
             raise ValueError("there must be one stride, and one width after each transition up, per level")
 
 
+class _GroupedPlan(Plan):
+    """Steps whose norms have groups of `group_channels`."""
+
+    def __init__(self, channels: int, size_zyx: Sequence[int], group_channels: int) -> None:
+        super().__init__(channels, size_zyx)
+        self.group_channels = group_channels
+
+
 def plan_network(config: Mapping[str, Any], size_zyx: Sequence[int]) -> Plan:
     """Return the steps of an FC-DenseNet; raises ValueError for settings that do not fit."""
     settings = read_settings(Settings, config)
-    plan = Plan(settings.in_channels, size_zyx)
+    plan = _GroupedPlan(settings.in_channels, size_zyx, settings.group_channels)
     stem_stride = triple(settings.stem_stride_zyx)
     features = _stem(plan, settings.stem_channels, stem_stride)
     skips: list[int] = []
@@ -123,23 +135,44 @@ def multiple_zyx(config: Mapping[str, Any]) -> Triple:
     return triple([math.prod(stride[axis] for stride in strides) for axis in range(3)])
 
 
-def _stem(plan: Plan, channels: int, stride: Triple) -> int:
+def narrow(config: Mapping[str, Any], share: float) -> dict[str, Any]:
+    """Return the description of the network with about `share` of the channels of each group of its norms.
+
+    Raises
+    ------
+    ValueError
+        If widths are not multiples of the groups' channels, or `share` removes no channel or all of a group.
+    """
+    settings = read_settings(Settings, config)
+    before, kept = settings.group_channels, round(share * settings.group_channels)
+    widths = settings.growth, settings.stem_channels, settings.refine_channels, *settings.up_channels
+    if any(width % before for width in widths):
+        raise ValueError(f"its widths are not all multiples of {before}, the channels of a norm's group")
+    if not 1 <= kept < before:
+        raise ValueError(f"{kept} of the {before} channels of each group would be kept")
+    growth, stem, refine, *up = (width // before * kept for width in widths)
+    changed = {"growth": growth, "stem_channels": stem, "refine_channels": refine, "group_channels": kept}
+    return {**config, **changed} | ({"up_channels": up} if up else {})
+
+
+def _stem(plan: _GroupedPlan, channels: int, stride: Triple) -> int:
     kernel = triple([2 + step for step in stride])
     convolved = plan.convolution(IMAGE, "stem.0", channels, kernel, stride, (1, 1, 1))
     return plan.relu(_norm(plan, convolved, "stem.1"))
 
 
-def _convolve(plan: Plan, value: int, name: str, channels: int, kernel: Triple = (3, 3, 3)) -> int:
+def _convolve(plan: _GroupedPlan, value: int, name: str, channels: int, kernel: Triple = (3, 3, 3)) -> int:
     convolved = plan.convolution(value, f"{name}.0", channels, kernel)
     return plan.relu(_norm(plan, convolved, f"{name}.1"))
 
 
-def _norm(plan: Plan, value: int, name: str) -> int:
+def _norm(plan: _GroupedPlan, value: int, name: str) -> int:
     channels = plan.shape(value)[0]
-    return plan.group_norm(value, name, channels // GROUP_CHANNELS if channels % GROUP_CHANNELS == 0 else 1)
+    groups, rest = divmod(channels, plan.group_channels)
+    return plan.group_norm(value, name, 1 if rest else groups)
 
 
-def _dense(plan: Plan, value: int, name: str, growth: int, layers: int, *, keep_input: bool = True) -> int:
+def _dense(plan: _GroupedPlan, value: int, name: str, growth: int, layers: int, *, keep_input: bool = True) -> int:
     """Add densely connected layers; return the new channels after those of the input."""
     new: list[int] = []
     with plan.recomputed():
@@ -151,4 +184,4 @@ def _dense(plan: Plan, value: int, name: str, growth: int, layers: int, *, keep_
     return new[0]
 
 
-register("fc_densenet", Architecture(plan_network, multiple_zyx, build))
+register("fc_densenet", Architecture(plan_network, multiple_zyx, build, narrow))

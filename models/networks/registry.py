@@ -28,11 +28,15 @@ class Architecture:
         Returns the numbers of voxels along z, y, x of which the window size must be a multiple.
     build
         Returns a torch module with the weights' names and shapes of the plan, random; None to make it from the plan.
+    narrow
+        Returns the description of the same network with about a fraction of its channels, whose norms have the same
+        groups; None if there is none. Raises ValueError if no number of channels fits.
     """
 
     plan: Callable[[Config, Sequence[int]], Plan]
     multiple_zyx: Callable[[Config], Triple]
     build: Callable[[Config], nn.Module] | None = None
+    narrow: Callable[[Config, float], dict[str, Any]] | None = None
 
 
 _ARCHITECTURES: dict[str, Architecture] = {}

@@ -239,9 +239,9 @@ def check_history(packages: Sequence[ModelPackage]) -> tuple[Finding, ...]:
 
 
 def is_retrained(package: ModelPackage) -> bool:
-    """Return whether a package was made from another by retraining, a clinic's habits or as an ensemble."""
+    """Return whether a package was made from others: retrained, distilled, pruned, joined, with a clinic's habits."""
     training = package.metadata.get("training")
-    made = isinstance(training, dict) and bool(training.get("retrained") or training.get("ensemble"))
+    made = isinstance(training, dict) and any(training.get(how) for how in ("retrained", "distilled", "ensemble"))
     return made or any(structure.habit for structure in package.structures.values())
 
 

@@ -33,6 +33,7 @@ from autocontour.models.training.patches import PatchSampler
 from autocontour.models.training.precision import LossScale, choose_precision, mixed_precision
 from autocontour.models.training.samples import SampleSlices
 from autocontour.models.training.supervision import Supervision
+from autocontour.models.training.teacher import Teacher
 from autocontour.models.training.validate import validate
 
 WARM_UP = 0.03
@@ -66,6 +67,8 @@ class Trainer:
         Whether the log is also written as TensorBoard's event files, into the folder ``tensorboard``.
     clock
         Seconds by which a budget in minutes is counted; `time.process_time` makes it processor time.
+    teacher
+        Whose probabilities are learnt as well; None to learn from the labels alone.
     """
 
     def __init__(
@@ -80,10 +83,12 @@ class Trainer:
         processes: Processes | None = None,
         events: bool = False,
         clock: Callable[[], float] = time.monotonic,
+        teacher: Teacher | None = None,
     ) -> None:
         stage, structures = config.stages[name], config.data.structures
         self.name, self.stage, self.structures, self.seed = name, stage, structures, config.data.seed
         self.folder, self.processes, self.clock = folder, processes or Processes(), clock
+        self.teacher = teacher
         if stage.batch % self.processes.count:
             raise TrainingError("AC-TR-033", stage=name, batch=stage.batch, count=self.processes.count)
         self.package = describe_package(config, folder)
@@ -207,6 +212,8 @@ class Trainer:
             levels = self.forward(patches.image)
         levels = [logits.float() for logits in levels]
         loss = self.supervision.loss(levels, patches, self.loss_weight)
+        if self.teacher is not None:
+            loss = self.teacher.add_to(loss, levels[0], patches.image, self.loss_weight)
         scaled = loss * self.loss_scale.value if self.loss_scale.is_used else loss
         gradients = torch.autograd.grad(scaled, self.parameters)
         with torch.no_grad():

@@ -1,4 +1,4 @@
-"""The loss: cross entropy and Dice per structure, for known structures."""
+"""The losses: cross entropy and Dice per structure, against labels where they are known, or against a teacher."""
 
 from __future__ import annotations
 
@@ -55,3 +55,29 @@ def soft_dice(logits: Tensor, target: Tensor, weight: Tensor) -> tuple[Tensor, T
     overlap = (probability * target).sum((0, 2, 3, 4))
     total = probability.sum((0, 2, 3, 4)) + target.sum((0, 2, 3, 4))
     return (2 * overlap + SMOOTH) / (total + SMOOTH), target.sum((0, 2, 3, 4)) > SMOOTH
+
+
+def soft_loss(logits: Tensor, probability: Tensor, loss_weight: Tensor) -> Tensor:
+    """Return the mean over structures of cross entropy plus Dice against the probabilities of a teacher.
+
+    All terms are least where both probabilities are equal, so that a threshold chosen for the teacher keeps its
+    meaning: the Dice has squares in its denominator (Milletari, Navab, Ahmadi 2016, arXiv:1606.04797), since that of
+    `soft_dice` is greatest for 0 and 1.
+
+    Parameters
+    ----------
+    logits, probability
+        (batch, structures, z, y, x) of the network, and of its teacher.
+    loss_weight
+        (structures,) weight of each in the mean.
+    """
+    known = torch.ones_like(loss_weight, dtype=torch.bool)
+    entropy = F.binary_cross_entropy_with_logits(logits, probability, reduction="none")
+    everywhere = _weighted_mean(entropy.mean((0, 2, 3, 4)), known, loss_weight)
+    volume = probability.sum((0, 2, 3, 4))
+    within = _weighted_mean((entropy * probability).sum((0, 2, 3, 4)) / volume.clamp(min=1), known, loss_weight)
+    drawn = torch.sigmoid(logits)
+    overlap = 2 * (drawn * probability).sum((0, 2, 3, 4)) + SMOOTH
+    total = (drawn.square() + probability.square()).sum((0, 2, 3, 4)) + SMOOTH
+    dice = _weighted_mean(1 - overlap / total, volume > SMOOTH, loss_weight)
+    return ALL_VOXELS_WEIGHT * everywhere + INSIDE_WEIGHT * within + dice

@@ -140,7 +140,7 @@ def retrain_package(plan: Retraining, run: Path, job: Job, *, device: str = "") 
     dataset, cases = _read(plan, job)
     config = _configure(plan, len(cases))
     summary = _summarize(plan, dataset, cases, config)
-    _start(run, summary)
+    start_run(run, RUN, summary)
     weights = {role: plan.package.read_weights(role) for role in plan.package.stages}
     for role in plan.stages:
         count = plan.package.networks(role)
@@ -219,7 +219,7 @@ def _summarize(plan: Retraining, dataset: Dataset, cases: Sequence[Sample], conf
     return {
         "from": f"{package.name} {package.version} ({package.checksum})",
         "cases": sorted(sample_fingerprint(sample) for sample in cases),
-        "contents": _checksum(plan, dataset),
+        "contents": data_checksum(dataset, plan.seed, plan.manner),
         "replayed": len(dataset.training) - len(cases),
         "quarantined": dataset.quarantined,
         "added": list(plan.added),
@@ -230,9 +230,9 @@ def _summarize(plan: Retraining, dataset: Dataset, cases: Sequence[Sample], conf
     }
 
 
-def _checksum(plan: Retraining, dataset: Dataset) -> str:
-    """Return a checksum of all that the weights depend on beside the package: CTs, contours, shares and manner."""
-    digest = hashlib.sha256(repr((plan.seed, plan.manner, dataset.shares)).encode())
+def data_checksum(dataset: Dataset, *settings: object) -> str:
+    """Return a checksum of all that the weights depend on beside the package: CTs, contours, shares and settings."""
+    digest = hashlib.sha256(repr((*settings, dataset.shares)).encode())
     for sample in dataset.training:
         digest.update(sample_fingerprint(sample).encode() + sample.solid.tobytes() + sample.known.tobytes())
         digest.update(b"" if sample.trust is None else np.asarray(sample.trust, np.float32).tobytes())
@@ -242,10 +242,23 @@ def _checksum(plan: Retraining, dataset: Dataset) -> str:
     return digest.hexdigest()
 
 
-def _start(run: Path, summary: dict[str, Any]) -> None:
-    """Write the summary of a new run; reject a run that was begun with other cases or settings."""
-    path = run / RUN
-    if path.exists() and json.loads(path.read_text(encoding="utf-8")) != json.loads(json.dumps(summary)):
+def start_run(run: Path, record: str, summary: dict[str, Any]) -> None:
+    """Write the summary of a new run; reject a folder of a run with another teacher, other cases or other settings.
+
+    Parameters
+    ----------
+    run
+        Folder of the run.
+    record
+        Name of the summary's file; a folder with checkpoints and without that file belongs to a run of another kind.
+    summary
+        What must be the same when the run is continued.
+    """
+    path = run / record
+    before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    if before is None and any(run.glob("*/checkpoint.pt")):
+        raise TrainingError("AC-TR-023", folder=run.name)
+    if before is not None and before != json.loads(json.dumps(summary)):
         raise TrainingError("AC-TR-023", folder=run.name)
     run.mkdir(parents=True, exist_ok=True)
     write_atomically(path, json.dumps(summary, indent=1).encode())
