@@ -133,7 +133,7 @@ def distill_package(plan: Distillation, run: Path, job: Job, *, device: str = ""
     config = _configure(plan)
     split = read_split(plan, job)
     dataset = Dataset(split.training, (), split.quarantined)
-    summary = _summarize(plan, split, config) | {"data": data_checksum(dataset, CLINIC.augment)}
+    summary = _summarize(plan, split, config) | {"contents": data_checksum(dataset, CLINIC.augment)}
     start_run(run, RECORD, summary)
     weights: dict[str, Mapping[str, Any]] = {
         role: plan.package.read_weights(role) for role in plan.package.stages if role not in plan.stages
