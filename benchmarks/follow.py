@@ -27,7 +27,7 @@ from autocontour.contouring import contours_from_probability, interpolate_contou
 from autocontour.edits import added_path_length_mm
 from autocontour.models.data.dataset import choose_validation, read_index, read_patient
 from autocontour.models.data.sample import Sample
-from autocontour.models.follow.decision import Decision, features_of
+from autocontour.models.follow.decision import Blend, Decision, features_of
 from autocontour.models.follow.follow import Followed, Scan, follow_slices, prepare_scan
 from autocontour.models.follow.network import Network, open_network
 from autocontour.models.inference.infer import segment_structures
@@ -40,6 +40,8 @@ TARGETS = ("PTV_Low", "PTV_Mid", "PTV_High")
 COUNTS = (1, 3, 5)
 LEAST_SLICES = 8
 ADDED_MM = 10.0
+TOLERANCES_MM = (0.5, 2.0)
+"""Outline that is nearer to the old one does not count as new; 2 mm is half a voxel of this data."""
 
 
 @dataclass(frozen=True)
@@ -112,23 +114,50 @@ def random_slices(trial: Trial, count: int, seed: int) -> list[int]:
     return sorted(int(k) for k in rng.choice(trial.slices, min(count, len(trial.slices)), replace=False))
 
 
-def measure(args: argparse.Namespace, network: Network, decision: Decision | None) -> None:
+@dataclass(frozen=True)
+class Ways:
+    """What is measured: a network with when it is shown and how much is interpolated."""
+
+    network: Network
+    decision: Decision | None
+    blend: Blend | None
+
+    @classmethod
+    def of(cls, args: argparse.Namespace) -> Ways:
+        """Return the program's own, with the network of a checkpoint if there is one."""
+        own = open_network()
+        if args.checkpoint:
+            return cls(torch_network(args.checkpoint), None, own.source.blend)
+        return cls(own, own.source.decision, own.source.blend)
+
+    def follow(self, trial: Trial, corrected: SliceChanges, automatic: Contours, *, ends: bool = False) -> Followed:
+        """Return the proposal."""
+        return follow_slices(
+            trial.scan, corrected, automatic, self.network, self.decision, self.blend, ends=ends and len(corrected) > 1
+        )
+
+
+def measure(args: argparse.Namespace, ways: Ways) -> None:
     """Measure every structure with several numbers and places of corrected slices."""
     rows = []
     names = ORGANS + TARGETS if args.targets else ORGANS
     for trial in read_trials(args, names):
-        for count in COUNTS:
-            for place in ("even", "random") if args.random else ("even",):
-                slices = evenly_spaced(trial, count) if place == "even" else random_slices(trial, count, 1)
-                rows += list(measure_trial(trial, slices, place, network, decision))
+        rows += list(measure_all(trial, ways, places=("even", "ends", "random") if args.random else ("even", "ends")))
         print(trial.patient, trial.name, len(rows), flush=True)
         args.output.write_text(json.dumps(rows))
 
 
-def measure_trial(
-    trial: Trial, slices: list[int], place: str, network: Network, decision: Decision | None
-) -> Iterator[dict[str, Any]]:
-    """Yield a row with automatic contours, and one from nothing."""
+def measure_all(trial: Trial, ways: Ways, places: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a structure; ``ends``: evenly spaced, and the ends are stated."""
+    for count in COUNTS:
+        for place in places:
+            if place != "ends" or count > 1:
+                slices = random_slices(trial, count, 1) if place == "random" else evenly_spaced(trial, count)
+                yield from measure_trial(trial, slices, place, ways)
+
+
+def measure_trial(trial: Trial, slices: list[int], place: str, ways: Ways) -> Iterator[dict[str, Any]]:
+    """Yield a row with automatic contours, and one from nothing, where the ends need not be stated."""
     corrected = {k: trial.reference.get(k) for k in slices}
     drawn = {k: shape for k, shape in corrected.items() if shape is not None}
     between = interpolate_contours(drawn, trial.scan.ct.geometry) if drawn else {}
@@ -137,8 +166,10 @@ def measure_trial(
     else:
         automatics = [trial.automatic, {}] if trial.automatic else [{}]
     for automatic in automatics:
+        if place == "ends" and not automatic:
+            continue
         start = time.perf_counter()
-        followed = follow_slices(trial.scan, corrected, automatic, network, decision)
+        followed = ways.follow(trial, corrected, automatic, ends=place == "ends")
         seconds = time.perf_counter() - start
         yield {
             "patient": trial.patient,
@@ -164,67 +195,82 @@ def after(contours: Contours, followed: Followed) -> SliceChanges:
     return {**contours, **followed.changes}
 
 
-def session(args: argparse.Namespace, network: Network, decision: Decision | None) -> None:
-    """Simulate a person who always corrects the worst slice next, until none needs more than 10 mm of new outline."""
+def session(args: argparse.Namespace, ways: Ways) -> None:
+    """Simulate a person who corrects slices until none needs more than 10 mm of new outline.
+
+    She corrects the worst one next, or first both ends and the middle. A proposed slice that needs no more than 10 mm
+    is accepted.
+    """
     rows = []
     for trial in read_trials(args, ORGANS):
         if not trial.automatic:
             continue
-        ways = {"alone": _alone, "followed": _following(network, decision), "interpolated": _interpolating}
-        for way, update in ways.items():
-            rows.append({"patient": trial.patient, "name": trial.name, "way": way, **_correct_all(trial, update)})
-        print(trial.patient, trial.name, [(one["slices"], round(one["added_mm"])) for one in rows[-3:]], flush=True)
+        for tolerance_mm in TOLERANCES_MM:
+            for way, update in {"alone": _alone, "followed": ways.follow, "interpolated": _interpolating}.items():
+                for first in ("worst", "ends") if way != "alone" else ("worst",):
+                    planned = evenly_spaced(trial, 3) if first == "ends" else []
+                    found = _correct_all(trial, update, tolerance_mm, planned)
+                    row = {"patient": trial.patient, "name": trial.name, "way": way, "first": first}
+                    rows.append({**row, "tolerance_mm": tolerance_mm, **found})
+        last = rows[-5 * len(TOLERANCES_MM) :]
+        print(trial.patient, trial.name, [(one["slices"], round(one["added_mm"])) for one in last], flush=True)
         args.output.write_text(json.dumps(rows))
 
 
-Update = Callable[[Trial, dict[int, MultiPolygon | None]], SliceChanges]
+Update = Callable[..., Followed | SliceChanges]
 
 
-def _correct_all(trial: Trial, update: Update) -> dict[str, float]:
+def _correct_all(trial: Trial, update: Update, tolerance_mm: float, first: list[int]) -> dict[str, float]:
     corrected: dict[int, MultiPolygon | None] = {}
+    accepted: dict[int, MultiPolygon | None] = {}
     contours: SliceChanges = trial.automatic
     added = 0.0
+    todo = list(first)
     while True:
-        left = {k: _added(trial, contours, k) for k in trial.slices if k not in corrected}
-        worst = max(left, key=lambda k: left[k], default=None)
-        if worst is None or left[worst] <= ADDED_MM:
+        fixed = {**accepted, **corrected}
+        left = {k: _added(trial, contours, k, tolerance_mm) for k in trial.slices if k not in fixed}
+        worst = todo.pop(0) if todo else max(left, key=lambda k: left[k], default=None)
+        if worst is None or (not todo and left.get(worst, 0.0) <= ADDED_MM and worst not in first):
             return {"slices": len(corrected), "added_mm": added, "of": len(trial.slices)}
-        added += left[worst]
+        added += left.get(worst, 0.0)
         corrected[worst] = trial.reference.get(worst)
-        contours = {**update(trial, corrected), **corrected}
+        if todo:
+            continue
+        found = update(trial, {**accepted, **corrected}, trial.automatic, ends=bool(first))
+        if isinstance(found, Followed):
+            shown = found.changes if found.is_likely else {}
+            accepted |= {
+                k: shape
+                for k, shape in shown.items()
+                if _added(trial, shown, k, tolerance_mm) <= ADDED_MM and k in trial.slices
+            }
+            found = {**trial.automatic, **shown}
+        contours = {**found, **accepted, **corrected}
 
 
-def _added(trial: Trial, contours: SliceChanges, k: int) -> float:
+def _added(trial: Trial, contours: SliceChanges, k: int, tolerance_mm: float) -> float:
     """Return the new outline a person would draw on a slice, counting a removed contour by its outline."""
     wanted, found = trial.reference.get(k), contours.get(k)
     if wanted is None:
         return 0.0 if found is None else found.length
-    return added_path_length_mm(found, wanted)
+    return added_path_length_mm(found, wanted, tolerance_mm)
 
 
-def _alone(trial: Trial, corrected: dict[int, MultiPolygon | None]) -> SliceChanges:  # noqa: ARG001
-    return trial.automatic
+def _alone(trial: Trial, corrected: SliceChanges, automatic: Contours, *, ends: bool) -> SliceChanges:  # noqa: ARG001
+    return automatic
 
 
-def _interpolating(trial: Trial, corrected: dict[int, MultiPolygon | None]) -> SliceChanges:
-    """Interpolate between corrected slices; beyond them the automatic contours stay."""
+def _interpolating(trial: Trial, corrected: SliceChanges, automatic: Contours, *, ends: bool) -> SliceChanges:
+    """Interpolate between corrected slices; beyond them the automatic contours stay, unless these are the ends."""
     drawn = {k: shape for k, shape in corrected.items() if shape is not None}
     between = interpolate_contours(drawn, trial.scan.ct.geometry) if len(drawn) > 1 else {}
-    return {**trial.automatic, **between}
-
-
-def _following(network: Network, decision: Decision | None) -> Update:
-    def update(trial: Trial, corrected: dict[int, MultiPolygon | None]) -> SliceChanges:
-        followed = follow_slices(trial.scan, corrected, trial.automatic, network, decision)
-        return after(trial.automatic, followed) if followed.is_likely else trial.automatic
-
-    return update
+    return between if ends and between else {**automatic, **between}
 
 
 def show(rows: list[dict[str, Any]]) -> None:
     """Print the tables of `measure`."""
     for start in ("automatic", "nothing"):
-        for place in sorted({row["place"] for row in rows}):
+        for place in sorted({row["place"] for row in rows if row["from"] == start}):
             print(f"\n## from {start}, {place}: median DSC on the other slices (automatic, followed, interpolated)")
             for name in ORGANS + TARGETS:
                 cells = []
@@ -325,9 +371,7 @@ def main() -> int:
     if args.what == "calibrate":
         print(json.dumps(calibrate(json.loads(args.rows.read_text()))))
         return 0
-    network = torch_network(args.checkpoint) if args.checkpoint else open_network()
-    decision = None if args.checkpoint else open_network().source.decision
-    (measure if args.what == "measure" else session)(args, network, decision)
+    (measure if args.what == "measure" else session)(args, Ways.of(args))
     return 0
 
 

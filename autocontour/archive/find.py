@@ -15,10 +15,11 @@ from autocontour.base.files import read_file
 from autocontour.base.findings import Finding, Severity
 from autocontour.base.jobs import Job
 from autocontour.case.closed import read_case
+from autocontour.case.follow import SliceOrigin, count_origins
 from autocontour.case.source import check_content, read_key, read_source
 from autocontour.case.state import CaseStructure
 from autocontour.dicom.scan import Series, planning_cts, scan_folder
-from autocontour.models.data.planes import UNEDITED
+from autocontour.models.data.planes import FOLLOWED, UNEDITED
 from autocontour.patient.identity import CaseKey, series_key
 from autocontour.patient.structures import GenerationAlgorithm, StructureSet
 from autocontour.patient.volume import CTVolume
@@ -202,10 +203,14 @@ def origin_of(item: CaseStructure) -> str:
     """Return the origin of an approved structure: it is edited only if its contours differ from the automatic ones.
 
     A stroke that was taken back by another stroke leaves the contours as they were, though the structure was edited.
+    One of which most slices followed corrected ones is `FOLLOWED`.
     """
     structure = item.structure
     if structure.generation is GenerationAlgorithm.AUTOMATIC:
         return UNEDITED
+    counts = count_origins((item,))
+    if 2 * counts[SliceOrigin.FOLLOWED] > sum(counts.values()):
+        return FOLLOWED
     if item.origin is not GenerationAlgorithm.AUTOMATIC or item.automatic.keys() != structure.contours.keys():
         return APPROVED
     changes = (polygon.symmetric_difference(structure.contours[z]).area for z, polygon in item.automatic.items())

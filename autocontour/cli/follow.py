@@ -36,6 +36,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     before.add_argument(
         "--nothing", action="store_true", help="draw the structure from the corrected slices alone, and ignore others"
     )
+    parser.add_argument(
+        "--ends",
+        action="store_true",
+        help="the outermost corrected slices with a contour are the first and the last one of the structure",
+    )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="the RTSTRUCT to write")
     parser.add_argument("--series", metavar="UID", help="the CT series where the folder holds several")
     parser.add_argument("--accept", nargs="+", default=[], metavar="CODE", help="use the CT despite these findings")
@@ -58,6 +63,7 @@ def run(args: argparse.Namespace) -> int:
         args.nothing,
         args.series,
         frozenset(args.accept),
+        args.ends,
     )
     with progress_job(quiet=args.json) as job:
         report = follow_file(request, job)

@@ -60,6 +60,8 @@ class FollowRequest:
         Whether the other slices of the structure are ignored: the structure is drawn from the corrected slices alone.
     series, accepted
         As of `autocontour.pipeline.request.Request`.
+    ends
+        Whether the outermost corrected slices with a contour are the structure's first and last one.
     """
 
     ct: Path
@@ -71,6 +73,7 @@ class FollowRequest:
     nothing: bool = False
     series: str | None = None
     accepted: frozenset[str] = frozenset()
+    ends: bool = False
 
 
 @dataclass(frozen=True)
@@ -141,7 +144,7 @@ def follow_file(request: FollowRequest, job: Job) -> FollowReport:
     elif not request.nothing:
         first = without_corrections(structure.contours, slices, ct.geometry)
     read = time.perf_counter()
-    followed, result = follow_structure(ct, structure, slices, first)
+    followed, result = follow_structure(ct, structure, slices, first, ends=request.ends)
     done = time.perf_counter()
     structures = tuple(result if one is structure else one for one in structure_set.structures)
     write_structure_set(replace(structure_set, structures=structures), ct, request.output, job=job)
@@ -153,7 +156,12 @@ def follow_file(request: FollowRequest, job: Job) -> FollowReport:
 
 
 def follow_structure(
-    ct: CTVolume, structure: Structure, slices: Sequence[int], automatic: Contours | None
+    ct: CTVolume,
+    structure: Structure,
+    slices: Sequence[int],
+    automatic: Contours | None,
+    *,
+    ends: bool = False,
 ) -> tuple[Followed, Structure]:
     """Return the proposal for a structure, and the structure with it, not approved.
 
@@ -167,14 +175,17 @@ def follow_structure(
         Indices of the corrected slices; one without a contour is a slice that the structure is not on.
     automatic
         The contours before the correction; None if there are none.
+    ends
+        Whether the outermost corrected slices with a contour are the structure's first and last one.
     """
     from autocontour.models.follow.follow import follow_slices, prepare_scan
     from autocontour.models.follow.network import open_network
 
     corrected = {k: structure.contours.get(k) for k in slices}
     network = open_network()
-    followed = follow_slices(prepare_scan(ct), corrected, automatic, network, network.source.decision)
-    provenance = Provenance(ALGORITHM, __version__, network.source.checksum, network.device)
+    source = network.source
+    followed = follow_slices(prepare_scan(ct), corrected, automatic, network, source.decision, source.blend, ends=ends)
+    provenance = Provenance(ALGORITHM, __version__, source.checksum, network.device)
     changes = dict(followed.changes) if followed.is_likely else {}
     unnamed = {} if automatic is None else _differing(structure.contours, automatic, slices)
     if unnamed:

@@ -247,6 +247,14 @@ ACTIONS: tuple[ActionRow, ...] = (
         lambda w: w.workspace.following.ask(),
     ),
     ActionRow(
+        "follow_ends",
+        SLICES,
+        "Follow, and end at the outermost",
+        "Show how the other slices would follow if the outermost drawn ones are the structure's first and last",
+        "Shift+F8",
+        lambda w: w.workspace.following.ask(ends=True),
+    ),
+    ActionRow(
         "follow_all",
         SLICES,
         "Accept proposal",

@@ -53,6 +53,7 @@ class FollowBar(QFrame):
             ("here", tr("This slice"), "Shift+Y", following.accept_here),
             ("up", tr("From here up"), "Alt+Up", partial(following.accept_from_here, 1)),
             ("down", tr("From here down"), "Alt+Down", partial(following.accept_from_here, -1)),
+            ("ends", tr("Ends at drawn"), "Shift+F8", partial(following.ask, ends=True)),
             ("dismiss", tr("Dismiss"), "Esc", following.dismiss),
         ):
             button = self.buttons[name] = QPushButton(text)
@@ -74,6 +75,7 @@ class FollowBar(QFrame):
         words = proposal_in_words(self._workspace, proposal)
         self.words.setText(words)
         self.words.setAccessibleName(words)
+        self.buttons["ends"].setEnabled(not proposal.ends)
         self._follow_position()
         self.place()
         if not self.isVisible():
@@ -116,4 +118,7 @@ def proposal_in_words(space: Workspace, proposal: Proposal) -> str:
     if proposal.gone:
         parts.append(tr_count(len(proposal.gone), "{count} slice is deleted", "{count} slices are deleted"))
     warnings = [f"▲ {sentence_of(one)}" for one in proposal.findings if one.severity >= Severity.WARN]
-    return "\n".join([tr("Proposal for {name}:", name=name) + " " + ", ".join(parts) + ".", *warnings])
+    sentence = tr("Proposal for {name}:", name=name) + " " + ", ".join(parts) + "."
+    if proposal.ends:
+        sentence += " " + tr("It ends at the outermost drawn slices.")
+    return "\n".join([sentence, *warnings])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from threading import Lock
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
-from autocontour.base.errors import AutoContourError, Cancelled
+from autocontour.base.errors import AutoContourError, Cancelled, FollowError
 from autocontour.base.findings import Finding
 from autocontour.case.follow import SliceOrigin, accept_followed, corrected_slices, slice_origins
 from autocontour.gui.look.language import later, sentence_of, tr, tr_count
@@ -26,6 +27,8 @@ OFF, ON_DEMAND, ALWAYS = "off", "on-demand", "always"
 MODES = {OFF: later("Off"), ON_DEMAND: later("On demand"), ALWAYS: later("Always")}
 LEAST_FROM_NOTHING = 2
 """Slices that must be drawn of a structure without automatic contours; in mode `ALWAYS` one more."""
+PREPARED_AFTER_MS = 1500
+"""After a structure was selected, once it has been looked at for this long."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class Proposal:
         The contours it was computed for.
     seconds
         From the request to the result.
+    ends
+        Whether the outermost drawn slices were stated to be the structure's first and last one.
     """
 
     number: int
@@ -50,6 +55,7 @@ class Proposal:
     findings: tuple[Finding, ...]
     before: Contours
     seconds: float
+    ends: bool = False
 
     @property
     def new(self) -> Contours:
@@ -60,6 +66,33 @@ class Proposal:
     def gone(self) -> Contours:
         """The outlines that it would delete."""
         return {z: self.before[z] for z, shape in self.changes.items() if shape is None and z in self.before}
+
+
+class Preparation:
+    """What a proposal needs besides the slices, found once for each CT: the body, the CT for the network, the network.
+
+    Parameters
+    ----------
+    ct
+        The CT.
+    """
+
+    def __init__(self, ct: CTVolume) -> None:
+        self.ct = ct
+        self._scan: Scan | None = None
+        self._lock = Lock()
+
+    def scan(self) -> Scan:
+        """Return the prepared CT; called in a thread, where a second caller waits for the first."""
+        from autocontour.models.follow import follow
+        from autocontour.models.follow.network import open_network
+
+        with self._lock:
+            if self._scan is None:
+                scan = follow.prepare_scan(self.ct)
+                open_network()
+                self._scan = scan
+            return self._scan
 
 
 class Following(QObject):
@@ -88,9 +121,12 @@ class Following(QObject):
         self._task: Task | None = None
         self._waits = False
         self._is_asked = self._accepts = False
-        self._scan: tuple[CTVolume, Scan] | None = None
+        self._ended = set[int]()
+        self._preparation: Preparation | None = None
+        self._soon = QTimer(self, singleShot=True, interval=PREPARED_AFTER_MS)
+        self._soon.timeout.connect(self.prepare)
         workspace.ct_changed.connect(self._forget)
-        workspace.selection_changed.connect(self.dismiss)
+        workspace.selection_changed.connect(self._follow_selection)
         workspace.structures_changed.connect(self._follow)
 
     @property
@@ -104,8 +140,24 @@ class Following(QObject):
         if self.mode == OFF:
             self.dismiss()
 
-    def ask(self) -> None:
-        """Compute a proposal for the selected structure; say why if there is nothing to follow."""
+    def prepare(self) -> None:
+        """Find in a thread what the first proposal of a CT needs, so that it comes as soon as the others."""
+        ct = self._workspace.ct
+        if ct is None or self.mode == OFF or self._preparation is not None:
+            return
+        preparation = self._preparation = Preparation(ct)
+        Task(lambda _: preparation.scan(), self).start()  # an error is found again, and shown, by who asks
+
+    def has_ends(self, number: int) -> bool:
+        """Whether the outermost drawn slices of a structure are stated to be its first and last one."""
+        return number in self._ended
+
+    def ask(self, *, ends: bool = False) -> None:
+        """Compute a proposal for the selected structure; say why if there is nothing to follow.
+
+        `ends` states that the outermost drawn slices are the structure's first and last one; it holds until the next
+        question about this structure.
+        """
         space, item = self._workspace, self._workspace.current
         if item is None or not space.may_change():
             return
@@ -115,6 +167,11 @@ class Following(QObject):
         if problem := _problem(item, LEAST_FROM_NOTHING):
             space.refuse(problem)
             return
+        if ends and _drawn(item) < LEAST_FROM_NOTHING:
+            space.report_error(FollowError("AC-FO-007"))
+            return
+        number = item.structure.number
+        self._ended = self._ended | {number} if ends else self._ended - {number}
         self._is_asked = True
         self._compute()
 
@@ -152,7 +209,7 @@ class Following(QObject):
         contours = space.state[proposal.number].structure.contours
         if rest:
             moved = {z: proposal.moved_mm[z] for z in rest}
-            self.proposal = Proposal(proposal.number, rest, moved, proposal.findings, contours, proposal.seconds)
+            self.proposal = replace(proposal, changes=rest, moved_mm=moved, before=contours)
         space.notify(tr_count(len(accepted), "{count} slice accepted.", "{count} slices accepted."))
         self.changed.emit()
         return True
@@ -196,21 +253,19 @@ class Following(QObject):
             self._waits = True
             return
         corrected, automatic, before = corrected_slices(item), item.automatic, item.structure.contours
-        number, start, scan = item.structure.number, time.monotonic(), self._scan
+        number, start = item.structure.number, time.monotonic()
+        ends = self.has_ends(number) and _drawn(item) >= LEAST_FROM_NOTHING
+        preparation = self._preparation = self._preparation or Preparation(ct)
         if not any(origin is SliceOrigin.AUTOMATIC for origin in slice_origins(item).values()):
             automatic = {}  # drawn by hand throughout
-        task = self._task = Task(lambda _: _compute(ct, scan, corrected, automatic), self)
-        task.done.connect(lambda done: space.when_free(lambda: self._finish(task, number, before, start, done)))
+        task = self._task = Task(lambda _: _compute(preparation, corrected, automatic, ends), self)
+        task.done.connect(lambda done: space.when_free(lambda: self._finish(task, number, before, start, ends, done)))
         task.failed.connect(lambda error: space.when_free(lambda: self._fail(task, error)))
         self.changed.emit()
         task.start()
 
-    def _finish(
-        self, task: Task, number: int, before: Contours, start: float, done: tuple[CTVolume, Scan, Followed]
-    ) -> None:
+    def _finish(self, task: Task, number: int, before: Contours, start: float, ends: bool, followed: Followed) -> None:
         space = self._workspace
-        if done[0] is space.ct:
-            self._scan = done[0], done[1]
         if task is not self._task:
             return
         self._task = None
@@ -221,11 +276,10 @@ class Following(QObject):
             if item is not None and not item.is_protected and not _problem(item, LEAST_FROM_NOTHING):
                 self._compute()
             return
-        followed = done[2]
         shown = followed.changes if followed.is_likely or self._is_asked else {}
         if shown:
             seconds = time.monotonic() - start
-            self.proposal = Proposal(number, shown, followed.moved_mm, followed.findings, before, seconds)
+            self.proposal = Proposal(number, shown, followed.moved_mm, followed.findings, before, seconds, ends)
         elif self._is_asked:
             space.notify(" ".join(sentence_of(one) for one in followed.findings))
         self._is_asked = self._is_asked and bool(shown)
@@ -241,27 +295,37 @@ class Following(QObject):
         self.changed.emit()
 
     def _forget(self) -> None:
-        self._scan = None
+        self._preparation = None
+        self._ended = set()
+        self._follow_selection()
+
+    def _follow_selection(self) -> None:
         self.dismiss()
+        item = self._workspace.current
+        if item is not None and not item.is_protected and self.mode != OFF and self._preparation is None:
+            self._soon.start()
+        else:
+            self._soon.stop()
 
 
-def _compute(
-    ct: CTVolume, scan: tuple[CTVolume, Scan] | None, corrected: SliceChanges, automatic: Contours
-) -> tuple[CTVolume, Scan, Followed]:
-    """Return the proposal, with the scan as it was prepared; runs in a thread."""
-    from autocontour.models.follow.follow import follow_slices, prepare_scan
+def _compute(preparation: Preparation, corrected: SliceChanges, automatic: Contours, ends: bool) -> Followed:
+    """Return the proposal; runs in a thread."""
+    from autocontour.models.follow.follow import follow_slices
 
-    prepared = scan[1] if scan is not None and scan[0] is ct else prepare_scan(ct)
-    return ct, prepared, follow_slices(prepared, corrected, automatic)
+    return follow_slices(preparation.scan(), corrected, automatic, ends=ends)
 
 
 def _problem(item: CaseStructure, least: int) -> str:
     """Return why nothing can be followed; empty if it can."""
-    corrected = corrected_slices(item)
-    drawn = sum(shape is not None for shape in corrected.values())
+    corrected, drawn = corrected_slices(item), _drawn(item)
     others = any(origin is SliceOrigin.AUTOMATIC for origin in slice_origins(item).values())
     if others and not corrected:
         return tr("Correct a slice of {name} first: the others follow it.", name=item.structure.name)
     if not others and drawn < least:
         return tr("Draw {name} on two slices or more: the others follow them.", name=item.structure.name)
     return ""
+
+
+def _drawn(item: CaseStructure) -> int:
+    """Return how many corrected slices have a contour."""
+    return sum(shape is not None for shape in corrected_slices(item).values())

@@ -912,6 +912,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>이 슬라이스에서 범위를 끝냅니다</translation>
     </message>
     <message>
+      <source>Ends at drawn</source>
+      <translation>그린 단면에서 끝남</translation>
+    </message>
+    <message>
       <source>Enlarge a view</source>
       <translation>화면 크게 보기</translation>
     </message>
@@ -1076,6 +1080,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>수정한 단면 따라가기</translation>
     </message>
     <message>
+      <source>Follow, and end at the outermost</source>
+      <translation>따라가기(가장 바깥 단면에서 끝남)</translation>
+    </message>
+    <message>
       <source>Following corrected slices is off: choose On demand or Always in the menu Slices.</source>
       <translation>수정한 단면 따라가기가 꺼져 있습니다. 단면 메뉴에서 요청 시 또는 항상을 선택하십시오.</translation>
     </message>
@@ -1230,6 +1238,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>It draws structures where they cannot be: it cannot be installed with this orientation.</source>
       <translation>구조물을 있을 수 없는 곳에 그립니다. 이 방향으로는 설치할 수 없습니다.</translation>
+    </message>
+    <message>
+      <source>It ends at the outermost drawn slices.</source>
+      <translation>그려진 단면 중 가장 바깥 단면에서 끝납니다.</translation>
     </message>
     <message>
       <source>It has only structures of the midline: look at the picture, and confirm it with your name.</source>
@@ -2326,6 +2338,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Show how the other slices of the structure would follow the corrected ones</source>
       <translation>구조의 다른 단면이 수정한 단면을 어떻게 따라갈지 표시합니다</translation>
+    </message>
+    <message>
+      <source>Show how the other slices would follow if the outermost drawn ones are the structure's first and last</source>
+      <translation>그려진 단면 중 가장 바깥 단면을 구조의 첫 단면과 마지막 단면으로 보고 다른 단면의 변화를 표시합니다</translation>
     </message>
     <message>
       <source>Show nothing, bone, or bone and skin of the CT beside the surfaces</source>

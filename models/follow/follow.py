@@ -28,8 +28,9 @@ from autocontour.models.follow.channels import (
     Corrected,
     base_distance,
     build_channels,
+    interpolate_outlines,
 )
-from autocontour.models.follow.decision import Decision, features_of
+from autocontour.models.follow.decision import Blend, Decision, Tried, features_of
 from autocontour.models.follow.network import Network, open_network
 from autocontour.models.follow.planes import outlines, signed_distances
 from autocontour.models.inference.intensity import OUTSIDE_HU
@@ -52,7 +53,6 @@ FAR_MM = 10.0
 LEAST_IN_BODY = 0.5
 DOUBT = 0.6
 """Logit by which a change of automatic contours is reduced, divided by the number of corrected slices."""
-MOST_LEFT_OUT = 3
 FAR_OUTSIDE = np.float32(-15.0)  # a logit
 
 
@@ -135,6 +135,9 @@ def follow_slices(
     automatic: Contours | None = None,
     network: Network | None = None,
     decision: Decision | None = None,
+    blend: Blend | None = None,
+    *,
+    ends: bool = False,
 ) -> Followed:
     """Carry corrected slices through a structure.
 
@@ -149,36 +152,53 @@ def follow_slices(
         the outermost corrected slices.
     network
         Instead of the program's own.
-    decision
-        When a proposal is shown, for a `network` that is given; the program's own network has its own.
+    decision, blend
+        When a proposal is shown, and how much of it is interpolation, for a `network` that is given; the program's own
+        network has its own.
+    ends
+        Whether the outermost drawn slices are the first and the last one of the structure.
 
     Raises
     ------
     FollowError
         ``AC-FO-004`` if nothing is drawn, ``AC-FO-005`` for a slice that is not in the CT, ``AC-FO-006`` for a
-        structure too large; or the errors of running the network.
+        structure too large, ``AC-FO-007`` if `ends` is set and fewer than two slices are drawn; or the errors of
+        running the network.
     """
-    work = _Work(scan, corrected, automatic or {})
+    work = _Work(scan, with_ends(corrected, scan.ct) if ends else corrected, automatic or {}, frozenset(corrected))
     work.check()
     if (finding := work.find_obstacle()) is not None:
         return Followed({}, {}, (finding,), work.correction)
     if network is None:
         network = own = open_network()
-        decision = own.source.decision
-    followed = work.compare(work.propose(network if work.trusts(network) else _unchanged))
+        decision, blend = own.source.decision, own.source.blend
+    followed = work.compare(work.propose(network, blend))
     features = features_of(followed.correction, followed.change, len(corrected), followed.hu)
     if decision is None or not followed.changes or not automatic or decision.shows(features):
         return followed
     return replace(followed, is_likely=False, findings=(*followed.findings, Finding.of("AC-FO-011")))
 
 
+def with_ends(corrected: SliceChanges, ct: CTVolume) -> SliceChanges:
+    """Return corrected slices with an empty one beyond the outermost drawn ones; raises ``AC-FO-007``."""
+    drawn = sorted(k for k, shape in corrected.items() if shape is not None and not shape.is_empty)
+    if len(drawn) < 2:
+        raise FollowError("AC-FO-007")
+    beyond = [k for k in (drawn[0] - 1, drawn[-1] + 1) if 0 <= k < ct.geometry.shape_zyx[0]]
+    return {**corrected, **dict.fromkeys(beyond)}
+
+
 @dataclass(frozen=True, eq=False)
 class _Work:
-    """One call of `follow_slices`. Arrays "on slices" are in the order of the patient's z, `zs_mm`."""
+    """One call of `follow_slices`. Arrays "on slices" are in the order of the patient's z, `zs_mm`.
+
+    `fixed` are the slices that never change; `corrected` may have empty ones beyond the ends besides.
+    """
 
     scan: Scan
     corrected: SliceChanges
     automatic: Contours
+    fixed: frozenset[int] = frozenset()
     drawn: Contours = field(init=False)
 
     def __post_init__(self) -> None:
@@ -202,16 +222,18 @@ class _Work:
             return Finding.of("AC-FO-012")
         return None
 
-    def propose(self, network: Network) -> Array:
+    def propose(self, network: Network, blend: Blend | None) -> Array:
         """Return the logits on `slices`, (slices, y, x) on the fine grid; 0 is the outline."""
         change = self._run(network)
         if self.automatic:  # what one slice alone suggests is trusted less than what several agree on
-            doubt = np.float32(DOUBT / len(self.corrected))
+            doubt = np.float32(DOUBT / len(self.fixed))
             change = np.sign(change) * np.maximum(np.abs(change) - doubt, 0)
         logits = self._base_mm / np.float32(SLOPE_MM) + _refine(_along_z(change, self._grid_zs_mm, self.zs_mm))
+        if blend is not None:
+            shares = self._shares(blend)[:, None, None]
+            logits += shares * (interpolate_outlines(self._corrections(1), self.zs_mm) / np.float32(SLOPE_MM) - logits)
         logits[~self._on_fine(self._body)] = FAR_OUTSIDE
-        if not self.automatic:
-            logits[self._corrections(2).beyond_mm(self.zs_mm) > 0] = FAR_OUTSIDE
+        logits[self._is_beyond_an_end] = FAR_OUTSIDE
         numbers = [self.slices.index(k) for k in self._corrected_slices]
         logits[numbers] = self._drawn_mm
         seeds = np.zeros(logits.shape, bool) if self._automatic_mm is None else self._automatic_mm > 0
@@ -221,32 +243,41 @@ class _Work:
         logits[(pieces > 0) & ~np.isin(pieces, reached)] = FAR_OUTSIDE
         return logits
 
-    def trusts(self, network: Network) -> bool:
-        """Whether the network, without automatic contours, is at least as good as interpolation.
+    @cached_property
+    def _is_beyond_an_end(self) -> NDArray[np.bool_]:
+        """Whether the structure has ended before a slice, of `slices`.
 
-        Each of some drawn slices between others is left out, and drawn from the rest by both.
+        Without automatic contours it ends with the outermost corrected slices. With them a slice that was corrected to
+        nothing ends it on the side where nothing is drawn; another piece, which begins after a slice without automatic
+        contours, is not concerned.
         """
-        inner = sorted(self.drawn)[1:-1]
-        if self.automatic or not inner:
-            return True
-        chosen = {inner[round(place)] for place in np.linspace(0, len(inner) - 1, MOST_LEFT_OUT)}
-        scores = np.zeros(2)
-        for k in chosen:
-            rest = _Work(self.scan, {z: shape for z, shape in self.corrected.items() if z != k}, {})
-            wanted = rest.drawn_on(k, self.drawn[k])
-            for number, way in enumerate((network, _unchanged)):
-                found = rest.propose(way)[rest.slices.index(k)] > 0
-                scores[number] += 2 * (found & wanted).sum() / max(1, found.sum() + wanted.sum())
-        return bool(scores[0] >= scores[1])
+        if not self.automatic:
+            return self._corrections(2).beyond_mm(self.zs_mm) > 0
+        ended = np.zeros(len(self.slices), np.bool_)
+        drawn = [n for n, k in enumerate(self.slices) if k in self.drawn]
+        empty = [n for n, k in enumerate(self.slices) if k in self.corrected and k not in self.drawn]
+        has_automatic = np.array([k in self.automatic for k in self.slices])
+        for start in empty:
+            for step in (-1, 1):
+                others = [n for n in drawn if (n - start) * step > 0]
+                beyond = np.arange(start + step, len(ended) if step > 0 else -1, step)
+                if others or not (drawn or not has_automatic[beyond].any()):
+                    continue
+                run = np.cumprod(has_automatic[beyond]).sum()
+                later = np.flatnonzero(has_automatic[beyond[run:]])
+                ended[beyond[: run + later[0] if len(later) else None]] = True
+        return ended
 
-    def drawn_on(self, k: int, shape: MultiPolygon) -> NDArray[np.bool_]:
-        """Return an outline of a slice as a mask on the fine grid."""
-        mask: NDArray[np.bool_] = self._distances({k: shape}, [k])[0] > 0
-        return mask
+    def _shares(self, blend: Blend) -> Array:
+        """Return the share of interpolation on every slice."""
+        corrected = self._corrections(2)
+        low, high, _ = corrected.neighbours(self.zs_mm)
+        gaps_mm = corrected.positions_mm[high] - corrected.positions_mm[low]
+        return blend.shares(gaps_mm, try_interpolation(self._corrections(1)), is_automatic=bool(self.automatic))
 
     def compare(self, logits: Array) -> Followed:
         """Return the slices whose contours differ from the automatic ones."""
-        others = [number for number, k in enumerate(self.slices) if k not in self.corrected]
+        others = [number for number, k in enumerate(self.slices) if k not in self.fixed]
         wanted = np.flatnonzero((logits[others] > 0).any(axis=(1, 2)))
         numbers = [others[n] for n in wanted]
         slices = [self.slices[number] for number in numbers]
@@ -254,7 +285,7 @@ class _Work:
         in_ct_order = slices[:: self.scan.grid.frame.signs[0]]
         geometry = self.scan.ct.geometry
         found = outlines(np.ascontiguousarray(stack), in_ct_order, geometry, self._fine.geometry) if slices else {}
-        proposed = {k: found.get(k) for k in self.slices if k not in self.corrected}
+        proposed = {k: found.get(k) for k in self.slices if k not in self.fixed}
         return self._report(proposed)
 
     def _report(self, proposed: SliceChanges) -> Followed:
@@ -278,7 +309,7 @@ class _Work:
             findings.append(Finding.of("AC-FO-014", slices=ends))
         if not changes:
             findings.append(Finding.of("AC-FO-012"))
-        others = {k: shape for k, shape in self.automatic.items() if k not in self.corrected}
+        others = {k: shape for k, shape in self.automatic.items() if k not in self.fixed}
         new = {k: changes.get(k, old) for k, old in others.items()} | changes
         return Followed(changes, moved, tuple(findings), self.correction, _difference(others, new), self.mean_hu())
 
@@ -287,7 +318,8 @@ class _Work:
         """1 − DSC of automatic and corrected contours on the corrected slices; 0 without automatic contours."""
         if not self.automatic:
             return 0.0
-        return _difference({k: shape for k, shape in self.automatic.items() if k in self.corrected}, self.corrected)
+        drawn = {k: self.corrected[k] for k in self.fixed}
+        return _difference({k: shape for k, shape in self.automatic.items() if k in self.fixed}, drawn)
 
     def mean_hu(self) -> float:
         """Return the mean HU within the corrected outlines; 0 if they contain no voxel of the network's grid."""
@@ -422,9 +454,20 @@ class _Work:
         return float(min(abs(positions[k] - positions[other]) for other in slices)) if slices else 0.0
 
 
-def _unchanged(channels: Array) -> Array:
-    """Change nothing: what remains is the interpolation of the corrected slices."""
-    return np.zeros(channels.shape[1:], np.float32)
+def try_interpolation(corrected: Corrected) -> Tried:
+    """Leave out each drawn slice between two others, and draw it by interpolation."""
+    drawn = np.flatnonzero((corrected.drawn_mm > 0).any(axis=(1, 2)))
+    scores, gaps_mm = [], []
+    for number in drawn[1:-1]:
+        low, high = number - 1, number + 1
+        if not {low, high} <= set(drawn.tolist()):
+            continue
+        rest = Corrected(corrected.positions_mm[[low, high]], corrected.drawn_mm[[low, high]])
+        found = interpolate_outlines(rest, corrected.positions_mm[number : number + 1])[0] > 0
+        wanted = corrected.drawn_mm[number] > 0
+        scores.append(2 * (found & wanted).sum() / (found.sum() + wanted.sum()))
+        gaps_mm.append(rest.positions_mm[1] - rest.positions_mm[0])
+    return Tried(float(np.mean(scores)), float(np.mean(gaps_mm))) if scores else Tried()
 
 
 def _crop(array: NDArray[Any], box: Box, outside: float | bool) -> NDArray[Any]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from autocontour.base.errors import FollowError, ModelError
 from autocontour.models.follow.channels import NETWORK, WINDOW_ZYX, Array
-from autocontour.models.follow.decision import Decision
+from autocontour.models.follow.decision import Blend, Decision
 from autocontour.models.inference.runtime import openvino_errors
 from autocontour.models.networks import plan_network
 from autocontour.models.networks.as_openvino import build_model, import_openvino
@@ -47,6 +47,11 @@ class FollowWeights:
     def decision(self) -> Decision | None:
         """When a proposal is shown."""
         return Decision.of_card(self.card)
+
+    @property
+    def blend(self) -> Blend | None:
+        """How much of a proposal is interpolation."""
+        return Blend.of_card(self.card)
 
 
 class Network(Protocol):

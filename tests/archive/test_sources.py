@@ -11,6 +11,7 @@ from autocontour.archive.build import BuildRequest, build_dataset
 from autocontour.base.errors import DatasetError
 from autocontour.base.jobs import Job
 from autocontour.case import actions
+from autocontour.case.follow import accept_followed
 from autocontour.cli import main
 from autocontour.dicom import planning_cts, read_ct, scan_folder
 from autocontour.models.data.dataset import read_index, read_patient
@@ -20,8 +21,8 @@ from tests.archive.conftest import build_confirmed
 from tests.models.toy_patients import config_text
 
 
-def write_case(patient, root):
-    """A case with an approved, an approved and edited, and an unapproved structure."""
+def write_case(patient, root, *, is_followed=False):
+    """A case with an approved, an approved and edited, and an unapproved structure; in the edited one others follow."""
     folder = patient.folder / "CT"
     ct = read_ct(planning_cts(scan_folder(folder, Job()))[0], Job())
     with actions.open_case(ct, root=root, source=folder) as case:
@@ -31,6 +32,9 @@ def write_case(patient, root):
         lung = case.state.find("Lung_L").structure
         middle = sorted(lung.contours)[10]
         case.apply(actions.redraw(lung.number, {middle: affinity.scale(lung.contours[middle], 0.9, 0.9)}))
+        if is_followed:
+            others = {z: affinity.scale(shape, 1.02, 1.02) for z, shape in lung.contours.items() if z != middle}
+            case.apply(accept_followed(case.state, lung.number, others))
         for name in ("Heart", "Lung_L"):
             number = case.state.find(name).structure.number
             case.apply(actions.approve(case.state, number, reviewer="A. Physicist"))
@@ -50,6 +54,19 @@ def test_approved_structures_of_cases_are_used_and_the_case_is_not_touched(one_p
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
     for path in request.output.rglob("*"):
         assert not path.is_file() or b"Physicist" not in path.read_bytes()
+
+
+def test_followed_slices_that_were_approved_count_less_than_drawn_and_more_than_unedited_ones(one_patient, tmp_path):
+    patient, _ = one_patient()
+    (patient.folder / "RS" / "RS.dcm").unlink()
+    write_case(patient, tmp_path / "cases", is_followed=True)
+    request = BuildRequest(tmp_path / "archive", tmp_path / "data", cases=tmp_path / "cases")
+    index = build_confirmed(request).index
+    (entry,) = index["patients"]
+    assert entry["structures"]["Lung_L"]["origin"] == "approved followed"
+    sample = read_patient(request.output, entry, index, ["Heart", "Lung_L"])
+    unedited, followed = sample.trust.tolist()
+    assert 0 < unedited < followed < 1
 
 
 def test_a_case_whose_ct_is_not_in_the_archive_is_read_from_its_own_place(one_patient, tmp_path):

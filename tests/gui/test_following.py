@@ -23,7 +23,7 @@ class Growing:
     """A network that moves every outline outwards by 2 mm."""
 
     class source:  # noqa: N801
-        decision = None
+        decision = blend = None
 
     def __call__(self, channels: np.ndarray) -> np.ndarray:
         return np.full(channels.shape[1:], 1 + follow.DOUBT, np.float32)
@@ -185,6 +185,47 @@ def test_the_slider_shows_how_far_a_slice_would_move(opened, qtbot) -> None:
     z = next(z for z in opened.workspace.following.proposal.moved_mm if z in contours(opened))
     assert "2." in slider.describe(slider._y(z))
     assert slider.grab().width() > 0
+
+
+def test_the_ct_is_prepared_beside_the_window_before_the_first_correction(opened, qtbot, monkeypatch) -> None:
+    prepared = []
+    prepare = follow.prepare_scan
+    monkeypatch.setattr(follow, "prepare_scan", lambda ct: prepared.append(ct) or prepare(ct))
+    opened.workspace.following._soon.setInterval(1)
+    opened.workspace.select(None)
+    opened.workspace.select(1)
+    qtbot.waitUntil(lambda: bool(prepared), timeout=20_000)
+    correct(opened)
+    press(opened, KEY.Key_F8)
+    wait(opened, qtbot)
+    assert opened.workspace.following.proposal is not None
+    assert prepared == [opened.workspace.ct]
+
+
+def test_stated_ends_are_part_of_the_proposal(opened, qtbot) -> None:
+    correct(opened, 12)
+    press(opened, KEY.Key_F8, MODIFIER.ShiftModifier)
+    assert "two or more slices" in opened.toast.text()
+    correct(opened, 6, 28)
+    correct(opened, 18, 28)
+    press(opened, KEY.Key_F8, MODIFIER.ShiftModifier)
+    wait(opened, qtbot)
+    proposal = opened.workspace.following.proposal
+    assert set(proposal.gone) == {3, 4, 5, 19, 20, 21}
+    assert "ends at the outermost" in opened.follow_bar.words.text()
+    assert not opened.follow_bar.buttons["ends"].isEnabled()
+    press(opened, KEY.Key_F8)
+    wait(opened, qtbot)
+    assert not opened.workspace.following.proposal.ends
+
+
+def test_off_nothing_is_prepared(opened) -> None:
+    opened.keep_follow_mode(OFF)
+    opened.workspace.select(None)
+    opened.workspace.select(1)
+    assert not opened.workspace.following._soon.isActive()
+    opened.workspace.following.prepare()
+    assert opened.workspace.following._preparation is None
 
 
 def test_nothing_to_follow_is_said(opened) -> None:

@@ -11,7 +11,7 @@ from shapely.affinity import scale
 from autocontour.base.errors import FollowError
 from autocontour.contouring import interpolate_contours
 from autocontour.models.follow.channels import CHANNELS, NETWORK, WINDOW_ZYX, Corrected, build_channels
-from autocontour.models.follow.decision import Decision
+from autocontour.models.follow.decision import Blend, Decision, Tried
 from autocontour.models.follow.follow import DOUBT, FAR_MM, Scan, follow_slices, prepare_scan
 from autocontour.models.follow.network import FOLDER, open_network, read_weights
 from autocontour.models.networks import plan_network
@@ -83,6 +83,46 @@ def test_from_nothing_it_ends_at_the_outermost_slices(scan: Scan) -> None:
 def test_a_slice_marked_empty_is_an_end(scan: Scan) -> None:
     followed = follow_slices(scan, {15: disc(14), 20: disc(14), 24: None}, None, adding(0))
     assert max(followed.changes) in (21, 22)
+
+
+def test_with_automatic_contours_a_slice_corrected_to_nothing_is_an_end(scan: Scan, automatic: Contours) -> None:
+    """Nothing is drawn beyond it, whatever the network wants; what is automatic there is deleted."""
+    followed = follow_slices(scan, {20: disc(20), 25: None}, automatic, adding(3))
+    assert {k for k, shape in followed.changes.items() if shape is None} == {26, 27, 28}
+    assert not [k for k, shape in followed.changes.items() if shape is not None and k > 25]
+    assert followed.changes[14] is not None
+
+
+def test_stated_ends_delete_what_is_beyond_and_nothing_grows_there(scan: Scan, automatic: Contours) -> None:
+    corrected = {10: disc(20), 20: disc(20), 25: disc(20)}
+    followed = follow_slices(scan, corrected, automatic, adding(3), ends=True)
+    assert {k for k, shape in followed.changes.items() if shape is None} == {26, 27, 28}
+    assert {k for k, shape in followed.changes.items() if shape} == set(range(12, 25)) - {20}
+    with pytest.raises(FollowError) as refused:
+        follow_slices(scan, {20: disc(20), 24: None}, automatic, adding(3), ends=True)
+    assert refused.value.code == "AC-FO-007"
+
+
+def test_a_structure_that_fills_the_scan_has_no_slices_beyond_its_ends(scan: Scan) -> None:
+    automatic = {k: disc(18) for k in range(40)}
+    followed = follow_slices(scan, {0: disc(22), 39: disc(22)}, automatic, adding(3), ends=True)
+    assert all(shape is not None for shape in followed.changes.values())
+
+
+def test_another_piece_is_not_ended(scan: Scan) -> None:
+    automatic = {k: disc(18) for k in (*range(8, 17), *range(22, 30))}
+    followed = follow_slices(scan, {12: disc(20), 15: None}, automatic, adding(0))
+    assert followed.changes[16] is None
+    assert not set(followed.changes) & set(range(17, 40))
+
+
+def test_a_deleted_end_does_not_grow_again_and_a_gap_in_the_middle_ends_nothing(
+    scan: Scan, automatic: Contours
+) -> None:
+    deleted = follow_slices(scan, {27: None, 28: None}, automatic, adding(3))
+    assert max(k for k, shape in deleted.changes.items() if shape is not None) == 26
+    gap = follow_slices(scan, {14: disc(20), 20: None, 26: disc(20)}, automatic, adding(3))
+    assert all(gap.changes[k] is not None for k in (17, 23, 28))
 
 
 def test_the_end_of_the_scan_is_stated(scan: Scan) -> None:
@@ -240,14 +280,42 @@ def test_a_result_that_is_not_a_number_is_an_error(monkeypatch: pytest.MonkeyPat
         network(np.zeros((CHANNELS, *WINDOW_ZYX), np.float32))
 
 
-def test_from_nothing_a_network_that_is_worse_than_interpolation_is_not_used(scan: Scan) -> None:
-    """It is tried on the drawn slices between others, each left out in turn."""
-    drawn = {k: disc(10 + k / 2) for k in (8, 14, 20, 26)}
-    worse = follow_slices(scan, drawn, None, adding(3))
-    plain = follow_slices(scan, drawn, None, adding(0))
-    assert {k: shape and round(shape.area, 3) for k, shape in worse.changes.items()} == {
-        k: shape and round(shape.area, 3) for k, shape in plain.changes.items()
-    }
-    bulging = {8: disc(10), 17: disc(20), 26: disc(10)}  # interpolated from the ends it would be 10 mm
-    better = follow_slices(scan, bulging, None, adding(2))
-    assert radius_mm(better.changes[12]) > 10 + 10 * 4 / 9 + 1  # type: ignore[arg-type]
+@pytest.mark.parametrize("is_automatic", [True, False])
+def test_between_corrected_slices_a_part_of_the_proposal_is_interpolated(scan: Scan, is_automatic: bool) -> None:
+    half = Blend.of_card({"blend": {"automatic": [0, 0, 0], "nothing": [0, 0, 0]}})
+    corrected = {14: disc(22), 26: disc(22)}
+    automatic = {k: disc(18) for k in range(12, 29)} if is_automatic else None
+    plain, blended = (follow_slices(scan, corrected, automatic, adding(2.3), None, one) for one in (None, half))
+    alone = {k: radius_mm(shape) for k, shape in plain.changes.items() if shape}
+    for k in range(15, 26):
+        shape = blended.changes[k]
+        assert shape is not None
+        assert radius_mm(shape) == pytest.approx((alone[k] + 22) / 2, abs=0.2)
+    if is_automatic:
+        assert blended.changes[12] == plain.changes[12]
+    assert Blend.of_card({}) is None
+
+
+def test_the_better_interpolation_draws_a_corrected_slice_the_more_of_it_is_used(scan: Scan) -> None:
+    """Each slice between two others is left out in turn."""
+    learnt = Blend((0, 6, -1), (0, 6, -1))
+    steady = {k: disc(15 + k / 4) for k in (8, 14, 20, 26)}
+    bulging = {8: disc(10), 17: disc(24), 26: disc(10)}
+    shares = []
+    for drawn in (steady, bulging):
+        alone, blended = (follow_slices(scan, drawn, None, adding(2), None, one).changes[12] for one in (None, learnt))
+        between = interpolate_contours(drawn, scan.ct.geometry)[12]
+        shares.append((radius_mm(alone) - radius_mm(blended)) / (radius_mm(alone) - radius_mm(between)))  # type: ignore[arg-type]
+    assert shares[0] > 0.9
+    assert shares[1] < 0.5
+    gaps = np.array([0.0, 10.0, 40.0])
+    none, near, far = learnt.shares(gaps, Tried(0.5, 20.0), is_automatic=True)
+    assert none == 0
+    assert near == 0.5 > far
+    assert (learnt.shares(gaps, Tried(), is_automatic=False)[1:] < 0.5).all()
+
+
+def test_the_network_of_the_program_states_its_blend_and_its_decision() -> None:
+    source = read_weights()
+    assert source.blend is not None
+    assert source.decision is not None
