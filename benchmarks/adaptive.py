@@ -38,6 +38,7 @@ from autocontour.course.methods import is_target, propagate_set
 from autocontour.dicom import planning_cts, read_ct, scan_folder
 from autocontour.dicom.series import SeriesDescription, write_ct_series
 from autocontour.models import ModelPackage, find_package, read_package
+from autocontour.models.inference.runtime import keep_runners
 from autocontour.patient.structures import ReviewStatus, Structure, StructureSet
 from autocontour.patient.volume import CTVolume
 from autocontour.phantom.followup import FollowUp, make_followup
@@ -66,6 +67,7 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=KINDS)
     parser.add_argument("--course", type=Path, help="records of benchmarks/course.py, for the propagated DSC")
     args = parser.parse_args()
+    keep_runners()
     data, work = args.data, args.work
     work.mkdir(parents=True, exist_ok=True)
     if args.action == "table":

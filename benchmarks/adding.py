@@ -24,6 +24,7 @@ import numpy as np
 from autocontour.cli import main as autocontour
 from autocontour.models import ModelPackage, find_package, read_package, write_package
 from autocontour.models.data.fingerprint import ct_fingerprint
+from autocontour.models.inference.runtime import keep_runners
 from autocontour.models.networks import head_names
 from autocontour.qa.commissioning import read_cases
 from autocontour.qa.commissioning.measure import (
@@ -46,6 +47,7 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=40)
     parser.add_argument("--steps", type=int, default=120)
     args = parser.parse_args()
+    keep_runners()
     args.output.mkdir(parents=True, exist_ok=True)
     original = find_package(args.package)
     smaller = without(original, args.structure, args.output / "without")

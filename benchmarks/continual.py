@@ -39,6 +39,7 @@ from scipy import ndimage
 from autocontour.base.jobs import Job
 from autocontour.cli import main as autocontour
 from autocontour.models import ModelPackage, find_package, read_package, write_package
+from autocontour.models.inference.runtime import keep_runners
 from autocontour.models.training.retrain import (
     CLINIC,
     LEAST_STEPS,
@@ -76,6 +77,7 @@ class Design:
 
 def main() -> None:
     args = parse()
+    keep_runners()
     args.output.mkdir(parents=True, exist_ok=True)
     index = json.loads((args.data / "index.json").read_text())
     general = general_package(args, index)

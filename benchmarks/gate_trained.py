@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from autocontour.base.jobs import Job
 from autocontour.models import ModelPackage, find_package, read_package
 from autocontour.models.data.fingerprint import ct_fingerprint
+from autocontour.models.inference.runtime import keep_runners
 from autocontour.models.training.retrain import Retraining, retrain_package
 from autocontour.qa.commissioning import read_cases
 from autocontour.qa.commissioning.gate import Judgement, judge_site, read_limits
@@ -84,6 +85,7 @@ def main() -> None:
     parser.add_argument("--faults", nargs="+", default=list(FAULTS), choices=list(FAULTS))
     parser.add_argument("--continual", type=Path, help="output of benchmarks/continual.py")
     args = parser.parse_args()
+    keep_runners()
     args.output.mkdir(parents=True, exist_ok=True)
     package, limits = find_package(args.package), read_limits()
     before = measured(package, args, "in use")

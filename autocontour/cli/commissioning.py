@@ -48,8 +48,10 @@ def _add_common(parser: argparse.ArgumentParser, *, needs_data: bool = True) -> 
 
 
 def _measure(package: ModelPackage, args: argparse.Namespace, job: Job) -> list[MeasuredStructure]:
+    from autocontour.models.inference.runtime import keep_runners
     from autocontour.qa.commissioning import measure_package
 
+    keep_runners()
     return measure_package(package, args.data, args.split, job, device=args.device, patients=args.patients)
 
 

@@ -56,8 +56,10 @@ def add_actions(actions: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _gate(args: argparse.Namespace) -> int:
     from autocontour.cli.console import console, print_json, progress_job
     from autocontour.models import find_package
+    from autocontour.models.inference.runtime import keep_runners
     from autocontour.qa.commissioning.gate import Site, read_limits, run_gate, write_record
 
+    keep_runners()
     limits = read_limits(args.limits) if args.limits else read_limits()
     candidate, against = find_package(args.candidate), find_package(args.against)
     with progress_job(quiet=args.json) as job:

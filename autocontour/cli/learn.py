@@ -120,9 +120,11 @@ def _run(args: argparse.Namespace) -> int:
     from autocontour.base.errors import AutoContourError, Cancelled
     from autocontour.cli.console import ctrl_c_cancels
     from autocontour.learning.work import Learning
+    from autocontour.models.inference.runtime import keep_runners
     from autocontour.models.training import check_installation
 
     check_installation()
+    keep_runners()
     with ctrl_c_cancels(_EventJob(args)) as job:
         while True:
             code = 0
