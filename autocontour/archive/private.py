@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +40,10 @@ def _identities(archive: Archive) -> frozenset[str]:
     return frozenset(word for word in words if len(word) > 2)
 
 
-def keep_sources(private: Path, archive: Archive, excluded: Sequence[Excluded]) -> None:
-    """Write where each patient lies in the archive, for the person who decides."""
+def keep_sources(
+    private: Path, archive: Archive, excluded: Sequence[Excluded], doses: Mapping[str, Path] | None = None
+) -> None:
+    """Write where each patient lies in the archive, for the person who decides; `doses` by their names in a report."""
     sources: dict[str, Any] = {
         one.name: {
             "ct": str(one.series.files[0].parent),
@@ -49,6 +51,7 @@ def keep_sources(private: Path, archive: Archive, excluded: Sequence[Excluded]) 
         }
         for one in archive.candidates
     }
+    sources |= {name: {"file": str(path)} for name, path in (doses or {}).items()}
     for item in excluded:
         if item.path is not None and item.name not in sources:
             sources[item.name] = {"file": str(item.path)}

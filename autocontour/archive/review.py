@@ -127,6 +127,13 @@ def by_target(structure_set: StructureSet, names: NameMap, site: Collection[str]
     return dict(found)
 
 
+def empty_targets(structure_set: StructureSet, names: NameMap, site: Collection[str]) -> list[str]:
+    """Return the TG-263 names of the structures that are in the set without any contours."""
+    drawn = by_target(structure_set, names, site)
+    found = {names.find(_own_name(one, structure_set)) for one in structure_set.structures if not one.contours}
+    return sorted(name for name in found if name and name not in drawn and (not site or name in site))
+
+
 def _own_name(structure: Structure, structure_set: StructureSet) -> str:
     """Return the name in the file, without the number by which reading made it unique."""
     if not any(finding.code == RENAMED for finding in structure.findings):

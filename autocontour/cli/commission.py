@@ -34,6 +34,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     sets.add_argument(
         "--other", action="append", default=[], metavar="NAME=PATTERN", help="another program (may be repeated)"
     )
+    sets.add_argument(
+        "--accept", nargs="+", default=[], choices=("AC-DS-034",), metavar="CODE",
+        help="use sets although they reference images that are not in the CT (AC-DS-034): each is stated",
+    )  # fmt: skip
     methods = parser.add_argument_group("methods that contour the CTs; the program as in use if none is stated")
     methods.add_argument("--package", action="append", default=[], help="a model package (may be repeated)")
     methods.add_argument("--rules", action="store_true", help="the rules alone")
@@ -108,6 +112,7 @@ def _request(args: argparse.Namespace) -> StudyRequest:
         atlas=args.atlas,
         atlas_nearest=args.atlas_nearest,
         atlas_fusion=args.atlas_fusion,
+        with_dangling="AC-DS-034" in args.accept,
     )
 
 

@@ -92,6 +92,8 @@ def _study(content: Json) -> Iterator[Sequence[object]]:
             yield f"Compared with {name}", identity
     yield "Structures", ", ".join(settings.get("structures", ())) or "all with a confirmed name"
     yield "Tolerances", settings["tolerances"]
+    if settings.get("with_dangling"):
+        yield "References to images that are not in the CT", "accepted; see the remarks"
     if bootstrap := settings.get("bootstrap"):
         yield "Bootstrap", f"{bootstrap['resamples']} resamples, seed {bootstrap['seed']}"
 

@@ -251,12 +251,14 @@ def read_atlas(
         request = replace(request, cohort=request.atlas, observers=(), others=())
         archive = find_archive(request.cohort, key, job)
         names = map_names(request.names_file, archive)
-    patients, left_out = find_patients(archive, request)
+    patients, left_out = find_patients(archive, request, key)
     atlases: list[Atlas] = []
     unusable = [LeftOut(one.patient, ATLAS, one.finding) for one in left_out if one.subject == ""]
     for patient in job.track(patients, "reading the atlas"):
         try:
-            atlases.append(_read_one(patient, names, job))
+            atlas, set_aside = _read_one(patient, names, job)
+            atlases.append(atlas)
+            unusable += set_aside
         except Cancelled:
             raise
         except AutoContourError as error:
@@ -271,8 +273,8 @@ def read_atlas(
     return AtlasMethod(tuple(atlases), request.atlas_nearest, request.atlas_fusion, identity), unusable
 
 
-def _read_one(patient: StudyPatient, names: NameMap, job: Job) -> Atlas:
-    """Read a contoured patient; structures that would be wrong labels are not used."""
+def _read_one(patient: StudyPatient, names: NameMap, job: Job) -> tuple[Atlas, list[LeftOut]]:
+    """Read a contoured patient, and return which structures are not used because they would be wrong labels."""
     ct = read_ct(patient.series, InnerJob(job))
     found, _ = patient.sets[REFERENCE].read(ct)
     for finding in check_origin(ct, found):
@@ -282,4 +284,8 @@ def _read_one(patient: StudyPatient, names: NameMap, job: Job) -> Atlas:
     contours = {one.name: one.contours for one in reviewed.structures.structures}
     if not contours:
         raise DatasetError("AC-DS-037")
-    return Atlas(patient.name, owners_of(ct, patient.series), ct.geometry, scan_of(ct, job), contours)
+    unused = [
+        LeftOut(patient.name, ATLAS, Finding.of("AC-QA-065", name, structure=name, codes=", ".join(codes)))
+        for name, codes in reviewed.set_aside.items()
+    ]
+    return Atlas(patient.name, owners_of(ct, patient.series), ct.geometry, scan_of(ct, job), contours), unused

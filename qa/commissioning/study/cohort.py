@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from autocontour.archive.find import Archive, Candidate, DrawnSet, as_finding
+from autocontour.archive.key import Key
 from autocontour.base.errors import AutoContourError
 from autocontour.base.findings import Finding, Severity
 from autocontour.dicom.dose import read_dose
@@ -59,7 +60,7 @@ class StudyPatient:
     dose: Path | None = field(default=None, repr=False)
 
 
-def find_patients(archive: Archive, request: StudyRequest) -> tuple[list[StudyPatient], list[LeftOut]]:
+def find_patients(archive: Archive, request: StudyRequest, key: Key) -> tuple[list[StudyPatient], list[LeftOut]]:
     """Return the patients with a reference, those with the most sets first, and what is left out.
 
     Of two CTs of one patient the first counts.
@@ -78,32 +79,37 @@ def find_patients(archive: Archive, request: StudyRequest) -> tuple[list[StudyPa
     doubles = list(_without_doubles(patients))
     gone = {one.patient for one in doubles}
     kept = [one for one in patients if one.name not in gone]
-    doses, unused = assign_doses(archive, kept)
+    doses, unused = assign_doses(archive, kept, key)
     return [replace(one, dose=doses.get(one.name)) for one in kept], [*left_out, *doubles, *unused]
 
 
-def assign_doses(archive: Archive, patients: Iterable[StudyPatient]) -> tuple[dict[str, Path], list[LeftOut]]:
+def name_doses(archive: Archive, key: Key) -> dict[str, Path]:
+    """Return the names of the doses in the report → the files."""
+    return {key.name("d", str(path)): path for path in archive.doses}
+
+
+def assign_doses(archive: Archive, patients: Iterable[StudyPatient], key: Key) -> tuple[dict[str, Path], list[LeftOut]]:
     """Return patient → dose file, by the frame of reference, and the doses that are not used."""
     by_frame: dict[str, list[str]] = {}
     for one in patients:
         by_frame.setdefault(one.series.frame_of_reference_uid, []).append(one.name)
     found: dict[str, list[Path]] = {}
     left_out: list[LeftOut] = []
-    for path in archive.doses:
+    for name, path in name_doses(archive, key).items():
         try:
             frame = read_dose(path).frame_of_reference_uid
         except AutoContourError as error:
-            left_out.append(LeftOut("", DOSE, replace(as_finding(error), severity=Severity.WARN)))
+            left_out.append(LeftOut(name, DOSE, replace(as_finding(error), severity=Severity.WARN)))
             continue
         owners = by_frame.get(frame, [])
         if frame and len(owners) == 1:
             found.setdefault(owners[0], []).append(path)
         else:
-            left_out.append(LeftOut("", DOSE, Finding.of("AC-QA-082")))
-    for name, paths in found.items():
+            left_out.append(LeftOut(name, DOSE, Finding.of("AC-QA-082")))
+    for owner, paths in found.items():
         if len(paths) > 1:
-            left_out.append(LeftOut(name, DOSE, Finding.of("AC-QA-083", count=len(paths))))
-    return {name: paths[0] for name, paths in found.items() if len(paths) == 1}, left_out
+            left_out.append(LeftOut(owner, DOSE, Finding.of("AC-QA-083", count=len(paths))))
+    return {owner: paths[0] for owner, paths in found.items() if len(paths) == 1}, left_out
 
 
 def assign_roles(candidate: Candidate, request: StudyRequest) -> tuple[dict[str, DrawnSet], list[LeftOut]]:

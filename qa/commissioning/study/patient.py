@@ -19,7 +19,7 @@ from autocontour.archive.convert import hash_ct
 from autocontour.archive.decisions import Decisions
 from autocontour.archive.find import as_finding
 from autocontour.archive.names import NameMap
-from autocontour.archive.review import by_target, check_origin, review_structures
+from autocontour.archive.review import by_target, check_origin, empty_targets, review_structures
 from autocontour.base.errors import AutoContourError, Cancelled, DatasetError
 from autocontour.base.files import write_atomically
 from autocontour.base.findings import Finding, Severity
@@ -41,9 +41,10 @@ from autocontour.qa.commissioning.study.tolerances import Tolerances
 from autocontour.qa.dose import compute_dose
 from autocontour.qa.metrics import MM3_PER_CC
 
-LAYOUT = 2
+LAYOUT = 3
 """Changed whenever the same input gives another record, so that nothing is reused."""
 PATIENTS = "patients"
+DANGLING = "AC-DS-034"
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,14 +66,27 @@ class Settings:
             hashlib.sha256(patient.dose.read_bytes()).hexdigest() if patient.dose else "",
             [(role, drawn.name, drawn.checksum) for role, drawn in sorted(patient.sets.items())],
             [(own, self.names.find(own)) for own in own_names],
-            request.observer_names, [role.name for role in request.others],
+            request.observer_names, [role.name for role in request.others], request.with_dangling,
             [(method.name, method.identity, sorted(method.offered)) for method in self.methods], self.tolerances,
         )  # fmt: skip
         return hashlib.sha256(repr(inputs).encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def measure_patient(patient: StudyPatient, settings: Settings, output: Path, job: Job) -> dict[str, Any]:
+def measure_patient(
+    patient: StudyPatient, settings: Settings, output: Path, left_out: list[LeftOut], job: Job
+) -> dict[str, Any]:
     """Return the record of a patient: the stored one if nothing has changed, else a new one, which is stored.
+
+    Parameters
+    ----------
+    patient, settings
+        What is measured, and how.
+    output
+        Folder of the report.
+    left_out
+        Extended by what was left out before an error made the whole patient unusable; else the record states it.
+    job
+        May cancel.
 
     Raises
     ------
@@ -83,7 +97,14 @@ def measure_patient(patient: StudyPatient, settings: Settings, output: Path, job
     path = output / PATIENTS / f"{patient.name}.json"
     if (stored := read_record(path, fingerprint)) is not None:
         return stored
-    record, contours = _Measurement(patient, settings, job).run()
+    measurement = _Measurement(patient, settings, job)
+    try:
+        record, contours = measurement.run()
+    except Cancelled:
+        raise
+    except AutoContourError:
+        left_out += measurement.left_out
+        raise
     record = {"fingerprint": fingerprint, **record}
     content = gzip.compress(json.dumps(_as_text(contours)).encode(), mtime=0)
     write_atomically(contours_path(output, patient.name), content)
@@ -223,7 +244,9 @@ class _Measurement:
         """
         found, _ = self.patient.sets[role].read(ct)
         for finding in check_origin(ct, found):
-            raise DatasetError(finding.code)
+            if finding.code != DANGLING or not self.settings.request.with_dangling:
+                raise DatasetError(finding.code)
+            self.remarks.append(LeftOut(self.patient.name, role, Finding.of("AC-QA-086", set=role)))
         self._note_unconfirmed(role, found)
         return found
 
@@ -238,6 +261,10 @@ class _Measurement:
         wanted = frozenset(self.settings.request.structures)
         origins = dict.fromkeys(found.names, role)
         reviewed = review_structures(ct, found, origins, self.settings.names, wanted, Decisions(), self.patient.name)
+        for name in empty_targets(found, self.settings.names, wanted):
+            self.remarks.append(
+                LeftOut(self.patient.name, role, Finding.of("AC-QA-085", name, structure=name, set=role))
+            )
         for name, codes in reviewed.set_aside.items():
             self._leave_out(role, Finding.of("AC-QA-065", name, structure=name, codes=", ".join(codes)))
         self.drawn[role] = {one.name: one.contours for one in reviewed.structures.structures}

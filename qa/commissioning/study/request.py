@@ -59,6 +59,8 @@ class StudyRequest:
         each patient, and how their contours are fused (see `autocontour.qa.commissioning.study.atlas`).
     pictures
         How many of the worst cases of each method are shown.
+    with_dangling
+        Whether sets with references to images that are not in the CT are used (``AC-DS-034``), by their positions.
     """
 
     cohort: Path
@@ -78,6 +80,7 @@ class StudyRequest:
     atlas: Path | None = None
     atlas_nearest: int = 5
     atlas_fusion: str = "weighted"
+    with_dangling: bool = False
 
     @property
     def private(self) -> Path:

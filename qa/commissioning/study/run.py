@@ -20,7 +20,7 @@ from autocontour.case.lock import CaseLock
 from autocontour.qa.commissioning.gate import read_limits
 from autocontour.qa.commissioning.study.analysis import Analysis
 from autocontour.qa.commissioning.study.atlas import AtlasMethod, read_atlas
-from autocontour.qa.commissioning.study.cohort import LeftOut, StudyPatient, find_patients
+from autocontour.qa.commissioning.study.cohort import LeftOut, StudyPatient, find_patients, name_doses
 from autocontour.qa.commissioning.study.compare import CONSENSUS
 from autocontour.qa.commissioning.study.methods import Method, read_methods
 from autocontour.qa.commissioning.study.patient import PATIENTS, Settings, measure_patient, read_record
@@ -121,16 +121,17 @@ class _Study:
         stated = [REFERENCE, CONSENSUS, *reserved, *names, *request.observer_names]
         if len(set(stated)) < len(stated):
             raise UsageError("AC-QA-074", name=", ".join(names))
-        archive = find_archive(request.cohort, open_key(request.key_file, ""), self.job)
+        key = open_key(request.key_file, "")
+        archive = find_archive(request.cohort, key, self.job)
         settings = Settings(request, map_names(request.names_file, archive), tolerances, methods)
-        patients, self.left_out = find_patients(archive, request)
+        patients, self.left_out = find_patients(archive, request, key)
         if request.atlas is not None:
-            atlas, unusable = read_atlas(request, archive, settings.names, open_key(request.key_file, ""), self.job)
+            atlas, unusable = read_atlas(request, archive, settings.names, key, self.job)
             methods.append(atlas)
             names.append(atlas.name)
             self.left_out += unusable
         records = self._measure_all(patients, settings)
-        keep_sources(request.private, archive, archive.excluded)
+        keep_sources(request.private, archive, archive.excluded, name_doses(archive, key))
         waiting = _waiting(archive, settings.names)
         limits = read_limits()
         analysis = Analysis(records, request.observer_names, names, others, tolerances, limits).run()
@@ -145,6 +146,7 @@ class _Study:
                 "methods": {method.name: method.identity for method in methods},
                 "tolerances": request.tolerances.name if request.tolerances else "of the program",
                 "structures": list(request.structures),
+                "with_dangling": request.with_dangling,
                 "confidence": CONFIDENCE,
                 "bootstrap": {"resamples": RESAMPLES, "seed": SEED, "least_patients": LEAST_FOR_INTERVAL},
             },
@@ -172,7 +174,7 @@ class _Study:
             path = self.request.output / PATIENTS / f"{patient.name}.json"
             known = read_record(path, settings.fingerprint(patient)) is not None
             try:
-                record = measure_patient(patient, settings, self.request.output, self.job)
+                record = measure_patient(patient, settings, self.request.output, self.left_out, self.job)
             except (Cancelled, OutputError):
                 raise
             except AutoContourError as error:

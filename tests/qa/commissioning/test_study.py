@@ -314,6 +314,54 @@ def test_the_protocol_of_a_scan_is_recorded_without_free_text(tmp_path, study):
     assert (found["ContrastBolusAgent"], found["KVP"], found["ManufacturerModelName"]) == ("stated", "120", "A B")
 
 
+def write_faulty_sets(folder: Path) -> None:
+    """Write patients whose reference has exchanged lungs only, an empty heart, and references to another series."""
+    for number, fault in enumerate(("sides", "empty", "series")):
+        patient = make_patient(base_phantom(number), number)
+        patient.contours = {name: patient.contours[name] for name in ORGANS}
+        if fault == "sides":
+            left, right = patient.contours["Lung_L"], patient.contours["Lung_R"]
+            patient.contours = {"Lung_L": right, "Lung_R": left}
+        place = folder / fault
+        ct = patient.write(place)
+        patient.write_set(ct, place / "vendor" / "RS.dcm")
+        path = place / "RS" / "RS.dcm"
+        dataset = pydicom.dcmread(path)
+        if fault == "empty":
+            del dataset.ROIContourSequence[0].ContourSequence
+        if fault == "series":
+            frame = dataset.ReferencedFrameOfReferenceSequence[0]
+            frame.RTReferencedStudySequence[0].RTReferencedSeriesSequence[0].SeriesInstanceUID += ".9"
+        dataset.save_as(path)
+
+
+def test_reasons_are_kept_when_all_structures_are_set_aside(study, tmp_path):
+    """Each reason for which a structure is not used is in the report, although the patient is left out."""
+    write_faulty_sets(tmp_path / "cohort")
+    request = StudyRequest(
+        tmp_path / "cohort",
+        tmp_path / "report",
+        reference="*/RS/RS.dcm",
+        others=[SetRole("vendor", "*/vendor/*")],
+        names=study.request.names_file,
+    )
+    report = run_study(request, Job())
+    places = json.loads((request.private / "sources.json").read_text())
+    found = {
+        (Path(places[one["patient"]]["ct"]).parent.name, one["structure"], one["code"])
+        for one in [*report.content["left_out"], *report.content["remarks"]]
+    }
+    assert found >= {
+        ("sides", "Lung_L", "AC-QA-065"), ("sides", "Lung_R", "AC-QA-065"), ("sides", "", "AC-DS-037"),
+        ("empty", "Heart", "AC-QA-085"), ("series", "", "AC-DS-034"),
+    }  # fmt: skip
+    assert len(report.records) == 1
+    accepted = run_study(replace(request, with_dangling=True), Job())
+    assert len(accepted.records) == 2
+    assert accepted.content["settings"]["with_dangling"]
+    assert [one["subject"] for one in accepted.content["remarks"] if one["code"] == "AC-QA-086"] == ["reference"]
+
+
 def test_several_roles_for_one_set_are_refused(study, tmp_path):
     request = replace(study.request, output=tmp_path / "report", others=[SetRole("vendor", "*")],
                       names=study.request.names_file)  # fmt: skip
