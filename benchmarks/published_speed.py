@@ -3,6 +3,7 @@
 A network of 31 M random weights with 24 labels, windows of 128³ at 1.5 mm, on a whole CT; mirroring is off for both.
 The windows of nnU-Net are timed on a part of the CT that needs a few of them, and multiplied (``--windows 0`` runs
 all); everything else of both is run whole. Times are those of the processor, which depend less on other load.
+With ``--repeat`` only the first two windows of ours are run and their results repeated: the memory is the same.
 ``two-stage`` is given the boxes of six organs of usual size and place: random weights find none. Needs a separate
 environment:
 
@@ -13,12 +14,13 @@ environment:
 from __future__ import annotations
 
 import argparse
+import itertools
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +32,10 @@ from autocontour.base.jobs import Job
 from autocontour.dicom.ct import read_ct
 from autocontour.dicom.scan import planning_cts, scan_folder
 from autocontour.models.inference.localizer import find_patient
-from autocontour.models.inference.published import boxes, tiles
+from autocontour.models.inference.published import boxes, segment, tiles
 from autocontour.models.inference.published.segment import probabilities_in_boxes
 from autocontour.models.inference.published.tiles import window_starts
+from autocontour.models.inference.runtime import Channels, Runner
 from autocontour.models.package.importers.nnunet import import_nnunet
 from autocontour.models.package.importers.writing import write_imported
 from autocontour.models.package.package import ModelPackage, read_package
@@ -58,25 +61,28 @@ def main() -> None:
     parser.add_argument("--ct", type=Path, required=True, help="folder of a CT series")
     parser.add_argument("--only", nargs="+", default=["theirs", "fast", "two-stage"], metavar="WHAT")
     parser.add_argument("--windows", type=int, default=8, help="of nnU-Net that are timed; 0: all")
+    parser.add_argument("--repeat", action="store_true", help="run two windows only, to measure the memory")
     parser.add_argument("--model", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.model:
-        run(args.only[0], args.ct, args.model, args.windows)
+        run(args.only[0], args.ct, args.model, args.windows, repeat=args.repeat)
         return
     with tempfile.TemporaryDirectory() as folder:
         model = write_model(Path(folder), labels=LABELS, spacing=SPACING_MM, patch=WINDOW, features=FEATURES)
         write_imported(import_nnunet(model, orientation="LPS"), Path(folder) / "package")
         for what in args.only:  # a process each: the peak of its memory is its own
             command = [sys.executable, __file__, "--ct", str(args.ct), "--model", str(model), "--only", what]
-            subprocess.run([*command, "--windows", str(args.windows)], check=True)
+            repeat = ["--repeat"] if args.repeat else []
+            subprocess.run([*command, "--windows", str(args.windows), *repeat], check=True)
 
 
-def run(what: str, folder: Path, model: Path, most: int) -> None:
+def run(what: str, folder: Path, model: Path, most: int, *, repeat: bool) -> None:
     ct = read_ct(planning_cts(scan_folder(folder, Job()))[0], Job())
     if what == "theirs":
         print(theirs(ct, model, most), flush=True)
     else:
-        print(ours(ct, read_package(model.parents[1] / "package"), two_stage=what == "two-stage"), flush=True)
+        package = read_package(model.parents[1] / "package")
+        print(ours(ct, package, two_stage=what == "two-stage", repeat=repeat), flush=True)
 
 
 def theirs(ct: CTVolume, model: Path, most: int) -> str:
@@ -128,8 +134,11 @@ def theirs(ct: CTVolume, model: Path, most: int) -> str:
     )
 
 
-def ours(ct: CTVolume, package: ModelPackage, *, two_stage: bool) -> str:
+def ours(ct: CTVolume, package: ModelPackage, *, two_stage: bool, repeat: bool) -> str:
     """Time the CT to the probabilities in boxes, of all structures or of six organs."""
+    if repeat:
+        open_plain = segment.open_logits
+        segment.open_logits = lambda *given: Repeating(open_plain(*given))  # type: ignore[assignment]
     names, edges = list(package.structures), None
     if two_stage:
         names, edges = names[:6], organ_edges(ct)
@@ -151,6 +160,21 @@ def ours(ct: CTVolume, package: ModelPackage, *, two_stage: bool) -> str:
         f"{what}: processor {busy:.0f} s ({seconds:.0f} s by the clock) by {found.device}, {len(windows)} windows, "
         f"{drawn} structures; {peak_gb():.1f} GB"
     )
+
+
+class Repeating:
+    """Runs a network on two windows, and gives their results for all others too."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner, self.device = runner, runner.device
+
+    def __call__(self, windows: Iterable[Channels]) -> Iterator[Channels]:
+        """Yield the results of inputs."""
+        waiting = iter(windows)
+        found = [one.copy() for one in self._runner(itertools.islice(waiting, 2))]
+        yield from found
+        for number, _ in enumerate(waiting):
+            yield found[number % len(found)]
 
 
 def organ_edges(ct: CTVolume) -> Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]]:

@@ -27,6 +27,7 @@ from autocontour.models.package.importers.nnunet_plans import (
     read_normalisation,
     read_orientation,
     read_resampling,
+    read_spacing,
     resolve_configuration,
     unsupported,
 )
@@ -36,6 +37,18 @@ CHECKPOINT = "checkpoint_final.pth"
 MOST_JSON_BYTES = 16 << 20
 PLANS, DATASET = "plans.json", "dataset.json"
 MOST_ZIP_ENTRIES = 10_000
+MOST_ZIP_BYTES = 16 << 30
+MOST_RATIO = 100
+"""Weights can hardly be compressed; what can be by more than this would only fill the disk."""
+PLANS_FIELDS = (
+    "transpose_forward",
+    "transpose_backward",
+    "foreground_intensity_properties_per_channel",
+    "label_manager",
+    "image_reader_writer",
+)
+WITHOUT_EFFECT = {"data_identifier", "batch_size", "batch_dice", "median_image_size_in_voxels"}
+"""Fields of a configuration that say nothing about how a network is run."""
 TRAINERS = re.compile(
     r"nnUNetTrainer(_\d+epochs?|_MOSAIC_1k_QuarterLR|_DASegOrd0|_onlyMirror01|_probabilisticOversampling(_\d+)?"
     r"|DA5(ord0|Segord0|_10epochs)?|DAOrd0|NoDA|_NoDA|DiceCELoss_noSmooth|DiceLoss|CELoss|TopK10Loss|DiceTopK10Loss"
@@ -123,8 +136,8 @@ def import_nnunet(
     }
     stage = {
         "network": network,
-        "spacing_zyx_mm": [float(mm) for mm in configuration["spacing"]],
-        "window_zyx": [int(size) for size in configuration["patch_size"]],
+        "spacing_zyx_mm": read_spacing(configuration),
+        "window_zyx": configuration["patch_size"],
         "intensity_windows_hu": [],
         "overlap": 0.5,
     }
@@ -151,7 +164,7 @@ def open_model(source: Path) -> Iterator[Files]:
         if not found:
             raise ModelError("AC-MD-040", name=shown(source.name))
         if len(found) > 1:
-            known = ", ".join(sorted(f"{one.parent.name}/{one.name}" for one in found)[:10])
+            known = ", ".join(sorted(shown(str(one.relative_to(folder))) for one in found)[:10])
             raise ModelError("AC-MD-041", count=len(found), known=known)
         yield Files(found[0], *(read_table(found[0] / name, MOST_JSON_BYTES) for name in (PLANS, DATASET)))
 
@@ -168,23 +181,35 @@ def find_models(folder: Path, depth: int = 3) -> list[Path]:
 
 def _extract(path: Path, folder: Path) -> None:
     """Copy the files of a model out of a zip; all others stay in it."""
+
+    def refuse(reason: str) -> ModelError:
+        return ModelError("AC-MD-043", file=shown(path.name), reason=reason)
+
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
             if len(entries) > MOST_ZIP_ENTRIES:
-                raise ModelError("AC-MD-043", file=shown(path.name), reason="too many entries")
+                raise refuse("too many entries")
+            if sum(entry.file_size for entry in entries) > MOST_ZIP_BYTES:
+                raise refuse(f"larger than {MOST_ZIP_BYTES >> 30} GiB")
+            seen: set[str] = set()
             for entry in entries:
                 name = PurePosixPath(entry.filename.replace("\\", "/"))
                 if name.name not in ("plans.json", "dataset.json", CHECKPOINT, "LICENSE", "LICENSE.txt"):
                     continue
-                if name.is_absolute() or ".." in name.parts or len(name.parts) > 8:
-                    raise ModelError("AC-MD-043", file=shown(path.name), reason="a path that points outside it")
+                if name.is_absolute() or ".." in name.parts or ":" in str(name) or len(name.parts) > 8:
+                    raise refuse("a path that points outside it")
+                if str(name).casefold() in seen:
+                    raise refuse("two entries of one name")
+                seen.add(str(name).casefold())
+                if entry.file_size > MOST_RATIO * max(entry.compress_size, 1 << 10):
+                    raise refuse("an entry compressed more than weights can be")
                 limit = MOST_JSON_BYTES if name.name != CHECKPOINT else 4 << 30
                 target = folder.joinpath(*name.parts)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 _copy(archive, entry, target, limit)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, OSError) as error:
-        raise ModelError("AC-MD-043", file=shown(path.name), reason="not a readable zip file") from error
+        raise refuse("not a readable zip file") from error
 
 
 def _copy(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, limit: int) -> None:
@@ -257,7 +282,9 @@ def _facts(checkpoint: Checkpoint) -> dict[str, Any]:
     if not isinstance(configuration, str) or not isinstance(trainer, str):
         raise ModelError("AC-MD-043", file=CHECKPOINT, reason="the trainer or the configuration is not stated")
     plain = [] if axes is None else axes
-    if not isinstance(plain, list) or any(axis not in (0, 1, 2) for axis in plain):
+    if not isinstance(plain, list) or any(type(axis) is not int or axis not in (0, 1, 2) for axis in plain):
+        raise unsupported("mirroring axes", axes)
+    if len(set(plain)) < len(plain):
         raise unsupported("mirroring axes", axes)
     return {"trainer": trainer, "configuration": configuration, "mirror_axes": sorted(plain)}
 
@@ -279,11 +306,11 @@ def _compare(checkpoint: Checkpoint, files: Files, configuration: str) -> None:
             if trained != beside or (key == "labels" and regions and list(trained or ()) != list(beside or ())):
                 raise ModelError("AC-MD-047", what=f"{key} in dataset.json")
     if isinstance(plans, Mapping) and isinstance(plans.get("configurations"), Mapping):
-        for key in ("transpose_forward", "foreground_intensity_properties_per_channel", "label_manager"):
+        for key in PLANS_FIELDS:
             if plans.get(key) != files.plans.get(key):
                 raise ModelError("AC-MD-047", what=f"{key} in plans.json")
         trained, beside = resolve_configuration(plans, configuration), resolve_configuration(files.plans, configuration)
-        for key in ("patch_size", "spacing", "normalization_schemes", "use_mask_for_norm", "architecture"):
+        for key in sorted((trained.keys() | beside.keys()) - WITHOUT_EFFECT):
             if trained.get(key) != beside.get(key):
                 raise ModelError("AC-MD-047", what=f"{key} in plans.json")
 

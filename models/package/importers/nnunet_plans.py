@@ -25,6 +25,7 @@ NORMALISATIONS = {
     "NoNormalization": "none",
     "RescaleTo01Normalization": "rescale_to_01",
 }
+OTHER_IMAGES = {"mr", "mri", "t1", "t1w", "t1c", "t1ce", "t2", "t2w", "flair", "dwi", "adc", "pet", "pt", "suv", "us"}
 RESAMPLER = "resample_data_or_seg_to_shape"
 ABSENT: dict[str, tuple[object, ...]] = {"nonlin_first": (False,), "deep_supervision": (False, True)}
 
@@ -115,7 +116,7 @@ def describe_network(configuration: Mapping[str, Any], heads: int) -> dict[str, 
     if configuration.get("previous_stage"):
         raise unsupported("cascade", configuration["previous_stage"])
     patch = configuration.get("patch_size")
-    if not isinstance(patch, list) or len(patch) != 3:
+    if not isinstance(patch, list) or len(patch) != 3 or any(type(size) is not int or size < 1 for size in patch):
         raise unsupported("patch_size", patch)
     architecture = configuration.get("architecture")
     if architecture is None:
@@ -125,7 +126,7 @@ def describe_network(configuration: Mapping[str, Any], heads: int) -> dict[str, 
     known = {f"dynamic_network_architectures.architectures.{module}.{short}" for module in ("unet", "residual_unet")}
     if short not in NETWORKS or name not in known:
         raise unsupported("network", name)
-    found = dict(architecture.get("arch_kwargs") or {})
+    found = _table(architecture, "arch_kwargs")
     expected = {
         "conv_op": ("torch.nn.modules.conv.Conv3d", "torch.nn.Conv3d"),
         "norm_op": ("torch.nn.modules.instancenorm.InstanceNorm3d", "torch.nn.InstanceNorm3d"),
@@ -139,7 +140,8 @@ def describe_network(configuration: Mapping[str, Any], heads: int) -> dict[str, 
     norm = found.pop("norm_op_kwargs", None)
     if not isinstance(norm, Mapping) or {"eps": 1e-5, **norm} != {"eps": 1e-5, "affine": True}:
         raise unsupported("norm_op_kwargs", norm)
-    nonlin = dict(found.pop("nonlin_kwargs", None) or {})
+    nonlin = _table(found, "nonlin_kwargs")
+    found.pop("nonlin_kwargs", None)
     slope = nonlin.pop("negative_slope", 0.01)
     if set(nonlin) - {"inplace"}:
         raise unsupported("nonlin_kwargs", nonlin)
@@ -151,6 +153,24 @@ def describe_network(configuration: Mapping[str, Any], heads: int) -> dict[str, 
             raise unsupported(key, value)
     stages, features, kernels, strides = taken
     return _described(NETWORKS[short], heads, stages, features, kernels, strides, blocks, decoder, bias, slope)
+
+
+def read_spacing(configuration: Mapping[str, Any]) -> list[float]:
+    """Return the spacing of the network's grid in mm."""
+    steps = configuration.get("spacing")
+    if not isinstance(steps, list) or len(steps) != 3:
+        raise unsupported("spacing", steps)
+    if any(isinstance(step, bool) or not isinstance(step, int | float) or not 0.1 <= step <= 50 for step in steps):
+        raise unsupported("spacing", steps)
+    return [float(step) for step in steps]
+
+
+def _table(given: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """Return a copy of the table under a key; an empty one if there is none."""
+    found = given.get(key) or {}
+    if not isinstance(found, Mapping):
+        raise unsupported(key, found)
+    return dict(found)
 
 
 def _former_network(configuration: Mapping[str, Any], heads: int) -> dict[str, Any]:
@@ -242,8 +262,10 @@ def read_normalisation(
     schemes, masks = configuration.get("normalization_schemes"), configuration.get("use_mask_for_norm")
     if not isinstance(schemes, list) or len(schemes) != 1 or schemes[0] not in NORMALISATIONS or number != "0":
         raise unsupported("normalization_schemes", schemes)
-    if schemes[0] != "CTNormalization" and not re.search(r"(^|[^a-z])ct([^a-z]|$)", str(channel).lower()):
-        raise unsupported("channel_names", channel)  # a model of MR images would draw on a CT all the same
+    words = set(re.split(r"[^a-z0-9]+", str(channel).lower()))
+    # A model of other images would draw on a CT all the same.
+    if words & OTHER_IMAGES or (schemes[0] != "CTNormalization" and "ct" not in words):
+        raise unsupported("channel_names", channel)
     kind = NORMALISATIONS[schemes[0]]
     inside = bool(masks[0]) if isinstance(masks, list) and masks else False
     if kind != "ct":
@@ -274,7 +296,7 @@ def read_resampling(configuration: Mapping[str, Any], what: str) -> dict[str, An
     function = configuration.get(f"resampling_fn_{what}")
     if function != RESAMPLER:
         raise unsupported(f"resampling_fn_{what}", function)
-    found = dict(configuration.get(f"resampling_fn_{what}_kwargs") or {})
+    found = _table(configuration, f"resampling_fn_{what}_kwargs")
     order, order_z = found.pop("order", 3), found.pop("order_z", 0)
     separate, is_seg = found.pop("force_separate_z", False), found.pop("is_seg", False)
     threshold = found.pop("separate_z_anisotropy_threshold", ANISOTROPY)

@@ -76,7 +76,7 @@ def write_imported(
         The package, read back.
     tuple[Finding, ...]
         ``AC-MD-130`` for labels that keep their name, since it is in no table; ``AC-MD-136`` for a model that needs
-        another one.
+        another one; ``AC-MD-137`` for several labels of one name.
 
     Raises
     ------
@@ -108,6 +108,8 @@ def write_imported(
     findings = []
     if unknown:
         findings.append(Finding.of("AC-MD-130", count=len(unknown), names=", ".join(map(shown, unknown[:20]))))
+    if joined := [f"{name} = {' + '.join(map(shown, one))}" for name, one in labels.items() if len(one) > 1]:
+        findings.append(Finding.of("AC-MD-137", count=len(joined), names=", ".join(joined[:10])))
     if crop := imported.procedure.get("crop"):
         findings.append(Finding.of("AC-MD-136", structures=", ".join(crop["structures"]), finder=crop["finder"]))
     return package, tuple(findings)

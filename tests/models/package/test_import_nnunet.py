@@ -85,6 +85,55 @@ def test_zip_is_read_like_its_folder(tmp_path, here):
     assert imported.procedure == again.procedure
 
 
+def write_zip(tmp_path, change=lambda name: name, more=(), **how):
+    """Write a model's zip with its entries renamed, and others besides."""
+    folder, path = tiny.write(tmp_path / "source"), tmp_path / "model.zip"
+    with zipfile.ZipFile(path, "w", **how) as archive:
+        for one in sorted(folder.rglob("*.*")):
+            archive.writestr(change(f"m/{one.relative_to(folder).as_posix()}"), one.read_bytes())
+        for name, content in more:
+            archive.writestr(name, content)
+    return path
+
+
+CHECKPOINT = "m/fold_0/checkpoint_final.pth"
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize(
+    ("change", "more"),
+    [
+        (lambda name: f"/{name}", ()),
+        (lambda name: f"../{name}", ()),
+        (lambda name: f"..\\{name}", ()),
+        (lambda name: f"C:/{name}", ()),
+        (lambda name: name, [(CHECKPOINT, b"another")]),
+        (lambda name: name, [(CHECKPOINT.upper().replace("CHECKPOINT_FINAL.PTH", "checkpoint_final.pth"), b"x")]),
+        (lambda name: name.replace(CHECKPOINT, "m/x"), [(CHECKPOINT, bytes(1 << 20))]),
+    ],
+)
+def test_zip_that_cannot_be_a_model(tmp_path, here, change, more):
+    """Absolute paths, ways out of the folder, drives, two checkpoints of one name, and zeros that fill a disk."""
+    refused("AC-MD-043", write_zip(tmp_path, change, more, compression=zipfile.ZIP_DEFLATED))
+    assert not (tmp_path.parent / "m").exists()
+
+
+def test_link_in_a_zip_is_not_followed(tmp_path):
+    target = tmp_path / "secret"
+    target.write_bytes(b"secret")
+    path = write_zip(tmp_path, lambda name: name.replace(CHECKPOINT, "m/x"))
+    link = zipfile.ZipInfo(CHECKPOINT)
+    link.external_attr = 0o120777 << 16
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(link, str(target))
+    refused("AC-MD-043", path)
+
+
+def test_two_models_in_a_zip_are_named(tmp_path, here):
+    path = write_zip(tmp_path, more=[("n/plans.json", b"{}"), ("n/dataset.json", b"{}")])
+    assert refused("AC-MD-041", path).values["known"] == "'m', 'n'"
+
+
 class Canary:
     """Creates a file when it is unpickled."""
 
@@ -201,6 +250,15 @@ def with_kwargs(**changes):
     [
         with_configuration(previous_stage="3d_lowres"),
         with_configuration(patch_size=[16, 16]),
+        with_configuration(patch_size=[12.5, 16, 16]),
+        with_configuration(patch_size=["12", 16, 16]),
+        with_configuration(patch_size=[0, 16, 16]),
+        with_configuration(spacing=[0.0, 4.0, 4.0]),
+        with_configuration(spacing=["4", 4.0, 4.0]),
+        with_configuration(spacing=[4.0, 4.0]),
+        with_configuration(spacing=[4e5, 4.0, 4.0]),
+        with_configuration(spacing=None),
+        with_configuration(resampling_fn_data_kwargs=[1]),
         with_configuration(preprocessor_name="MyPreprocessor"),
         with_configuration(normalization_schemes=["RGBTo01Normalization"]),
         with_configuration(normalization_schemes=["MyNormalization"]),
@@ -210,6 +268,8 @@ def with_kwargs(**changes):
         with_configuration(architecture={"network_class_name": "os.system", "arch_kwargs": {}}),
         with_configuration(architecture={"network_class_name": "evil.PlainConvUNet", "arch_kwargs": tiny.KWARGS}),
         with_configuration(architecture=None, UNet_class_name="Other"),
+        with_configuration(architecture={**tiny.configuration()["architecture"], "arch_kwargs": [1]}),
+        with_kwargs(nonlin_kwargs=[1]),
         with_kwargs(nonlin_first=True),
         with_kwargs(norm_op="torch.nn.modules.batchnorm.BatchNorm3d"),
         with_kwargs(norm_op_kwargs={"eps": 1e-3, "affine": True}),
@@ -248,10 +308,35 @@ def test_data_sets_that_cannot_be_run_exactly(tmp_path, here, described):
     refused("AC-MD-044", tiny.write(tmp_path / "model", described=described))
 
 
-def test_model_of_mr_images_is_refused(tmp_path, here):
-    stated = with_configuration(normalization_schemes=["ZScoreNormalization"])
-    described = tiny.dataset(channel_names={"0": "T1"})
+@pytest.mark.parametrize("scheme", ["ZScoreNormalization", "CTNormalization"])
+@pytest.mark.parametrize("channel", ["T1", "MRI T2", "PET"])
+def test_model_of_other_images_is_refused(tmp_path, here, scheme, channel):
+    stated = with_configuration(normalization_schemes=[scheme])
+    described = tiny.dataset(channel_names={"0": channel})
     refused("AC-MD-044", tiny.write(tmp_path / "model", stated=stated, described=described))
+
+
+@pytest.mark.parametrize("axes", [(0, 0), (True, 2), (3,), "012"])
+def test_mirroring_that_is_none(tmp_path, here, axes):
+    refused("AC-MD-044", tiny.write(tmp_path / "model", inference_allowed_mirroring_axes=axes))
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
+def test_weights_of_other_precision_are_those_that_torch_would_load(tmp_path, here, kind):
+    weights = {name: value.to(kind) for name, value in tiny.state().items()}
+    imported = import_nnunet(tiny.write(tmp_path / "model", checkpoint=tiny.content(weights)), orientation="LPS")
+    name = "encoder.stages.0.0.convs.0.conv.weight"
+    assert np.array_equal(imported.weights[f"0.{name}"], weights[name].float())
+
+
+def test_labels_of_one_name_are_reported(tmp_path, here):
+    """Two labels that the nomenclature takes for one structure are joined, but not without a word."""
+    described = tiny.dataset({"background": 0, "liver": 1, "Kidney_L": 2, "left kidney": 3})
+    imported = import_nnunet(tiny.write(tmp_path / "model", described=described), orientation="LPS")
+    package, findings = write_imported(imported, tmp_path / "package")
+    assert package.procedure.values == {"Liver": (1,), "Kidney_L": (2, 3)}
+    assert [one.code for one in findings] == ["AC-MD-137"]
+    assert "Kidney_L = 'Kidney_L' + 'left kidney'" in findings[0].message
 
 
 @pytest.mark.parametrize("trainer", ["nnUNetTrainerUMambaBot", "nnUNetTrainerBN", "os.system", "nnUNetTrainerMedNeXt"])
@@ -289,6 +374,21 @@ def test_plans_of_another_model_are_found(tmp_path, here):
     (folder / "plans.json").write_text(json.dumps(other))
     refused("AC-MD-047", folder)
     (folder / "plans.json").write_text(json.dumps(with_configuration(spacing=[3.0, 3.0, 3.0])))
+    refused("AC-MD-047", folder)
+
+
+@pytest.mark.parametrize(
+    "trained",
+    [
+        tiny.plans(image_reader_writer="NibabelIOWithReorient"),
+        with_configuration(resampling_fn_data_kwargs={**tiny.KEPT, "order": 1}),
+        with_configuration(preprocessor_name="Other"),
+    ],
+)
+def test_plans_that_the_checkpoint_was_not_trained_with(tmp_path, here, trained):
+    """The reader decides on the orientation; the same spacing and network do not make it the same model."""
+    folder = tiny.write(tmp_path / "model")
+    torch.save(tiny.content(stated=trained), folder / "fold_0" / "checkpoint_final.pth")
     refused("AC-MD-047", folder)
 
 
