@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 ALGORITHM = "autocontour follow"
 SAME_MM2 = 1.0
+OTHER_PATIENT, SAME_NAME = "AC-RS-012", "AC-RS-038"
 NEAR_MM = 0.1
 """A position names a slice that is at most this far away: it is rounded, but on slices of 1 mm it names only one."""
 
@@ -125,7 +126,8 @@ def follow_file(request: FollowRequest, job: Job) -> FollowReport:
     ------
     FollowError
         ``AC-FO-020`` for a position without a slice, ``AC-FO-021`` for a structure that is missing, ``AC-FO-022`` if
-        its contours cannot be read completely, or the errors of `autocontour.models.follow.follow.follow_slices`.
+        its contours cannot be read completely, ``AC-FO-024`` for a structure set of another patient, ``AC-FO-025`` for
+        a name that several structures have, or the errors of `autocontour.models.follow.follow.follow_slices`.
     """
     scanned = scan_folder(request.ct, job)
     files = scanned[0].known if scanned else ()
@@ -133,14 +135,16 @@ def follow_file(request: FollowRequest, job: Job) -> FollowReport:
     _check_output(request.output, [*files, *sources])
     start = time.perf_counter()
     ct = read_ct(choose_series(planning_cts(scanned), request.series), job, request.accepted)
-    from autocontour.rtstruct import read_structure_set, write_structure_set
+    from autocontour.rtstruct import write_structure_set
 
-    structure_set = read_structure_set(request.structures, ct)
+    structure_set = _read_set(request.structures, ct, request.accepted)
     structure = find_structure(structure_set, request.name)
     slices = find_slices(ct.geometry, request.corrected_mm)
-    first = None
+    first, noticed = None, _warnings(structure_set, structure)
     if request.automatic is not None:
-        first = find_structure(read_structure_set(request.automatic, ct), request.name).contours
+        automatic_set = _read_set(request.automatic, ct, request.accepted)
+        automatic = find_structure(automatic_set, request.name)
+        first, noticed = automatic.contours, [*noticed, *_warnings(automatic_set, automatic)]
     elif not request.nothing:
         first = without_corrections(structure.contours, slices, ct.geometry)
     read = time.perf_counter()
@@ -151,8 +155,32 @@ def follow_file(request: FollowRequest, job: Job) -> FollowReport:
     seconds = {"reading": read - start, "following": done - read, "writing": time.perf_counter() - done}
     changed = tuple(_changes(ct.geometry, structure, followed)) if followed.is_likely else ()
     return FollowReport(
-        request.output, structure.name, tuple(slices), changed, followed.findings, followed.is_likely, seconds
+        request.output,
+        structure.name,
+        tuple(slices),
+        changed,
+        (*dict.fromkeys(noticed), *followed.findings),
+        followed.is_likely,
+        seconds,
     )
+
+
+def _read_set(path: Path, ct: CTVolume, accepted: frozenset[str]) -> StructureSet:
+    """Read a structure set; one of another patient than the CT only if that is accepted."""
+    from autocontour.rtstruct import read_structure_set
+
+    found = read_structure_set(path, ct)
+    for finding in found.findings:
+        if finding.code == OTHER_PATIENT and "AC-FO-024" not in accepted:
+            attributes = str(dict(finding.values)["attributes"])
+            raise FollowError("AC-FO-024", file=shown_path(path), attributes=attributes)
+    return found
+
+
+def _warnings(structure_set: StructureSet, structure: Structure) -> list[Finding]:
+    """Return what was found in reading that concerns the set or the structure, such as contours off the slices."""
+    of_structure = (replace(finding, where=structure.name) for finding in structure.findings)
+    return [one for one in (*structure_set.findings, *of_structure) if one.severity >= Severity.WARN]
 
 
 def follow_structure(
@@ -187,9 +215,14 @@ def follow_structure(
     followed = follow_slices(prepare_scan(ct), corrected, automatic, network, source.decision, source.blend, ends=ends)
     provenance = Provenance(ALGORITHM, __version__, source.checksum, network.device)
     changes = dict(followed.changes) if followed.is_likely else {}
-    unnamed = {} if automatic is None else _differing(structure.contours, automatic, slices)
+    if automatic is None:
+        others = structure.contours.keys() - set(slices) - changes.keys()
+        unnamed: SliceChanges = dict.fromkeys(sorted(others)) if followed.is_likely else {}
+    else:
+        unnamed = _differing(structure.contours, automatic, slices)
     if unnamed:
-        finding = Finding.of("AC-FO-023", structure.name, unnamed, count=len(unnamed))
+        code = "AC-FO-026" if automatic is None else "AC-FO-023"
+        finding = Finding.of(code, structure.name, unnamed, count=len(unnamed))
         followed = replace(followed, findings=(*followed.findings, finding))
     return followed, with_changes(structure, {**unnamed, **changes}, followed, provenance)
 
@@ -216,15 +249,24 @@ def with_changes(
 
 
 def find_structure(structure_set: StructureSet, name: str) -> Structure:
-    """Return the structure of that name, ignoring case; raises ``AC-FO-021`` and ``AC-FO-022``."""
+    """Return the structure of that name, ignoring case; raises ``AC-FO-021``, ``AC-FO-022``, ``AC-FO-025``."""
     found = [one for one in structure_set.structures if one.name == name]
     found = found or [one for one in structure_set.structures if folded_name(one.name) == folded_name(name)]
     if len(found) != 1:
         raise FollowError("AC-FO-021", structure=name, known=", ".join(structure_set.names) or "-")
+    alike = [one for one in structure_set.structures if one is found[0] or _was_named(one, found[0].name)]
+    if len(alike) > 1:
+        raise FollowError("AC-FO-025", structure=name, count=len(alike), known=", ".join(one.name for one in alike))
     damage = [one for one in (*found[0].findings, *structure_set.findings) if one.severity is Severity.BLOCK]
     if damage:
         raise FollowError("AC-FO-022", structure=name, reason=damage[0].message)
     return found[0]
+
+
+def _was_named(structure: Structure, name: str) -> bool:
+    """Whether a structure has another name in the file, which would be that of the other structure."""
+    renamed = any(finding.code == SAME_NAME for finding in structure.findings)
+    return renamed and folded_name(structure.name.rpartition("_")[0]) == folded_name(name)
 
 
 def find_slices(geometry: VolumeGeometry, positions_mm: Sequence[float]) -> list[int]:

@@ -208,3 +208,56 @@ def test_slices_that_differ_but_are_not_named_start_from_the_automatic_contours(
     assert found["AC-FO-023"]["slices"] == [24]
     written = read_structure_set(patient.folder / "one.dcm", patient.ct)["Parotid_R"]
     assert (written.contours[24].area / np.pi) ** 0.5 < 20.5
+
+
+@pytest.mark.usefixtures("growing")
+def test_from_nothing_leaves_out_slices_not_named(patient: Patient, capsys: pytest.CaptureFixture[str]) -> None:
+    """The ends of the automatic contour must not stay beside a structure that is drawn anew."""
+    assert patient.follow("--nothing", "--json", output="anew.dcm") == 0
+    found = {one["code"]: one for one in json.loads(capsys.readouterr().out)["findings"]}
+    written = read_structure_set(patient.folder / "anew.dcm", patient.ct)["Parotid_R"]
+    assert sorted(written.contours) == list(range(18, 25))
+    assert found["AC-FO-026"]["slices"] == [*range(12, 18), *range(25, 29)]
+
+
+@pytest.mark.usefixtures("growing")
+@pytest.mark.parametrize("argument", ["RS.dcm", "auto.dcm"])
+def test_contours_of_another_patient_are_refused_unless_accepted(
+    patient: Patient, argument: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dataset = pydicom.dcmread(patient.folder / argument)
+    dataset.PatientID = "SOMEBODY-ELSE"
+    dataset.save_as(patient.folder / f"other-{argument}")
+    sets = {"RS.dcm": "RS.dcm", "auto.dcm": "auto.dcm", argument: f"other-{argument}"}
+    output = patient.folder / f"of-other-{argument}"
+    command = ["follow", str(patient.folder / "CT"), str(patient.folder / sets["RS.dcm"]), "--structure", "Parotid_R"]
+    command += ["--automatic", str(patient.folder / sets["auto.dcm"]), "--corrected", f"{patient.z[18]}"]
+    command += ["-o", str(output), "--json"]
+    assert main(command) != 0
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "AC-FO-024"
+    assert not output.exists()
+    assert main([*command, "--accept", "AC-FO-024"]) == 0
+    assert "AC-RS-012" in {one["code"] for one in json.loads(capsys.readouterr().out)["findings"]}
+
+
+def test_a_name_of_two_structures_is_refused(patient: Patient, capsys: pytest.CaptureFixture[str]) -> None:
+    dataset = pydicom.dcmread(patient.folder / "RS.dcm")
+    dataset.StructureSetROISequence[1].ROIName = "parotid_r "
+    dataset.save_as(patient.folder / "two.dcm")
+    place = patient.folder
+    files = str(place / "CT"), str(place / "two.dcm"), "-o", str(place / "of-two.dcm"), "--json"
+    assert main(["follow", *files, "--structure", "Parotid_R", "--corrected", f"{patient.z[18]}"]) != 0
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "AC-FO-025"
+
+
+@pytest.mark.usefixtures("growing")
+def test_contours_between_the_slices_are_reported(patient: Patient, capsys: pytest.CaptureFixture[str]) -> None:
+    dataset = pydicom.dcmread(patient.folder / "RS.dcm")
+    for item in dataset.ROIContourSequence[0].ContourSequence:
+        item.ContourData = [f"{v + (1.2 if n % 3 == 2 else 0):.3f}" for n, v in enumerate(map(float, item.ContourData))]
+        del item.ContourImageSequence
+    dataset.save_as(patient.folder / "between.dcm")
+    place = patient.folder
+    files = str(place / "CT"), str(place / "between.dcm"), "-o", str(place / "of-between.dcm"), "--json"
+    assert main(["follow", *files, "--structure", "Parotid_R", "--corrected", f"{patient.z[18]}"]) == 0
+    assert "AC-RS-029" in {one["code"] for one in json.loads(capsys.readouterr().out)["findings"]}
