@@ -27,6 +27,11 @@ UNUSABLE_CONTOURS = {"AC-RS-011", "AC-RS-028", "AC-RS-030", "AC-RS-031", "AC-RS-
 EXCLUDING = {"AC-QA-102", "AC-QA-103", "AC-QA-107", "AC-QA-114", "AC-QA-115"}
 """Findings about structures that are wrong labels: side, volume, and order in the body."""
 MIRRORED = "AC-QA-112"
+UNFITTING = {"AC-QA-117", "AC-QA-118", "AC-QA-119"}
+LEAST_UNFITTING = 2
+"""So many structures whose grey values are not theirs mean that the contours are of other images."""
+LISTED = {"AC-RS-029"}
+"""Findings of reading a structure that are listed: contours between the slices."""
 LARGEST_GAP = 0.1
 """Fraction of the slices between a structure's ends that may be without a contour."""
 RENAMED = "AC-RS-038"
@@ -147,8 +152,10 @@ def _check_names(targets: Mapping[str, list[Structure]]) -> Iterator[Finding]:
     for name, mine in targets.items():
         if len(mine) > 1:
             yield Finding.of("AC-DS-050", name, structure=name, count=len(mine))
-        if {finding.code for one in mine for finding in one.findings} & UNUSABLE_CONTOURS:
+        read = [finding for one in mine for finding in one.findings]
+        if {finding.code for finding in read} & UNUSABLE_CONTOURS:
             yield Finding.of("AC-DS-057", name, structure=name)
+        yield from (replace(finding, where=name) for finding in read if finding.code in LISTED)
 
 
 def _check_gaps(structure: Structure) -> Iterator[Finding]:

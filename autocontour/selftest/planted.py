@@ -239,6 +239,11 @@ def _cut_scan(patient: Patient) -> None:
     patient.contours = {name: mine for name, mine in patient.contours.items() if mine}
 
 
+def _images_mirrored(patient: Patient) -> None:
+    # The contours are right, but the images were turned over: all contours lie on other anatomy
+    patient.hu = np.ascontiguousarray(patient.hu[::-1, :, ::-1])
+
+
 def _uneven_slices(patient: Patient) -> None:
     origins = patient.geometry.slice_origins_lps_mm.copy()
     origins[20:, 2] += 5.0
@@ -246,6 +251,19 @@ def _uneven_slices(patient: Patient) -> None:
 
 
 # Faults in the files
+
+
+def _between_slices(patient: Patient, _ct: CTVolume) -> None:
+    # Contours 2 mm beside their slices, without references to images
+
+    def change(dataset: Dataset, _number: int) -> None:
+        for roi in dataset.ROIContourSequence:
+            for contour in roi.ContourSequence:
+                del contour.ContourImageSequence
+                points = np.array(contour.ContourData, dtype=float).reshape(-1, 3) + np.array([0.0, 0.0, 2.0])
+                contour.ContourData = [f"{value:.3f}" for value in points.ravel()]
+
+    alter_series(patient.folder / "RS", change)
 
 
 def _damaged_set(patient: Patient, _ct: CTVolume) -> None:
@@ -337,8 +355,10 @@ PLANTED: dict[str, Expected] = {
     "two hearts": _expect(_two_hearts, codes="AC-DS-050", structure="Heart"),
     "cord and esophagus exchanged": _expect(_exchange_cord, codes="AC-QA-115", structure="SpinalCord"),
     "values 1000 too high": _expect(_scale_of_values, codes="AC-CT-045"),
+    "contours of other images": _expect(_images_mirrored, codes="AC-DS-047"),
     "scan ends in the lungs": _expect(_cut_scan, codes="AC-DS-055", structure="Lung_L"),
     "uneven slices": _expect(_uneven_slices, codes="AC-DS-035 AC-CT-033"),
+    "contours between the slices": _expect(damage=_between_slices, codes="AC-RS-029", structure="Heart"),
     "damaged structure set": _expect(damage=_damaged_set, codes="AC-RS-001 AC-RS-006"),
     "damaged slice": _expect(damage=_damaged_slice, codes="AC-CT-040"),
     "missing slice": _expect(damage=_missing_slice, codes="AC-CT-032"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -25,6 +25,14 @@ class VolumeRange:
 
 
 @dataclass(frozen=True, slots=True)
+class Contents:
+    """What a structure holds: ``air`` (at least `limit` of it), ``solid`` (at most `limit` is air) or ``bone``."""
+
+    kind: str
+    limit: float
+
+
+@dataclass(frozen=True, slots=True)
 class Anatomy:
     """The table.
 
@@ -40,6 +48,8 @@ class Anatomy:
         Name → names of structures that may lie in it; ``*`` for all.
     asymmetric
         Names of organs with sides that lie on one side of the body, such as the heart's chambers.
+    contents
+        TG-263 name without side → what it holds.
     """
 
     volumes: Mapping[str, VolumeRange]
@@ -48,6 +58,7 @@ class Anatomy:
     middle: frozenset[str]
     contains: Mapping[str, frozenset[str]]
     asymmetric: frozenset[str] = frozenset()
+    contents: Mapping[str, Contents] = field(default_factory=dict)
 
     def may_share(self, one: str, other: str) -> bool:
         """Whether two structures may overlap, by their names without side."""
@@ -69,7 +80,9 @@ def read_anatomy() -> Anatomy:
     above, in_front = (tuple((a, b) for a, b in raw["places"][key]) for key in ("above", "in_front"))
     contains = {whole: frozenset(parts) for whole, parts in raw["contains"].items()}
     middle, asymmetric = (frozenset(raw["places"][key]) for key in ("middle", "asymmetric"))
-    return Anatomy(volumes, above, in_front, middle, contains, asymmetric)
+    kinds = raw["contents"].items()
+    holds = {name: Contents(kind, float(limit)) for kind, rows in kinds for name, limit in rows.items()}
+    return Anatomy(volumes, above, in_front, middle, contains, asymmetric, holds)
 
 
 def split_side(structure: Structure) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from autocontour.base.findings import Finding
 from autocontour.base.jobs import Job
 from autocontour.patient.structures import Structure, StructureSet
 from autocontour.patient.volume import CTVolume
+from autocontour.qa.checks.contents import check_contents
 from autocontour.qa.checks.drawn import check_against
 from autocontour.qa.checks.names import check_names
 from autocontour.qa.checks.pieces import check_pieces
@@ -20,7 +21,7 @@ from autocontour.qa.checks.volumes import check_volumes
 Check = Callable[[CTVolume, Sequence[Structure]], Iterable[Finding]]
 ANATOMY: tuple[Check, ...] = (
     *(check_volumes, check_sides, check_places),
-    *(check_overlaps, check_pairs, check_ct_sides),
+    *(check_overlaps, check_pairs, check_ct_sides, check_contents),
 )
 """Checks across structures, for any origin of the contours."""
 EVERY: tuple[Check, ...] = (check_pieces, *ANATOMY, check_external, check_targets, check_names)

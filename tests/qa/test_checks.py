@@ -88,6 +88,24 @@ def test_one_structure_on_the_wrong_side_is_found(patient):
     assert [f.where for f in found if f.code == "AC-QA-102"] == ["Parotid_R"]
 
 
+def test_contours_of_other_images_are_found_by_their_grey_values(patient, thorax):
+    """Silent fault: contours of another CT under the UIDs of this one."""
+    ct, sound = patient
+    upside_down = CTVolume(np.ascontiguousarray(ct.hu[::-1]), ct.geometry)
+    assert "AC-QA-119" in codes(check_set(upside_down, sound))
+    ct, sound = thorax
+    mirrored = CTVolume(np.ascontiguousarray(ct.hu[::-1, :, ::-1]), ct.geometry)
+    found = {(f.code, f.where) for f in check_set(mirrored, sound)}
+    assert {("AC-QA-117", "Lung_L"), ("AC-QA-118", "Heart")} <= found
+
+
+def test_small_structures_are_not_judged_by_their_grey_values(thorax):
+    ct, sound = thorax
+    tiny = changed(sound, "Heart", lambda shape: scale(shape, 0.01, 0.01))
+    mirrored = CTVolume(np.ascontiguousarray(ct.hu[::-1, :, ::-1]), ct.geometry)
+    assert "Heart" not in {f.where for f in check_set(mirrored, tiny) if f.code == "AC-QA-118"}
+
+
 def test_a_structure_of_the_middle_beside_it_is_found(patient):
     ct, sound = patient
     found = check_set(ct, changed(sound, "Larynx", lambda shape: translate(shape, -45, 0)))
