@@ -39,6 +39,7 @@ ORGANS = ("Brainstem", "SpinalCord", "Parotid_R", "Parotid_L", "Esophagus", "Lar
 TARGETS = ("PTV_Low", "PTV_Mid", "PTV_High")
 COUNTS = (1, 3, 5)
 LEAST_SLICES = 8
+LEAST_GROUP = 7
 ADDED_MM = 10.0
 TOLERANCES_MM = (0.5, 2.0)
 """Outline that is nearer to the old one does not count as new; 2 mm is half a voxel of this data."""
@@ -295,7 +296,7 @@ def calibrate(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the ``decision`` of the card: a logistic regression of whether the other slices become better.
 
     The least probability is the lowest at which no organ at any number of slices is worse on average than the
-    automatic contours by more than 0.002.
+    automatic contours by more than 0.003; groups of fewer than 7 are left out.
     """
     some = [row for row in rows if row["from"] == "automatic" and row["changed"]]
     inputs = [features_of(row["correction"], row["change"], row["count"], row["hu"]) for row in some]
@@ -314,10 +315,11 @@ def calibrate(rows: list[dict[str, Any]]) -> dict[str, Any]:
     auroc = (ranks[helps == 1].sum() - positive * (positive + 1) / 2) / (positive * (len(helps) - positive))
     groups = {(row["name"], row["count"], row["place"]) for row in some}
     member = {group: [(r["name"], r["count"], r["place"]) == group for r in some] for group in groups}
+    member = {group: inside for group, inside in member.items() if sum(inside) >= LEAST_GROUP}
     least = 0.95
     for step in np.arange(0.05, 0.95, 0.01):
         shown = np.where(likely >= step, gain, 0.0)
-        if all(shown[np.array(inside)].mean() >= -0.002 for inside in member.values()):
+        if all(shown[np.array(inside)].mean() >= -0.003 for inside in member.values()):
             least = float(step)
             break
     rounded = [round(float(value), 4) for value in weights]

@@ -50,6 +50,8 @@ SMALLEST_MOVE_MM = 1.0
 """A slice whose outline moves by less stays as it is."""
 FAR_MM = 10.0
 """A slice whose outline moves by more is named in a finding."""
+NEAR_MM = 20.0
+"""A slice with automatic contours that is farther from every corrected one stays as it is."""
 LEAST_IN_BODY = 0.5
 DOUBT = 0.6
 """Logit by which a change of automatic contours is reduced, divided by the number of corrected slices."""
@@ -232,6 +234,8 @@ class _Work:
         if blend is not None:
             shares = self._shares(blend)[:, None, None]
             logits += shares * (interpolate_outlines(self._corrections(1), self.zs_mm) / np.float32(SLOPE_MM) - logits)
+        if self.automatic:
+            logits[self._is_far] = self._base_mm[self._is_far] / np.float32(SLOPE_MM)
         logits[~self._on_fine(self._body)] = FAR_OUTSIDE
         logits[self._is_beyond_an_end] = FAR_OUTSIDE
         numbers = [self.slices.index(k) for k in self._corrected_slices]
@@ -268,6 +272,13 @@ class _Work:
                 ended[beyond[: run + later[0] if len(later) else None]] = True
         return ended
 
+    @cached_property
+    def _is_far(self) -> NDArray[np.bool_]:
+        """Whether a slice, of `slices`, is too far from every corrected one to be changed."""
+        distances_mm = np.abs(self.zs_mm[:, None] - self._corrections(2).positions_mm)
+        far: NDArray[np.bool_] = distances_mm.min(axis=1) > NEAR_MM
+        return far
+
     def _shares(self, blend: Blend) -> Array:
         """Return the share of interpolation on every slice."""
         corrected = self._corrections(2)
@@ -277,7 +288,8 @@ class _Work:
 
     def compare(self, logits: Array) -> Followed:
         """Return the slices whose contours differ from the automatic ones."""
-        others = [number for number, k in enumerate(self.slices) if k not in self.fixed]
+        stays = self._is_far & ~self._is_beyond_an_end if self.automatic else np.zeros(len(self.slices), np.bool_)
+        others = [number for number, k in enumerate(self.slices) if k not in self.fixed and not stays[number]]
         wanted = np.flatnonzero((logits[others] > 0).any(axis=(1, 2)))
         numbers = [others[n] for n in wanted]
         slices = [self.slices[number] for number in numbers]
@@ -285,7 +297,7 @@ class _Work:
         in_ct_order = slices[:: self.scan.grid.frame.signs[0]]
         geometry = self.scan.ct.geometry
         found = outlines(np.ascontiguousarray(stack), in_ct_order, geometry, self._fine.geometry) if slices else {}
-        proposed = {k: found.get(k) for k in self.slices if k not in self.fixed}
+        proposed = {self.slices[number]: found.get(self.slices[number]) for number in others}
         return self._report(proposed)
 
     def _report(self, proposed: SliceChanges) -> Followed:
@@ -293,6 +305,7 @@ class _Work:
         moved: dict[int, float] = {}
         before = set(self.automatic) or set(self.drawn)
         after = {k for k, shape in proposed.items() if shape is not None} | set(self.drawn)
+        after |= {k for k in self.automatic if k not in proposed and k not in self.corrected}
         for k, shape in sorted(proposed.items()):
             old = self.automatic.get(k)
             if old is None and shape is None:

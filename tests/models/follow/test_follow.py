@@ -12,7 +12,7 @@ from autocontour.base.errors import FollowError
 from autocontour.contouring import interpolate_contours
 from autocontour.models.follow.channels import CHANNELS, NETWORK, WINDOW_ZYX, Corrected, build_channels
 from autocontour.models.follow.decision import Blend, Decision, Tried
-from autocontour.models.follow.follow import DOUBT, FAR_MM, Scan, follow_slices, prepare_scan
+from autocontour.models.follow.follow import DOUBT, FAR_MM, NEAR_MM, Scan, follow_slices, prepare_scan
 from autocontour.models.follow.network import FOLDER, open_network, read_weights
 from autocontour.models.networks import plan_network
 from autocontour.patient.geometry import VolumeGeometry
@@ -35,13 +35,22 @@ def test_the_outline_moves_by_what_the_network_adds(direction: np.ndarray) -> No
     prepared = prepare_scan(build_ct(direction))
     automatic = {k: disc(18, 30, -15) for k in range(12, 29)}
     followed = follow_slices(prepared, {20: disc(22, 30, -15)}, automatic, adding(1 + DOUBT))
-    assert set(automatic) - {20} <= set(followed.changes)
-    for k in range(13, 28):
+    assert set(followed.changes) == {k for k in automatic if 0 < 3 * abs(k - 20) <= NEAR_MM}
+    for k in range(14, 27):
         if k != 20:
             shape = followed.changes[k]
             assert shape is not None
             assert radius_mm(shape) == pytest.approx(20, abs=0.15)
             assert shape.centroid.distance(shapely.Point(30, -15)) < 0.1
+
+
+def test_a_slice_far_from_every_corrected_one_stays_unless_the_structure_has_ended(
+    scan: Scan, automatic: Contours
+) -> None:
+    corrected = {13: disc(22), 15: disc(22)}
+    assert max(follow_slices(scan, corrected, automatic, adding(3)).changes) == 15 + NEAR_MM // 3
+    ended = follow_slices(scan, corrected, automatic, adding(3), ends=True).changes
+    assert {k for k, shape in ended.items() if shape is None} == {12, *range(16, 29)}
 
 
 def test_an_asymmetric_change_is_on_the_right_side(scan: Scan, automatic: Contours) -> None:
@@ -178,8 +187,9 @@ def test_a_long_and_wide_structure_is_covered(scan: Scan) -> None:
     prepared = prepare_scan(build_ct(slices=70))
     wide = scale(disc(45, 0, 0), 1.9, 1.9, origin=(0, 0))
     automatic = dict.fromkeys(range(4, 66), wide)
-    followed = follow_slices(prepared, {30: scale(wide, 1.05, 1.05)}, automatic, adding(1 + DOUBT))
-    assert set(range(5, 65)) - {30} <= set(followed.changes)
+    corrected = {k: scale(wide, 1.05, 1.05) for k in range(4, 66, 10)}
+    followed = follow_slices(prepared, corrected, automatic, adding(1 + DOUBT / len(corrected)))
+    assert set(range(5, 64)) - set(corrected) <= set(followed.changes)
     assert {round(radius_mm(shape)) for k, shape in followed.changes.items() if shape and 5 < k < 65} <= {87, 88}
 
 
