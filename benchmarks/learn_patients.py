@@ -46,7 +46,7 @@ def main() -> None:
             make_case(path, names, site)
     limits = site / "limits.toml"
     limits.write_text(
-        "least_patients = 1\n[default]\ndsc_margin = 0.1\nsurface_dsc_margin = 0.1\nworst_margin = 0.2\n"
+        "least_patients = 2\n[default]\ndsc_margin = 0.1\nsurface_dsc_margin = 0.1\nworst_margin = 0.2\n"
         'source = "trial with few patients"\n'
     )
     run(site, "learn", "status")

@@ -184,9 +184,20 @@ def _print_event(args: argparse.Namespace, event: str, values: dict[str, Any]) -
             sys.stderr.write(f"\r\x1b[K{values['stage']} {values['fraction']:.0%}{left}\r")
             sys.stderr.flush()
         return
-    text = f"{event}  " + ", ".join(f"{name} {value}" for name, value in values.items() if value is not None)
-    sys.stdout.write((json.dumps({"event": event, **values}) if args.json else text) + "\n")
+    lines = [json.dumps({"event": event, **values})] if args.json else list(_event_lines(event, values))
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
     sys.stdout.flush()
+
+
+def _event_lines(event: str, values: dict[str, Any]) -> Iterator[str]:
+    """Yield an event for a person; the end of a pass as in the status."""
+    if event != "end":
+        shown = {name: ", ".join(value) if isinstance(value, list) else value for name, value in values.items()}
+        yield f"{event}: " + "; ".join(f"{name} {value}" for name, value in shown.items() if value not in (None, ""))
+    elif values["waiting"]:
+        yield f"Waiting. {_counts(values)}"
+    else:
+        yield from _round_lines(values)
 
 
 def _ended(outcome: Outcome) -> dict[str, Any]:
@@ -220,7 +231,7 @@ def _lines(status: dict[str, Any]) -> Iterator[str]:
     yield f"{status['package']}: learning is {'on' if status['enabled'] else 'off'}."
     states = ", ".join(f"{count} {state}" for state, count in status["states"].items())
     yield f"Cases: {states or 'none read yet'}."
-    yield f"New for the training: {status['new']} of {status['wanted']}; in the test: {status['tests']}."
+    yield _counts(status)
     for case in status["cases"]:
         if case["code"]:
             yield f"  {case['name']}: {case['code']}: {case['message']}"
@@ -230,16 +241,22 @@ def _lines(status: dict[str, Any]) -> Iterator[str]:
         yield from _round_lines(one)
 
 
+def _counts(found: dict[str, Any]) -> str:
+    tests = f"{found['tests']} of at least {found['wanted_tests']}"
+    return f"New for the training: {found['new']} of {found['wanted']}; in the test: {tests}."
+
+
 def _round_lines(one: dict[str, Any]) -> Iterator[str]:
     about = f"Round {one['round']}: {one['cases']} cases, {one['tests']} in the test, {one['earlier']} repeated"
     if one["state"] != "candidate":
         reason = f" ({one['code']}: {one['message']})" if one.get("code") else ""
         yield f"{about}: {one['state']}{reason}."
         return
-    verdict = "in use" if one["in_use"] else "passed the gate" if one["passed"] else "did not pass the gate"
+    verdict = "is in use" if one.get("in_use") else "passed the gate" if one["passed"] else "did not pass the gate"
     yield f"{about}: candidate {one['version']} {verdict}."
-    if one["changed_since"]:
-        changed = one["changed_since"]
+    if changed := one.get("changed_since"):
         yield f"  {len(changed)} of its cases were changed or withdrawn since: {', '.join(changed)}."
-    if not one["in_use"]:
+    if not one["passed"] and not one.get("in_use"):
+        yield f"  The reasons are in {one['record']}."
+    elif not one.get("in_use"):
         yield f"  autocontour models promote {one['candidate']} --record {one['record']}"

@@ -39,7 +39,7 @@ from autocontour.learning.settings import LearningSettings, read_settings
 from autocontour.learning.split import decide_splits, read_people, write_people
 from autocontour.models.package.library import find_package
 from autocontour.models.package.package import ModelPackage, read_package
-from autocontour.qa.commissioning.gate import Site, read_limits, run_gate, write_record
+from autocontour.qa.commissioning.gate import GateLimits, Site, read_limits, run_gate, write_record
 from autocontour.queue.run import TEMPORARY
 
 CLINIC = "clinic"
@@ -145,11 +145,10 @@ class Learning:
             rounds.append(self._finish(active, Result(ABANDONED, code=CHANGED, message=error.message)))
             active = None
         plan, new = make_plan(self.records.values(), rounds, package)
-        least = read_limits(Path(self.settings.limits)) if self.settings.limits else read_limits()
-        numbers = (len(new), self.settings.when, len(plan.tests), least.least_patients)
+        numbers = (len(new), self.settings.when, len(plan.tests), _limits_of(self.settings).least_patients)
         if active is None:
             enough = len(new) >= (1 if now else self.settings.when)
-            if not enough or len(plan.tests) < (1 if now else least.least_patients):
+            if not enough or len(plan.tests) < (1 if now else numbers[3]):
                 return Outcome(None, *numbers)
             active = write_plan(self.folder, plan, rounds)
             self._tell("begun", {"round": active.number, "cases": len(plan.cases), "tests": len(plan.tests)})
@@ -195,8 +194,7 @@ class Learning:
         sites = [Site.parse(text) for text in settings.tests]
         write_view(self.folder.test, TEST, plan.tests, self.records, self.folder)
         sites.insert(0, Site(CLINIC, self.folder.test, TEST))
-        limits = read_limits(Path(settings.limits)) if settings.limits else read_limits()
-        record = run_gate(candidate, package, sites, limits, self._job, device=settings.device)
+        record = run_gate(candidate, package, sites, _limits_of(settings), self._job, device=settings.device)
         write_record(active.record, record)
         return Result(CANDIDATE, record.passed, candidate.version, candidate.checksum)
 
@@ -222,6 +220,11 @@ class Learning:
         self._on_event(event, values)
 
 
+def _limits_of(settings: LearningSettings) -> GateLimits:
+    """Return the limits of the gate."""
+    return read_limits(Path(settings.limits)) if settings.limits else read_limits()
+
+
 def read_status(path: Path) -> dict[str, Any]:
     """Return what is known of the cases and rounds, as plain JSON values; nothing is read anew or changed.
 
@@ -229,6 +232,8 @@ def read_status(path: Path) -> dict[str, Any]:
     ------
     LearningError
         ``AC-LN-003`` if a file is damaged.
+    UsageError
+        ``AC-QA-030`` if the limits of the gate cannot be read.
     """
     folder, settings = Folder(path), read_settings(path)
     records, rounds = read_records(path), read_rounds(folder)
@@ -241,6 +246,7 @@ def read_status(path: Path) -> dict[str, Any]:
         "new": len(new),
         "wanted": settings.when,
         "tests": len(plan.tests),
+        "wanted_tests": _limits_of(settings).least_patients,
         "states": {state: count for state, count in counts.items() if count},
         "names": str(folder.names),
         "cases": [one.to_json() for one in sorted(records.values(), key=lambda one: one.name)],

@@ -138,8 +138,26 @@ def test_the_status_names_reasons_waiting_names_and_failed_rounds():
     case = {"name": "c1", "code": "AC-LN-012", "message": "Nobody has confirmed the names."}
     failed = {"round": 1, "cases": 2, "tests": 3, "earlier": 0, "state": "failed", "code": "AC-TR-024", "message": "x"}
     unfinished = {"round": 2, "cases": 2, "tests": 3, "earlier": 0, "state": "unfinished"}
-    status = {"package": "toy 1", "enabled": False, "states": {}, "new": 0, "wanted": 2, "tests": 3}
+    status = {"package": "toy 1", "enabled": False, "states": {}, "new": 0, "wanted": 2, "tests": 3, "wanted_tests": 8}
     status |= {"cases": [case], "names": "private/names.toml", "rounds": [failed, unfinished]}
     text = "\n".join(learn._lines(status))
     for words in ("learning is off", "none read yet", "AC-LN-012", "Confirm the names", "AC-TR-024", "unfinished"):
         assert words in text
+    assert "in the test: 3 of at least 8" in text
+
+
+def test_a_pass_states_for_a_person_what_it_waits_for_and_how_it_ended():
+    waiting = {"waiting": True, "new": 2, "wanted": 2, "tests": 3, "wanted_tests": 8}
+    assert list(learn._event_lines("end", waiting)) == [
+        "Waiting. New for the training: 2 of 2; in the test: 3 of at least 8."
+    ]
+    ended = {"waiting": False, "round": 1, "cases": 2, "earlier": 0, "tests": 2, "state": "candidate", "code": ""}
+    ended |= {"passed": False, "version": "1.1.2+1", "candidate": "/c", "record": "/r.json"}
+    first, command = learn._event_lines("end", ended)
+    assert first.endswith("candidate 1.1.2+1 did not pass the gate.")
+    assert command.strip() == "The reasons are in /r.json."
+    assert list(learn._event_lines("end", {**ended, "passed": True}))[1:] == [
+        "  autocontour models promote /c --record /r.json"
+    ]
+    collected = {"case": "c1", "structures": ["Heart", "Lung_L"], "message": ""}
+    assert list(learn._event_lines("collected", collected)) == ["collected: case c1; structures Heart, Lung_L"]

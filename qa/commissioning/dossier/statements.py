@@ -61,4 +61,4 @@ def read_statements(path: Path | None) -> Statements:
     except OSError as error:
         raise UsageError("AC-QA-330", file=path.name, reason=error.strerror or type(error).__name__) from error
     except SettingsError as error:
-        raise UsageError("AC-QA-330", file=path.name, reason=str(error), problems=error.problems) from error
+        raise UsageError("AC-QA-330", file=path.name, reason=str(error).rstrip("."), problems=error.problems) from error

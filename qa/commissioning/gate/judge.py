@@ -144,7 +144,7 @@ def read_limits(path: Path = LIMITS) -> GateLimits:
         reason = error.strerror or type(error).__name__
         raise UsageError("AC-QA-030", file=path.name, reason=reason) from error
     except SettingsError as error:
-        raise UsageError("AC-QA-030", file=path.name, reason=str(error), problems=error.problems) from error
+        raise UsageError("AC-QA-030", file=path.name, reason=str(error).rstrip("."), problems=error.problems) from error
 
 
 def judge_site(
