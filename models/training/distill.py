@@ -138,13 +138,15 @@ def distill_package(plan: Distillation, run: Path, job: Job, *, device: str = ""
     weights: dict[str, Mapping[str, Any]] = {
         role: plan.package.read_weights(role) for role in plan.package.stages if role not in plan.stages
     }
+    steps: dict[str, int] = {}
     for role in plan.stages:
         teacher = Teacher(plan.package, role, TEACHER_SHARE)
         begun = (run / role / "checkpoint.pt").exists()
         initial = None if begun else _initial(plan, role, config, dataset, teacher)
         Trainer(role, config, dataset, run / role, initial, device, teacher=teacher).run(job)
-        weights[role] = halve_weights(read_best(run / role)["average"])
-    candidate = write_package(run / "package", _describe(plan, summary, split), weights)
+        best = read_best(run / role)
+        weights[role], steps[role] = halve_weights(best["average"]), int(best["step"])
+    candidate = write_package(run / "package", _describe(plan, summary, split, steps), weights)
     return _calibrate(candidate, plan, job) if split.held_out else candidate
 
 
@@ -246,7 +248,17 @@ def _summarize(plan: Distillation, split: Split, config: TrainingConfig) -> dict
     }
 
 
-def _describe(plan: Distillation, summary: dict[str, Any], split: Split) -> dict[str, Any]:
+def _origin(plan: Distillation) -> str:
+    """Return what the student started from, in words; empty for random weights."""
+    teacher, main = f"{plan.package.name} {plan.package.version} ({plan.package.checksum})", plan.package.main_network
+    number = 1 + (main("segmenter") if plan.number is None else plan.number)
+    network = f"network {number} of {teacher}"
+    return {"random": "", "mean": f"the mean of the networks of {teacher}"}.get(plan.start, network)
+
+
+def _describe(
+    plan: Distillation, summary: dict[str, Any], split: Split, steps: Mapping[str, int]
+) -> dict[str, Any]:
     """Return the candidate's metadata: the teacher's, with the student's networks and what it learnt from.
 
     Everybody the teacher was trained on counts as trained on: the student learns what the teacher knows of them.
@@ -256,9 +268,13 @@ def _describe(plan: Distillation, summary: dict[str, Any], split: Split) -> dict
     known = training.pop("fingerprints", None)
     if known is not None:  # else the list would be incomplete, and the gate must know
         training["fingerprints"] = sorted({*known, *summary["cases"]})
+        training["patients"] = len(training["fingerprints"])
     training["validation_patients"] = sorted(one.patient for one in split.held_out)
     training.pop("fold_patients", None)
     before = {key: training.pop(key) for key in ("ensemble", "stages", "begun_with") if key in training}
+    stages = before.get("stages", {})
+    training["stages"] = {role: {"step": steps[role]} if role in steps else stages[role] for role in (*stages, *steps)}
+    training["begun_with"] = _origin(plan)
     training["distilled"] = [*training.get("distilled", []), {**summary, "teacher": before}]
     for role in plan.stages:
         stage = metadata["stages"][role]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -245,8 +245,18 @@ def _training(package: ModelPackage) -> str:
         )
         lines += [f"  - averaged: {member.name}{_weights_of(member, package)}" for member in stage.members]
     start = training.get("begun_with") or "random weights"
-    text = f"{training.get('history', '')} Started from: {start}.".strip()
-    return "\n".join(lines) + f"\n\n## How it was trained\n\n{text}\n\n{_history(package)}".rstrip()
+    learnt = map(_distilled, training.get("distilled", ()))
+    text = " ".join([training.get("history", ""), f"Started from: {start}.", *learnt])
+    return "\n".join(lines) + f"\n\n## How it was trained\n\n{text.strip()}\n\n{_history(package)}".rstrip()
+
+
+def _distilled(entry: Mapping[str, Any]) -> str:
+    """Return from which package, on how many patients, a smaller one learnt."""
+    width = f", with {entry['width']:g} of the channels" if entry["width"] != 1 else ""
+    return (
+        f"Learnt from the probabilities of {entry['from']} (weight {entry['teacher_share']:g}) and the labels of "
+        f"{len(entry['cases'])} patients{width}."
+    )
 
 
 def _weights_of(member: Member, package: ModelPackage) -> str:

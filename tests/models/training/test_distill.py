@@ -80,6 +80,10 @@ def test_one_network_learns_from_several_and_states_from_whom(package, toy_data,
     assert learnt[0]["cases"] == sorted(map(sample_fingerprint, split.training))
     assert set(learnt[0]["cases"]) <= set(candidate.metadata["training"]["fingerprints"])
     assert is_retrained(candidate)
+    training = candidate.metadata["training"]
+    assert training["begun_with"] == f"network 2 of toy 3 ({package.checksum})"
+    assert training["stages"]["segmenter"] == {"step": 2}
+    assert training["patients"] == len(training["fingerprints"])
     localizer = package.read_weights("localizer")
     assert all((candidate.read_weights("localizer")[name] == value).all() for name, value in localizer.items())
 
@@ -213,6 +217,7 @@ def test_a_narrower_network_starts_from_random_weights(package, toy_data, tmp_pa
     plan = Distillation(package, toy_data, start="random", width=0.5, steps=1)
     candidate = distill_package(plan, tmp_path / "run", Job())
     assert candidate.stages["segmenter"].network["growth"] == 4
+    assert candidate.metadata["training"]["begun_with"] == ""
     assert candidate.stages["localizer"].network == package.stages["localizer"].network
 
 

@@ -182,6 +182,14 @@ def test_the_card_states_the_networks_of_an_ensemble(toy_package):
     assert "averaged: toy 1.1; weight in the mean 1, but Parotid_L 0" in card
 
 
+def test_the_card_states_what_a_smaller_package_learnt_from(toy_package):
+    entry = {"from": "toy 3 (abc)", "cases": ["1", "2"], "teacher_share": 0.7, "width": 0.5}
+    training = {"distilled": [entry], "begun_with": "network 2 of toy 3 (abc)"}
+    card = write_card(replace(toy_package, metadata={**toy_package.metadata, "training": training}), [], "validation")
+    assert "Started from: network 2 of toy 3 (abc). Learnt from the probabilities of toy 3 (abc) (weight 0.7)" in card
+    assert "the labels of 2 patients, with 0.5 of the channels." in card
+
+
 def test_comparison_is_paired_by_patient():
     before = [row(f"p{n}", "Parotid_R", 0.5 + 0.01 * n) for n in range(8)]
     now = [row(f"p{n}", "Parotid_R", 0.6 + 0.011 * n) for n in reversed(range(8))]
