@@ -256,9 +256,7 @@ def _origin(plan: Distillation) -> str:
     return {"random": "", "mean": f"the mean of the networks of {teacher}"}.get(plan.start, network)
 
 
-def _describe(
-    plan: Distillation, summary: dict[str, Any], split: Split, steps: Mapping[str, int]
-) -> dict[str, Any]:
+def _describe(plan: Distillation, summary: dict[str, Any], split: Split, steps: Mapping[str, int]) -> dict[str, Any]:
     """Return the candidate's metadata: the teacher's, with the student's networks and what it learnt from.
 
     Everybody the teacher was trained on counts as trained on: the student learns what the teacher knows of them.
