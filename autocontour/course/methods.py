@@ -18,6 +18,7 @@ from autocontour.models import ModelPackage, available_packages
 from autocontour.patient.geometry import VolumeGeometry
 from autocontour.patient.identity import PatientFacts
 from autocontour.patient.matching import folded_name
+from autocontour.patient.nomenclature import TARGET_TYPES, is_target_name
 from autocontour.patient.provenance import Provenance
 from autocontour.patient.recipe import in_order
 from autocontour.patient.structures import Contours, GenerationAlgorithm, ReviewStatus, Structure, StructureSet
@@ -27,7 +28,6 @@ from autocontour.pipeline.plan import Plan, build_plan, list_drawable
 from autocontour.registration.propagate import Trust, measure_trust, propagate_contours
 from autocontour.site.template import Template
 
-TARGET_TYPES = ("GTV", "CTV", "PTV", "ITV")
 PROPAGATION, RECIPES = "autocontour propagation", "autocontour recipes"
 LABEL, METHODS_LABEL = "ADAPTIVE", "ADAPTIVE METHODS"
 CUT_FRACTION = 0.02
@@ -256,7 +256,7 @@ def compare_methods(drawn: Mapping[str, Contours], geometry: VolumeGeometry) -> 
 
 def is_target(structure: Structure) -> bool:
     """Whether a structure is a target volume, by its type or its name."""
-    return structure.interpreted_type in TARGET_TYPES or structure.name.upper().startswith(TARGET_TYPES)
+    return structure.interpreted_type in TARGET_TYPES or is_target_name(structure.name)
 
 
 def trust_findings(structure: Structure, trust: Trust, table: Table) -> Iterator[Finding]:

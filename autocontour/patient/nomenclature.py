@@ -24,6 +24,8 @@ _SIDE_WORDS = {
 }
 _SIDES_WITHIN = {"lca": "L", "rca": "R"}
 """Abbreviations that contain the side: left and right coronary artery."""
+TARGET_TYPES = ("GTV", "CTV", "PTV", "ITV")
+"""Beginnings of the names of target volumes, and their RT ROI Interpreted Types where DICOM has one."""
 _PALETTE = ((0, 200, 160), (255, 160, 0), (160, 120, 255), (0, 180, 255), (255, 120, 160), (140, 220, 60))
 
 
@@ -53,6 +55,17 @@ class Term:
     code: str = ""
     laterality: str = ""
     known: bool = True
+
+
+def is_target_name(name: str) -> bool:
+    """Return whether a name is that of a target volume.
+
+    Examples
+    --------
+    >>> is_target_name("CTV_High"), is_target_name("ptv 60"), is_target_name("Heart")
+    (True, True, False)
+    """
+    return name.upper().startswith(TARGET_TYPES)
 
 
 def known_names() -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from autocontour.models.package.habit import Habit
 from autocontour.models.package.package import ModelPackage
 from autocontour.patient.geometry import Floats
 from autocontour.patient.identity import PatientFacts
+from autocontour.patient.nomenclature import is_target_name
 from autocontour.patient.structures import Drawing
 from autocontour.patient.volume import CTVolume
 
@@ -156,7 +157,7 @@ def _segment_published(ct: CTVolume, package: ModelPackage, names: list[str], jo
     drawn = draw_published(ct, package, names, job, device)
     checked = check_measures(package, drawn.measures)
     drawings = {
-        name: Drawing(one.contours, (*one.findings, *checked.get(name, ()), *_unmeasured(name, package)))
+        name: Drawing(one.contours, (*one.findings, *checked.get(name, ()), *_always(name, package)))
         for name, one in drawn.drawings.items()
     }
     confidence = {name: drawn.measures[name].confidence for name in drawings}
@@ -164,11 +165,12 @@ def _segment_published(ct: CTVolume, package: ModelPackage, names: list[str], jo
     return Segmentation(drawings, confidence, True, drawn.findings, drawn.device, seconds, measures)
 
 
-def _unmeasured(name: str, package: ModelPackage) -> tuple[Finding, ...]:
-    """Return ``AC-MD-134`` for a structure of a published network that was not measured here."""
-    if name in package.measured_names:
-        return ()
-    return (Finding.of("AC-MD-134", name, package=package.name, structure=name),)
+def _always(name: str, package: ModelPackage) -> Iterator[Finding]:
+    """Yield ``AC-MD-112`` for a target, ``AC-MD-134`` for a structure of a published network not measured here."""
+    if is_target_name(name):
+        yield Finding.of("AC-MD-112", name, structure=name)
+    if package.procedure is not None and name not in package.measured_names:
+        yield Finding.of("AC-MD-134", name, package=package.name, structure=name)
 
 
 def _locate(patient: Patient, package: ModelPackage, job: Job, device: str, clock: _Clock) -> Found:
@@ -208,7 +210,7 @@ def _draw(
         contours = outcome.contours_at(structure.threshold, ct.geometry)
         if contours:
             seen = Seen(contours, outcome.on_ct_axes(), outcome.grid.geometry, ct.geometry, structure)
-            found = point_at_slices(outcome.findings + checked[name], seen)
+            found = (*point_at_slices(outcome.findings + checked[name], seen), *_always(name, package))
             drawings[name] = _as_the_clinic(Drawing(contours, found), name, structure.habit, ct)
     return {name: drawing for name, drawing in drawings.items() if drawing.contours}
 

@@ -22,8 +22,8 @@ from autocontour.qa.commissioning.cohort import CohortCase, list_patients, read_
 from autocontour.qa.metrics import PairMetrics, compute_metrics
 from autocontour.qa.plausibility import check_contours
 
-NOT_MEASURED = "AC-MD-134"
-"""The finding that a published network was not measured, which is what is done here."""
+ABOUT_ALL = frozenset({"AC-MD-112", "AC-MD-134"})
+"""Findings that do not depend on the contour: a target volume, and a published network that was not measured."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ def run_case(case: CohortCase, package: ModelPackage, device: str = "auto") -> C
         if name in outcome.drawings:
             drawing = outcome.drawings[name]
             masks[name] = mask_from_contours(drawing.contours, case.ct.geometry) & case.solid[:, None, None]
-            known = [one for one in drawing.findings if one.code != NOT_MEASURED]
+            known = [one for one in drawing.findings if one.code not in ABOUT_ALL]
             every = (*known, *check_contours(name, drawing.contours))
             findings[name] = [(finding.code, finding.severity >= Severity.WARN) for finding in every]
     return CaseResult(masks, findings, seconds)

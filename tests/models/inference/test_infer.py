@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,7 @@ from shapely import Point
 from autocontour.base.errors import Cancelled, ModelError
 from autocontour.base.jobs import Job
 from autocontour.contouring import volume_cc
-from autocontour.models import segment_structures
+from autocontour.models import segment_structures, write_package
 from autocontour.models.inference.runtime import OutOfMemoryError
 from autocontour.models.inference.windows import gaussian_weights, merge_boxes, predict_boxes, tile_box
 from autocontour.models.package.description import Stage
@@ -39,6 +40,18 @@ def test_draws_what_is_there(neck, toy_package, oracle):
     left = centre_lps_mm(found.drawings["Parotid_L"].contours, neck.geometry)
     assert left == pytest.approx([50, 0, 10], abs=0.6)
     assert set(found.seconds) == {"body", "loading", "localizer", "segmenter", "contours"}
+
+
+def test_a_target_volume_is_never_drawn_without_a_warning(neck, toy_package, oracle, tmp_path):
+    """A package for one patient can learn a CTV: on a later CT the image does not show where it ends."""
+    metadata = json.loads(json.dumps(toy_package.metadata).replace("Bone_Mandible", "CTV_High"))
+    weights = {role: toy_package.read_weights(role) for role in toy_package.stages}
+    drawings = segment_structures(neck, write_package(tmp_path / "target", metadata, weights)).drawings
+    assert {name: [one.code for one in drawing.findings] for name, drawing in drawings.items()} == {
+        "Parotid_L": [],
+        "Parotid_R": [],
+        "CTV_High": ["AC-MD-112"],
+    }
 
 
 def orientations():
