@@ -228,7 +228,8 @@ def structures_to_learn(record: CaseRecord) -> tuple[str, ...]:
 
 def learnt_contents(rounds: Sequence[Round], package: ModelPackage) -> set[str]:
     """Return the checksums of the contents that a package has learnt from, itself or as one of its predecessors."""
-    own = [str(entry.get("from", "")) for entry in package.metadata.get("training", {}).get("retrained", ())]
+    training = package.metadata.get("training", {})
+    own = [str(entry.get("from", "")) for how in ("retrained", "distilled") for entry in training.get(how, ())]
     versions = {package.checksum, *(match[1] for text in own if (match := re.search(r"\((\w+)\)$", text)))}
     return {
         learnt.content

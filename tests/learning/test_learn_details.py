@@ -161,3 +161,12 @@ def test_a_pass_states_for_a_person_what_it_waits_for_and_how_it_ended():
     ]
     collected = {"case": "c1", "structures": ["Heart", "Lung_L"], "message": ""}
     assert list(learn._event_lines("collected", collected)) == ["collected: case c1; structures Heart, Lung_L"]
+
+
+def test_what_a_package_learnt_stays_learnt_when_it_is_distilled(tmp_path):
+    """Its cases would otherwise count as new ones again: the smaller package has another checksum."""
+    plan = rounds.Plan("0", (rounds.Learnt("c1", "x"),), (), (), "")
+    result = rounds.Result("candidate", passed=True, version="1+1", checksum="abc")
+    training = {"retrained": [{"from": "toy 1 (000)"}], "distilled": [{"from": "toy 1+1 (abc)"}]}
+    package = SimpleNamespace(checksum="def", metadata={"training": training})
+    assert rounds.learnt_contents([rounds.Round(tmp_path / "1", plan, result)], package) == {"x"}
