@@ -20,11 +20,23 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table under a title."""
+    """A table under a title.
+
+    Raises
+    ------
+    ValueError
+        If a row has not as many cells as there are heads: values would stand under the wrong head.
+    """
 
     title: str
     heads: tuple[str, ...]
     rows: tuple[Row, ...]
+
+    def __post_init__(self) -> None:
+        if any(len(row.cells) != len(self.heads) for row in self.rows):
+            raise ValueError(
+                f"the table {self.title!r} has rows with more or fewer cells than its {len(self.heads)} heads"
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ FIGURE_HEIGHT_PT = 150.0
 """At most."""
 HEADING_SPACE_PT = 70.0
 """A heading with less space below it goes to the next page."""
+SIGNATURE_PT = 48.0
 LEAST_WIDTH = 5
 """Characters that count for the width of a column at least."""
 
@@ -51,7 +52,8 @@ def write_pdf(path: Path, document: Document) -> None:
     inner = width - 2 * margin
     story: list[Any] = [Text(marked(document.title), styles["title"]), Text(marked(document.subtitle), styles["small"])]
     for number, section in enumerate(document.sections, 1):
-        story.append(CondPageBreak(HEADING_SPACE_PT))
+        signatures = sum(len(block.roles) for block in section.blocks if isinstance(block, Signatures))
+        story.append(CondPageBreak(HEADING_SPACE_PT + 1.5 * SIGNATURE_PT * signatures))
         story.append(Text(marked(f"{number}. {section.title}"), styles["heading"]))
         for block in section.blocks:
             story += _flowables(block, styles, inner)
@@ -216,7 +218,7 @@ def _signatures(roles: tuple[str, ...], styles: dict[str, Any], width: float) ->
     from reportlab.platypus import Table as Grid
 
     rows = [[Text(marked(f"{role}: name, signature, date"), styles["cell"])] for role in roles]
-    made = Grid(rows, colWidths=[width * 0.7], rowHeights=[48] * len(rows), hAlign="LEFT")
+    made = Grid(rows, colWidths=[width * 0.7], rowHeights=[SIGNATURE_PT] * len(rows), hAlign="LEFT")
     made.setStyle([("VALIGN", (0, 0), (-1, -1), "BOTTOM"), ("LINEABOVE", (0, 0), (-1, -1), 0, colors.white),
                    ("LINEBELOW", (0, 0), (-1, -1), 0.7, colors.black)])  # fmt: skip
     return made

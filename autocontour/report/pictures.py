@@ -183,7 +183,8 @@ def _show_ct(
     position_mm = _coordinates_mm(ct.geometry, view.through)[index]
     number, count = part.start_zyx[2 - view.through] + index + 1, part.whole_zyx[2 - view.through]
     label = f"{'uvw'[view.through]} {position_mm:.1f} mm, {number} of {count}"
-    axes.text(0.01, 0.99, label, color="white", ha="left", va="top", transform=axes.transAxes, fontsize=8)
+    behind = {"facecolor": "black", "alpha": 0.6, "edgecolor": "none", "pad": 1.0}
+    axes.text(0.01, 0.99, label, color="white", ha="left", va="top", transform=axes.transAxes, fontsize=7, bbox=behind)
 
 
 def _show_outline(

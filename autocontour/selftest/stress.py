@@ -55,16 +55,18 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A trial's outcome, and the findings or structures that decided it."""
+    """A trial's outcome, the findings or structures that decided it, and the error's sentence if it was refused."""
 
     group: str
     name: str
     outcome: Outcome
     detail: str = ""
+    message: str = ""
 
     def to_json(self) -> dict[str, str]:
         """Return plain JSON values."""
-        return {"group": self.group, "trial": self.name, "outcome": self.outcome.value, "detail": self.detail}
+        found = {"group": self.group, "trial": self.name, "outcome": self.outcome.value, "detail": self.detail}
+        return found | ({"message": self.message} if self.message else {})
 
 
 @dataclass
@@ -159,7 +161,7 @@ def judge(trial: Trial, bench: Bench) -> Result:
         except AutoContourError as error:
             if error.exit_code == 130:
                 raise
-            return Result(trial.group, trial.name, Outcome.REFUSED, error.code)
+            return Result(trial.group, trial.name, Outcome.REFUSED, error.code, error.message)
     return _judge_drawn(trial, scan, drawn, bench.plain_dsc(scan.site))
 
 

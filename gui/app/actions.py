@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from autocontour.gui.app import (
+    blind_review,
     clicking,
     commands,
     courses,
@@ -578,6 +579,15 @@ ACTIONS: tuple[ActionRow, ...] = (
         "Show the results of commissioning or routine QA, or go back to the views",
         "Ctrl+G",
         lambda w: w.qa_room.toggle(),
+        needs="",
+    ),
+    ActionRow(
+        "blind_review",
+        REVIEW,
+        "Blind review…",
+        "Judge contours without knowing who or what drew them, in a window of its own",
+        "Ctrl+Shift+G",
+        blind_review.ask_review,
         needs="",
     ),
     ActionRow(

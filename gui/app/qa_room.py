@@ -28,10 +28,16 @@ VIEWED = "viewed"
 REFERENCE = "reference"
 REFERENCE_RGB, METHOD_RGB = (0, 220, 90), (255, 80, 60)
 REFERENCE_NUMBER, METHOD_NUMBER = 1, 2
+TIMES, REVIEW = "autocontour time study", "autocontour blind review report"
+REPORTS = {
+    "times.json": (TIMES, {"structures", "skipped", "idle_seconds"}),
+    "blind-review.json": (REVIEW, {"proportions", "origins", "agreement", "automation_bias", "items", "reviewers"}),
+}
+"""File → the format of its content, and what it must have."""
 
 
 def read_folder(folder: Path) -> StudyResults | dict[str, Any]:
-    """Return the results of a study, or the report of routine QA.
+    """Return the results of a study, or the report of routine QA, of a time study or of a blind review.
 
     Raises
     ------
@@ -40,6 +46,12 @@ def read_folder(folder: Path) -> StudyResults | dict[str, Any]:
     """
     from autocontour.qa.commissioning.study import results  # not needed to show the window
 
+    for name, (kind, needed) in REPORTS.items():
+        if (folder / name).is_file():
+            content = results.read_content(folder, name)
+            if content.get("format") != kind or not needed <= content.keys():
+                raise UsageError("AC-QA-240", folder=shown_path(folder))
+            return content
     content = results.read_content(folder)
     if content.get("format") != results.ROUTINE_FORMAT:
         return results.read_results(folder)
@@ -86,7 +98,11 @@ class QaRoom:
 
     def _take_in(self, folder: Path, found: StudyResults | dict[str, Any]) -> None:
         page = self._built_page()
-        if isinstance(found, dict):
+        if isinstance(found, dict) and found["format"] == TIMES:
+            page.show_times(found, folder)
+        elif isinstance(found, dict) and found["format"] == REVIEW:
+            page.show_review(found, folder)
+        elif isinstance(found, dict):
             page.show_routine(found, folder)
         else:
             page.show_study(found, folder)
@@ -106,7 +122,7 @@ class QaRoom:
         if self.page is not None:
             self._window.range_bar.shut()
             self._window.show_page(self.page)
-            (self.page.chart if self.page.results else self.page.routine.list).setFocus()
+            self.page.focus_first()
 
     def leave(self) -> None:
         """Go back to the case that is open, or to the start page."""

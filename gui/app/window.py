@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     pass
 
 if TYPE_CHECKING:
+    from autocontour.gui.blind.window import BlindWindow
     from autocontour.gui.panels.course_window import CourseWindow
 
 LOW_PX, SMALL_ICON = 780, 20
@@ -125,6 +126,7 @@ class MainWindow(QMainWindow):
         self.target_desk = TargetDesk(self)
         self.qa_room = QaRoom(self)
         self.course: CourseWindow | None = None
+        self.review: BlindWindow | None = None
         self.action_set = ActionSet(self)
         self._listen()
         self.renderer = Choice(AUTO_RENDERER, QT)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from PySide6.QtCore import QSize
+from PySide6.QtCore import QSize, Signal
 from PySide6.QtGui import QAction, QCloseEvent, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QMessageBox, QWidget
 
@@ -44,7 +44,14 @@ class BlindWindow(QMainWindow):
     ----------
     session
         The reviewer's, which the window closes.
+
+    Signals
+    -------
+    closed
+        The window is closed, and everything is stored.
     """
+
+    closed = Signal()
 
     def __init__(self, session: Session) -> None:
         super().__init__()
@@ -368,6 +375,7 @@ class BlindWindow(QMainWindow):
         self.workspace.close()
         self.session.close()
         event.accept()
+        self.closed.emit()
 
 
 def _read_scan(review: Review, patient: str, job: Job) -> Scan:

@@ -31,6 +31,7 @@ from autocontour.gui.look.language import later, tr, tr_count
 from autocontour.gui.qa_room.box_chart import BoxChart, value_text
 from autocontour.gui.qa_room.control_chart import LABELS, ControlChart
 from autocontour.gui.qa_room.profile_chart import ProfileChart
+from autocontour.gui.qa_room.table_words import CELLS
 from autocontour.qa.commissioning.study.results import Box, Result, StudyResults
 from autocontour.report.page import Table
 
@@ -167,7 +168,7 @@ class QaRoomPage(QFrame):
         self.tables.show_tables(results.tables)
         self.chart.row, self.chart.result = 0, None
         self._show_boxes()
-        self.chart.setFocus()
+        self.focus_first()
 
     def show_routine(self, content: dict[str, Any], folder: Path) -> None:
         """Show the control charts of routine QA."""
@@ -181,7 +182,43 @@ class QaRoomPage(QFrame):
                          last=last)  # fmt: skip
         self.about.setText(f"{folder.name}   {words}")
         self.routine.show_charts(content["structures"])
-        self.routine.list.setFocus()
+        self.focus_first()
+
+    def show_times(self, content: dict[str, Any], folder: Path) -> None:
+        """Show the tables of a time study."""
+        from autocontour.qa.commissioning.routine.page import times_tables
+
+        self._show_only_tables(times_tables(content), tr("Time study"))
+        count = sum(sum(one["counts"].values()) for one in content["structures"])
+        words = tr_count(count, "minutes of {count} approved structure; pauses count {idle} seconds at most",
+                         "minutes of {count} approved structures; pauses count {idle} seconds at most",
+                         idle=f"{content['idle_seconds']:g}")  # fmt: skip
+        self.about.setText(f"{folder.name}   {words}")
+
+    def show_review(self, content: dict[str, Any], folder: Path) -> None:
+        """Show the tables of a blind review."""
+        from autocontour.qa.commissioning.blind.report import review_tables
+
+        self._show_only_tables(review_tables(content), tr("Blind review"))
+        items, people = sum(content["items"].values()), len(content["reviewers"])
+        contours = tr_count(items, "{count} contour", "{count} contours")
+        reviewers = tr_count(people, "{count} reviewer", "{count} reviewers")
+        self.about.setText(f"{folder.name}   {contours}, {reviewers}")
+
+    def _show_only_tables(self, tables: list[Table], title: str) -> None:
+        self.results = None
+        self._show_tabs(((self.tables, title),))
+        self.structure_box.hide()
+        self.metric_box.hide()
+        self._note("")
+        self.tables.show_tables(tables)
+
+    def focus_first(self) -> None:
+        """Give the keys to what is shown."""
+        if self.results is not None:
+            self.chart.setFocus()
+        else:
+            (self.routine if self.tabs.currentWidget() is self.routine else self.tables).list.setFocus()
 
     def _show_tabs(self, pages: Sequence[tuple[QWidget, str]]) -> None:
         self.tabs.clear()
@@ -312,20 +349,20 @@ class TablesPage(QSplitter):
         """Show the tables of a report."""
         self._tables = tables
         self.list.clear()
-        self.list.addItems([table.title for table in tables])
+        self.list.addItems([tr(table.title) for table in tables])
         self.list.setCurrentRow(0)
 
     def _show(self, number: int) -> None:
         if not 0 <= number < len(self._tables):
             return
         table = self._tables[number]
-        self.table.setAccessibleName(table.title)
+        self.table.setAccessibleName(tr(table.title))
         self.table.setColumnCount(len(table.heads))
         self.table.setRowCount(len(table.rows))
-        self.table.setHorizontalHeaderLabels(table.heads)
+        self.table.setHorizontalHeaderLabels([tr(head) for head in table.heads])
         for row, cells in enumerate(table.rows):
             for column, text in enumerate(cells.cells):
-                self.table.setItem(row, column, QTableWidgetItem(text))
+                self.table.setItem(row, column, QTableWidgetItem(tr(text) if text in CELLS else text))
         self.table.resizeColumnsToContents()
 
 

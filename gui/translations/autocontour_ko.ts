@@ -44,6 +44,22 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>3D: {tissue}</translation>
     </message>
     <message>
+      <source>5th percentile</source>
+      <translation>5 백분위수</translation>
+    </message>
+    <message>
+      <source>95 % interval</source>
+      <translation>95 % 구간</translation>
+    </message>
+    <message>
+      <source>95 % interval of the bias</source>
+      <translation>편향의 95 % 구간</translation>
+    </message>
+    <message>
+      <source>95 % interval of the mean</source>
+      <translation>평균의 95 % 구간</translation>
+    </message>
+    <message>
       <source>95th percentile Hausdorff distance, as `autocontour evaluate` computes it</source>
       <translation>양쪽 표면의 95 %가 서로 이 거리 안에 있습니다 (`autocontour evaluate`와 같은 계산)</translation>
     </message>
@@ -190,6 +206,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Add…</source>
       <translation>추가…</translation>
+    </message>
+    <message>
+      <source>Against limits</source>
+      <translation>한계값과의 비교</translation>
+    </message>
+    <message>
+      <source>Agreement of the reviewers</source>
+      <translation>검토자 간 일치도</translation>
     </message>
     <message>
       <source>Air</source>
@@ -352,6 +376,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>자동 (부위에 맞는 모델)</translation>
     </message>
     <message>
+      <source>Automation bias: closeness to the automatic contour, approved − drawn from nothing</source>
+      <translation>자동화 편향: 자동 윤곽과의 근접도, 승인된 윤곽 − 처음부터 그린 윤곽</translation>
+    </message>
+    <message>
       <source>Axial</source>
       <translation>축상면</translation>
     </message>
@@ -374,6 +402,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Begin range here</source>
       <translation>범위 시작</translation>
+    </message>
+    <message>
+      <source>Blind review</source>
+      <translation>블라인드 검토</translation>
+    </message>
+    <message>
+      <source>Blind review…</source>
+      <translation>블라인드 검토…</translation>
     </message>
     <message>
       <source>Bone</source>
@@ -422,6 +458,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>CT</source>
       <translation>CT</translation>
+    </message>
+    <message>
+      <source>CT hash</source>
+      <translation>CT 해시</translation>
     </message>
     <message>
       <source>CT not found</source>
@@ -736,6 +776,30 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>DSC</translation>
     </message>
     <message>
+      <source>DSC approved</source>
+      <translation>DSC, 승인</translation>
+    </message>
+    <message>
+      <source>DSC drawn</source>
+      <translation>DSC, 직접 그림</translation>
+    </message>
+    <message>
+      <source>DSC mean ± SD</source>
+      <translation>DSC 평균 ± SD</translation>
+    </message>
+    <message>
+      <source>DSC median (quartiles)</source>
+      <translation>DSC 중앙값(사분위수)</translation>
+    </message>
+    <message>
+      <source>DSC median (range)</source>
+      <translation>DSC 중앙값(범위)</translation>
+    </message>
+    <message>
+      <source>DSC with the STAPLE consensus</source>
+      <translation>STAPLE 합의와의 DSC</translation>
+    </message>
+    <message>
       <source>DSC, automatic and approved</source>
       <translation>DSC, 자동과 승인</translation>
     </message>
@@ -816,12 +880,20 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>무게중심 거리, mm</translation>
     </message>
     <message>
+      <source>Distances in mm and added path length, median (quartiles; 5th percentile, 95th percentile)</source>
+      <translation>거리(mm)와 추가 경로 길이, 중앙값(사분위수; 5 및 95 백분위수)</translation>
+    </message>
+    <message>
       <source>Done</source>
       <translation>완료</translation>
     </message>
     <message>
       <source>Done.</source>
       <translation>완료되었습니다.</translation>
+    </message>
+    <message>
+      <source>Dose, method − reference (at the voxels of the CT; structures wholly inside the dose grid)</source>
+      <translation>선량 차이, 방법 − 기준 (CT 복셀 위치; 선량 격자 안에 완전히 들어 있는 구조물)</translation>
     </message>
     <message>
       <source>Double click</source>
@@ -886,6 +958,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Drawn by {name}</source>
       <translation>작성: {name}</translation>
+    </message>
+    <message>
+      <source>Drawn from nothing</source>
+      <translation>처음부터 그린 윤곽</translation>
+    </message>
+    <message>
+      <source>Drawn without a reference</source>
+      <translation>기준이 없는 구조물</translation>
     </message>
     <message>
       <source>Drop a folder with a planning CT here, or open one.</source>
@@ -1072,6 +1152,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>{name} 수정</translation>
     </message>
     <message>
+      <source>Fleiss' kappa</source>
+      <translation>Fleiss 카파</translation>
+    </message>
+    <message>
       <source>Flood</source>
       <translation>영역 확장</translation>
     </message>
@@ -1136,8 +1220,20 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>지적 사항이 있는 위쪽 슬라이스로 갑니다</translation>
     </message>
     <message>
+      <source>HD</source>
+      <translation>HD</translation>
+    </message>
+    <message>
       <source>HD, mm</source>
       <translation>HD, mm</translation>
+    </message>
+    <message>
+      <source>HD95</source>
+      <translation>HD95</translation>
+    </message>
+    <message>
+      <source>HD95 median</source>
+      <translation>HD95 중앙값</translation>
     </message>
     <message>
       <source>HD95, mm</source>
@@ -1172,8 +1268,16 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>사람</translation>
     </message>
     <message>
+      <source>Human or machine? Manual and automatic contours (95 % intervals)</source>
+      <translation>사람인가 기계인가? 수동 및 자동 윤곽 (95 % 구간)</translation>
+    </message>
+    <message>
       <source>I may use it under this licence</source>
       <translation>이 라이선스에 따라 사용할 수 있습니다</translation>
+    </message>
+    <message>
+      <source>ICC</source>
+      <translation>ICC</translation>
     </message>
     <message>
       <source>Image artefact</source>
@@ -1228,6 +1332,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>범위에서 보간</translation>
     </message>
     <message>
+      <source>Intraclass correlation ICC(2,1) of volumes</source>
+      <translation>부피의 급내상관계수 ICC(2,1)</translation>
+    </message>
+    <message>
       <source>It belongs to another patient or series: {patient}</source>
       <translation>다른 환자 또는 다른 시리즈의 파일입니다: {patient}</translation>
     </message>
@@ -1274,6 +1382,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Its model has this licence: {licence}. Use it?</source>
       <translation>서버 모델의 라이선스: {licence}. 사용하겠습니까?</translation>
+    </message>
+    <message>
+      <source>Judge contours without knowing who or what drew them, in a window of its own</source>
+      <translation>누가 또는 무엇이 그렸는지 모르는 상태로 별도 창에서 윤곽을 판정합니다</translation>
     </message>
     <message>
       <source>Keep</source>
@@ -1384,6 +1496,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>이 CT에서 왼쪽이 왼쪽으로 그려집니다.</translation>
     </message>
     <message>
+      <source>Left out</source>
+      <translation>제외됨</translation>
+    </message>
+    <message>
       <source>Left out because the gap is too large: {gaps}.</source>
       <translation>간격이 너무 커서 제외: {gaps}.</translation>
     </message>
@@ -1464,6 +1580,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>도구를 작게 합니다</translation>
     </message>
     <message>
+      <source>Manual sets against each other</source>
+      <translation>수동 세트 간 비교</translation>
+    </message>
+    <message>
       <source>Margin</source>
       <translation>마진</translation>
     </message>
@@ -1504,6 +1624,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>금속</translation>
     </message>
     <message>
+      <source>Methods beside the observers: inside if the mean DSC with the manual sets is at least the lowest DSC of two manual sets in the same patient</source>
+      <translation>관찰자와 비교한 방법: 수동 세트와의 평균 DSC가 같은 환자의 두 수동 세트 간 최저 DSC 이상이면 범위 안</translation>
+    </message>
+    <message>
       <source>Metric</source>
       <translation>지표</translation>
     </message>
@@ -1522,6 +1646,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Minus</source>
       <translation>빼기</translation>
+    </message>
+    <message>
+      <source>Minutes per structure</source>
+      <translation>구조물별 시간(분)</translation>
     </message>
     <message>
       <source>Model</source>
@@ -1664,6 +1792,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>이 구조물의 값이 없습니다</translation>
     </message>
     <message>
+      <source>Non-inferiority of the DSC</source>
+      <translation>DSC의 비열등성</translation>
+    </message>
+    <message>
       <source>None</source>
       <translation>모두 해제</translation>
     </message>
@@ -1678,6 +1810,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Not changed</source>
       <translation>변경하지 않음</translation>
+    </message>
+    <message>
+      <source>Not compared</source>
+      <translation>비교하지 않음</translation>
     </message>
     <message>
       <source>Not found: {names}.</source>
@@ -1696,12 +1832,20 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>나중에</translation>
     </message>
     <message>
+      <source>Not offered by a method</source>
+      <translation>방법이 제공하지 않는 구조물</translation>
+    </message>
+    <message>
       <source>Not passed:</source>
       <translation>통과하지 못함:</translation>
     </message>
     <message>
       <source>Not rejected</source>
       <translation>반려하지 않음</translation>
+    </message>
+    <message>
+      <source>Not used</source>
+      <translation>사용하지 않음</translation>
     </message>
     <message>
       <source>Not yet viewed, or with findings not yet viewed: {names}</source>
@@ -1844,6 +1988,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>구조물 세트 열기…</translation>
     </message>
     <message>
+      <source>Open the folder of a blind review</source>
+      <translation>블라인드 검토 폴더 열기</translation>
+    </message>
+    <message>
       <source>Open the folder of a report</source>
       <translation>보고서 폴더 열기</translation>
     </message>
@@ -1872,6 +2020,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>학습 영상의 방향</translation>
     </message>
     <message>
+      <source>Origin from the form of the shown outlines: area under the ROC curve, manual against automatic (0.5: nothing, 1: everything)</source>
+      <translation>표시된 윤곽선의 형태로 알 수 있는 출처: ROC 곡선 아래 면적, 수동 대 자동 (0.5: 전혀 모름, 1: 완전히 구분)</translation>
+    </message>
+    <message>
       <source>Other slices follow corrections</source>
       <translation>다른 단면이 수정을 따라감</translation>
     </message>
@@ -1892,6 +2044,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>칠합니다. 옆 보기에서는 공 모양입니다. Shift는 지우고, Shift+휠 또는 [ ]는 크기를 바꿉니다</translation>
     </message>
     <message>
+      <source>Paired tests</source>
+      <translation>짝지은 검정</translation>
+    </message>
+    <message>
       <source>Pan</source>
       <translation>화면 이동</translation>
     </message>
@@ -1902,6 +2058,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Patient ID</source>
       <translation>환자 ID</translation>
+    </message>
+    <message>
+      <source>Patients</source>
+      <translation>환자</translation>
     </message>
     <message>
       <source>Patients, the worst first</source>
@@ -2156,6 +2316,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>반려…</translation>
     </message>
     <message>
+      <source>Remarks</source>
+      <translation>참고 사항</translation>
+    </message>
+    <message>
       <source>Remove</source>
       <translation>제거</translation>
     </message>
@@ -2182,6 +2346,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Rename {name}</source>
       <translation>{name} 이름 바꾸기</translation>
+    </message>
+    <message>
+      <source>Repeatability: contours judged twice</source>
+      <translation>반복성: 두 번 판정한 윤곽</translation>
     </message>
     <message>
       <source>Replace</source>
@@ -2608,6 +2776,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>{name} 가져오기</translation>
     </message>
     <message>
+      <source>Taken for human</source>
+      <translation>사람이 그린 것으로 판단됨</translation>
+    </message>
+    <message>
       <source>Target</source>
       <translation>표적</translation>
     </message>
@@ -2808,6 +2980,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>예시 단면의 시점</translation>
     </message>
     <message>
+      <source>Time study</source>
+      <translation>시간 연구</translation>
+    </message>
+    <message>
       <source>Tissue</source>
       <translation>조직</translation>
     </message>
@@ -2928,6 +3104,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>비교 구조물의 부피와, 작업 중인 구조물보다 큰 정도</translation>
     </message>
     <message>
+      <source>Volume, method − reference in cm³ (Bland–Altman; failures have no volume)</source>
+      <translation>부피 차이, 방법 − 기준, cm³ (Bland–Altman; 그리지 못한 경우 부피 없음)</translation>
+    </message>
+    <message>
       <source>Was it drawn by a human or by a machine?</source>
       <translation>사람이 그렸습니까, 기계가 그렸습니까?</translation>
     </message>
@@ -2950,6 +3130,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Why</source>
       <translation>이유</translation>
+    </message>
+    <message>
+      <source>Wilcoxon p</source>
+      <translation>Wilcoxon p</translation>
     </message>
     <message>
       <source>Window</source>
@@ -3000,6 +3184,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>이 윤곽을 수정하시겠습니까?</translation>
     </message>
     <message>
+      <source>Would you correct this? (95 % intervals)</source>
+      <translation>수정하시겠습니까? (95 % 구간)</translation>
+    </message>
+    <message>
       <source>Write one turn of the 3D view to an animated PNG file</source>
       <translation>3D 화면의 한 바퀴 회전을 애니메이션 PNG 파일로 저장합니다</translation>
     </message>
@@ -3040,6 +3228,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>이름</translation>
     </message>
     <message>
+      <source>Your name in the review (letters, digits, _ and -; not a patient's):</source>
+      <translation>검토에서 사용할 이름 (영문자, 숫자, _ 및 -; 환자 이름은 안 됨):</translation>
+    </message>
+    <message>
       <source>Your name: I have looked at the picture, and left is left</source>
       <translation>이름: 그림을 살펴보았고 좌우가 맞습니다</translation>
     </message>
@@ -3068,6 +3260,18 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>{number} HU 초과</translation>
     </message>
     <message>
+      <source>added path approved mm</source>
+      <translation>추가 경로, 승인 mm</translation>
+    </message>
+    <message>
+      <source>added path drawn mm</source>
+      <translation>추가 경로, 직접 그림 mm</translation>
+    </message>
+    <message>
+      <source>added path length</source>
+      <translation>추가 경로 길이</translation>
+    </message>
+    <message>
       <source>alarm</source>
       <translation>경보</translation>
     </message>
@@ -3092,8 +3296,16 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>승인됨</translation>
     </message>
     <message>
+      <source>approved by</source>
+      <translation>승인자</translation>
+    </message>
+    <message>
       <source>approved by {name}</source>
       <translation>승인: {name}</translation>
+    </message>
+    <message>
+      <source>area</source>
+      <translation>면적</translation>
     </message>
     <message>
       <source>area, cm²</source>
@@ -3116,12 +3328,28 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>자동</translation>
     </message>
     <message>
+      <source>automatic taken for machine</source>
+      <translation>자동을 기계로 판단</translation>
+    </message>
+    <message>
+      <source>balanced accuracy</source>
+      <translation>균형 정확도</translation>
+    </message>
+    <message>
       <source>baseline incomplete</source>
       <translation>기준 기간 미완료</translation>
     </message>
     <message>
       <source>below {number} HU</source>
       <translation>{number} HU 미만</translation>
+    </message>
+    <message>
+      <source>better than chance</source>
+      <translation>우연보다 나음</translation>
+    </message>
+    <message>
+      <source>bias</source>
+      <translation>편향</translation>
     </message>
     <message>
       <source>bone</source>
@@ -3152,6 +3380,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>사용할 수 없음</translation>
     </message>
     <message>
+      <source>case</source>
+      <translation>케이스</translation>
+    </message>
+    <message>
       <source>checked</source>
       <translation>확인됨</translation>
     </message>
@@ -3162,6 +3394,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>chosen automatically</source>
       <translation>자동으로 선택됨</translation>
+    </message>
+    <message>
+      <source>code</source>
+      <translation>코드</translation>
+    </message>
+    <message>
+      <source>comparator</source>
+      <translation>비교 대상</translation>
     </message>
     <message>
       <source>compared with other contours</source>
@@ -3192,6 +3432,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>장기 컨투어링 중</translation>
     </message>
     <message>
+      <source>corrected</source>
+      <translation>수정됨</translation>
+    </message>
+    <message>
       <source>cropping</source>
       <translation>자르는 중</translation>
     </message>
@@ -3208,6 +3452,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>파생: {source}, 편집됨</translation>
     </message>
     <message>
+      <source>difference</source>
+      <translation>차이</translation>
+    </message>
+    <message>
+      <source>distance of the centroids</source>
+      <translation>중심 간 거리</translation>
+    </message>
+    <message>
       <source>down the screen</source>
       <translation>화면 아래로</translation>
     </message>
@@ -3222,6 +3474,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>drawing {name}</source>
       <translation>{name} 그리는 중</translation>
+    </message>
+    <message>
+      <source>drawn</source>
+      <translation>직접 그림</translation>
     </message>
     <message>
       <source>drawn by hand</source>
@@ -3248,6 +3504,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>모든 변경이 저장됩니다</translation>
     </message>
     <message>
+      <source>failures</source>
+      <translation>실패</translation>
+    </message>
+    <message>
+      <source>feature</source>
+      <translation>특징</translation>
+    </message>
+    <message>
       <source>feet first, on the left side</source>
       <translation>발 먼저, 왼쪽으로 누움</translation>
     </message>
@@ -3264,8 +3528,24 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>발 먼저, 바로 누움</translation>
     </message>
     <message>
+      <source>fewer than 3 sets</source>
+      <translation>세트 3개 미만</translation>
+    </message>
+    <message>
+      <source>figure</source>
+      <translation>수치</translation>
+    </message>
+    <message>
+      <source>first</source>
+      <translation>첫째</translation>
+    </message>
+    <message>
       <source>first margin</source>
       <translation>첫째 마진</translation>
+    </message>
+    <message>
+      <source>for comparison</source>
+      <translation>비교용</translation>
     </message>
     <message>
       <source>from</source>
@@ -3304,8 +3584,20 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>머리 먼저, 바로 누움</translation>
     </message>
     <message>
+      <source>highest difference</source>
+      <translation>최대 차이</translation>
+    </message>
+    <message>
+      <source>identical pairs (left out)</source>
+      <translation>동일한 쌍(제외)</translation>
+    </message>
+    <message>
       <source>in work</source>
       <translation>작업 중</translation>
+    </message>
+    <message>
+      <source>inside</source>
+      <translation>범위 안</translation>
     </message>
     <message>
       <source>installed</source>
@@ -3316,8 +3608,28 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>보간 중</translation>
     </message>
     <message>
+      <source>interval by</source>
+      <translation>구간 계산 방법</translation>
+    </message>
+    <message>
+      <source>items</source>
+      <translation>항목</translation>
+    </message>
+    <message>
       <source>joining</source>
       <translation>합치는 중</translation>
+    </message>
+    <message>
+      <source>level</source>
+      <translation>유의수준</translation>
+    </message>
+    <message>
+      <source>limit</source>
+      <translation>한계값</translation>
+    </message>
+    <message>
+      <source>limits of agreement</source>
+      <translation>일치 한계</translation>
     </message>
     <message>
       <source>locked</source>
@@ -3328,12 +3640,100 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>{name} 찾는 중</translation>
     </message>
     <message>
+      <source>lower bound</source>
+      <translation>하한</translation>
+    </message>
+    <message>
+      <source>lowest</source>
+      <translation>최저</translation>
+    </message>
+    <message>
+      <source>lowest difference</source>
+      <translation>최소 차이</translation>
+    </message>
+    <message>
+      <source>major</source>
+      <translation>큼</translation>
+    </message>
+    <message>
+      <source>manual</source>
+      <translation>수동</translation>
+    </message>
+    <message>
+      <source>manual taken for human</source>
+      <translation>수동을 사람으로 판단</translation>
+    </message>
+    <message>
+      <source>margin</source>
+      <translation>허용 한계</translation>
+    </message>
+    <message>
       <source>margin of {name}</source>
       <translation>{name}의 마진</translation>
     </message>
     <message>
+      <source>mean difference</source>
+      <translation>평균 차이</translation>
+    </message>
+    <message>
+      <source>mean difference ± SD</source>
+      <translation>평균 차이 ± SD</translation>
+    </message>
+    <message>
+      <source>mean of the reference</source>
+      <translation>기준 평균</translation>
+    </message>
+    <message>
+      <source>mean surface distance</source>
+      <translation>평균 표면 거리</translation>
+    </message>
+    <message>
+      <source>measure</source>
+      <translation>척도</translation>
+    </message>
+    <message>
+      <source>median (quartiles)</source>
+      <translation>중앙값(사분위수)</translation>
+    </message>
+    <message>
+      <source>median difference</source>
+      <translation>중앙값 차이</translation>
+    </message>
+    <message>
+      <source>method</source>
+      <translation>방법</translation>
+    </message>
+    <message>
+      <source>metric</source>
+      <translation>지표</translation>
+    </message>
+    <message>
+      <source>minor</source>
+      <translation>작음</translation>
+    </message>
+    <message>
       <source>minus  (difference)</source>
       <translation>minus  (차집합)</translation>
+    </message>
+    <message>
+      <source>minutes</source>
+      <translation>분</translation>
+    </message>
+    <message>
+      <source>minutes of {count} approved structure; pauses count {idle} seconds at most</source>
+      <translation>승인된 구조물 {count}개의 시간; 멈춘 시간은 최대 {idle}초로 계산</translation>
+    </message>
+    <message>
+      <source>minutes of {count} approved structures; pauses count {idle} seconds at most</source>
+      <translation>승인된 구조물 {count}개의 시간; 멈춘 시간은 최대 {idle}초로 계산</translation>
+    </message>
+    <message>
+      <source>n</source>
+      <translation>n</translation>
+    </message>
+    <message>
+      <source>no</source>
+      <translation>아니요</translation>
     </message>
     <message>
       <source>no click server</source>
@@ -3354,6 +3754,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>no limit</source>
       <translation>제한 없음</translation>
+    </message>
+    <message>
+      <source>no or minor</source>
+      <translation>없음 또는 작음</translation>
     </message>
     <message>
       <source>no picture</source>
@@ -3386,6 +3790,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>not drawn</source>
       <translation>그려지지 않음</translation>
+    </message>
+    <message>
+      <source>not finite</source>
+      <translation>유한하지 않음</translation>
     </message>
     <message>
       <source>not in this set</source>
@@ -3444,8 +3852,24 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>갱신 필요: {name} 변경됨</translation>
     </message>
     <message>
+      <source>p against chance</source>
+      <translation>우연 대비 p</translation>
+    </message>
+    <message>
+      <source>pairs</source>
+      <translation>쌍</translation>
+    </message>
+    <message>
       <source>passed</source>
       <translation>통과</translation>
+    </message>
+    <message>
+      <source>patient</source>
+      <translation>환자</translation>
+    </message>
+    <message>
+      <source>patients</source>
+      <translation>환자 수</translation>
     </message>
     <message>
       <source>position</source>
@@ -3464,6 +3888,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>공개 모델</translation>
     </message>
     <message>
+      <source>question</source>
+      <translation>질문</translation>
+    </message>
+    <message>
       <source>reading</source>
       <translation>읽는 중</translation>
     </message>
@@ -3474,6 +3902,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>reading the structure sets</source>
       <translation>구조물 세트를 읽는 중</translation>
+    </message>
+    <message>
+      <source>reason</source>
+      <translation>이유</translation>
     </message>
     <message>
       <source>reference</source>
@@ -3500,12 +3932,44 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>반려됨: {reason}</translation>
     </message>
     <message>
+      <source>remark</source>
+      <translation>참고</translation>
+    </message>
+    <message>
+      <source>replaced</source>
+      <translation>다시 그림</translation>
+    </message>
+    <message>
       <source>resampling to the CT</source>
       <translation>CT 격자로 변환 중</translation>
     </message>
     <message>
+      <source>reviewer</source>
+      <translation>검토자</translation>
+    </message>
+    <message>
+      <source>reviewers</source>
+      <translation>검토자</translation>
+    </message>
+    <message>
+      <source>right</source>
+      <translation>정답</translation>
+    </message>
+    <message>
       <source>rules</source>
       <translation>규칙</translation>
+    </message>
+    <message>
+      <source>same answer</source>
+      <translation>같은 답</translation>
+    </message>
+    <message>
+      <source>saved</source>
+      <translation>절약</translation>
+    </message>
+    <message>
+      <source>saved in the same case</source>
+      <translation>같은 케이스에서 절약</translation>
     </message>
     <message>
       <source>scanning the folder</source>
@@ -3516,6 +3980,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>범위를 찾는 중</translation>
     </message>
     <message>
+      <source>second</source>
+      <translation>둘째</translation>
+    </message>
+    <message>
       <source>second margin</source>
       <translation>둘째 마진</translation>
     </message>
@@ -3524,8 +3992,28 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>시리즈</translation>
     </message>
     <message>
+      <source>set</source>
+      <translation>세트</translation>
+    </message>
+    <message>
+      <source>set or method</source>
+      <translation>세트 또는 방법</translation>
+    </message>
+    <message>
       <source>set {count}</source>
       <translation>세트 {count}</translation>
+    </message>
+    <message>
+      <source>sets</source>
+      <translation>세트</translation>
+    </message>
+    <message>
+      <source>share</source>
+      <translation>비율</translation>
+    </message>
+    <message>
+      <source>shown</source>
+      <translation>입증됨</translation>
     </message>
     <message>
       <source>shrinking</source>
@@ -3534,6 +4022,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>signal</source>
       <translation>신호</translation>
+    </message>
+    <message>
+      <source>significant</source>
+      <translation>유의함</translation>
     </message>
     <message>
       <source>slice {number}: DSC {dsc}, added path {length} mm</source>
@@ -3560,6 +4052,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>복셀보다 작음</translation>
     </message>
     <message>
+      <source>source</source>
+      <translation>출처</translation>
+    </message>
+    <message>
+      <source>source of the margin</source>
+      <translation>허용 한계의 출처</translation>
+    </message>
+    <message>
       <source>source {name} deleted</source>
       <translation>원본 {name} 삭제됨</translation>
     </message>
@@ -3568,8 +4068,36 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>원본 {name} 비어 있음</translation>
     </message>
     <message>
+      <source>spacing mm z × y × x</source>
+      <translation>간격 mm z × y × x</translation>
+    </message>
+    <message>
       <source>stable</source>
       <translation>안정</translation>
+    </message>
+    <message>
+      <source>structure</source>
+      <translation>구조물</translation>
+    </message>
+    <message>
+      <source>structure sets (SHA-256)</source>
+      <translation>구조물 세트 (SHA-256)</translation>
+    </message>
+    <message>
+      <source>structures</source>
+      <translation>구조물</translation>
+    </message>
+    <message>
+      <source>surface DSC median</source>
+      <translation>표면 DSC 중앙값</translation>
+    </message>
+    <message>
+      <source>t test p</source>
+      <translation>t 검정 p</translation>
+    </message>
+    <message>
+      <source>tau mm</source>
+      <translation>tau mm</translation>
     </message>
     <message>
       <source>the program</source>
@@ -3588,8 +4116,44 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>화면 오른쪽으로</translation>
     </message>
     <message>
+      <source>too few patients</source>
+      <translation>환자 수 부족</translation>
+    </message>
+    <message>
+      <source>unedited</source>
+      <translation>수정 없음</translation>
+    </message>
+    <message>
+      <source>unpaired</source>
+      <translation>짝 없음</translation>
+    </message>
+    <message>
+      <source>value</source>
+      <translation>값</translation>
+    </message>
+    <message>
+      <source>volume approved %</source>
+      <translation>부피, 승인 %</translation>
+    </message>
+    <message>
+      <source>volume drawn %</source>
+      <translation>부피, 직접 그림 %</translation>
+    </message>
+    <message>
+      <source>voxels</source>
+      <translation>복셀</translation>
+    </message>
+    <message>
       <source>waits for {name}</source>
       <translation>{name} 대기 중</translation>
+    </message>
+    <message>
+      <source>with automatic contours</source>
+      <translation>자동 윤곽 사용</translation>
+    </message>
+    <message>
+      <source>within</source>
+      <translation>범위 내</translation>
     </message>
     <message>
       <source>within ⌀ {width:.0f} mm   range × {breadth:.2f}</source>
@@ -3602,6 +4166,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>writing the structure set</source>
       <translation>구조물 세트를 저장하는 중</translation>
+    </message>
+    <message>
+      <source>yes</source>
+      <translation>예</translation>
     </message>
     <message>
       <source>{approved}/{count} approved</source>
@@ -3640,8 +4208,16 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>변경 {count}건, 마지막 {date} {time}</translation>
     </message>
     <message>
+      <source>{count} contour</source>
+      <translation>윤곽 {count}개</translation>
+    </message>
+    <message>
       <source>{count} contour up to {last}</source>
       <translation>{last}까지 윤곽 {count}개</translation>
+    </message>
+    <message>
+      <source>{count} contours</source>
+      <translation>윤곽 {count}개</translation>
     </message>
     <message>
       <source>{count} contours up to {last}</source>
@@ -3686,6 +4262,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>{count} patients</source>
       <translation>환자 {count}명</translation>
+    </message>
+    <message>
+      <source>{count} reviewer</source>
+      <translation>검토자 {count}명</translation>
+    </message>
+    <message>
+      <source>{count} reviewers</source>
+      <translation>검토자 {count}명</translation>
     </message>
     <message>
       <source>{count} scan</source>
@@ -4024,6 +4608,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>{what}: 중단했습니다. 바뀐 것은 없습니다.</translation>
     </message>
     <message>
+      <source>± of each limit</source>
+      <translation>각 한계의 ±</translation>
+    </message>
+    <message>
       <source>▲  warning</source>
       <translation>▲  경고</translation>
     </message>
@@ -4046,6 +4634,14 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Slices of the scan, head up. The coloured bar shows where the selected structure is drawn.</source>
       <translation type="vanished">CT의 슬라이스입니다(위가 머리 쪽). 색 막대는 선택한 구조물이 그려진 범위입니다.</translation>
+    </message>
+    <message>
+      <source>by</source>
+      <translation type="vanished">계산 방법</translation>
+    </message>
+    <message>
+      <source>spacing mm (z, y, x)</source>
+      <translation type="vanished">간격 mm (z, y, x)</translation>
     </message>
   </context>
 </TS>

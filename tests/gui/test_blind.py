@@ -7,7 +7,7 @@ import shutil
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLabel, QMessageBox, QWidget
+from PySide6.QtWidgets import QFileDialog, QInputDialog, QLabel, QMessageBox, QWidget
 
 from autocontour.base.errors import OutputError
 from autocontour.base.jobs import Job
@@ -373,3 +373,24 @@ def test_contours_that_were_changed_are_not_shown(show, qtbot, review):
         qtbot.wait(200)
     qtbot.waitUntil(lambda: "Restore" in window.panel.words.text())
     assert window.task is None
+
+
+def test_from_the_menu_of_the_viewer_which_is_hidden_meanwhile(window, qtbot, review, monkeypatch, tmp_path):
+    """The viewer could show the origin of the same contours."""
+    asked = iter((str(tmp_path / "nowhere"), str(tmp_path / "review"), ""))
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: next(asked))
+    monkeypatch.setattr(QInputDialog, "getText", lambda *_: ("kim ", True))
+    start = window.action_set.by_name["blind_review"].trigger
+    start()
+    assert window.review is None
+    assert "review" in window.toast.text()
+    assert window.isVisible()
+    start()
+    assert window.review is not None
+    assert not window.isVisible()
+    wait_for_task(qtbot, window.review)
+    assert window.review.session.reviewer == "kim"
+    window.review.close()
+    assert window.isVisible()
+    start()  # no folder chosen
+    assert window.isVisible()

@@ -1,16 +1,28 @@
 """The QA room: results by mouse and keys, and a patient of them in the views with both contours."""
 
+import ast
 import json
 import math
+from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QFileDialog
 
+from autocontour.gui.look.language import use_language
 from autocontour.gui.qa_room.axis import Axis
+from autocontour.gui.qa_room.page import TablesPage
+from autocontour.gui.qa_room.table_words import HEADS, TITLES
+from autocontour.qa.commissioning.blind import report as blind_report
+from autocontour.qa.commissioning.routine import page as routine_page
+from autocontour.qa.commissioning.routine.page import TIME_HEADS
+from autocontour.qa.commissioning.routine.times import TimedStructure, summarize_times
+from autocontour.qa.commissioning.study import report as study_report
 from autocontour.qa.commissioning.study.results import read_results
+from autocontour.report.page import Row, Table
 from tests.gui.conftest import small_ct
+from tests.qa.commissioning.test_dossier import PARTS
 from tests.qa.commissioning.test_study_results import write_study
 
 Key = Qt.Key
@@ -186,6 +198,61 @@ def test_routine_qa_shows_alarms_first(window, qtbot, tmp_path):
         routine.list.setCurrentRow(row)
         for chart in routine.charts:
             assert not chart.grab().isNull()
+
+
+def open_content(window, qtbot, folder, name, content):
+    (folder / name).write_text(json.dumps(content))
+    window.qa_room.open_folder(folder)
+    qtbot.waitUntil(lambda: window.qa_room.page is not None and window.qa_room.page.isVisible(), timeout=10000)
+    return window.qa_room.page
+
+
+def test_a_time_study_and_a_blind_review_are_shown_as_tables(window, qtbot, tmp_path):
+    rows = [TimedStructure(f"case{number}", "Heart", kind, seconds) for number in range(9)
+            for kind, seconds in (("manual", 300.0), ("corrected", 60.0))]  # fmt: skip
+    times = {"format": "autocontour time study", **summarize_times(rows), "skipped": []}
+    page = open_content(window, qtbot, tmp_path, "times.json", times)
+    assert page.tabs.tabText(0) == "Time study"
+    assert "18 approved structures" in page.about.text()
+    assert page.tables.table.item(0, 1).text() == "5.0 ± 0.0"
+    assert page.tables.list.hasFocus()
+    (tmp_path / "times.json").unlink()
+    page = open_content(window, qtbot, tmp_path, "blind-review.json", PARTS["review"] | {"drawn": []})
+    qtbot.waitUntil(lambda: page.tabs.tabText(0) == "Blind review")
+    assert "18 contours, 1 reviewer" in page.about.text()
+    assert page.tables.table.item(0, 1).text() == "automatic"
+    (tmp_path / "blind-review.json").write_text('{"format": "another"}')
+    window.qa_room.open_folder(tmp_path)
+    qtbot.waitUntil(lambda: "report" in window.toast.text(), timeout=10000)
+
+
+def test_the_words_of_all_tables_can_be_translated():
+    """A heading that the list lacks would stay English in the Korean window."""
+    known = {*TITLES, *HEADS}
+    found = set(TIME_HEADS)
+    for module in (study_report, blind_report, routine_page):
+        tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
+        functions = [one for one in tree.body if isinstance(one, ast.FunctionDef)]
+        for function in (one for one in functions if one.name in ("study_tables", "review_tables", "times_tables")):
+            for call in (node for node in ast.walk(function) if isinstance(node, ast.Call) and len(node.args) == 3):
+                title, heads, _ = call.args
+                found.add(title.value)
+                found |= set(heads.value.split(",")) if isinstance(heads, ast.Constant) else set()
+    assert len(found) > 80
+    assert found <= known
+
+
+def test_headings_are_korean_in_a_korean_window(qapp, qtbot):
+    use_language(qapp, "ko")
+    try:
+        page = TablesPage()
+        qtbot.addWidget(page)
+        page.show_tables([Table("Against limits", ("structure", "within"), (Row(("Heart", "yes")),))])
+        heads = [page.table.horizontalHeaderItem(column).text() for column in range(2)]
+        assert (page.list.item(0).text(), *heads) == ("한계값과의 비교", "구조물", "범위 내")
+        assert [page.table.item(0, column).text() for column in range(2)] == ["Heart", "예"]
+    finally:
+        use_language(qapp, "en")
 
 
 def test_axes():

@@ -150,7 +150,8 @@ def review_tables(content: Json) -> list[Table]:
         _table("Repeatability: contours judged twice", "reviewer,question,items,same answer,Fleiss' kappa",
                ((one["reviewer"], *_agreed(one)) for one in content["repeatability"])),
         _table("Automation bias: closeness to the automatic contour, approved − drawn from nothing",
-               "structure,reviewer,n,patients,measure,approved,drawn,difference,95 % interval,by", _bias(content)),
+               "structure,reviewer,n,patients,measure,approved,drawn,difference,95 % interval,interval by",
+               _bias(content)),
         _table("Drawn from nothing", "patient,structure,reviewer,DSC drawn,DSC approved,added path drawn mm,"
                "added path approved mm,volume drawn %,volume approved %,approved by,minutes", _drawn(content)),
         _table("Origin from the form of the shown outlines: area under the ROC curve, manual against automatic (0.5: "

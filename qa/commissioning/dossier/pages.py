@@ -14,7 +14,7 @@ from autocontour.qa.commissioning.dossier.measured import (
     show_worst,
 )
 from autocontour.qa.commissioning.dossier.tested import show_end_to_end, show_refusals
-from autocontour.qa.commissioning.routine.page import TIME_HEADS, short_identity, time_rows
+from autocontour.qa.commissioning.routine.page import short_identity, times_tables
 from autocontour.qa.commissioning.study.request import ATLAS, PROGRAM, RULES
 from autocontour.qa.commissioning.study.text import number_text
 from autocontour.report.document import Block, Document, NotDone, Paragraph, Section, Signatures, table
@@ -154,7 +154,7 @@ def _times(content: Json) -> Iterator[Block]:
         f"Minutes of drawing, mean ± SD; each change counts at most {found['idle_seconds']:g} seconds since the one "
         "before it. Looking without changing is not recorded."
     )
-    yield table("", ",".join(TIME_HEADS), time_rows(found))
+    yield from times_tables(found)
 
 
 def _failures(content: Json) -> Iterator[Block]:

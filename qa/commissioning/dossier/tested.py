@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from autocontour.base.register import read_register
 from autocontour.qa.commissioning.study.text import number_text
 from autocontour.report.document import Block, NotDone, Paragraph, table
 
@@ -17,17 +16,15 @@ Rows = list[Sequence[object]]
 def show_refusals(content: Json) -> Iterator[Block]:
     """Yield what the program refused in the stress suite."""
     if content["selftest"] and content["selftest"].get("stress"):
-        refused = Counter(one["detail"] for one in content["selftest"]["stress"] if one["outcome"] == "refused")
-        rows = [(code, count, _sentence(code)) for code, count in sorted(refused.items())]
-        yield table("Scans that the program refused in the stress suite", "code,trials,reason", rows)
+        refused: dict[str, list[Json]] = {}
+        for one in content["selftest"]["stress"]:
+            if one["outcome"] == "refused":
+                refused.setdefault(one["detail"], []).append(one)
+        rows = [(code, len(mine), ", ".join(one["trial"] for one in mine), mine[0]["message"])
+                for code, mine in sorted(refused.items())]  # fmt: skip
+        yield table("Scans that the program refused in the stress suite", "code,n,trials,message of the first", rows)
     else:
         yield NotDone("Refusals were not shown: run autocontour selftest --full --json and state its file.")
-
-
-def _sentence(code: str) -> str:
-    """Return the sentence of a code without values."""
-    known = read_register().get(code)
-    return known.sentence["en"] if known else ""
 
 
 def show_end_to_end(content: Json) -> Iterator[Block]:

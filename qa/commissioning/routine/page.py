@@ -213,12 +213,17 @@ def write_times_page(path: Path, content: Json) -> None:
             f"{_number(per_case['median'], 1)} ({_number(per_case['lower_quartile'], 1)}–"
             f"{_number(per_case['upper_quartile'], 1)}), {per_case['n']} cases."
         )
+    write_page(path, "Time study", paragraphs=about, tables=times_tables(content))
+
+
+def times_tables(content: Json) -> list[Table]:
+    """Return the tables of a time study that have rows."""
     tables = [
         Table("Minutes per structure", TIME_HEADS, tuple(Row(row) for row in time_rows(content))),
         _table("Not used", "case,code,reason", ((one["name"], one["code"], one["message"])
                                                 for one in content["skipped"])),
     ]  # fmt: skip
-    write_page(path, "Time study", paragraphs=about, tables=[table for table in tables if table.rows])
+    return [table for table in tables if table.rows]
 
 
 def time_rows(content: Json) -> list[tuple[str, ...]]:

@@ -127,7 +127,8 @@ def study_tables(content: Json) -> list[Table]:
     tables = [
         _overview(content),
         _table("Distances in mm and added path length, median (quartiles; 5th percentile, 95th percentile)",
-               "structure,method,HD95,HD,mean surface distance,centroid,added path length", _distances(content)),
+               "structure,method,HD95,HD,mean surface distance,distance of the centroids,added path length",
+               _distances(content)),
         _table("Volume, method − reference in cm³ (Bland–Altman; failures have no volume)",
                "structure,method,n,bias,95 % interval of the bias,limits of agreement,± of each limit",
                _volumes(content)),
@@ -137,17 +138,18 @@ def study_tables(content: Json) -> list[Table]:
         _table("Non-inferiority of the DSC", "structure,method,comparator,n,mean difference,lower bound,margin,shown,"
                "source of the margin", _non_inferiority(content)),
         _table("Manual sets against each other", "structure,pairs,patients,DSC median (range),HD95 median,"
-               "surface DSC median,DSC with the STAPLE consensus,kappa,identical pairs (left out)", _spread(content)),
+               "surface DSC median,DSC with the STAPLE consensus,Fleiss' kappa,identical pairs (left out)",
+               _spread(content)),
         _table("Methods beside the observers: inside if the mean DSC with the manual sets is at least the lowest DSC "
                "of two manual sets in the same patient", "structure,method,n,inside,95 % interval,mean difference,"
                "95 % interval", _places(content)),
         _table("Dose, method − reference (at the voxels of the CT; structures wholly inside the dose grid)",
-               "structure,method,figure,n,mean of the reference,mean difference ± SD,median (quartiles),largest loss,"
-               "largest gain", _doses(content)),
+               "structure,method,figure,n,mean of the reference,mean difference ± SD,median (quartiles),"
+               "lowest difference,highest difference", _doses(content)),
         _table("Intraclass correlation ICC(2,1) of volumes", "structure,sets,n,ICC,95 % interval", _icc(content)),
         _table("Not offered by a method", "structure,method",
                [(one["structure"], one["method"]) for one in content["not_offered"]]),
-        _table("Patients", "patient,CT hash,voxels,spacing mm (z, y, x),structure sets (SHA-256)", _patients(content)),
+        _table("Patients", "patient,CT hash,voxels,spacing mm z × y × x,structure sets (SHA-256)", _patients(content)),
         _table("Drawn without a reference", "patient,set or method,structures",
                [(one["patient"], role, ", ".join(names)) for one in content["patients"]
                 for role, names in one["without_reference"].items()]),
@@ -169,8 +171,8 @@ def _overview(content: Json) -> Table:
         shares += [number_text(dsc["percentile_5"], 3), number_text(dsc["minimum"], 3), median_text(surface, 3)]
         rows.append((one["structure"], one["method"], one["n"], one["failures"], *shares, f"{one['tau_mm']:g}"))
     heads = (
-        "structure,method,n,failures,DSC mean ± SD,95 % interval,DSC median (quartiles),5th percentile,lowest,"
-        "surface DSC median,tau mm"
+        "structure,method,n,failures,DSC mean ± SD,95 % interval of the mean,DSC median (quartiles),"
+        "5th percentile,lowest,surface DSC median,tau mm"
     )
     return _table("Results", heads, rows)
 

@@ -242,8 +242,8 @@ def read_results(folder: Path) -> StudyResults:
     raise UsageError("AC-QA-240", folder=shown_path(folder))
 
 
-def read_content(folder: Path) -> dict[str, Any]:
-    """Return the content of a folder's ``report.json``.
+def read_content(folder: Path, name: str = REPORT) -> dict[str, Any]:
+    """Return the content of a report in a folder.
 
     Raises
     ------
@@ -251,7 +251,7 @@ def read_content(folder: Path) -> dict[str, Any]:
         ``AC-QA-240`` if it is missing or damaged.
     """
     try:
-        content = json.loads(read_file(folder / REPORT))
+        content = json.loads(read_file(folder / name))
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError("AC-QA-240", folder=shown_path(folder)) from error
     if not isinstance(content, dict):

@@ -35,12 +35,13 @@ PARTS = {
         ],
         "stress": [
             {"group": "position", "trial": "thorax FFS", "outcome": "held", "detail": ""},
-            {"group": "values", "trial": "HU + 1000", "outcome": "refused", "detail": "AC-CT-043"},
+            {"group": "values", "trial": "HU + 1000", "outcome": "refused", "detail": "AC-CT-043",
+             "message": "Not Hounsfield units."},
             {"group": "values", "trial": "HU + 10", "outcome": "SILENT", "detail": "Heart DSC 0.10"},
         ],
     },
     "times": {
-        "format": "autocontour time study", "idle_seconds": 30.0, "rows": [1],
+        "format": "autocontour time study", "idle_seconds": 30.0, "rows": [1], "skipped": [],
         "structures": [{
             "structure": "Heart", "saved": {"mean": 3.0, "interval": [2.0, 4.0]},
             "counts": {"unedited": 1, "replaced": 0},
