@@ -64,7 +64,7 @@ def _list(args: argparse.Namespace) -> int:
     for row in rows:
         source = "the program" if row["bundled"] else "installed"
         drawn = plain(", ".join(row.get("drawn", []))) or f"[red]{plain(row.get('damage', ''))}[/red]"
-        if not row["used"]:
+        if row["hidden"]:
             drawn = f"[red]not used: another package has the same name[/red] {drawn}"
         table.add_row(*(plain(row.get(key, "")) for key in ("name", "version", "body_site")), drawn, source)
     console().print(table if rows else "There are no model packages. Install one: autocontour models install PATH")
@@ -72,7 +72,7 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _row(entry: Entry) -> dict[str, Any]:
-    used = {"used": entry.package is not None and entry.rival is None}
+    used = {"used": entry.package is not None and entry.rival is None, "hidden": entry.rival is not None}
     if entry.package is not None:
         return _summary(entry.package) | used
     return {"name": entry.name, "bundled": entry.bundled, "damage": str(entry.error)} | used
@@ -184,22 +184,27 @@ def _install(args: argparse.Namespace) -> int:
         return 0
     console().print(f"Installed {package.name} {package.version}.", markup=False)
     if replaced:
-        before = replaced["version"] or "a damaged package"
+        before = replaced["version"] or "a damaged package, whose files are kept"
         back = f"autocontour models rollback {package.name} --reason REASON --by NAME"
-        console().print(f"It replaces {before}, which is kept. No gate compared them.", markup=False, soft_wrap=True)
-        console().print(f"To use that again: {back}", markup=False, soft_wrap=True)
+        kept = ", which is kept" if replaced["version"] else ""
+        console().print(f"It replaces {before}{kept}. No gate compared them.", markup=False, soft_wrap=True)
+        if replaced["version"]:
+            console().print(f"To use that again: {back}", markup=False, soft_wrap=True)
     return 0
 
 
 def _remove(args: argparse.Namespace) -> int:
     from autocontour.cli.console import console, print_json
-    from autocontour.models.package.history import remove_package
+    from autocontour.models.package.history import damaged_copies, remove_package
 
+    before = damaged_copies(args.package)
     in_use = remove_package(args.package, reason=args.reason.strip(), by=args.by.strip())
     if args.json:
         print_json({"removed": args.package, "in_use": in_use.version if in_use else ""})
     else:
-        console().print(f"Removed {args.package}; it is kept among the earlier versions.", markup=False)
+        damaged = [path for path in damaged_copies(args.package) if path not in before]
+        kept = f"it was damaged, its files are in {damaged[0]}" if damaged else "it is kept among the earlier versions."
+        console().print(f"Removed {args.package}; {kept}", markup=False, soft_wrap=True)
         if in_use:
             console().print(f"{in_use.name} {in_use.version} is in use from now on.", markup=False)
     return 0

@@ -45,6 +45,7 @@ __all__ = [
     "Change",
     "accept_package",
     "check_history",
+    "damaged_copies",
     "install_package",
     "promote_package",
     "read_history",
@@ -53,7 +54,7 @@ __all__ = [
     "rollback_package",
 ]
 
-VERSIONS = ".versions"
+VERSIONS, DAMAGED = ".versions", "damaged-"
 
 
 def promote_package(path: Path, *, record: str, reason: str = "", by: str = "") -> ModelPackage:
@@ -84,7 +85,10 @@ def promote_package(path: Path, *, record: str, reason: str = "", by: str = "") 
 
 
 def rollback_package(name: str, version: str = "", *, reason: str, by: str) -> ModelPackage:
-    """Use a version again that was in use before: the one replaced last, or the last with that version.
+    """Use a version again that was in use before.
+
+    Without `version` it is the one that the history states, if another is in use (its files were changed outside the
+    program); else the one that was replaced last.
 
     Raises
     ------
@@ -100,10 +104,12 @@ def rollback_package(name: str, version: str = "", *, reason: str, by: str) -> M
         if entry is None and not changes:
             raise ModelError("AC-MD-017", package=shown(name))
         title = changes[-1].package if changes else name
-        for change in reversed(changes):
-            kept = _kept(change.package, change.replaced.get("checksum", ""))
-            wanted = version in ("", change.replaced.get("version"))
-            is_another = current is None or change.replaced.get("checksum") != current.checksum
+        stated = [(one.package, {"version": one.version, "checksum": one.checksum}) for one in changes[-1:]]
+        replaced = [(one.package, one.replaced) for one in reversed(changes)]
+        for package, which in (*stated, *replaced):
+            kept = _kept(package, which.get("checksum", ""))
+            wanted = version in ("", which.get("version"))
+            is_another = current is None or which.get("checksum") != current.checksum
             if wanted and is_another and kept.is_dir():
                 return _replace(read_package(kept), current, "rolled back", reason=reason, by=by)
         raise ModelError("AC-MD-061", package=title, version=version or "–")
@@ -144,6 +150,8 @@ def install_package(path: Path, *, replace: bool = False, reason: str = "", by: 
             raise ModelError("AC-MD-065", package=f"{candidate.name} {candidate.version}")
         if before is not None and replace:
             _keep(before)
+        if replace and (own := installed_entry(candidate.name)) is not None:
+            _keep_damaged(own)
         installed = place_package(path, replace=replace)
         if installed.checksum != candidate.checksum:
             raise ModelError("AC-MD-029", package=candidate.name)
@@ -155,6 +163,8 @@ def install_package(path: Path, *, replace: bool = False, reason: str = "", by: 
 def remove_package(name: str, *, reason: str = "", by: str = "") -> ModelPackage | None:
     """Remove an installed package, which is kept among the versions, and return the one in use from then on.
 
+    The files of a damaged one are kept beside the versions (`damaged_copies`).
+
     Raises
     ------
     ModelError
@@ -165,6 +175,8 @@ def remove_package(name: str, *, reason: str = "", by: str = "") -> ModelPackage
         was_used = entry is not None and entry.rival is None
         if entry is not None and entry.package is not None:
             _keep(entry.package)
+        if entry is not None:
+            _keep_damaged(entry)
         drop_package(name)
         if entry is None or not was_used:
             return None
@@ -315,6 +327,25 @@ def _keep(package: ModelPackage) -> None:
         draft.rename(place)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def damaged_copies(name: str) -> list[Path]:
+    """Return the folders with the files of damaged packages of that name removed or replaced, oldest first."""
+    with suppress(OSError):
+        return sorted((install_folder() / VERSIONS / folder_name(name)).glob(f"{DAMAGED}*"))
+    return []
+
+
+def _keep_damaged(entry: Entry) -> None:
+    """Copy the files of a package that cannot be read as they are: its weights may be the only ones."""
+    if entry.package is not None:
+        return
+    now = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
+    try:
+        shutil.copytree(entry.folder, _kept(entry.name, f"{DAMAGED}{now}"), symlinks=True)
+    except OSError as error:  # shutil.Error is one
+        reason = error.strerror or type(error).__name__
+        raise ModelError("AC-MD-027", name=shown(entry.name), reason=reason) from error
 
 
 def _kept(name: str, checksum: str) -> Path:

@@ -14,6 +14,7 @@ from autocontour.models.package import library, records
 from autocontour.models.package.history import (
     HISTORY,
     accept_package,
+    damaged_copies,
     install_package,
     promote_package,
     read_history,
@@ -300,6 +301,39 @@ def test_a_damaged_package_in_use_can_be_replaced_and_removed(candidates, capsys
     assert code == 0
     assert "damaged" in printed
     assert lines()[-1] == ("installed", "3.0.0", "")
+
+
+def test_the_files_of_a_damaged_package_are_kept(candidates, capsys):
+    """Silent fault: a damaged package was deleted, and the command stated that it was kept."""
+    for command in (["install", change(candidates["3.0.0"], name="another"), "--replace"], ["remove", "another"]):
+        if not (install_folder() / "another").is_dir():
+            install_package(change(candidates["2.0.0"], name="another"))
+        (install_folder() / "another" / "metadata.json").write_text("{}")
+        before = damaged_copies("another")
+        code, printed = run(capsys, *command)
+        assert code == 0
+        assert "damaged" in printed
+        assert "earlier versions" not in printed
+        (kept,) = set(damaged_copies("another")) - set(before)
+        assert (kept / "metadata.json").read_text() == "{}"
+        assert (kept / "segmenter.safetensors").stat().st_size > 0
+
+
+def test_a_damaged_package_is_not_said_to_be_hidden_by_another(candidates, capsys):
+    installed = install_package(change(candidates["2.0.0"], name="another"))
+    (installed.path / "metadata.json").write_text("{}")
+    assert "another package has the same name" not in run(capsys, "list")[1]
+
+
+def test_rollback_brings_the_version_back_that_the_history_states(candidates):
+    """Silent fault: after a change by hand, an older version came instead of the stated one."""
+    promote_package(candidates["2.0.0"], record="r2")
+    promoted = promote_package(candidates["3.0.0"], record="r3")
+    change(find_package("toy-neck").path, license="other")
+    assert found() == ["AC-MD-124"]
+    assert rollback_package("toy-neck", reason="changed by hand", by="A. Physicist").checksum == promoted.checksum
+    assert found() == []
+    assert rollback_package("toy-neck", "2.0.0", reason="older", by="A. Physicist").version == "2.0.0"
 
 
 def test_two_programs_do_not_change_the_packages_at_the_same_time(candidates, monkeypatch):
