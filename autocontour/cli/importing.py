@@ -183,6 +183,9 @@ def _report(package: ModelPackage, folder: Path, findings: Sequence[Finding], *,
     out = console()
     count = len(package.structures)
     out.print(f"{package.name} {package.version}: {count} structures, {package.license}", markup=False)
+    labels = package.procedure.labels if package.procedure else {}
+    if renamed := [f"{own} → {name}" for name, own in labels.items() if own != name]:
+        out.print(f"names: {', '.join(renamed)}", markup=False, soft_wrap=True)
     for finding in findings:
         out.print(f"{finding.code}  {finding.message} {finding.remedy}", markup=False, soft_wrap=True)
     following = f"models install {folder}" if checked else f"models verify {folder} --ct FOLDER"
@@ -218,8 +221,10 @@ def _show_tests(results: Mapping[str, Mapping[str, Any]]) -> None:
         passed, method = "; ".join(sides.get("structures", [])), sides.get("method", "anatomy")
         by = {"reference": f", compared with {sides.get('reference')}", "person": f", confirmed by {sides.get('by')}"}
         out.print(f"{name}: left is left ({passed}){by.get(method, '')}", markup=False, soft_wrap=True)
+        if not procedure.get("measured"):
+            continue
         table = Table("profile", "seconds", "lowest DSC with exact", "mean")
-        for profile, one in (procedure.get("measured") or {}).items():
+        for profile, one in procedure["measured"].items():
             dsc = one["dsc"]
             lowest = min(dsc, key=dsc.__getitem__) if dsc else ""
             mean = f"{sum(dsc.values()) / len(dsc):.4f}" if dsc else ""

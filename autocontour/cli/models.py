@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from autocontour.models import ModelPackage
     from autocontour.models.package.library import Entry
 
+MOST_LISTED = 8
+
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the parser."""
@@ -63,12 +65,23 @@ def _list(args: argparse.Namespace) -> int:
     table = Table("package", "version", "body site", "structures", "from")
     for row in rows:
         source = "the program" if row["bundled"] else "installed"
-        drawn = plain(", ".join(row.get("drawn", []))) or f"[red]{plain(row.get('damage', ''))}[/red]"
+        drawn = plain(", ".join(row.get("drawn", []))) or _not_drawn(row)
         if row["hidden"]:
             drawn = f"[red]not used: another package has the same name[/red] {drawn}"
         table.add_row(*(plain(row.get(key, "")) for key in ("name", "version", "body_site")), drawn, source)
     console().print(table if rows else "There are no model packages. Install one: autocontour models install PATH")
     return 0
+
+
+def _not_drawn(row: dict[str, Any]) -> str:
+    """Return what is shown of a package that draws nothing by default: what it draws if asked, or why it cannot."""
+    from autocontour.cli.console import plain
+
+    if "damage" in row:
+        return f"[red]{plain(row['damage'])}[/red]"
+    names = row["structures"]
+    more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
+    return f"if asked: {plain(', '.join(names[:MOST_LISTED]))}{more}"
 
 
 def _row(entry: Entry) -> dict[str, Any]:
@@ -120,11 +133,14 @@ def _structures_table(package: ModelPackage) -> Any:  # noqa: ANN401  (rich is i
     figures = figures if isinstance(figures, dict) else {}
     figures = {name: row for name, row in figures.items() if isinstance(row, dict)}
     keys = [key for key in dict.fromkeys(key for row in figures.values() for key in row) if not _is_detail(key)]
-    table = Table("structure", "drawn", *(plain(key).replace("_", " ") for key in keys))
+    labels = package.procedure.labels if package.procedure else {}
+    own = ["label of the model"] if labels else []
+    table = Table("structure", *own, "drawn", *(plain(key).replace("_", " ") for key in keys))
     for name, structure in package.structures.items():
         row = figures.get(name, {})
         values = [f"{row[key]:.3g}" if isinstance(row.get(key), float) else plain(row.get(key, "")) for key in keys]
-        table.add_row(plain(name), "yes" if structure.drawn else "if asked", *values)
+        label = [plain(labels.get(name, ""))] if labels else []
+        table.add_row(plain(name), *label, "yes" if structure.drawn else "if asked", *values)
     return table
 
 

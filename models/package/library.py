@@ -15,7 +15,7 @@ from pathlib import Path
 from platformdirs import user_data_path
 
 from autocontour.base.errors import ModelError
-from autocontour.base.files import write_atomically
+from autocontour.base.files import shown_path, write_atomically
 from autocontour.base.findings import Finding
 from autocontour.base.limits import shown
 from autocontour.models.package.members import open_members
@@ -161,7 +161,7 @@ def place_package(path: Path, *, replace: bool = False) -> ModelPackage:
     package = read_package(path)
     verify_package(package)
     if package.procedure is not None and package.procedure.sides is None:
-        raise ModelError("AC-MD-080", package=package.name)
+        raise ModelError("AC-MD-080", package=shown_path(path))
     folder = install_folder() / folder_name(package.name)
     rival = _bundled_rival(package.name)
     if not replace and rival is not None:

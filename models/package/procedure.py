@@ -224,6 +224,13 @@ class Procedure:
     measured: Annotated[dict[str, Measured], Keys(OneOf(PROFILES))] = field(default_factory=dict)
     source: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Structure → the model's own labels that it consists of, for people; without those that are not stated."""
+        stated = self.source.get("labels")
+        table = stated if isinstance(stated, Mapping) else {}
+        return {str(name): " + ".join(map(str, own)) for name, own in table.items() if isinstance(own, list)}
+
     def find_problems(self) -> Iterator[Finding]:
         """Yield ``AC-CFG-009`` for a value that no channel gives or that is the background's, or axes given twice.
 

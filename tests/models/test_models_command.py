@@ -49,3 +49,11 @@ def test_unknown_and_twice(installed, capsys):
     assert main(["models", "install", str(installed.path)]) == 6
     assert "AC-MD-018" in capsys.readouterr().err
     assert main(["models", "install", str(installed.path), "--replace"]) == 0
+
+
+def test_package_that_draws_only_when_asked_is_not_shown_empty():
+    """A published package draws nothing by default; its row in the list says what it could draw."""
+    from autocontour.cli.models import _not_drawn
+
+    assert _not_drawn({"structures": ["Liver", "Spleen"]}) == "if asked: Liver, Spleen"
+    assert _not_drawn({"structures": [f"Rib{k:02}_L" for k in range(1, 13)]}).endswith("Rib08_L and 4 more")

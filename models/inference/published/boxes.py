@@ -27,6 +27,8 @@ LABEL = "contouring the organs"
 FAINT = 0.01
 """Margins below this are not kept; 0.5 is the border of a structure."""
 
+SLAB = 16
+"""Planes that are finished at a time: what is computed on the way is as large as a few channels of them."""
 LEVELS = 255
 """Margins are kept as whole numbers up to this: a byte for each voxel. Those from `INSIDE` on are in the structure."""
 INSIDE = 128
@@ -139,8 +141,10 @@ def _run(
                 channel[outer] += scratch[inner]
             weights[outer] += share[inner]
         ready = min(after - start, depth)
-        corner = (start, region.start_zyx[1], region.start_zyx[2])
-        _finish(sums[:, :ready], weights[:ready], corner, procedure, kept)
+        for first in range(0, ready, SLAB):
+            planes = slice(first, min(first + SLAB, ready))
+            corner = (start + first, region.start_zyx[1], region.start_zyx[2])
+            _finish(sums[:, planes], weights[planes], corner, procedure, kept)
         for channel in sums:  # one at a time: the planes overlap, and are copied first
             channel[: depth - ready] = channel[ready:]
         weights[: depth - ready] = weights[ready:]

@@ -645,6 +645,8 @@ def test_command_compares_a_midline_model_with_a_structure_set(on_disk, monkeypa
     shown = " ".join(capsys.readouterr().out.split())
     assert "compared with RS.dcm" in shown
     assert "measured here: 0 of 1 structures" in shown
+    assert "label of the model" in shown
+    assert "profile │" not in shown  # nothing was measured: no empty table
 
 
 def test_command_compares_a_midline_model_with_another_package(on_disk, monkeypatch):

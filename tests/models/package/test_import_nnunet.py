@@ -69,8 +69,9 @@ def test_model_becomes_a_package(tmp_path):
 def test_package_is_not_installed_before_its_sides_are_checked(tmp_path, here):
     tiny.write(tmp_path / "model")
     package, _ = write_imported(import_nnunet(tmp_path / "model", orientation="LPS"), tmp_path / "package")
-    with pytest.raises(ModelError, match="AC-MD-080"):
+    with pytest.raises(ModelError, match="AC-MD-080") as caught:
         install_package(package.path)
+    assert f"models verify {package.path.name}" in caught.value.remedy  # its name would not be found
 
 
 def test_zip_is_read_like_its_folder(tmp_path, here):
@@ -523,6 +524,8 @@ def test_the_command_writes_the_package_and_states_what_is_missing(tmp_path, her
     assert main([*command, "-o", str(tmp_path / "package")]) == 0
     shown = capsys.readouterr().out
     assert "3 structures" in shown
+    assert "liver → Liver, kidney_left → Kidney_L" in shown
+    assert "liver → Liver, kidney_left → Kidney_L" in shown
     assert "verify" in shown
     assert main([*command, "-o", str(tmp_path / "other"), "--name", "mine", "--json"]) == 0
     assert "mine" in capsys.readouterr().out
