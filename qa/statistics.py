@@ -89,39 +89,52 @@ class PairedTest:
     Attributes
     ----------
     n
-        Patients with both values.
+        Patients with both values; an infinite one (a distance to what was not drawn) is a value.
+    n_finite
+        Those of them with a finite difference: the paired t test.
+    n_different
+        Those with a difference, which the signed-rank test ranks.
     median_difference
         Of second − first.
     wilcoxon_p
-        Two-sided signed-rank test.
+        Two-sided signed-rank test; infinite differences rank above all others, two infinite values do not differ.
     t_p
         Two-sided paired t test, for approximately normal differences.
     """
 
     n: int
+    n_finite: int
+    n_different: int
     median_difference: float
     wilcoxon_p: float
     t_p: float
 
 
 def compare_paired(first: ArrayLike, second: ArrayLike) -> PairedTest:
-    """Test whether `second` differs from `first`, patient by patient; pairs with non-finite values are excluded.
+    """Test whether `second` differs from `first`, patient by patient; pairs with a nan are excluded.
 
     p is 1 if there are no differences, and nan for fewer than two pairs.
     """
     from scipy import stats
 
     one, two = (np.asarray(values, dtype=np.float64) for values in (first, second))
-    known = np.isfinite(one) & np.isfinite(two)
-    difference = (two - one)[known]
+    with np.errstate(invalid="ignore"):  # ∞ − ∞
+        difference = np.where(one == two, 0.0, two - one)
+    difference = difference[~np.isnan(difference)]
+    finite = difference[np.isfinite(difference)]
+    counts = len(difference), len(finite), int(np.count_nonzero(difference))
+    with np.errstate(invalid="ignore"):
+        median = float(np.median(difference)) if len(difference) else float("nan")
     if len(difference) < 2:
-        return PairedTest(
-            len(difference), float(np.median(difference)) if len(difference) else float("nan"), *(float("nan"),) * 2
-        )
+        return PairedTest(*counts, median, float("nan"), float("nan"))
     if not difference.any():
-        return PairedTest(len(difference), 0.0, 1.0, 1.0)
-    wilcoxon, paired_t = stats.wilcoxon(difference).pvalue, stats.ttest_1samp(difference, 0.0).pvalue
-    return PairedTest(len(difference), float(np.median(difference)), float(wilcoxon), float(paired_t))
+        return PairedTest(*counts, 0.0, 1.0, 1.0)
+    beyond = 2 * np.abs(finite).max(initial=0.0) + 1
+    wilcoxon = stats.wilcoxon(np.clip(difference, -beyond, beyond)).pvalue
+    paired_t = float("nan")
+    if len(finite) >= 2:
+        paired_t = float(stats.ttest_1samp(finite, 0.0).pvalue) if finite.any() else 1.0
+    return PairedTest(*counts, median, float(wilcoxon), float(paired_t))
 
 
 def bonferroni(p_values: Sequence[float]) -> tuple[float, ...]:

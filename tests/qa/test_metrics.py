@@ -104,3 +104,23 @@ def test_dice_and_hausdorff_equal_simpleitk_on_spheres():
         moments.append((np.array(shape.GetCentroid(1)), shape.GetPhysicalSize(1)))
     assert metrics.centroid_distance_mm == pytest.approx(np.linalg.norm(moments[0][0] - moments[1][0]), abs=1e-6)
     assert metrics.volume_difference_cc == pytest.approx((moments[1][1] - moments[0][1]) / 1000)
+
+
+def test_clipped_contours_differ_only_where_they_were_drawn_apart():
+    """Two rods that the scan's end cuts, moved by 2 mm: the cut faces add no distance."""
+    a = np.zeros((10, 60, 60), dtype=bool)
+    a[:, 20:40, 20:40] = True  # from the first to the last slice
+    moved = compute_metrics(a, np.roll(a, 2, axis=2), (3.0, 1.0, 1.0))
+    assert (moved.hausdorff_mm, moved.centroid_distance_mm) == (2.0, 2.0)
+    shorter = a.copy()
+    shorter[8:] = False  # drawn two slices short of the end
+    assert compute_metrics(a, shorter, (3.0, 1.0, 1.0)).hausdorff_mm == pytest.approx(6.0)
+
+
+def test_a_surface_dsc_without_tolerance_counts_only_what_coincides():
+    a = np.zeros((10, 40, 40), dtype=bool)
+    a[2:8, 10:30, 10:30] = True
+    assert compute_metrics(a, a, (3.0, 1.0, 1.0), 0.0).surface_dsc == 1.0
+    moved = compute_metrics(a, np.roll(a, 1, axis=2), (3.0, 1.0, 1.0), 0.0).surface_dsc
+    assert 0.5 < moved < 1.0
+    assert moved < compute_metrics(a, np.roll(a, 1, axis=2), (3.0, 1.0, 1.0), 1.0).surface_dsc

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from autocontour.qa import bonferroni, compare_paired, summarize
 
@@ -49,6 +50,33 @@ def test_pairs_without_a_value_drop_out():
     assert compare_paired([1.0, math.nan, 2.0], [1.0, 5.0, 2.0]) == compare_paired([1.0, 2.0], [1.0, 2.0])
     assert compare_paired([1.0, 2.0], [1.0, 2.0]).wilcoxon_p == 1
     assert math.isnan(compare_paired([1.0], [2.0]).t_p)
+
+
+def test_a_failure_does_not_leave_the_test_of_distances():
+    """A method that fails in six of nine patients and is a little closer in the others is not the better one."""
+    first = np.array([5.0] * 9)
+    second = np.array([4.9, 4.8, 4.7, *[math.inf] * 6])
+    tested = compare_paired(first, second)
+    assert (tested.n, tested.n_finite, tested.n_different) == (9, 3, 9)
+    assert tested.median_difference == math.inf
+    ranks = stats.wilcoxon([-0.1, -0.2, -0.3, *[100.0] * 6]).pvalue
+    assert tested.wilcoxon_p == pytest.approx(ranks, abs=1e-12)
+    assert tested.wilcoxon_p < stats.wilcoxon([-0.1, -0.2, -0.3]).pvalue
+    both = compare_paired([math.inf, 1.0, 2.0], [math.inf, 2.0, 4.0])
+    assert (both.n, both.n_different, both.median_difference) == (3, 2, 1.0)
+    assert math.isnan(compare_paired([1.0, 2.0], [math.inf, 2.0]).t_p)
+
+
+@pytest.mark.parametrize("difference", [
+    [0.0, 0.0, 0.0, 0.1, -0.2, 0.3, 0.4, 0.5], [0.1, 0.1, 0.1, -0.1, 0.2, 0.2, -0.2, 0.2, 0.2],
+    [0.0] * 6 + [0.1] * 4, list(np.linspace(-1, 2, 60)),
+])  # fmt: skip
+def test_ties_and_zeros_are_those_of_scipy(difference):
+    zero = np.zeros(len(difference))
+    tested = compare_paired(zero, difference)
+    assert tested.wilcoxon_p == pytest.approx(stats.wilcoxon(difference).pvalue, abs=1e-12)
+    assert tested.t_p == pytest.approx(stats.ttest_rel(difference, zero).pvalue, abs=1e-12)
+    assert tested.n_different == np.count_nonzero(difference)
 
 
 def test_bonferroni():

@@ -90,10 +90,12 @@ def _tests(content: Json) -> Iterator[Block]:
     study = content["study"]
     if tests := study["paired_tests"]:
         yield Paragraph(
-            "Paired tests of the patients that both methods have, two-sided; a structure that was not drawn counts "
-            "with its DSC of 0, an infinite distance has no difference and is left out (not finite). Level: 0.05 "
-            "divided by the number of pairs of methods that offer the structure (Bonferroni; 0.0167 for three). A "
-            "difference that is not significant does not show that both are equally good."
+            "Paired tests of the patients that both methods have, two-sided. A structure that was not drawn counts "
+            "with its DSC of 0; its infinite distance (not finite) ranks above all others in Wilcoxon's test and is "
+            "left out of the t test. Level: 0.05 divided by the number of pairs of methods that offer the structure "
+            "(Bonferroni; 0.0167 for three), not by the number of structures and figures. Too few: so few patients "
+            "differ that no result could be significant. A difference that is not significant does not show that both "
+            "are equally good."
         )
         rows: Rows = [
             (one["structure"], metric_label(one["metric"]), one["first"], one["second"], one["n"], one["not_finite"],

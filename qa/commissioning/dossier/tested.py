@@ -20,7 +20,7 @@ def show_refusals(content: Json) -> Iterator[Block]:
         for one in content["selftest"]["stress"]:
             if one["outcome"] == "refused":
                 refused.setdefault(one["detail"], []).append(one)
-        rows = [(code, len(mine), ", ".join(one["trial"] for one in mine), mine[0]["message"])
+        rows = [(code, len(mine), ", ".join(one["trial"] for one in mine), mine[0].get("message", ""))
                 for code, mine in sorted(refused.items())]  # fmt: skip
         yield table("Scans that the program refused in the stress suite", "code,n,trials,message of the first", rows)
     else:

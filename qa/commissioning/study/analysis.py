@@ -162,21 +162,21 @@ class Analysis:
     def _test(self, structure: str, metric: str, first: str, second: str, alpha: float) -> Json:
         one, two, unpaired = self._paired(structure, (REFERENCE, first), (REFERENCE, second), metric)
         tested = compare_paired(one, two)
-        finite = tested.n
         return {
             "structure": structure,
             "metric": metric,
             "first": first,
             "second": second,
-            "n": finite,
+            "n": tested.n,
             "unpaired": unpaired,
-            "not_finite": len(one) - finite,
+            "not_finite": tested.n - tested.n_finite,
+            "different": tested.n_different,
             "median_difference": number(tested.median_difference),
             "t_p": number(tested.t_p),
             "wilcoxon_p": number(tested.wilcoxon_p),
             "alpha": alpha,
-            # The least two-sided p of a signed-rank test with n pairs is 2 / 2ⁿ.
-            "can_be_significant": bool(2.0 ** (1 - finite) < alpha),
+            # The least two-sided p of a signed-rank test with n pairs that differ is 2 / 2ⁿ.
+            "can_be_significant": bool(2.0 ** (1 - tested.n_different) < alpha),
             "significant": bool(tested.wilcoxon_p < alpha) if math.isfinite(tested.wilcoxon_p) else None,
         }
 
@@ -226,21 +226,28 @@ class Analysis:
         if not rows:
             return None
         real = [row for _, row in rows if not row["identical"]]
+        copied = {patient for patient, row in rows if row["identical"]}
         consensus = [
-            row for one in (REFERENCE, *self.observers) for row in self._of(structure, one, CONSENSUS).values()
+            row
+            for one in (REFERENCE, *self.observers)
+            for patient, row in self._of(structure, one, CONSENSUS).items()
+            if patient not in copied
         ]
-        kappas = [record["kappa"][structure] for record in self.records if structure in record["kappa"]]
+        kappas = [
+            kappa for record in self.records
+            if record["patient"] not in copied and (kappa := record["kappa"].get(structure)) is not None
+        ]  # fmt: skip
         return {
             "structure": structure,
             "pairs": len(real),
             "patients": len({patient for patient, row in rows if not row["identical"]}),
-            "identical": sorted({patient for patient, row in rows if row["identical"]}),
+            "identical": sorted(copied),
             "metrics": {
                 metric: summarize_metric([value_of(row, metric) for row in real])
                 for metric in ("dsc", "surface_dsc", "hd95_mm")
             },
             "consensus_dsc": summarize_metric([value_of(row, "dsc") for row in consensus]) if consensus else None,
-            "kappa_mean": number(float(np.mean([k for k in kappas if k is not None]))) if kappas else None,
+            "kappa_mean": number(float(np.mean(kappas))) if kappas else None,
         }
 
     def _place(self, structure: str, method: str) -> Json | None:

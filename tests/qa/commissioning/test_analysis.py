@@ -85,7 +85,9 @@ def test_a_failure_lowers_the_mean_and_is_in_every_test():
     assert second["metrics"]["hd95_mm"]["finite_mean"] == pytest.approx(1)
     test = {one["metric"]: one for one in content["paired_tests"]}
     assert test["dsc"]["n"] == 10
-    assert (test["hd95_mm"]["n"], test["hd95_mm"]["not_finite"]) == (9, 1)
+    assert (test["hd95_mm"]["n"], test["hd95_mm"]["not_finite"]) == (10, 1)
+    # Only one patient differs: no test could find that significant.
+    assert (test["dsc"]["different"], test["dsc"]["can_be_significant"]) == (1, False)
     shown = next(one for one in content["non_inferiority"] if one["method"] == "m2")
     assert (shown["comparator"], shown["shown"]) == ("m1", False)
 
@@ -140,6 +142,32 @@ def test_copies_do_not_raise_the_agreement_of_volumes():
     found = [analyse(records, (), ("second",))["volumes"][0]["icc"]["manual sets"] for records in (real, real + copies)]
     assert found[0] == found[1]
     assert found[0]["n"] == 8
+
+
+def test_copies_do_not_raise_kappa_and_consensus():
+    """A set that is a copy of another one agrees with it completely, and pulls the consensus to both."""
+
+    def rows(identical):
+        value = 1.0 if identical else 0.8
+        return [row("Heart", "second", value, identical=identical), row("Heart", "third", 0.8),
+                row("Heart", "third", 0.8, a="second"),
+                *(row("Heart", one, value, a=CONSENSUS) for one in (REFERENCE, "second", "third"))]  # fmt: skip
+
+    real = [record(f"p{n}", rows(identical=False), {"Heart": 0.7}) for n in range(4)]
+    copies = [record(f"c{n}", rows(identical=True), {"Heart": 0.95}) for n in range(4)]
+    found = analyse(real + copies, (), ("second", "third"))["observers"][0]
+    assert found["kappa_mean"] == pytest.approx(0.7)
+    assert (found["consensus_dsc"]["n"], found["consensus_dsc"]["maximum"]) == (12, 0.8)
+    assert found["identical"] == ["c0", "c1", "c2", "c3"]
+
+
+def test_the_level_counts_only_methods_that_offer_the_structure(three_methods):
+    """Bonferroni over pairs that were never tested would hide differences."""
+    for one in three_methods:
+        one["rows"] += [row("Liver", "m1", 0.9), row("Liver", "m2", 0.8)]
+        one["drawn"] = {REFERENCE: ["Heart", "Liver"]}
+    levels = {one["structure"]: one["alpha"] for one in analyse(three_methods)["paired_tests"]}
+    assert levels == {"Heart": pytest.approx(0.05 / 3), "Liver": 0.05}
 
 
 def test_an_infinite_median_is_outside_its_limit():
