@@ -42,6 +42,8 @@ DERIVED = frozenset({
     "ohne", "without",
 })  # fmt: skip
 """Words of names derived from an organ, which are not the organ itself."""
+TARGETS = frozenset({"GTV", "CTV", "PTV"})
+"""RT ROI Interpreted Types of targets."""
 HEAD = """# Names of structures in the archive, and the TG-263 names under which the data set stores them.
 # This file contains names as the clinic typed them: keep it private.
 #
@@ -220,6 +222,8 @@ def suggest(name: str, site: Collection[str] = ()) -> NameRow:
     words = split_words(name)
     if derived := [word for word in words if word in DERIVED or word.isdigit()]:
         return _suggest_target(name, derived)
+    if find_term(name.strip()).interpreted_type in TARGETS:
+        return _suggest_target(name, [])  # GTVp and GTVn are two structures, not two spellings of GTV
     base, ratio = _closest_base(" ".join(word for word in words if not side_of(word)))
     if not base:
         return NameRow(name, how="none")

@@ -21,7 +21,17 @@ SIDES = {"L": "Left", "R": "Right"}
 _SIDE_WORDS = {
     **dict.fromkeys(("l", "lt", "left", "li", "links", "linke", "linker", "linkes", "sin", "sinistra"), "L"),
     **dict.fromkeys(("r", "rt", "right", "re", "rechts", "rechte", "rechter", "rechtes", "dex", "dextra"), "R"),
+    **dict.fromkeys(("gauche", "gche", "izq", "izquierdo", "izquierda", "sinistro", "sx", "esquerdo", "esquerda"), "L"),
+    **dict.fromkeys(("droit", "droite", "derecho", "derecha", "destro", "destra", "dx", "direito", "direita"), "R"),
+    **dict.fromkeys(("왼쪽", "좌측", "좌"), "L"),
+    **dict.fromkeys(("오른쪽", "우측", "우"), "R"),
 }
+"""In English, Latin, German, Italian, French, Spanish, Portuguese and Korean. Letters such as the French G and D are
+none: they have other meanings elsewhere."""
+_KOREAN_SIDE = re.compile(
+    r"왼쪽|오른쪽|좌측|우측|(?<![가-힣])[좌우](?![골측])(?=[가-힣])|(?<=[가-힣])[좌우](?![가-힣])"
+)
+"""A word for a side in a Korean name, which is often written without a blank (좌폐, 폐우; but 좌골 is the ischium)."""
 _SIDES_WITHIN = {"lca": "L", "rca": "R"}
 """Abbreviations that contain the side: left and right coronary artery."""
 TARGET_TYPES = ("GTV", "CTV", "PTV", "ITV")
@@ -119,12 +129,11 @@ def side_of(name: str) -> str:
 
     Examples
     --------
-    >>> side_of("Lt. Parotid"), side_of("LungR"), side_of("Parotid"), side_of("LN_Ax_L1_R")
-    ('L', 'R', '', 'R')
+    >>> side_of("Lt. Parotid"), side_of("LungR"), side_of("Parotid"), side_of("LN_Ax_L1_R"), side_of("우측 이하선")
+    ('L', 'R', '', 'R', 'R')
     """
-    separated = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
     known = _SIDE_WORDS | _SIDES_WITHIN
-    sides = {known[word] for word in re.findall(r"[^\W_]+", separated.lower()) if word in known}
+    sides = {known[word] for word in re.findall(r"[^\W_]+", _separated(name).lower()) if word in known}
     return sides.pop() if len(sides) == 1 else ""
 
 
@@ -160,9 +169,14 @@ def families() -> tuple[str, ...]:
 
 def _words(name: str) -> list[str]:
     """Split a name into lower-case words: at blanks and punctuation, and where ``LungLeft`` changes case."""
-    plain = "".join(letter for letter in unicodedata.normalize("NFKD", name) if not unicodedata.combining(letter))
-    separated = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", plain)
-    return re.findall(r"[^\W\d_]+|\d+", separated.lower())
+    return re.findall(r"[^\W\d_]+|\d+", _separated(name).lower())
+
+
+def _separated(name: str) -> str:
+    """Return a name without accents, with blanks where its case changes and around Korean words for a side."""
+    letters = (letter for letter in unicodedata.normalize("NFKD", name) if not unicodedata.combining(letter))
+    plain = unicodedata.normalize("NFC", "".join(letters))  # Hangul in syllables again
+    return _KOREAN_SIDE.sub(r" \g<0> ", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", plain))
 
 
 def _begins_family(name: str, family: str) -> bool:

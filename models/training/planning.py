@@ -28,6 +28,8 @@ BYTES_PER_VOXEL = 2200
 LEAST_VOXELS, MOST_VOXELS = 60_000, 400_000
 LOCALIZER_WINDOW = (48, 40, 64)
 TARGETS = ("GTV", "CTV", "ITV", "PTV")
+EVERYWHERE = frozenset({"External", "Skin", "Bone"})
+"""In a scan of any body site: as anchors they would let a package draw in every scan."""
 """Beginnings of the names of targets (TG-263), which do not show where a scan is."""
 BODY_SITES = {"head_and_neck": "HEAD AND NECK", "breast": "BREAST", "thorax": "THORAX"}
 NETWORK = (
@@ -145,7 +147,7 @@ def _measure(names: Sequence[str], samples: Sequence[Sample], job: Job) -> _Fact
 def _head(request: PlanRequest, facts: _Facts, body_site: str) -> list[str]:
     held_out = min(20, max(2, round(0.15 * facts.patients)))
     organs = {name: count for name, count in facts.structures.items() if not name.startswith(TARGETS)}
-    common = [name for name, count in organs.items() if count >= 0.8 * facts.patients]
+    common = [n for n, count in organs.items() if count >= 0.8 * facts.patients and n not in EVERYWHERE]
     anchors = (common or list(organs or facts.structures))[:5]
     left_out = ", ".join(f"{name} ({count})" for name, count in facts.left_out.items()) or "none"
     return [
@@ -164,7 +166,7 @@ def _head(request: PlanRequest, facts: _Facts, body_site: str) -> list[str]:
         f'body_site = "{body_site}"',
         'license = "for use in this clinic"',
         'data_source = "patients of this clinic"',
-        "# Structures that 80 % of the patients have show that a scan is of this body site; two must be found.",
+        "# Structures that 80 % of the patients have, and no scan of another body site, show the body site.",
         f"anchors = {_texts(anchors)}",
         f"anchors_minimum = {min(2, len(anchors))}",
         "",

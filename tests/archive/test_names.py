@@ -134,3 +134,15 @@ def test_every_name_of_the_table_may_be_mapped_to_itself_and_has_the_side_of_its
     for name in known_names():
         assert not list(check_row(name, name))
         assert side_of(name) == (name[-1] if name.endswith(("_L", "_R")) else "")
+
+
+@pytest.mark.parametrize(("name", "structure"), [("GTVp", "GTVp"), ("GTVn", "GTVn"), ("ctvn ", "CTVn"), ("ptv", "PTV")])
+def test_targets_of_one_family_stay_apart(name, structure):
+    """Silent fault: GTVp and GTVn were both suggested as GTV."""
+    assert suggest(name).structure == structure
+
+
+def test_a_korean_name_with_a_side_may_become_a_structure_with_it():
+    assert list(check_row("왼쪽 폐", "Lung_L")) == []
+    assert [one.code for one in check_row("왼쪽 폐", "Lung_R")] == ["AC-DS-020"]
+    assert [one.code for one in check_row("폐", "Lung_R")] == ["AC-DS-021"]

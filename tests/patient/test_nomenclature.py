@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 from pydicom.sr.codedict import codes
 
-from autocontour.patient.nomenclature import find_term, known_names, match_name
+from autocontour.patient.nomenclature import find_term, known_names, match_name, side_of, spellings, split_words
 
 
 @pytest.mark.parametrize(
@@ -27,6 +29,18 @@ from autocontour.patient.nomenclature import find_term, known_names, match_name
         ("Kidneys", "Kidneys"),
         ("A_Carotid_L", "A_Carotid_L"),
         ("Bone_Mandible", "Bone_Mandible"),
+        ("왼쪽 이하선", "Parotid_L"),
+        ("우측이하선", "Parotid_R"),
+        ("좌폐", "Lung_L"),
+        ("폐(우)", "Lung_R"),
+        ("좌심실", "Ventricle_L"),
+        (unicodedata.normalize("NFD", "오른쪽 폐"), "Lung_R"),
+        ("척수", "SpinalCord"),
+        ("뇌간", "Brainstem"),
+        ("Rückenmark", "SpinalCord"),
+        ("Niere re", "Kidney_R"),
+        ("Poumon gauche", "Lung_L"),
+        ("Riñón derecho", "Kidney_R"),
     ],
 )
 def test_clinic_names_are_matched(clinic, tg263):
@@ -35,7 +49,25 @@ def test_clinic_names_are_matched(clinic, tg263):
 
 @pytest.mark.parametrize(
     "clinic",
-    ["Lung", "Lung_L_PRV", "Heart2", "R L Lung", "left parotid left", "GTV-1", "", "L", "肺", "Cord+3", "notLung_L"],
+    [
+        "Lung",
+        "Lung_L_PRV",
+        "Heart2",
+        "R L Lung",
+        "left parotid left",
+        "GTV-1",
+        "",
+        "L",
+        "肺",
+        "Cord+3",
+        "notLung_L",
+        "폐",
+        "좌우 폐",
+        "좌골",
+        "Poumon D",
+        "척수 PRV",
+        "심장2",
+    ],
 )
 def test_what_is_not_certain_matches_nothing(clinic):
     assert match_name(clinic) == ""
@@ -67,6 +99,18 @@ def test_every_code_exists_and_means_the_structure():
     assert meanings["SpinalCanal"] == "Vertebral canal"
     assert find_term("Parotid_L").laterality == "Left"
     assert "Cochlea_L" not in meanings, "no code rather than a wrong one"
+
+
+def test_no_spelling_stands_for_two_structures():
+    seen: dict[str, str] = {}
+    for spelling, base in spellings():
+        assert seen.setdefault(spelling, base) == base
+        assert spelling == " ".join(split_words(spelling)), spelling
+
+
+@pytest.mark.parametrize("name", ["우측", "왼쪽 폐", "Lung gauche", "폐우"])
+def test_a_side_in_another_language_is_one(name):
+    assert side_of(name) == ("R" if "우" in name else "L")
 
 
 @pytest.mark.parametrize(

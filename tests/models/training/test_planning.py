@@ -54,6 +54,19 @@ def test_structures_of_few_patients_are_left_out_and_named(tmp_path):
     assert "Parotid_R (2)" in text
 
 
+def test_what_every_scan_has_shows_no_body_site(tmp_path):
+    """Silent fault: with External as an anchor, a package would draw its organs in scans of other body sites."""
+    (tmp_path / "train").mkdir()
+    patients = [write_patient(tmp_path, f"p{n}", 0) for n in range(6)]
+    names = ["PTV", "External", *STRUCTURES[1:]]
+    for patient in patients:
+        patient["voxels"] = {"External" if n == STRUCTURES[0] else n: v for n, v in patient["voxels"].items()}
+    (tmp_path / "index.json").write_text(json.dumps({"structures_by_bit": names, "patients": patients}))
+    plan = tomllib.loads(plan_training(PlanRequest(tmp_path, "toy"), Job()))
+    assert "External" in plan["data"]["structures"]
+    assert plan["package"]["anchors"] == STRUCTURES[1:]
+
+
 def test_a_data_set_with_too_few_patients_is_refused(tmp_path):
     (tmp_path / "train").mkdir()
     patients = [write_patient(tmp_path, f"p{n}", 0) for n in range(3)]
