@@ -167,7 +167,7 @@ def measure_trial(trial: Trial, slices: list[int], place: str, ways: Ways) -> It
     else:
         automatics = [trial.automatic, {}] if trial.automatic else [{}]
     for automatic in automatics:
-        if place == "ends" and not automatic:
+        if not automatic and (place == "ends" or len(drawn) < 2):
             continue
         start = time.perf_counter()
         followed = ways.follow(trial, corrected, automatic, ends=place == "ends")

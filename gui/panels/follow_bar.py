@@ -13,7 +13,7 @@ from autocontour.gui.look.language import sentence_of, tr, tr_count
 from autocontour.gui.state.following import Proposal
 from autocontour.gui.state.workspace import Workspace
 
-WIDTH_PX, BELOW_PX = 640, 12
+WIDTH_PX, BELOW_PX = 800, 12
 
 
 class FollowBar(QFrame):
@@ -42,7 +42,7 @@ class FollowBar(QFrame):
         column = QVBoxLayout(self)
         column.setContentsMargins(14, 8, 14, 8)
         column.addWidget(self.words)
-        self._hint = QLabel(tr("Y all · Shift+Y this slice · Alt+Up, Alt+Down from here · Esc dismiss"))
+        self._hint = QLabel(tr("Y all · Shift+Y this slice · Alt+Up, Alt+Down from here · Shift+F8 ends at drawn slices · Esc dismiss"))
         self._hint.setObjectName("muted")
         row = QHBoxLayout()
         column.addLayout(row)

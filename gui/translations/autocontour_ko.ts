@@ -3200,8 +3200,8 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>장기 또는 좌우가 틀림</translation>
     </message>
     <message>
-      <source>Y all · Shift+Y this slice · Alt+Up, Alt+Down from here · Esc dismiss</source>
-      <translation>Y 모두 · Shift+Y 이 단면 · Alt+Up, Alt+Down 여기부터 · Esc 닫기</translation>
+      <source>Y all · Shift+Y this slice · Alt+Up, Alt+Down from here · Shift+F8 ends at drawn slices · Esc dismiss</source>
+      <translation>Y 모두 · Shift+Y 이 단면 · Alt+Up, Alt+Down 여기부터 · Shift+F8 그린 단면에서 끝남 · Esc 닫기</translation>
     </message>
     <message>
       <source>You approve the ticked structures in their present state. They are protected from changes until the approval is withdrawn.</source>
@@ -4634,6 +4634,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>Slices of the scan, head up. The coloured bar shows where the selected structure is drawn.</source>
       <translation type="vanished">CT의 슬라이스입니다(위가 머리 쪽). 색 막대는 선택한 구조물이 그려진 범위입니다.</translation>
+    </message>
+    <message>
+      <source>Y all · Shift+Y this slice · Alt+Up, Alt+Down from here · Esc dismiss</source>
+      <translation type="vanished">Y 모두 · Shift+Y 이 단면 · Alt+Up, Alt+Down 여기부터 · Esc 닫기</translation>
     </message>
     <message>
       <source>by</source>
