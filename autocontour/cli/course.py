@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from autocontour.cli.follow import add_corrections, print_report
+
 if TYPE_CHECKING:
     from autocontour.course.contour import DateReport
     from autocontour.course.record import Course
@@ -36,6 +38,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     _add_course(show)
     show.add_argument("--limits", type=Path, metavar="FILE", help="limits of the trend (docs/course.md)")
     show.add_argument("--no-page", action="store_true", help="do not write index.html")
+    follow = _action(actions, "follow", _follow, "carry corrected slices on a later CT to the structure's other slices")
+    _add_course(follow)
+    follow.add_argument("date", metavar="DATE", help="date or name of the later CT")
+    follow.add_argument("structures", type=Path, metavar="RS", help="RTSTRUCT on that CT with the corrected slices")
+    add_corrections(follow)
     phases = _action(actions, "phases", _phases, "contour the phases of a 4D CT from one of them")
     phases.add_argument("source", type=Path, metavar="FOLDER", help="folder with all phases")
     phases.add_argument("-o", "--output", type=Path, required=True, help="new folder for the structure sets")
@@ -178,6 +185,19 @@ def _show(args: argparse.Namespace) -> int:
     if page:
         console().print(f"Page: {page}", markup=False, soft_wrap=True)
     return 0
+
+
+def _follow(args: argparse.Namespace) -> int:
+    from autocontour.cli.console import progress_job
+    from autocontour.course.follow import follow_date
+    from autocontour.course.intake import find_course
+
+    course = find_course(args.course)
+    with progress_job(quiet=args.json) as job:
+        report = follow_date(
+            course, args.date, args.structures, args.output, args.structure, args.corrected, job, ends=args.ends
+        )
+    return print_report(report, as_json=args.json)
 
 
 def _phases(args: argparse.Namespace) -> int:

@@ -19,6 +19,7 @@ from autocontour.course.contour import (
     read_planning,
     read_rigid,
 )
+from autocontour.course.follow import follow_date
 from autocontour.course.intake import Intake, add_course
 from autocontour.course.page import write_course_page
 from autocontour.course.record import Course, CourseCT, read_course
@@ -36,6 +37,7 @@ __all__ = [
     "adapt_package",
     "add_course",
     "contour_course",
+    "follow_date",
     "read_course",
     "read_date",
     "read_limits",

@@ -152,7 +152,7 @@ def contour_course(
     """
     table = read_table(options.table)
     template = read_template(options.template_name) if options.template_name else None
-    chosen = [_find(course, name) for name in options.names] or list(course.dates)
+    chosen = [find_date(course, name) for name in options.names] or list(course.dates)
     reports = []
     with working_on(course.folder):
         _sweep(course)
@@ -164,7 +164,8 @@ def contour_course(
     return reports
 
 
-def _find(course: Course, name: str) -> CourseCT:
+def find_date(course: Course, name: str) -> CourseCT:
+    """Return a later CT by its date, folder name or Series Instance UID; raises ``AC-CO-007``."""
     try:
         return course.find(name)
     except KeyError:

@@ -42,7 +42,7 @@ class FollowBar(QFrame):
         column = QVBoxLayout(self)
         column.setContentsMargins(14, 8, 14, 8)
         column.addWidget(self.words)
-        self._hint = QLabel(tr("Y all · Shift+Y this slice · Alt+Up, Alt+Down from here · Shift+F8 ends at drawn slices · Esc dismiss"))
+        self._hint = QLabel(tr("Y all · Shift+Y this slice · Alt+Up, Alt+Down from here · Shift+F8 ends · Esc dismiss"))
         self._hint.setObjectName("muted")
         row = QHBoxLayout()
         column.addLayout(row)

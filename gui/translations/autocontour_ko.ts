@@ -3200,7 +3200,7 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>장기 또는 좌우가 틀림</translation>
     </message>
     <message>
-      <source>Y all · Shift+Y this slice · Alt+Up, Alt+Down from here · Shift+F8 ends at drawn slices · Esc dismiss</source>
+      <source>Y all · Shift+Y this slice · Alt+Up, Alt+Down from here · Shift+F8 ends · Esc dismiss</source>
       <translation>Y 모두 · Shift+Y 이 단면 · Alt+Up, Alt+Down 여기부터 · Shift+F8 그린 단면에서 끝남 · Esc 닫기</translation>
     </message>
     <message>
