@@ -70,7 +70,7 @@ def add_course(intake: Intake, job: Job) -> tuple[Course, tuple[Finding, ...]]:
     Raises
     ------
     CourseError
-        ``AC-CO-004`` and ``AC-CO-010`` to ``AC-CO-018``; then nothing is written.
+        ``AC-CO-004``, ``AC-CO-010`` to ``AC-CO-018``, and ``AC-CO-032``; then nothing is written.
     """
     folder = intake.folder or default_folder(intake.source)
     if folder.resolve().is_relative_to(intake.source.resolve()):
@@ -91,7 +91,7 @@ def add_course(intake: Intake, job: Job) -> tuple[Course, tuple[Finding, ...]]:
         tuple(sorted((_entry(series, intake.source) for series in later), key=lambda ct: ct.moment)),
         intake.accepted,
     )
-    findings = tuple(_check_dates(course))
+    findings = (*_check_dates(course), *_check_names(planning, later))
     refused = [one for one in findings if one.severity is Severity.BLOCK and one.code not in intake.accepted]
     if refused:
         values: dict[str, Any] = dict(refused[0].values)
@@ -154,6 +154,21 @@ def _check_identity(planning: Series, cts: Sequence[Series]) -> None:
         ]
         if differing:
             raise CourseError("AC-CO-013", attributes=", ".join(differing), uid=series.series_instance_uid)
+
+
+def _check_names(planning: Series, later: Sequence[Series]) -> Iterator[Finding]:
+    """Yield a finding for each CT with another name: two persons may have got one ID, or one a new name."""
+    mine = _name_groups(planning)
+    for series in later:
+        theirs = _name_groups(series)
+        if mine and theirs and not mine & theirs:
+            yield Finding.of("AC-CO-032", uid=series.series_instance_uid)
+
+
+def _name_groups(series: Series) -> set[str]:
+    """Return the component groups of a name (alphabetic, ideographic, phonetic) without case and spacing."""
+    groups = read_attributes(series, ("PatientName",))["PatientName"].casefold().split("=")
+    return {"^".join(" ".join(part.split()) for part in group.split("^")).strip("^ ") for group in groups} - {""}
 
 
 def _entry(series: Series, source: Path) -> CourseCT:

@@ -108,6 +108,20 @@ def test_another_patient_of_the_same_name(folder):
     assert refusal(folder) == "AC-CO-013"
 
 
+def test_another_name_with_the_same_id_is_refused_until_it_is_accepted(folder):
+    """Silent fault: the CT of another person under the same ID was taken into the course."""
+    edit(folder / "later", PatientName="Another^Person")
+    assert refusal(folder) == "AC-CO-032"
+    _, findings = add_course(Intake(folder, accepted=frozenset({"AC-CO-032"})), Job())
+    assert "AC-CO-032" in {one.code for one in findings}
+
+
+def test_a_name_in_other_letters_and_spacing_is_the_same(folder):
+    edit(folder / "plan", PatientName="Kim^Chulsoo=金^哲秀")
+    edit(folder / "later", PatientName=" KIM^CHULSOO")
+    add_course(Intake(folder), Job())
+
+
 def test_another_patient_with_the_same_id_but_another_birth_date(folder):
     edit(folder / "plan", PatientBirthDate="19500101")
     edit(folder / "later", PatientBirthDate="19500102")
