@@ -59,6 +59,11 @@ class Reviewed:
     set_aside: dict[str, list[str]]
     findings: tuple[Finding, ...]
 
+    def reason(self, name: str) -> str:
+        """Return why a structure is set aside: the codes with the sentences of their findings."""
+        sentences = {one.code: one.message for one in reversed(self.findings) if name in one.where.split(", ")}
+        return "; ".join(f"{code} {sentences.get(code, '')}".strip(" .") for code in self.set_aside[name])
+
 
 def review_structures(
     ct: CTVolume,

@@ -34,6 +34,7 @@ from autocontour.report.page import Row, Table, write_page
 REPORT, PAGE = "blind-review.json", "blind-review.html"
 TABLES = ("answers.csv", "proportions.csv", "origins.csv", "drawn.csv")
 Json = Mapping[str, Any]
+NAMES = dict(zip(MEASURES, ("DSC", "added path length, mm", "volume difference, %"), strict=True))
 
 LIMITATIONS = (
     "Only the first judgement of a contour counts; the second, of those shown twice, is for the repeatability. The "
@@ -198,7 +199,7 @@ def _bias(content: Json) -> Iterator[Sequence[object]]:
     for one in content["automation_bias"]:
         for key in MEASURES:
             found, digits = one[key], 3 if key == "dsc" else 1
-            yield (one["structure"], one["reviewer"], one["n"], one["patients"], key.replace("_", " "),
+            yield (one["structure"], one["reviewer"], one["n"], one["patients"], NAMES[key],
                    *(_number(found[part], digits) for part in ("approved", "drawn", "mean")),
                    interval_text(found["interval"], digits).strip() or "–", found["by"])  # fmt: skip
 

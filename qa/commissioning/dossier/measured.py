@@ -124,7 +124,7 @@ def show_worst(pictures: Sequence[Picture]) -> Iterator[Block]:
         return
     yield Paragraph(
         "The three lowest DSC of each organ, on the slice with the longest added path, and the sagittal and coronal "
-        f"planes through the largest difference there. {PICTURE_SCALE} Slices are counted from the first of the scan."
+        f"planes through the middle of the outlines there. {PICTURE_SCALE} Slices count from the first of the scan."
     )
     for one in pictures:
         if one.png:

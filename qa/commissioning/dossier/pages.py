@@ -14,7 +14,7 @@ from autocontour.qa.commissioning.dossier.measured import (
     show_worst,
 )
 from autocontour.qa.commissioning.dossier.tested import show_end_to_end, show_refusals
-from autocontour.qa.commissioning.routine.page import short_identity, times_tables
+from autocontour.qa.commissioning.routine.page import ABOUT_TIMES, short_identity, times_tables
 from autocontour.qa.commissioning.study.request import ATLAS, PROGRAM, RULES
 from autocontour.qa.commissioning.study.text import number_text
 from autocontour.report.document import Block, Document, NotDone, Paragraph, Section, Signatures, table
@@ -150,10 +150,8 @@ def _times(content: Json) -> Iterator[Block]:
     if found is None or not found["structures"]:
         yield NotDone("Run autocontour timestudy on cases of the editor and state its times.json.")
         return
-    yield Paragraph(
-        f"Minutes of drawing, mean ± SD; each change counts at most {found['idle_seconds']:g} seconds since the one "
-        "before it. Looking without changing is not recorded."
-    )
+    for text in ABOUT_TIMES:
+        yield Paragraph(text.format(idle=found["idle_seconds"]))
     yield from times_tables(found)
 
 
@@ -168,11 +166,18 @@ def _failures(content: Json) -> Iterator[Block]:
     study = content["study"]
     for title, entries in (("Left out of the study", study["left_out"]), ("Remarks", study["remarks"])):
         if entries:
-            rows: Rows = [(one["patient"], one["subject"], one["structure"], f"{one['severity']} {one['code']}",
-                     one["message"]) for one in entries]  # fmt: skip
-            yield table(title, "patient,set or method,structure,code,reason", rows)
+            yield table(title, "code,reason,set or method,structure,n,patients", _by_reason(entries))
     if study["waiting_names"]:
         yield NotDone(f"{study['waiting_names']} names of structures are not confirmed; these structures do not count.")
+
+
+def _by_reason(entries: Sequence[Json]) -> Rows:
+    """Return one row for each reason, with all patients that it is about."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for one in entries:
+        own = (f"{one['severity']} {one['code']}", one["message"], one["subject"], one["structure"])
+        found.setdefault(own, []).append(one["patient"])
+    return [(*own, len(mine), ", ".join(mine)) for own, mine in found.items()]
 
 
 def _routine(content: Json) -> Iterator[Block]:

@@ -285,7 +285,7 @@ def _read_one(patient: StudyPatient, names: NameMap, job: Job) -> tuple[Atlas, l
     if not contours:
         raise DatasetError("AC-DS-037")
     unused = [
-        LeftOut(patient.name, ATLAS, Finding.of("AC-QA-065", name, structure=name, codes=", ".join(codes)))
-        for name, codes in reviewed.set_aside.items()
+        LeftOut(patient.name, ATLAS, Finding.of("AC-QA-065", name, structure=name, codes=reviewed.reason(name)))
+        for name in reviewed.set_aside
     ]
     return Atlas(patient.name, owners_of(ct, patient.series), ct.geometry, scan_of(ct, job), contours), unused

@@ -41,7 +41,7 @@ from autocontour.qa.commissioning.study.tolerances import Tolerances
 from autocontour.qa.dose import compute_dose
 from autocontour.qa.metrics import MM3_PER_CC
 
-LAYOUT = 3
+LAYOUT = 4
 """Changed whenever the same input gives another record, so that nothing is reused."""
 PATIENTS = "patients"
 DANGLING = "AC-DS-034"
@@ -265,8 +265,8 @@ class _Measurement:
             self.remarks.append(
                 LeftOut(self.patient.name, role, Finding.of("AC-QA-085", name, structure=name, set=role))
             )
-        for name, codes in reviewed.set_aside.items():
-            self._leave_out(role, Finding.of("AC-QA-065", name, structure=name, codes=", ".join(codes)))
+        for name in reviewed.set_aside:
+            self._leave_out(role, Finding.of("AC-QA-065", name, structure=name, codes=reviewed.reason(name)))
         self.drawn[role] = {one.name: one.contours for one in reviewed.structures.structures}
         if not self.drawn[role]:
             del self.drawn[role]

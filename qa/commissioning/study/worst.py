@@ -144,7 +144,7 @@ def _picture(ct: CTVolume, drawn: Mapping[str, Mapping[str, Contours]], patient:
     box = _box_around(ct.geometry, (reference, own))
     part, first = Part(box.start_zyx, ct.geometry.shape_zyx), box.start_zyx[0]
     ct = CTVolume(ct.hu[box.slices], ct.geometry.cropped(box))
-    at = voxel_at(ct.geometry, index - first, *_largest_difference(reference.get(index), own.get(index)))
+    at = voxel_at(ct.geometry, index - first, *_middle(reference.get(index), own.get(index)))
     structures = [
         Structure(REFERENCE, 1, {k - first: one for k, one in reference.items()}, color_rgb=REFERENCE_RGB),
         Structure(method, 2, {k - first: one for k, one in own.items()}, color_rgb=METHOD_RGB),
@@ -153,13 +153,9 @@ def _picture(ct: CTVolume, drawn: Mapping[str, Mapping[str, Contours]], patient:
                          height_px=PICTURE_PX, part=part)  # fmt: skip
 
 
-def _largest_difference(one: shapely.MultiPolygon | None, other: shapely.MultiPolygon | None) -> tuple[float, float]:
-    """Return a point in the largest part that only one of two outlines contains; in the outline without a difference.
-
-    u and v in mm.
-    """
+def _middle(one: shapely.MultiPolygon | None, other: shapely.MultiPolygon | None) -> tuple[float, float]:
+    """Return the middle of the largest part of two outlines together, u and v in mm; a point inside it."""
     shapes = [shape for shape in (one, other) if shape is not None and not shape.is_empty]
-    parts = shapely.get_parts(shapes[0].symmetric_difference(shapes[-1])).tolist() if len(shapes) > 1 else []
-    regions = [part for part in parts if part.area > 0] or shapes
-    point = max(regions, key=lambda part: part.area).representative_point()
+    part = max(shapely.get_parts(shapely.union_all(shapes)).tolist(), key=lambda part: part.area)
+    point = part.centroid if part.contains(part.centroid) else part.representative_point()
     return float(point.x), float(point.y)

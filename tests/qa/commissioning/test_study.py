@@ -355,6 +355,9 @@ def test_reasons_are_kept_when_all_structures_are_set_aside(study, tmp_path):
         ("sides", "Lung_L", "AC-QA-065"), ("sides", "Lung_R", "AC-QA-065"), ("sides", "", "AC-DS-037"),
         ("empty", "Heart", "AC-QA-085"), ("series", "", "AC-DS-034"),
     }  # fmt: skip
+    (reason,) = [one["message"] for one in report.content["left_out"] if one["structure"] == "Lung_L"]
+    assert "AC-QA-103 " in reason, "the code alone explains nothing"
+    assert len(reason) > 60
     assert len(report.records) == 1
     accepted = run_study(replace(request, with_dangling=True), Job())
     assert len(accepted.records) == 2

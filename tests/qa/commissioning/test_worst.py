@@ -1,10 +1,10 @@
-"""The pictures of the worst cases go through the largest difference, in a window that shows the outline."""
+"""The pictures of the worst cases go through the outlines, in a window that shows the outline."""
 
 import pytest
 import shapely
 
 from autocontour.qa.commissioning.study.text import metric_label
-from autocontour.qa.commissioning.study.worst import _largest_difference, window_of
+from autocontour.qa.commissioning.study.worst import _middle, window_of
 from autocontour.report.pictures import BONE_HU, LUNG_HU, SOFT_TISSUE_HU
 
 
@@ -12,13 +12,13 @@ def square(left, size):
     return shapely.MultiPolygon([shapely.box(left, 0, left + size, size)])
 
 
-def test_the_planes_go_through_the_largest_difference():
-    u, v = _largest_difference(square(0, 10), shapely.MultiPolygon([shapely.box(1, 0, 16, 10)]))
-    assert 10 < u < 16
-    assert 0 < v < 10
-    assert 0 < _largest_difference(square(0, 10), None)[0] < 10
-    assert 0 < _largest_difference(square(0, 10), square(0, 10))[0] < 10
-    assert 20 < _largest_difference(shapely.MultiPolygon(), square(20, 4))[0] < 24
+def test_the_planes_go_through_the_outlines():
+    """The middle of a horseshoe lies outside of it: a plane there would show nothing of a mandible."""
+    assert _middle(square(0, 10), square(4, 10)) == pytest.approx((7, 5))
+    assert _middle(square(0, 10), None) == pytest.approx((5, 5))
+    assert _middle(shapely.MultiPolygon(), square(20, 4)) == pytest.approx((22, 2))
+    horseshoe = shapely.box(0, 0, 30, 30) - shapely.box(5, 5, 25, 30)
+    assert horseshoe.contains(shapely.Point(_middle(shapely.MultiPolygon([horseshoe]), square(100, 2))))
 
 
 @pytest.mark.parametrize(
