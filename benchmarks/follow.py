@@ -2,6 +2,8 @@
 
     python benchmarks/follow.py measure --data ../shared/data/openkbp --split val -o follow.json
     python benchmarks/follow.py table follow.json
+    python benchmarks/follow.py shares --data ../shared/data/openkbp --split fold -o shares.json
+    python benchmarks/follow.py blend shares.json
     python benchmarks/follow.py session --data ../shared/data/openkbp --split val -o session.json
 
 The clinical contours play the person: on a corrected slice the contour becomes the clinical one. Everything is
@@ -15,19 +17,20 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize
 from shapely import MultiPolygon
 
 from autocontour.contouring import contours_from_probability, interpolate_contours, mask_from_contours
 from autocontour.edits import added_path_length_mm
 from autocontour.models.data.dataset import choose_validation, read_index, read_patient
 from autocontour.models.data.sample import Sample
-from autocontour.models.follow.decision import Blend, Decision, features_of
+from autocontour.models.follow.decision import UNTRIED, Blend, Decision, features_of
 from autocontour.models.follow.follow import Followed, Scan, follow_slices, prepare_scan
 from autocontour.models.follow.network import Network, open_network
 from autocontour.models.inference.infer import segment_structures
@@ -40,6 +43,7 @@ TARGETS = ("PTV_Low", "PTV_Mid", "PTV_High")
 COUNTS = (1, 3, 5)
 LEAST_SLICES = 8
 LEAST_GROUP = 7
+SHARES = (0.01, 0.2, 0.4, 0.6, 0.8, 0.99)
 ADDED_MM = 10.0
 TOLERANCES_MM = (0.5, 2.0)
 """Outline that is nearer to the old one does not count as new; 2 mm is half a voxel of this data."""
@@ -197,25 +201,27 @@ def after(contours: Contours, followed: Followed) -> SliceChanges:
 
 
 def session(args: argparse.Namespace, ways: Ways) -> None:
-    """Simulate a person who corrects slices until none needs more than 10 mm of new outline.
-
-    She corrects the worst one next, or first both ends and the middle. A proposed slice that needs no more than 10 mm
-    is accepted.
-    """
-    rows = []
+    """Simulate a person who corrects slices until none needs more than 10 mm of new outline; see `session_rows`."""
+    rows: list[dict[str, Any]] = []
     for trial in read_trials(args, ORGANS):
-        if not trial.automatic:
-            continue
-        for tolerance_mm in TOLERANCES_MM:
-            for way, update in {"alone": _alone, "followed": ways.follow, "interpolated": _interpolating}.items():
-                for first in ("worst", "ends") if way != "alone" else ("worst",):
-                    planned = evenly_spaced(trial, 3) if first == "ends" else []
-                    found = _correct_all(trial, update, tolerance_mm, planned)
-                    row = {"patient": trial.patient, "name": trial.name, "way": way, "first": first}
-                    rows.append({**row, "tolerance_mm": tolerance_mm, **found})
-        last = rows[-5 * len(TOLERANCES_MM) :]
-        print(trial.patient, trial.name, [(one["slices"], round(one["added_mm"])) for one in last], flush=True)
-        args.output.write_text(json.dumps(rows))
+        if trial.automatic:
+            rows += session_rows(trial, ways)
+            print(trial.patient, trial.name, len(rows), flush=True)
+            args.output.write_text(json.dumps(rows))
+
+
+def session_rows(trial: Trial, ways: Ways) -> Iterator[dict[str, Any]]:
+    """Yield what a person touches and draws, in every way.
+
+    She corrects the worst slice next, or first both ends and the middle, and then states the ends. A proposed slice
+    that needs no more than 10 mm is accepted.
+    """
+    for tolerance_mm in TOLERANCES_MM:
+        for way, update in {"alone": _alone, "followed": ways.follow, "interpolated": _interpolating}.items():
+            for first in ("worst", "ends") if way != "alone" else ("worst",):
+                planned = evenly_spaced(trial, 3) if first == "ends" else []
+                row = {"patient": trial.patient, "name": trial.name, "way": way, "first": first}
+                yield {**row, "tolerance_mm": tolerance_mm, **_correct_all(trial, update, tolerance_mm, planned)}
 
 
 Update = Callable[..., Followed | SliceChanges]
@@ -335,6 +341,65 @@ def calibrate(rows: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+def measure_shares(args: argparse.Namespace, ways: Ways) -> None:
+    """Measure every structure with fixed shares of interpolation, from which `fit_blend` finds how they are chosen."""
+    rows: list[dict[str, Any]] = []
+    for trial in read_trials(args, ORGANS + TARGETS):
+        for count, place in ((3, "ends"), (5, "ends"), (3, "random"), (3, "nothing"), (5, "nothing")):
+            slices = random_slices(trial, count, 1) if place == "random" else evenly_spaced(trial, count)
+            drawn = {k: trial.reference[k] for k in slices if k in trial.reference}
+            automatic = {} if place == "nothing" else trial.automatic
+            if len(drawn) < 2 or (not automatic and place != "nothing"):
+                continue
+            corrected = {k: trial.reference.get(k) for k in slices}
+            found = []
+            for share in SHARES:
+                logit = float(np.log(share / (1 - share)))
+                fixed = replace(ways, decision=None, blend=Blend((logit, 0, 0), (logit, 0, 0)))
+                followed = fixed.follow(trial, corrected, automatic, ends=place == "ends")
+                found.append(trial.dsc(after(automatic, followed), corrected))
+            likeness, relative = leave_out(trial, drawn)
+            row = {"name": trial.name, "count": count, "place": place, "dsc": found}
+            rows.append({**row, "likeness": likeness, "gap": relative})
+        print(trial.patient, trial.name, len(rows), flush=True)
+        args.output.write_text(json.dumps(rows))
+
+
+def leave_out(trial: Trial, drawn: Contours) -> tuple[float, float]:
+    """Return how well interpolation draws slices that are left out, and how wide the widest gap is, as a logarithm."""
+    slices, positions = sorted(drawn), trial.scan.ct.geometry.slice_positions_mm
+    scores, gaps_mm = [], []
+    for low, k, high in zip(slices, slices[1:], slices[2:], strict=False):
+        found = interpolate_contours({low: drawn[low], high: drawn[high]}, trial.scan.ct.geometry).get(k)
+        found = MultiPolygon() if found is None else found
+        scores.append(2 * found.intersection(drawn[k]).area / (found.area + drawn[k].area))
+        gaps_mm.append(positions[high] - positions[low])
+    if not scores:
+        return UNTRIED, 0.0
+    widest = float(np.diff(positions[slices]).max())
+    return float(np.mean(scores)), float(np.log(2 * widest / np.mean(gaps_mm)))
+
+
+def fit_blend(rows: list[dict[str, Any]]) -> dict[str, list[float]]:
+    """Return the ``blend`` of the card: the shares with the best mean DSC, each organ and number counted alike."""
+    result = {}
+    for name, places in (("automatic", ("ends", "random")), ("nothing", ("nothing",))):
+        some = [row for row in rows if row["place"] in places and np.isfinite(row["dsc"]).all()]
+        keys = [(row["place"], row["count"], row["name"]) for row in some]
+        weights = np.array([1 / keys.count(key) for key in keys])
+        x = np.array([(1.0, row["likeness"] - 0.5, row["gap"]) for row in some])
+
+        def loss(values: NDArray[np.float64], x: Any = x, some: Any = some, weights: Any = weights) -> float:  # noqa: ANN401
+            shares = 1 / (1 + np.exp(-(x @ values)))
+            reached = [np.interp(share, SHARES, row["dsc"]) for share, row in zip(shares, some, strict=True)]
+            return -float(np.average(reached, weights=weights)) + 1e-5 * float(values @ values)
+
+        starts = [np.random.default_rng(seed).normal(0, 2, 3) for seed in range(6)]
+        best = min((minimize(loss, start, method="Nelder-Mead") for start in starts), key=lambda one: float(one.fun))
+        result[name] = [round(float(value), 2) for value in best.x]
+    return result
+
+
 def torch_network(checkpoint: Path) -> Network:
     """Return the averaged network of a training in progress."""
     import torch
@@ -356,7 +421,7 @@ def torch_network(checkpoint: Path) -> Network:
 def main() -> int:
     """Run one of the measurements."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("measure", "session", "table", "calibrate"))
+    parser.add_argument("what", choices=("measure", "session", "table", "calibrate", "shares", "blend"))
     parser.add_argument("rows", type=Path, nargs="?")
     parser.add_argument("--data", type=Path)
     parser.add_argument("--split", default="val", help="val, train, or fold")
@@ -370,10 +435,11 @@ def main() -> int:
     if args.what == "table":
         show(json.loads(args.rows.read_text()))
         return 0
-    if args.what == "calibrate":
-        print(json.dumps(calibrate(json.loads(args.rows.read_text()))))
+    if args.what in ("calibrate", "blend"):
+        fit = calibrate if args.what == "calibrate" else fit_blend
+        print(json.dumps(fit(json.loads(args.rows.read_text()))))
         return 0
-    (measure if args.what == "measure" else session)(args, Ways.of(args))
+    {"measure": measure, "session": session, "shares": measure_shares}[args.what](args, Ways.of(args))
     return 0
 
 

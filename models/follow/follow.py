@@ -6,6 +6,7 @@ the CT's own slices. Corrected slices are never part of the result.
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -217,7 +218,9 @@ class _Work:
 
     def find_obstacle(self) -> Finding | None:
         """Return why nothing is proposed; None if nothing is in the way."""
-        if self.drawn and self._share_in_body() < LEAST_IN_BODY:
+        if not self.drawn:
+            return Finding.of("AC-FO-015")
+        if self._share_in_body() < LEAST_IN_BODY:
             return Finding.of("AC-FO-013", slices=self.drawn)
         moves = [_moved(self.automatic.get(k), shape) for k, shape in self.corrected.items()]
         if self.automatic and all(move is not None and move < SMALLEST_MOVE_MM for move in moves):
@@ -263,9 +266,8 @@ class _Work:
         has_automatic = np.array([k in self.automatic for k in self.slices])
         for start in empty:
             for step in (-1, 1):
-                others = [n for n in drawn if (n - start) * step > 0]
                 beyond = np.arange(start + step, len(ended) if step > 0 else -1, step)
-                if others or not (drawn or not has_automatic[beyond].any()):
+                if any((n - start) * step > 0 for n in drawn):
                     continue
                 run = np.cumprod(has_automatic[beyond]).sum()
                 later = np.flatnonzero(has_automatic[beyond[run:]])
@@ -320,11 +322,28 @@ class _Work:
         last = self.scan.ct.geometry.shape_zyx[0] - 1
         if ends := [k for k in (0, last) if changes.get(k) is not None]:
             findings.append(Finding.of("AC-FO-014", slices=ends))
+        if solid := self._without_hole(changes):
+            findings.append(Finding.of("AC-FO-016", slices=solid, count=len(solid)))
         if not changes:
             findings.append(Finding.of("AC-FO-012"))
         others = {k: shape for k, shape in self.automatic.items() if k not in self.fixed}
         new = {k: changes.get(k, old) for k, old in others.items()} | changes
         return Followed(changes, moved, tuple(findings), self.correction, _difference(others, new), self.mean_hu())
+
+    def _without_hole(self, changes: SliceChanges) -> list[int]:
+        """Return the slices that are proposed without a hole, though the drawn slices on both sides have one."""
+        drawn = sorted(self.drawn)
+        has_hole = {k: any(part.interiors for part in shape.geoms) for k, shape in self.drawn.items()}
+        around = {k: (bisect(drawn, k) - 1, bisect(drawn, k)) for k in changes}
+        return [
+            k
+            for k, shape in changes.items()
+            if shape is not None
+            and around[k][0] >= 0
+            and around[k][1] < len(drawn)
+            and all(has_hole[drawn[number]] for number in around[k])
+            and not any(part.interiors for part in shape.geoms)
+        ]
 
     @cached_property
     def correction(self) -> float:

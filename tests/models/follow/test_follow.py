@@ -125,13 +125,29 @@ def test_another_piece_is_not_ended(scan: Scan) -> None:
     assert not set(followed.changes) & set(range(17, 40))
 
 
-def test_a_deleted_end_does_not_grow_again_and_a_gap_in_the_middle_ends_nothing(
-    scan: Scan, automatic: Contours
-) -> None:
-    deleted = follow_slices(scan, {27: None, 28: None}, automatic, adding(3))
-    assert max(k for k, shape in deleted.changes.items() if shape is not None) == 26
+def test_a_gap_in_the_middle_ends_nothing(scan: Scan, automatic: Contours) -> None:
     gap = follow_slices(scan, {14: disc(20), 20: None, 26: disc(20)}, automatic, adding(3))
     assert all(gap.changes[k] is not None for k in (17, 23, 28))
+
+
+@pytest.mark.parametrize("slices", [(20,), (27, 28)])
+def test_from_deleted_slices_alone_nothing_is_proposed(
+    scan: Scan, automatic: Contours, slices: tuple[int, ...]
+) -> None:
+    """The program's own network would shrink the whole structure towards a slice that was deleted to be redrawn."""
+    followed = follow_slices(scan, dict.fromkeys(slices), automatic, adding(-3))
+    assert not followed.changes
+    assert [finding.code for finding in followed.findings] == ["AC-FO-015"]
+
+
+def test_a_hole_that_is_lost_is_named_with_its_slices(scan: Scan, automatic: Contours) -> None:
+    ring = MultiPolygon([next(iter(disc(20).geoms)).difference(next(iter(disc(9).geoms)))])
+    lost = follow_slices(scan, {16: ring, 20: ring, 24: disc(20)}, automatic, adding(2))
+    (finding,) = [one for one in lost.findings if one.code == "AC-FO-016"]
+    assert set(finding.slices) == {17, 18, 19}
+    kept = follow_slices(scan, {16: ring, 20: ring}, None, adding(0))
+    assert all(len(next(iter(kept.changes[k].geoms)).interiors) == 1 for k in (17, 18, 19))  # type: ignore[union-attr]
+    assert not kept.findings
 
 
 def test_the_end_of_the_scan_is_stated(scan: Scan) -> None:
