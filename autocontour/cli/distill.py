@@ -89,8 +89,8 @@ def _run(plan: Distillation, args: argparse.Namespace) -> int:
         comparison = compare_packages(plan.package, candidate, plan.data, job)
     if args.json:
         summary = candidate.metadata["training"]["distilled"][-1]
-        about = {"package": str(candidate.path), "version": candidate.version, "learnt_from": summary}
-        print_json({**about, "comparison": comparison.to_json()})
+        about = {"package": str(candidate.path), "version": candidate.version, "comparison": comparison.to_json()}
+        print_json({**about, "learnt_from": summary})
         return 0
     out = console()
     out.print(f"{candidate.name} {candidate.version} in {candidate.path}.", markup=False)

@@ -124,7 +124,7 @@ def distill_package(plan: Distillation, run: Path, job: Job, *, device: str = ""
     ------
     TrainingError
         ``AC-TR-035`` for a teacher that was not trained by this program, ``AC-TR-036`` if it has no network of that
-        number, ``AC-TR-003`` or ``AC-TR-024`` if nobody is left to learn from, ``AC-TR-023`` if `run` belongs to
+        number, ``AC-TR-003`` if nobody is left to learn from, ``AC-TR-023`` if `run` belongs to
         another teacher, other data or other settings; or the errors of reading.
     ModelError
         ``AC-MD-022`` if the network cannot be narrowed so.
@@ -178,8 +178,6 @@ def read_split(plan: Distillation, job: Job) -> Split:
     learnt = tuple(one for one in dataset.training if prints[one.patient] not in held_out)
     if not learnt:
         raise TrainingError("AC-TR-003")
-    if not any(plane is not None for one in learnt for plane in one.planes):
-        raise TrainingError("AC-TR-024")
     kept = tuple(one for one in dataset.training if prints[one.patient] in held_out)
     return Split(learnt, kept, dataset.quarantined)
 
