@@ -339,6 +339,7 @@ class TablesPage(QSplitter):
         self.list, self.table = QListWidget(), QTableWidget()
         self.list.setAccessibleName(tr("Tables"))
         self.list.setWordWrap(True)
+        self.list.setTextElideMode(Qt.TextElideMode.ElideNone)
         _dress(self.table)
         self.addWidget(self.list)
         self.addWidget(self.table)

@@ -63,6 +63,6 @@ HEADS = (
 )
 CELLS = frozenset(
     (later("yes"), later("no"), later("too few patients"), later("for comparison"), later("fewer than 3 sets"),
-     later("manual"), later("automatic"), later("corrected"))
+     later("manual"), later("automatic"), later("corrected"), later("all"))
 )  # fmt: skip
 """Words that stand alone in a cell."""

@@ -3276,6 +3276,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>경보</translation>
     </message>
     <message>
+      <source>all</source>
+      <translation>전체</translation>
+    </message>
+    <message>
       <source>all slices</source>
       <translation>모든 슬라이스</translation>
     </message>
