@@ -43,7 +43,7 @@ from autocontour.patient.structures import Contours
 from autocontour.patient.volume import CTVolume
 from autocontour.pipeline.trial import THIS_CASE, TrialOrder, Tried, picture_of
 
-NOT_STATED = "not stated"
+NOT_STATED, UNKNOWN_ORIENTATION = "not stated", "AC-MD-045"
 ORIENTATIONS = (
     (later("As its files state"), ""),
     (later("LPS: indices grow to the left, back and head"), "LPS"),
@@ -123,7 +123,7 @@ class ImportModelDialog(Dialog):
         form.addRow(tr("Licence"), self.licence)
         self.body.addLayout(form)
         self.body.addWidget(self.agreed)
-        self._naming = QLabel()
+        self._naming = QLabel(wordWrap=True)
         self._naming.setObjectName("muted")
         self.body.addWidget(self.names)
         self.body.addWidget(self._naming)
@@ -171,6 +171,10 @@ class ImportModelDialog(Dialog):
         words = [tr_count(len(labels), "{count} label", "{count} labels")]
         if unknown := sum(not one.is_known for one in labels):
             words.append(tr_count(unknown, "{count} keeps its own name", "{count} keep their own names"))
+        self.agreed.show()
+        if crop := imported.procedure.get("crop"):
+            box = {"structures": ", ".join(crop["structures"]), "finder": crop["finder"]}
+            words.append(tr("run only in the box of {structures}, which {finder} finds: import that as well", **box))
         self._naming.setText(", ".join(words))
         self.verdict.setText(tr("Read. Agree to the licence, then test it."))
         self._follow()
@@ -282,7 +286,10 @@ class ImportModelDialog(Dialog):
         self._follow()
 
     def _fail(self, error: AutoContourError) -> None:
-        if not isinstance(error, Cancelled):
+        if error.code == UNKNOWN_ORIENTATION:
+            words = tr("Its files do not state how its images were oriented: choose the orientation above.")
+            self.verdict.setText(words)
+        elif not isinstance(error, Cancelled):
             self.verdict.setText(in_window(error))
         self._follow()
 
@@ -303,7 +310,7 @@ class ImportModelDialog(Dialog):
         self.verdicts.clear()
         self.agreed.setChecked(False)
         self.looked.clear()
-        for widget in (self.verdicts, self.looked, self.picture):
+        for widget in (self.agreed, self.verdicts, self.looked, self.picture):
             widget.hide()
 
     def _remove_draft(self) -> None:

@@ -1376,6 +1376,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>승인이 취소됩니다.</translation>
     </message>
     <message>
+      <source>Its files do not state how its images were oriented: choose the orientation above.</source>
+      <translation>파일에 영상 방향이 적혀 있지 않습니다. 위에서 방향을 선택하십시오.</translation>
+    </message>
+    <message>
       <source>Its files state none: enter the licence you have it under</source>
       <translation>모델 파일에 없습니다. 사용 허가를 받은 라이선스를 입력하세요</translation>
     </message>
@@ -3962,6 +3966,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>rules</source>
       <translation>규칙</translation>
+    </message>
+    <message>
+      <source>run only in the box of {structures}, which {finder} finds: import that as well</source>
+      <translation>{structures}의 상자 안에서만 실행되며 이 상자는 {finder}이(가) 찾습니다. 그 모델도 가져오십시오</translation>
     </message>
     <message>
       <source>same answer</source>

@@ -95,6 +95,8 @@ def test_model_is_imported_tested_and_given_a_profile(opened, qtbot, answer, own
         idle(dialog, qtbot)
         assert "AC" not in dialog.verdict.text()
         assert "orientation" in dialog.verdict.text().lower()
+        assert "--" not in dialog.verdict.text()  # an option of the command line helps nobody here
+        assert dialog.agreed.isHidden()
         dialog.orientation.setCurrentIndex(1)
         idle(dialog, qtbot)
         rows = [dialog.names.topLevelItem(n) for n in range(dialog.names.topLevelItemCount())]
