@@ -9,6 +9,7 @@ stay held out, and the candidate states everybody that the teacher or the studen
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from autocontour.base.jobs import Job
 from autocontour.models.data.dataset import Dataset, Sample, read_dataset
 from autocontour.models.data.fingerprint import sample_fingerprint
 from autocontour.models.networks import narrow_network
-from autocontour.models.package.package import ModelPackage, rewrite_metadata, write_package
+from autocontour.models.package.package import ModelPackage, write_package
 from autocontour.models.training.config import DataConfig, PackageConfig, StageConfig, TrainingConfig
 from autocontour.models.training.initial import initial_weights
 from autocontour.models.training.joined import calibrate_joined
@@ -146,8 +147,11 @@ def distill_package(plan: Distillation, run: Path, job: Job, *, device: str = ""
         Trainer(role, config, dataset, run / role, initial, device, teacher=teacher).run(job)
         best = read_best(run / role)
         weights[role], steps[role] = halve_weights(best["average"]), int(best["step"])
-    candidate = write_package(run / "package", _describe(plan, summary, split, steps), weights)
-    return _calibrate(candidate, plan, job) if split.held_out else candidate
+    metadata = _describe(plan, summary, split, steps)
+    if split.held_out:
+        with tempfile.TemporaryDirectory() as folder:
+            metadata = _calibrate(write_package(Path(folder) / "package", metadata, weights), plan, job)
+    return write_package(run / "package", metadata, weights)
 
 
 def check_plan(plan: Distillation) -> None:
@@ -283,12 +287,12 @@ def _describe(plan: Distillation, summary: dict[str, Any], split: Split, steps: 
     return metadata | {"version": version}
 
 
-def _calibrate(candidate: ModelPackage, plan: Distillation, job: Job) -> ModelPackage:
-    """Return the candidate with thresholds and limits of its own; structures are drawn by default as before.
+def _calibrate(draft: ModelPackage, plan: Distillation, job: Job) -> dict[str, Any]:
+    """Return the metadata with thresholds and limits of the student's own; structures are drawn by default as before.
 
     A structure that the student draws worse must fail the gate, not disappear from what is drawn.
     """
-    metadata = calibrate_joined(candidate, plan.data, job)
+    metadata = calibrate_joined(draft, plan.data, job)
     for entry in metadata["structures"]:
         entry["drawn"] = plan.package.structures[entry["name"]].drawn
-    return rewrite_metadata(candidate, metadata)
+    return metadata
