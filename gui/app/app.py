@@ -14,6 +14,7 @@ from autocontour.gui.app.window import MainWindow, use_software_threads
 from autocontour.gui.look import theme
 from autocontour.gui.look.fonts import can_show
 from autocontour.gui.look.language import language_of, tr, use_language
+from autocontour.gui.look.screen import require_screen
 from autocontour.gui.state.settings import ViewerSettings
 from autocontour.gui.views.renderers import asked_for
 
@@ -41,6 +42,7 @@ def run_viewer(path: Path | None = None, renderer: str = "", results: Path | Non
     results
         Folder of a report to open in the QA room.
     """
+    require_screen()
     use_software_threads()
     app = QApplication.instance() or QApplication(sys.argv[:1])
     assert isinstance(app, QApplication)  # a core application would have no window

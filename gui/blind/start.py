@@ -13,6 +13,7 @@ from autocontour.gui.blind.window import BlindWindow
 from autocontour.gui.look import theme
 from autocontour.gui.look.fonts import can_show
 from autocontour.gui.look.language import language_of, tr, use_language
+from autocontour.gui.look.screen import require_screen
 from autocontour.gui.state.settings import ViewerSettings
 from autocontour.qa.commissioning.blind.files import read_review
 from autocontour.qa.commissioning.blind.session import Session
@@ -26,6 +27,7 @@ def show_review(folder: Path, reviewer: str) -> int:
     UsageError
         If the review or the reviewer's answers cannot be used (see `Session`).
     """
+    require_screen()
     session = Session(read_review(folder), reviewer)
     try:
         app = QApplication.instance() or QApplication(sys.argv[:1])

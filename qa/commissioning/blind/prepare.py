@@ -7,6 +7,7 @@ import random
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from autocontour.qa.commissioning.blind.files import dump_contours
 from autocontour.qa.commissioning.blind.form import area_dsc, compare_forms, describe_form, even_contours
 from autocontour.qa.commissioning.blind.plan import CORRECT, Item, Pair, choose, make_tasks, to_json
 from autocontour.qa.commissioning.blind.request import AUTOMATIC, CORRECTED, KINDS, MANUAL, ReviewRequest
+from autocontour.qa.commissioning.exchanged import find_exchanged
 from autocontour.qa.commissioning.study.cohort import LeftOut
 
 SEPARATES = 0.9
@@ -162,8 +164,13 @@ class _Preparation:
 
     def _take(self, patient: Collected, *, paired: bool) -> None:
         geometry = patient.geometry
+        exchanged = _exchanged(patient)
         for structure, kinds in patient.contours.items():
             pair = patient.patient, patient.names[structure]
+            if pair[1] in exchanged:
+                finding = Finding.of("AC-QA-319", pair[1], structure=pair[1])
+                self.collector.left_out += [LeftOut(pair[0], kind, finding) for kind in kinds]
+                continue
             if paired and len(kinds) < 2:  # the name of the structure would state the origin
                 (kind,) = kinds
                 finding = Finding.of("AC-QA-210", pair[1], structure=pair[1], kind=kind)
@@ -263,6 +270,15 @@ class _Preparation:
         _write_private(private / files.CORRECTED, self.corrected)
         _write_private(private / FORMS, dict(forms))
         write_atomically(output / files.PLAN, json.dumps(content, indent=1).encode())  # last: it makes the review
+
+
+def _exchanged(patient: Collected) -> set[str]:
+    """Return the structures whose left and right are exchanged between two origins."""
+    sets: dict[str, dict[str, Contours]] = {}
+    for structure, kinds in patient.contours.items():
+        for kind, contours in kinds.items():
+            sets.setdefault(kind, {})[patient.names[structure]] = contours
+    return {name for one, other in combinations(sets.values(), 2) for name in find_exchanged(one, other)}
 
 
 def _write_private(path: Path, content: Mapping[str, Any]) -> None:

@@ -25,6 +25,7 @@ from autocontour.case.summary import UNREADABLE
 from autocontour.edits import added_path_length_mm
 from autocontour.patient.matching import folded_name, match_structures, tg263_name
 from autocontour.patient.structures import Contours, GenerationAlgorithm, Structure
+from autocontour.qa.commissioning.exchanged import find_exchanged
 from autocontour.rtstruct.read.without_ct import FileFacts, read_facts, read_sets_without_ct
 
 APPROVED, REJECTED = "approved", "rejected"
@@ -229,14 +230,18 @@ def observe_pairs(folder: Path, automatic: str, approved: str, job: Job) -> tupl
     found: list[Observation] = []
     for group in job.track(list(groups.values()), "comparing the pairs"):
         try:
-            found += _observe_pair(group, folder)
+            mine, exchanged = _observe_pair(group, folder)
+            found += mine
+            skipped += exchanged
         except AutoContourError as error:
             path = next(iter(group.values()))[0].path
             skipped.append(NotObserved(path.relative_to(folder).as_posix(), as_finding(error)))
     return found, skipped
 
 
-def _observe_pair(group: Mapping[str, Sequence[FileFacts]], folder: Path) -> list[Observation]:
+def _observe_pair(
+    group: Mapping[str, Sequence[FileFacts]], folder: Path
+) -> tuple[list[Observation], list[NotObserved]]:
     if set(group) != {"automatic", "approved"}:
         raise StructureSetError("AC-QA-312", roles=", ".join(group))
     first, last = group["automatic"], group["approved"]
@@ -250,6 +255,9 @@ def _observe_pair(group: Mapping[str, Sequence[FileFacts]], folder: Path) -> lis
     kept = {name for one in after.structures for name in _names(one)}
     gone = [one for one in before.structures if one.contours and not kept & _names(one)]
     rows = [(a, b.contours) for a, b in pairs if a.contours] + [(one, {}) for one in gone]
+    exchanged = find_exchanged(*({tg263_name(p[k]): p[k].contours for p in pairs if p[k].contours} for k in (0, 1)))
+    shown = newest.path.relative_to(folder).as_posix()
+    skipped = [NotObserved(shown, Finding.of("AC-QA-319", n, structure=n)) for n in sorted(exchanged)]
     return [
         Observation(
             newest.anonymous_name,
@@ -263,7 +271,8 @@ def _observe_pair(group: Mapping[str, Sequence[FileFacts]], folder: Path) -> lis
             checksum=a.provenance.checksum if a.provenance else "",
         )
         for a, drawn in rows
-    ]
+        if tg263_name(a) not in exchanged
+    ], skipped
 
 
 def _names(structure: Structure) -> set[str]:

@@ -172,6 +172,21 @@ def judges_two_contours(review: Review, session: Session) -> bool:
     return review.items[first.item].content != review.items[second.item].content
 
 
+def test_structures_whose_sides_are_exchanged_in_one_set_are_not_shown(tmp_path, capsys):
+    """Silent fault: the manual contour of the left side was judged as the right one."""
+    ct = write_patient(tmp_path / "cohort" / "one", 1, ())
+    for kind, (one, other) in {"manual": ("Kidney_L", "Kidney_R"), "automatic": ("Kidney_R", "Kidney_L")}.items():
+        left, right = ({k: disc(u, 10, 14) for k in range(3, 11)} for u in (40, -40))
+        drawn = {one: left, other: right, "Heart": organs(SHIFTS[kind])["Heart"]}
+        write_structure_set(structure_set(kind, drawn, ct), ct, tmp_path / "cohort" / "one" / kind / "RS.dcm")
+    command = ["review", "prepare", str(tmp_path / "cohort"), "-o", str(tmp_path / "review"),
+               *patterns("manual", "automatic"), "--draw", "0", "--repeat", "0"]  # fmt: skip
+    assert main(command) == 1
+    assert "AC-QA-319" in capsys.readouterr().out
+    items = json.loads((tmp_path / "review" / "review.json").read_text())["items"]
+    assert {item["structure"] for item in items} == {"Heart"}
+
+
 def test_answers_stay_with_their_contours_when_she_goes_back(review):
     session = Session(review, "kim")
     while not judges_two_contours(review, session):

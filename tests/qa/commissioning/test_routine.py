@@ -17,6 +17,7 @@ from autocontour.dicom.series import write_ct_series
 from autocontour.patient.geometry import VolumeGeometry
 from autocontour.patient.provenance import Provenance
 from autocontour.patient.structures import GenerationAlgorithm, Structure, StructureSet
+from autocontour.qa.commissioning.exchanged import find_exchanged
 from autocontour.qa.commissioning.routine.chart import (
     alarm_level,
     chart_all,
@@ -290,6 +291,27 @@ def test_pairs_of_structure_sets_need_no_ct(pair_folder):
     assert (heart.algorithm, heart.checksum) == ("net", "c" * 64)
     assert liver.decision == REJECTED  # the approved set does not have it
     assert sorted(one.finding.code for one in skipped) == ["AC-QA-311", "AC-QA-312"]
+
+
+def test_exchanged_sides_do_not_spoil_the_baseline(tmp_path):
+    """Silent fault: Lung_L of one set was compared with the right lung of the other, as a DSC of 0."""
+    grid = VolumeGeometry.regular((8, 32, 64), (3.0, 1.0, 1.0))
+    ct = write_ct_series(np.zeros((8, 32, 64), np.int16), grid, tmp_path / "CT")
+    left, right = ({z: square(u=u) for z in range(1, 7)} for u in (40, 0))
+    names = ("Lung_L", "Lung_R", "Heart")
+    for file, shapes in (("auto.dcm", (left, right, left)), ("approved.dcm", (right, left, left))):
+        drawn = tuple(
+            Structure(name, k, shape, name) for k, (name, shape) in enumerate(zip(names, shapes, strict=True), 1)
+        )
+        (tmp_path / "sets").mkdir(exist_ok=True)
+        write_structure_set(StructureSet("S", drawn), ct, tmp_path / "sets" / file)
+    found, skipped = observe_pairs(tmp_path / "sets", "auto.dcm", "approved.dcm", Job())
+    assert [one.structure for one in found] == ["Heart"]
+    assert [(one.finding.code, one.finding.where) for one in skipped] == [
+        ("AC-QA-319", "Lung_L"),
+        ("AC-QA-319", "Lung_R"),
+    ]
+    assert find_exchanged({"Lung_L": left}, {"Lung_L": right}) == frozenset()  # one structure drawn wrongly counts
 
 
 def test_sets_in_other_planes_are_refused(pair_folder, tmp_path):
