@@ -46,9 +46,9 @@ HU = {"Liver": 120, "Kidney_L": 300, "Kidney_R": 300}
 RADIUS_MM = 22.0
 
 
-def paint_trunk(direction=(1, 1, 1), spacing=(MM, MM, MM), shape=(20, 40, 48)):
+def paint_trunk(direction=(1, 1, 1), spacing=(MM, MM, MM), shape=(20, 40, 48), matrix=None):
     """Scan the made-up trunk, its axes in any direction."""
-    matrix = np.diag(np.asarray(direction, dtype=float))
+    matrix = np.diag(np.asarray(direction, dtype=float)) if matrix is None else np.asarray(matrix, dtype=float)
     half = np.subtract(shape, 1)[::-1] * np.asarray(spacing)[::-1] / 2
     geometry = VolumeGeometry.regular(shape, spacing, -matrix @ half, matrix)
     index = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), -1)[..., ::-1] * np.asarray(spacing)[::-1]
@@ -149,6 +149,46 @@ def test_every_patient_position_keeps_its_sides(build, oracle, direction):
     for name, one in drawn.drawings.items():
         assert np.array_equal(mask_from_contours(one.contours, ct.geometry), truth(ct, name)), name
     assert drawn.device == "CPU torch, exact"
+
+
+def turned(degrees, axis):
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return np.insert(np.insert([[c, -s], [s, c]], axis, 0, axis=0), axis, np.eye(3)[axis], axis=1)
+
+
+LYING_ON_A_SIDE = np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+
+
+@pytest.mark.parametrize("orientation", ["LPS", "RAS"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"matrix": turned(8, 0)},
+        {"matrix": turned(8, 2)},
+        {"matrix": turned(8, 0) @ np.diag([-1.0, 1.0, -1.0])},
+        {"matrix": LYING_ON_A_SIDE, "shape": (20, 48, 40)},
+        {"spacing": (10.0, MM, MM), "shape": (10, 40, 48)},
+        {"shape": (20, 64, 80)},
+        {"shape": (14, 30, 36)},
+    ],
+    ids=["oblique", "turned", "oblique, feet first", "on a side", "thick slices", "large field", "cut body"],
+)
+def test_every_kind_of_ct_keeps_its_organs(build, oracle, how, orientation):
+    """Each organ is drawn where it is in the patient, by both profiles."""
+    oracle()
+    ct = paint_trunk(**how)
+    package = build(orientation=orientation, patch=(8, 64, 80))
+    if orientation == "RAS":  # the oracle's left is the higher index
+        package = replace(package, procedure=replace(package.procedure, values=SWAPPED))
+    # In resampled slices the rims of the kidneys have the liver's HU.
+    names = [name for name in ORGANS_MM if name != "Liver" or "spacing" not in how]
+    for profile in ("exact", "fast"):
+        measures = draw_published(ct, package, names, Job(), "cpu", profile).measures
+        for name in names:
+            assert np.allclose(measures[name].centre_zyx_mm, ORGANS_MM[name], atol=9), (profile, name)
+
+
+SWAPPED = {"Liver": (1,), "Kidney_L": (3,), "Kidney_R": (2,)}
 
 
 def test_transposed_axes(build, oracle):
