@@ -4,11 +4,12 @@
     python benchmarks/gate_trained.py … --continual WORK_OF_CONTINUAL
 
 Bad candidates are trained on, without replay, with ten patients (of those the package was trained on) whose labels have
-a planted fault. Equal ones are trained on with the ten patients' right labels and replay, from several seeds. Judged
-are six organs in the 20 patients held out from the package's training (as in benchmarks/gate.py), with the gate's
-limits. `--continual` judges the packages of benchmarks/continual.py too, by what it has measured: each on the patients
-of its clinic and on the old ones. The verdict of a candidate is the one of `autocontour models gate`, whose functions
-are used; the package in use is contoured once. What is complete in WORK is not repeated.
+a planted fault. Equal ones are trained on with the ten patients' right labels and replay, from several seeds, as
+`autocontour retrain` does it (replay-l2sp) or without the pull towards the package's weights (replay). Judged are six
+organs in the 20 patients held out from the package's training (as in benchmarks/gate.py), with the gate's limits.
+`--continual` judges the packages of benchmarks/continual.py too, by what it has measured: each on the patients of its
+clinic and on the old ones. The verdict of a candidate is the one of `autocontour models gate`, whose functions are
+used; the package in use is contoured once. What is complete in WORK is not repeated.
 """
 
 from __future__ import annotations
@@ -82,6 +83,8 @@ def main() -> None:
     parser.add_argument("--package", default="head-and-neck")
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="of the equal candidates")
+    kinds = "replay", "replay-l2sp"
+    parser.add_argument("--manners", nargs="+", default=kinds[1:], choices=kinds, help="of the equal candidates")
     parser.add_argument("--faults", nargs="+", default=list(FAULTS), choices=list(FAULTS))
     parser.add_argument("--continual", type=Path, help="output of benchmarks/continual.py")
     args = parser.parse_args()
@@ -115,8 +118,9 @@ def candidates(package: ModelPackage, args: argparse.Namespace) -> Iterator[tupl
         yield fault, trained(plan, place / "run")
     for seed in args.seeds:
         replay = (args.output / "replay",)
-        plan = Retraining(package, args.output / "right", replay, steps=args.steps, manner=ARMS["replay"], seed=seed)
-        yield f"equal, seed {seed}", trained(plan, args.output / f"equal-{seed}")
+        for name in args.manners:
+            plan = Retraining(package, args.output / "right", replay, steps=args.steps, manner=ARMS[name], seed=seed)
+            yield f"equal, {name}, seed {seed}", trained(plan, args.output / f"equal-{name}-{seed}")
 
 
 def trained(plan: Retraining, run: Path) -> ModelPackage:
