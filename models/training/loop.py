@@ -23,7 +23,7 @@ from autocontour.base.errors import TrainingError
 from autocontour.base.files import write_atomically
 from autocontour.base.jobs import Job
 from autocontour.models.data.dataset import Dataset, Sample
-from autocontour.models.networks import build_network
+from autocontour.models.networks import build_network, head_names
 from autocontour.models.training.config import StageConfig, TrainingConfig
 from autocontour.models.training.events import EventFiles
 from autocontour.models.training.loss import soft_dice
@@ -39,6 +39,8 @@ from autocontour.models.training.validate import validate
 WARM_UP = 0.03
 FINAL_RATE = 0.01
 LARGEST_GRADIENT = 2.0
+ADDED_RATE = 40.0
+"""How much faster the outputs of added structures learn: Adam moves a weight by at most the learning rate in a step."""
 
 
 class Trainer:
@@ -69,6 +71,8 @@ class Trainer:
         Seconds by which a budget in minutes is counted; `time.process_time` makes it processor time.
     teacher
         Whose probabilities are learnt as well; None to learn from the labels alone.
+    added
+        Numbers of the outputs that start anew: they learn faster, and are not pulled back to where they began.
     """
 
     def __init__(
@@ -84,6 +88,7 @@ class Trainer:
         events: bool = False,
         clock: Callable[[], float] = time.monotonic,
         teacher: Teacher | None = None,
+        added: Sequence[int] = (),
     ) -> None:
         stage, structures = config.stages[name], config.data.structures
         self.name, self.stage, self.structures, self.seed = name, stage, structures, config.data.seed
@@ -103,6 +108,8 @@ class Trainer:
         if initial is not None:
             self.network.load_state_dict(dict(initial))
         self.network.to(self.device)
+        self.added, names = list(added), head_names(stage.network) if added else ()
+        self.heads = [parameter for name, parameter in self.network.named_parameters() if name in names]
         self.precision = choose_precision(stage.precision, self.device)
         self.loss_scale = LossScale(self.precision, self.device)
         outputs, window = len(structures), stage.window_zyx
@@ -187,7 +194,14 @@ class Trainer:
             if parameter.grad is not None:
                 parameter.grad.masked_fill_(~finite, 0)
         self.loss_scale.update(finite)
+        before = self._copy_added()
         self.optimizer.step()
+        with torch.no_grad():
+            for head, old in zip(self.heads, before, strict=True):
+                head[self.added] = old + ADDED_RATE * (head[self.added] - old)
+
+    def _copy_added(self) -> list[Tensor]:
+        return [head.detach()[self.added] for head in self.heads]
 
     def _compute_parts(self) -> list[_Gradients]:
         """Return the gradients of this process's patches: all together on a GPU, one in each thread on a CPU."""
@@ -223,9 +237,11 @@ class Trainer:
     @torch.no_grad()
     def _pull_back(self) -> None:
         """Move the weights towards those at the start, apart from the optimizer as weight decay in AdamW (L2-SP)."""
-        strength = self.stage.anchor * _rate(self.progress)
+        strength, added = self.stage.anchor * _rate(self.progress), self._copy_added()
         for parameter, start in zip(self.network.parameters(), self.start, strict=False):
             parameter.lerp_(start, strength)
+        for head, value in zip(self.heads, added, strict=True):
+            head[self.added] = value
 
     @torch.no_grad()
     def _update_average(self) -> None:

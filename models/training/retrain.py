@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from autocontour.base.errors import TrainingError
 from autocontour.base.files import write_atomically
 from autocontour.base.jobs import Job
 from autocontour.models.data.dataset import Dataset, Sample, read_dataset
 from autocontour.models.data.fingerprint import sample_fingerprint
+from autocontour.models.networks import head_names
 from autocontour.models.package.ensemble import number_networks
 from autocontour.models.package.package import ModelPackage, write_package
 from autocontour.models.training.config import AugmentConfig, DataConfig, PackageConfig, StageConfig, TrainingConfig
@@ -31,6 +33,8 @@ from autocontour.models.training.loop import Trainer
 from autocontour.models.training.packaging import halve_weights, read_best
 
 RUN = "retraining.json"
+BACKGROUND = -3.0
+"""Logit with which an added structure begins: a probability of 0.05."""
 STEPS_PER_CASE, LEAST_STEPS, MOST_STEPS = 40, 200, 4000
 
 
@@ -150,13 +154,22 @@ def retrain_package(plan: Retraining, run: Path, job: Job, *, device: str = "") 
             initial = initial_weights(
                 plan.package, role, config.stages[role], plan.structures, config.data.seed, number
             )
-            trainer = Trainer(role, config, dataset, folder, initial, device)
+            added = [k for k, name in enumerate(plan.structures) if name in plan.added]
+            _start_outputs(initial, config.stages[role].network, added)
+            trainer = Trainer(role, config, dataset, folder, initial, device, added=added)
             trainer.show_samples(cases, plan.samples if role == "segmenter" else 0)
             trainer.run(job)
             best = halve_weights(read_best(folder)["average"])
             networks.append({name: value.numpy() for name, value in best.items()})
         weights[role] = number_networks(networks)
     return write_package(run / "package", _describe(plan, summary, dataset), weights)
+
+
+def _start_outputs(weights: dict[str, Tensor], network: Any, added: Sequence[int]) -> None:  # noqa: ANN401
+    """Let the outputs of added structures begin as background everywhere, which disturbs nothing that is known."""
+    weight, bias = head_names(network)
+    weights[weight][added] = 0.0
+    weights[bias][added] = BACKGROUND
 
 
 def _read(plan: Retraining, job: Job) -> tuple[Dataset, list[Sample]]:
