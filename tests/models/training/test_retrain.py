@@ -13,10 +13,11 @@ from autocontour.base.jobs import Job
 from autocontour.cli import main
 from autocontour.models.data.dataset import read_dataset
 from autocontour.models.data.fingerprint import sample_fingerprint
+from autocontour.models.networks import head_names
 from autocontour.models.package.package import read_package, rewrite_metadata
 from autocontour.models.training.config import DataConfig, read_config
 from autocontour.models.training.packaging import package_run
-from autocontour.models.training.retrain import CLINIC, Retraining, next_version, retrain_package
+from autocontour.models.training.retrain import BACKGROUND, CLINIC, Retraining, next_version, retrain_package
 from autocontour.models.training.run import train_run
 from tests.models.toy_patients import STRUCTURES, config_text, write_patient
 from tests.models.training.test_loop import StopAfter
@@ -162,6 +163,23 @@ def test_a_structure_is_added_and_the_others_keep_their_outputs(smaller, clinic,
     before, after = (weights_of(one)["segmenter"][head] for one in (smaller, candidate))
     assert after.shape[0] == 3
     np.testing.assert_allclose(after[:2], before, atol=5e-3)
+
+
+def test_an_added_structure_can_be_learnt_although_the_weights_are_pulled_back(smaller, clinic, tmp_path):
+    """Its output began at random and was pulled back to it: it could move by 0.025, and nothing was ever drawn."""
+    steps, manner = 6, replace(CLINIC, anchor=0.5)
+    plan = Retraining(smaller, clinic, added=("Parotid_L",), steps=steps, manner=manner)
+    straight = retrain_package(plan, tmp_path / "straight", Job())
+    with pytest.raises(Cancelled):
+        retrain_package(plan, tmp_path / "broken", StopAfter(6))
+    continued = retrain_package(plan, tmp_path / "broken", Job())
+    for role, stage in straight.stages.items():
+        before, after, again = (weights_of(one)[role] for one in (smaller, straight, continued))
+        for name in head_names(stage.network):
+            began = 0.0 if name.endswith("weight") else BACKGROUND
+            assert float(np.abs(after[name][2] - began).max()) > 5 * steps * CLINIC.learning_rate
+            assert float(np.abs(after[name][:2].astype(float) - before[name]).max()) < 3e-3
+            np.testing.assert_array_equal(after[name], again[name])
 
 
 @pytest.mark.parametrize("name", ["Brainstem", "Eye_L"])
