@@ -1,10 +1,9 @@
 """Write a study of 62 phantom patients, split 35/13/14 into training, validation and test, for three methods.
 
 ``python benchmarks/phantom_study.py OUTPUT [SITE]`` writes ``OUTPUT/training``, ``OUTPUT/validation`` and
-``OUTPUT/test``, each patient with CT and true contours. The patients differ in anatomy (one seed each). Then
-
-    autocontour dataset build OUTPUT/learning -o OUTPUT/data …      35 + 13 patients (docs/experiments/atlas.md)
-    autocontour commission OUTPUT/test -o REPORT --package PACKAGE --rules --atlas OUTPUT/training
+``OUTPUT/test``, each patient with CT and true contours; a stopped run is continued. The patients differ in anatomy (one
+seed each). `autocontour commission OUTPUT/test -o REPORT --rules --atlas OUTPUT/training` compares two methods; a third
+one is a package trained on a data set of ``training`` and ``validation``.
 """
 
 from __future__ import annotations

@@ -74,16 +74,24 @@ def _volumes(results: Sequence[Json]) -> Iterator[Block]:
 
 
 def _limits(results: Sequence[Json]) -> Iterator[Block]:
-    limits = [
+    limits: Rows = [
         (one["structure"], one["n"], f"{limit['statistic']} {metric_label(limit['metric'])}",
          number_text(limit["value"], 3), f"{limit['limit']:g}",
          {True: "yes", False: "NO", None: "comparison only"}[limit["within"]], limit["source"])
         for one in results for limit in one["limits"]
     ]  # fmt: skip
+    limits, sources = _numbered(limits)
     if all(row[5] == "comparison only" for row in limits):
         yield NotDone("No tolerances of the clinic (commission --tolerances): nothing is judged as acceptable or not.")
     if limits:
-        yield table("Against limits", "structure,n,figure,value,limit,within,source of the limit", limits)
+        yield table("Against limits", "structure,n,figure,value,limit,within,source", limits)
+        yield from sources
+
+
+def _numbered(rows: Rows) -> tuple[Rows, list[Block]]:
+    """Return rows with a number instead of the source in their last cell, and the sources."""
+    numbers = {source: f"[{number}]" for number, source in enumerate(dict.fromkeys(row[-1] for row in rows), 1)}
+    return [(*row[:-1], numbers[row[-1]]) for row in rows], [Paragraph(f"{n} {text}") for text, n in numbers.items()]
 
 
 def _tests(content: Json) -> Iterator[Block]:
@@ -112,9 +120,11 @@ def _tests(content: Json) -> Iterator[Block]:
         rows = [(one["structure"], one["comparator"], one["n"], number_text(one["mean_difference"], 3),
                  number_text(one["lower_bound"], 3), f"{one['margin']:g}", words[one["shown"]], one["source"])
                 for one in shown]  # fmt: skip
+        rows, sources = _numbered(rows)
         yield table("Non-inferiority of the DSC: shown if the one-sided 95 % bootstrap bound of the mean difference "
                     "lies above the negative margin", "structure,comparator,n,mean difference,lower bound,margin,shown,"
-                    "source of the margin", rows)  # fmt: skip
+                    "source", rows)  # fmt: skip
+        yield from sources
 
 
 def show_worst(pictures: Sequence[Picture]) -> Iterator[Block]:
