@@ -3,7 +3,7 @@
 A network of 31 M random weights with 24 labels, windows of 128³ at 1.5 mm, on a whole CT; mirroring is off for both.
 The windows of nnU-Net are timed on a part of the CT that needs a few of them, and multiplied (``--windows 0`` runs
 all); everything else of both is run whole. Times are those of the processor, which depend less on other load.
-With ``--repeat`` only the first two windows of ours are run and their results repeated: the memory is the same.
+With ``--repeat`` only the first window of ours is run and its result repeated: the memory is the same.
 ``two-stage`` is given the boxes of six organs of usual size and place: random weights find none. Needs a separate
 environment:
 
@@ -61,7 +61,7 @@ def main() -> None:
     parser.add_argument("--ct", type=Path, required=True, help="folder of a CT series")
     parser.add_argument("--only", nargs="+", default=["theirs", "fast", "two-stage"], metavar="WHAT")
     parser.add_argument("--windows", type=int, default=8, help="of nnU-Net that are timed; 0: all")
-    parser.add_argument("--repeat", action="store_true", help="run two windows only, to measure the memory")
+    parser.add_argument("--repeat", action="store_true", help="run one window only, to measure the memory")
     parser.add_argument("--model", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.model:
@@ -163,7 +163,7 @@ def ours(ct: CTVolume, package: ModelPackage, *, two_stage: bool, repeat: bool) 
 
 
 class Repeating:
-    """Runs a network on two windows, and gives their results for all others too."""
+    """Runs a network on one window, and gives its result for all others too."""
 
     def __init__(self, runner: Runner) -> None:
         self._runner, self.device = runner, runner.device
@@ -171,10 +171,11 @@ class Repeating:
     def __call__(self, windows: Iterable[Channels]) -> Iterator[Channels]:
         """Yield the results of inputs."""
         waiting = iter(windows)
-        found = [one.copy() for one in self._runner(itertools.islice(waiting, 2))]
-        yield from found
-        for number, _ in enumerate(waiting):
-            yield found[number % len(found)]
+        results = self._runner(itertools.islice(waiting, 1))
+        found = next(results)  # in the network's own memory, which stays as it is: nothing else is run
+        yield found
+        for _ in waiting:
+            yield found
 
 
 def organ_edges(ct: CTVolume) -> Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]]:

@@ -119,6 +119,12 @@ def test_zip_that_cannot_be_a_model(tmp_path, here, change, more):
     assert not (tmp_path.parent / "m").exists()
 
 
+@pytest.mark.parametrize("limit", ["MOST_ZIP_ENTRIES", "MOST_ZIP_BYTES", "MOST_JSON_BYTES"])
+def test_zip_that_is_too_large(tmp_path, here, monkeypatch, limit):
+    monkeypatch.setattr(nnunet, limit, 2)
+    refused("AC-MD-043", write_zip(tmp_path))
+
+
 def test_link_in_a_zip_is_not_followed(tmp_path):
     target = tmp_path / "secret"
     target.write_bytes(b"secret")
