@@ -32,11 +32,11 @@ def check_contents(ct: CTVolume, structures: Sequence[Structure]) -> Iterator[Fi
         air, bone = float((values < AIR_HU).mean()), float((values > BONE_HU).mean())
         name, limit = structure.name, round(100 * known.limit)
         if known.kind == "air" and air < known.limit:
-            yield Finding.of("AC-QA-117", name, structure=name, percent=round(100 * air), limit=limit)
+            yield Finding.of("AC-QA-117", name, structure=name, percent=round(100 * air, 1), limit=limit)
         elif known.kind == "solid" and air > known.limit:
-            yield Finding.of("AC-QA-118", name, structure=name, percent=round(100 * air), limit=limit)
+            yield Finding.of("AC-QA-118", name, structure=name, percent=round(100 * air, 1), limit=limit)
         elif known.kind == "bone" and bone < known.limit:
-            yield Finding.of("AC-QA-119", name, structure=name, percent=round(100 * bone), limit=limit)
+            yield Finding.of("AC-QA-119", name, structure=name, percent=round(100 * bone, 1), limit=limit)
 
 
 def _values(ct: CTVolume, contours: Contours) -> NDArray[np.int16]:

@@ -37,9 +37,14 @@ def check_against(ct: CTVolume, structure_set: StructureSet, drawn: StructureSet
 
 
 def differing_slices(one: Contours, other: Contours) -> list[int]:
-    """Return the slices on which two contours differ much, or on which only one is drawn."""
+    """Return the slices on which two contours differ much, or on which only one is drawn.
+
+    If they differ by less on every slice, it is the half of the slices on which they differ most.
+    """
     slices = sorted(one.keys() | other.keys())
     a, b = (np.array([c.get(k, shapely.MultiPolygon()) for k in slices], dtype=object) for c in (one, other))
     union = shapely.area(shapely.union(a, b))
     apart = shapely.area(shapely.symmetric_difference(a, b))
-    return [k for k, part in zip(slices, apart / np.maximum(union, 1e-9), strict=True) if part > SLICE_AREA]
+    parts = apart / np.maximum(union, 1e-9)
+    limit = SLICE_AREA if (parts >= SLICE_AREA).any() else float(np.median(parts))
+    return [k for k, part in zip(slices, parts, strict=True) if part >= limit and part > 0]

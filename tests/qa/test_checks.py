@@ -18,6 +18,7 @@ from autocontour.patient.volume import CTVolume
 from autocontour.phantom import build_phantom, truth_structures
 from autocontour.qa.checks import check_set, with_findings
 from autocontour.qa.checks.anatomy import read_anatomy
+from autocontour.qa.checks.drawn import differing_slices
 from autocontour.qa.checks.sides import heart_offset_mm
 from autocontour.selftest import demo
 
@@ -234,6 +235,17 @@ def test_what_the_program_draws_is_the_second_look(patient):
     assert finding.where == "Bone_Mandible"
     assert set(finding.slices) <= set(sound["Bone_Mandible"].contours)
     assert not any(f.code == "AC-QA-111" for f in check_set(ct, sound, drawn=sound))
+
+
+def test_a_small_difference_everywhere_names_the_slices_to_look_at(patient):
+    """A finding on 0 slices leaves nothing to check."""
+    _, sound = patient
+    contours = sound["Bone_Mandible"].contours
+    some = {k: shape.buffer(1.0) for k, shape in contours.items()}
+    assert differing_slices(contours, some)
+    assert differing_slices(contours, contours) == []
+    apart = {k: translate(shape, 200, 0) if k == min(contours) else shape for k, shape in contours.items()}
+    assert differing_slices(contours, apart) == [min(contours)]
 
 
 def test_findings_go_to_the_structures_they_name(patient):
