@@ -5,11 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from pydicom import dcmread
-from shapely import MultiPolygon, Point
+from shapely import MultiPolygon, Point, affinity
 
 from autocontour.base.errors import CaseError, OutputError
 from autocontour.base.jobs import Job
 from autocontour.case import Edit, actions
+from autocontour.case.follow import accept_followed
 from autocontour.case.export import ExportOptions, check_case, export_case, fix_problems
 from autocontour.dicom import planning_cts, read_ct, scan_folder
 from autocontour.dicom.series import write_ct_series
@@ -145,3 +146,31 @@ def test_lungs_that_no_longer_are_both_lungs_are_a_problem_of_the_export(case):
     assert (problem.number, problem.finding.slices) == (3, (5,))
     left_out = ExportOptions(numbers=frozenset({1, 2}))
     assert "AC-QA-116" not in {one.finding.code for one in check_case(case, left_out)}
+
+
+def _written(path):
+    """Return z → the file's own strings of its only structure."""
+    found = {}
+    for item in dcmread(path).ROIContourSequence[0].ContourSequence:
+        found.setdefault(float(item.ContourData[2]), []).append("\\".join(map(str, item.ContourData)))
+    return found
+
+
+def test_accepted_followed_slices_leave_the_drawn_ones_byte_equal_in_the_file(case, ct, tmp_path):
+    case.apply(actions.add(case.state, organ("Heart")))
+    slices = sorted(case.state[1].structure.contours)
+    drawn, followed = slices[1::4], [z for z in slices if z not in slices[1::4]]
+    old = dict(case.state[1].structure.contours)
+    case.apply(Edit("Brush", {1: {z: affinity.scale(old[z], 1.1, 1.1) for z in drawn}}))
+    export_case(case, ct, tmp_path / "before.dcm", accepted={"AC-EX-005"})
+    proposed = {z: affinity.translate(old[z], 3.0) for z in followed[:-1]} | {followed[-1]: None}
+    case.apply(accept_followed(case.state, 1, proposed))
+    export_case(case, ct, tmp_path / "after.dcm", accepted={"AC-EX-005"})
+    before, after = _written(tmp_path / "before.dcm"), _written(tmp_path / "after.dcm")
+    z_of = ct.geometry.slice_origins_lps_mm[:, 2]
+    place = {z: next(key for key in before if abs(key - z_of[z]) < 0.01) for z in slices}
+    assert all(after[place[z]] == before[place[z]] for z in drawn)
+    assert all(after[place[z]] != before[place[z]] for z in followed[:-1])
+    assert place[followed[-1]] not in after
+    read = read_structure_set(tmp_path / "after.dcm", ct).structures[0].contours
+    assert all(read[z].hausdorff_distance(proposed[z]) < 0.01 for z in followed[:-1])

@@ -219,6 +219,32 @@ def test_stated_ends_are_part_of_the_proposal(opened, qtbot) -> None:
     assert not opened.workspace.following.proposal.ends
 
 
+def test_another_structure_chosen_while_it_is_computed_gets_no_proposal_of_the_first(opened, qtbot) -> None:
+    space = opened.workspace
+    other = space.add_structure(actions.new_structure("Node", {z: disc(-20, 0, 12) for z in range(6, 16)}))
+    space.select(1)
+    correct(opened)
+    press(opened, KEY.Key_F8)
+    first = space.following._task
+    assert first is not None
+    space.select(other)
+    qtbot.waitUntil(lambda: not first.is_running, timeout=20_000)
+    assert space.following.proposal is None
+    space.select(1)
+    assert space.following.proposal is None
+    press(opened, KEY.Key_F8)
+    wait(opened, qtbot)
+    assert space.following.proposal.number == 1
+
+
+def test_from_a_deleted_slice_alone_nothing_is_proposed(opened, qtbot) -> None:
+    assert opened.workspace.redraw("Erase", {12: None})
+    press(opened, KEY.Key_F8)
+    wait(opened, qtbot)
+    assert opened.workspace.following.proposal is None
+    assert "deleted" in opened.toast.text()
+
+
 def test_off_nothing_is_prepared(opened) -> None:
     opened.keep_follow_mode(OFF)
     opened.workspace.select(None)
