@@ -10,8 +10,8 @@ from shapely import MultiPolygon, Point, affinity
 from autocontour.base.errors import CaseError, OutputError
 from autocontour.base.jobs import Job
 from autocontour.case import Edit, actions
-from autocontour.case.follow import accept_followed
 from autocontour.case.export import ExportOptions, check_case, export_case, fix_problems
+from autocontour.case.follow import accept_followed
 from autocontour.dicom import planning_cts, read_ct, scan_folder
 from autocontour.dicom.series import write_ct_series
 from autocontour.patient.structures import GenerationAlgorithm, Structure, StructureSet
