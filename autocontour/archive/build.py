@@ -41,7 +41,7 @@ from autocontour.site.site import Site
 INDEX, PAGE, PICTURE = "index.json", "inspection.html", "picture.png"
 TRAIN, TEST = "train", "test"
 PICTURE_PX = 240
-LAYOUT = 1
+LAYOUT = 2
 """Changed whenever the same input gives other arrays or records, so that nothing is reused."""
 KNOWN = frozenset({INDEX, PAGE, PATIENTS})
 
