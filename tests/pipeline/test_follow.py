@@ -261,3 +261,18 @@ def test_contours_between_the_slices_are_reported(patient: Patient, capsys: pyte
     files = str(place / "CT"), str(place / "between.dcm"), "-o", str(place / "of-between.dcm"), "--json"
     assert main(["follow", *files, "--structure", "Parotid_R", "--corrected", f"{patient.z[18]}"]) == 0
     assert "AC-RS-029" in {one["code"] for one in json.loads(capsys.readouterr().out)["findings"]}
+
+
+@pytest.mark.usefixtures("growing")
+def test_stated_ends_delete_what_lies_beyond_the_outermost_corrected_slices(patient: Patient) -> None:
+    automatic = str(patient.folder / "auto.dcm")
+    assert patient.follow("--ends", "--automatic", automatic, output="ends.dcm") == 0
+    written = read_structure_set(patient.folder / "ends.dcm", patient.ct)
+    assert set(written["Parotid_R"].contours) == set(range(18, 25))
+    assert set(written["Other"].contours) == set(SLICES)
+
+
+def test_ends_of_a_single_slice_are_refused(patient: Patient, capsys: pytest.CaptureFixture[str]) -> None:
+    assert patient.follow("--ends", output="one.dcm", corrected=(float(patient.z[18]),)) != 0
+    assert "AC-FO-007" in capsys.readouterr().err
+    assert not (patient.folder / "one.dcm").exists()
