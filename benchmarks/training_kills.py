@@ -107,7 +107,7 @@ def run_until(writes: int | None, run: Path, command: Sequence[str]) -> int:
         now = stamps(run)
         count += now != seen
         seen = now
-        if writes is None and any("validate" in path.read_text() for path in run.glob("segmenter*/log.jsonl")):
+        if writes is None and any(run.glob("segmenter*/best.pt")):  # written after the last step
             break
     process.send_signal(signal.SIGKILL)
     return process.wait()
