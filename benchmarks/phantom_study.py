@@ -1,6 +1,6 @@
 """Write a study of 62 phantom patients, split 35/13/14 into training, validation and test, for three methods.
 
-``python benchmarks/phantom_study.py OUTPUT [SITE]`` writes ``OUTPUT/training``, ``OUTPUT/validation`` and
+``python benchmarks/phantom_study.py OUTPUT`` writes ``OUTPUT/training``, ``OUTPUT/validation`` and
 ``OUTPUT/test``, each patient with CT and true contours; a stopped run is continued. The patients differ in anatomy (one
 seed each). `autocontour commission OUTPUT/test -o REPORT --rules --atlas OUTPUT/training` compares two methods; a third
 one is a package trained on a data set of ``training`` and ``validation``.

@@ -28,12 +28,6 @@ VIEWED = "viewed"
 REFERENCE = "reference"
 REFERENCE_RGB, METHOD_RGB = (0, 220, 90), (255, 80, 60)
 REFERENCE_NUMBER, METHOD_NUMBER = 1, 2
-TIMES, REVIEW = "autocontour time study", "autocontour blind review report"
-REPORTS = {
-    "times.json": (TIMES, {"structures", "skipped", "idle_seconds"}),
-    "blind-review.json": (REVIEW, {"proportions", "origins", "agreement", "automation_bias", "items", "reviewers"}),
-}
-"""File → the format of its content, and what it must have."""
 
 
 def read_folder(folder: Path) -> StudyResults | dict[str, Any]:
@@ -46,7 +40,7 @@ def read_folder(folder: Path) -> StudyResults | dict[str, Any]:
     """
     from autocontour.qa.commissioning.study import results  # not needed to show the window
 
-    for name, (kind, needed) in REPORTS.items():
+    for name, (kind, needed) in results.TABLE_REPORTS.items():
         if (folder / name).is_file():
             content = results.read_content(folder, name)
             if content.get("format") != kind or not needed <= content.keys():
@@ -97,10 +91,12 @@ class QaRoom:
         task.start()
 
     def _take_in(self, folder: Path, found: StudyResults | dict[str, Any]) -> None:
+        from autocontour.qa.commissioning.study.results import REVIEW_FORMAT, TIMES_FORMAT
+
         page = self._built_page()
-        if isinstance(found, dict) and found["format"] == TIMES:
+        if isinstance(found, dict) and found["format"] == TIMES_FORMAT:
             page.show_times(found, folder)
-        elif isinstance(found, dict) and found["format"] == REVIEW:
+        elif isinstance(found, dict) and found["format"] == REVIEW_FORMAT:
             page.show_review(found, folder)
         elif isinstance(found, dict):
             page.show_routine(found, folder)

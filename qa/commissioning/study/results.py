@@ -30,6 +30,15 @@ from autocontour.report.page import Table
 
 FORMAT, VERSION = "autocontour commissioning", 1
 ROUTINE_FORMAT = "autocontour routine QA"
+TIMES_FORMAT, REVIEW_FORMAT = "autocontour time study", "autocontour blind review report"
+TABLE_REPORTS = {
+    "times.json": (TIMES_FORMAT, {"structures", "skipped", "idle_seconds"}),
+    "blind-review.json": (
+        REVIEW_FORMAT,
+        {"proportions", "origins", "agreement", "automation_bias", "items", "reviewers"},
+    ),
+}
+"""File → the format of its content, and what it must have: reports that are shown as tables only."""
 WHISKER = 1.5
 """Interquartile ranges from the box beyond which a result is an outlier (Tukey 1977)."""
 LOW_IS_BAD = frozenset({"dsc", "surface_dsc"})
