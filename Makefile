@@ -6,26 +6,17 @@ BIN := $(VENV)/bin
 FLOOR := 97
 GUI_FLOOR := 85
 
-.PHONY: demo test test-core test-gui check tree translations lock clean
+.PHONY: demo test check tree translations lock clean
 
 demo: $(VENV)/ready
 	$(BIN)/autocontour demo
 
-# The three parts run side by side; the viewer's tests wait a lot and write to a file, shown at their end.
-test: $(VENV)/ready
+test: $(VENV)/ready check
 	rm -f .coverage .coverage.*
-	$(MAKE) --jobs 3 check test-core test-gui
-	$(BIN)/coverage combine -q
+	$(BIN)/pytest -q -n 2 --dist loadscope -m "not gui" --cov --cov-report=
+	xvfb-run -a -s "-screen 0 1280x1024x24" $(BIN)/pytest -q -m gui --cov --cov-append --cov-report=
 	$(BIN)/coverage report --omit "gui/*" --fail-under $(FLOOR)
 	$(BIN)/coverage report --include "gui/*" --fail-under $(GUI_FLOOR)
-
-test-core: $(VENV)/ready
-	COVERAGE_FILE=.coverage.core $(BIN)/pytest -q -n 2 --dist loadscope -m "not gui" --cov --cov-report=
-
-test-gui: $(VENV)/ready
-	@mkdir -p build
-	COVERAGE_FILE=.coverage.gui xvfb-run -a -s "-screen 0 1280x1024x24" \
-	  $(BIN)/pytest -q -m gui --cov --cov-report= > build/test-gui.log 2>&1; status=$$?; cat build/test-gui.log; exit $$status
 
 check: $(VENV)/ready tree
 	$(BIN)/ruff check .
