@@ -273,6 +273,6 @@ def test_stated_ends_delete_what_lies_beyond_the_outermost_corrected_slices(pati
 
 
 def test_ends_of_a_single_slice_are_refused(patient: Patient, capsys: pytest.CaptureFixture[str]) -> None:
-    assert patient.follow("--ends", output="one.dcm", corrected=(float(patient.z[18]),)) != 0
+    assert patient.follow("--ends", output="single.dcm", corrected=(float(patient.z[18]),)) != 0
     assert "AC-FO-007" in capsys.readouterr().err
-    assert not (patient.folder / "one.dcm").exists()
+    assert not (patient.folder / "single.dcm").exists()
