@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,3 +32,13 @@ def dicom_data(shared_data: Path) -> Path:
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "autocontour-data"
     subprocess.run([shared_data / "unpack", cache], check=True, capture_output=True)
     return cache
+
+
+@pytest.fixture(autouse=True)
+def networks_are_not_kept():
+    """Commands keep opened networks until their process ends; no test uses those of another."""
+    yield
+    runtime = sys.modules.get("autocontour.models.inference.runtime")
+    if runtime is not None:
+        runtime._most_kept = 0
+        runtime._kept_runners.clear()
