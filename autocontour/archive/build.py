@@ -16,7 +16,14 @@ from autocontour.archive.find import Archive, Candidate, DrawnSet, Excluded, as_
 from autocontour.archive.key import Key, open_key
 from autocontour.archive.names import NameMap
 from autocontour.archive.private import keep_sources, map_names
-from autocontour.archive.review import LEAST_UNFITTING, MIRRORED, UNFITTING, check_origin, review_structures, stored
+from autocontour.archive.review import (
+    LEAST_UNFITTING,
+    MIRRORED,
+    check_origin,
+    count_unfitting,
+    review_structures,
+    stored,
+)
 from autocontour.base.errors import AutoContourError, Cancelled, CaseError, DatasetError, OutputError
 from autocontour.base.files import foreign_names, shown_path, write_atomically
 from autocontour.base.findings import Finding, Severity
@@ -217,7 +224,7 @@ class Build:
         reviewed = review_structures(ct, structure_set, origins, self.names, self.site, self.decisions, name)
         if any(finding.code == MIRRORED for finding in reviewed.findings):
             found.append(Finding.of("AC-DS-046"))
-        if (count := sum(finding.code in UNFITTING for finding in reviewed.findings)) >= LEAST_UNFITTING:
+        if (count := count_unfitting(reviewed.findings)) >= LEAST_UNFITTING:
             found.append(Finding.of("AC-DS-047", count=count))
         for finding in found:
             if finding.severity is Severity.BLOCK and finding.code not in accepted:

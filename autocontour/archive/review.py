@@ -127,6 +127,15 @@ def check_origin(ct: CTVolume, structure_set: StructureSet) -> Iterator[Finding]
         yield Finding.of("AC-DS-031")
 
 
+def count_unfitting(findings: Iterable[Finding]) -> int:
+    """Return how many structures hold other grey values than theirs.
+
+    Both lungs as one structure do not count beside one of the two: a collapsed lung or an effusion is in both.
+    """
+    names = {finding.where for finding in findings if finding.code in UNFITTING}
+    return len(names - {"Lungs"} if names & {"Lung_L", "Lung_R"} else names)
+
+
 def by_target(structure_set: StructureSet, names: NameMap, site: Collection[str]) -> dict[str, list[Structure]]:
     """Return TG-263 name → the structures of the set with contours that a person mapped to it."""
     found: dict[str, list[Structure]] = defaultdict(list)
