@@ -78,7 +78,7 @@ def run(folder: Path, output: Path) -> None:
 
 
 def read(output: Path) -> list[dict]:
-    """Return the lines of a file; none if there is no file."""
+    """Return the lines of a file; an empty list if it does not exist."""
     return [json.loads(line) for line in output.read_text().splitlines()] if output.exists() else []
 
 

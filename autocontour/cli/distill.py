@@ -30,7 +30,7 @@ def add_actions(actions: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     prune.add_argument("--keep", type=float, required=True, metavar="K", help="fraction of the channels kept, 0.7")
     prune.add_argument("--start", default="", metavar="N", help="network that is pruned (default: as of distill)")
     for parser, run in ((distill, _distill), (prune, _prune)):
-        parser.add_argument("package", help="the package to learn from: name, folder or zip")
+        parser.add_argument("package", metavar="PACKAGE", help="the package to learn from: name, folder or zip")
         parser.add_argument("data", type=Path, metavar="DATASET", help="data set to learn from (split train)")
         parser.add_argument("-o", "--output", type=Path, required=True, metavar="RUN", help="folder of the run")
         budget = parser.add_mutually_exclusive_group()

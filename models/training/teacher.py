@@ -1,6 +1,6 @@
 """A package whose probabilities a network learns from (distillation).
 
-Hinton, Vinyals, Dean 2015, arXiv:1503.02531: the probabilities of a network, or of the mean of several, say more than
+Hinton, Vinyals, Dean 2015, arXiv:1503.02531: the probabilities of a network, or of the mean of several, hold more than
 the labels, also where a structure is not contoured.
 """
 
