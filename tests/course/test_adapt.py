@@ -15,13 +15,10 @@ from autocontour.dicom import planning_cts, read_ct, scan_folder
 from autocontour.models import read_package, segment_structures
 from autocontour.models.inference.infer import check_patient
 from autocontour.models.package.patient import PatientBinding, patient_key
-from autocontour.models.training.config import read_config
-from autocontour.models.training.packaging import package_run
-from autocontour.models.training.run import train_run
 from autocontour.patient.identity import PatientFacts
 from autocontour.patient.structures import ReviewStatus
 from autocontour.rtstruct import read_structure_set
-from tests.models.toy_patients import config_text, toy_data
+from tests.models.toy_patients import toy_data, train_package
 from tests.models.training.test_loop import StopAfter
 
 __all__ = ["toy_data"]
@@ -30,12 +27,7 @@ TODAY = date(2026, 11, 26)
 
 @pytest.fixture(scope="module")
 def general(toy_data, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("run")
-    path = folder / "toy.toml"
-    path.write_text(config_text(toy_data, 2))
-    config = read_config(path)
-    train_run(config, folder / "run", Job())
-    return package_run(config, folder / "run", Job(), device="torch-cpu")
+    return train_package(toy_data, tmp_path_factory.mktemp("run"), 2)
 
 
 @pytest.fixture(scope="module")

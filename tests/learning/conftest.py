@@ -14,12 +14,12 @@ from autocontour.case import actions
 from autocontour.dicom import planning_cts, read_ct, scan_folder
 from autocontour.learning.settings import LearningSettings, write_settings
 from autocontour.learning.work import Learning
-from autocontour.models.networks import build_network
-from autocontour.models.package.package import read_package, write_package
+from autocontour.models.package.package import read_package
 from autocontour.patient.provenance import Provenance
 from autocontour.patient.structures import GenerationAlgorithm, Structure
 from autocontour.phantom import build_phantom
 from autocontour.selftest.planted import make_patient
+from tests.models.toy_package import write_untrained
 
 ORGANS = "Heart", "Lung_R", "Lung_L"
 LIMITS = """
@@ -107,32 +107,15 @@ def edit(case, number, scale=0.9):
 @pytest.fixture(scope="session")
 def toy_package(tmp_path_factory):
     """A package of untrained networks for heart and lungs that states whom it was trained on."""
-    import torch
-
-    network = {
-        "architecture": "fc_densenet", "in_channels": 1, "out_channels": 3, "growth": 4, "block_layers": [1],
-        "bottleneck_layers": 1, "strides_zyx": [[2, 2, 2]], "stem_channels": 8, "refine_channels": 8,
-    }  # fmt: skip
-    stage = {
-        "network": network,
-        "spacing_zyx_mm": [24, 24, 24],
-        "window_zyx": [8, 8, 8],
-        "intensity_windows_hu": [[-1000, 400]],
-    }
-    metadata = {
-        "format": 1,
-        "name": "toy",
-        "version": "1.0",
-        "body_site": "CHEST",
-        "license": "MIT",
-        "structures": [{"name": name, "drawn": True} for name in ORGANS],
-        "stages": {"segmenter": stage},
-        "training": {"fingerprints": ["f" * 64]},
-        "network_data_format": {"outputs": {}},
-    }
-    torch.manual_seed(0)
-    weights = {"segmenter": build_network(network).state_dict()}
-    return write_package(tmp_path_factory.mktemp("package") / "toy", metadata, weights).path
+    return write_untrained(
+        tmp_path_factory.mktemp("package") / "toy",
+        [{"name": name, "drawn": True} for name in ORGANS],
+        24,
+        [-1000, 400],
+        body_site="CHEST",
+        training={"fingerprints": ["f" * 64]},
+        network_data_format={"outputs": {}},
+    ).path
 
 
 @cache

@@ -108,3 +108,15 @@ def toy_config(toy_data, tmp_path):
 def toy(toy_config):
     config = read_config(toy_config())
     return config, read_dataset(config.data, Job())
+
+
+def train_package(data, folder, steps):
+    """Return the package of a training of a few steps, in `folder`."""
+    from autocontour.models.training.packaging import package_run
+    from autocontour.models.training.run import train_run
+
+    path = folder / "toy.toml"
+    path.write_text(config_text(data, steps))
+    config = read_config(path)
+    train_run(config, folder / "run", Job())
+    return package_run(config, folder / "run", Job(), device="torch-cpu")

@@ -18,13 +18,11 @@ from autocontour.models.package.ensemble import Joining, join_packages
 from autocontour.models.package.history import is_retrained
 from autocontour.models.package.package import read_package, rewrite_metadata, verify_package, write_package
 from autocontour.models.training import prune
-from autocontour.models.training.config import read_config
 from autocontour.models.training.distill import Distillation, distill_package, read_split
 from autocontour.models.training.loss import soft_loss
-from autocontour.models.training.packaging import package_run, read_best
-from autocontour.models.training.run import train_run
+from autocontour.models.training.packaging import read_best
 from autocontour.models.training.teacher import Teacher
-from tests.models.toy_patients import config_text
+from tests.models.toy_patients import train_package
 
 
 class StopTraining(Job):
@@ -42,12 +40,7 @@ class StopTraining(Job):
 @pytest.fixture(scope="module")
 def single(toy_data, tmp_path_factory):
     """A package of one network that has learnt a little."""
-    folder = tmp_path_factory.mktemp("run")
-    path = folder / "toy.toml"
-    path.write_text(config_text(toy_data, 3))
-    config = read_config(path)
-    train_run(config, folder / "run", Job())
-    return package_run(config, folder / "run", Job(), device="torch-cpu")
+    return train_package(toy_data, tmp_path_factory.mktemp("run"), 3)
 
 
 @pytest.fixture(scope="module")

@@ -15,23 +15,17 @@ from autocontour.models.data.dataset import read_dataset
 from autocontour.models.data.fingerprint import sample_fingerprint
 from autocontour.models.networks import head_names
 from autocontour.models.package.package import read_package, rewrite_metadata
-from autocontour.models.training.config import DataConfig, read_config
-from autocontour.models.training.packaging import package_run
+from autocontour.models.training.config import DataConfig
 from autocontour.models.training.retrain import BACKGROUND, CLINIC, Retraining, next_version, retrain_package
 from autocontour.models.training.run import train_run
-from tests.models.toy_patients import STRUCTURES, config_text, write_patient
+from tests.models.toy_patients import STRUCTURES, train_package, write_patient
 from tests.models.training.test_loop import StopAfter
 
 
 @pytest.fixture(scope="module")
 def package(toy_data, tmp_path_factory):
     """A package that has learnt a little about two of the three structures."""
-    folder = tmp_path_factory.mktemp("run")
-    path = folder / "toy.toml"
-    path.write_text(config_text(toy_data, 3))
-    config = read_config(path)
-    train_run(config, folder / "run", Job())
-    return package_run(config, folder / "run", Job(), device="torch-cpu")
+    return train_package(toy_data, tmp_path_factory.mktemp("run"), 3)
 
 
 @pytest.fixture(scope="module")
