@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from PySide6.QtWidgets import (
 from autocontour.base.errors import AutoContourError, Cancelled, ModelError
 from autocontour.gui.dialogs.ask import ask
 from autocontour.gui.dialogs.frame import Dialog
+from autocontour.gui.dialogs.running import Running
 from autocontour.gui.look import theme
 from autocontour.gui.look.language import in_window, later, tr, tr_count
 from autocontour.gui.panels.progress_strip import ProgressStrip
@@ -71,7 +72,6 @@ class ImportModelDialog(Dialog):
         words = tr("Nothing of the model is executed. It is installed once it is shown that its left is the patient's.")
         super().__init__(parent, tr("Import a published model"), words, tr("Install"), width=860)
         self._ct, self._drawn = ct, drawn
-        self._task: Task | None = None
         self._draft: Path | None = None
         self._imported: Imported | None = None
         self._package: ModelPackage | None = None
@@ -85,6 +85,7 @@ class ImportModelDialog(Dialog):
         self.names = self._build_names()
         self.test = QPushButton(tr("Test on this CT"))
         self.progress = ProgressStrip(tr("Progress of the test"))
+        self.running = Running(self.progress, self._follow, self._fail)
         self.verdict = QLabel(wordWrap=True)
         self.verdicts = QListWidget()
         self.verdicts.setAccessibleName(tr("Comparisons with the patient's anatomy"))
@@ -146,7 +147,8 @@ class ImportModelDialog(Dialog):
         self._stop()
         self._forget()
         candidate, orientation = self.model.currentData(), self.orientation.currentData()
-        self._run(lambda _: read_candidate(candidate, orientation), self._take_model, tr("Reading the model"))
+        task = Task(lambda _: read_candidate(candidate, orientation))
+        self.running.start(task, self._take_model, tr("Reading the model"))
 
     def _take_model(self, imported: Imported) -> None:
         try:
@@ -202,7 +204,7 @@ class ImportModelDialog(Dialog):
             return
         others = {name: one for name, one in self._drawn.items() if name in self._package.structures}
         order = TrialOrder(self._package.path, (), others, THIS_CASE)
-        self._start(try_beside(self._ct, order), self._take_trial, tr("Testing on this CT"))
+        self.running.start(try_beside(self._ct, order), self._take_trial, tr("Testing on this CT"))
 
     def _take_trial(self, tried: Tried) -> None:
         self._tried = tried
@@ -215,8 +217,8 @@ class ImportModelDialog(Dialog):
         self._follow()
         drawings, title = dict(tried.sides.drawings), tried.sides.package.name
         if drawings:
-            work = lambda _: picture_of(drawings, self._ct, title)  # noqa: E731
-            self._run(work, self._show_picture, tr("Drawing the picture"))
+            task = Task(lambda _: picture_of(drawings, self._ct, title))
+            self.running.start(task, self._show_picture, tr("Drawing the picture"))
 
     def _words(self, tried: Tried) -> str:
         if tried.sides.wrong:
@@ -256,34 +258,10 @@ class ImportModelDialog(Dialog):
 
     # Running --------------------------------------------------------------------------------------------------------
 
-    def _run(self, work: Callable[[Any], Any], take: Callable[[Any], None], words: str) -> None:
-        self._start(Task(work), take, words)
-
-    def _start(self, task: Task, take: Callable[[Any], None], words: str) -> None:
-        self._task = task  # without a parent: the dialog may be gone before a task that was stopped
-        task.advanced.connect(self.progress.show_progress)
-
-        def end(act: Callable[[Any], None], content: Any) -> None:  # noqa: ANN401  (a result or an error)
-            if task is self._task:
-                self._task = None
-                self.progress.hide()
-                act(content)
-
-        task.done.connect(lambda result: end(take, result))
-        task.failed.connect(lambda error: end(self._fail, error))
-        self.progress.show_progress(words, 0.0)
-        self.progress.show()
-        task.start()
-        self._follow()
-
     def _stop(self) -> None:
         """Stop what is running; nothing of it counts."""
-        if self._task is not None:
-            self._task.cancel()
-            self._task = None
+        if self.running.stop():
             self.verdict.setText(tr("Stopped."))
-        self.progress.hide()
-        self._follow()
 
     def _fail(self, error: AutoContourError) -> None:
         if error.code == UNKNOWN_ORIENTATION:
@@ -296,7 +274,7 @@ class ImportModelDialog(Dialog):
     def _follow(self) -> None:
         """Enable what makes sense now."""
         is_agreed = self.agreed.isChecked() and bool(self.licence.text().strip())
-        is_idle = self._task is None
+        is_idle = self.running.is_idle
         self.agreed.setEnabled(self._imported is not None)
         self.test.setEnabled(self._imported is not None and is_agreed and is_idle)
         sides = self._tried.sides if self._tried else None
@@ -319,9 +297,7 @@ class ImportModelDialog(Dialog):
             self._draft = None
 
     def _clean_up(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            self._task = None
+        self.running.stop()
         self._remove_draft()
 
 

@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 from autocontour.base.errors import AutoContourError, Cancelled
 from autocontour.gui.dialogs.frame import Dialog
 from autocontour.gui.dialogs.import_model import ImportModelDialog
+from autocontour.gui.dialogs.running import Running
 from autocontour.gui.look.language import in_window, later, tr, tr_count
 from autocontour.gui.panels.progress_strip import ProgressStrip
 from autocontour.gui.state.tasks import Task, try_beside
@@ -60,7 +61,6 @@ class ModelsDialog(Dialog):
         words = tr("Order of drawing: rules, packages of this program, then published models, the finer grid first.")
         super().__init__(parent, tr("Models"), words, tr("Close"), width=900)
         self._ct, self._drawn = ct, drawn
-        self._task: Task | None = None
         self._entries: list[Entry] = []
         self.list = self._build_list()
         self.folder, self.zip = QPushButton(tr("Import a folder…")), QPushButton(tr("Import a zip…"))
@@ -70,6 +70,7 @@ class ModelsDialog(Dialog):
             self.profile.addItem(name)
         self.use, self.verify = QPushButton(tr("Use this profile")), QPushButton(tr("Verify on this CT"))
         self.progress = ProgressStrip(tr("Progress of the test"))
+        self.running = Running(self.progress, self._follow, self._fail)
         self.report = QPlainTextEdit(readOnly=True)
         self.report.setAccessibleName(tr("About the package"))
         self.report.setMinimumHeight(150)
@@ -136,12 +137,12 @@ class ModelsDialog(Dialog):
         package = self.package
         if package is not None and package.procedure is not None:
             self.profile.setCurrentText(package.procedure.profile)
-        if package is not None and self._task is None:
+        if package is not None and self.running.is_idle:
             self.report.setPlainText("\n".join(_about(package)))
         self._follow()
 
     def _follow(self) -> None:
-        package, is_idle = self.package, self._task is None
+        package, is_idle = self.package, self.running.is_idle
         is_published = package is not None and package.procedure is not None and not package.bundled
         self.profile.setEnabled(is_published and is_idle)
         self.use.setEnabled(is_published and is_idle)
@@ -213,32 +214,13 @@ class ModelsDialog(Dialog):
     # Running --------------------------------------------------------------------------------------------------------
 
     def _run(self, task: Task, take: Callable[[Any], None], words: str) -> None:
-        self._task = task
-        task.advanced.connect(self.progress.show_progress)
-
-        def end(act: Callable[[Any], None], content: Any) -> None:  # noqa: ANN401  (a result or an error)
-            if task is self._task:
-                self._task = None
-                self.progress.hide()
-                self._follow()
-                act(content)
-
-        task.done.connect(lambda result: end(take, result))
-        task.failed.connect(lambda error: end(self._fail, error))
-        self.progress.show_progress(words, 0.0)
-        self.progress.show()
         self.report.setPlainText("")
-        task.start()
-        self._follow()
+        self.running.start(task, take, words)
 
     def _stop(self) -> None:
         """Stop what is running; nothing has changed."""
-        if self._task is not None:
-            self._task.cancel()
-            self._task = None
+        if self.running.stop():
             self.report.setPlainText(tr("Stopped; nothing has changed."))
-        self.progress.hide()
-        self._follow()
 
     def _fail(self, error: AutoContourError) -> None:
         if not isinstance(error, Cancelled):

@@ -80,7 +80,7 @@ def click(button):
 
 
 def idle(dialog, qtbot):
-    qtbot.waitUntil(lambda: dialog._task is None, timeout=20000)
+    qtbot.waitUntil(lambda: dialog.running.is_idle, timeout=20000)
 
 
 def test_model_is_imported_tested_and_given_a_profile(opened, qtbot, answer, own, trial, monkeypatch, tmp_path):
