@@ -53,8 +53,17 @@ def main(argv: list[str] | None = None) -> int:
         _give_up_output()
         return 141
     except OSError as error:  # without a code of its own, such as too long a name
-        return _report(_unusable(error), as_json=getattr(args, "json", False))
+        code = _report(_unusable(error), as_json=getattr(args, "json", False))
+        _empty_output()
     return code
+
+
+def _empty_output() -> None:
+    """Write what is left in the buffer of standard output; Python would try again at exit, and fail."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _give_up_output()
 
 
 def _give_up_output() -> None:

@@ -227,10 +227,13 @@ def test_any_path_on_any_terminal(ct_folder: Path, tmp_path: Path, encoding: str
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("options", [[], ["--json"]], ids=["table", "json"])
-def test_a_report_that_cannot_be_printed_is_a_failure_with_a_code(ct_folder: Path, options: list[str]) -> None:
+def test_a_report_that_cannot_be_printed_is_a_failure_with_a_code(
+    ct_folder: Path, options: list[str], unbuffered: str
+) -> None:
     command = [sys.executable, "-m", "autocontour.cli", "info", str(ct_folder), *options]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONUNBUFFERED": unbuffered}
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(command, env=environment, stdout=full, stderr=subprocess.PIPE, check=False)
     assert done.returncode == 5

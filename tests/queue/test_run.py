@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from resource import RLIMIT_FSIZE, setrlimit
 from typing import Any
@@ -304,7 +305,10 @@ def test_results_beside_the_ct_are_no_change_of_it(ct: Path, add: Add, run: Runn
 def test_a_full_disk_is_waited_for(ct: Path, add: Add, store: Store, tmp_path: Path) -> None:
     """A limit on the size of files, which is smaller than the structure set, stands for the disk."""
     add(ct, structures=("External", "Lung_L", "Lung_R", "Bone"))
-    limited = start(tmp_path / "queue", "--attempts", "2", preexec_fn=lambda: setrlimit(RLIMIT_FSIZE, (100_000,) * 2))
+    # The data file of a coverage measurement would be cut off by the limit, too.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    limit = partial(setrlimit, RLIMIT_FSIZE, (100_000,) * 2)
+    limited = start(tmp_path / "queue", "--attempts", "2", env=environment, preexec_fn=limit)
     limited.communicate(timeout=120)
     assert limited.returncode in (5, 12)  # the structure set or the database could not be written
     assert results(tmp_path / "out") == {}
