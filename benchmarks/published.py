@@ -85,16 +85,26 @@ def compare(folder: Path, ct: CTVolume, settings: Mapping[str, Any], seed: int) 
 
 
 def predict(
-    model: Path, ct: CTVolume, step: float, change: Callable[[Any], object] = lambda _: None
+    model: Path,
+    ct: CTVolume,
+    step: float,
+    change: Callable[[Any], object] = lambda _: None,
+    folds: Sequence[str] | None = None,
 ) -> NDArray[np.integer[Any]]:
     """Return the label image of nnU-Net's own predictor; `change` is called with its network first."""
     import torch
+    from nnunetv2.inference import predict_from_raw_data
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+    from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+    from nnunetv2.training.nnUNetTrainer.variants.data_augmentation import nnUNetTrainerNoMirroring as plain
 
+    # Its search imports all trainers, some of which need packages that its own installation breaks on a CPU.
+    trainers = {"nnUNetTrainer": nnUNetTrainer, "nnUNetTrainerNoMirroring": plain.nnUNetTrainerNoMirroring}
+    predict_from_raw_data.recursive_find_trainer_class_by_name = trainers.__getitem__
     predictor = nnUNetPredictor(
         tile_step_size=step, perform_everything_on_device=False, device=torch.device("cpu"), allow_tqdm=False
     )
-    predictor.initialize_from_trained_model_folder(str(model), None, "checkpoint_final.pth")
+    predictor.initialize_from_trained_model_folder(str(model), folds, "checkpoint_final.pth")
     change(predictor.network)
     image, spacing = ct.hu[None].astype(np.float32), list(ct.geometry.spacing_zyx_mm)
     labels: NDArray[np.integer[Any]] = predictor.predict_single_npy_array(image, {"spacing": spacing})

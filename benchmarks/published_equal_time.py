@@ -3,11 +3,15 @@
 The patients are those of the split ``train`` but the ones that a package of this program held out, so that its networks
 and nnU-Net's see the same. nnU-Net extracts, plans and preprocesses the data; its plan is made smaller (see `shrink`),
 since twenty minutes of one processor core are less than one epoch at its default size. The learning rate falls with
-the time used, by nnU-Net's own polynomial. Killed, it goes on from the last checkpoint. Needs a separate environment:
+the time used, by nnU-Net's own polynomial. Killed, it goes on from the last checkpoint. With ``--compare`` the profile
+``exact`` is compared with nnU-Net's own predictor, voxel by voxel; with ``--rows`` (after ``models verify --ct``, which
+tests left and right) the package is measured as the rows of `equal_time`. Needs a separate environment:
 
     python -m venv nnunet && nnunet/bin/pip install nnunetv2 -e ".[train]"
     nnunet/bin/python benchmarks/published_equal_time.py --data openkbp --run FOLDER [--minutes 20]
-    autocontour models validate FOLDER/package --data openkbp --patients 20
+    nnunet/bin/python benchmarks/published_equal_time.py --data openkbp --run FOLDER --compare 2
+    autocontour models verify FOLDER/package --ct CT
+    nnunet/bin/python benchmarks/published_equal_time.py --data openkbp --run FOLDER --rows WORK/nnunet
 """
 
 from __future__ import annotations
@@ -16,16 +20,23 @@ import argparse
 import json
 import os
 import time
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
+from equal_time import ABOUT, About, measure
+from published import predict
 
-from autocontour.models import find_package
+from autocontour.base.jobs import Job
+from autocontour.models import find_package, read_package
+from autocontour.models.inference.published.segment import exact_labels
 from autocontour.models.package.importers.names import Names
 from autocontour.models.package.importers.nnunet import import_nnunet
 from autocontour.models.package.importers.writing import write_imported
+from autocontour.qa.commissioning import read_cases
+from autocontour.qa.commissioning.cohort import list_patients
 
 ORGANS = ("Brainstem", "SpinalCord", "Parotid_R", "Parotid_L", "Esophagus", "Larynx", "Bone_Mandible")
 NUMBER, DATASET = 50, "Dataset050_Neck"
@@ -43,7 +54,15 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True, help="folder for everything that is written")
     parser.add_argument("--minutes", type=float, default=20.0, help="of processor time, without preprocessing")
     parser.add_argument("--held-out-of", default="head-and-neck", help="package whose validation patients are left out")
+    parser.add_argument("--compare", type=int, default=0, metavar="N", help="predict N patients by both, and stop")
+    parser.add_argument("--rows", type=Path, help="measure the package: folder for the rows and about.json")
+    parser.add_argument("--patients", type=int, default=20, help="how many are measured")
+    parser.add_argument("--split", default="validation", help="which patients are measured")
+    parser.add_argument("--profile", default="exact", help="with which the rows are measured")
     args = parser.parse_args()
+    if args.rows:
+        measure_rows(args)
+        return
     for part in ("raw", "preprocessed", "results"):
         (args.run / part).mkdir(parents=True, exist_ok=True)
         os.environ[f"nnUNet_{part}"] = str((args.run / part).resolve())
@@ -56,6 +75,9 @@ def main() -> None:
         prepare(args.run, args.data, args.held_out_of)
         (args.run / "prepared").touch()
     model = train(args.run, args.minutes * 60)
+    if args.compare:
+        compare(model, args)
+        return
     names = Names({name.lower(): name for name in ORGANS})
     imported = import_nnunet(model, orientation="LPS", folds=("all",), names=names)
     package, _ = write_imported(imported, args.run / "package", name="nnunet-openkbp", license_name="MIT")
@@ -119,6 +141,45 @@ def shrink(plans: dict[str, Any]) -> None:
         "n_conv_per_stage_decoder": [1] * (stages - 1),
     }
     plans["configurations"] = {"3d_fullres": configuration}
+
+
+def compare(model: Path, args: argparse.Namespace) -> None:
+    """Count the voxels in which ``exact`` and nnU-Net's own predictor differ."""
+    package = read_package(args.run / "package")
+    cases = zip(read_cases(args.data, args.split, package), range(args.compare), strict=False)
+    for case, _ in cases:
+        started = time.process_time()
+        theirs = predict(model, case.ct, 0.5, folds=("all",))
+        between = time.process_time()
+        ours, _, _ = exact_labels(case.ct, package, Job(), "cpu")
+        seconds = f"processor seconds {between - started:.0f}, {time.process_time() - between:.0f}"
+        counts = np.bincount(theirs.ravel(), minlength=len(ORGANS) + 1)[1:].tolist()
+        different = int((ours != theirs).sum())
+        print(f"{case.patient}: {different} of {theirs.size} voxels differ; labelled {counts}; {seconds}", flush=True)
+
+
+def measure_rows(args: argparse.Namespace) -> None:
+    """Measure the package on the patients of `equal_time`, and write what its row was made with."""
+    package = read_package(args.run / "package")
+    if package.procedure is None:
+        raise SystemExit(f"{package.name} is not a published network")
+    seen = {path.name.split(".")[0] for path in (args.run / "raw" / DATASET / "labelsTr").iterdir()}
+    measured = [entry["patient"] for entry in list_patients(args.data, args.split, package)[1][: args.patients]]
+    if both := seen & set(measured):
+        raise SystemExit(f"in the training and among those measured: {', '.join(sorted(both))}")
+    print(f"{len(seen)} patients in the training, {len(measured)} measured, none in both", flush=True)
+    chosen = replace(package, procedure=replace(package.procedure, profile=args.profile))
+    seconds = measure(chosen, args.rows / "rows", args)
+    if not seconds:
+        return
+    clock = json.loads(next((args.run / "results").glob("**/clock.json")).read_text())
+    about = About(
+        weights=sum(value.size for value in package.read_weights("segmenter").values()),
+        steps={"segmenter": int(clock["iterations"])},
+        training_minutes=round(clock["seconds"] / 60, 1),
+        contouring_s=round(float(np.median(seconds)), 2),
+    )
+    (args.rows / ABOUT).write_text(json.dumps(asdict(about), indent=1))
 
 
 class FallingRate:

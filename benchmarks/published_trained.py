@@ -3,10 +3,12 @@
 Labels, regions, transposed axes, a separate axis (thick slices), the residual encoder, and two folds with mirroring; on
 phantoms, and on the patients of a training set where it is given. A few iterations each: the networks are weak, but
 trained, saved and predicted by nnU-Net alone. One that draws only background shows nothing, and is named. Then the
-profiles are compared with ``exact``. Needs a separate environment:
+profiles are compared with ``exact``; ``two-stage`` too where the coarse model, at twice the spacing, is trained in the
+same run. A model that is complete in the folder of ``--keep`` is not trained again. Needs a separate environment:
 
     python -m venv nnunet && nnunet/bin/pip install nnunetv2 -e ".[train]"
     nnunet/bin/python benchmarks/published_trained.py [--data FOLDER] [--iterations 240] [--only labels] [--keep FOLDER]
+    nnunet/bin/python benchmarks/published_trained.py --iterations 500 --only "labels, coarse" labels
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -28,11 +31,14 @@ from published import predict
 
 from autocontour.base.jobs import Job
 from autocontour.contouring import mask_from_contours
-from autocontour.models.inference.published.profiles import measure_profiles
+from autocontour.models.inference.published import coarse
+from autocontour.models.inference.published.profiles import measure_profiles, record
 from autocontour.models.inference.published.segment import draw_published, exact_labels
+from autocontour.models.inference.published.sides import check_sides
 from autocontour.models.package.importers.names import Names
 from autocontour.models.package.importers.nnunet import import_nnunet
 from autocontour.models.package.importers.writing import write_imported
+from autocontour.models.package.package import ModelPackage
 from autocontour.patient.geometry import VolumeGeometry
 from autocontour.patient.volume import CTVolume
 from autocontour.phantom import build_phantom
@@ -82,7 +88,10 @@ CASES = {
     "separate axis": Case(spacing=(18.0, 5.0, 5.0), target=(20.0, 6.0, 6.0), patch=(12, 48, 64)),
     "residual encoder": Case(residual),
     "two folds, mirrored": Case(folds=(0, 1), mirrored=True),
+    "labels, coarse": Case(target=(14.0, 14.0, 14.0), patch=(16, 24, 32)),
 }
+COARSE = "labels, coarse"
+"""Finds the boxes for ``two-stage`` of the models of the same labels that are compared after it."""
 
 
 def main() -> None:
@@ -93,16 +102,19 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="folder for the models")
     args = parser.parse_args()
     names = [name for name in args.only if args.data or not CASES[name].neck]
-    for number, name in enumerate(names, 1):
-        with tempfile.TemporaryDirectory() as temporary:
-            folder = (args.keep / name.replace(", ", "-").replace(" ", "-")) if args.keep else Path(temporary)
+    finders: list[ModelPackage] = []
+    coarse.available_packages = lambda: finders
+    with tempfile.TemporaryDirectory() as temporary:
+        for name in sorted(names, key=lambda one: one != COARSE):
+            folder = (args.keep or Path(temporary)) / name.replace(", ", "-").replace(" ", "-")
             started = time.perf_counter()
-            model = train(folder, CASES[name], number, args.iterations, args.data)
+            model = train(folder, CASES[name], 1 + list(CASES).index(name), args.iterations, args.data)
             trained = time.perf_counter() - started
-            different, drawn, size, table = compare(model, CASES[name], args.data)
-        print(f"{name:22} trained in {trained:4.0f} s; {different} of {size} voxels differ; {drawn}", flush=True)
-        for line in table:
-            print(f"    {line}", flush=True)
+            different, drawn, size, table, package = compare(model, CASES[name], args.data, finders)
+            finders += [package] if name == COARSE else []
+            print(f"{name:22} trained in {trained:4.0f} s; {different} of {size} voxels differ; {drawn}", flush=True)
+            for line in table:
+                print(f"    {line}", flush=True)
 
 
 def images(case: Case, data: Path | None, *, held_out: bool = False) -> Iterator[Image]:
@@ -136,6 +148,9 @@ def train(folder: Path, case: Case, number: int, iterations: int, data: Path | N
         (folder / part).mkdir(parents=True, exist_ok=True)
         os.environ[f"nnUNet_{part}"] = str(folder / part)
     os.environ |= {"nnUNet_n_proc_DA": "0", "nnUNet_compile": "f", "nnUNet_def_n_proc": "1"}
+    done = sorted(folder.glob(f"results/{dataset}/*/fold_*/checkpoint_final.pth"))
+    if len(done) == len(case.folds):
+        return done[0].parents[1]
     described = write_raw(folder / "raw" / dataset, case, data)
     import torch
 
@@ -216,37 +231,38 @@ def shrink(plans: Plans, case: Case) -> None:
     case.change(plans, configuration)
 
 
-def compare(model: Path, case: Case, data: Path | None) -> tuple[int, str, int, list[str]]:
+def compare(
+    model: Path, case: Case, data: Path | None, finders: list[ModelPackage]
+) -> tuple[int, str, int, list[str], ModelPackage]:
     """Return the number of voxels that differ from nnU-Net's, what it drew, all voxels, and a table of the profiles."""
-    from nnunetv2.inference import predict_from_raw_data
-    from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
-    from nnunetv2.training.nnUNetTrainer.variants.data_augmentation import nnUNetTrainerNoMirroring as plain
-
-    # Its search imports all trainers, some of which need packages that its own installation breaks on a CPU.
-    trainers = {"nnUNetTrainer": nnUNetTrainer, "nnUNetTrainerNoMirroring": plain.nnUNetTrainerNoMirroring}
-    predict_from_raw_data.recursive_find_trainer_class_by_name = trainers.__getitem__
     hu, truth, spacing = next(images(case, data, held_out=True))
     ct = CTVolume(hu, VolumeGeometry.regular(hu.shape, spacing))
     theirs = predict(model, ct, 0.5)
     organs = NECK if case.neck else ORGANS
     names = Names({name.lower(): name for name in organs} if not case.labels else {})
     imported = import_nnunet(model, orientation="LPS", names=names)
-    package, _ = write_imported(imported, model.parent.parent.parent / "package", name=f"small-{model.parent.name}")
+    folder = model.parents[2]
+    shutil.rmtree(folder / "package", ignore_errors=True)
+    package, _ = write_imported(imported, folder / "package", name=f"small-{folder.name}")
     ours, _, _ = exact_labels(ct, package, Job(), "cpu")
     table = []
+    of_phantoms = not case.neck and not case.labels
+    if of_phantoms:
+        package = record(package, check_sides(ct, package, Job(), "cpu"))
+    profiles = ["exact", "fast", *(["two-stage"] if finders and of_phantoms else [])]
     if not case.labels:
-        for profile in ("exact", "fast"):
+        for profile in profiles:
             drawn = draw_published(ct, package, list(package.structures), Job(), "cpu", profile).drawings
             masks = {name: mask_from_contours(one.contours, ct.geometry) for name, one in drawn.items()}
             dice = {name: dsc(masks.get(name), truth == value) for value, name in enumerate(organs, 1)}
             table.append(f"{profile:6} DSC with the truth: " + ", ".join(f"{n} {d:.3f}" for n, d in dice.items()))
-    for profile, one in measure_profiles(ct, package, ["fast"], Job(), "cpu").items():
+    for profile, one in measure_profiles(ct, package, profiles[1:], Job(), "cpu").items():
         values = list(one.dsc.values()) or [1.0]
         agreement = f"DSC with exact {np.mean(values):.4f}, lowest {min(values):.4f}"
         table.append(f"{profile:6} {one.seconds:5.1f} s, {agreement}")
     counts = np.bincount(theirs.ravel())[1:].tolist()
     drawn = f"labelled voxels {counts}" if any(counts) else "ONLY BACKGROUND: train it longer"
-    return int((ours != theirs).sum()), drawn, theirs.size, table
+    return int((ours != theirs).sum()), drawn, theirs.size, table, package
 
 
 def dsc(drawn: NDArray[np.bool_] | None, truth: NDArray[np.bool_]) -> float:
