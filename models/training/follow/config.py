@@ -30,9 +30,15 @@ class FollowStage:
         Wall-clock time of the training.
     automatic
         Name or folder of the model package that draws the automatic contours.
+    folds
+        Packages of other folds: a patient that `automatic` was trained on is drawn by the first of these that was not
+        trained on it.
     nothing_probability, invented_probability
         Of an example without automatic contours, and of one whose automatic contours have random errors instead of
         those of the package.
+    error_growth
+        Largest share by which the errors of automatic contours are enlarged where their package was trained on the
+        patient: they are smaller there than on other patients.
     unknown_probability, derived_probability
         Of a structure made from the CT's values, and of one made from another structure.
     stroke_probability, wrong_probability
@@ -43,6 +49,7 @@ class FollowStage:
 
     structures: Annotated[tuple[Name, ...], Length(1, 200), Unique()]
     automatic: Annotated[str, Text(4096, path=True)] = "head-and-neck"
+    folds: Annotated[tuple[Annotated[str, Text(4096, path=True)], ...], Length(0, 100), Unique()] = ()
     minutes: Annotated[float, Range(0.001, 1e6)] = 75.0
     batch: Annotated[int, Range(1, 256)] = 2
     learning_rate: Annotated[float, Range(1e-9, 1)] = 2e-3
@@ -52,6 +59,7 @@ class FollowStage:
     sampling_weights: dict[str, Share] = field(default_factory=dict)
     nothing_probability: Probability = 0.2
     invented_probability: Probability = 0.25
+    error_growth: Annotated[float, Range(0, 2)] = 0.5
     unknown_probability: Probability = 0.12
     derived_probability: Probability = 0.08
     stroke_probability: Probability = 0.15

@@ -61,6 +61,8 @@ class Prepared:
         (z,) bool; slices with enough CT to be used.
     references, automatic
         Structure → signed distances.
+    is_seen
+        Whether the package of the automatic contours was trained on the patient.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Prepared:
     solid: NDArray[np.bool_]
     references: dict[str, Stored]
     automatic: dict[str, Stored]
+    is_seen: bool = True
 
 
 def plane_distances(field: NDArray[np.float32], level: float, spacing_yx_mm: Sequence[float]) -> Stored | None:
@@ -103,7 +106,7 @@ def _plane_distance(plane: Array, level: float, spacing_yx_mm: Sequence[float]) 
 
 def write_prepared(path: Path, patient: Prepared) -> None:
     """Write a patient to an ``.npz`` file, in one step."""
-    content: dict[str, Any] = {"hu": patient.hu, "solid": patient.solid}
+    content: dict[str, Any] = {"hu": patient.hu, "solid": patient.solid, "is_seen": np.array(patient.is_seen)}
     for kind, stored in (("reference", patient.references), ("automatic", patient.automatic)):
         for name, one in stored.items():
             content[f"{kind}/{name}"], content[f"{kind}/{name}/start"] = one.tenths, np.array(one.start_zyx)
@@ -121,6 +124,7 @@ def read_prepared(path: Path) -> Prepared:
             content["solid"],
             dict(_read_stored(content, "reference")),
             dict(_read_stored(content, "automatic")),
+            bool(content["is_seen"]) if "is_seen" in content else True,
         )
 
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -133,23 +133,47 @@ def write_follow_weights(config: FollowConfig, folder: Path) -> Path:
 
 
 def prepare_patients(config: FollowConfig, folder: Path, job: Job) -> None:
-    """Draw the automatic contours of every patient of the split, and store it on the network's grid."""
+    """Draw the automatic contours of every patient of the split, and store it on the network's grid.
+
+    Contours are drawn by the first package of `FollowStage.automatic` and `FollowStage.folds` that was not trained on
+    the patient, or by the first of all.
+    """
     index = read_index(config.folder)
     folder.mkdir(parents=True, exist_ok=True)
     entries = [entry for entry in index["patients"] if entry["split"] == config.split]
     todo = [entry for entry in entries if not (folder / f"{entry['patient']}.npz").exists()]
     if not todo:
         return
-    package = find_package(config.stage.automatic)
-    runners = {role: open_runner(package, role) for role in package.stages}
+    drawers = [_Drawer.open(name) for name in (config.stage.automatic, *config.stage.folds)]
     fingerprints = _read_fingerprints(folder)
     for entry in job.track(todo, "drawing the automatic contours"):
         sample = read_patient(config.folder, entry, index, config.stage.structures)
-        prepared = prepare_patient(sample, config.stage.structures, package, runners)
+        fingerprint = sample_fingerprint(sample)
+        drawer = next((one for one in drawers if not one.has_seen(fingerprint)), drawers[0])
+        prepared = prepare_patient(sample, config.stage.structures, drawer.package, drawer.runners)
         if prepared is not None:
+            prepared = replace(prepared, is_seen=drawer.has_seen(fingerprint))
             write_prepared(folder / f"{entry['patient']}.npz", prepared)
-            fingerprints[str(entry["patient"])] = sample_fingerprint(sample)
+            fingerprints[str(entry["patient"])] = fingerprint
             write_atomically(folder / FINGERPRINTS, json.dumps(fingerprints).encode())
+
+
+@dataclass(frozen=True)
+class _Drawer:
+    """A package that draws automatic contours, ready to run."""
+
+    package: ModelPackage
+    runners: dict[str, Runner]
+
+    @classmethod
+    def open(cls, name: str) -> _Drawer:
+        package = find_package(name)
+        return cls(package, {role: open_runner(package, role) for role in package.stages})
+
+    def has_seen(self, fingerprint: str) -> bool:
+        """Whether the package was trained on a patient; True as well if it does not state its patients."""
+        known = self.package.metadata.get("training", {}).get("fingerprints")
+        return known is None or fingerprint in known
 
 
 def prepare_patient(

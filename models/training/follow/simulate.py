@@ -69,12 +69,15 @@ class Region:
         (z, y, x) HU, and (z,) whether the slices can be used.
     reference, automatic
         (z, y, x) signed distances within the slice in mm; `automatic` is None without automatic contours.
+    is_seen
+        Whether the package of the automatic contours was trained on the patient.
     """
 
     hu: Array
     solid: NDArray[np.bool_]
     reference: Array
     automatic: Array | None
+    is_seen: bool = True
 
 
 class Simulator:
@@ -140,7 +143,8 @@ def cut_region(patient: Prepared, name: str, rng: Generator, stage: FollowStage)
     scaled = [np.clip((one - REACH_MM) / zoom, -REACH_MM, REACH_MM) for one in distances]
     for one in scaled:
         one[one <= (0.02 - REACH_MM) / zoom] = -REACH_MM
-    return Region(_vary_hu(hu + OUTSIDE_HU, rng), solid, scaled[0], scaled[1] if automatic is not None else None)
+    drawn_by_package = scaled[1] if automatic is not None else None
+    return Region(_vary_hu(hu + OUTSIDE_HU, rng), solid, scaled[0], drawn_by_package, patient.is_seen)
 
 
 def _place_points(rng: Generator, zoom: float, stage: FollowStage) -> NDArray[np.float64]:
@@ -228,11 +232,24 @@ def vary_automatic(region: Region, rng: Generator, stage: FollowStage) -> Region
         return Region(region.hu, region.solid, region.reference, None)
     if automatic is None or rng.random() < stage.invented_probability:
         automatic = _with_errors(region.reference, rng, amplitude_mm=rng.uniform(1, 6), ends=8)
-    elif rng.random() < 0.3:
-        automatic = _with_errors(automatic, rng, amplitude_mm=rng.uniform(0, 2), ends=3)
+    else:
+        if region.is_seen:
+            automatic = enlarge_errors(automatic, region.reference, rng.uniform(0, stage.error_growth))
+        if rng.random() < 0.3:
+            automatic = _with_errors(automatic, rng, amplitude_mm=rng.uniform(0, 2), ends=3)
     if not (automatic > 0).any():
         automatic = None
     return Region(region.hu, region.solid, region.reference, automatic)
+
+
+def enlarge_errors(automatic: Array, reference: Array, share: float) -> Array:
+    """Return automatic contours whose distance from the reference is larger by a share of it.
+
+    A package's contours of its own training patients become as good as those of other patients, with errors at the
+    same places.
+    """
+    moved: Array = np.clip(automatic + np.float32(share) * (automatic - reference), -REACH_MM, REACH_MM)
+    return moved
 
 
 def _with_errors(distance: Array, rng: Generator, amplitude_mm: float, ends: int) -> Array:

@@ -31,6 +31,7 @@ from autocontour.models.training.follow.simulate import (
     Simulator,
     correct_slices,
     derive_structure,
+    enlarge_errors,
     invent_structure,
     vary_automatic,
 )
@@ -93,6 +94,9 @@ def test_a_prepared_patient_is_read_as_written(tmp_path: Path, patient: Prepared
     assert set(read.automatic) == {"A"}
     assert (read.automatic["A"].tenths == patient.automatic["A"].tenths).all()
     assert read.automatic["A"].start_zyx == patient.automatic["A"].start_zyx
+    assert read.is_seen
+    write_prepared(tmp_path / "p.npz", replace(patient, is_seen=False))
+    assert not read_prepared(tmp_path / "p.npz").is_seen
 
 
 def test_examples_are_reproducible_and_complete(patient: Prepared, stage: FollowStage) -> None:
@@ -140,6 +144,51 @@ def test_strokes_and_wrong_slices_occur(patient: Prepared, stage: FollowStage) -
     assert (np.abs(corrected.drawn_mm - reference[slices]) > 1).any()
 
 
+def automatic_of_a_patient(*, seen: bool) -> np.ndarray:
+    """Contours too small by 2 mm, as they are used for an example without any other error."""
+    reference = np.full(REGION_ZYX, -REACH_MM, np.float32)
+    y, x = np.indices(REGION_ZYX[1:]) - 20
+    reference[20:60] = np.clip(24 - 3.906 * np.hypot(y, x), -REACH_MM, REACH_MM)
+    region = Region(np.zeros_like(reference), np.ones(len(reference), bool), reference, reference - 2, seen)
+    calm = FollowStage(("A",), nothing_probability=0, invented_probability=0, error_growth=1.0)
+    found = vary_automatic(region, np.random.default_rng(3), calm).automatic
+    assert found is not None
+    return found
+
+
+def test_errors_are_enlarged_where_they_are() -> None:
+    reference = np.array([-REACH_MM, -3.0, 1.0, 5.0, REACH_MM], np.float32)
+    automatic = np.array([-REACH_MM, -1.0, 1.0, 3.0, 6.0], np.float32)
+    assert enlarge_errors(automatic, reference, 0.5).tolist() == [-REACH_MM, 0.0, 1.0, 2.0, 3.0]
+    assert (enlarge_errors(automatic, reference, 0.0) == automatic).all()
+
+
+@pytest.mark.usefixtures("oracle")
+def test_a_patient_is_drawn_by_a_package_that_was_not_trained_on_it(
+    toy_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = follow_run.find_package("")
+    stage = FollowStage(STRUCTURES, automatic="all", folds=("other",), minutes=0.001)
+    config = FollowConfig("follow", "1", "follow", str(toy_data), stage)
+    follow_run.prepare_patients(config, tmp_path / "unknown", Job())
+    known = json.loads((tmp_path / "unknown" / follow_run.FINGERPRINTS).read_text())
+    every = {"all": sorted(known.values()), "other": [known["p1"]]}
+    asked = []
+
+    def package_of(name: str):
+        asked.append(name)
+        training = {**first.metadata.get("training", {}), "fingerprints": every[name]}
+        return replace(first, metadata={**first.metadata, "training": training})
+
+    monkeypatch.setattr(follow_run, "find_package", package_of)
+    follow_run.prepare_patients(config, tmp_path / "folds", Job())
+    assert asked == ["all", "other"]
+    seen = {name: read_prepared(tmp_path / "folds" / f"{name}.npz").is_seen for name in known}
+    assert {name for name, was in seen.items() if was} == {name for name in known if known[name] == known["p1"]}
+    assert not all(seen.values())
+    assert all(read_prepared(tmp_path / "unknown" / f"{name}.npz").is_seen for name in known)
+
+
 def test_automatic_contours_vary(stage: FollowStage) -> None:
     reference = np.full(REGION_ZYX, -REACH_MM, np.float32)
     reference[20:60, 10:20, 10:20] = 5
@@ -147,6 +196,8 @@ def test_automatic_contours_vary(stage: FollowStage) -> None:
     results = [vary_automatic(region, np.random.default_rng(seed), stage).automatic for seed in range(40)]
     assert any(one is None for one in results)
     assert any(one is not None and (one == reference).all() for one in results)
+    assert (automatic_of_a_patient(seen=False) == automatic_of_a_patient(seen=False)).all()
+    assert (automatic_of_a_patient(seen=True) > 0).sum() < (automatic_of_a_patient(seen=False) > 0).sum()
     assert any(one is not None and not (one == reference).all() for one in results)
     nothing = Region(region.hu, region.solid, reference, np.full_like(reference, -REACH_MM))
     assert vary_automatic(nothing, np.random.default_rng(4), replace(stage, nothing_probability=0.0)).automatic is None
