@@ -22,6 +22,7 @@ from autocontour.base.findings import Finding
 from autocontour.base.limits import FileName, Length, Range, Text, shown
 from autocontour.base.typed import SettingsError, read_file, read_toml
 from autocontour.dicom.deidentify import folded_words
+from autocontour.patient.matching import folded_name
 from autocontour.patient.nomenclature import (
     families,
     find_term,
@@ -120,8 +121,8 @@ class NameMap:
 
 
 def fold(name: str) -> str:
-    """Return a name without case and surrounding blanks, in printable characters."""
-    return _printable(name).casefold()
+    """Return the name as `autocontour.patient.matching.folded_name`, in printable characters."""
+    return folded_name(_printable(name))
 
 
 def _printable(name: str) -> str:

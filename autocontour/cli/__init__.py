@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
+from typing import NoReturn
 
 from autocontour import __version__
 from autocontour.base.errors import AutoContourError, OutputError, UsageError
@@ -23,10 +24,25 @@ COMMANDS = (
     *("phantom", "demo", "selftest"),
 )
 
+MAX_STANDARD_STREAM = 2  # the file number of standard error
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are JSON too where ``--json`` is among the arguments."""
+
+    as_json = False
+
+    def error(self, message: str) -> NoReturn:
+        """Print the usage and the error, and end with the exit code of ``AC-US``."""
+        if _Parser.as_json:
+            self.print_usage(sys.stderr)
+            raise SystemExit(_report(UsageError("AC-US-004", reason=message), as_json=True))
+        super().error(message)
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser of all commands."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="autocontour", description="Contours organs on planning CTs and writes a validated DICOM RTSTRUCT."
     )
     parser.add_argument("--version", action="version", version=f"autocontour {__version__}")
@@ -38,7 +54,9 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code; each error family has its own (see `autocontour.base.errors`)."""
+    _open_closed_streams()
     _print_any_character()
+    _Parser.as_json = "--json" in (sys.argv if argv is None else argv)
     args = build_parser().parse_args(argv)
     try:
         with _ended_by_sigterm(args.command):
@@ -78,6 +96,20 @@ def _unusable(error: OSError) -> AutoContourError:
     if isinstance(error.filename, str | bytes):
         return UsageError("AC-US-003", file=shown_path(Path(os.fsdecode(error.filename))), reason=reason)
     return OutputError("AC-OUT-008", reason=reason)
+
+
+def _open_closed_streams() -> None:
+    """Open the null device in place of standard streams that were closed (``>&-``), as by a service or a scheduler.
+
+    Without it Python has no `sys.stdout`, and the next file that is opened receives its number: what a library prints
+    there would be written into that file.
+    """
+    while (number := os.open(os.devnull, os.O_RDWR)) <= MAX_STANDARD_STREAM:
+        pass
+    os.close(number)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  (until the end)
 
 
 def _print_any_character() -> None:

@@ -1,7 +1,7 @@
 """Matching of the structures of two sets by name: one rule for the viewer, `evaluate` and training.
 
 1. The same name, letter for letter.
-2. Among those left, the same name, ignoring case and surrounding blanks.
+2. Among those left, the same name, ignoring case, surrounding blanks and the way in which letters are composed.
 3. Among those left, the same TG-263 name: the stored one, else the one derived from their own name (see `match_name`).
 
 At each step a name that occurs twice in one set is ambiguous and matches neither structure.
@@ -9,6 +9,7 @@ At each step a name that occurs twice in one set is ambiguous and matches neithe
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -58,8 +59,11 @@ def tg263_name(structure: Structure) -> str:
 
 
 def folded_name(name: str) -> str:
-    """Return a name without case and surrounding blanks."""
-    return name.strip().casefold()
+    """Return a name without case and surrounding blanks, its letters composed (Unicode NFC).
+
+    macOS and some planning systems write letters with accents and Hangul in parts (NFD); both look the same.
+    """
+    return unicodedata.normalize("NFC", name).strip().casefold()
 
 
 def _name(structure: Structure) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from autocontour.base.findings import Finding, Severity
 from autocontour.base.register import Value
+from autocontour.patient.matching import folded_name
 from autocontour.patient.nomenclature import find_term
 from autocontour.patient.structures import ImportedContour, ReviewStatus, Structure, StructureSet
 from autocontour.site.profile import Profile, Rule
@@ -58,22 +59,22 @@ def check_export(structure_set: StructureSet, profile: Profile) -> list[ExportPr
 
 
 def _check_name_length(structure_set: StructureSet, rule: Rule) -> Iterator[ExportProblem]:
-    taken = {structure.name.casefold() for structure in structure_set.structures}
+    taken = {folded_name(structure.name) for structure in structure_set.structures}
     for structure in structure_set.structures:
         if len(structure.name) > rule.limit:
             short = _shortened(structure.name, rule.limit, taken)
-            taken.add(short.casefold())
+            taken.add(folded_name(short))
             values = {"length": len(structure.name), "limit": rule.limit}
             yield _problem("AC-EX-001", rule, structure, {"name": short}, short, **values)
 
 
 def _check_name_characters(structure_set: StructureSet, rule: Rule) -> Iterator[ExportProblem]:
-    taken = {structure.name.casefold() for structure in structure_set.structures}
+    taken = {folded_name(structure.name) for structure in structure_set.structures}
     for structure in structure_set.structures:
         plain = "".join(letter if letter.isprintable() and letter != "\\" else "_" for letter in structure.name)
         if plain != structure.name:
             free = _shortened(plain, len(plain) + 2, taken)
-            taken.add(free.casefold())
+            taken.add(folded_name(free))
             yield _problem("AC-EX-006", rule, structure, {"name": free}, free)
 
 
@@ -104,7 +105,7 @@ def _longest(contour: ImportedContour) -> int:
 def _check_unique_names(structure_set: StructureSet, rule: Rule) -> Iterator[ExportProblem]:
     seen: set[str] = set()
     for structure in structure_set.structures:
-        name = structure.name.casefold()
+        name = folded_name(structure.name)
         if name in seen:
             yield _problem("AC-EX-002", rule, structure)
         seen.add(name)
@@ -162,6 +163,6 @@ def _shortened(name: str, limit: int, taken: set[str]) -> str:
     for count in range(len(taken) + 2):
         mark = tail if not count else f"{count}{tail}"
         candidate = name[: limit - len(mark)].rstrip("_ ") + mark
-        if candidate.casefold() not in taken:
+        if folded_name(candidate) not in taken:
             return candidate
     return candidate

@@ -12,6 +12,7 @@ from pydicom.uid import RTStructureSetStorage
 from autocontour.base.errors import StructureSetError
 from autocontour.base.findings import Finding
 from autocontour.dicom.read import guarded, read_bytes, read_dataset
+from autocontour.patient.matching import folded_name
 from autocontour.patient.structures import Structure, StructureSet
 from autocontour.patient.volume import CTVolume, SeriesReference
 from autocontour.rtstruct.encoding import raw_element
@@ -171,22 +172,22 @@ def _with_unique_numbers(structures: list[Structure]) -> list[Structure]:
 
 def _with_unique_names(structures: list[Structure]) -> list[Structure]:
     """Distinguish structures of the same name by a number appended to it."""
-    taken = {structure.name.casefold() for structure in structures}
+    taken = {folded_name(structure.name) for structure in structures}
     seen: set[str] = set()
     unique = []
     for structure in structures:
-        if structure.name.casefold() in seen:
+        if folded_name(structure.name) in seen:
             name = _free_name(structure.name, taken)
             finding = Finding.of("AC-RS-038", name, name=name)
             structure = replace(structure, name=name, findings=(*structure.findings, finding))
-            taken.add(name.casefold())
-        seen.add(structure.name.casefold())
+            taken.add(folded_name(name))
+        seen.add(folded_name(structure.name))
         unique.append(structure)
     return unique
 
 
 def _free_name(name: str, taken: set[str]) -> str:
     count = 2
-    while (candidate := f"{name[:58]}_{count}").casefold() in taken:
+    while folded_name(candidate := f"{name[:58]}_{count}") in taken:
         count += 1
     return candidate

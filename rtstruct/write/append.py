@@ -16,6 +16,7 @@ from autocontour.base.files import replacing
 from autocontour.base.findings import Severity
 from autocontour.base.jobs import Job
 from autocontour.dicom.read import guarded, read_dataset
+from autocontour.patient.matching import folded_name
 from autocontour.patient.structures import Structure, StructureSet
 from autocontour.patient.volume import CTVolume, SeriesReference
 from autocontour.rtstruct.check.validate import check_structure_set
@@ -154,7 +155,7 @@ def _numbered(structures: Sequence[Structure], existing: Sequence[FileRoi], *, m
     free = max((roi.number for roi in existing), default=0) + 1
     numbered = []
     for structure in structures:
-        taken = named.get(structure.name.strip().casefold(), [])
+        taken = named.get(folded_name(structure.name), [])
         if taken and (not may_replace or len(taken) > 1 or taken[0] < 0):
             raise OutputError("AC-OUT-105" if len(taken) == 1 else "AC-OUT-116", name=structure.name)
         number, free = (taken[0], free) if taken else (free, free + 1)
@@ -163,7 +164,7 @@ def _numbered(structures: Sequence[Structure], existing: Sequence[FileRoi], *, m
 
 
 def _name(roi: FileRoi) -> str:
-    return shown_name(roi, own_encodings(roi.roi)).casefold()
+    return folded_name(shown_name(roi, own_encodings(roi.roi)))
 
 
 def _extend(

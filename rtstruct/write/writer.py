@@ -11,6 +11,7 @@ from pydicom import Sequence as DicomSequence
 from autocontour.base.errors import OutputError, UsageError
 from autocontour.base.files import replacing, shown_path
 from autocontour.base.jobs import Job
+from autocontour.patient.matching import folded_name
 from autocontour.patient.structures import Structure, StructureSet
 from autocontour.patient.volume import CTVolume, SeriesReference
 from autocontour.rtstruct.check.verify import Records, verify_file
@@ -121,7 +122,7 @@ def check_structures(structures: Sequence[Structure]) -> None:
         raise OutputError("AC-OUT-106")
     names, numbers = set[str](), set[int]()
     for structure in structures:
-        name = structure.name.strip().casefold()
+        name = folded_name(structure.name)
         if name in names or structure.number in numbers:
             raise OutputError("AC-OUT-104", name=structure.name)
         names.add(name)

@@ -1,9 +1,14 @@
 """One rule of pairing structures by name."""
 
+import unicodedata
+
 import pytest
 
 from autocontour.patient.matching import find_partner, match_structures
 from autocontour.patient.structures import Structure, StructureSet
+
+
+HANGUL = "귀밑샘_좌"  # composed
 
 
 def named(*names, tg263=""):
@@ -25,6 +30,7 @@ def pairs(a, b):
         (("Lung_L",), ("lung left", "Lt. Lung"), []),
         (("Heart",), ("Heart_PRV05",), []),
         (("CTV", "ctv"), ("Ctv",), []),
+        ((HANGUL,), (unicodedata.normalize("NFD", HANGUL),), [(HANGUL, unicodedata.normalize("NFD", HANGUL))]),
     ],
 )
 def test_pairs_by_name_then_whatever_its_case_then_by_tg263_name(a, b, expected):

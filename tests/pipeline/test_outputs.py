@@ -289,3 +289,24 @@ def test_a_device_is_never_replaced(tmp_path: Path) -> None:
 def test_masks_of_names_that_differ_little_do_not_share_a_file() -> None:
     structures = [Structure(name, n, {}) for n, name in enumerate(("A b", "A_b", "a B", "C"), 1)]
     assert mask_names(structures) == ["A_b.nii.gz", "A_b_2.nii.gz", "a_B_3.nii.gz", "C.nii.gz"]
+
+
+@posix_only
+@pytest.mark.parametrize("closed", ["stdout", "stderr"])
+def test_a_closed_standard_stream_changes_neither_result_nor_exit_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closed: str
+) -> None:
+    monkeypatch.setattr(sys, closed, None)
+    assert main(["models", "list", "--json"]) == 0
+    monkeypatch.setattr(sys, closed, None)
+    assert main(["info", str(tmp_path / "missing")]) == 3
+
+
+def test_wrong_arguments_are_json_too_where_json_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in (["contour", "CT"], ["models", "list", "more"], ["follow", "--corrected", "one"], ["nothing"]):
+        with pytest.raises(SystemExit, match="2"):
+            main([*command, "--json"])
+        assert json.loads(capsys.readouterr().out)["error"]["code"] == "AC-US-004"
+    with pytest.raises(SystemExit, match="2"):
+        main(["contour", "CT"])
+    assert not capsys.readouterr().out
