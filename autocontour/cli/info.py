@@ -76,6 +76,8 @@ def _show_reviews(root: Path | bool, *, as_json: bool) -> int:
     from autocontour.case.effort import read_efforts
     from autocontour.cli.console import console, plain, print_json
 
+    if isinstance(root, Path):
+        next(root.iterdir(), None)  # a folder that was asked for must exist
     rows = [{"case": case, **row} for case, row in read_efforts(root if isinstance(root, Path) else cases_folder())]
     if as_json:
         print_json(rows)

@@ -83,3 +83,8 @@ def test_the_command_lists_it(tmp_path, capsys):
     assert main(["info", "--reviews", str(root)]) == 0
     assert "Heart" in capsys.readouterr().out
     assert [name for name, _ in read_efforts(root)] == ["abc"]
+
+
+def test_a_missing_folder_of_cases_is_not_an_empty_one(tmp_path, capsys):
+    assert main(["info", "--reviews", str(tmp_path / "missing"), "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "AC-US-003"

@@ -7,7 +7,6 @@ import pytest
 from autocontour.patient.matching import find_partner, match_structures
 from autocontour.patient.structures import Structure, StructureSet
 
-
 HANGUL = "귀밑샘_좌"  # composed
 
 
