@@ -28,7 +28,7 @@ import json
 import re
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,10 +57,16 @@ ORGANS = "Brainstem", "SpinalCord", "Parotid_R", "Parotid_L", "Esophagus", "Lary
 CHANGED = "Brainstem", "SpinalCord", "Parotid_R", "Parotid_L"
 TOP_SLICES, BORDER_SLICES, MARGIN_MM = 2, 3, 2.0
 """Slices of 2.5 mm."""
+LABELS = Manner(augment=CLINIC.augment)
+"""Replay with its labels."""
 ARMS = {
-    "naive": Manner(0.0, 0.0, CLINIC.learning_rate, CLINIC.augment),
-    "replay": Manner(0.5, 0.0, CLINIC.learning_rate, CLINIC.augment),
-    "replay-l2sp": CLINIC,
+    "naive": replace(LABELS, replay_share=0.0, anchor=0.0),
+    "replay": replace(LABELS, anchor=0.0),
+    "replay-l2sp": LABELS,
+    "research": replace(LABELS, research_weight=0.1),
+    "teacher": replace(LABELS, research_weight=0.1, teacher=True, replay_labels=0.0),
+    "teacher-free": replace(LABELS, research_weight=0.1, teacher=True, replay_labels=0.0, anchor=0.0),
+    "teacher-half": replace(LABELS, research_weight=0.1, teacher=True, replay_labels=0.5),
 }
 Labels = NDArray[np.uint16]
 
@@ -248,7 +254,7 @@ def make(
             count = len(json.loads((folder / "cases" / "index.json").read_text())["patients"])
             earlier = sum(len(json.loads((one / "index.json").read_text())["patients"]) for one in old)
             usual = steps or int(np.clip(STEPS_PER_CASE * count, LEAST_STEPS, MOST_STEPS))
-            manner, steps = Manner(earlier / (earlier + count), 0.0, CLINIC.learning_rate, CLINIC.augment), 10 * usual
+            manner, steps = replace(ARMS["replay"], replay_share=earlier / (earlier + count)), 10 * usual
         replay = tuple(old) if manner.replay_share else ()
         plan = Retraining(general, folder / "cases", replay, steps=steps, manner=manner, seed=seed)
         try:

@@ -227,7 +227,7 @@ class Trainer:
         levels = [logits.float() for logits in levels]
         loss = self.supervision.loss(levels, patches, self.loss_weight)
         if self.teacher is not None:
-            loss = self.teacher.add_to(loss, levels[0], patches.image, self.loss_weight)
+            loss = self.teacher.add_to(loss, levels[0], patches, self.loss_weight)
         scaled = loss * self.loss_scale.value if self.loss_scale.is_used else loss
         gradients = torch.autograd.grad(scaled, self.parameters)
         with torch.no_grad():

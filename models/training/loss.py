@@ -57,7 +57,7 @@ def soft_dice(logits: Tensor, target: Tensor, weight: Tensor) -> tuple[Tensor, T
     return (2 * overlap + SMOOTH) / (total + SMOOTH), target.sum((0, 2, 3, 4)) > SMOOTH
 
 
-def soft_loss(logits: Tensor, probability: Tensor, loss_weight: Tensor) -> Tensor:
+def soft_loss(logits: Tensor, probability: Tensor, loss_weight: Tensor, counted: Tensor | None = None) -> Tensor:
     """Return the mean over structures of cross entropy plus Dice against the probabilities of a teacher.
 
     All terms are least where both probabilities are equal, so that a threshold chosen for the teacher keeps its
@@ -70,13 +70,19 @@ def soft_loss(logits: Tensor, probability: Tensor, loss_weight: Tensor) -> Tenso
         (batch, structures, z, y, x) of the network, and of its teacher.
     loss_weight
         (structures,) weight of each in the mean.
+    counted
+        (batch, structures) bool, which are compared; all if None. At least one must be.
     """
-    known = torch.ones_like(loss_weight, dtype=torch.bool)
-    entropy = F.binary_cross_entropy_with_logits(logits, probability, reduction="none")
-    everywhere = _weighted_mean(entropy.mean((0, 2, 3, 4)), known, loss_weight)
+    which = torch.ones(logits.shape[:2], device=logits.device) if counted is None else counted.to(logits.dtype)
+    weight = which[..., None, None, None]
+    known = which.any(0)
+    entropy = F.binary_cross_entropy_with_logits(logits, probability, weight, reduction="none")
+    voxels = which.sum(0).clamp(min=1) * logits[0, 0].numel()
+    everywhere = _weighted_mean(entropy.sum((0, 2, 3, 4)) / voxels, known, loss_weight)
+    probability = probability * weight
     volume = probability.sum((0, 2, 3, 4))
     within = _weighted_mean((entropy * probability).sum((0, 2, 3, 4)) / volume.clamp(min=1), known, loss_weight)
-    drawn = torch.sigmoid(logits)
+    drawn = torch.sigmoid(logits) * weight
     overlap = 2 * (drawn * probability).sum((0, 2, 3, 4)) + SMOOTH
     total = (drawn.square() + probability.square()).sum((0, 2, 3, 4)) + SMOOTH
     dice = _weighted_mean(1 - overlap / total, volume > SMOOTH, loss_weight)

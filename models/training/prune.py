@@ -77,7 +77,7 @@ def measure_importance(
         patches = sampler.draw([np.random.default_rng((seed, number))])
         logits = network(patches.image)
         loss = masked_loss(logits, patches.target, patches.weight, loss_weight)
-        loss = teacher.add_to(loss, logits, patches.image, loss_weight)
+        loss = teacher.add_to(loss, logits, patches, loss_weight)
         gradients = torch.autograd.grad(loss, list(parameters.values()))
         change = {
             name: (value.detach() * gradient).numpy()

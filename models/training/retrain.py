@@ -12,7 +12,7 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from autocontour.models.training.config import AugmentConfig, DataConfig, Packag
 from autocontour.models.training.initial import initial_weights
 from autocontour.models.training.loop import Trainer
 from autocontour.models.training.packaging import halve_weights, read_best
+from autocontour.models.training.teacher import TeacherOfUnlabelled
 
 RUN = "retraining.json"
 BACKGROUND = -3.0
@@ -46,11 +47,23 @@ class Manner:
     ----------
     replay_share
         Fraction of the patches that come from the replay.
+    replay_labels
+        Fraction of these patches in which the labels of the replay are used; in the others the network learns the
+        probabilities of the package.
+    teacher
+        Whether the package's probabilities are learnt wherever there is no label (learning without forgetting: Li,
+        Hoiem 2016, arXiv:1606.09282).
+    research_weight
+        Weight, in the loss and of the patches, of structures that the package does not draw by default and that no new
+        case has.
     anchor, learning_rate, augment
         As of `autocontour.models.training.config.StageConfig`.
     """
 
     replay_share: float = 0.5
+    replay_labels: float = 1.0
+    teacher: bool = False
+    research_weight: float = 1.0
     anchor: float = 0.02
     learning_rate: float = 5e-4
     augment: AugmentConfig = field(default_factory=AugmentConfig)
@@ -142,7 +155,7 @@ def retrain_package(plan: Retraining, run: Path, job: Job, *, device: str = "") 
         to another retraining, ``AC-TR-024`` if no new case has a structure of the package, or the errors of reading.
     """
     dataset, cases = _read(plan, job)
-    config = _configure(plan, len(cases))
+    config = _configure(plan, cases)
     summary = _summarize(plan, dataset, cases, config)
     start_run(run, RUN, summary)
     weights = {role: plan.package.read_weights(role) for role in plan.package.stages}
@@ -156,7 +169,8 @@ def retrain_package(plan: Retraining, run: Path, job: Job, *, device: str = "") 
             )
             added = [k for k, name in enumerate(plan.structures) if name in plan.added]
             _start_outputs(initial, config.stages[role].network, added)
-            trainer = Trainer(role, config, dataset, folder, initial, device, added=added)
+            teacher = TeacherOfUnlabelled(plan.package, role) if plan.manner.teacher else None
+            trainer = Trainer(role, config, dataset, folder, initial, device, added=added, teacher=teacher)
             trainer.show_samples(cases, plan.samples if role == "segmenter" else 0)
             trainer.run(job)
             best = halve_weights(read_best(folder)["average"])
@@ -184,7 +198,7 @@ def _read(plan: Retraining, job: Job) -> tuple[Dataset, list[Sample]]:
     cases = list(new.training)
     prints = {sample_fingerprint(sample) for sample in cases}
     earlier = [
-        sample
+        _with_trust(sample, plan.manner.replay_labels)
         for folder in plan.replay
         for sample in _read_all(folder, plan.structures, job).training
         if sample_fingerprint(sample) not in prints
@@ -196,13 +210,28 @@ def _read(plan: Retraining, job: Job) -> tuple[Dataset, list[Sample]]:
     return Dataset((*cases, *earlier), (), new.quarantined, tuple(shares)), cases
 
 
+def _with_trust(sample: Sample, trust: float) -> Sample:
+    """Return a patient whose labels are used in a fraction of the patches."""
+    if trust == 1:
+        return sample
+    mine = np.ones(len(sample.known), np.float32) if sample.trust is None else sample.trust
+    return replace(sample, trust=mine * np.float32(trust))
+
+
 def _read_all(folder: Path, structures: Sequence[str], job: Job) -> Dataset:
     data = DataConfig(str(folder), tuple(structures), validation_patients=0)
     return read_dataset(data, job)
 
 
-def _configure(plan: Retraining, cases: int) -> TrainingConfig:
-    steps = plan.steps or int(np.clip(STEPS_PER_CASE * cases, LEAST_STEPS, MOST_STEPS))
+def _configure(plan: Retraining, cases: Sequence[Sample]) -> TrainingConfig:
+    steps = plan.steps or int(np.clip(STEPS_PER_CASE * len(cases), LEAST_STEPS, MOST_STEPS))
+    contoured = np.any([sample.known for sample in cases], axis=0)
+    unused = [
+        name
+        for name, has in zip(plan.structures, contoured, strict=True)
+        if not has and name in plan.package.structures and not plan.package.structures[name].drawn
+    ]
+    weights = dict.fromkeys(unused, plan.manner.research_weight) if plan.manner.research_weight != 1 else {}
     stages = {
         role: StageConfig(
             network=_with_outputs(stage.network, len(plan.structures)),
@@ -212,6 +241,8 @@ def _configure(plan: Retraining, cases: int) -> TrainingConfig:
             steps=steps,
             learning_rate=plan.manner.learning_rate,
             ema_decay=0.99,
+            sampling_weights=weights,
+            loss_weights=weights,
             anchor=plan.manner.anchor,
             focus="body" if role == "localizer" else "structures",
             augment=plan.manner.augment,

@@ -15,6 +15,7 @@ from torch import Tensor
 from autocontour.models.inference.runtime import open_runner
 from autocontour.models.package.package import ModelPackage
 from autocontour.models.training.loss import soft_loss
+from autocontour.models.training.patches import Patches
 
 
 class Teacher:
@@ -44,6 +45,32 @@ class Teacher:
             found = [np.array(one, np.float32) for one in self._runner(windows)]
         return torch.from_numpy(np.stack(found)).to(image.device)
 
-    def add_to(self, loss: Tensor, logits: Tensor, image: Tensor, loss_weight: Tensor) -> Tensor:
+    def add_to(self, loss: Tensor, logits: Tensor, patches: Patches, loss_weight: Tensor) -> Tensor:
         """Return the mean of the loss against the labels and that against the teacher, by `share`."""
-        return (1 - self.share) * loss + self.share * soft_loss(logits, self.probabilities(image), loss_weight)
+        return (1 - self.share) * loss + self.share * soft_loss(logits, self.probabilities(patches.image), loss_weight)
+
+
+class TeacherOfUnlabelled(Teacher):
+    """A package that stands in for the labels that a patch does not have (Li, Hoiem 2016, arXiv:1606.09282).
+
+    Parameters
+    ----------
+    package
+        Its structures are the first ones of the network that learns; of others it says nothing.
+    role, device
+        As of `Teacher`.
+    """
+
+    def __init__(self, package: ModelPackage, role: str, device: str = "auto") -> None:
+        super().__init__(package, role, 1.0, device)
+        self.count = len(package.structures)
+
+    def add_to(self, loss: Tensor, logits: Tensor, patches: Patches, loss_weight: Tensor) -> Tensor:
+        """Return the mean of both losses by the structures that have labels and those that have not."""
+        labelled = patches.weight.amax((2, 3, 4)) > 0
+        missing, weights = ~labelled[:, : self.count], loss_weight[: self.count]
+        if not missing.any():
+            return loss
+        theirs = soft_loss(logits[:, : self.count], self.probabilities(patches.image), weights, missing)
+        told, untold = (labelled * loss_weight).sum(), (missing * weights).sum()
+        return (told * loss + untold * theirs) / (told + untold)
