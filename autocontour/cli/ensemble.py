@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from autocontour.base.findings import Finding
     from autocontour.models import ModelPackage
 
 
@@ -52,19 +53,24 @@ def _ensemble(args: argparse.Namespace) -> int:
     texts = read_members(packages[0].path)
     licence = {"LICENSE": texts["LICENSE"].decode()} if "LICENSE" in texts else {}
     package = write_package(args.output, *join_packages(joining), licence)
+    findings: tuple[Finding, ...] = ()
     if args.data:
-        package = _calibrate(package, args)
+        package, findings = _calibrate(package, args)
     if args.json:
         networks = {role: package.networks(role) for role in package.stages}
         thresholds = {name: one.threshold for name, one in package.structures.items()}
-        print_json({"package": str(package.path), "version": version, "networks": networks, "thresholds": thresholds})
+        report = {"package": str(package.path), "version": version, "networks": networks, "thresholds": thresholds}
+        print_json(report | {"findings": [finding.to_json() for finding in findings]})
         return 0
     console().print(f"Wrote {package.name} {package.version}, {args.output}.", markup=False, soft_wrap=True)
+    for finding in findings:
+        line = f"{finding.severity.name} {finding.code} {finding.message} {finding.remedy}"
+        console().print(line, markup=False, soft_wrap=True)
     console().print("Next: autocontour models gate", markup=False)
     return 0
 
 
-def _calibrate(package: ModelPackage, args: argparse.Namespace) -> ModelPackage:
+def _calibrate(package: ModelPackage, args: argparse.Namespace) -> tuple[ModelPackage, tuple[Finding, ...]]:
     from autocontour.cli.console import progress_job
     from autocontour.models.package.package import rewrite_metadata
     from autocontour.models.training import check_installation
@@ -73,7 +79,8 @@ def _calibrate(package: ModelPackage, args: argparse.Namespace) -> ModelPackage:
     from autocontour.models.training.joined import calibrate_joined
 
     with progress_job(quiet=args.json) as job:
-        return rewrite_metadata(package, calibrate_joined(package, args.data, job, args.device))
+        metadata, findings = calibrate_joined(package, args.data, job, args.device)
+    return rewrite_metadata(package, metadata), findings
 
 
 def _weights(texts: list[str]) -> dict[str, list[float]]:

@@ -6,7 +6,7 @@ import argparse
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from autocontour.models.training.config import TrainingConfig
@@ -46,7 +46,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Train, draw the curves and, once every stage has weights, write the package."""
-    from autocontour.cli.console import console, print_json, progress_job
+    from autocontour.cli.console import print_json, progress_job
     from autocontour.models.package.library import find_package
     from autocontour.models.training import check_installation
 
@@ -79,14 +79,38 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json(report)
     else:
-        for name, value in report.items():
-            console().print(f"{name}: {value}", markup=False)
+        _print_report(report)
     return 0
+
+
+def _print_report(report: dict[str, Any]) -> None:
+    """Print a line on the patients, one on every stage, and one on every file written."""
+    from autocontour.cli.console import console
+
+    lines = []
+    if "training" in report:
+        counts = [f"{len(report[key])} patients for {key}" for key in ("training", "validation")]
+        excluded = len(report["quarantined"])
+        lines.append(", ".join([*counts, *([f"{excluded} excluded (see data.json)"] if excluded else [])]) + ".")
+    elif "held_out" in report:
+        lines.append(
+            f"{report['patients']} patients for training, {len(report['held_out'])} held out, {report['steps']} steps."
+        )
+    if report.get("begun_with"):
+        lines.append(f"Started from {report['begun_with']}.")
+    for name, value in report.items():
+        if isinstance(value, dict) and "patches_per_s" in value:
+            rate = f"{value['patches_per_s']:g} patches per second on {value['device']}"
+            done = f"{value['steps']} steps in {value['minutes']:g} minutes"
+            lines.append(f"{name}: {done} ({rate}), validation score {value['score']:.3f}")
+    lines += [f"{name}: {report[name]}" for name in ("package", "weights", "curves") if name in report]
+    for line in lines:
+        console().print(line, markup=False, soft_wrap=True)
 
 
 def _follow(args: argparse.Namespace) -> int:
     """Train the network that follows corrected slices, or only write the weights of its run."""
-    from autocontour.cli.console import console, print_json, progress_job
+    from autocontour.cli.console import print_json, progress_job
     from autocontour.models.training.follow.run import read_follow_config, train_follow, write_follow_weights
 
     config = read_follow_config(args.config)
@@ -100,8 +124,7 @@ def _follow(args: argparse.Namespace) -> int:
     if args.json:
         print_json(report)
     else:
-        for name, value in report.items():
-            console().print(f"{name}: {value}", markup=False)
+        _print_report(report)
     return 0
 
 

@@ -21,7 +21,7 @@ from torch import Tensor
 from autocontour.base.errors import TrainingError
 from autocontour.base.jobs import Job
 from autocontour.models.data.dataset import Dataset, Sample, read_dataset
-from autocontour.models.data.fingerprint import sample_fingerprint
+from autocontour.models.data.fingerprint import data_checksum, sample_fingerprint
 from autocontour.models.networks import narrow_network
 from autocontour.models.package.package import ModelPackage, write_package
 from autocontour.models.training.config import DataConfig, PackageConfig, StageConfig, TrainingConfig
@@ -30,7 +30,7 @@ from autocontour.models.training.joined import calibrate_joined
 from autocontour.models.training.loop import Trainer
 from autocontour.models.training.packaging import halve_weights, read_best
 from autocontour.models.training.prune import prune_network
-from autocontour.models.training.retrain import CLINIC, data_checksum, next_version, start_run
+from autocontour.models.training.retrain import CLINIC, next_version, start_run
 from autocontour.models.training.teacher import Teacher
 
 RECORD = "distillation.json"
@@ -292,7 +292,7 @@ def _calibrate(draft: ModelPackage, plan: Distillation, job: Job) -> dict[str, A
 
     A structure that the student draws worse must fail the gate, not disappear from what is drawn.
     """
-    metadata = calibrate_joined(draft, plan.data, job)
+    metadata, _ = calibrate_joined(draft, plan.data, job)
     for entry in metadata["structures"]:
         entry["drawn"] = plan.package.structures[entry["name"]].drawn
     return metadata

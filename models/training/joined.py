@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from autocontour.base.errors import TrainingError
+from autocontour.base.findings import Finding
 from autocontour.base.jobs import Job
 from autocontour.models.data.dataset import Sample, read_index, read_patient
 from autocontour.models.data.fingerprint import sample_fingerprint
@@ -15,8 +16,12 @@ from autocontour.models.training.calibrate import calibrate_limits
 from autocontour.models.training.metadata import LEAST_MEDIAN
 
 
-def calibrate_joined(package: ModelPackage, data: Path, job: Job, device: str = "auto") -> dict[str, Any]:
+def calibrate_joined(
+    package: ModelPackage, data: Path, job: Job, device: str = "auto"
+) -> tuple[dict[str, Any], tuple[Finding, ...]]:
     """Return the metadata of a joined package with thresholds and limits from the patients held out from all trainings.
+
+    The findings (``AC-TR-038``) are about structures that are no longer drawn by default.
 
     Parameters
     ----------
@@ -39,14 +44,18 @@ def calibrate_joined(package: ModelPackage, data: Path, job: Job, device: str = 
     organs = [name for name in package.structures if name not in research]
     found = calibrate_limits(package, samples, organs, job, device)
     metadata: dict[str, Any] = json.loads(json.dumps(package.metadata))
+    dropped = []
     for entry in metadata["structures"]:
         chosen = found.structures.get(entry["name"], {})
         if "validation_median" in chosen:
             entry["threshold"] = chosen["threshold"]
             entry["drawn"] = entry["name"] not in research and chosen["validation_median"] >= LEAST_MEDIAN
+            if not entry["drawn"] and entry["name"] not in research:
+                median = chosen["validation_median"]
+                dropped.append(Finding.of("AC-TR-038", structure=entry["name"], median=median, least=LEAST_MEDIAN))
     if found.uncertainty is not None:
         metadata["uncertainty"] = dict(found.uncertainty)
-    return metadata | {"findings": dict(found.findings)}
+    return metadata | {"findings": dict(found.findings)}, tuple(dropped)
 
 
 def _read_held_out(package: ModelPackage, data: Path, job: Job) -> list[Sample]:

@@ -8,7 +8,6 @@ loss. Thresholds, statistics and limits stay those of the package: some cases ar
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Sequence
@@ -23,7 +22,7 @@ from autocontour.base.errors import TrainingError
 from autocontour.base.files import write_atomically
 from autocontour.base.jobs import Job
 from autocontour.models.data.dataset import Dataset, Sample, read_dataset
-from autocontour.models.data.fingerprint import sample_fingerprint
+from autocontour.models.data.fingerprint import data_checksum, sample_fingerprint
 from autocontour.models.networks import head_names
 from autocontour.models.package.ensemble import number_networks
 from autocontour.models.package.package import ModelPackage, write_package
@@ -272,18 +271,6 @@ def _summarize(plan: Retraining, dataset: Dataset, cases: Sequence[Sample], conf
         "learning_rate": stage.learning_rate,
         "anchor": stage.anchor,
     }
-
-
-def data_checksum(dataset: Dataset, *settings: object) -> str:
-    """Return a checksum of all that the weights depend on beside the package: CTs, contours, shares and settings."""
-    digest = hashlib.sha256(repr((*settings, dataset.shares)).encode())
-    for sample in dataset.training:
-        digest.update(sample_fingerprint(sample).encode() + sample.solid.tobytes() + sample.known.tobytes())
-        digest.update(b"" if sample.trust is None else np.asarray(sample.trust, np.float32).tobytes())
-        for plane in sample.planes:
-            digest.update(b"none" if plane is None else repr((plane.start_zyx, plane.inside.shape)).encode())
-            digest.update(b"" if plane is None else np.packbits(plane.inside).tobytes())
-    return digest.hexdigest()
 
 
 def start_run(run: Path, record: str, summary: dict[str, Any]) -> None:

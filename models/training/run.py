@@ -12,6 +12,7 @@ from autocontour.base.errors import TrainingError
 from autocontour.base.files import write_atomically
 from autocontour.base.jobs import Job
 from autocontour.models.data.dataset import Dataset, read_dataset
+from autocontour.models.data.fingerprint import data_checksum
 from autocontour.models.package.package import ModelPackage
 from autocontour.models.training.config import TrainingConfig
 from autocontour.models.training.initial import initial_weights
@@ -56,8 +57,8 @@ def train_run(
     TrainingError
         ``AC-TR-006`` for a stage that is not in the configuration, ``AC-TR-008`` for a package whose weights do not
         fit, ``AC-TR-009`` or ``AC-TR-012`` for a run that was started from other weights, ``AC-TR-021`` if no patient
-        is held out for validation, ``AC-TR-025`` for a structure that no patient has, or the errors of reading the
-        data.
+        is held out for validation, ``AC-TR-025`` for a structure that no patient has, ``AC-TR-037`` if patients or
+        contours have changed since the run was started, or the errors of reading the data.
     """
     wanted = list(stages or config.stages)
     if unknown := [name for name in wanted if name not in config.stages]:
@@ -69,7 +70,8 @@ def train_run(
     for k, name in enumerate(config.data.structures):
         if not any(sample.known[k] for sample in dataset.training):
             raise TrainingError("AC-TR-025", structure=name)
-    summary = _summary(dataset) | {"begun_with": start}
+    summary = _summary(dataset) | {"begun_with": start, "contents": data_checksum(dataset)}
+    _check_unchanged(folder, summary["contents"])
     processes, device = join_processes()
     processes.wait()  # until all have read the folder as it was
     if processes.is_first:
@@ -102,6 +104,17 @@ def _check_start(folder: Path, package: ModelPackage | None) -> str:
             raise TrainingError("AC-TR-009", folder=folder.name, start=before)
         raise TrainingError("AC-TR-012", folder=folder.name)
     return named
+
+
+def _check_unchanged(folder: Path, contents: str) -> None:
+    """Reject a run with a checkpoint that was started with other patients or contours, or another division of them.
+
+    Runs of earlier versions have not recorded it.
+    """
+    path = folder / DATA
+    before = json.loads(path.read_text(encoding="utf-8")).get("contents") if path.exists() else None
+    if before not in (None, contents) and any(folder.glob("*/checkpoint.pt")):
+        raise TrainingError("AC-TR-037", folder=folder.name)
 
 
 def read_run_data(config: TrainingConfig, job: Job, data: Path | None = None) -> Dataset:

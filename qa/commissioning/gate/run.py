@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -73,21 +74,24 @@ def run_gate(
     ------
     UsageError
         ``AC-QA-039`` if the candidate does not state the patients it was trained on, ``AC-QA-040`` if one of them is
-        among the test patients, ``AC-QA-041`` if no structure of a site can be judged or there is no site, or the
-        errors of reading.
+        among the test patients, ``AC-QA-047`` if a CT is twice among those of a site, ``AC-QA-041`` if no structure of
+        a site can be judged or there is no site, or the errors of reading. The patients of all sites are checked
+        before the first is contoured.
     """
     seen = _trained_on(candidate)
     if not sites:
         raise UsageError("AC-QA-041", site="–")
+    fingerprints = [_check_patients(site, against, seen, job) for site in sites]
     judgements: list[Judgement] = []
     described = []
-    for site in sites:
-        before, after, prints = _measure(candidate, against, site, seen, job, device)
+    for site, prints in zip(sites, fingerprints, strict=True):
+        before, after = _measure(candidate, against, site, prints, job, device)
         if not before:
             raise UsageError("AC-QA-041", site=site.name)
         judgements += judge_site(site.name, before, after, limits)
         described.append(
-            {"name": site.name, "split": site.split, "patients": len(prints), "fingerprints": seal_of({"": prints})}
+            {"name": site.name, "split": site.split, "patients": len(prints)}
+            | {"fingerprints": seal_of({"": sorted(prints)})}
         )
     return GateRecord(
         {
@@ -104,23 +108,40 @@ def run_gate(
     )
 
 
+def _check_patients(site: Site, against: ModelPackage, seen: frozenset[str], job: Job) -> list[str]:
+    """Return the fingerprints of a site's patients; raise an error if one was trained on, or is there twice."""
+    count = len(list_patients(site.data, site.split, against)[1])
+    names: dict[str, str] = {}
+    for case in job.track(read_cases(site.data, site.split, against), f"checking the patients of {site.name}", count):
+        fingerprint = _fingerprint(case)
+        if fingerprint in seen:
+            raise UsageError("AC-QA-040", patient=case.patient, site=site.name)
+        if fingerprint in names:
+            raise UsageError("AC-QA-047", patient=case.patient, other=names[fingerprint], site=site.name)
+        names[fingerprint] = case.patient
+    return list(names)
+
+
+def _fingerprint(case: CohortCase) -> str:
+    return ct_fingerprint(case.ct.hu, case.ct.geometry.spacing_zyx_mm)
+
+
 def _measure(
-    candidate: ModelPackage, against: ModelPackage, site: Site, seen: frozenset[str], job: Job, device: str
-) -> tuple[list[MeasuredStructure], list[MeasuredStructure], list[str]]:
-    """Return the measurements of the package in use, those of the candidate, and the patients' fingerprints.
+    candidate: ModelPackage, against: ModelPackage, site: Site, prints: Sequence[str], job: Job, device: str
+) -> tuple[list[MeasuredStructure], list[MeasuredStructure]]:
+    """Return the measurements of the package in use and those of the candidate in the patients that were checked.
 
     Every structure of the package in use is measured with both, whether it is drawn by default or not.
     """
-    count = len(list_patients(site.data, site.split, against)[1])
-    before, after, prints = [], [], []
-    for case in job.track(read_cases(site.data, site.split, against), f"contouring {site.name}", count):
-        prints.append(ct_fingerprint(case.ct.hu, case.ct.geometry.spacing_zyx_mm))
-        if prints[-1] in seen:
-            raise UsageError("AC-QA-040", patient=case.patient, site=site.name)
+    before, after = [], []
+    cases = zip_longest(read_cases(site.data, site.split, against), prints)
+    for case, fingerprint in job.track(cases, f"contouring {site.name}", len(prints)):
+        if case is None or _fingerprint(case) != fingerprint:
+            raise UsageError("AC-QA-048", site=site.name)
         before += measure_case(case, run_case(case, against, device))
         common = _only(case, candidate.structures)
         after += measure_case(common, run_case(common, candidate, device))
-    return before, after, sorted(prints)
+    return before, after
 
 
 def _only(case: CohortCase, names: Iterable[str]) -> CohortCase:

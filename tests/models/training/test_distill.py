@@ -21,7 +21,8 @@ from autocontour.models.training import prune
 from autocontour.models.training.distill import Distillation, distill_package, read_split
 from autocontour.models.training.loss import soft_loss
 from autocontour.models.training.packaging import read_best
-from autocontour.models.training.teacher import Teacher
+from autocontour.models.training.patches import Patches
+from autocontour.models.training.teacher import Teacher, TeacherOfUnlabelled
 from tests.models.toy_patients import train_package
 
 
@@ -286,6 +287,38 @@ def test_the_loss_against_a_teacher_is_least_where_the_probabilities_are_equal()
     (gradient,) = torch.autograd.grad(loss, [logits])
     assert gradient.abs().max() < 1e-6
     assert soft_loss(logits + 0.5, torch.sigmoid(logits), torch.ones(1)) > loss
+
+
+def test_the_loss_against_a_teacher_counts_only_what_has_no_label():
+    """Row: a teacher that pulls a corrected structure back to what the package drew."""
+    generator = torch.Generator().manual_seed(1)
+    logits, theirs = (torch.randn(2, 3, 4, 4, 4, generator=generator) for _ in range(2))
+    counted = torch.tensor([[True, False, False], [True, False, True]])
+    weights = torch.tensor([1.0, 0.5, 2.0])
+    logits.requires_grad_()
+    loss = soft_loss(logits, torch.sigmoid(theirs), weights, counted)
+    (gradient,) = torch.autograd.grad(loss, [logits])
+    assert (gradient.abs().amax((2, 3, 4)) > 0).equal(counted)
+    only = [(logits[:, :1], theirs[:, :1]), (logits[1:, 2:], theirs[1:, 2:])]
+    parts = [float(soft_loss(mine, torch.sigmoid(one), torch.ones(1)).detach()) for mine, one in only]
+    assert float(loss) == pytest.approx((parts[0] + 2 * parts[1]) / 3, rel=1e-5)
+
+
+def test_a_teacher_of_what_has_no_label_leaves_added_structures_out(package):
+    teacher = TeacherOfUnlabelled(package, "segmenter", "torch-cpu")
+    size = 1, len(package.structures) + 1, 16, 16, 24
+    generator = torch.Generator().manual_seed(2)
+    logits = torch.randn(*size, generator=generator, requires_grad=True)
+    image = torch.rand(1, 1, 16, 16, 24, generator=generator) * 2 - 1
+    known = torch.zeros(size)
+    known[:, 0] = 1
+    loss_weight = torch.ones(size[1])
+    patches = Patches(image, torch.zeros(size), known)
+    loss = teacher.add_to(torch.zeros(()), logits, patches, loss_weight)
+    (gradient,) = torch.autograd.grad(loss, [logits])
+    assert (gradient.abs().amax((0, 2, 3, 4)) > 0).tolist() == [False, True, True, False]
+    labelled = Patches(image, torch.zeros(size), torch.ones(size))
+    assert float(teacher.add_to(torch.tensor(0.3), logits, labelled, loss_weight)) == pytest.approx(0.3)
 
 
 def test_the_loss_against_a_teacher_of_an_absent_structure_is_finite():

@@ -46,7 +46,7 @@ def joined(package, tmp_path_factory):
 
 def test_two_equal_networks_get_the_thresholds_of_one(package, joined, toy_data):
     """The calibration of training and of a joined package are one: `models ensemble --data` may not differ."""
-    metadata = calibrate_joined(joined, toy_data, Job(), "torch-cpu")
+    metadata, _ = calibrate_joined(joined, toy_data, Job(), "torch-cpu")
     before = {name: one.threshold for name, one in package.structures.items()}
     assert {entry["name"]: entry["threshold"] for entry in metadata["structures"]} == before
     assert [entry["statistics"] for entry in metadata["structures"]] == [
@@ -70,6 +70,24 @@ def test_the_command_calibrates(package, toy_data, tmp_path, capsys):
     report = json.loads(capsys.readouterr().out)
     assert report["networks"]["segmenter"] == 2
     assert report["thresholds"] == {name: one.threshold for name, one in package.structures.items()}
+
+
+def test_a_structure_that_is_no_longer_drawn_by_default_is_named(package, toy_data, tmp_path, capsys):
+    """Row: an ensemble that drops an organ from the contours without a word."""
+    structures = [{**entry, "drawn": True} for entry in package.metadata["structures"]]
+    drawn = rewrite_metadata(
+        read_package(shutil.copytree(package.path, tmp_path / "toy")), {**package.metadata, "structures": structures}
+    )
+    words = [str(drawn.path)] * 2 + ["--data", str(toy_data), "--device", "torch-cpu"]
+    assert main(["models", "ensemble", *words, "-o", str(tmp_path / "a")]) == 0
+    shown = capsys.readouterr().out
+    dropped = set(drawn.drawn_names) - set(read_package(tmp_path / "a").drawn_names)
+    assert dropped
+    for name in dropped:
+        assert f"AC-TR-038 {name} is no longer drawn by default" in shown
+    assert main(["models", "ensemble", *words, "-o", str(tmp_path / "b"), "--json"]) == 0
+    findings = json.loads(capsys.readouterr().out)["findings"]
+    assert [one["code"] for one in findings] == ["AC-TR-038"] * len(dropped)
 
 
 @pytest.fixture(scope="module")

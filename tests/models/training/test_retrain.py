@@ -13,6 +13,7 @@ from autocontour.base.jobs import Job
 from autocontour.cli import main
 from autocontour.models.data.dataset import read_dataset
 from autocontour.models.data.fingerprint import sample_fingerprint
+from autocontour.models.inference.runtime import open_runner
 from autocontour.models.networks import head_names
 from autocontour.models.package.package import read_package, rewrite_metadata
 from autocontour.models.training.config import DataConfig
@@ -195,6 +196,25 @@ def test_without_the_package_s_patients_the_list_of_fingerprints_is_left_out(pac
 def test_a_case_that_is_in_the_replay_too_counts_as_new(package, toy_data, tmp_path):
     candidate = retrain_package(Retraining(package, toy_data, replay=(toy_data,), steps=1), tmp_path / "run", Job())
     assert candidate.metadata["training"]["retrained"][0]["replayed"] == 0
+
+
+def test_with_the_package_as_teacher_it_keeps_what_no_label_states(package, clinic, toy_data, tmp_path):
+    """Row: an organ that new cases do not have drifts while others are learnt."""
+    kept = replace(CLINIC, anchor=0.0, teacher=True, replay_labels=0.0, learning_rate=5e-3)
+
+    def drift(manner, folder):
+        data = shutil.copytree(clinic, tmp_path / folder / "clinic")
+        index = json.loads((data / "index.json").read_text())
+        for entry in index["patients"]:
+            entry["voxels"] = {"Brainstem": entry["voxels"].get("Brainstem", 0)}
+        (data / "index.json").write_text(json.dumps(index))
+        plan = Retraining(package, data, replay=(toy_data,), steps=12, manner=manner)
+        candidate = retrain_package(plan, tmp_path / folder / "run", Job())
+        image = np.random.default_rng(0).uniform(-1, 1, (1, 16, 16, 24)).astype(np.float32)
+        drawn = [next(iter(open_runner(one, "segmenter", "torch-cpu")([image])))[1:] for one in (package, candidate)]
+        return float(np.abs(np.subtract(*drawn)).mean())
+
+    assert drift(kept, "teacher") < 0.8 * drift(replace(kept, teacher=False), "labels")
 
 
 def test_the_replay_gets_its_share_of_the_patches(toy):

@@ -1,6 +1,7 @@
 """A run as a whole: it learns, becomes a package, refuses in words."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,43 @@ def test_refusals_of_the_command(toy_config, tmp_path, capsys):
     assert "AC-TR-006" in capsys.readouterr().err
     assert main(["train", path, "-o", str(tmp_path / "none"), "--curves"]) == TrainingError.exit_code
     assert "AC-TR-005" in capsys.readouterr().err
+
+
+def test_the_report_has_no_lists(toy_config, tmp_path, capsys):
+    assert main(["train", str(toy_config()), "-o", str(tmp_path / "run")]) == 0
+    shown = capsys.readouterr().out
+    assert "6 patients for training, 2 patients for validation" in shown
+    assert "segmenter: 6 steps in" in shown
+    assert f"package: {tmp_path / 'run' / 'package'}" in shown
+    assert not set("[]{}") & set(shown)
+
+
+@pytest.mark.parametrize("change", ["contours", "validation", "nothing", "older"])
+def test_a_run_is_not_continued_with_what_has_changed_meanwhile(change, toy_config, toy_data, tmp_path, capsys):
+    """Row: labels corrected during a training are learnt from in the remaining steps only."""
+    config, data, run = toy_config(1), tmp_path / "data", tmp_path / "run"
+    shutil.copytree(toy_data, data)
+    command = ["train", str(config), "-o", str(run), "--data", str(data), "--stage", "segmenter"]
+    assert main(command) == 0
+    text = config.read_text()
+    if change in ("contours", "older"):
+        path = min((data / "train").glob("*.npz"))
+        with np.load(path) as stored:
+            arrays = dict(stored)
+        arrays["labels"] = np.where(arrays["labels"] == 2, 4, arrays["labels"]).astype(np.uint16)
+        np.savez(path, **arrays)
+    elif change == "validation":  # a patient already trained on would select the checkpoint
+        text = text.replace("validation_patients = 2", "validation_patients = 3")
+    if change == "older":  # its data.json does not state the contents
+        summary = json.loads((run / "data.json").read_text())
+        summary.pop("contents")
+        (run / "data.json").write_text(json.dumps(summary))
+    config.write_text(text.replace("steps = 1\n", "steps = 2\n"))
+    refused = change in ("contours", "validation")
+    assert main(command) == (TrainingError.exit_code if refused else 0)
+    assert ("AC-TR-037" in capsys.readouterr().err) is refused
+    steps = read_log(run / "segmenter" / "log.jsonl")[-1]["step"]
+    assert steps == (1 if refused else 2)
 
 
 def test_a_log_cut_short_by_a_kill_is_still_read(tmp_path):

@@ -14,6 +14,7 @@ from autocontour.base.errors import UsageError
 from autocontour.cli import main
 from autocontour.qa.commissioning import MeasuredStructure
 from autocontour.qa.commissioning.gate import GateRecord, judge_site, read_limits, read_record, write_record
+from autocontour.qa.commissioning.gate import run as gate_run
 from autocontour.qa.commissioning.gate.record import FORMAT
 from autocontour.qa.intervals import bootstrap_lower_bound
 from autocontour.qa.metrics import PairMetrics
@@ -150,7 +151,6 @@ def frozen(toy_package, monkeypatch):
     from autocontour.patient.geometry import VolumeGeometry
     from autocontour.patient.volume import CTVolume
     from autocontour.qa.commissioning.cohort import CohortCase
-    from autocontour.qa.commissioning.gate import run as gate_run
     from autocontour.qa.commissioning.measure import CaseResult
 
     names = list(toy_package.structures)
@@ -200,12 +200,35 @@ def test_the_command_refuses_a_worse_candidate_and_passes_an_equal_one(frozen, t
     assert {row["structure"] for row in content["judgements"] if row["problems"]} == {"Parotid_L"}
 
 
-def test_a_test_patient_of_the_training_and_a_silent_candidate_are_refused(frozen, toy_package, tmp_path, capsys):
+def test_a_test_patient_of_the_training_and_a_silent_candidate_are_refused(
+    frozen, toy_package, tmp_path, capsys, monkeypatch
+):
     from autocontour.models.data.fingerprint import ct_fingerprint
 
     seen = ct_fingerprint(frozen[4].ct.hu, frozen[4].ct.geometry.spacing_zyx_mm)
     leaking = packaged(toy_package, tmp_path, "leaking", [seen])
+    monkeypatch.setattr(gate_run, "run_case", None)  # nothing is contoured
     for candidate, code in ((leaking, "AC-QA-040"), (toy_package.path, "AC-QA-039")):
         command = ["models", "gate", str(candidate), "--against", str(toy_package.path), "--data", str(tmp_path)]
         assert main(command) != 0
         assert code in capsys.readouterr().err
+
+
+def test_a_patient_who_is_twice_in_the_test_is_refused(frozen, toy_package, tmp_path, capsys):
+    """Row: a copied patient narrows the interval of the differences."""
+    frozen.append(replace(frozen[2], patient="copy"))
+    candidate = packaged(toy_package, tmp_path, "equal", ["f" * 64])
+    assert main(["models", "gate", str(candidate), "--against", str(toy_package.path), "--data", str(tmp_path)]) != 0
+    shown = capsys.readouterr().err
+    assert "AC-QA-047" in shown
+    assert "p2" in shown
+
+
+@pytest.mark.parametrize("later", [slice(None, None, -1), slice(9), slice(None)], ids=["other", "fewer", "more"])
+def test_test_data_that_change_during_the_gate_are_refused(later, frozen, toy_package, tmp_path, capsys, monkeypatch):
+    """Row: a patient exchanged for one of the training after the check."""
+    batches = iter([frozen[1:] if later == slice(None) else frozen, frozen[later]])
+    monkeypatch.setattr(gate_run, "read_cases", lambda *_: iter(next(batches)))
+    candidate = packaged(toy_package, tmp_path, "equal", ["f" * 64])
+    assert main(["models", "gate", str(candidate), "--against", str(toy_package.path), "--data", str(tmp_path)]) != 0
+    assert "AC-QA-048" in capsys.readouterr().err
