@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from autocontour import __version__
-from autocontour.base.errors import ModelError, TargetError
+from autocontour.base.errors import CTError, ModelError, TargetError
 from autocontour.base.findings import Finding
 from autocontour.base.jobs import Job
 from autocontour.contouring import margin_contours, mask_from_contours
@@ -118,6 +118,29 @@ def contour_ct(
     with run.timed("checks"):
         structure_set = with_findings(structure_set, check_set(ct, structure_set, checks=ANATOMY))
     return Contoured(structure_set, run.seconds)
+
+
+def check_drawn(structure_set: StructureSet, plan: Plan) -> None:
+    """Refuse a structure set that has nothing of what was asked for.
+
+    Raises
+    ------
+    CTError
+        ``AC-CT-101`` if no structure was found.
+    ModelError
+        ``AC-MD-138`` if the package that the user chose drew none of its structures: what the rules drew beside it must
+        not pass for its result.
+    """
+    if not structure_set.structures:
+        raise CTError("AC-CT-101")
+    if not plan.package_is_chosen:
+        return
+    for package in plan.packages:
+        asked = plan.sources & set(package.structures)
+        drawers = {one.provenance.algorithm for one in structure_set.structures if one.provenance}
+        if asked and package.name not in drawers:
+            reasons = [one for one in structure_set.findings if one.code.startswith("AC-MD")]
+            raise ModelError("AC-MD-138", reasons, package=package.name, count=len(asked))
 
 
 def _draw_in_order(run: _Run) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from autocontour.base.errors import AutoContourError, Cancelled, CTError
+from autocontour.base.errors import AutoContourError, Cancelled
 from autocontour.base.jobs import Job
-from autocontour.pipeline.contour import contour_ct
+from autocontour.pipeline.contour import check_drawn, contour_ct
 from autocontour.pipeline.plan import Plan, read_plan
 from autocontour.pipeline.report import Report, build_report
 from autocontour.pipeline.sources import Existing, ImageSource, Source, find_series
@@ -115,8 +115,7 @@ def _contour_source(source: Source, plan: Plan, inputs: Iterable[Path], device: 
     given = source.existing_structures(ct) if plan.recipes else ()
     contoured = contour_ct(ct, plan, device=device, job=job, given=given)
     structure_set = contoured.structure_set
-    if not structure_set.structures:
-        raise CTError("AC-CT-101")
+    check_drawn(structure_set, plan)
     drawn = time.perf_counter()
     source.write(structure_set, ct, job)
     seconds = {"reading": read - start, **contoured.seconds, "writing": time.perf_counter() - drawn}

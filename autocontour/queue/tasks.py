@@ -176,13 +176,12 @@ def contour_task(
     task: Task, job: Job, ct: CTVolume, seconds: Mapping[str, float]
 ) -> tuple[StructureSet, dict[str, float]]:
     """Contour the CT of a task; return the structure set and the seconds of all stages."""
-    from autocontour.pipeline.contour import contour_ct
+    from autocontour.pipeline.contour import check_drawn, contour_ct
     from autocontour.pipeline.plan import read_plan
 
     plan = read_plan(task.options.template, task.options.structures, task.options.package)
     contoured = contour_ct(ct, plan, device=task.device, job=job)
-    if not contoured.structure_set.structures:
-        raise CTError("AC-CT-101")
+    check_drawn(contoured.structure_set, plan)
     return contoured.structure_set, {**seconds, **contoured.seconds}
 
 

@@ -221,6 +221,8 @@ class ImportModelDialog(Dialog):
             self.running.start(task, self._show_picture, tr("Drawing the picture"))
 
     def _words(self, tried: Tried) -> str:
+        if tried.sides.other_organs:
+            return in_window(tried.sides.other_organs)
         if tried.sides.wrong:
             return tr("It draws structures where they cannot be: it cannot be installed with this orientation.")
         if tried.sides.is_proven:

@@ -199,6 +199,10 @@ class ModelsDialog(Dialog):
 
     def _take_trial(self, package: ModelPackage, tried: Tried) -> None:
         """Record what was measured; a test that fails is shown, and changes nothing."""
+        if tried.sides.other_organs:
+            self._fail(tried.sides.other_organs)
+            self._follow()
+            return
         if tried.sides.wrong:
             self.report.setPlainText(tr("Not passed:") + "\n" + "\n".join(f"✗ {one}" for one in tried.sides.wrong))
             self._follow()

@@ -57,12 +57,13 @@ def own(tmp_path, monkeypatch):
 def trial(monkeypatch):
     """Answer trials at once: what the test says, in the place of a process."""
 
-    def install(verdicts, measured=None, drawings=True):
+    def install(verdicts, measured=None, drawings=True, implausible=None):
         def answer(ct, order):
             mask = np.zeros(ct.hu.shape, bool)
             mask[8:14, 40:70, 30:60] = True
             drawn = {"Liver": contours_from_mask(mask, ct.geometry)} if drawings else {}
-            sides = SidesTest(read_package(order.package), "0" * 64, drawn, tuple(verdicts))
+            package = read_package(order.package)
+            sides = SidesTest(package, "0" * 64, drawn, tuple(verdicts), implausible=implausible or {})
             return Task(lambda _: Tried(sides, measured or {}))
 
         for module in (import_model, models):
@@ -158,6 +159,26 @@ def test_model_that_fails_is_not_installed(opened, qtbot, own, trial, tmp_path):
     assert "cannot be" in dialog.verdict.text()
     dialog.reject()
     assert list(own.iterdir()) == []
+
+
+def test_model_of_another_body_site_is_not_installed(opened, qtbot, own, trial, tmp_path):
+    from autocontour.models.package.importers.look import look_at
+
+    folder = tiny.write(tmp_path / "model")
+    found = Verdict("Liver on the right", holds=True, about_sides=True, structures=("Liver",))
+    trial([found], implausible={"Liver": "Liver (3.0 cc)"})
+    dialog = ImportModelDialog(opened, look_at(folder), opened.workspace.ct, {})
+    dialog.show()
+    idle(dialog, qtbot)
+    dialog.orientation.setCurrentIndex(1)
+    idle(dialog, qtbot)
+    dialog.licence.setText("mine")
+    dialog.agreed.setChecked(True)
+    click(dialog.test)
+    idle(dialog, qtbot)
+    assert not dialog.ok.isEnabled()
+    assert "Liver (3.0 cc)" in dialog.verdict.text()
+    dialog.reject()
 
 
 def test_midline_model_is_confirmed_by_name_after_its_picture(opened, qtbot, own, trial, tmp_path):

@@ -11,6 +11,7 @@ from shapely import MultiPolygon, box
 
 from autocontour import models, rules
 from autocontour.base.errors import ModelError, UsageError
+from autocontour.base.findings import Finding
 from autocontour.cli import main
 from autocontour.models import Segmentation, available_packages
 from autocontour.models.package import library
@@ -21,7 +22,7 @@ from autocontour.models.package.package import write_members
 from autocontour.patient.geometry import VolumeGeometry
 from autocontour.patient.structures import Drawing
 from autocontour.patient.volume import CTVolume
-from autocontour.pipeline.contour import contour_ct
+from autocontour.pipeline.contour import check_drawn, contour_ct
 from autocontour.pipeline.plan import RULES, build_plan, list_drawable, read_plan
 
 pytestmark = pytest.mark.skipif(not (BUNDLED / "head-and-neck").is_dir(), reason="no bundled package")
@@ -130,6 +131,31 @@ def test_the_command_takes_the_choice_by_the_same_word(tmp_path, capsys):
     code = main(["contour", str(path), "-o", str(tmp_path / "out"), "--package", "none such"])
     assert code == ModelError.exit_code
     assert "AC-MD-017" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("own_packages")
+def test_chosen_package_that_draws_nothing_is_an_error(drawn, monkeypatch, tmp_path, capsys):
+    """The rules draw lungs and bones beside it: a batch job must not take these for the package's result."""
+    import SimpleITK
+
+    path = tmp_path / "ct.nrrd"
+    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(ct().hu), str(path))
+    reason = Finding.of("AC-MD-108", site="thorax", package="our-thorax")
+    nothing = Segmentation(site_matches=False, findings=(reason,))
+    monkeypatch.setattr("autocontour.models.segment_structures", lambda *_, **__: nothing)
+    command = ["contour", str(path), "-o", str(tmp_path / "out"), "--package", "our-thorax", "--json"]
+    assert main([*command, "--accept", "AC-CT-032"]) == ModelError.exit_code
+    shown = capsys.readouterr()
+    assert "AC-MD-138" in shown.err
+    error = json.loads(shown.out)["error"]
+    assert (error["code"], [one["code"] for one in error["problems"]]) == ("AC-MD-138", ["AC-MD-108"])
+    assert not (tmp_path / "out").exists()
+    plan = read_plan(package_name="our-thorax")
+    found = contour_ct(ct(), plan).structure_set
+    with pytest.raises(ModelError, match="AC-MD-138"):
+        check_drawn(found, plan)
+    other = read_plan(names=("Lung_R",), package_name="our-thorax")  # nothing is asked of the package
+    check_drawn(contour_ct(ct(), other).structure_set, other)
 
 
 @pytest.mark.usefixtures("own_packages")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from hashlib import sha256
@@ -23,6 +23,7 @@ from autocontour.base.jobs import Job
 from autocontour.contouring import mask_from_contours
 from autocontour.models.inference.localizer import find_patient
 from autocontour.models.inference.plausibility import Measure
+from autocontour.models.inference.published.plausible import find_implausible
 from autocontour.models.inference.published.segment import draw_published
 from autocontour.models.package.importers.names import side_of
 from autocontour.models.package.package import ModelPackage
@@ -50,11 +51,14 @@ class Verdict:
         Whether it is as in any patient.
     about_sides
         Whether it is about left and right.
+    structures
+        Those whose place in the patient it compares; none for a comparison with other contours.
     """
 
     what: str
     holds: bool
     about_sides: bool
+    structures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,8 @@ class SidesTest:
         Every comparison.
     reference
         Name of the other contours that were compared; empty for none.
+    implausible
+        Structure → why it cannot be the organ of its name (see `find_implausible`): its place proves nothing.
     """
 
     package: ModelPackage
@@ -80,6 +86,7 @@ class SidesTest:
     drawings: Mapping[str, Contours]
     verdicts: tuple[Verdict, ...]
     reference: str = ""
+    implausible: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def wrong(self) -> list[str]:
@@ -89,7 +96,26 @@ class SidesTest:
     @property
     def is_proven(self) -> bool:
         """Whether left is left, without anybody looking."""
-        return not self.wrong and any(one.about_sides for one in self.verdicts)
+        return not self.wrong and any(one.about_sides for one in self.verdicts if self._counts(one)) and self._is_likely
+
+    @property
+    def _is_likely(self) -> bool:
+        """Whether more of the structures that show a side were really found than not."""
+        shown = {name for one in self.verdicts if one.about_sides for name in one.structures}
+        return not shown or 2 * len(shown - self.implausible.keys()) > len(shown)
+
+    def _counts(self, verdict: Verdict) -> bool:
+        """Return whether a comparison is one of structures that were really found."""
+        return not any(name in self.implausible for name in verdict.structures)
+
+    @property
+    def other_organs(self) -> ModelError | None:
+        """``AC-MD-099`` if nothing is shown since what was drawn cannot be the organs of its names."""
+        are_right = all(one.holds for one in self.verdicts if self._counts(one)) or not self._is_likely
+        if not self.implausible or not are_right or self.is_proven or self.may_be_confirmed:
+            return None
+        structures = "; ".join(list(self.implausible.values())[:10])
+        return ModelError("AC-MD-099", package=self.package.name, structures=structures)
 
     @property
     def may_be_confirmed(self) -> bool:
@@ -108,11 +134,14 @@ class SidesTest:
         ------
         ModelError
             ``AC-MD-081`` if one is in a place where it cannot be, ``AC-MD-082`` if nothing shows which side is left,
-            ``AC-MD-088`` for a confirmation of what a person cannot decide.
+            ``AC-MD-088`` for a confirmation of what a person cannot decide, ``AC-MD-099`` if only structures that were
+            not really found show a side.
         """
+        if self.other_organs:
+            raise self.other_organs
         if self.wrong:
             raise ModelError("AC-MD-081", package=self.package.name, structures=", ".join(self.wrong[:10]))
-        held = tuple(one.what for one in self.verdicts)[:200]
+        held = tuple(one.what for one in self.verdicts if self._counts(one))[:200]
         date = datetime.now(UTC).isoformat(timespec="seconds")
         if self.is_proven:
             method = "reference" if self.reference else "anatomy"
@@ -170,13 +199,16 @@ def compare_sides(
     verdicts = list(compare_places(drawn.measures, midline)) if patient else []
     found = {name: one.contours for name, one in drawn.drawings.items() if drawn.measures[name].volume_cc >= LEAST_CC}
     shared = {name: one for name, one in others.items() if name in found}
-    is_known = any(one.about_sides for one in verdicts)
+    compared = {name for one in verdicts for name in one.structures}
+    implausible = find_implausible(patient, found, drawn.measures, compared, _rules()) if patient else {}
+    is_known = any(one.about_sides and not implausible.keys() & {*one.structures} for one in verdicts)
     if shared and not is_known and all(one.holds for one in verdicts):
         mirrored = draw_published(_mirrored(ct), package, list(shared), job, device, profile).drawings
         flipped = {name: one.contours for name, one in mirrored.items()}
         verdicts += _compare_contours(ct, package, found, flipped, shared)
     checksum = ct.content_checksum or sha256(ct.hu.tobytes()).hexdigest()
-    return SidesTest(package, checksum, found, tuple(verdicts), reference_name if shared and not is_known else "")
+    drawer = reference_name if shared and not is_known else ""
+    return SidesTest(package, checksum, found, tuple(verdicts), drawer, implausible)
 
 
 def _compare_contours(
@@ -240,24 +272,25 @@ def compare_places(measures: Mapping[str, Measure], midline_x_mm: float) -> Iter
         other = drawn.get(_other_side(name)) if name.endswith("_L") else None
         if other is not None:
             what = f"{name} left of {_other_side(name)}"
-            yield Verdict(what, one.centre_zyx_mm[X] > other.centre_zyx_mm[X], about_sides=True)
+            pair = (name, _other_side(name))
+            yield Verdict(what, one.centre_zyx_mm[X] > other.centre_zyx_mm[X], about_sides=True, structures=pair)
         for side, sign in (("left", 1), ("right", -1)):
             if name in rules[side] and not one.at_end:
                 away = sign * (one.centre_zyx_mm[X] - midline_x_mm)
                 if abs(away) >= float(rules["least_mm"]):
-                    yield Verdict(f"{name} on the {side}", away > 0, about_sides=True)
+                    yield Verdict(f"{name} on the {side}", away > 0, about_sides=True, structures=(name,))
     for behind in rules["behind"]:
         for front in rules["front"]:
             if behind in drawn and front in drawn:
                 backwards = drawn[behind].centre_zyx_mm[Y] > drawn[front].centre_zyx_mm[Y]
-                yield Verdict(f"{behind} behind {front}", backwards, about_sides=False)
+                yield Verdict(f"{behind} behind {front}", backwards, about_sides=False, structures=(behind, front))
     levels = [[name for name in level if name in drawn] for level in rules["levels"]]
     for number, upper in enumerate(levels):
         for lower in levels[number + 1 :]:
             for above in upper:
                 for below in lower:
                     higher = drawn[above].centre_zyx_mm[Z] > drawn[below].centre_zyx_mm[Z]
-                    yield Verdict(f"{above} above {below}", higher, about_sides=False)
+                    yield Verdict(f"{above} above {below}", higher, about_sides=False, structures=(above, below))
 
 
 def _other_side(name: str) -> str:

@@ -35,6 +35,7 @@ MOST_ITEMS = 100_000
 TIME_LIMIT_S = 600.0
 PREFIXES = ("module.", "_orig_mod.")
 STATES = ("network_weights", "state_dict", "model_state_dict", "model", "net", "network")
+STARTED = b"started"
 WEIGHTS_FILE = "weights.safetensors"
 
 
@@ -68,8 +69,8 @@ def read_checkpoint(path: Path, wanted: Callable[[str], bool] = lambda _: True) 
     ------
     ModelError
         ``AC-MD-042`` if it contains objects other than tensors and plain values, ``AC-MD-043`` if it is damaged, of
-        PyTorch's former format or too large, ``AC-MD-049`` if the process failed, ``AC-MD-016`` without torch; or the
-        errors of `autocontour.models.package.weights.parse_weights`.
+        PyTorch's former format or too large, ``AC-MD-049`` if the process failed, ``AC-MD-055`` if it did not start,
+        ``AC-MD-016`` without torch; or the errors of `autocontour.models.package.weights.parse_weights`.
     """
     check_archive(path)
     context = multiprocessing.get_context("spawn")
@@ -78,8 +79,10 @@ def read_checkpoint(path: Path, wanted: Callable[[str], bool] = lambda _: True) 
         process = context.Process(target=_read, args=(sender, str(path), folder), daemon=True)
         process.start()
         sender.close()
+        # Bytes of JSON, not an object: an object would be unpickled here.
+        started = answer = b""
         try:
-            # Bytes of JSON, not an object: an object would be unpickled here.
+            started = receiver.recv_bytes() if receiver.poll(TIME_LIMIT_S) else b""
             answer = receiver.recv_bytes() if receiver.poll(TIME_LIMIT_S) else b""
         except (EOFError, OSError):
             answer = b""
@@ -89,7 +92,7 @@ def read_checkpoint(path: Path, wanted: Callable[[str], bool] = lambda _: True) 
             if process.is_alive():
                 process.kill()
         if not answer:
-            raise ModelError("AC-MD-049", file=shown(path.name))
+            raise ModelError("AC-MD-049" if started else "AC-MD-055", file=shown(path.name))
         content = json.loads(answer)
         if "code" in content:
             values = {str(key): str(value) for key, value in content["values"].items()}
@@ -133,6 +136,7 @@ def check_archive(path: Path) -> None:
 
 def _read(sender: Connection, path: str, folder: str) -> None:
     """Read a checkpoint and send what was read; runs in the process of its own."""
+    sender.send_bytes(STARTED)
     try:
         answer: dict[str, Any] = {"facts": _convert(Path(path), Path(folder))}
     except ModelError as error:

@@ -17,6 +17,7 @@ from autocontour.cli import main
 from autocontour.contouring import contours_from_mask, mask_from_contours
 from autocontour.models import segment_structures
 from autocontour.models.inference.body import find_parts
+from autocontour.models.inference.localizer import find_patient
 from autocontour.models.inference.published import coarse, segment
 from autocontour.models.inference.published import cropped as cropping
 from autocontour.models.inference.published.oriented import orient
@@ -43,7 +44,7 @@ torch = pytest.importorskip("torch")
 MM = 5.0
 ORGANS_MM = {"Liver": (0.0, -20.0, -60.0), "Kidney_L": (-20.0, 25.0, 45.0), "Kidney_R": (-20.0, 25.0, -45.0)}
 HU = {"Liver": 120, "Kidney_L": 300, "Kidney_R": 300}
-RADIUS_MM = 22.0
+RADIUS_MM = {"Liver": 30.0, "Kidney_L": 22.0, "Kidney_R": 22.0}
 
 
 def paint_trunk(direction=(1, 1, 1), spacing=(MM, MM, MM), shape=(20, 40, 48), matrix=None):
@@ -56,7 +57,7 @@ def paint_trunk(direction=(1, 1, 1), spacing=(MM, MM, MM), shape=(20, 40, 48), m
     hu = np.full(shape, -1000, np.int16)
     hu[(x / 105) ** 2 + (y / 85) ** 2 < 1] = 20
     for name, (cz, cy, cx) in ORGANS_MM.items():
-        hu[(z - cz) ** 2 + (y - cy) ** 2 + (x - cx) ** 2 < RADIUS_MM**2] = HU[name]
+        hu[(z - cz) ** 2 + (y - cy) ** 2 + (x - cx) ** 2 < RADIUS_MM[name] ** 2] = HU[name]
     return CTVolume(hu, geometry)
 
 
@@ -238,6 +239,82 @@ def test_swapped_labels_are_refused(build, oracle):
     procedure = replace(package.procedure, values={"Liver": (1,), "Kidney_L": (3,), "Kidney_R": (2,)})
     with pytest.raises(ModelError, match="AC-MD-081"):
         check_sides(paint_trunk(), replace(package, procedure=procedure), Job(), "cpu")
+
+
+class Chance(torch.nn.Module):
+    """Draws lungs of what is air, by the side of the window, and a heart of what is bright: on any CT."""
+
+    lowest_hu = -2000.0
+
+    def forward(self, image):
+        hu = image * tiny.PROPERTIES["std"] + tiny.PROPERTIES["mean"]
+        count = image.shape[4]
+        left = (torch.arange(count) >= count / 2).view(1, 1, 1, 1, count)
+        air = torch.minimum(-300 - hu, hu - self.lowest_hu) / 10
+        none = torch.full_like(hu, -20)
+        return torch.cat([0 * hu, torch.where(left, air, none), torch.where(left, none, air), (hu - 210) / 10], 1)
+
+
+@pytest.fixture
+def by_chance(build, monkeypatch):
+    monkeypatch.setattr(segment, "load_fold", lambda *_: Chance())
+    return build("chance", labels={"background": 0, "Lung_L": 1, "Lung_R": 2, "Heart": 3})
+
+
+def paint_thorax(lungs=True, heart_mm=(0.0, -10.0, 20.0), radius_mm=32.0):
+    ct = paint_trunk()
+    hu = np.where(ct.hu > 100, np.int16(20), ct.hu)
+    z, y, x = (np.arange(count) * MM - (count - 1) * MM / 2 for count in hu.shape)
+    z, y, x = np.meshgrid(z, y, x, indexing="ij")
+    if lungs:
+        hu[(np.abs(x) > 8) & ((x / 85) ** 2 + (y / 65) ** 2 < 1) & (np.abs(z) < 40)] = -800
+    hu[(z - heart_mm[0]) ** 2 + (y - heart_mm[1]) ** 2 + (x - heart_mm[2]) ** 2 < radius_mm**2] = 300
+    return CTVolume(hu, ct.geometry)
+
+
+def test_what_lies_right_by_chance_proves_nothing(by_chance):
+    """A model of the thorax on a scan of another site: lungs in the air around the patient, a heart in the neck."""
+    ct = paint_thorax(lungs=False)
+    test = compare_sides(ct, by_chance, Job(), "cpu")
+    assert all(one.holds for one in test.verdicts if one.about_sides)
+    assert sorted(test.implausible) == ["Heart", "Lung_L", "Lung_R"]
+    assert not test.is_proven
+    with pytest.raises(ModelError, match="AC-MD-099") as caught:
+        test.check()
+    assert "External 0 %" in str(caught.value)
+    assert "Lungs 0 %" in str(caught.value)
+
+
+def test_found_organs_prove_it(by_chance, monkeypatch):
+    monkeypatch.setattr(Chance, "lowest_hu", -900.0)  # not the air around the patient
+    test = compare_sides(paint_thorax(), by_chance, Job(), "cpu")
+    assert not test.implausible
+    assert test.is_proven
+    small = compare_sides(paint_thorax(radius_mm=15.0), by_chance, Job(), "cpu")
+    assert list(small.implausible) == ["Heart"]
+    assert small.implausible["Heart"].startswith("Heart (1")
+    assert small.is_proven  # by the lungs
+    assert "Heart on the left" not in small.check().structures
+
+
+def test_both_of_a_pair_on_one_side_prove_nothing():
+    from autocontour.models.inference.plausibility import Measure
+    from autocontour.models.inference.published.plausible import find_implausible
+    from autocontour.models.inference.published.sides import _rules
+
+    ct = paint_trunk()
+    patient = find_patient(ct)
+    mask = truth(ct, "Kidney_L")
+    contours = dict.fromkeys(("Eye_L", "Eye_R"), contours_from_mask(mask, ct.geometry))
+
+    def implausible(left, right, cc=7.0):
+        measures = {"Eye_L": Measure(7.0, (0, 0, left)), "Eye_R": Measure(cc, (0, 0, right))}
+        return sorted(find_implausible(patient, contours, measures, list(contours), _rules()))
+
+    assert implausible(40, -40) == []
+    assert implausible(-40, 40) == []  # plausible organs, exchanged: a contradiction of another kind
+    assert implausible(60, 20) == ["Eye_L", "Eye_R"]
+    assert implausible(40, -40, cc=1.5) == ["Eye_L", "Eye_R"]
 
 
 def test_heights_are_compared():

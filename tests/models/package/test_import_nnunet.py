@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
@@ -159,6 +161,21 @@ def test_malicious_pickle_is_not_executed(tmp_path, where):
     error = refused("AC-MD-042", folder)
     assert "open" in error.message
     assert not canary.exists()
+
+
+def test_script_without_the_main_condition_gets_the_remedy(tmp_path):
+    """The process of its own runs the script again: without the usual condition it cannot start."""
+    path = tmp_path / "checkpoint_final.pth"
+    torch.save(tiny.content(), path)
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from pathlib import Path\n"
+        "from autocontour.models.package.importers.checkpoint import read_checkpoint\n"
+        f"read_checkpoint(Path({str(path)!r}))\n"
+    )
+    shown = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False).stderr
+    assert "AC-MD-055" in shown
+    assert "__main__" in shown.splitlines()[-1]
 
 
 def test_malicious_builtin_in_an_allowed_dress_is_not_executed(tmp_path, here):
