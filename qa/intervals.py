@@ -183,6 +183,23 @@ def patients_for_non_inferiority(sd: float, margin: float, confidence: float = C
     return max(2, math.ceil(((_z(confidence) + _z(power)) * sd / margin) ** 2))
 
 
+def power_of_non_inferiority(n: int, sd: float, margin: float, confidence: float = CONFIDENCE) -> float:
+    """Return the probability that a one-sided paired test shows non-inferiority if both methods are equally good.
+
+    It is that of `patients_for_non_inferiority`: Φ(margin · √n / sd − z(confidence)).
+
+    Examples
+    --------
+    >>> round(power_of_non_inferiority(18, 0.05, 0.03), 2)
+    0.82
+    """
+    from scipy.stats import norm
+
+    if sd == 0:
+        return 1.0 if margin > 0 else 0.0
+    return float(norm.cdf(margin * math.sqrt(n) / sd - _z(confidence)))
+
+
 def _z(probability: float) -> float:
     from scipy.stats import norm
 

@@ -92,7 +92,26 @@ def _print_record(record: GateRecord) -> None:
     for row in record.content["judgements"]:
         for problem in row["problems"]:
             out.print(f"{row['site']}: {problem['code']}: {problem['message']}", markup=False, soft_wrap=True)
+    for row in record.content["judgements"]:
+        _print_power(row)
     out.print("Passed: not inferior to the package in use." if record.passed else "[red]Not passed.[/red]")
+
+
+def _print_power(row: dict[str, Any]) -> None:
+    """Print how probable a pass was for an equally good candidate, where the interval alone speaks against this one."""
+    from autocontour.base.findings import Finding
+    from autocontour.cli.console import console
+
+    if not any(problem["code"] == "AC-QA-034" for problem in row["problems"]):
+        return
+    power, needed = (choose(row[metric][key] for metric in ("dsc", "surface_dsc")) for choose, key in _POWER)
+    if needed > row["n"]:
+        values = {"structure": row["structure"], "power": power, "count": row["n"], "needed": needed}
+        note = Finding.of("AC-QA-049", **values)
+        console().print(f"{row['site']}: {note.code}: {note.message} {note.remedy}", markup=False, soft_wrap=True)
+
+
+_POWER = (min, "power"), (max, "needed")
 
 
 def _cells(row: dict[str, Any]) -> list[str]:

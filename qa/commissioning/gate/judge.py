@@ -20,10 +20,16 @@ from autocontour.base.findings import Finding
 from autocontour.base.limits import Range, Text
 from autocontour.base.typed import SettingsError, read_file, read_toml
 from autocontour.qa.commissioning.measure import MeasuredStructure
-from autocontour.qa.intervals import bootstrap_lower_bound
+from autocontour.qa.intervals import (
+    bootstrap_lower_bound,
+    patients_for_non_inferiority,
+    power_of_non_inferiority,
+)
 from autocontour.qa.metrics import PairMetrics
 
 LIMITS = Path(__file__).with_name("limits.toml")
+
+WANTED_POWER = 0.9
 
 Margin = Annotated[float, Range(0, 1)]
 
@@ -87,11 +93,18 @@ class Change:
         Mean with the package in use and with the candidate.
     lower_bound
         Of the mean paired difference, after − before, at the gate's confidence.
+    power
+        Probability that an equally good candidate passes with as many patients and the same standard deviation of the
+        paired differences.
+    needed
+        Patients for which it would be `WANTED_POWER`; 0 if no number is enough.
     """
 
     before: float
     after: float
     lower_bound: float
+    power: float = 0.0
+    needed: int = 0
 
 
 @dataclass(frozen=True)
@@ -189,8 +202,9 @@ def judge_site(
 def _judge(
     site: str, structure: str, before: list[PairMetrics], after: list[PairMetrics], limits: GateLimits
 ) -> Judgement:
-    dsc = _change([one.dsc for one in before], [one.dsc for one in after], limits)
-    surface = _change([one.surface_dsc for one in before], [one.surface_dsc for one in after], limits)
+    allowed = limits.of(structure)
+    pairs = zip(_values(before), _values(after), (allowed.dsc_margin, allowed.surface_dsc_margin), strict=True)
+    dsc, surface = (_change(first, second, limits, margin) for first, second, margin in pairs)
     worst = [_worst([one.dsc for one in rows], limits.worst_fraction) for rows in (before, after)]
     lost = [sum(one.volume_b_cc == 0 for one in rows) for rows in (before, after)]
     judgement = Judgement(site, structure, len(before), dsc, surface, worst[0], worst[1], lost[0], lost[1])
@@ -244,11 +258,14 @@ def _values(rows: list[PairMetrics]) -> tuple[list[float], list[float]]:
     return [one.dsc for one in rows], [one.surface_dsc for one in rows]
 
 
-def _change(before: list[float], after: list[float], limits: GateLimits) -> Change:
+def _change(before: list[float], after: list[float], limits: GateLimits, margin: float) -> Change:
     """Return the change of a metric; a patient in whom it is undefined counts as the worst value, 0."""
     first, second = (np.nan_to_num(np.array(values, dtype=np.float64)) for values in (before, after))
     bound = bootstrap_lower_bound(second - first, limits.confidence, limits.resamples, limits.seed)
-    return Change(float(first.mean()), float(second.mean()), bound)
+    sd = float((second - first).std(ddof=1)) if len(first) > 1 else 0.0
+    power = power_of_non_inferiority(len(first), sd, margin, limits.confidence)
+    needed = patients_for_non_inferiority(sd, margin, limits.confidence, WANTED_POWER) if margin > 0 else 0
+    return Change(float(first.mean()), float(second.mean()), bound, round(power, 3), needed)
 
 
 def _worst(values: list[float], fraction: float) -> float:

@@ -110,6 +110,33 @@ def test_the_bound_agrees_with_the_normal_approximation():
     assert bootstrap_lower_bound(differences, 0.95, 10_000, 1) == pytest.approx(expected, abs=3e-4)
 
 
+@pytest.mark.parametrize("n", [12, 40])
+def test_the_power_is_the_share_of_equal_candidates_that_pass(n):
+    rng, margin, sd = np.random.default_rng(3), 0.03, 0.07
+    limits = replace(LIMITS, resamples=300, default=replace(LIMITS.default, dsc_margin=margin))
+    judged = []
+    for _ in range(200):
+        before = [measured(k, "Brainstem", 0.6) for k in range(n)]
+        after = [measured(k, "Brainstem", 0.6 + value, 0.6) for k, value in enumerate(rng.normal(0, sd, n))]
+        judged.append(judge_site("s", before, after, limits)[0])
+    passed = np.mean([one.dsc.lower_bound > -margin for one in judged])
+    assert passed == pytest.approx(np.mean([one.dsc.power for one in judged]), abs=0.1)
+    assert np.median([one.dsc.needed for one in judged]) == pytest.approx((2.926 * sd / margin) ** 2, rel=0.1)
+    assert judged[0].surface_dsc.power == 1
+
+
+def test_a_refusal_states_how_many_patients_would_be_enough(frozen, toy_package, tmp_path, capsys):
+    """Row: a refusal for want of patients that reads as if the candidate were worse."""
+    candidate = packaged(toy_package, tmp_path, "worse", ["f" * 64])
+    command = ["models", "gate", str(candidate), "--against", str(toy_package.path), "--data", str(tmp_path)]
+    limits = tmp_path / "limits.toml"
+    limits.write_text(
+        "[default]\ndsc_margin = 0.001\nsurface_dsc_margin = 0.001\nworst_margin = 0.2\nsource = 'trial'\n"
+    )
+    assert main([*command, "--limits", str(limits)]) == 1
+    assert "AC-QA-049: Parotid_L: with 10 patients" in capsys.readouterr().out
+
+
 @pytest.fixture
 def record():
     package = {"name": "toy", "version": "2", "checksum": "a" * 64}
