@@ -174,7 +174,7 @@ def _finish(imported: Imported, args: argparse.Namespace) -> int:
 def _report(package: ModelPackage, folder: Path, findings: Sequence[Finding], *, as_json: bool) -> None:
     from autocontour.cli.console import console, print_json
 
-    checked = package.procedure is not None and package.procedure.sides is not None
+    checked = package.sides is not None
     if as_json:
         rows = [finding.to_json() for finding in findings]
         shown = {"package": package.name, "path": str(folder), "sides_checked": checked, "findings": rows}

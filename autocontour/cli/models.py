@@ -103,7 +103,7 @@ def _show(args: argparse.Namespace) -> int:
     name, site, licence = plain(f"{package.name} {package.version}"), plain(package.body_site), plain(package.license)
     out.print(f"[bold]{name}[/bold]  {site}  {licence}")
     if package.procedure is not None:
-        sides = package.procedure.sides
+        sides = package.sides
         proven = f"left and right tested on {sides.date[:10]} {sides.proof}" if sides else "left and right not tested"
         out.print(f"published model: profile {package.procedure.profile}, {plain(proven)}")
         unmeasured = sum(name not in package.measured_names for name in package.structures)

@@ -86,7 +86,7 @@ def run_trial(ct: CTVolume, order: TrialOrder, job: SendingJob) -> Tried:
     from autocontour.models.package.package import read_package
 
     package = read_package(order.package)
-    known = package.procedure.sides if package.procedure else None
+    known = package.sides
     sides = compare_sides(
         ct, package, job, order.device, reference=order.reference, reference_name=order.reference_name
     )

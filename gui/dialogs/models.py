@@ -244,7 +244,7 @@ def _row(entry: Entry) -> list[str]:
     if procedure is None:
         return [name, source, count, "", "", ""]
     measured = sum(structure in package.measured_names for structure in package.structures)
-    proven = tr("checked") if procedure.sides else tr("not checked")
+    proven = tr("checked") if package.sides else tr("not checked")
     return [name, tr("published model"), count, proven, procedure.profile, f"{measured} / {count}"]
 
 
@@ -256,10 +256,10 @@ def _about(package: ModelPackage) -> list[str]:
     procedure = package.procedure
     if procedure is None:
         return lines
-    if procedure.sides:
+    if package.sides:
         how = {"anatomy": tr("by the anatomy"), "reference": tr("compared with other contours"), "person": ""}
-        by = how[procedure.sides.method] or tr("confirmed by {name}", name=procedure.sides.by)
-        lines.append(tr("Left and right: checked on {date}, {how}", date=procedure.sides.date[:10], how=by))
+        by = how[package.sides.method] or tr("confirmed by {name}", name=package.sides.by)
+        lines.append(tr("Left and right: checked on {date}, {how}", date=package.sides.date[:10], how=by))
     for name, one in procedure.measured.items():
         lowest = min(one.dsc.values(), default=1.0)
         seconds, dsc = f"{one.seconds:.0f}", f"{lowest:.3f}"

@@ -152,7 +152,7 @@ def _segment_published(ct: CTVolume, package: ModelPackage, names: list[str], jo
     """Draw by a published network, in the package's profile."""
     from autocontour.models.inference.published.segment import draw_published
 
-    if package.procedure is None or package.procedure.sides is None:
+    if package.sides is None:
         raise ModelError("AC-MD-080", package=package.name)
     drawn = draw_published(ct, package, names, job, device)
     checked = check_measures(package, drawn.measures)

@@ -160,7 +160,7 @@ def place_package(path: Path, *, replace: bool = False) -> ModelPackage:
     """
     package = read_package(path)
     verify_package(package)
-    if package.procedure is not None and package.procedure.sides is None:
+    if package.procedure is not None and package.sides is None:
         raise ModelError("AC-MD-080", package=shown_path(path))
     folder = install_folder() / folder_name(package.name)
     rival = _bundled_rival(package.name)

@@ -35,7 +35,7 @@ from autocontour.models.package.members import (
     read_members,
 )
 from autocontour.models.package.patient import PatientBinding
-from autocontour.models.package.procedure import Procedure, weights_of_fold
+from autocontour.models.package.procedure import Procedure, SidesCheck, content_of, weights_of_fold
 from autocontour.models.package.weights import check_file_size, check_fit, parse_weights, plan_stage
 
 if TYPE_CHECKING:
@@ -98,6 +98,12 @@ class ModelPackage:
     def drawn_names(self) -> tuple[str, ...]:
         """The structures that are drawn by default."""
         return tuple(name for name, structure in self.structures.items() if structure.drawn)
+
+    @property
+    def sides(self) -> SidesCheck | None:
+        """The passed test of left and right of a published network; None if the package was changed after it."""
+        tested = self.procedure.sides if self.procedure else None
+        return tested if tested and tested.content in ("", content_of(self.metadata)) else None
 
     @property
     def measured_names(self) -> frozenset[str]:

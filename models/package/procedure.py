@@ -6,6 +6,8 @@ contours with any other.
 
 # `annotations` is not imported from __future__: cattrs needs the limits.
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar
@@ -98,6 +100,8 @@ class SidesCheck:
         What it was compared with (``reference``).
     by
         Who looked (``person``).
+    content
+        `content_of` of the package that was tested; empty in records of former versions.
     """
 
     ct: ShortText
@@ -106,6 +110,7 @@ class SidesCheck:
     method: Annotated[str, OneOf(METHODS)] = "anatomy"
     reference: Annotated[str, Text(200, least=0)] = ""
     by: Annotated[str, Text(200, least=0)] = ""
+    content: Annotated[str, Text(64, least=0)] = ""
 
     @property
     def proof(self) -> str:
@@ -248,6 +253,18 @@ class Procedure:
                     yield Finding.of("AC-CFG-009", f"values.{name}", low="1", high=known, value=shown(value))
         if self.outputs == "regions" and len(self.region_order) != self.heads:
             yield Finding.of("AC-CFG-029", "region_order", wanted=self.heads, count=len(self.region_order))
+
+
+def content_of(metadata: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of what decides where a published network draws: its procedure, structures and stages.
+
+    The profile and the results of tests are left out; the weights are never changed after the import.
+    """
+    left_out = ("sides", "measured", "profile", "source")
+    procedure = {key: value for key, value in metadata["procedure"].items() if key not in left_out}
+    names = [one["name"] for one in metadata["structures"]]
+    text = json.dumps([procedure, names, metadata["stages"]], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def weights_of_fold(weights: Mapping[str, Any], fold: int) -> dict[str, Any]:

@@ -197,7 +197,7 @@ def _source(package: ModelPackage, procedure: Procedure) -> str:
         f"References: {about.get('references', 'not stated')}.",
         f"- **Network**: {stage.network['architecture']}, grid {spacing} mm (z, y, x), window {window}.",
         f"- **Figures that its source states** (not measured here): {figures or 'none'}.",
-        f"- **Orientation**: {procedure.orientation}, {_proof(procedure)}.",
+        f"- **Orientation**: {procedure.orientation}, {_proof(package)}.",
     ]
     files = source.get("files")
     if isinstance(files, dict):
@@ -206,8 +206,8 @@ def _source(package: ModelPackage, procedure: Procedure) -> str:
     return "\n".join(lines)
 
 
-def _proof(procedure: Procedure) -> str:
-    sides = procedure.sides
+def _proof(package: ModelPackage) -> str:
+    sides = package.sides
     if sides is None:
         return "**not tested**: it cannot be installed"
     return f"left and right tested on {sides.date[:10]} {sides.proof} ({'; '.join(sides.structures[:20])})"

@@ -103,7 +103,7 @@ def choose_finders(
     published = [
         one
         for one in packages
-        if one.procedure is not None and one.procedure.sides is not None and _voxel_mm(one) >= COARSER * fine
+        if one.procedure is not None and one.sides is not None and _voxel_mm(one) >= COARSER * fine
     ]
     published.sort(key=lambda one: (-_voxel_mm(one), one.name))
     own = [one for one in packages if one.procedure is None and "localizer" in one.stages]

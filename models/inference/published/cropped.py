@@ -58,7 +58,7 @@ def find_crop(
 
 def _is_finder(package: ModelPackage, crop: Crop) -> bool:
     procedure = package.procedure
-    if procedure is None or procedure.sides is None or procedure.model != crop.finder:
+    if procedure is None or package.sides is None or procedure.model != crop.finder:
         return False
     return set(crop.structures) <= set(package.structures)
 

@@ -13,7 +13,7 @@ from autocontour.contouring import mask_from_contours
 from autocontour.models.inference.published.segment import Drawn, draw_published, procedure_of
 from autocontour.models.package.history import rewrite_and_record
 from autocontour.models.package.package import ModelPackage
-from autocontour.models.package.procedure import SidesCheck
+from autocontour.models.package.procedure import SidesCheck, content_of
 from autocontour.patient.structures import Contours
 from autocontour.patient.volume import CTVolume
 
@@ -82,7 +82,8 @@ def record(
     procedure_of(package)
     changed = dict(package.metadata["procedure"])
     if sides is not None:
-        changed["sides"] = {**asdict(sides), "structures": list(sides.structures)}
+        content = content_of(package.metadata)
+        changed["sides"] = asdict(sides) | {"structures": list(sides.structures), "content": content}
     if measured:
         found = {name: one.to_json() for name, one in measured.items()}
         changed["measured"] = {**changed.get("measured", {}), **found}

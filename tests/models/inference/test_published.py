@@ -224,6 +224,25 @@ def test_right_orientation_passes_and_is_recorded(build, oracle, monkeypatch):
     install_package(checked.path)
 
 
+@pytest.mark.parametrize("key", ["orientation", "values", "profile"])
+def test_package_changed_by_hand_after_its_test_is_not_tested(build, oracle, key):
+    """With its checksums made anew nothing but the record of the test shows it: another orientation, other labels."""
+    oracle()
+    ct, package = paint_trunk(), build()
+    checked = record(package, check_sides(ct, package, Job(), "cpu"))
+    new = {"orientation": "RAS", "values": {"Liver": [1], "Kidney_L": [3], "Kidney_R": [2]}, "profile": "fast"}
+    metadata = checked.metadata | {"procedure": checked.metadata["procedure"] | {key: new[key]}}
+    changed = rewrite_metadata(checked, metadata)
+    if key == "profile":  # whichever was tested, the sides are the same
+        assert changed.sides is not None
+        return
+    assert changed.sides is None
+    with pytest.raises(ModelError, match="AC-MD-080"):
+        segment_structures(ct, changed, device="cpu")
+    with pytest.raises(ModelError, match="AC-MD-080"):
+        install_package(changed.path)
+
+
 def test_nothing_with_a_side_is_refused(build, oracle):
     oracle()
     ct = paint_trunk()
