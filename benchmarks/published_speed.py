@@ -4,11 +4,14 @@ A network of 31 M random weights with 24 labels, windows of 128³ at 1.5 mm, on 
 The windows of nnU-Net are timed on a part of the CT that needs a few of them, and multiplied (``--windows 0`` runs
 all); everything else of both is run whole. Times are those of the processor, which depend less on other load.
 With ``--repeat`` only the first window of ours is run and its result repeated: the memory is the same.
-``two-stage`` is given the boxes of six organs of usual size and place: random weights find none. Needs a separate
-environment:
+``two-stage`` is given the boxes of six organs of usual size and place: random weights find none. ``whole`` is one run
+of that profile as in the program, for six organs that the localizer of a package of this program finds on the CT, up to
+their probabilities (what random weights draw has no outlines to time); the voxels of a CT of 128 × 128 are divided into
+512 × 512 first. Needs a separate environment:
 
     python -m venv nnunet && nnunet/bin/pip install nnunetv2 -e ".[train]"
     nnunet/bin/python benchmarks/published_speed.py --ct FOLDER [--only theirs fast two-stage]
+    nnunet/bin/python benchmarks/published_speed.py --ct HEAD_AND_NECK_CT --only whole
 """
 
 from __future__ import annotations
@@ -33,13 +36,15 @@ from autocontour.dicom.ct import read_ct
 from autocontour.dicom.scan import planning_cts, scan_folder
 from autocontour.models.inference.localizer import find_patient
 from autocontour.models.inference.published import boxes, segment, tiles
+from autocontour.models.inference.published.coarse import find_boxes
 from autocontour.models.inference.published.segment import probabilities_in_boxes
 from autocontour.models.inference.published.tiles import window_starts
 from autocontour.models.inference.runtime import Channels, Runner
+from autocontour.models.package.importers.names import Names
 from autocontour.models.package.importers.nnunet import import_nnunet
 from autocontour.models.package.importers.writing import write_imported
 from autocontour.models.package.package import ModelPackage, read_package
-from autocontour.patient.geometry import Box
+from autocontour.patient.geometry import Box, VolumeGeometry
 from autocontour.patient.volume import CTVolume
 
 FEATURES = (32, 64, 128, 256, 320, 320)
@@ -56,6 +61,11 @@ ORGANS_MM = (
 """Centre, as fractions of the body along z, y, x, and size of six organs of the upper abdomen."""
 
 
+FOUND = ("Brainstem", "SpinalCord", "Parotid_R", "Parotid_L", "Larynx", "Bone_Mandible")
+"""Names of the first six labels, which a localizer of this program looks for."""
+PIXELS = 512
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ct", type=Path, required=True, help="folder of a CT series")
@@ -69,7 +79,8 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         model = write_model(Path(folder), labels=LABELS, spacing=SPACING_MM, patch=WINDOW, features=FEATURES)
-        write_imported(import_nnunet(model, orientation="LPS"), Path(folder) / "package")
+        names = Names({f"label_{k}": name for k, name in enumerate(FOUND, 1)})
+        write_imported(import_nnunet(model, orientation="LPS", names=names), Path(folder) / "package")
         for what in args.only:  # a process each: the peak of its memory is its own
             command = [sys.executable, __file__, "--ct", str(args.ct), "--model", str(model), "--only", what]
             repeat = ["--repeat"] if args.repeat else []
@@ -78,7 +89,9 @@ def main() -> None:
 
 def run(what: str, folder: Path, model: Path, most: int, *, repeat: bool) -> None:
     ct = read_ct(planning_cts(scan_folder(folder, Job()))[0], Job())
-    if what == "theirs":
+    if what == "whole":
+        print(whole(in_full_resolution(ct), read_package(model.parents[1] / "package")), flush=True)
+    elif what == "theirs":
         print(theirs(ct, model, most), flush=True)
     else:
         package = read_package(model.parents[1] / "package")
@@ -142,14 +155,7 @@ def ours(ct: CTVolume, package: ModelPackage, *, two_stage: bool, repeat: bool) 
     names, edges = list(package.structures), None
     if two_stage:
         names, edges = names[:6], organ_edges(ct)
-    windows = []
-    plain = tiles.starts_over
-
-    def counted(wanted: Sequence[Box], shape: Sequence[int], window: Sequence[int], step: float) -> Any:  # noqa: ANN401
-        windows.extend(found := plain(wanted, shape, window, step))
-        return found
-
-    boxes.starts_over = counted
+    windows = counted_windows()
     probabilities_in_boxes(ct, package, [], Job(), "cpu", [])  # translates the network
     started, processor = time.perf_counter(), time.process_time()
     found = probabilities_in_boxes(ct, package, names, Job(), "cpu", edges)
@@ -158,6 +164,47 @@ def ours(ct: CTVolume, package: ModelPackage, *, two_stage: bool, repeat: bool) 
     what = "two-stage" if two_stage else "fast"
     return (
         f"{what}: processor {busy:.0f} s ({seconds:.0f} s by the clock) by {found.device}, {len(windows)} windows, "
+        f"{drawn} structures; {peak_gb():.1f} GB"
+    )
+
+
+def counted_windows() -> list[tuple[int, int, int]]:
+    """Return a list to which every window that is run from now on is added."""
+    windows: list[tuple[int, int, int]] = []
+    plain = tiles.starts_over
+
+    def counted(wanted: Sequence[Box], shape: Sequence[int], window: Sequence[int], step: float) -> Any:  # noqa: ANN401
+        windows.extend(found := plain(wanted, shape, window, step))
+        return found
+
+    boxes.starts_over = counted
+    return windows
+
+
+def in_full_resolution(ct: CTVolume) -> CTVolume:
+    """Return the CT with its voxels divided in the slices, as many as a clinical CT has."""
+    times = max(1, PIXELS // ct.hu.shape[2])
+    z, y, x = ct.geometry.spacing_zyx_mm
+    hu = np.ascontiguousarray(ct.hu.repeat(times, axis=1).repeat(times, axis=2))
+    return CTVolume(hu, VolumeGeometry.regular(hu.shape, (z, y / times, x / times)))
+
+
+def whole(ct: CTVolume, package: ModelPackage) -> str:
+    """Time one run of ``two-stage``: the localizer, and the windows over its boxes."""
+    probabilities_in_boxes(ct, package, [], Job(), "cpu", [])  # translates the network
+    windows = counted_windows()
+    started, processor = time.perf_counter(), time.process_time()
+    places = find_boxes(ct, package, FOUND, Job(), "cpu")
+    finding = time.process_time() - processor
+    edges = list(places.edges_mm.values())
+    found = probabilities_in_boxes(ct, package, list(places.edges_mm), Job(), "cpu", edges)
+    drawn = sum(1 for _ in found.parts)
+    seconds, busy = time.perf_counter() - started, time.process_time() - processor
+    shape = [round(n * mm / 1.5) for n, mm in zip(ct.hu.shape, ct.geometry.spacing_zyx_mm, strict=True)]
+    count = len(window_starts(shape, WINDOW, 0.5))
+    return (
+        f"whole: {ct.hu.shape} voxels, processor {busy:.0f} s, {finding:.0f} s of it by {', '.join(places.finders)} for "
+        f"{len(edges)} boxes ({seconds:.0f} s by the clock), {found.device}, {len(windows)} windows of nnU-Net's {count}, "
         f"{drawn} structures; {peak_gb():.1f} GB"
     )
 
