@@ -202,10 +202,11 @@ def whole(ct: CTVolume, package: ModelPackage) -> str:
     seconds, busy = time.perf_counter() - started, time.process_time() - processor
     shape = [round(n * mm / 1.5) for n, mm in zip(ct.hu.shape, ct.geometry.spacing_zyx_mm, strict=True)]
     count = len(window_starts(shape, WINDOW, 0.5))
+    finders = ", ".join(places.finders)
     return (
-        f"whole: {ct.hu.shape} voxels, processor {busy:.0f} s, {finding:.0f} s of it by {', '.join(places.finders)} for "
-        f"{len(edges)} boxes ({seconds:.0f} s by the clock), {found.device}, {len(windows)} windows of nnU-Net's {count}, "
-        f"{drawn} structures; {peak_gb():.1f} GB"
+        f"whole: {ct.hu.shape} voxels, processor {busy:.0f} s ({seconds:.0f} s by the clock), {finding:.0f} s of it by "
+        f"{finders} for {len(edges)} boxes; {found.device}, {len(windows)} windows (nnU-Net: {count}), {drawn} structures; "
+        f"{peak_gb():.1f} GB"
     )
 
 
