@@ -205,8 +205,8 @@ def whole(ct: CTVolume, package: ModelPackage) -> str:
     finders = ", ".join(places.finders)
     return (
         f"whole: {ct.hu.shape} voxels, processor {busy:.0f} s ({seconds:.0f} s by the clock), {finding:.0f} s of it by "
-        f"{finders} for {len(edges)} boxes; {found.device}, {len(windows)} windows (nnU-Net: {count}), {drawn} structures; "
-        f"{peak_gb():.1f} GB"
+        f"{finders} for {len(edges)} boxes; {found.device}, {len(windows)} windows (nnU-Net: {count}), "
+        f"{drawn} structures; {peak_gb():.1f} GB"
     )
 
 
