@@ -151,11 +151,14 @@ def segment_structures(
 def _segment_published(ct: CTVolume, package: ModelPackage, names: list[str], job: Job, device: str) -> Segmentation:
     """Draw by a published network, in the package's profile."""
     from autocontour.models.inference.published.segment import draw_published
+    from autocontour.models.inference.published.sides import find_other_organs
 
     if package.sides is None:
         raise ModelError("AC-MD-080", package=package.name)
     drawn = draw_published(ct, package, names, job, device)
-    checked = check_measures(package, drawn.measures)
+    checked = {name: list(found) for name, found in check_measures(package, drawn.measures).items()}
+    for name, values in find_other_organs(ct, package, drawn).items():
+        checked[name].append(Finding.of("AC-MD-139", name, structure=name, values=values))
     drawings = {
         name: Drawing(one.contours, (*one.findings, *checked.get(name, ()), *_always(name, package)))
         for name, one in drawn.drawings.items()

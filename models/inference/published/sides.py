@@ -24,7 +24,7 @@ from autocontour.contouring import mask_from_contours
 from autocontour.models.inference.localizer import find_patient
 from autocontour.models.inference.plausibility import Measure
 from autocontour.models.inference.published.plausible import find_implausible
-from autocontour.models.inference.published.segment import draw_published
+from autocontour.models.inference.published.segment import Drawn, draw_published
 from autocontour.models.package.importers.names import side_of
 from autocontour.models.package.package import ModelPackage
 from autocontour.models.package.procedure import SidesCheck
@@ -209,6 +209,16 @@ def compare_sides(
     checksum = ct.content_checksum or sha256(ct.hu.tobytes()).hexdigest()
     drawer = reference_name if shared and not is_known else ""
     return SidesTest(package, checksum, found, tuple(verdicts), drawer, implausible)
+
+
+def find_other_organs(ct: CTVolume, package: ModelPackage, drawn: Drawn) -> dict[str, str]:
+    """Return the structures drawn whose place is known and that cannot be the organ of their name, with the values."""
+    names = [name for name, one in drawn.measures.items() if is_placed(name, package) and one.volume_cc >= LEAST_CC]
+    patient = find_patient(ct) if names else None
+    if patient is None:
+        return {}
+    contours = {name: drawn.drawings[name].contours for name in names}
+    return find_implausible(patient, contours, drawn.measures, names, _rules())
 
 
 def _compare_contours(

@@ -34,7 +34,7 @@ from autocontour.models.package.importers import nnunet
 from autocontour.models.package.importers.nnunet import import_nnunet
 from autocontour.models.package.importers.writing import write_imported
 from autocontour.models.package.package import read_package, rewrite_metadata
-from autocontour.models.package.procedure import Crop, Resampling
+from autocontour.models.package.procedure import Crop, Resampling, SidesCheck
 from autocontour.patient.geometry import Box, VolumeGeometry
 from autocontour.patient.volume import CTVolume
 from tests.models import tiny_nnunet as tiny
@@ -302,6 +302,18 @@ def test_what_lies_right_by_chance_proves_nothing(by_chance):
         test.check()
     assert "External 0 %" in str(caught.value)
     assert "Lungs 0 %" in str(caught.value)
+
+
+def test_organs_that_cannot_be_carry_a_warning(by_chance, monkeypatch):
+    """The same model, tested on a thorax, contours the scan of another site."""
+    ct = paint_thorax(lungs=False)
+    tested = record(by_chance, SidesCheck("0" * 64, ("Lung_L left of Lung_R",), "2026-01-02T03:04:05+00:00"))
+    found = segment_structures(ct, tested, list(tested.structures), device="cpu")
+    for name in ("Lung_L", "Lung_R", "Heart"):
+        assert "AC-MD-139" in [one.code for one in found.drawings[name].findings], name
+    monkeypatch.setattr(Chance, "lowest_hu", -900.0)
+    found = segment_structures(paint_thorax(), tested, list(tested.structures), device="cpu")
+    assert not [one for each in found.drawings.values() for one in each.findings if one.code == "AC-MD-139"]
 
 
 def test_found_organs_prove_it(by_chance, monkeypatch):
