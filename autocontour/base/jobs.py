@@ -39,7 +39,11 @@ class Job:
         Cancelled
             If `cancel` was called.
         """
-        if self._cancel.is_set():
+        self.raise_if_cancelled()
+
+    def raise_if_cancelled(self) -> None:
+        """Raise `Cancelled` if `cancel` was called."""
+        if self.is_cancelled:
             raise Cancelled
 
     def track(self, items: Iterable[Item], stage: str, total: int | None = None) -> Iterator[Item]:
@@ -65,8 +69,7 @@ class InnerJob(Job):
 
     def advance(self, stage: str, fraction: float) -> None:  # noqa: ARG002
         """Raise `Cancelled` if the outer job was cancelled."""
-        if self._outer.is_cancelled:
-            raise Cancelled
+        self.raise_if_cancelled()
 
 
 def seconds_left(started: float, fraction: float) -> float:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from autocontour.base.jobs import Job
 from autocontour.registration.grid import Floats, Scan, halved
-from autocontour.registration.rigid import Rigid, _best_shifts, _shown, itk, to_itk
+from autocontour.registration.rigid import Rigid, _best_shifts, _shown, itk, run_itk, to_itk
 
 LARGEST_SCALE = 1.5
 SAMPLING = 0.15
@@ -31,7 +32,7 @@ def find_shift(patient: Scan, atlas: Scan) -> tuple[Floats, float]:
     return best.rigid.shift_mm, best.correlation
 
 
-def register_affine(patient: Scan, atlas: Scan, shift: Floats) -> Affine:
+def register_affine(patient: Scan, atlas: Scan, shift: Floats, job: Job | None = None) -> Affine:
     """Register an atlas with a patient, from a shift; the shift alone if the result is not an anatomy.
 
     Mattes' mutual information within the patient's body (SimpleITK). A map that mirrors, or scales by more than
@@ -59,7 +60,7 @@ def register_affine(patient: Scan, atlas: Scan, shift: Floats) -> Affine:
     method.SetShrinkFactorsPerLevel([4, 2])
     method.SetSmoothingSigmasPerLevel([2.0, 1.0])
     try:
-        method.Execute(fixed, moving)
+        run_itk(method, job or Job(), method.StopRegistration, fixed, moving)
     except RuntimeError:  # all samples lie outside the atlas
         return start
     matrix = np.array(transform.GetMatrix()).reshape(3, 3)

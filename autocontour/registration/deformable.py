@@ -17,7 +17,7 @@ from scipy import ndimage
 
 from autocontour.base.jobs import Job
 from autocontour.registration.grid import Floats, Grid, Mask, Samples, Scan
-from autocontour.registration.rigid import Rigid, itk, move_scan, to_itk
+from autocontour.registration.rigid import Rigid, itk, move_scan, run_itk, to_itk
 
 LEVELS = ((4, 60), (2, 40), (1, 20))
 """Shrink factor and iterations of each resolution."""
@@ -100,9 +100,9 @@ def register_deformable(later: Scan, earlier: Scan, rigid: Rigid, job: Job | Non
     # Where one of them was not scanned nothing pulls.
     fixed, moving = np.where(both, fixed, 0.0).astype(np.float32), np.where(both, moving, 0.0).astype(np.float32)
     job.advance("deforming", 0.0)
-    there = _demons(fixed, moving, later.grid)
+    there = _demons(fixed, moving, later.grid, job)
     job.advance("deforming", 0.5)
-    back = _demons(moving, fixed, later.grid)
+    back = _demons(moving, fixed, later.grid, job)
     job.advance("deforming", 1.0)
     missed = there + _moved(back, there, later.grid)
     after = _moved(moving[..., None], there, later.grid)[..., 0]
@@ -118,7 +118,7 @@ def compress(hu: Samples) -> Samples:
     return np.interp(hu, (-1000.0, -200.0, 200.0, 1200.0), (0.0, 0.3, 0.7, 1.0)).astype(np.float32)
 
 
-def _demons(fixed: Samples, moving: Samples, grid: Grid) -> Samples:
+def _demons(fixed: Samples, moving: Samples, grid: Grid, job: Job) -> Samples:
     """Return the displacement (z, y, x, 3) by which `moving` is sampled to look like `fixed`."""
     sitk = itk()
     whole = to_itk(fixed, grid), to_itk(moving, grid)
@@ -130,7 +130,7 @@ def _demons(fixed: Samples, moving: Samples, grid: Grid) -> Samples:
         demons.SetStandardDeviations(max(LEAST_SMOOTHING_VOXELS, SMOOTHING_MM / grid.spacing_mm))
         demons.SetSmoothDisplacementField(True)
         start = [] if displacement is None else [sitk.Resample(displacement, pair[0])]
-        displacement = demons.Execute(*pair, *start)
+        displacement = run_itk(demons, job, demons.Abort, *pair, *start)
     return np.asarray(sitk.GetArrayFromImage(sitk.Resample(displacement, whole[0])), np.float32)
 
 

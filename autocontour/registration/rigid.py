@@ -8,6 +8,7 @@ part in it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage
 
+from autocontour.base.jobs import Job
 from autocontour.registration.grid import AIR_HU, Floats, Grid, Mask, Samples, Scan, halved
 
 LEAST_OVERLAP = 0.25
@@ -263,6 +265,39 @@ def itk() -> Any:  # noqa: ANN401  (SimpleITK has no types)
     import SimpleITK as sitk
 
     return sitk
+
+
+def run_itk(method: Any, job: Job, stop: Callable[[], object], *images: Any) -> Any:  # noqa: ANN401
+    """Run a SimpleITK filter or registration so that a cancelled job ends it within one iteration.
+
+    Parameters
+    ----------
+    method
+        Has ``Execute`` and iteration events.
+    job
+        May cancel.
+    stop
+        Ends `method` early.
+    images
+        Arguments of ``Execute``.
+
+    Raises
+    ------
+    Cancelled
+        If the job was cancelled.
+    """
+
+    def check() -> None:
+        # An exception must not pass through ITK, which would report it as an error of its own.
+        if job.is_cancelled:
+            stop()
+
+    job.raise_if_cancelled()
+    method.AddCommand(itk().sitkIterationEvent, check)
+    try:
+        return method.Execute(*images)
+    finally:
+        job.raise_if_cancelled()  # a filter that was ended raises an error of its own
 
 
 def to_itk(values: NDArray[Any], grid: Grid) -> Any:  # noqa: ANN401  (SimpleITK has no types)

@@ -58,6 +58,10 @@ NOISE = 1e-3
 FUSIONS = ("weighted", "majority", "staple")
 
 
+Vote = tuple[Contours, Deformation]
+"""The contours of an atlas on the slices of a patient (empty: they lie outside), and its deformation."""
+
+
 @dataclass(frozen=True, eq=False)
 class Atlas:
     """A contoured patient.
@@ -125,23 +129,26 @@ class AtlasMethod:
         """Draw structures on a CT; those that fewer than `LEAST_ATLASES` atlases reach are left out."""
         begin = time.perf_counter()
         own = owners_of(ct, series)
+        same = tuple(sorted(atlas.name for atlas in self.atlases if atlas.owners & own))
+        votes, used = self.collect_votes(ct, own, wanted, job)
+        return AtlasDrawing(fuse_all(votes, ct.geometry, self.fusion, job), used, same, time.perf_counter() - begin)
+
+    def collect_votes(
+        self, ct: CTVolume, own: frozenset[str], wanted: Sequence[str], job: Job
+    ) -> tuple[dict[str, list[Vote]], tuple[str, ...]]:
+        """Register the nearest atlases, except those of the patient `own`; return their contours and their names."""
         others = [atlas for atlas in self.atlases if not atlas.owners & own]
         scan = scan_of(ct, job)
-        chosen = _choose(scan, others, self.nearest, wanted)
-        drawn: dict[str, list[tuple[Contours, Deformation]]] = {name: [] for name in wanted}
+        chosen = _choose(scan, others, self.nearest, wanted, job)
+        votes: dict[str, list[Vote]] = {name: [] for name in wanted}
         for atlas, shift in job.track(chosen, "registering the atlases"):
-            deformation = register_deformable(scan, atlas.scan, register_affine(scan, atlas.scan, shift), InnerJob(job))
+            affine = register_affine(scan, atlas.scan, shift, job)
+            deformation = register_deformable(scan, atlas.scan, affine, InnerJob(job))
             for name in (name for name in wanted if name in atlas.contours):
+                job.raise_if_cancelled()
                 moved = propagate_contours(atlas.contours[name], atlas.geometry, ct.geometry, deformation)
-                drawn[name].append((moved, deformation))
-        fused = {
-            name: contours
-            for name, votes in drawn.items()
-            if len(votes) >= LEAST_ATLASES and (contours := fuse(votes, ct.geometry, self.fusion))
-        }
-        used = tuple(sorted(atlas.name for atlas, _ in chosen))
-        same = tuple(sorted(atlas.name for atlas in self.atlases if atlas.owners & own))
-        return AtlasDrawing(fused, used, same, time.perf_counter() - begin)
+                votes[name].append((moved, deformation))
+        return votes, tuple(sorted(atlas.name for atlas, _ in chosen))
 
 
 def owners_of(ct: CTVolume, series: Series) -> frozenset[str]:
@@ -159,12 +166,14 @@ def scan_of(ct: CTVolume, job: Job) -> Scan:
     return sample_scan(ct, body, GRID_MM)
 
 
-def _choose(scan: Scan, atlases: Sequence[Atlas], count: int, wanted: Collection[str]) -> list[tuple[Atlas, Floats]]:
+def _choose(
+    scan: Scan, atlases: Sequence[Atlas], count: int, wanted: Collection[str], job: Job
+) -> list[tuple[Atlas, Floats]]:
     """Return the atlases that are most like the patient, with the shift to them.
 
     Each wanted structure is in at least `LEAST_ATLASES` of them, if there are as many.
     """
-    matched = [(atlas, *find_shift(scan, atlas.scan)) for atlas in atlases]
+    matched = [(atlas, *find_shift(scan, atlas.scan)) for atlas in job.track(atlases, "choosing the atlases")]
     matched.sort(key=lambda one: (-one[2], one[0].name))
     chosen = matched[:count]
     for name in sorted(wanted):
@@ -175,13 +184,25 @@ def _choose(scan: Scan, atlases: Sequence[Atlas], count: int, wanted: Collection
     return [(atlas, shift) for atlas, shift, _ in chosen]
 
 
-def fuse(votes: Sequence[tuple[Contours, Deformation]], geometry: VolumeGeometry, fusion: str) -> Contours:
+def fuse_all(
+    votes: Mapping[str, Sequence[Vote]], geometry: VolumeGeometry, fusion: str, job: Job
+) -> dict[str, Contours]:
+    """Return the fused contours of every structure that enough atlases have and agree on; see `fuse`."""
+    fused: dict[str, Contours] = {}
+    for name, mine in votes.items():
+        job.raise_if_cancelled()
+        if len(mine) >= LEAST_ATLASES and (contours := fuse(mine, geometry, fusion)):
+            fused[name] = contours
+    return fused
+
+
+def fuse(votes: Sequence[Vote], geometry: VolumeGeometry, fusion: str) -> Contours:
     """Return the contours on which the atlases agree; empty if they agree on nothing.
 
     Parameters
     ----------
     votes
-        Contours of each atlas on the patient's slices (empty: it lies outside), with its deformation.
+        Of the atlases.
     geometry
         Of the patient's CT.
     fusion

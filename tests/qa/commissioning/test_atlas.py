@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from shapely import MultiPolygon, affinity, box
 
-from autocontour.base.errors import UsageError
+from autocontour.base.errors import Cancelled, UsageError
 from autocontour.base.jobs import Job
 from autocontour.contouring import volume_cc
 from autocontour.patient.geometry import VolumeGeometry
@@ -16,7 +16,9 @@ from autocontour.qa.commissioning.study.request import StudyRequest
 from autocontour.qa.commissioning.study.run import run_study
 from autocontour.qa.compare import compare_contours
 from autocontour.registration.affine import Affine, find_shift, register_affine
+from autocontour.registration.deformable import register_deformable
 from autocontour.registration.grid import Grid, Scan
+from autocontour.registration.rigid import Rigid
 from autocontour.selftest.planted import base_phantom, make_patient
 
 ORGANS = ("Heart", "Liver", "Lung_L", "Lung_R")
@@ -76,9 +78,9 @@ def test_every_structure_has_enough_of_the_chosen_atlases():
     noise = [rng.normal(0, 20 * k, grid.shape_zyx).astype(np.float32) for k in range(6)]
     scans = [Scan(grid, hu + one, whole, whole) for one in noise]
     atlases = [atlas_of(str(k), scan, ["Heart"] if k < 3 else ["Heart", "Larynx"]) for k, scan in enumerate(scans)]
-    chosen = [atlas.name for atlas, _ in _choose(scans[0], atlases, 3, ["Heart"])]
+    chosen = [atlas.name for atlas, _ in _choose(scans[0], atlases, 3, ["Heart"], Job())]
     assert chosen == ["0", "1", "2"]
-    chosen = [atlas.name for atlas, _ in _choose(scans[0], atlases, 3, ["Heart", "Larynx"])]
+    chosen = [atlas.name for atlas, _ in _choose(scans[0], atlases, 3, ["Heart", "Larynx"], Job())]
     assert sorted(chosen) == ["0", "1", "2", "3", "4", "5"]
 
 
@@ -118,6 +120,29 @@ def test_without_a_body_or_an_overlap_the_shift_is_kept():
     far = register_affine(patient, patient, np.full(3, 1e5))
     assert far.matrix.tolist() == np.eye(3).tolist()
     assert isinstance(far, Affine)
+
+
+class CancelledLater(Job):
+    """Cancelled when it has been looked at a number of times."""
+
+    def __init__(self, times):
+        super().__init__()
+        self.left, self.looks = times, 0
+
+    @property
+    def is_cancelled(self):
+        self.looks += 1
+        return self.looks > self.left
+
+
+@pytest.mark.parametrize("times", [0, 3, 10])
+@pytest.mark.parametrize("register", [register_affine, register_deformable])
+def test_a_registration_ends_within_an_iteration_of_a_cancel(register, times):
+    patient, atlas = blob(), blob(center=(13, 14, 16))
+    job = CancelledLater(times)
+    with pytest.raises(Cancelled):
+        register(patient, atlas, np.zeros(3) if register is register_affine else Rigid.identity(), job)
+    assert job.looks <= times + 4
 
 
 def write_patients(folder, positions):
