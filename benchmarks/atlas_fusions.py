@@ -70,9 +70,7 @@ def main() -> None:
     if not waiting:
         return
     args.output.mkdir(parents=True, exist_ok=True)
-    request = StudyRequest(
-        args.cohort, args.output, names=args.names, atlas=args.atlas, atlas_nearest=args.nearest
-    )
+    request = StudyRequest(args.cohort, args.output, names=args.names, atlas=args.atlas, atlas_nearest=args.nearest)
     key = open_key(args.names.with_name("key"), "")
     begin = time.process_time()
     names = confirmed_names(read_names(args.names), args.names, (), ())

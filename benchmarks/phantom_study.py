@@ -4,8 +4,8 @@
 each with CT and true contours; a stopped run is continued. The patients differ in anatomy (one seed each).
 
 ``python benchmarks/phantom_study.py split OUTPUT DATASET PACKAGE`` links the patients of ``OUTPUT/learning`` that the
-package was trained on as ``OUTPUT/training`` and those that were held out as ``OUTPUT/validation``, so that an atlas can
-be made from the same 35 patients.
+package was trained on as ``OUTPUT/training``, and those that were held out as ``OUTPUT/validation``: the atlas is made
+of the same 35 patients.
 
 ``python benchmarks/phantom_study.py table REPORT`` prints DSC, HD and HD95 of the methods and their paired tests.
 """

@@ -49,6 +49,8 @@ class DrawnSet:
         Names of its structures.
     checksum
         Of its content.
+    copies
+        Other files with the same content.
     """
 
     name: str
@@ -57,6 +59,7 @@ class DrawnSet:
     label: str = field(repr=False)
     structures: tuple[str, ...] = field(repr=False)
     checksum: str
+    copies: tuple[Path, ...] = field(default=(), repr=False)
 
     def read(self, ct: CTVolume) -> tuple[StructureSet, dict[str, str]]:
         """Return the structures, and the origin of each.
@@ -171,6 +174,8 @@ def find_archive(
     files = sorted(path for series in scanned if series.modality == "RTSTRUCT" for path in series.files)
     for path in job.track(files, "reading the structure sets"):
         excluded += _add_set(path, candidates, key)
+    copies = sorted(path for series in scanned if series.modality == "RTSTRUCT" for path in series.copies)
+    excluded += _add_copies(copies, candidates, key)
     found = sorted(path.parent for path in cases.glob("*/case.json")) if cases else []
     for place in job.track([*found, *case_folders], "reading the cases"):
         excluded += _add_case(place, candidates, key)
@@ -243,6 +248,42 @@ def _add_set(path: Path, candidates: Sequence[Candidate], key: Key) -> Iterator[
         yield Excluded(name, Finding.of("AC-DS-042", count=len(owners)), path)
     else:
         yield Excluded(name, Finding.of("AC-DS-031"), path)
+
+
+def _add_copies(paths: Sequence[Path], candidates: Sequence[Candidate], key: Key) -> Iterator[Excluded]:
+    """Note the copies of each set, and report files that lie in the folder of another patient's CT."""
+    homes = _homes(candidates) if paths else {}
+    for path in paths:
+        with suppress(AutoContourError):  # the same content was read before
+            uid = read_summary(path).sop_instance_uid
+            for owner in candidates:
+                for drawn in [drawn for drawn in owner.sets.values() if drawn.uid == uid]:
+                    owner.sets[drawn.name] = replace(drawn, copies=(*drawn.copies, path))
+    for owner in candidates if paths else ():
+        for drawn in owner.sets.values():
+            for path in (drawn.path, *drawn.copies) if drawn.copies else ():
+                other = _other_patient(path, owner, homes)
+                if other is not None:
+                    finding = Finding.of("AC-DS-048", other=other.name, owner=owner.name)
+                    yield Excluded(key.name("s", drawn.uid, drawn.checksum, str(path)), finding, path)
+
+
+def _homes(candidates: Sequence[Candidate]) -> dict[Path, list[Candidate]]:
+    """Return folder → the CTs of which files lie in it or below it."""
+    homes: dict[Path, list[Candidate]] = {}
+    for one in candidates:
+        places = {file.parent for file in one.series.files}
+        for folder in {folder for place in places for folder in (place, *place.parents)}:
+            homes.setdefault(folder, []).append(one)
+    return homes
+
+
+def _other_patient(path: Path, owner: Candidate, homes: dict[Path, list[Candidate]]) -> Candidate | None:
+    """Return the CT whose folder a file lies in, if that is only of other patients than the owner's."""
+    around = next((homes[folder] for folder in path.parents if folder in homes), [])
+    own = owner.series.patient_id.strip()
+    is_other = all(one is not owner and one.series.patient_id.strip() != own for one in around)
+    return around[0] if around and is_other else None
 
 
 def _add_case(place: Path, candidates: list[Candidate], key: Key) -> Iterator[Excluded]:

@@ -26,6 +26,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Print the tables, and write them if asked to."""
+    from autocontour import __version__
     from autocontour.base.folders import cases_folder
     from autocontour.cli.console import print_json, progress_job
     from autocontour.qa.commissioning.routine.times import read_times, rows_as_json, summarize_times
@@ -36,6 +37,7 @@ def run(args: argparse.Namespace) -> int:
         rows, skipped = read_times(args.cases or [cases_folder()], job)
     content = {
         "format": "autocontour time study",
+        "program": __version__,
         **summarize_times(rows),
         "skipped": [one.to_json() for one in skipped],
         "rows": rows_as_json(rows),

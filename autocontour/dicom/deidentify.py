@@ -107,6 +107,22 @@ def deidentify_header(path: Path, replace_uid: Replace) -> Deidentified:
         return Deidentified(deidentify(header, replace_uid), patient_id, person, words, burned_in)
 
 
+def read_identities(path: Path) -> frozenset[str]:
+    """Return by what a file names its patient: Patient ID, and name with date of birth, in one spelling.
+
+    Empty where the header does not distinguish patients. Two files of one patient have one of them in common.
+
+    Raises
+    ------
+    CTError
+        ``AC-CT-001`` if the file is damaged.
+    """
+    header = read_full_header(path)
+    with guarded(where=shown(path)):
+        named = {"ID": _patient_id(header), "person": _person(header)}
+    return frozenset(f"{kind} {text}" for kind, text in named.items() if text)
+
+
 def deidentify(header: Dataset, replace_uid: Replace) -> dict[str, Any]:
     """Return the technical attributes of a header (see `Deidentified`), which is changed."""
     words = identity_words(header)

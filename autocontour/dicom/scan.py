@@ -46,6 +46,8 @@ class Series:
         Findings about the series and other files.
     known
         Every file in the folder that was read as DICOM.
+    copies
+        Files with the content of another one, which are not used.
     has_checked_values
         Whether the findings are also of the voxels (`ct.with_value_findings`).
     """
@@ -54,6 +56,7 @@ class Series:
     folder: Path
     findings: tuple[Finding, ...] = ()
     known: frozenset[Path] = field(default=frozenset(), repr=False)
+    copies: tuple[Path, ...] = field(default=(), repr=False)
     has_checked_values: bool = False
 
     def __len__(self) -> int:
@@ -275,7 +278,8 @@ def _build_series(
     findings += check_series(slices)
     if shared[slices[0].series_instance_uid] > 1:
         findings.append(Finding.of(SHARED_UID))
-    return Series(slices, folder, findings=(*findings, *around), known=known)
+    copies = tuple(sorted({one.path for one in group} - {one.path for one in kept}))
+    return Series(slices, folder, findings=(*findings, *around), known=known, copies=copies)
 
 
 def _in_spatial_order(slices: Sequence[SliceHeader]) -> tuple[SliceHeader, ...]:

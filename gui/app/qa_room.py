@@ -14,7 +14,8 @@ from autocontour.base.files import shown_path
 from autocontour.base.jobs import Job
 from autocontour.case import actions
 from autocontour.gui.look.language import tr
-from autocontour.gui.qa_room.page import QaRoomPage
+from autocontour.gui.qa_room.control_chart import LABELS
+from autocontour.gui.qa_room.page import METRICS, STATUSES, QaRoomPage
 from autocontour.gui.state.tasks import Task
 from autocontour.gui.state.workspace import Prepared
 from autocontour.gui.views.planes import body_voxels
@@ -36,8 +37,17 @@ def read_folder(folder: Path) -> StudyResults | dict[str, Any]:
     Raises
     ------
     UsageError
-        ``AC-QA-240`` if the folder has none of them.
+        ``AC-QA-240`` if the folder has none of them, ``AC-QA-243`` if it lacks values that are shown.
     """
+    found = _read_any(folder)
+    try:
+        _compute_shown(found)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise UsageError("AC-QA-243", folder=shown_path(folder)) from error
+    return found
+
+
+def _read_any(folder: Path) -> StudyResults | dict[str, Any]:
     from autocontour.qa.commissioning.study import results  # not needed to show the window
 
     for name, (kind, needed) in results.TABLE_REPORTS.items():
@@ -52,6 +62,26 @@ def read_folder(folder: Path) -> StudyResults | dict[str, Any]:
     if not isinstance(content.get("structures"), list):
         raise UsageError("AC-QA-240", folder=shown_path(folder))
     return content
+
+
+def _compute_shown(found: StudyResults | dict[str, Any]) -> None:
+    """Compute everything that the page shows; it fails on a report of a version that has other values."""
+    from autocontour.qa.commissioning.blind.report import review_tables
+    from autocontour.qa.commissioning.routine.page import times_tables
+    from autocontour.qa.commissioning.study.results import REVIEW_FORMAT, TIMES_FORMAT
+
+    if not isinstance(found, dict):
+        _ = found.tables, [found.box(*pair, metric) for pair in found.pairs for metric in METRICS]
+    elif found["format"] == TIMES_FORMAT:
+        times_tables(found)
+    elif found["format"] == REVIEW_FORMAT:
+        review_tables(found)
+    else:
+        for chart in found["structures"]:
+            _ = STATUSES[chart["status"]], chart["structure"], chart["baseline"]["n"], chart["baseline"]["wanted"]
+            _ = [len(chart[kind]) for kind in ("alarms", "changes", "signals")]
+            _ = [(one["month"], one[metric]["mean"], one[metric]["standard_error"])
+                 for one in chart["months"] for metric in LABELS]  # fmt: skip
 
 
 class QaRoom:

@@ -14,7 +14,7 @@ from autocontour.gui.look.language import tr
 from autocontour.gui.qa_room.axis import Axis, series_color
 from autocontour.qa.commissioning.study.results import Box, Result
 
-ROW_PX, LABEL_PX, RIGHT_PX, HEAD_PX = 30, 230, 56, 34
+ROW_PX, LABEL_PX, COUNT_PX, RIGHT_PX, HEAD_PX = 30, 276, 46, 56, 34
 BOX_PX, POINT_PX, NEAR_PX = 14, 3.5, 9
 UNIT_SHARES = ("dsc", "surface_dsc")
 
@@ -110,10 +110,13 @@ class BoxChart(QWidget):
         if row == self.row:
             painter.fillRect(QRectF(0, y - ROW_PX / 2, self.width(), ROW_PX), QColor(theme.current.raised))
         painter.setPen(QColor(theme.current.text))
-        label = painter.fontMetrics().elidedText(
-            f"{box.structure}   {box.method}", Qt.TextElideMode.ElideRight, LABEL_PX - 20
-        )
-        painter.drawText(QRectF(10, y - 10, LABEL_PX - 14, 20), Qt.AlignmentFlag.AlignVCenter, label)
+        width = LABEL_PX - COUNT_PX - 14
+        label = painter.fontMetrics().elidedText(f"{box.structure}   {box.method}", Qt.TextElideMode.ElideRight, width)
+        painter.drawText(QRectF(10, y - 10, width, 20), Qt.AlignmentFlag.AlignVCenter, label)
+        painter.setPen(QColor(theme.current.muted))
+        where = QRectF(LABEL_PX - COUNT_PX - 4, y - 10, COUNT_PX, 20)
+        flags = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight
+        painter.drawText(where, flags, f"n={len(box.results)}")
         low, middle, high = box.quartiles
         if math.isfinite(middle):
             self._draw_box(painter, axis, y, box, color, low, middle, high)

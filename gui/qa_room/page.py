@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
@@ -45,6 +46,8 @@ METRICS = {
     "volume_difference_cc": later("Volume difference, cm³"),
     "centroid_distance_mm": later("Distance of centroids, mm"),
 }
+HEAD_CHARACTERS = 11
+"""In a line of a column's head, so that all columns fit beside the box plots."""
 COLUMNS = ("dsc", "surface_dsc", "hd95_mm", "added_path_length_mm", "volume_difference_cc")
 STATUSES = {
     "alarm": later("alarm"),
@@ -150,7 +153,7 @@ class QaRoomPage(QFrame):
         self.results = results
         self._show_tabs(((self.study, tr("Results")), (self.tables, tr("Tables"))))
         count = len(results.records)
-        self.about.setText(f"{folder.name}   " + tr_count(count, "{count} patient", "{count} patients"))
+        self._state(folder, tr_count(count, "{count} patient", "{count} patients"), results.content)
         missing = tr_count(
             len(results.missing),
             "The record of {count} patient of the report is missing or of another run; it is not shown.",
@@ -180,7 +183,7 @@ class QaRoomPage(QFrame):
         last = content.get("last") or "–"
         words = tr_count(content["observations"], "{count} contour up to {last}", "{count} contours up to {last}",
                          last=last)  # fmt: skip
-        self.about.setText(f"{folder.name}   {words}")
+        self._state(folder, words, content)
         self.routine.show_charts(content["structures"])
         self.focus_first()
 
@@ -193,7 +196,7 @@ class QaRoomPage(QFrame):
         words = tr_count(count, "minutes of {count} approved structure; pauses count {idle} seconds at most",
                          "minutes of {count} approved structures; pauses count {idle} seconds at most",
                          idle=f"{content['idle_seconds']:g}")  # fmt: skip
-        self.about.setText(f"{folder.name}   {words}")
+        self._state(folder, words, content)
 
     def show_review(self, content: dict[str, Any], folder: Path) -> None:
         """Show the tables of a blind review."""
@@ -203,7 +206,12 @@ class QaRoomPage(QFrame):
         items, people = sum(content["items"].values()), len(content["reviewers"])
         contours = tr_count(items, "{count} contour", "{count} contours")
         reviewers = tr_count(people, "{count} reviewer", "{count} reviewers")
-        self.about.setText(f"{folder.name}   {contours}, {reviewers}")
+        self._state(folder, f"{contours}, {reviewers}", content)
+
+    def _state(self, folder: Path, words: str, content: dict[str, Any]) -> None:
+        """State what is shown, with the version of the program that wrote it."""
+        program = f"   autocontour {content['program']}" if "program" in content else ""
+        self.about.setText(f"{folder.name}   {words}{program}")
 
     def _show_only_tables(self, tables: list[Table], title: str) -> None:
         self.results = None
@@ -289,7 +297,8 @@ class CaseTable(QTableWidget):
         super().__init__(0, 1 + len(COLUMNS))
         self.results: tuple[Result, ...] = ()
         self._metric_name = ""
-        self.setHorizontalHeaderLabels([tr("Patient"), *(tr(METRICS[metric]) for metric in COLUMNS)])
+        heads = (tr("Patient"), *(tr(METRICS[metric]) for metric in COLUMNS))
+        self.setHorizontalHeaderLabels([fill(head, HEAD_CHARACTERS, break_long_words=False) for head in heads])
         self.setAccessibleName(tr("Patients, the worst first"))
         _dress(self)
         self.currentCellChanged.connect(lambda row, *_: self._choose(row))
@@ -424,4 +433,3 @@ def _dress(table: QTableWidget) -> None:
     table.verticalHeader().hide()
     table.verticalHeader().setDefaultSectionSize(28)
     table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
-    table.horizontalHeader().setStretchLastSection(True)

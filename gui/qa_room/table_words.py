@@ -24,6 +24,7 @@ TITLES = (
     later("Minutes per structure"),
     later("Not used"),
     later("Would you correct this? (95 % intervals)"),
+    later("Would you correct this? By the method that drew the contour (95 % intervals)"),
     later("Human or machine? Manual and automatic contours (95 % intervals)"),
     later("Taken for human"),
     later("Agreement of the reviewers"),
@@ -59,10 +60,10 @@ HEADS = (
     *(later("approved"), later("drawn"), later("difference"), later("interval by"), later("DSC drawn")),
     *(later("DSC approved"), later("added path drawn mm"), later("added path approved mm"), later("volume drawn %")),
     *(later("volume approved %"), later("approved by"), later("minutes"), later("feature"), later("area")),
-    later("set"),
+    *(later("set"), later("taken for human")),
 )
 CELLS = frozenset(
     (later("yes"), later("no"), later("too few patients"), later("for comparison"), later("fewer than 3 sets"),
-     later("manual"), later("automatic"), later("corrected"), later("all"))
+     later("manual"), later("automatic"), later("corrected"), later("all"), later("not stated"))
 )  # fmt: skip
 """Words that stand alone in a cell."""

@@ -27,8 +27,30 @@ from autocontour.patient.volume import CTVolume
 from autocontour.qa.commissioning.blind.request import AUTOMATIC, CORRECTED, KINDS, MANUAL, ReviewRequest
 from autocontour.qa.commissioning.study.cohort import LeftOut, matches
 
-Own = tuple[str, str, str, Contours]
-"""Key of a structure, name, origin, contours."""
+
+@dataclass(frozen=True, eq=False)
+class Own:
+    """Contours of one structure in one set or case.
+
+    Attributes
+    ----------
+    key
+        What pairs it with those of other sets.
+    name
+        Under which it is shown.
+    kind
+        Its origin.
+    contours
+        As they were drawn.
+    method
+        What drew the automatic contours, or those before the correction; empty where it is not stated.
+    """
+
+    key: str
+    name: str
+    kind: str
+    contours: Contours = field(repr=False)
+    method: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +69,8 @@ class Collected:
         Structure → origin → contours as they were drawn.
     names
         Structure → the name that is shown.
+    methods
+        Structure → origin → what drew it, where that is stated.
     """
 
     patient: str
@@ -56,6 +80,7 @@ class Collected:
     series: str = field(repr=False)
     contours: dict[str, dict[str, Contours]]
     names: dict[str, str]
+    methods: dict[str, dict[str, str]]
 
 
 class Collector:
@@ -133,6 +158,7 @@ class Collector:
         ct = read_ct(candidate.series, InnerJob(self.job))
         contours: dict[str, dict[str, Contours]] = defaultdict(dict)
         names: dict[str, str] = {}
+        methods: dict[str, dict[str, str]] = defaultdict(dict)
         for kind in (*KINDS, "case"):
             if kind not in roles:
                 continue
@@ -143,16 +169,17 @@ class Collector:
             except AutoContourError as error:
                 self._leave_out(candidate.name, kind, as_finding(error))
                 continue
-            for key, name, own_kind, drawn in mine:
-                if own_kind in contours[key]:
-                    finding = Finding.of("AC-QA-219", name, structure=name, kind=own_kind)
-                    self._leave_out(candidate.name, own_kind, finding)
+            for one in mine:
+                if one.kind in contours[one.key]:
+                    finding = Finding.of("AC-QA-219", one.name, structure=one.name, kind=one.kind)
+                    self._leave_out(candidate.name, one.kind, finding)
                     continue
-                contours[key][own_kind] = drawn
-                names.setdefault(key, name)
+                contours[one.key][one.kind] = one.contours
+                methods[one.key][one.kind] = one.method
+                names.setdefault(one.key, one.name)
         kept = {key: mine for key, mine in sorted(contours.items()) if mine}
         place, uid = candidate.series.files[0].parent, candidate.series.series_instance_uid
-        return Collected(candidate.name, ct.geometry, hash_ct(ct), place, uid, kept, names)
+        return Collected(candidate.name, ct.geometry, hash_ct(ct), place, uid, kept, names, methods)
 
     def _read_set(self, candidate: Candidate, kind: str, roles: Mapping[str, DrawnSet], ct: CTVolume) -> list[Own]:
         found, _ = roles[kind].read(ct)
@@ -173,7 +200,7 @@ class Collector:
                 finding = Finding.of("AC-QA-065", one.name, structure=one.name, codes=", ".join(damage))
                 self._leave_out(candidate.name, kind, finding)
             elif count[key_of(one)] == 1:
-                used.append((key_of(one), shown_name(one), kind, dict(one.contours)))
+                used.append(Own(key_of(one), shown_name(one), kind, dict(one.contours), method_of(one, kind)))
         return used
 
     def _is_wanted(self, structure: Structure) -> bool:
@@ -191,6 +218,14 @@ class Collector:
 def key_of(structure: Structure) -> str:
     """Return what pairs a structure with those of other sets: its TG-263 name, else its own, both without case."""
     return folded_name(tg263_name(structure) or structure.name)
+
+
+def method_of(structure: Structure, kind: str) -> str:
+    """Return name, version and checksum of what drew a structure that is not manual; empty where it is not stated."""
+    own = structure.provenance
+    if own is None or kind == MANUAL:
+        return ""
+    return " ".join(text for text in (own.algorithm, own.version, own.checksum[:12]) if text)
 
 
 def shown_name(structure: Structure) -> str:
@@ -221,10 +256,9 @@ def _read_case(drawn: DrawnSet, ct: CTVolume) -> list[Own]:
     found: list[Own] = []
     for item in items:
         own = key_of(item.structure), shown_name(item.structure)
-        if item.origin is GenerationAlgorithm.MANUAL:
-            found.append((*own, MANUAL, dict(item.structure.contours)))
-        else:
-            found.append((*own, CORRECTED, dict(item.structure.contours)))
+        kind = MANUAL if item.origin is GenerationAlgorithm.MANUAL else CORRECTED
+        method = method_of(item.structure, kind)
+        found.append(Own(*own, kind, dict(item.structure.contours), method))
         if item.automatic and item.origin is GenerationAlgorithm.AUTOMATIC:
-            found.append((*own, AUTOMATIC, dict(item.automatic)))
+            found.append(Own(*own, AUTOMATIC, dict(item.automatic), method))
     return found

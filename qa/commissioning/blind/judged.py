@@ -35,6 +35,8 @@ class Judgement:
         Who judged what.
     kind
         The true origin, one of `KINDS`.
+    method
+        What drew the contour, or what drew it before a correction; empty if it is manual or not stated.
     correction, origin
         The answers.
     seconds
@@ -48,6 +50,7 @@ class Judgement:
     structure: str
     item: str
     kind: str
+    method: str
     correction: str
     origin: str
     seconds: float
@@ -89,6 +92,16 @@ def summarize(judgements: Sequence[Judgement]) -> list[Json]:
                     rows.append({"reviewer": reviewer, "structure": structure, "source": kind,
                                  **_proportions(mine, pooled=reviewer == ALL)})  # fmt: skip
     return rows
+
+
+def summarize_methods(judgements: Sequence[Judgement]) -> list[Json]:
+    """Return the proportions of `summarize` for every method that drew contours, corrected or not."""
+    drawn = [one for one in judgements if one.kind != MANUAL]
+    return [
+        {"method": method, **row}
+        for method in _names(drawn, "method")
+        for row in summarize([one for one in drawn if one.method == method])
+    ]
 
 
 def _proportions(mine: Sequence[Judgement], *, pooled: bool) -> Json:
@@ -240,7 +253,9 @@ def _names(judgements: Iterable[Judgement], attribute: str) -> list[str]:
     return sorted({str(getattr(one, attribute)) for one in judgements})
 
 
-def read_judgements(reviewer: str, entries: Sequence[Entry], kinds: Mapping[str, str]) -> list[Judgement]:
+def read_judgements(
+    reviewer: str, entries: Sequence[Entry], kinds: Mapping[str, str], methods: Mapping[str, str]
+) -> list[Judgement]:
     """Return the last judgement of every task.
 
     Parameters
@@ -251,11 +266,14 @@ def read_judgements(reviewer: str, entries: Sequence[Entry], kinds: Mapping[str,
         Of the answers.
     kinds
         Item → its origin.
+    methods
+        Item → what drew it, where it is not manual and that is stated.
     """
     begun = [entry for entry in entries if entry["type"] == "begin"]
     order = {name: number for entry in begun for number, name in enumerate(entry["order"])}
     return [
-        Judgement(reviewer, one["patient"], one["structure"], one["item"], kinds[one["item"]], one["correction"],
-                  one["origin"], float(one["seconds"]), order[one["task"]])
+        Judgement(reviewer, one["patient"], one["structure"], one["item"], kinds[one["item"]],
+                  methods.get(one["item"], ""), one["correction"], one["origin"], float(one["seconds"]),
+                  order[one["task"]])
         for one in final_answers(entries).values() if one["kind"] == JUDGE
     ]  # fmt: skip

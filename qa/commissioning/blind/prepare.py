@@ -51,6 +51,8 @@ class Drawn:
         The origin.
     shown, contours
         As it is shown, and as it was drawn.
+    method
+        What drew it, where it is not manual and that is stated.
     """
 
     pair: Pair
@@ -58,6 +60,7 @@ class Drawn:
     kind: str
     shown: Contours = field(repr=False)
     contours: Contours = field(repr=False)
+    method: str = ""
     name: str = ""
 
 
@@ -182,7 +185,8 @@ class _Preparation:
             self.views.append({"patient": pair[0], "structure": pair[1], "box": _joint_box(kept, geometry)})
             for kind, contours in kept.items():
                 shown = self._even(pair, contours, geometry)
-                self.drawn.append(Drawn(pair, (patient.ct_hash, structure, kind), kind, shown, contours))
+                order = patient.ct_hash, structure, kind
+                self.drawn.append(Drawn(pair, order, kind, shown, contours, patient.methods[structure][kind]))
         self.scans[patient.patient] = {
             "folder": str(patient.place.absolute()), "series": patient.series, "ct_hash": patient.ct_hash
         }  # fmt: skip
@@ -260,6 +264,7 @@ class _Preparation:
             approved.append({"patient": pair[0], "structure": pair[1], "contours": f"a{number:04d}"})
         origins = {
             "items": {one.name: one.kind for one in by_name},
+            "methods": {one.name: one.method for one in by_name if one.method},
             "approved": approved,
             "left_out": [one.to_json() for one in self.collector.left_out],
             "remarks": [one.to_json() for one in self.collector.remarks],

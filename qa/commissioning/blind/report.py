@@ -24,6 +24,7 @@ from autocontour.qa.commissioning.blind.judged import (
     measure_repeats,
     read_judgements,
     summarize,
+    summarize_methods,
 )
 from autocontour.qa.commissioning.blind.plan import CORRECTIONS
 from autocontour.qa.commissioning.blind.prepare import FORMS
@@ -69,7 +70,11 @@ def report_review(review: Review, output: Path, job: Job) -> dict[str, Any]:
     if broken:
         raise UsageError("AC-QA-238", broken)
     origins = review.read_private(files.ORIGINS)
-    judgements = [one for state in states for one in read_judgements(state.reviewer, state.entries, origins["items"])]
+    methods = origins.get("methods", {})  # a review that was prepared by an older version does not state them
+    judgements = [
+        one for state in states
+        for one in read_judgements(state.reviewer, state.entries, origins["items"], methods)
+    ]  # fmt: skip
     if not judgements:
         raise UsageError("AC-QA-239")
     first, repeats = first_and_repeats(judgements)
@@ -88,6 +93,7 @@ def report_review(review: Review, output: Path, job: Job) -> dict[str, Any]:
         "items": {kind: sum(one == kind for one in origins["items"].values()) for kind in KINDS},
         "reviewers": [state.to_json() for state in states],
         "proportions": summarize(first),
+        "methods": summarize_methods(first),
         "origins": judge_origins(first),
         "agreement": compare_reviewers(first),
         "repeatability": measure_repeats(repeats),
@@ -142,6 +148,8 @@ def review_tables(content: Json) -> list[Table]:
     tables = [
         _table("Would you correct this? (95 % intervals)", "structure,source,reviewer,n,no,minor,major,no or minor",
                _corrections(content)),
+        _table("Would you correct this? By the method that drew the contour (95 % intervals)",
+               "method,structure,source,reviewer,n,no,minor,major,no or minor,taken for human", _methods(content)),
         _table("Human or machine? Manual and automatic contours (95 % intervals)",
                "structure,reviewer,right,p against chance,manual taken for human,automatic taken for machine,"
                "balanced accuracy,better than chance", _origins(content)),
@@ -174,6 +182,13 @@ def _corrections(content: Json) -> Iterator[Sequence[object]]:
     for one in content["proportions"]:
         shares = (share_text(one[key]) for key in (*CORRECTIONS, "usable"))
         yield one["structure"], one["source"], one["reviewer"], one["n"], *shares
+
+
+def _methods(content: Json) -> Iterator[Sequence[object]]:
+    """Yield the rows of every method; none in a report of a version that did not record them."""
+    for one in content.get("methods", ()):
+        shares = (share_text(one[key]) for key in (*CORRECTIONS, "usable", "taken_for_human"))
+        yield one["method"] or "not stated", one["structure"], one["source"], one["reviewer"], one["n"], *shares
 
 
 def _origins(content: Json) -> Iterator[Sequence[object]]:

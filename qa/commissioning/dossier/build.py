@@ -15,6 +15,7 @@ from autocontour import __version__
 from autocontour.base.errors import ModelError, UsageError
 from autocontour.models import ModelPackage, find_package
 from autocontour.qa.commissioning.dossier.statements import Statements, read_statements
+from autocontour.qa.commissioning.routine.times import AUTOMATIC
 from autocontour.qa.commissioning.study.patient import PATIENTS
 from autocontour.qa.commissioning.study.request import REFERENCE
 from autocontour.qa.commissioning.study.worst import caption_of, picture_path, worst_of
@@ -168,6 +169,9 @@ def _read_part(path: Path | None, name: str) -> Json | None:
     content = _read_json(path)
     if content.get("format") != FORMATS[name]:
         raise UsageError("AC-QA-333", file=path.name, part=name)
+    if name == "times":
+        rows = [one for one in content.get("rows", ()) if isinstance(one, dict) and one.get("kind") in AUTOMATIC]
+        content["drawn_by"] = sorted({str(one.get("drawn_by", "")) for one in rows})
     return {key: value for key, value in content.items() if key not in ROWS.get(name, ())}
 
 

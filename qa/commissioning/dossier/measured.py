@@ -7,6 +7,7 @@ from typing import Any
 
 from autocontour.qa.commissioning.blind.report import review_tables
 from autocontour.qa.commissioning.dossier.build import Picture
+from autocontour.qa.commissioning.dossier.sources import check_part
 from autocontour.qa.commissioning.study.cohort import DOSE
 from autocontour.qa.commissioning.study.report import SHOWN_DOSES
 from autocontour.qa.commissioning.study.text import (
@@ -175,9 +176,10 @@ def show_review(content: Json) -> Iterator[Block]:
         for one in found["reviewers"]
     )
     yield Paragraph(f"{counts} contours, shown without their origin; seed {found['seed']}. Reviewers: {people}.")
+    yield from check_part(content, "review", "The blind review", (one["method"] for one in found.get("methods", ())))
     yield Paragraph(
-        "The review does not state which method drew its automatic contours: that it was this one is a statement of "
-        "the clinic. Intervals of one reviewer: Wilson; of several: bootstrap over patients, from 8 patients on."
+        "Intervals of one reviewer: Wilson; of several: bootstrap over patients, from 8 patients on. What was drawn by "
+        "which method is recorded with the contours and was not shown to the reviewers."
     )
     yield from review_tables(found)
 

@@ -13,6 +13,7 @@ from autocontour.qa.commissioning.dossier.measured import (
     show_review,
     show_worst,
 )
+from autocontour.qa.commissioning.dossier.sources import check_part
 from autocontour.qa.commissioning.dossier.tested import show_end_to_end, show_refusals
 from autocontour.qa.commissioning.routine.page import ABOUT_TIMES, short_identity, times_tables
 from autocontour.qa.commissioning.study.request import ATLAS, PROGRAM, RULES
@@ -73,6 +74,8 @@ def _identity(content: Json) -> Iterator[Block]:
     if package:
         rows += [("Licence", package.get("license", "not stated")), ("Structures", ", ".join(package["structures"]))]
     yield table("", "item,value", rows)
+    if content["program"] != content["study"]["program"]:
+        yield NotDone("The dossier was written by another version of the program than the study.")
     if content["identity"] and not package and content["method"] not in WITHOUT_PACKAGE:
         yield NotDone("The package of the study is not installed with this checksum: its own statements are missing.")
     yield table("Study", "item,value", list(_study(content)))
@@ -152,6 +155,7 @@ def _times(content: Json) -> Iterator[Block]:
         return
     for text in ABOUT_TIMES:
         yield Paragraph(text.format(idle=found["idle_seconds"]))
+    yield from check_part(content, "times", "The time study", found["drawn_by"])
     yield from times_tables(found)
 
 
@@ -188,6 +192,7 @@ def _routine(content: Json) -> Iterator[Block]:
     yield Paragraph(
         f"Status: {found['status']}. {found['cases']} cases, {found['first'] or '–'} to {found['last'] or '–'}."
     )
+    yield from check_part(content, "routine", "Routine QA", (one["identity"] for one in found["structures"]))
     rows: Rows = [(one["structure"], one["status"], short_identity(one["identity"]),
              f"{one['baseline']['n']} of {one['baseline']['wanted']}", number_text(one["baseline"]["dsc"]["mean"], 3),
              len(one["alarms"]), len(one["changes"])) for one in found["structures"]]  # fmt: skip

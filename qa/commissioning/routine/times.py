@@ -52,7 +52,7 @@ class TimedStructure:
     seconds
         Time of drawing on it.
     drawn_by
-        The algorithm with its version; empty if drawn by hand.
+        The algorithm with its version, of one that was replaced that of the rejected contours; empty if drawn by hand.
     """
 
     case: str
@@ -93,8 +93,7 @@ def time_case(name: str, case: ReadCase) -> Iterator[TimedStructure]:
     rejected = {_name(item): item for item in items if _is_automatic(item) and item.is_rejected}
     for item in (item for item in items if item.is_approved):
         own, seconds = _name(item), case.seconds.get(item.structure.number, 0.0)
-        source = item.structure.provenance
-        drawn_by = f"{source.algorithm} {source.version}".strip() if source else ""
+        drawn_by = _drawn_by(item)
         if _is_automatic(item):
             is_edited = item.structure.contours != item.automatic
             yield TimedStructure(name, own, CORRECTED if is_edited else UNEDITED, round(seconds, 1), drawn_by)
@@ -104,7 +103,12 @@ def time_case(name: str, case: ReadCase) -> Iterator[TimedStructure]:
                 yield TimedStructure(name, own, MANUAL, round(seconds, 1))
             else:
                 total = seconds + case.seconds.get(before.structure.number, 0.0)
-                yield TimedStructure(name, own, REPLACED, round(total, 1))
+                yield TimedStructure(name, own, REPLACED, round(total, 1), _drawn_by(before))
+
+
+def _drawn_by(item: CaseStructure) -> str:
+    source = item.structure.provenance
+    return f"{source.algorithm} {source.version}".strip() if source else ""
 
 
 def _name(item: CaseStructure) -> str:

@@ -35,7 +35,7 @@ from autocontour.contouring import (
 from autocontour.dicom.ct import read_ct
 from autocontour.dicom.scan import Series
 from autocontour.patient.geometry import Box, VolumeGeometry
-from autocontour.patient.structures import Contours
+from autocontour.patient.structures import Contours, hash_contours
 from autocontour.patient.volume import CTVolume
 from autocontour.qa.agreement import CONSENSUS_LEAST, build_consensus
 from autocontour.qa.commissioning.study.cohort import LeftOut, StudyPatient, find_patients
@@ -287,7 +287,10 @@ def read_atlas(
     if len(atlases) < LEAST_PATIENTS:
         unusable.append(LeftOut("", ATLAS, Finding.of("AC-QA-340", count=len(atlases), least=LEAST_PATIENTS)))
     sets = sorted((one.name, one.sets[REFERENCE].checksum, one.series.series_instance_uid) for one in patients)
-    drawn = sorted((one.name, sorted(one.contours)) for one in atlases)
+    drawn = sorted(
+        (one.name, sorted(one.owners), sorted((name, hash_contours(mine)) for name, mine in one.contours.items()))
+        for one in atlases
+    )
     settings = (LAYOUT, GRID_MM, request.atlas_nearest, request.atlas_fusion, sets, drawn)
     checksum = hashlib.sha256(repr(settings).encode()).hexdigest()
     identity = f"{len(atlases)} patients, nearest {request.atlas_nearest}, fusion {request.atlas_fusion}, {checksum}"

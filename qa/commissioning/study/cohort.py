@@ -12,6 +12,7 @@ from autocontour.archive.find import Archive, Candidate, DrawnSet, as_finding
 from autocontour.archive.key import Key
 from autocontour.base.errors import AutoContourError
 from autocontour.base.findings import Finding, Severity
+from autocontour.dicom.deidentify import read_identities
 from autocontour.dicom.dose import read_dose
 from autocontour.dicom.scan import Series
 from autocontour.qa.commissioning.study.request import REFERENCE, SetRole, StudyRequest
@@ -77,7 +78,7 @@ def find_patients(archive: Archive, request: StudyRequest, key: Key) -> tuple[li
             left_out.append(LeftOut(candidate.name, "", Finding.of(code)))
     patients.sort(key=lambda one: (-len(one.sets), one.name))
     doubles = list(_without_doubles(patients))
-    gone = {one.patient for one in doubles}
+    gone = {one.patient for one in doubles if not one.subject}
     kept = [one for one in patients if one.name not in gone]
     doses, unused = assign_doses(archive, kept, key)
     return [replace(one, dose=doses.get(one.name)) for one in kept], [*left_out, *doubles, *unused]
@@ -119,6 +120,17 @@ def assign_roles(candidate: Candidate, request: StudyRequest) -> tuple[dict[str,
     problems: list[LeftOut] = []
     for drawn in candidate.sets.values():
         roles = [role.name for role in request.roles if matches(drawn, role, request.cohort)]
+        copied = [
+            role.name
+            for role in request.roles
+            if role.name not in roles and any(matches(replace(drawn, path=copy), role, request.cohort)
+                                              for copy in drawn.copies)
+        ]  # fmt: skip
+        if copied:
+            roles = sorted({*roles, *copied}, key=[role.name for role in request.roles].index)
+            finding = Finding.of("AC-QA-087", set=roles[0], others=", ".join(roles[1:]))
+            problems.append(LeftOut(candidate.name, drawn.name, finding))
+            roles = roles[:1]
         if len(roles) > 1:
             finding = Finding.of("AC-QA-061", set=drawn.name, roles=", ".join(roles))
             problems.append(LeftOut(candidate.name, drawn.name, finding))
@@ -144,10 +156,16 @@ def matches(drawn: DrawnSet, role: SetRole, cohort: Path) -> bool:
 
 
 def _without_doubles(patients: Iterable[StudyPatient]) -> Iterator[LeftOut]:
-    """Yield the patients whose Patient ID another has too: two CTs of one patient are not independent."""
+    """Yield the patients that another CT shows too: two CTs of one patient are not independent.
+
+    They are recognized by Patient ID, or by name and date of birth; where a CT states neither, that is reported.
+    """
     first: dict[str, str] = {}
     for one in patients:
-        if own := one.series.patient_id.strip():
-            other = first.setdefault(own, one.name)
-            if other != one.name:
-                yield LeftOut(one.name, "", Finding.of("AC-QA-064", other=other))
+        own = read_identities(one.series.files[0])
+        other = min((first[text] for text in own if text in first), default=one.name)
+        if other != one.name:
+            yield LeftOut(one.name, "", Finding.of("AC-QA-064", other=other))
+        elif not own:
+            yield LeftOut(one.name, "CT", Finding.of("AC-DS-044"))
+        first |= {text: first.get(text, other) for text in own}

@@ -16,6 +16,7 @@ from autocontour.base.errors import AutoContourError, Cancelled, CaseError, Outp
 from autocontour.base.files import foreign_names, shown_path, write_atomically
 from autocontour.base.findings import Finding
 from autocontour.base.jobs import Job
+from autocontour.base.limits import shown
 from autocontour.case.lock import CaseLock
 from autocontour.qa.commissioning.gate import read_limits
 from autocontour.qa.commissioning.study.analysis import Analysis
@@ -25,7 +26,7 @@ from autocontour.qa.commissioning.study.compare import CONSENSUS
 from autocontour.qa.commissioning.study.methods import Method, read_methods
 from autocontour.qa.commissioning.study.patient import PATIENTS, Settings, measure_patient, read_record
 from autocontour.qa.commissioning.study.request import ATLAS, REFERENCE, StudyRequest
-from autocontour.qa.commissioning.study.tolerances import read_tolerances
+from autocontour.qa.commissioning.study.tolerances import Tolerances, read_tolerances
 from autocontour.qa.intervals import CONFIDENCE, LEAST_FOR_INTERVAL, RESAMPLES, SEED
 
 REPORT, PAGE = "report.json", "report.html"
@@ -157,7 +158,7 @@ class _Study:
             "waiting_names": len(waiting),
             "without_fingerprints": sorted({one for method in methods for one in method.without_fingerprints}),
             "left_out": [*(one.to_json() for one in self.left_out), *_all(records, "left_out")],
-            "remarks": _all(records, "remarks"),
+            "remarks": [*_check_tolerances(tolerances, records), *_all(records, "remarks")],
             **analysis,
         }
         report = StudyReport(content, records, self.reused)
@@ -202,6 +203,14 @@ class _Study:
 
 def _all(records: list[dict[str, Any]], key: str) -> list[Any]:
     return [entry for record in records for entry in record[key]]
+
+
+def _check_tolerances(tolerances: Tolerances, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return a remark about tolerances whose names fit no structure, because of a typing error for example."""
+    names = tolerances.unknown({row["structure"] for record in records for row in record["rows"]})
+    if not names:
+        return []
+    return [LeftOut("", "tolerances", Finding.of("AC-QA-088", names=", ".join(map(shown, names)))).to_json()]
 
 
 def _waiting(archive: Archive, names: NameMap) -> list[str]:

@@ -2,7 +2,7 @@
 
 # `annotations` is not imported from __future__: cattrs needs the limits (see `autocontour.base.typed`).
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +11,7 @@ from autocontour.base.errors import UsageError
 from autocontour.base.findings import Finding
 from autocontour.base.limits import Range, Text, shown
 from autocontour.base.typed import SettingsError, read_file, read_toml
-from autocontour.patient.nomenclature import SIDES
+from autocontour.patient.nomenclature import SIDES, known_names
 from autocontour.site.site import Agreement, list_sites, read_site
 
 TOLERANCES = Path(__file__).with_name("tolerances.toml")
@@ -26,7 +26,7 @@ class Tolerance:
     dsc: Annotated[float, Range(0, 1)] | None = None
     hd95_mm: Annotated[float, Range(0, 200)] | None = None
     dsc_margin: Annotated[float, Range(0, 1)] | None = None
-    where_drawn: bool = False
+    where_drawn: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,12 @@ class Tolerances:
     def of(self, structure: str) -> Tolerance | None:
         """Return what the file states for a structure: its own entry before that of both sides; None for neither."""
         return self.structures.get(structure) or self.structures.get(without_side(structure))
+
+    def unknown(self, structures: Collection[str]) -> list[str]:
+        """Return the names that are neither of a structure in `structures` nor in the program's nomenclature."""
+        known = {*structures, *known_names()}
+        known |= set(map(without_side, known))
+        return sorted(self.structures.keys() - known)
 
     def tau_mm(self, structure: str) -> float:
         """Return the tolerance of the surface DSC."""

@@ -1,17 +1,29 @@
 """The atlas: warped phantoms of one anatomy, so that the right contours are known."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from shapely import MultiPolygon, affinity, box
 
+from autocontour.archive.find import find_archive
+from autocontour.archive.key import open_key
+from autocontour.archive.private import map_names
 from autocontour.base.errors import Cancelled, UsageError
 from autocontour.base.jobs import Job
 from autocontour.contouring import volume_cc
 from autocontour.patient.geometry import VolumeGeometry
 from autocontour.qa.commissioning.study import atlas as module
-from autocontour.qa.commissioning.study.atlas import Atlas, AtlasMethod, _choose, fuse, owners_of, scan_of
+from autocontour.qa.commissioning.study.atlas import (
+    Atlas,
+    AtlasMethod,
+    _choose,
+    fuse,
+    owners_of,
+    read_atlas,
+    scan_of,
+)
 from autocontour.qa.commissioning.study.request import StudyRequest
 from autocontour.qa.commissioning.study.run import run_study
 from autocontour.qa.compare import compare_contours
@@ -197,6 +209,22 @@ def test_other_atlases_give_other_records(study, cohort):
     again = run_study(request_of(cohort), Job())
     assert again.reused == len(again.records)
     assert again.content["settings"]["methods"]["atlas"] == before
+
+
+def test_an_atlas_with_other_contours_under_the_same_names_is_another_method(study, cohort, tmp_path):
+    """Exchanging two names in the confirmed file changes what the atlas draws, not the list of its structures."""
+    shutil.copytree(cohort / "report.private", tmp_path / "report.private")
+    names = tmp_path / "report.private" / "names.toml"
+    rows = names.read_text().split("structure = ")
+    sides = {'"Lung_L"': '"Lung_R"', '"Lung_R"': '"Lung_L"'}
+    rows[1:] = [sides.get(row.split("\n")[0], row.split("\n")[0]) + row[len(row.split("\n")[0]):] for row in rows[1:]]
+    names.write_text("structure = ".join(rows))
+    request = replace(request_of(cohort), output=tmp_path / "report", names=names)
+    key = open_key(request.key_file, "")
+    archive = find_archive(request.cohort, key, Job())
+    identities = [read_atlas(request, archive, map_names(path, archive), key, Job())[0].identity
+                  for path in (names, request_of(cohort).names_file)]  # fmt: skip
+    assert identities[0] != identities[1]
 
 
 def test_the_same_patient_is_recognized_by_id_frame_or_voxels():

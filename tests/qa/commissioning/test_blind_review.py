@@ -5,6 +5,7 @@ import json
 import random
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from autocontour.base.jobs import Job
 from autocontour.case import actions
 from autocontour.cli import main
 from autocontour.contouring import contours_from_mask, mask_from_contours
+from autocontour.patient.provenance import Provenance
 from autocontour.patient.structures import GenerationAlgorithm, Structure, hash_contours
 from autocontour.qa.commissioning.blind.bias import MEASURES, read_review_ct, summarize_bias
 from autocontour.qa.commissioning.blind.files import Review, load_contours, read_review
@@ -32,6 +34,7 @@ from autocontour.qa.commissioning.blind.judged import (
 )
 from autocontour.qa.commissioning.blind.plan import CORRECT, DRAW, JUDGE
 from autocontour.qa.commissioning.blind.session import Session
+from autocontour.qa.commissioning.blind.report import report_review, review_tables
 from autocontour.rtstruct import write_structure_set
 from tests.qa.commissioning.blind_cohort import SHIFTS, disc, geometry, organs, patterns, structure_set, write_patient
 
@@ -534,6 +537,38 @@ def test_cases_of_the_program_give_automatic_and_approved_contours(prepared, tmp
     assert found["tasks"]["correct"] == 0
 
 
+def test_the_report_separates_methods_that_the_reviewer_does_not_see(tmp_path):
+    """The automatic contours of one patient are of one package, those of the other of its successor."""
+    for number, version in enumerate(("1", "2")):
+        place = tmp_path / "cohort" / f"patient{number}"
+        ct = write_patient(place, number, ("manual",))
+        drawn = structure_set("automatic", organs(4), ct)
+        own = [replace(one, provenance=Provenance("netlike", version, version * 64)) for one in drawn.structures]
+        write_structure_set(replace(drawn, structures=tuple(own)), ct, place / "automatic" / "RS.dcm")
+    assert main(["review", "prepare", str(tmp_path / "cohort"), "-o", str(tmp_path / "review"),
+                 *patterns("manual", "automatic"), "--draw", "0", "--repeat", "0"]) == 0  # fmt: skip
+    review = read_review(tmp_path / "review")
+    stated = origins_of(review)["methods"]
+    assert sorted(set(stated.values())) == [f"netlike {v} {v * 12}" for v in "12"]
+    for path in review.folder.rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            assert b"netlike" not in (gzip.decompress(content) if path.suffix == ".gz" else content)
+    session = Session(review, "kim")
+    answer_all(session, lambda task: ("no" if stated.get(task.item, "").startswith("netlike 1") else "major", "human"))
+    session.close()
+    content = report_review(review, tmp_path / "report", Job())
+    rows = {one["method"]: one for one in content["methods"] if one["structure"] == "all"}
+    assert [(one["n"], one["no"]["share"], one["source"]) for _, one in sorted(rows.items())] == [
+        (3, 1.0, "automatic"), (3, 0.0, "automatic")
+    ]  # fmt: skip
+    page = (tmp_path / "report" / "blind-review.html").read_text()
+    assert "netlike 2 222222222222" in page
+    assert "method" in (tmp_path / "report" / "answers.csv").read_text().splitlines()[0]
+    del content["methods"]  # a report of an older version
+    assert "By the method" not in " ".join(table.title for table in review_tables(content))
+
+
 def test_structure_sets_come_before_cases(prepared, tmp_path, capsys):
     place = prepared.root / "cohort" / "patient0"
     with actions.open_case(prepared.cts[0], tmp_path / "cases", place / "CT") as case:
@@ -558,7 +593,7 @@ def test_a_case_that_cannot_be_read_is_listed(prepared, tmp_path, capsys):
 
 
 def judged(reviewer, item, kind, correction="no", origin="human", order=0, patient=None):
-    return Judgement(reviewer, patient or item, "Heart", item, kind, correction, origin, 3.0, order)
+    return Judgement(reviewer, patient or item, "Heart", item, kind, "", correction, origin, 3.0, order)
 
 
 def test_proportions_are_over_patients_where_several_reviewers_are_pooled():

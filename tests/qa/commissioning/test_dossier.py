@@ -11,6 +11,7 @@ from autocontour.base.errors import UsageError
 from autocontour.cli import main
 from autocontour.qa.commissioning.dossier.build import DossierRequest, build_content
 from autocontour.qa.commissioning.dossier.pages import build_document
+from autocontour.qa.commissioning.dossier.sources import is_method
 from autocontour.qa.commissioning.dossier.run import write_comparison, write_dossier
 from autocontour.qa.commissioning.gate import read_limits
 from autocontour.qa.commissioning.study.analysis import Analysis
@@ -41,7 +42,8 @@ PARTS = {
         ],
     },
     "times": {
-        "format": "autocontour time study", "idle_seconds": 30.0, "rows": [1], "skipped": [],
+        "format": "autocontour time study", "idle_seconds": 30.0, "skipped": [],
+        "rows": [{"kind": "corrected", "drawn_by": "net 1"}, {"kind": "manual", "drawn_by": ""}],
         "structures": [{
             "structure": "Heart", "saved": {"mean": 3.0, "interval": [2.0, 4.0]},
             "counts": {"unedited": 1, "replaced": 0},
@@ -50,7 +52,7 @@ PARTS = {
     },
     "routine": {
         "format": "autocontour routine QA", "status": "stable", "cases": 100, "first": "2026-01-01", "last": None,
-        "structures": [{"structure": "Heart", "status": "stable", "identity": "net 1 " + "a" * 64, "alarms": [],
+        "structures": [{"structure": "Heart", "status": "stable", "identity": "net 1 abc", "alarms": [],
                         "changes": [], "baseline": {"n": 100, "wanted": 100, "dsc": {"mean": 0.95}}}],
     },
     "review": {
@@ -58,6 +60,8 @@ PARTS = {
         "reviewers": [{"reviewer": "kim", "answered": 18, "tasks": 18, "last_hash": "f" * 64}],
         "proportions": [{"structure": "Heart", "source": "automatic", "reviewer": "kim", "n": 9,
                          **dict.fromkeys(("no", "minor", "major", "usable", "taken_for_human"), SHARE)}],
+        "methods": [{"method": "net 1 ab", "structure": "Heart", "source": "automatic", "reviewer": "kim", "n": 9,
+                     **dict.fromkeys(("no", "minor", "major", "usable", "taken_for_human"), SHARE)}],
         "origins": [], "agreement": [], "repeatability": [], "automation_bias": [], "form": {"pieces": 0.5},
         "left_out": [], "remarks": [], "drawn": [{"patient": "p0"}], "not_compared": [],
     },
@@ -220,6 +224,47 @@ def test_a_self_test_of_another_program_or_package_is_stated(tmp_path):
     record.write_text(json.dumps({"passed": True, "checks": []}))
     with pytest.raises(UsageError, match="AC-QA-333"):
         build_content(DossierRequest(study, selftest=record))
+
+
+def test_parts_of_another_method_or_version_are_stated(tmp_path):
+    """Routine QA, times or a review of another package would be read as those of the dossier's."""
+    study = write_study(tmp_path / "report")
+    parts = json.loads(json.dumps(PARTS))
+    parts["routine"]["structures"][0]["identity"] = "net 1 fff"
+    parts["times"]["rows"][0]["drawn_by"] = "net 2"
+    parts["review"]["methods"][0]["method"] = ""
+    parts["review"]["program"] = "0.0.9"
+    for name in ("routine", "times", "review"):
+        (tmp_path / f"{name}.json").write_text(json.dumps(parts[name]))
+    files = {name: tmp_path / f"{name}.json" for name in ("routine", "times", "review")}
+    document = build_document(*build_content(DossierRequest(study, **files)))
+    found = [text for _, kind, text in texts_of(document) if kind == "NotDone"]
+    assert "Routine QA has contours of methods other than this one: net 1 fff." in found
+    assert "The time study has contours of methods other than this one: net 2." in found
+    assert "The blind review is of autocontour 0.0.9, the study of 0.1.0." in found
+    assert any(text.startswith("The blind review does not state which method") for text in found)
+    parts["review"]["methods"].append({**parts["review"]["methods"][0], "method": "net 1 abc"})
+    (tmp_path / "review.json").write_text(json.dumps(parts["review"]))
+    document = build_document(*build_content(DossierRequest(study, review=tmp_path / "review.json")))
+    found = [text for _, kind, text in texts_of(document) if kind == "NotDone"]
+    assert "The blind review has automatic contours of which the method is not stated." in found
+
+
+@pytest.mark.parametrize(
+    ("stated", "method", "identity", "expected"),
+    [
+        ("autocontour rules 1.2", "rules", "rules 1.2", True),
+        ("autocontour rules 1.1", "rules", "rules 1.2", False),
+        ("autocontour rules 1.2", "neck 1", "neck 1 abc", False),
+        ("autocontour rules 1.2", "autocontour", "program 1.2, neck 1 abc", True),
+        ("neck 1 ab", "autocontour", "program 1.2, neck 1 abc", True),
+        ("neck 1", "autocontour", "program 1.2, neck 1 abc", True),
+        ("neck 1 ff", "autocontour", "program 1.2, neck 1 abc", False),
+        ("other", "neck 1", "neck 1 abc", False),
+    ],
+)
+def test_an_algorithm_is_recognized_by_name_version_and_checksum(stated, method, identity, expected):
+    assert is_method(stated, method, identity) is expected
 
 
 def test_doses_that_were_not_used_are_not_called_missing(tmp_path):

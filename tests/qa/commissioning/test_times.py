@@ -65,6 +65,7 @@ def test_the_kinds_of_a_structure(tmp_path):
     rows, skipped = read_times([tmp_path], Job())
     kinds = sorted((row.kind, row.seconds) for row in rows)
     assert kinds == [("corrected", 60.0), ("manual", 300.0), ("replaced", 330.0), ("unedited", 0.0)]
+    assert {row.drawn_by for row in rows if row.kind != "manual"} == {"net 2"}  # also what was replaced
     assert [one.finding.code for one in skipped] == ["AC-CASE-032"]
 
 

@@ -1,0 +1,99 @@
+"""Which patients and sets of a cohort count: copies in other folders, two CTs of a patient, tolerances with typing errors."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import pytest
+
+from autocontour.base.errors import UsageError
+from autocontour.base.jobs import Job
+from autocontour.qa.commissioning.study.request import SetRole, StudyRequest
+from autocontour.qa.commissioning.study.run import run_study
+from autocontour.selftest.planted import base_phantom, make_patient
+
+ORGANS = ("Heart", "Liver")
+
+
+def write_patient(folder, number, **description):
+    patient = make_patient(base_phantom(number), number)
+    patient.contours = {name: patient.contours[name] for name in ORGANS}
+    patient.description = replace(patient.description, **description)
+    patient.write(folder)
+    return patient
+
+
+def run(root, **values):
+    """Run a study without pictures; the first run writes the names, which are confirmed."""
+    request = StudyRequest(root / "cohort", root / "report", reference="*/RS/*", pictures=0, **values)
+    with pytest.raises(UsageError, match="AC-QA-072"):
+        run_study(request, Job())
+    path = request.names_file
+    path.write_text(path.read_text().replace("confirmed = false", "confirmed = true", 1))
+    return run_study(request, Job()).content
+
+
+def others():
+    return [SetRole("vendor", "*/vendor/*")]
+
+
+def test_a_copy_of_a_set_in_the_folder_of_another_patient_has_its_own_message(tmp_path):
+    places = [tmp_path / "cohort" / f"patient{number}" for number in range(2)]
+    for number, place in enumerate(places):
+        write_patient(place, number)
+    shutil.copy(places[0] / "RS" / "RS.dcm", places[1] / "RS" / "RS.dcm")
+    content = run(tmp_path, others=others(), with_rules=False)
+    found = {one["code"]: one for one in content["left_out"]}
+    assert {"AC-DS-048", "AC-DS-030"} <= found.keys()
+    sources = json.loads((tmp_path / "report.private" / "sources.json").read_text())
+    assert sources[found["AC-DS-048"]["patient"]]["file"] == str(places[1] / "RS" / "RS.dcm")
+    assert found["AC-DS-030"]["patient"] in found["AC-DS-048"]["message"]
+    assert len(content["patients"]) == 1
+
+
+def test_a_copy_beside_the_own_ct_is_no_fault(tmp_path):
+    place = tmp_path / "cohort" / "patient0"
+    write_patient(place, 0)
+    shutil.copytree(place / "RS", place / "RS" / "again")
+    content = run(tmp_path, others=others())
+    assert {one["code"] for one in content["left_out"]} == {"AC-QA-066"}
+
+
+def test_a_copy_of_the_reference_in_the_place_of_another_program_is_stated(tmp_path):
+    """Its folder sorts before that of the reference: the reference still counts."""
+    place = tmp_path / "cohort" / "patient0"
+    write_patient(place, 0)
+    (place / "AA").mkdir()
+    shutil.copy(place / "RS" / "RS.dcm", place / "AA" / "RS.dcm")
+    content = run(tmp_path, others=[SetRole("vendor", "*/AA/*")])
+    (remark,) = [one for one in content["left_out"] if one["code"] == "AC-QA-087"]
+    assert "reference" in remark["message"]
+    assert "vendor" in remark["message"]
+    assert [sorted(one["sets"]) for one in content["patients"]] == [["reference"]]
+
+
+def test_two_cts_of_one_patient_are_recognized_by_name_and_date_of_birth(tmp_path, monkeypatch):
+    """Without a Patient ID both counted as patients of their own."""
+    for number in range(2):
+        write_patient(tmp_path / "cohort" / f"patient{number}", number, patient_id="")
+    content = run(tmp_path, others=others())
+    assert [one["code"] for one in content["left_out"]].count("AC-DS-044") == 2  # nothing recognizes them
+    assert len(content["patients"]) == 2
+    person = frozenset({"person canary 19500101"})
+    monkeypatch.setattr("autocontour.qa.commissioning.study.cohort.read_identities", lambda _: person)
+    content = run_study(StudyRequest(tmp_path / "cohort", tmp_path / "report", reference="*/RS/*", pictures=0,
+                                     others=others()), Job()).content  # fmt: skip
+    assert [one["code"] for one in content["left_out"]].count("AC-QA-064") == 1
+    assert len(content["patients"]) == 1
+
+
+def test_tolerances_with_a_typing_error_in_a_name_are_stated(tmp_path):
+    """The default tau was used for the organ without a word."""
+    write_patient(tmp_path / "cohort" / "patient0", 0)
+    tolerances = tmp_path / "tolerances.toml"
+    entries = "".join(f'[structures.{name}]\ntau_mm = 1.0\nsource = "own"\n' for name in ("Hart", "Liver", "Parotid"))
+    default = '[default]\ntau_mm = 3.0\nwhere_drawn = true\nsource = "own"\n'
+    tolerances.write_text(f'[sources]\nown = "a test"\n{default}{entries}')
+    content = run(tmp_path, others=others(), tolerances=tolerances)
+    (remark,) = [one for one in content["remarks"] if one["code"] == "AC-QA-088"]
+    assert remark["message"].count("'") == 2 and "Hart" in remark["message"]  # noqa: PT018
