@@ -116,7 +116,7 @@ class BoxChart(QWidget):
         painter.setPen(QColor(theme.current.muted))
         where = QRectF(LABEL_PX - COUNT_PX - 4, y - 10, COUNT_PX, 20)
         flags = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight
-        painter.drawText(where, flags, f"n={len(box.results)}")
+        painter.drawText(where, flags, self.count_text(box))
         low, middle, high = box.quartiles
         if math.isfinite(middle):
             self._draw_box(painter, axis, y, box, color, low, middle, high)
@@ -127,6 +127,11 @@ class BoxChart(QWidget):
             painter.setPen(QColor(theme.current.bad))
             where = QRectF(axis.end_px + 8, y - 10, RIGHT_PX - 8, 20)
             painter.drawText(where, Qt.AlignmentFlag.AlignVCenter, f"∞ ×{infinite}")
+
+    @staticmethod
+    def count_text(box: Box) -> str:
+        """Return the number of patients of a row."""
+        return f"n={len(box.results)}"
 
     def _draw_box(
         self, painter: QPainter, axis: Axis, y: float, box: Box, color: QColor, low: float, middle: float, high: float

@@ -3192,6 +3192,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>수정하시겠습니까? (95 % 구간)</translation>
     </message>
     <message>
+      <source>Would you correct this? By the method that drew the contour (95 % intervals)</source>
+      <translation>수정하시겠습니까? 윤곽을 그린 방법별 (95 % 구간)</translation>
+    </message>
+    <message>
       <source>Write one turn of the 3D view to an animated PNG file</source>
       <translation>3D 화면의 한 바퀴 회전을 애니메이션 PNG 파일로 저장합니다</translation>
     </message>
@@ -4106,6 +4110,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>t test p</source>
       <translation>t 검정 p</translation>
+    </message>
+    <message>
+      <source>taken for human</source>
+      <translation>사람으로 판단</translation>
     </message>
     <message>
       <source>tau mm</source>

@@ -10,6 +10,8 @@ from PySide6.QtCore import QPointF, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QFileDialog
 
+from autocontour.base.errors import UsageError
+from autocontour.gui.app.qa_room import read_folder
 from autocontour.gui.look.language import use_language
 from autocontour.gui.qa_room.axis import Axis
 from autocontour.gui.qa_room.page import TablesPage
@@ -224,6 +226,42 @@ def test_a_time_study_and_a_blind_review_are_shown_as_tables(window, qtbot, tmp_
     (tmp_path / "blind-review.json").write_text('{"format": "another"}')
     window.qa_room.open_folder(tmp_path)
     qtbot.waitUntil(lambda: "report" in window.toast.text(), timeout=10000)
+
+
+@pytest.mark.parametrize("name", ["report.json", "times.json", "blind-review.json"])
+def test_a_report_of_a_version_with_other_values_is_refused(window, qtbot, tmp_path, report, name):
+    """Read after an update: a value that the page shows is not there."""
+    contents = {
+        "report.json": json.loads((report / "report.json").read_text()),
+        "times.json": {"format": "autocontour time study", "idle_seconds": 30.0, "skipped": [], "cases": 1,
+                       "structures": [{"structure": "Heart", "counts": {"unedited": 1}}]},
+        "blind-review.json": PARTS["review"] | {"drawn": []},
+    }  # fmt: skip
+    content = contents[name]
+    content.get("results", content.get("proportions", [{}]))[0].pop("n", None)
+    (tmp_path / name).write_text(json.dumps(content))
+    with pytest.raises(UsageError, match="AC-QA-243"):
+        read_folder(tmp_path)
+    window.qa_room.open_folder(tmp_path)
+    qtbot.waitUntil(lambda: "another version" in window.toast.text(), timeout=10000)
+    assert window.qa_room.page is None
+
+
+def test_routine_qa_of_another_version_is_refused(tmp_path):
+    content = {"format": "autocontour routine QA", "observations": 1, "structures": [{"structure": "Heart"}]}
+    (tmp_path / "report.json").write_text(json.dumps(content))
+    with pytest.raises(UsageError, match="AC-QA-243"):
+        read_folder(tmp_path)
+
+
+def test_rows_state_n_and_no_head_of_a_column_is_cut(room):
+    page = room.qa_room.page
+    assert page.chart.count_text(page.boxes[0]) == f"n={len(page.boxes[0].results)}"
+    header = page.cases.horizontalHeader()
+    for column in range(page.cases.columnCount()):
+        assert header.sectionSize(column) >= header.sectionSizeHint(column)
+    assert header.length() <= page.cases.viewport().width()
+    assert f"autocontour {page.results.content['program']}" in page.about.text()
 
 
 def test_the_words_of_all_tables_can_be_translated():
