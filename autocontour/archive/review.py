@@ -22,7 +22,8 @@ from autocontour.qa.plausibility import check_contours
 
 OTHER_PATIENT, OTHER_SERIES = {"AC-RS-012"}, {"AC-RS-010", "AC-RS-013", "AC-RS-015"}
 """Findings of reading a structure set that exclude the patient."""
-UNUSABLE_CONTOURS = {"AC-RS-011", "AC-RS-028", "AC-RS-030", "AC-RS-031", "AC-RS-035", "AC-RS-047"}
+OTHER_FRAME = "AC-RS-011"
+UNUSABLE_CONTOURS = {OTHER_FRAME, "AC-RS-028", "AC-RS-030", "AC-RS-031", "AC-RS-035", "AC-RS-047"}
 """Findings about a structure after which part of its contours is missing or on a wrong slice."""
 EXCLUDING = {"AC-QA-102", "AC-QA-103", "AC-QA-107", "AC-QA-114", "AC-QA-115"}
 """Findings about structures that are wrong labels: side, volume, and order in the body."""
@@ -123,8 +124,15 @@ def check_origin(ct: CTVolume, structure_set: StructureSet) -> Iterator[Finding]
         yield Finding.of("AC-DS-033")
     if codes & OTHER_SERIES:
         yield Finding.of("AC-DS-034")
+    if structure_set.structures and all(map(is_in_other_frame, structure_set.structures)):
+        yield Finding.of("AC-DS-049")
     if ct.reference is None:
         yield Finding.of("AC-DS-031")
+
+
+def is_in_other_frame(structure: Structure) -> bool:
+    """Whether a structure lies in another frame of reference than the CT, so that it has no contours on it."""
+    return any(finding.code == OTHER_FRAME for finding in structure.findings)
 
 
 def count_unfitting(findings: Iterable[Finding]) -> int:

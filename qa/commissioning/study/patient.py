@@ -6,7 +6,7 @@ import gzip
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,13 @@ from autocontour.archive.convert import hash_ct
 from autocontour.archive.decisions import Decisions
 from autocontour.archive.find import as_finding
 from autocontour.archive.names import NameMap
-from autocontour.archive.review import by_target, check_origin, empty_targets, review_structures
+from autocontour.archive.review import (
+    by_target,
+    check_origin,
+    empty_targets,
+    is_in_other_frame,
+    review_structures,
+)
 from autocontour.base.errors import AutoContourError, Cancelled, DatasetError
 from autocontour.base.files import write_atomically
 from autocontour.base.findings import Finding, Severity
@@ -29,7 +35,7 @@ from autocontour.dicom.ct import read_ct
 from autocontour.dicom.dose import read_dose
 from autocontour.dicom.protocol import read_protocol
 from autocontour.models.data.fingerprint import ct_fingerprint
-from autocontour.patient.structures import Contours, GenerationAlgorithm, StructureSet
+from autocontour.patient.structures import Contours, GenerationAlgorithm, Structure, StructureSet
 from autocontour.patient.volume import CTVolume
 from autocontour.pipeline.contour import contour_ct
 from autocontour.qa.commissioning.study.atlas import AtlasMethod
@@ -45,6 +51,11 @@ LAYOUT = 4
 """Changed whenever the same input gives another record, so that nothing is reused."""
 PATIENTS = "patients"
 DANGLING = "AC-DS-034"
+CHANGED = frozenset(
+    {"AC-RS-028", "AC-RS-029", "AC-RS-030", "AC-RS-031", "AC-RS-032", "AC-RS-033", "AC-RS-034", "AC-RS-035",
+     "AC-RS-036", "AC-RS-047"}
+)  # fmt: skip
+"""Findings of reading a structure after which its contours on the CT may not be those of the file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -265,6 +276,8 @@ class _Measurement:
             self.remarks.append(
                 LeftOut(self.patient.name, role, Finding.of("AC-QA-085", name, structure=name, set=role))
             )
+        kept = by_target(found, self.settings.names, wanted)
+        self._note_reading(role, {name: mine for name, mine in kept.items() if name not in reviewed.set_aside})
         for name in reviewed.set_aside:
             self._leave_out(role, Finding.of("AC-QA-065", name, structure=name, codes=reviewed.reason(name)))
         self.drawn[role] = {one.name: one.contours for one in reviewed.structures.structures}
@@ -293,10 +306,23 @@ class _Measurement:
         """Read another program's set; whatever it drew counts, wrong labels too."""
         found = self._read_set(ct, role)
         targets = by_target(found, self.settings.names, frozenset(self.settings.request.structures))
+        self._note_reading(role, targets)
         self.drawn[role] = {name: mine[0].contours for name, mine in targets.items() if len(mine) == 1}
         self.ambiguous[role] = {name for name, mine in targets.items() if len(mine) > 1}
         for name in sorted(self.ambiguous[role]):
             self._leave_out(role, Finding.of("AC-DS-050", name, structure=name, count=len(targets[name])))
+        elsewhere = {self.settings.names.find(one.name) for one in found.structures if is_in_other_frame(one)}
+        for name in sorted(name for name in elsewhere if name and name not in targets):
+            self.ambiguous[role].add(name)  # where it would lie on this CT is not known: no failure
+            self._leave_out(role, Finding.of("AC-QA-090", name, structure=name, set=role))
+
+    def _note_reading(self, role: str, targets: Mapping[str, Sequence[Structure]]) -> None:
+        """Note the structures of which reading gave findings: part of them may lie outside the CT."""
+        for name, mine in sorted(targets.items()):
+            read = {finding.code for one in mine for finding in one.findings if finding.severity > Severity.INFO}
+            if codes := ", ".join(sorted(read & CHANGED)):
+                finding = Finding.of("AC-QA-089", name, structure=name, set=role, codes=codes)
+                self.remarks.append(LeftOut(self.patient.name, role, finding))
 
     def _contour(self, ct: CTVolume, method: Method | AtlasMethod, names: list[str]) -> None:
         """Run a method; a refusal counts as a failure for every structure that it offers."""

@@ -4,6 +4,8 @@ import json
 import shutil
 from dataclasses import replace
 
+import numpy as np
+import pydicom
 import pytest
 
 from autocontour.base.errors import UsageError
@@ -97,3 +99,48 @@ def test_tolerances_with_a_typing_error_in_a_name_are_stated(tmp_path):
     content = run(tmp_path, others=others(), tolerances=tolerances)
     (remark,) = [one for one in content["remarks"] if one["code"] == "AC-QA-088"]
     assert remark["message"].count("'") == 2 and "Hart" in remark["message"]  # noqa: PT018
+
+
+def rewrite(path, change, out):
+    """Write a changed copy of a structure set under a UID of its own."""
+    dataset = pydicom.dcmread(path)
+    change(dataset)
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = "1.2.3.4"
+    out.parent.mkdir()
+    dataset.save_as(out)
+
+
+def shift(dataset, offset_mm):
+    for roi in dataset.ROIContourSequence:
+        for contour in roi.ContourSequence:
+            points = np.reshape([float(value) for value in contour.ContourData], (-1, 3)) + offset_mm
+            contour.ContourData = [f"{value:.3f}" for value in points.ravel()]
+            del contour.ContourImageSequence
+
+
+def other_frame(dataset, count):
+    for roi in list(dataset.StructureSetROISequence)[:count]:
+        roi.ReferencedFrameOfReferenceUID = "1.2.3"
+
+
+@pytest.mark.parametrize("offset", [(0, 0, 48.0), (200.0, 0, 0)])
+def test_contours_of_a_program_outside_the_ct_are_stated(tmp_path, offset):
+    """What lies outside was cut off without a word, and the volume was that of the rest."""
+    place = tmp_path / "cohort" / "patient0"
+    write_patient(place, 0)
+    rewrite(place / "RS" / "RS.dcm", lambda dataset: shift(dataset, offset), place / "vendor" / "RS.dcm")
+    content = run(tmp_path, others=others())
+    remarks = [one for one in content["remarks"] if one["code"] == "AC-QA-089"]
+    assert {one["subject"] for one in remarks} == {"vendor"}
+    assert all("AC-RS-028" in one["message"] or "AC-RS-032" in one["message"] for one in remarks)
+
+
+def test_a_set_in_another_frame_of_reference_is_no_failure_of_the_program(tmp_path):
+    """Every structure counted as not drawn, with a DSC of 0."""
+    for number, count in enumerate((1, 2)):
+        place = tmp_path / "cohort" / f"patient{number}"
+        write_patient(place, number)
+        rewrite(place / "RS" / "RS.dcm", lambda dataset, n=count: other_frame(dataset, n), place / "vendor" / "RS.dcm")
+    content = run(tmp_path, others=others())
+    assert [(one["code"], one["structure"]) for one in content["left_out"]] == [("AC-QA-090", "Heart"), ("AC-DS-049", "")]
+    assert [(one["structure"], one["n"], one["failures"]) for one in content["results"]] == [("Liver", 1, 0)]
