@@ -216,8 +216,8 @@ def test_an_atlas_with_other_contours_under_the_same_names_is_another_method(stu
     shutil.copytree(cohort / "report.private", tmp_path / "report.private")
     names = tmp_path / "report.private" / "names.toml"
     rows = names.read_text().split("structure = ")
-    sides = {'"Lung_L"': '"Lung_R"', '"Lung_R"': '"Lung_L"'}
-    rows[1:] = [sides.get(row.split("\n")[0], row.split("\n")[0]) + row[len(row.split("\n")[0]):] for row in rows[1:]]
+    organs = {'"Heart"': '"Liver"', '"Liver"': '"Heart"'}
+    rows[1:] = [organs.get(row.split("\n")[0], row.split("\n")[0]) + row[len(row.split("\n")[0]) :] for row in rows[1:]]
     names.write_text("structure = ".join(rows))
     request = replace(request_of(cohort), output=tmp_path / "report", names=names)
     key = open_key(request.key_file, "")

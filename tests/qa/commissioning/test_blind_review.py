@@ -33,8 +33,8 @@ from autocontour.qa.commissioning.blind.judged import (
     summarize,
 )
 from autocontour.qa.commissioning.blind.plan import CORRECT, DRAW, JUDGE
-from autocontour.qa.commissioning.blind.session import Session
 from autocontour.qa.commissioning.blind.report import report_review, review_tables
+from autocontour.qa.commissioning.blind.session import Session
 from autocontour.rtstruct import write_structure_set
 from tests.qa.commissioning.blind_cohort import SHIFTS, disc, geometry, organs, patterns, structure_set, write_patient
 

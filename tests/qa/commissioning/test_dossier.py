@@ -11,8 +11,8 @@ from autocontour.base.errors import UsageError
 from autocontour.cli import main
 from autocontour.qa.commissioning.dossier.build import DossierRequest, build_content
 from autocontour.qa.commissioning.dossier.pages import build_document
-from autocontour.qa.commissioning.dossier.sources import is_method
 from autocontour.qa.commissioning.dossier.run import write_comparison, write_dossier
+from autocontour.qa.commissioning.dossier.sources import is_method
 from autocontour.qa.commissioning.gate import read_limits
 from autocontour.qa.commissioning.study.analysis import Analysis
 from autocontour.qa.commissioning.study.tolerances import read_tolerances
