@@ -65,6 +65,7 @@ def _folder(args: argparse.Namespace) -> Path:
 def _on(args: argparse.Namespace) -> int:
     from autocontour.learning.settings import read_settings, write_settings
     from autocontour.models.package.library import find_package
+    from autocontour.models.package.package import check_trainable
     from autocontour.qa.commissioning.gate import read_limits
 
     folder = _folder(args)
@@ -75,7 +76,7 @@ def _on(args: argparse.Namespace) -> int:
     given["tests"] = tuple(args.test) if args.test else None
     chosen = {name: value for name, value in given.items() if value is not None}
     settings = replace(read_settings(folder), enabled=True, **chosen)
-    find_package(settings.package)
+    check_trainable(find_package(settings.package))
     if settings.limits:
         read_limits(Path(settings.limits))
     _write(folder, settings, write_settings, read_settings)

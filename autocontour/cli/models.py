@@ -65,6 +65,8 @@ def _list(args: argparse.Namespace) -> int:
     table = Table("package", "version", "body site", "structures", "from")
     for row in rows:
         source = "the program" if row["bundled"] else "installed"
+        if expires := row.get("expires"):
+            source += f", for one patient until {expires}"
         drawn = plain(", ".join(row.get("drawn", []))) or _not_drawn(row)
         if row["hidden"]:
             drawn = f"[red]not used: another package has the same name[/red] {drawn}"
@@ -102,6 +104,8 @@ def _show(args: argparse.Namespace) -> int:
     out = console()
     name, site, licence = plain(f"{package.name} {package.version}"), plain(package.body_site), plain(package.license)
     out.print(f"[bold]{name}[/bold]  {site}  {licence}")
+    if package.patient is not None:
+        out.print(f"made for one patient on {package.patient.made or '–'}, used until {package.patient.expires}")
     if package.procedure is not None:
         sides = package.sides
         proven = f"left and right tested on {sides.date[:10]} {sides.proof}" if sides else "left and right not tested"
@@ -236,4 +240,5 @@ def _summary(package: ModelPackage) -> dict[str, Any]:
         "drawn": list(package.drawn_names),
         "checksum": package.checksum,
         "bundled": package.bundled,
+        "expires": package.patient.expires if package.patient else None,
     }

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autocontour.base.errors import ModelError
+from autocontour.base.errors import ModelError, TrainingError
 from autocontour.base.findings import Finding
 from autocontour.models.package.description import (
     PackageStructure,
@@ -249,6 +249,21 @@ def write_package(
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return read_package(folder)
+
+
+def check_trainable(package: ModelPackage) -> None:
+    """Reject a package whose weights must not become those of another one.
+
+    Raises
+    ------
+    TrainingError
+        ``AC-TR-035`` for a published model, which this program does not train, ``AC-TR-039`` for the package of one
+        patient: what other patients or another package would get from it was learnt from that patient alone.
+    """
+    if package.procedure is not None:
+        raise TrainingError("AC-TR-035", package=f"{package.name} {package.version}")
+    if package.patient is not None:
+        raise TrainingError("AC-TR-039", package=f"{package.name} {package.version}")
 
 
 def _as_array(value: Any) -> NDArray[Any]:  # noqa: ANN401  (a tensor, without torch being imported)

@@ -23,7 +23,7 @@ from autocontour.base.jobs import Job
 from autocontour.models.data.dataset import Dataset, Sample, read_dataset
 from autocontour.models.data.fingerprint import data_checksum, sample_fingerprint
 from autocontour.models.networks import narrow_network
-from autocontour.models.package.package import ModelPackage, write_package
+from autocontour.models.package.package import ModelPackage, check_trainable, write_package
 from autocontour.models.training.config import DataConfig, PackageConfig, StageConfig, TrainingConfig
 from autocontour.models.training.initial import initial_weights
 from autocontour.models.training.joined import calibrate_joined
@@ -124,7 +124,7 @@ def distill_package(plan: Distillation, run: Path, job: Job, *, device: str = ""
     Raises
     ------
     TrainingError
-        ``AC-TR-035`` for a teacher that was not trained by this program, ``AC-TR-036`` if it has no network of that
+        ``AC-TR-035`` for a teacher that was not trained by this program, ``AC-TR-039`` for that of one patient, ``AC-TR-036`` if it has no network of that
         number, ``AC-TR-003`` if nobody is left to learn from, ``AC-TR-023`` if `run` belongs to
         another teacher, other data or other settings; or the errors of reading.
     ModelError
@@ -157,8 +157,7 @@ def distill_package(plan: Distillation, run: Path, job: Job, *, device: str = ""
 def check_plan(plan: Distillation) -> None:
     """Raise an error if the package cannot be distilled so."""
     package = plan.package
-    if package.procedure is not None:
-        raise TrainingError("AC-TR-035", package=f"{package.name} {package.version}")
+    check_trainable(package)
     count = package.networks("segmenter")
     if plan.number is not None and not 0 <= plan.number < count:
         raise TrainingError("AC-TR-036", number=plan.number + 1, count=count)

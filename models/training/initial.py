@@ -11,7 +11,7 @@ from torch import Tensor
 
 from autocontour.base.errors import TrainingError
 from autocontour.models.networks import build_network, head_names
-from autocontour.models.package.package import ModelPackage
+from autocontour.models.package.package import ModelPackage, check_trainable
 from autocontour.models.training.config import StageConfig
 
 
@@ -31,8 +31,9 @@ def initial_weights(
     Raises
     ------
     TrainingError
-        ``AC-TR-008`` if the package has another network or lacks the stage.
+        ``AC-TR-008`` if the package has another network or lacks the stage, or the errors of `check_trainable`.
     """
+    check_trainable(package)
     torch.manual_seed(seed)
     heads = head_names(stage.network)
     weights = {name: value.clone() for name, value in build_network(stage.network).state_dict().items()}

@@ -25,7 +25,7 @@ from autocontour.models.data.dataset import Dataset, Sample, read_dataset
 from autocontour.models.data.fingerprint import data_checksum, sample_fingerprint
 from autocontour.models.networks import head_names
 from autocontour.models.package.ensemble import number_networks
-from autocontour.models.package.package import ModelPackage, write_package
+from autocontour.models.package.package import ModelPackage, check_trainable, write_package
 from autocontour.models.training.config import AugmentConfig, DataConfig, PackageConfig, StageConfig, TrainingConfig
 from autocontour.models.training.initial import initial_weights
 from autocontour.models.training.loop import Trainer
@@ -151,8 +151,10 @@ def retrain_package(plan: Retraining, run: Path, job: Job, *, device: str = "") 
     ------
     TrainingError
         ``AC-TR-022`` if an added structure is in the package already or in no new case, ``AC-TR-023`` if `run` belongs
-        to another retraining, ``AC-TR-024`` if no new case has a structure of the package, or the errors of reading.
+        to another retraining, ``AC-TR-024`` if no new case has a structure of the package, or the errors
+        of `check_trainable` and of reading.
     """
+    check_trainable(plan.package)
     dataset, cases = _read(plan, job)
     config = _configure(plan, cases)
     summary = _summarize(plan, dataset, cases, config)

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
+from datetime import date
 
 import pytest
 
+from autocontour.base.errors import TrainingError
 from autocontour.cli import main
+from autocontour.models import find_package
+from autocontour.models.package.package import rewrite_metadata
+from autocontour.models.package.patient import PatientBinding
+from autocontour.patient.identity import PatientFacts
 
 
 @pytest.fixture
@@ -29,9 +36,23 @@ def test_list_show_verify(installed, capsys):
     assert json.loads(capsys.readouterr().out) == {"toy-neck": "sound"}
 
 
-def test_damage_is_reported(installed, capsys):
-    from autocontour.models import find_package
+def test_a_patients_package_says_so_and_is_not_retrained(installed, tmp_path, capsys):
+    package = find_package("toy-neck")
+    binding = PatientBinding.of(PatientFacts(patient_id="P1"), 60, date(2026, 1, 1))
+    rewrite_metadata(package, {**package.metadata, "patient": asdict(binding)})
+    assert main(["models", "list", "--json"]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out.partition("\n")[2])}
+    assert (rows["toy-neck"]["expires"], rows["head-and-neck"]["expires"]) == ("2026-03-02", None)
+    assert main(["models", "list"]) == 0
+    assert "2026-03-02" in capsys.readouterr().out
+    assert main(["models", "show", "toy-neck"]) == 0
+    assert "made for one patient on 2026-01-01, used until 2026-03-02" in capsys.readouterr().out
+    assert main(["learn", "on", "--package", "toy-neck", "--folder", str(tmp_path), "--json"]) == TrainingError.exit_code
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "AC-TR-039"
+    assert not list(tmp_path.iterdir())
 
+
+def test_damage_is_reported(installed, capsys):
     path = find_package("toy-neck").path / "segmenter.safetensors"
     data = bytearray(path.read_bytes())
     data[-1] ^= 1

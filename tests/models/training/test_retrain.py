@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
+from datetime import date
 
 import numpy as np
 import pytest
@@ -16,9 +17,12 @@ from autocontour.models.data.fingerprint import sample_fingerprint
 from autocontour.models.inference.runtime import open_runner
 from autocontour.models.networks import head_names
 from autocontour.models.package.package import read_package, rewrite_metadata
+from autocontour.models.package.patient import PatientBinding
 from autocontour.models.training.config import DataConfig
+from autocontour.models.training.initial import initial_weights
 from autocontour.models.training.retrain import BACKGROUND, CLINIC, Retraining, next_version, retrain_package
 from autocontour.models.training.run import train_run
+from autocontour.patient.identity import PatientFacts
 from tests.models.toy_patients import STRUCTURES, train_package, write_patient
 from tests.models.training.test_loop import StopAfter
 
@@ -43,6 +47,16 @@ def clinic(tmp_path_factory):
 
 def weights_of(package):
     return {role: package.read_weights(role) for role in package.stages}
+
+
+def test_neither_a_patients_package_nor_a_published_model_is_trained_on(package, clinic, tmp_path):
+    binding = PatientBinding.of(PatientFacts(patient_id="P1"), 60, date(2026, 1, 1))
+    for unfit, code in ((replace(package, patient=binding), "AC-TR-039"), (replace(package, procedure=object()), "AC-TR-035")):
+        with pytest.raises(TrainingError, match=code):
+            retrain_package(Retraining(unfit, clinic, steps=1), tmp_path / "run", Job())
+        with pytest.raises(TrainingError, match=code):
+            initial_weights(unfit, "segmenter", None, STRUCTURES, 1)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_bad_case_does_not_stop_it_and_what_was_learnt_is_stated(package, clinic, toy_data, tmp_path):
