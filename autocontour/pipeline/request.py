@@ -8,7 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autocontour.base.errors import AutoContourError, Cancelled
+from autocontour.base.findings import Finding
 from autocontour.base.jobs import Job
+from autocontour.patient.matching import folded_name
+from autocontour.patient.structures import ReviewStatus, Structure, StructureSet
 from autocontour.pipeline.contour import check_drawn, contour_ct
 from autocontour.pipeline.plan import Plan, read_plan
 from autocontour.pipeline.report import Report, build_report
@@ -112,11 +115,23 @@ def _contour_source(source: Source, plan: Plan, inputs: Iterable[Path], device: 
     start = time.perf_counter()
     ct = source.read(job)
     read = time.perf_counter()
-    given = source.existing_structures(ct) if plan.recipes else ()
-    contoured = contour_ct(ct, plan, device=device, job=job, given=given)
-    structure_set = contoured.structure_set
+    given = source.existing_structures(ct) if plan.recipes or source.existing == "replace" else ()
+    contoured = contour_ct(ct, plan, device=device, job=job, given=given if plan.recipes else ())
+    structure_set = _with_replaced(contoured.structure_set, given)
     check_drawn(structure_set, plan)
     drawn = time.perf_counter()
     source.write(structure_set, ct, job)
     seconds = {"reading": read - start, **contoured.seconds, "writing": time.perf_counter() - drawn}
     return build_report(source.name, source.output, structure_set, ct.geometry, seconds)
+
+
+def _with_replaced(structure_set: StructureSet, existing: Sequence[Structure]) -> StructureSet:
+    """Add a finding to each structure that replaces one of the file that was drawn or corrected by hand."""
+    by_hand = {folded_name(one.name) for one in existing if one.status is not ReviewStatus.AUTO}
+    structures = tuple(
+        replace(one, findings=(*one.findings, Finding.of("AC-PL-014", one.name, structure=one.name)))
+        if folded_name(one.name) in by_hand
+        else one
+        for one in structure_set.structures
+    )
+    return replace(structure_set, structures=structures)

@@ -37,11 +37,12 @@ def test_list_show_verify(installed, capsys):
 
 
 def test_a_patients_package_says_so_and_is_not_retrained(installed, tmp_path, capsys):
+    capsys.readouterr()
     package = find_package("toy-neck")
     binding = PatientBinding.of(PatientFacts(patient_id="P1"), 60, date(2026, 1, 1))
     rewrite_metadata(package, {**package.metadata, "patient": asdict(binding)})
     assert main(["models", "list", "--json"]) == 0
-    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out.partition("\n")[2])}
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
     assert (rows["toy-neck"]["expires"], rows["head-and-neck"]["expires"]) == ("2026-03-02", None)
     assert main(["models", "list"]) == 0
     assert "2026-03-02" in capsys.readouterr().out

@@ -120,6 +120,20 @@ def test_an_existing_output_is_refused_unless_overwritten_on_request(
     assert read(output, ct_folder).names == ("Lung_L",)
 
 
+def test_replacing_a_structure_that_was_corrected_by_hand_is_stated(
+    contoured: Path, ct_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "RS.dcm"
+    dataset = dcmread(contoured)
+    lung = next(roi for roi in dataset.StructureSetROISequence if roi.ROIName == "Lung_L")
+    lung.ROIGenerationAlgorithm = "SEMIAUTOMATIC"
+    dataset.save_as(output)
+    for stated in (["AC-PL-014"], []):  # what it was replaced by is automatic
+        code, reports = run_json(capsys, "contour", ct_folder, "-o", output, "--structures", "Lung_L", "--replace")
+        findings = [one["code"] for one in reports[0]["structures"][0]["findings"]]  # type: ignore[index]
+        assert (code, [one for one in findings if one == "AC-PL-014"]) == (0, stated)
+
+
 def test_another_patients_or_a_damaged_set_is_not_extended(
     contoured: Path, ct_folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
