@@ -51,11 +51,12 @@ def weights_of(package):
 
 def test_neither_a_patients_package_nor_a_published_model_is_trained_on(package, clinic, tmp_path):
     binding = PatientBinding.of(PatientFacts(patient_id="P1"), 60, date(2026, 1, 1))
-    for unfit, code in ((replace(package, patient=binding), "AC-TR-039"), (replace(package, procedure=object()), "AC-TR-035")):
+    unfit = {"AC-TR-039": replace(package, patient=binding), "AC-TR-035": replace(package, procedure=object())}
+    for code, one in unfit.items():
         with pytest.raises(TrainingError, match=code):
-            retrain_package(Retraining(unfit, clinic, steps=1), tmp_path / "run", Job())
+            retrain_package(Retraining(one, clinic, steps=1), tmp_path / "run", Job())
         with pytest.raises(TrainingError, match=code):
-            initial_weights(unfit, "segmenter", None, STRUCTURES, 1)
+            initial_weights(one, "segmenter", None, STRUCTURES, 1)
     assert not (tmp_path / "run").exists()
 
 
