@@ -124,9 +124,9 @@ def distill_package(plan: Distillation, run: Path, job: Job, *, device: str = ""
     Raises
     ------
     TrainingError
-        ``AC-TR-035`` for a teacher that was not trained by this program, ``AC-TR-039`` for that of one patient, ``AC-TR-036`` if it has no network of that
-        number, ``AC-TR-003`` if nobody is left to learn from, ``AC-TR-023`` if `run` belongs to
-        another teacher, other data or other settings; or the errors of reading.
+        ``AC-TR-035`` for a teacher that was not trained by this program, ``AC-TR-039`` for that of
+        one patient, ``AC-TR-036`` if it has no network of that number, ``AC-TR-003`` if nobody is left to learn from,
+        ``AC-TR-023`` if `run` belongs to another teacher, other data or other settings; or the errors of reading.
     ModelError
         ``AC-MD-022`` if the network cannot be narrowed so.
     """
