@@ -20,6 +20,7 @@ from autocontour.base.errors import AutoContourError, StructureSetError
 from autocontour.base.findings import Finding
 from autocontour.base.jobs import Job
 from autocontour.case.closed import ReadCase, read_case
+from autocontour.case.source import read_key
 from autocontour.case.state import CaseStructure
 from autocontour.case.summary import UNREADABLE
 from autocontour.edits import added_path_length_mm
@@ -131,17 +132,42 @@ def observe_cases(root: Path, job: Job) -> tuple[list[Observation], list[NotObse
     """
     found: list[Observation] = []
     skipped: list[NotObserved] = []
-    for folder in job.track(sorted(path.parent for path in root.glob("*/case.json")), "reading the cases"):
+    folders, copies = find_cases([root])
+    skipped += copies
+    for folder in job.track(folders, "reading the cases"):
         try:
-            mine = list(observe_case(folder.name, read_case(folder)))
+            mine = list(observe_case(name_of(folder), read_case(folder)))
             found += [one for one in mine if one.at]
             skipped += [_without_time(one) for one in mine if not one.at]
         except AutoContourError as error:
-            skipped.append(NotObserved(folder.name, as_finding(error)))
+            skipped.append(NotObserved(name_of(folder), as_finding(error)))
         except UNREADABLE as error:
             reason = type(error).__name__
-            skipped.append(NotObserved(folder.name, Finding.of("AC-CASE-043", folder.name, reason=reason)))
+            skipped.append(NotObserved(name_of(folder), Finding.of("AC-CASE-043", folder.name, reason=reason)))
     return found, skipped
+
+
+def find_cases(roots: Sequence[Path]) -> tuple[list[Path], list[NotObserved]]:
+    """Return the folders of the cases in some folders, and those that are copies of another one.
+
+    Two folders with the key of one case are copies, as of a backup or a synchronized drive: they count once. That with
+    the name of the key counts, else the first one.
+    """
+    by_name: dict[str, list[Path]] = {}
+    for folder in sorted({path.parent for root in roots for path in root.glob("*/case.json")}):
+        by_name.setdefault(name_of(folder), []).append(folder)
+    kept, copies = [], []
+    for name, folders in by_name.items():
+        folders.sort(key=lambda one: (one.name != name, one))
+        kept.append(folders[0])
+        copies += [NotObserved(one.name, Finding.of("AC-QA-321", other=folders[0].name)) for one in folders[1:]]
+    return sorted(kept), copies
+
+
+def name_of(folder: Path) -> str:
+    """Return the name of the case in a folder, from its key; that of the folder if it has none."""
+    key = read_key(folder)
+    return key.folder_name if key is not None else folder.name
 
 
 def _without_time(one: Observation) -> NotObserved:

@@ -24,7 +24,13 @@ from autocontour.qa.commissioning.routine.chart import (
     alarm_level,
     chart_all,
 )
-from autocontour.qa.commissioning.routine.observe import NotObserved, Observation, observe_cases, observe_pairs
+from autocontour.qa.commissioning.routine.observe import (
+    NotObserved,
+    Observation,
+    name_of,
+    observe_cases,
+    observe_pairs,
+)
 
 STATE, REPORT, PAGE = "state.json", "report.json", "report.html"
 KNOWN = frozenset({STATE, REPORT, PAGE, "lock"})
@@ -119,7 +125,7 @@ def _run(request: RoutineRequest, job: Job) -> dict[str, Any]:
     for folder in request.cases:
         mine, others = observe_cases(folder, job)
         found, skipped = found + mine, skipped + others
-        read |= {path.parent.name for path in folder.glob("*/case.json")} - {one.name for one in others}
+        read |= {name_of(path.parent) for path in folder.glob("*/case.json")} - {one.name for one in others}
     for pairs in request.pairs:
         mine, others = observe_pairs(pairs.folder, pairs.automatic, pairs.approved, job)
         found, skipped = found + mine, skipped + others

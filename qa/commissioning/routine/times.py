@@ -25,7 +25,7 @@ from autocontour.case.state import CaseStructure
 from autocontour.case.summary import UNREADABLE
 from autocontour.patient.matching import tg263_name
 from autocontour.patient.structures import GenerationAlgorithm
-from autocontour.qa.commissioning.routine.observe import NotObserved
+from autocontour.qa.commissioning.routine.observe import NotObserved, find_cases, name_of
 from autocontour.qa.intervals import CONFIDENCE, LEAST_FOR_INTERVAL, RESAMPLES, SEED, bootstrap_interval
 from autocontour.qa.statistics import summarize
 
@@ -71,11 +71,10 @@ def read_times(roots: Sequence[Path], job: Job) -> tuple[list[TimedStructure], l
         If a folder cannot be read.
     """
     found: list[TimedStructure] = []
-    skipped: list[NotObserved] = []
-    folders = sorted({path.parent for root in roots for path in root.glob("*/case.json")})
+    folders, skipped = find_cases(roots)
     for folder in job.track(folders, "reading the cases"):
         try:
-            found += time_case(folder.name, read_case(folder))
+            found += time_case(name_of(folder), read_case(folder))
         except AutoContourError as error:
             skipped.append(NotObserved(folder.name, as_finding(error)))
         except UNREADABLE as error:

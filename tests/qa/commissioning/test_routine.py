@@ -1,6 +1,7 @@
 """Routine QA: charts on analytic series, observations from real cases and structure sets, and the command."""
 
 import json
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -240,6 +241,20 @@ def test_a_damaged_case_and_an_approval_without_time_are_listed(tmp_path):
     found, skipped = observe_cases(tmp_path, Job())
     assert len(found) == 3
     assert {one.finding.code for one in skipped} == {"AC-CASE-032", "AC-QA-316"}
+
+
+def test_a_copy_of_a_case_counts_once(tmp_path):
+    """A backup beside the case made every contour of it count twice."""
+    make_case(tmp_path, 1).close()
+    own = next(tmp_path.iterdir())
+    shutil.copytree(own, tmp_path / "A copy")
+    found, skipped = observe_cases(tmp_path, Job())
+    assert len(found) == 2
+    assert {one.case for one in found} == {own.name}
+    assert [(one.name, one.finding.code) for one in skipped] == [("A copy", "AC-QA-321")]
+    run = RoutineRequest([tmp_path], tmp_path.with_name(f"{tmp_path.name}-report"))
+    assert run_routine(run, Job())["observations"] == 2
+    assert run_routine(run, Job())["observations"] == 2
 
 
 def test_two_structures_of_one_standard_name_are_two_observations(tmp_path):

@@ -1,6 +1,7 @@
 """Time study: minutes by hand and with automatic contours, from real cases."""
 
 import json
+import shutil
 from datetime import UTC, datetime
 
 import numpy as np
@@ -67,6 +68,10 @@ def test_the_kinds_of_a_structure(tmp_path):
     assert kinds == [("corrected", 60.0), ("manual", 300.0), ("replaced", 330.0), ("unedited", 0.0)]
     assert {row.drawn_by for row in rows if row.kind != "manual"} == {"net 2"}  # also what was replaced
     assert [one.finding.code for one in skipped] == ["AC-CASE-032"]
+    shutil.copytree(tmp_path / CaseKey("1.1", "1.3").folder_name, tmp_path / "a copy")
+    again, skipped = read_times([tmp_path], Job())
+    assert len(again) == len(rows)
+    assert [one.finding.code for one in skipped] == ["AC-QA-321", "AC-CASE-032"]
 
 
 def test_saved_minutes_are_the_difference_of_the_means():
