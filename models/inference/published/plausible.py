@@ -6,9 +6,11 @@ A network draws something on a CT of another body site as well, and what it draw
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from scipy import ndimage
 
 from autocontour.contouring import mask_from_contours
 from autocontour.models.inference.localizer import Patient
@@ -20,6 +22,8 @@ from autocontour.patient.structures import Contours
 MOST_SAMPLES = 20_000
 """Voxels of a structure that are looked up in the body."""
 NEAR_MM = 20.0
+ENCLOSING_HU = -600.0
+"""A voxel of a thin chest wall has air in it."""
 LUNG_HU = (-980.0, -500.0)
 X = 2
 
@@ -45,6 +49,7 @@ def find_implausible(
         Content of ``places.toml``.
     """
     found: dict[str, str] = {}
+    patient = _with_lungs(patient)
     for name in names:
         reasons = list(_reasons(patient, name, contours[name], measures[name], rules))
         if reasons:
@@ -56,6 +61,16 @@ def find_implausible(
                 x_mm = measures[name].centre_zyx_mm[X] - patient.midline_x_mm
                 found.setdefault(name, f"{name} ({_cc(measures[name])}, x {x_mm:+.0f} mm)")
     return found
+
+
+def _with_lungs(patient: Patient) -> Patient:
+    """Return the patient with all that the body encloses; `find_body` opens a chest wall thinner than a couch."""
+    solid = sample_ct(patient.ct, patient.body_grid) > ENCLOSING_HU
+    enclosed = np.zeros_like(solid)
+    for filled, body, plane in zip(solid, patient.body, enclosed, strict=True):
+        ndimage.binary_fill_holes(filled, output=filled)
+        ndimage.binary_propagation(body, mask=filled | body, output=plane)
+    return replace(patient, body=enclosed)
 
 
 def _reasons(

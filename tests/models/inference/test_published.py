@@ -280,13 +280,13 @@ def by_chance(build, monkeypatch):
     return build("chance", labels={"background": 0, "Lung_L": 1, "Lung_R": 2, "Heart": 3})
 
 
-def paint_thorax(lungs=True, heart_mm=(0.0, -10.0, 20.0), radius_mm=32.0):
+def paint_thorax(lungs=True, heart_mm=(0.0, -10.0, 20.0), radius_mm=32.0, wall_mm=20.0):
     ct = paint_trunk()
     hu = np.where(ct.hu > 100, np.int16(20), ct.hu)
     z, y, x = (np.arange(count) * MM - (count - 1) * MM / 2 for count in hu.shape)
     z, y, x = np.meshgrid(z, y, x, indexing="ij")
     if lungs:
-        hu[(np.abs(x) > 8) & ((x / 85) ** 2 + (y / 65) ** 2 < 1) & (np.abs(z) < 40)] = -800
+        hu[(np.abs(x) > 8) & ((x / (105 - wall_mm)) ** 2 + (y / (85 - wall_mm)) ** 2 < 1) & (np.abs(z) < 40)] = -800
     hu[(z - heart_mm[0]) ** 2 + (y - heart_mm[1]) ** 2 + (x - heart_mm[2]) ** 2 < radius_mm**2] = 300
     return CTVolume(hu, ct.geometry)
 
@@ -318,6 +318,8 @@ def test_organs_that_cannot_be_carry_a_warning(by_chance, monkeypatch):
 
 def test_found_organs_prove_it(by_chance, monkeypatch):
     monkeypatch.setattr(Chance, "lowest_hu", -900.0)  # not the air around the patient
+    thin = compare_sides(paint_thorax(wall_mm=8.0), by_chance, Job(), "cpu")
+    assert not thin.implausible  # what is thinner than a couch encloses lungs as well
     test = compare_sides(paint_thorax(), by_chance, Job(), "cpu")
     assert not test.implausible
     assert test.is_proven
