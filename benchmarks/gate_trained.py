@@ -10,6 +10,9 @@ organs in the 20 patients held out from the package's training (as in benchmarks
 `--continual` judges the packages of benchmarks/continual.py too, by what it has measured: each on the patients of its
 clinic and on the old ones. The verdict of a candidate is the one of `autocontour models gate`, whose functions are
 used; the package in use is contoured once. What is complete in WORK is not repeated.
+
+Last, the probability that a candidate passes which is equal on average: the paired differences of the equal candidates
+are centred for each structure, and the intervals are made again for patients drawn from them, 20 (as here) to 100.
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ from autocontour.models.data.fingerprint import ct_fingerprint
 from autocontour.models.inference.runtime import keep_runners
 from autocontour.models.training.retrain import Retraining, retrain_package
 from autocontour.qa.commissioning import read_cases
-from autocontour.qa.commissioning.gate import Judgement, judge_site, read_limits
+from autocontour.qa.commissioning.gate import GateLimits, Judgement, judge_site, read_limits
 from autocontour.qa.commissioning.measure import (
     MeasuredStructure,
     measure_case,
@@ -39,10 +42,12 @@ from autocontour.qa.commissioning.measure import (
     run_case,
     write_measured,
 )
+from autocontour.qa.intervals import bootstrap_lower_bound
 
 JUDGED = "Brainstem", "SpinalCord", "Parotid_R", "Parotid_L", "Larynx", "Bone_Mandible"
 """The esophagus has four references in the held-out patients: fewer than the gate needs."""
 PATIENTS = 10
+POWER_PATIENTS, POWER_TRIALS = (20, 33, 50, 100), 400
 Masks = dict[str, NDArray[np.bool_]]
 
 
@@ -93,13 +98,59 @@ def main() -> None:
     package, limits = find_package(args.package), read_limits()
     before = measured(package, args, "in use")
     print("| candidate | site | passed | refused for |\n|---|---|---|---|")
+    equal: list[list[MeasuredStructure]] = []
     for name, candidate in candidates(package, args):
         refuse_known_patients(candidate, args, package)
-        show(name, judge_site("held out", before, measured(candidate, args, name), limits))
+        rows = measured(candidate, args, name)
+        equal += [rows] if name.startswith("equal") else []
+        show(name, judge_site("held out", before, rows, limits))
     for name, site, rows, old in of_continual(args.continual) if args.continual else ():
         enough = [one for one in JUDGED if sum(row.structure == one for row in old) >= limits.least_patients]
         kept = [[row for row in both if row.structure in enough] for both in (old, rows)]
         show(name, judge_site(site, kept[0], kept[1], limits))
+    if equal:
+        show_power(before, equal)
+
+
+def show_power(before: Sequence[MeasuredStructure], equal: Sequence[Sequence[MeasuredStructure]]) -> None:
+    """Print how often candidates pass whose differences vary as those of the equal ones, with a mean of 0."""
+    limits, rng = read_limits(), np.random.default_rng(1)
+    print("\n| patients | " + " | ".join(f"candidate {k + 1}" for k in range(len(equal))) + " |")
+    print("|---|" + "---|" * len(equal))
+    tables = [centred_differences(before, rows) for rows in equal]
+    for count in POWER_PATIENTS:
+        shares = []
+        for table in tables:
+            passed = []
+            for _ in range(POWER_TRIALS):
+                chosen = rng.integers(table.shape[0], size=count)
+                passed.append(all(passes(table[chosen, k], name, limits) for k, name in enumerate(JUDGED)))
+            shares.append(float(np.mean(passed)))
+        print(f"| {count} | " + " | ".join(f"{share:.2f}" for share in shares) + " |", flush=True)
+
+
+def centred_differences(before: Sequence[MeasuredStructure], after: Sequence[MeasuredStructure]) -> NDArray[np.float64]:
+    """Return (patients, structures, 2) differences of DSC and surface DSC with a mean of 0; nan without a reference."""
+    patients = sorted({row.patient for row in before})
+    table = np.full((len(patients), len(JUDGED), 2), np.nan)
+    theirs = {(row.patient, row.structure): row.metrics for row in after}
+    for row in before:
+        if row.structure in JUDGED:
+            other = theirs[row.patient, row.structure]
+            pairs = (other.dsc, row.metrics.dsc), (other.surface_dsc, row.metrics.surface_dsc)
+            values = [np.nan_to_num(one) - np.nan_to_num(two) for one, two in pairs]
+            table[patients.index(row.patient), JUDGED.index(row.structure)] = values
+    return table - np.nanmean(table, axis=0)
+
+
+def passes(differences: NDArray[np.float64], name: str, limits: GateLimits) -> bool:
+    """Return whether the mean differences of a structure are within the margins, by the gate's bootstrap bound."""
+    known = differences[~np.isnan(differences[:, 0])]
+    margins = limits.of(name).dsc_margin, limits.of(name).surface_dsc_margin
+    return all(
+        bootstrap_lower_bound(known[:, k], limits.confidence, 400, limits.seed) > -margin
+        for k, margin in enumerate(margins)
+    )
 
 
 def candidates(package: ModelPackage, args: argparse.Namespace) -> Iterator[tuple[str, ModelPackage]]:
