@@ -19,12 +19,13 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from autocontour.base.jobs import Job
 from autocontour.models import ModelPackage, find_package, read_package, write_package
@@ -36,6 +37,8 @@ from autocontour.models.training.metadata import Calibration, build_metadata
 from autocontour.models.training.packaging import halve_weights, read_best
 from autocontour.qa.commissioning import read_cases
 from autocontour.qa.commissioning.measure import measure_case, read_measured, run_case, write_measured
+from autocontour.qa.intervals import bootstrap_interval
+from autocontour.qa.metrics import PairMetrics
 
 LOCALIZER_SHARE = 1 / 7
 HELD_OUT = 20
@@ -43,6 +46,8 @@ LEARNING_RATE = 2e-3
 AUGMENT = AugmentConfig(mirror_probability=0.15)
 DRAWN_MORE = {"Esophagus": 1.6, "Larynx": 1.4}
 ABOUT, PACKAGE = "about.json", "package"
+METRICS = {"dsc": "DSC", "surface_dsc": "surface DSC (3 mm)", "hd95_mm": "HD95, median, mm"}
+Rows = dict[tuple[str, str], PairMetrics]
 
 
 @dataclass(frozen=True)
@@ -185,29 +190,82 @@ def write_about(folder: Path, config: TrainingConfig, package: ModelPackage, sec
 
 
 def report(folder: Path, organs: Sequence[str]) -> None:
-    """Print the table: mean, standard deviation and median of the DSC of each organ."""
-    places = [place for place in sorted(folder.iterdir()) if (place / "rows").is_dir()]
+    """Print what each row was made with, the metrics of each organ, and the paired differences from the first kind."""
+    places = [place for place in sorted(folder.iterdir(), key=place_of) if (place / "rows").is_dir()]
     tables = {place.name: read_rows(place / "rows") for place in places}
+    check_same_patients(tables)
     print("| | " + " | ".join(tables) + " |\n|---|" + "---|" * len(tables))
     for title, key in (("weights", "weights"), ("minutes of training", "training_minutes")):
         print(f"| {title} | " + " | ".join(str(about_of(place).get(key, "")) for place in places) + " |")
     print("| steps | " + " | ".join(steps_of(place) for place in places) + " |")
     print("| s per patient | " + " | ".join(str(about_of(place).get("contouring_s", "")) for place in places) + " |")
-    for organ in organs:
-        cells = [summary(rows.get(organ, [])) for rows in tables.values()]
-        counts = {len(rows.get(organ, [])) for rows in tables.values()}
-        print(f"| {organ} (n {'/'.join(map(str, sorted(counts)))}) | " + " | ".join(cells) + " |")
-    means = [np.mean([np.mean(rows[organ]) for organ in organs if organ in rows]) for rows in tables.values()]
-    print("| mean of the organs | " + " | ".join(f"{value:.3f}" for value in means) + " |")
+    for metric, title in METRICS.items():
+        print(f"\n| {title} | n | " + " | ".join(tables) + " |\n|---|---|" + "---|" * len(tables))
+        for organ in organs:
+            values = [values_of(rows, organ, metric) for rows in tables.values()]
+            print(f"| {organ} | {len(values[0])} | " + " | ".join(summary(one, metric) for one in values) + " |")
+        if metric != "hd95_mm":
+            values = [of_patients(rows, metric) for rows in tables.values()]
+            cells = [summary(one, metric) for one in values]
+            print(f"| mean of each patient | {len(values[0])} | " + " | ".join(cells) + " |")
+    report_differences(tables, organs)
 
 
-def read_rows(folder: Path) -> dict[str, list[float]]:
-    """Return the DSC of each organ in the patients measured; 0 where it was not drawn."""
-    found: dict[str, list[float]] = {}
+def report_differences(tables: Mapping[str, Rows], organs: Sequence[str]) -> None:
+    """Print the paired differences of each kind from the first one, with 95 % bootstrap intervals over patients."""
+    first, *others = tables
+    for metric in ("dsc", "surface_dsc"):
+        print(f"\n| {METRICS[metric]}, minus {first} | n | " + " | ".join(others) + " |")
+        print("|---|---|" + "---|" * len(others))
+        for organ in (*organs, ""):
+            base = values_of(tables[first], organ, metric) if organ else of_patients(tables[first], metric)
+            cells = []
+            for name in others:
+                mine = values_of(tables[name], organ, metric) if organ else of_patients(tables[name], metric)
+                away = mine - base
+                interval = bootstrap_interval(away)
+                text = f" ({interval.low:+.3f} to {interval.high:+.3f})" if interval else ""
+                cells.append(f"{away.mean():+.3f}{text}" if len(away) else "–")
+            print(f"| {organ or 'mean of each patient'} | {len(base)} | " + " | ".join(cells) + " |")
+
+
+def place_of(folder: Path) -> tuple[int, str]:
+    """Return the place of a kind in the table."""
+    names = [name.replace(", ", "-") for name in KINDS]
+    return (names.index(folder.name) if folder.name in names else len(names), folder.name)
+
+
+def read_rows(folder: Path) -> Rows:
+    """Return (patient, organ) → metrics of the patients measured; an organ that was not drawn has a DSC of 0."""
+    found = {}
     for path in sorted(folder.glob("*.json")):
         for row in read_measured(path):
-            found.setdefault(row.structure, []).append(row.metrics.dsc)
+            if row.patient != path.stem:
+                raise SystemExit(f"{path}: the rows are of {row.patient}")
+            found[row.patient, row.structure] = row.metrics
     return found
+
+
+def check_same_patients(tables: Mapping[str, Rows]) -> None:
+    """Stop if the rows of two kinds are not of the same organs of the same patients, with the same references."""
+    (first, base), *others = tables.items()
+    for name, rows in others:
+        if rows.keys() != base.keys():
+            raise SystemExit(f"{name} and {first} were measured on different patients or organs")
+        if any(abs(rows[key].volume_a_cc - one.volume_a_cc) > 1e-6 for key, one in base.items()):
+            raise SystemExit(f"{name} and {first} were measured with different references")
+
+
+def values_of(rows: Rows, organ: str, metric: str) -> NDArray[np.float64]:
+    """Return a metric of an organ in the patients that have a reference."""
+    return np.array([getattr(rows[key], metric) for key in sorted(rows) if key[1] == organ], dtype=np.float64)
+
+
+def of_patients(rows: Rows, metric: str) -> NDArray[np.float64]:
+    """Return the mean over its organs of each patient."""
+    patients = sorted({patient for patient, _ in rows})
+    each = [[getattr(rows[key], metric) for key in rows if key[0] == patient] for patient in patients]
+    return np.array([np.mean(values) for values in each])
 
 
 def about_of(place: Path) -> dict[str, Any]:
@@ -220,12 +278,16 @@ def steps_of(place: Path) -> str:
     return " + ".join(str(count) for count in about_of(place).get("steps", {}).values())
 
 
-def summary(values: Sequence[float]) -> str:
-    if not values:
+def summary(values: NDArray[np.float64], metric: str) -> str:
+    """Return mean ± standard deviation and median; of the HD95 the median alone, infinite where nothing was drawn."""
+    if not len(values):
         return "–"
-    missing = sum(value == 0 for value in values)
-    text = f"{np.mean(values):.3f} ± {np.std(values, ddof=1):.3f} (median {np.median(values):.3f})"
-    return text + (f", {missing} not drawn" if missing else "")
+    middle = np.sort(values)[[(len(values) - 1) // 2, len(values) // 2]]
+    if metric == "hd95_mm":
+        return "not drawn" if np.isinf(middle).any() else f"{middle.mean():.1f}"
+    text = f"{values.mean():.3f} ± {values.std(ddof=1):.3f} (median {middle.mean():.3f})"
+    missing = int((values == 0).sum())
+    return text + (f", {missing} × 0" if missing and metric == "dsc" else "")
 
 
 if __name__ == "__main__":
