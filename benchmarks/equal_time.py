@@ -9,7 +9,8 @@ unet, one-stage   the same segmenter alone
 
 Each is trained on the patients of the training split without those held out for the bundled package, and measured as
 the program contours, with a threshold of 0.5, on the first patients of another split. The budget is processor time of
-the training alone; a localizer has a seventh of it. All have the same patches, augmentation, learning rate and batch.
+the training alone; a localizer has a seventh of it. What a localizer costs is shown by the same segmenter run over the
+whole body without it ("segmenter alone"). All have the same patches, augmentation, learning rate and batch.
 What is complete in WORK is not repeated, and a training that was stopped is continued. Rows of a network trained
 elsewhere are put into the table from ``WORK/NAME/rows/PATIENT.json`` (`write_measured`) and ``WORK/NAME/about.json``.
 """
@@ -36,7 +37,13 @@ from autocontour.models.training.loop import Trainer
 from autocontour.models.training.metadata import Calibration, build_metadata
 from autocontour.models.training.packaging import halve_weights, read_best
 from autocontour.qa.commissioning import read_cases
-from autocontour.qa.commissioning.measure import measure_case, read_measured, run_case, write_measured
+from autocontour.qa.commissioning.measure import (
+    measure_case,
+    read_measured,
+    run_case,
+    without_localizer,
+    write_measured,
+)
 from autocontour.qa.intervals import bootstrap_interval
 from autocontour.qa.metrics import PairMetrics
 
@@ -46,6 +53,7 @@ LEARNING_RATE = 2e-3
 AUGMENT = AugmentConfig(mirror_probability=0.15)
 DRAWN_MORE = {"Esophagus": 1.6, "Larynx": 1.4}
 ABOUT, PACKAGE = "about.json", "package"
+WHOLE_BODY = ", segmenter alone"
 METRICS = {"dsc": "DSC", "surface_dsc": "surface DSC (3 mm)", "hd95_mm": "HD95, median, mm"}
 Rows = dict[tuple[str, str], PairMetrics]
 
@@ -109,7 +117,11 @@ def make(name: str, model: ModelPackage, args: argparse.Namespace) -> None:
     package = read_package(folder / PACKAGE)
     seconds = measure(package, folder / "rows", args)
     if seconds:
-        write_about(folder, config, package, seconds)
+        write_about(folder, folder, config, package, seconds)
+    if "localizer" in package.stages:
+        whole, alone = folder.with_name(f"{folder.name}{WHOLE_BODY}"), without_localizer(package)
+        if seconds := measure(alone, whole / "rows", args):
+            write_about(folder, whole, config, alone, seconds)
 
 
 def configure(name: str, model: ModelPackage, args: argparse.Namespace) -> TrainingConfig:
@@ -175,10 +187,12 @@ def measure(package: ModelPackage, rows: Path, args: argparse.Namespace) -> list
     return seconds
 
 
-def write_about(folder: Path, config: TrainingConfig, package: ModelPackage, seconds: Sequence[float]) -> None:
-    """Write what the row was made with."""
+def write_about(
+    run: Path, folder: Path, config: TrainingConfig, package: ModelPackage, seconds: Sequence[float]
+) -> None:
+    """Write what the row in `folder` was made with: the stages of the package, trained in `run`."""
     weights = sum(value.size for role in package.stages for value in package.read_weights(role).values())
-    logs = {role: (folder / role / "log.jsonl").read_text().splitlines()[-1] for role in config.stages}
+    logs = {role: (run / role / "log.jsonl").read_text().splitlines()[-1] for role in package.stages}
     last = {role: json.loads(line) for role, line in logs.items()}
     about = About(
         weights=weights,
@@ -231,7 +245,7 @@ def report_differences(tables: Mapping[str, Rows], organs: Sequence[str]) -> Non
 
 def place_of(folder: Path) -> tuple[int, str]:
     """Return the place of a kind in the table."""
-    names = [name.replace(", ", "-") for name in KINDS]
+    names = [f"{name.replace(', ', '-')}{more}" for more in ("", WHOLE_BODY) for name in KINDS]
     return (names.index(folder.name) if folder.name in names else len(names), folder.name)
 
 

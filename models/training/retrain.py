@@ -47,8 +47,8 @@ class Manner:
     replay_share
         Fraction of the patches that come from the replay.
     replay_labels
-        Fraction of these patches in which the labels of the replay are used; in the others the network learns the
-        probabilities of the package.
+        Fraction of the patches in which the labels of the package's original patients are used; in the others the
+        network learns the package's probabilities. Those of other earlier patients are always used.
     teacher
         Whether the package's probabilities are learnt wherever there is no label (learning without forgetting: Li,
         Hoiem 2016, arXiv:1606.09282).
@@ -198,17 +198,28 @@ def _read(plan: Retraining, job: Job) -> tuple[Dataset, list[Sample]]:
         raise TrainingError("AC-TR-024")
     cases = list(new.training)
     prints = {sample_fingerprint(sample) for sample in cases}
-    earlier = [
-        _with_trust(sample, plan.manner.replay_labels)
-        for folder in plan.replay
-        for sample in _read_all(folder, plan.structures, job).training
-        if sample_fingerprint(sample) not in prints
-    ]
+    original = _original_patients(plan.package)
+    earlier = []
+    for sample in (one for folder in plan.replay for one in _read_all(folder, plan.structures, job).training):
+        fingerprint = sample_fingerprint(sample)
+        if fingerprint not in prints:
+            trust = plan.manner.replay_labels if fingerprint in original else 1.0
+            earlier.append(_with_trust(sample, trust))
     if not earlier:
         return new, cases
     share = plan.manner.replay_share
     shares = [(1 - share) / len(cases)] * len(cases) + [share / len(earlier)] * len(earlier)
     return Dataset((*cases, *earlier), (), new.quarantined, tuple(shares)), cases
+
+
+def _original_patients(package: ModelPackage) -> set[str]:
+    """Return the fingerprints of the patients that the package was trained on before any retraining.
+
+    The clinic's own cases are not among them: their corrections go on being learnt.
+    """
+    training = package.metadata.get("training", {})
+    corrected = {case for entry in training.get("retrained", ()) for case in entry.get("cases", ())}
+    return set(training.get("fingerprints", ())) - corrected
 
 
 def _with_trust(sample: Sample, trust: float) -> Sample:

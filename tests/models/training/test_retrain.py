@@ -20,7 +20,15 @@ from autocontour.models.package.package import read_package, rewrite_metadata
 from autocontour.models.package.patient import PatientBinding
 from autocontour.models.training.config import DataConfig
 from autocontour.models.training.initial import initial_weights
-from autocontour.models.training.retrain import BACKGROUND, CLINIC, Retraining, next_version, retrain_package
+from autocontour.models.training.retrain import (
+    BACKGROUND,
+    CLINIC,
+    Retraining,
+    _configure,
+    _read,
+    next_version,
+    retrain_package,
+)
 from autocontour.models.training.run import train_run
 from autocontour.patient.identity import PatientFacts
 from tests.models.toy_patients import STRUCTURES, train_package, write_patient
@@ -230,6 +238,35 @@ def test_with_the_package_as_teacher_it_keeps_what_no_label_states(package, clin
         return float(np.abs(np.subtract(*drawn)).mean())
 
     assert drift(kept, "teacher") < 0.8 * drift(replace(kept, teacher=False), "labels")
+
+
+def test_the_labels_of_the_clinic_s_earlier_cases_go_on_being_learnt(package, clinic, toy_data, tmp_path):
+    """Row: corrections of an earlier round that a later one forgets."""
+    first = retrain_package(Retraining(package, clinic, steps=1), tmp_path / "first", Job())
+    plan = Retraining(first, toy_data, replay=(clinic,), manner=replace(CLINIC, replay_labels=0.0))
+    dataset, cases = _read(plan, Job())
+    assert all(sample.trust is None for sample in dataset.training)
+    swapped = replace(plan, data=clinic, replay=(toy_data,))
+    dataset, cases = _read(swapped, Job())
+    original = set(package.metadata["training"]["fingerprints"])
+    for sample in dataset.training[len(cases) :]:
+        assert (sample.trust is None) == (sample_fingerprint(sample) not in original)
+        assert sample.trust is None or sample.trust.max() == 0
+    assert all(sample.trust is None for sample in cases)
+
+
+def test_structures_that_are_not_drawn_and_that_no_case_has_count_less(package, clinic, toy_data):
+    every = {name: replace(one, drawn=True) for name, one in package.structures.items()}
+    package = replace(package, structures=every)
+    hidden = replace(package, structures={**every, "Parotid_L": replace(every["Parotid_L"], drawn=False)})
+    manner = replace(CLINIC, research_weight=0.1)
+    plan = Retraining(hidden, clinic, replay=(toy_data,), manner=manner)
+    cases = _read(plan, Job())[1]
+    assert _configure(plan, cases).stages["segmenter"].loss_weights == {}
+    absent = [replace(one, known=one.known & [True, True, False]) for one in cases]
+    stage = _configure(plan, absent).stages["segmenter"]
+    assert stage.loss_weights == stage.sampling_weights == {"Parotid_L": 0.1}
+    assert _configure(replace(plan, package=package), absent).stages["segmenter"].loss_weights == {}
 
 
 def test_the_replay_gets_its_share_of_the_patches(toy):
