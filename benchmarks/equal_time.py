@@ -117,11 +117,11 @@ def make(name: str, model: ModelPackage, args: argparse.Namespace) -> None:
     package = read_package(folder / PACKAGE)
     seconds = measure(package, folder / "rows", args)
     if seconds:
-        write_about(folder, folder, config, package, seconds)
+        write_about(folder, folder, package, seconds)
     if "localizer" in package.stages:
         whole, alone = folder.with_name(f"{folder.name}{WHOLE_BODY}"), without_localizer(package)
         if seconds := measure(alone, whole / "rows", args):
-            write_about(folder, whole, config, alone, seconds)
+            write_about(folder, whole, alone, seconds)
 
 
 def configure(name: str, model: ModelPackage, args: argparse.Namespace) -> TrainingConfig:
@@ -187,9 +187,7 @@ def measure(package: ModelPackage, rows: Path, args: argparse.Namespace) -> list
     return seconds
 
 
-def write_about(
-    run: Path, folder: Path, config: TrainingConfig, package: ModelPackage, seconds: Sequence[float]
-) -> None:
+def write_about(run: Path, folder: Path, package: ModelPackage, seconds: Sequence[float]) -> None:
     """Write what the row in `folder` was made with: the stages of the package, trained in `run`."""
     weights = sum(value.size for role in package.stages for value in package.read_weights(role).values())
     logs = {role: (run / role / "log.jsonl").read_text().splitlines()[-1] for role in package.stages}
