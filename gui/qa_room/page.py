@@ -46,7 +46,7 @@ METRICS = {
     "volume_difference_cc": later("Volume difference, cm³"),
     "centroid_distance_mm": later("Distance of centroids, mm"),
 }
-HEAD_CHARACTERS = 11
+HEAD_CHARACTERS = 10
 """In a line of a column's head, so that all columns fit beside the box plots."""
 COLUMNS = ("dsc", "surface_dsc", "hd95_mm", "added_path_length_mm", "volume_difference_cc")
 STATUSES = {

@@ -75,6 +75,7 @@ class ProfileChart(QWidget):
             painter.drawPolyline(QPolygonF(points))
         self._draw_shares(painter, across, share)
         self._draw_legend(painter)
+        self._draw_words(painter, share)
         painter.setPen(QColor(theme.current.muted))
         for value in across.ticks:
             box = QRectF(across.pixel(value) - 30, self.height() - BOTTOM_PX + 4, 60, 18)
@@ -111,9 +112,6 @@ class ProfileChart(QWidget):
         painter.drawLine(QPointF(x, TOP_PX), QPointF(x, self.height() - BOTTOM_PX))
 
     def _draw_legend(self, painter: QPainter) -> None:
-        one = self.slices[self.chosen]
-        words = tr("slice {number}: DSC {dsc}, added path {length} mm", number=one["slice"] + 1,
-                   dsc=f"{one['dsc']:.2f}", length=f"{one['added_path_length_mm']:.0f}")  # fmt: skip
         x = LEFT_PX + 90.0
         for text, rgb in ((tr("reference"), REFERENCE_RGB), (self.method, METHOD_RGB)):
             painter.setPen(QPen(QColor(*rgb), 3))
@@ -121,7 +119,15 @@ class ProfileChart(QWidget):
             painter.setPen(QColor(theme.current.text))
             painter.drawText(QPointF(x + 22, 17), text)
             x += 40 + painter.fontMetrics().horizontalAdvance(text)
-        painter.drawText(QPointF(x, 17), words)
+
+    def _draw_words(self, painter: QPainter, share: Axis) -> None:
+        """Write the values of the chosen slice above its DSC, where there is room for them."""
+        one = self.slices[self.chosen]
+        words = tr("slice {number}: DSC {dsc}, added path {length} mm", number=one["slice"] + 1,
+                   dsc=f"{one['dsc']:.2f}", length=f"{one['added_path_length_mm']:.0f}")  # fmt: skip
+        painter.setPen(QColor(theme.current.text))
+        where = QRectF(LEFT_PX + 60, share.end_px - 19, self.width() - LEFT_PX - RIGHT_PX - 60, 18)
+        painter.drawText(where, Qt.AlignmentFlag.AlignRight, words)
 
     def _nearest(self, x: float) -> int:
         across = self._across
