@@ -14,6 +14,9 @@ from autocontour.case.source import read_key
 from autocontour.case.state import CaseState
 from autocontour.patient.identity import CaseKey
 
+LOST = frozenset({"AC-CASE-021", "AC-CASE-023", "AC-CASE-024"})
+"""Findings about damage after which changes are missing."""
+
 
 @dataclass(frozen=True)
 class ReadCase:
@@ -43,16 +46,19 @@ def read_case(folder: Path) -> ReadCase:
     Raises
     ------
     CaseError
-        If there is no case, or it cannot be read.
+        If there is no case, it cannot be read, or changes of it are lost: its contours may not be those approved.
     """
     key = read_key(folder)
     if key is None:
-        raise CaseError("AC-CASE-032")
+        raise CaseError("AC-CASE-045")
     with tempfile.TemporaryDirectory() as temporary:
         copy = Path(temporary, "case")
         shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("lock"))
         case = Case(copy, key)
         try:
+            for finding in case.findings:
+                if finding.code in LOST:
+                    raise CaseError(finding.code, **dict(finding.values))
             return ReadCase(key, case.state, dict(case.seconds), {n: set(s) for n, s in case.seen.items()})
         finally:
             case.close()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,11 +12,11 @@ from autocontour.archive.find import Archive, Candidate, DrawnSet, as_finding, f
 from autocontour.archive.key import Key
 from autocontour.archive.private import keep_sources
 from autocontour.archive.review import UNUSABLE_CONTOURS, check_origin
-from autocontour.base.errors import AutoContourError, Cancelled, CaseError
+from autocontour.base.errors import AutoContourError, Cancelled
 from autocontour.base.findings import Finding
 from autocontour.base.jobs import InnerJob, Job
-from autocontour.case.case import Case
-from autocontour.case.source import check_content, read_key
+from autocontour.case.closed import read_case
+from autocontour.case.source import check_content
 from autocontour.dicom.ct import read_ct
 from autocontour.patient.geometry import VolumeGeometry
 from autocontour.patient.matching import folded_name, tg263_name
@@ -242,17 +240,7 @@ def _read_case(drawn: DrawnSet, ct: CTVolume) -> list[Own]:
         If the case cannot be read or belongs to another CT.
     """
     check_content(drawn.path, ct)
-    key = read_key(drawn.path)
-    if key is None:
-        raise CaseError("AC-CASE-032")
-    with tempfile.TemporaryDirectory() as temporary:
-        copy = Path(temporary, "case")
-        shutil.copytree(drawn.path, copy, ignore=shutil.ignore_patterns("lock"))
-        case = Case(copy, key)
-        try:
-            items = [item for item in case.state.items if item.is_approved and item.structure.contours]
-        finally:
-            case.close()
+    items = [item for item in read_case(drawn.path).state.items if item.is_approved and item.structure.contours]
     found: list[Own] = []
     for item in items:
         own = key_of(item.structure), shown_name(item.structure)

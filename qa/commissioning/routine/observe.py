@@ -160,7 +160,7 @@ def find_cases(roots: Sequence[Path]) -> tuple[list[Path], list[NotObserved]]:
     for name, folders in by_name.items():
         folders.sort(key=lambda one: (one.name != name, one))
         kept.append(folders[0])
-        copies += [NotObserved(one.name, Finding.of("AC-QA-321", other=folders[0].name)) for one in folders[1:]]
+        copies += [NotObserved(one.name, Finding.of("AC-CASE-044", name=folders[0].name)) for one in folders[1:]]
     return sorted(kept), copies
 
 

@@ -240,7 +240,21 @@ def test_a_damaged_case_and_an_approval_without_time_are_listed(tmp_path):
     (broken / "case.json").write_text("{")
     found, skipped = observe_cases(tmp_path, Job())
     assert len(found) == 3
-    assert {one.finding.code for one in skipped} == {"AC-CASE-032", "AC-QA-316"}
+    assert {one.finding.code for one in skipped} == {"AC-CASE-045", "AC-QA-316"}
+
+
+def test_a_case_that_has_lost_changes_is_listed_and_not_counted(tmp_path):
+    """A damaged record in its journal: what is left looked like an unedited contour that was approved."""
+    case = make_case(tmp_path / "open", 1, shift=10)
+    shutil.copytree(case.folder, tmp_path / "damaged" / case.folder.name, ignore=shutil.ignore_patterns("lock"))
+    case.close()
+    journal = tmp_path / "damaged" / case.folder.name / "journal.bin"
+    content = bytearray(journal.read_bytes())
+    content[len(content) // 2] ^= 4
+    journal.write_bytes(content)
+    found, skipped = observe_cases(tmp_path / "damaged", Job())
+    assert not found
+    assert [one.finding.code for one in skipped] == ["AC-CASE-024"]
 
 
 def test_a_copy_of_a_case_counts_once(tmp_path):
@@ -251,7 +265,7 @@ def test_a_copy_of_a_case_counts_once(tmp_path):
     found, skipped = observe_cases(tmp_path, Job())
     assert len(found) == 2
     assert {one.case for one in found} == {own.name}
-    assert [(one.name, one.finding.code) for one in skipped] == [("A copy", "AC-QA-321")]
+    assert [(one.name, one.finding.code) for one in skipped] == [("A copy", "AC-CASE-044")]
     run = RoutineRequest([tmp_path], tmp_path.with_name(f"{tmp_path.name}-report"))
     assert run_routine(run, Job())["observations"] == 2
     assert run_routine(run, Job())["observations"] == 2

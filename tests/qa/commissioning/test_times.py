@@ -67,11 +67,11 @@ def test_the_kinds_of_a_structure(tmp_path):
     kinds = sorted((row.kind, row.seconds) for row in rows)
     assert kinds == [("corrected", 60.0), ("manual", 300.0), ("replaced", 330.0), ("unedited", 0.0)]
     assert {row.drawn_by for row in rows if row.kind != "manual"} == {"net 2"}  # also what was replaced
-    assert [one.finding.code for one in skipped] == ["AC-CASE-032"]
+    assert [one.finding.code for one in skipped] == ["AC-CASE-045"]
     shutil.copytree(tmp_path / CaseKey("1.1", "1.3").folder_name, tmp_path / "a copy")
     again, skipped = read_times([tmp_path], Job())
     assert len(again) == len(rows)
-    assert [one.finding.code for one in skipped] == ["AC-QA-321", "AC-CASE-032"]
+    assert [one.finding.code for one in skipped] == ["AC-CASE-044", "AC-CASE-045"]
 
 
 def test_saved_minutes_are_the_difference_of_the_means():
@@ -116,7 +116,7 @@ def test_the_command_writes_page_csv_and_json(tmp_path, capsys):
     (cases / "broken").mkdir()
     (cases / "broken" / "case.json").write_text("")
     assert main(["timestudy", str(cases), "-o", str(out)]) == 0
-    assert "AC-CASE-032" in capsys.readouterr().out
+    assert "AC-CASE-045" in capsys.readouterr().out
     assert main(["timestudy", str(cases), "--json"]) == 0
     content = json.loads(capsys.readouterr().out)
     assert content == json.loads((out / "times.json").read_text())
