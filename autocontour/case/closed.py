@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from autocontour.base.errors import CaseError
 from autocontour.case.case import Case
@@ -58,7 +59,8 @@ def read_case(folder: Path) -> ReadCase:
         try:
             for finding in case.findings:
                 if finding.code in LOST:
-                    raise CaseError(finding.code, **dict(finding.values))
+                    values: dict[str, Any] = dict(finding.values)
+                    raise CaseError(finding.code, **values)
             return ReadCase(key, case.state, dict(case.seconds), {n: set(s) for n, s in case.seen.items()})
         finally:
             case.close()
