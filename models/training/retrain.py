@@ -2,8 +2,11 @@
 
 The weights start from the package; patches come from the new cases and from a replay of earlier patients in turn
 (experience replay: Rolnick et al. 2019, arXiv:1811.11682); and every step pulls the weights back towards the package's
-(L2-SP: Li, Grandvalet, Davoine 2018, arXiv:1802.01483). A structure that a case does not contain has no part in the
-loss. Thresholds, statistics and limits stay those of the package: some cases are too few to calibrate them anew.
+(L2-SP: Li, Grandvalet, Davoine 2018, arXiv:1802.01483). Where there is no label, and in the patients that the package
+was made from, the network learns the probabilities that the package has there (learning without forgetting: Li, Hoiem
+2016, arXiv:1606.09282; on replay: Buzzega et al. 2020, arXiv:2004.07211): to train on with their labels changes the
+volumes of organs that nobody corrected. Thresholds, statistics and limits stay those of the package: some cases are too
+few to calibrate them anew.
 """
 
 from __future__ import annotations
@@ -68,7 +71,12 @@ class Manner:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
 
 
-CLINIC = Manner(augment=AugmentConfig(mirror_probability=0.0, gamma=0.2, low_resolution_probability=0.1))
+CLINIC = Manner(
+    replay_labels=0.0,
+    teacher=True,
+    research_weight=0.1,
+    augment=AugmentConfig(mirror_probability=0.0, gamma=0.2, low_resolution_probability=0.1),
+)
 """For the cases of a clinic."""
 PATIENT = Manner(
     anchor=0.005,
@@ -283,6 +291,8 @@ def _summarize(plan: Retraining, dataset: Dataset, cases: Sequence[Sample], conf
         "steps": stage.steps,
         "learning_rate": stage.learning_rate,
         "anchor": stage.anchor,
+        "teacher": plan.manner.teacher,
+        "replay_labels": plan.manner.replay_labels,
     }
 
 
