@@ -90,6 +90,7 @@ CASES = {
     "two folds, mirrored": Case(folds=(0, 1), mirrored=True),
     "labels, coarse": Case(target=(14.0, 14.0, 14.0), patch=(16, 24, 32)),
 }
+RATE = 2e-3
 COARSE = "labels, coarse"
 """Finds the boxes for ``two-stage`` of the models of the same labels that are compared after it."""
 
@@ -178,12 +179,23 @@ def train(folder: Path, case: Case, number: int, iterations: int, data: Path | N
         torch.manual_seed(fold)
         given = {**plans, "continue_training": False}
         trainer = kind(given, "3d_fullres", fold, described, torch.device("cpu"))
+        if case.neck:  # a few hundred steps of nnU-Net's own optimizer leave organs this small background
+            trainer.configure_optimizers = lambda of=trainer: adam(of)
         trainer.num_epochs, trainer.num_val_iterations_per_epoch = 2, 1
         trainer.num_iterations_per_epoch = max(1, iterations // 2)
         trainer.save_every = 1000
         trainer.disable_checkpointing = False
         trainer.run_training()
     return Path(trainer.output_folder_base)
+
+
+def adam(trainer: Any) -> tuple[Any, Any]:  # noqa: ANN401  (of another environment)
+    """Return the optimizer of nnU-Net's trainer ``nnUNetTrainerAdam`` with a larger rate, and its schedule."""
+    import torch
+    from nnunetv2.training.lr_scheduler.polylr import PolyLRScheduler
+
+    optimizer = torch.optim.AdamW(trainer.network.parameters(), lr=RATE, amsgrad=True)
+    return optimizer, PolyLRScheduler(optimizer, RATE, trainer.num_epochs)
 
 
 def write_raw(folder: Path, case: Case, data: Path | None) -> dict[str, Any]:
