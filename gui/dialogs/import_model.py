@@ -210,7 +210,8 @@ class ImportModelDialog(Dialog):
         self._tried = tried
         self.verdicts.clear()
         for one in tried.sides.verdicts:
-            self.verdicts.addItem(f"{'✓' if one.holds else '✗'}  {one.what}")
+            mark = ("✓" if one.holds else "✗") if tried.sides.counts(one) else "–"
+            self.verdicts.addItem(f"{mark}  {one.what}")
         self.verdicts.setVisible(bool(tried.sides.verdicts))
         self.looked.setVisible(not tried.sides.is_proven and tried.sides.may_be_confirmed)
         self.verdict.setText(self._words(tried))

@@ -19,12 +19,14 @@ from autocontour.models.inference.segmenter import Segmented, segment_boxes
 from autocontour.models.inference.slices import Seen, point_at_slices
 from autocontour.models.package.habit import Habit
 from autocontour.models.package.package import ModelPackage
+from autocontour.models.package.procedure import Procedure
 from autocontour.patient.geometry import Floats
 from autocontour.patient.identity import PatientFacts
 from autocontour.patient.nomenclature import is_target_name
 from autocontour.patient.structures import Drawing
 from autocontour.patient.volume import CTVolume
 
+LEAST_PROFILE_DSC = 0.85
 PREPARING = "preparing the networks (slow only the first time)"
 
 
@@ -169,11 +171,22 @@ def _segment_published(ct: CTVolume, package: ModelPackage, names: list[str], jo
 
 
 def _always(name: str, package: ModelPackage) -> Iterator[Finding]:
-    """Yield ``AC-MD-112`` for a target, ``AC-MD-134`` for a structure of a published network not measured here."""
+    """Yield ``AC-MD-112`` for a target, and what is known of a structure of a published network."""
     if is_target_name(name):
         yield Finding.of("AC-MD-112", name, structure=name)
     if package.procedure is not None and name not in package.measured_names:
         yield Finding.of("AC-MD-134", name, package=package.name, structure=name)
+    if package.procedure is not None and package.procedure.profile != "exact":
+        yield from _about_profile(name, package.procedure)
+
+
+def _about_profile(name: str, procedure: Procedure) -> Iterator[Finding]:
+    """Yield ``AC-MD-140`` for a structure that a profile draws otherwise than ``exact``, ``AC-MD-141`` if not known."""
+    measured = procedure.measured.get(procedure.profile)
+    if measured is None or name not in measured.dsc:
+        yield Finding.of("AC-MD-141", name, structure=name, profile=procedure.profile)
+    elif measured.dsc[name] < LEAST_PROFILE_DSC:
+        yield Finding.of("AC-MD-140", name, structure=name, profile=procedure.profile, dsc=measured.dsc[name])
 
 
 def _locate(patient: Patient, package: ModelPackage, job: Job, device: str, clock: _Clock) -> Found:

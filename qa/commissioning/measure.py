@@ -22,8 +22,8 @@ from autocontour.qa.commissioning.cohort import CohortCase, list_patients, read_
 from autocontour.qa.metrics import PairMetrics, compute_metrics
 from autocontour.qa.plausibility import check_contours
 
-ABOUT_ALL = frozenset({"AC-MD-112", "AC-MD-134"})
-"""Findings that do not depend on the contour: a target volume, and a published network that was not measured."""
+ABOUT_ALL = frozenset({"AC-MD-112", "AC-MD-134", "AC-MD-140", "AC-MD-141"})
+"""Findings that do not depend on the contour: a target volume, and what is known of a published network."""
 
 
 @dataclass(frozen=True)

@@ -178,6 +178,7 @@ def test_model_of_another_body_site_is_not_installed(opened, qtbot, own, trial, 
     idle(dialog, qtbot)
     assert not dialog.ok.isEnabled()
     assert "Liver (3.0 cc)" in dialog.verdict.text()
+    assert dialog.verdicts.item(0).text() == "–  Liver on the right"
     dialog.reject()
 
 

@@ -96,7 +96,7 @@ class SidesTest:
     @property
     def is_proven(self) -> bool:
         """Whether left is left, without anybody looking."""
-        return not self.wrong and any(one.about_sides for one in self.verdicts if self._counts(one)) and self._is_likely
+        return not self.wrong and any(one.about_sides for one in self.verdicts if self.counts(one)) and self._is_likely
 
     @property
     def _is_likely(self) -> bool:
@@ -104,14 +104,14 @@ class SidesTest:
         shown = {name for one in self.verdicts if one.about_sides for name in one.structures}
         return not shown or 2 * len(shown - self.implausible.keys()) > len(shown)
 
-    def _counts(self, verdict: Verdict) -> bool:
+    def counts(self, verdict: Verdict) -> bool:
         """Return whether a comparison is one of structures that were really found."""
         return not any(name in self.implausible for name in verdict.structures)
 
     @property
     def other_organs(self) -> ModelError | None:
         """``AC-MD-099`` if nothing is shown since what was drawn cannot be the organs of its names."""
-        are_right = all(one.holds for one in self.verdicts if self._counts(one)) or not self._is_likely
+        are_right = all(one.holds for one in self.verdicts if self.counts(one)) or not self._is_likely
         if not self.implausible or not are_right or self.is_proven or self.may_be_confirmed:
             return None
         structures = "; ".join(list(self.implausible.values())[:10])
@@ -141,7 +141,7 @@ class SidesTest:
             raise self.other_organs
         if self.wrong:
             raise ModelError("AC-MD-081", package=self.package.name, structures=", ".join(self.wrong[:10]))
-        held = tuple(one.what for one in self.verdicts if self._counts(one))[:200]
+        held = tuple(one.what for one in self.verdicts if self.counts(one))[:200]
         date = datetime.now(UTC).isoformat(timespec="seconds")
         if self.is_proven:
             method = "reference" if self.reference else "anatomy"

@@ -22,7 +22,7 @@ from autocontour.models.inference.published import coarse, segment
 from autocontour.models.inference.published import cropped as cropping
 from autocontour.models.inference.published.oriented import orient
 from autocontour.models.inference.published.prepare import prepare
-from autocontour.models.inference.published.profiles import measure_profiles, record
+from autocontour.models.inference.published.profiles import Comparison, measure_profiles, record
 from autocontour.models.inference.published.resample import resample, resampled_shape, separate_axis
 from autocontour.models.inference.published.segment import draw_published, exact_labels
 from autocontour.models.inference.published.sides import check_sides, compare_places, compare_sides
@@ -765,6 +765,23 @@ def test_structure_that_was_not_measured_here_carries_a_warning(build, oracle):
     found = segment_structures(ct, measured, ["Liver", "Kidney_L"], device="cpu")
     assert [f.code for f in found.drawings["Liver"].findings] == []
     assert [f.code for f in found.drawings["Kidney_L"].findings] == ["AC-MD-134"]
+
+
+def test_profile_that_was_not_compared_or_draws_otherwise_is_named(build, oracle):
+    oracle()
+    ct, package = paint_trunk(), build()
+    checked = record(package, check_sides(ct, package, Job(), "cpu"), profile="fast")
+
+    def codes(one):
+        drawings = segment_structures(ct, one, ["Kidney_L"], device="cpu").drawings
+        return [finding.code for finding in drawings["Kidney_L"].findings]
+
+    assert codes(checked) == ["AC-MD-134", "AC-MD-141"]
+    compared = record(checked, measured={"fast": Comparison(1.0, {"Kidney_L": 0.6}, "CPU")})
+    assert codes(compared) == ["AC-MD-134", "AC-MD-140"]
+    agreeing = record(checked, measured={"fast": Comparison(1.0, {"Kidney_L": 0.97}, "CPU")})
+    assert codes(agreeing) == ["AC-MD-134"]
+    assert codes(record(checked, profile="exact")) == ["AC-MD-134"]
 
 
 @pytest.fixture
