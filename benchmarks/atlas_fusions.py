@@ -15,16 +15,24 @@ import argparse
 import time
 from pathlib import Path
 
+from shapely import MultiPolygon, box
+
 from autocontour.archive.find import Archive
 from autocontour.archive.key import open_key
 from autocontour.archive.names import confirmed_names, read_names
 from autocontour.base.jobs import Job
 from autocontour.dicom.ct import read_ct
 from autocontour.dicom.scan import planning_cts, scan_folder
-from autocontour.patient.structures import GenerationAlgorithm, Structure, StructureSet
+from autocontour.patient.structures import Contours, GenerationAlgorithm, Structure, StructureSet
+from autocontour.patient.volume import CTVolume
 from autocontour.qa.commissioning.study.atlas import FUSIONS, AtlasMethod, fuse_all, owners_of, read_atlas
 from autocontour.qa.commissioning.study.request import StudyRequest
 from autocontour.rtstruct import read_structure_set, write_structure_set
+
+
+def placeholder(ct: CTVolume) -> dict[str, Contours]:
+    """Return a small square of an organ that is not compared: a patient of whom nothing was drawn must have a set."""
+    return {"Brain": {len(ct.hu) // 2: MultiPolygon([box(0, 0, 10, 10)])}}
 
 
 def draw_patient(source: Path, folder: Path, atlas: AtlasMethod) -> str:
@@ -46,7 +54,7 @@ def draw_patient(source: Path, folder: Path, atlas: AtlasMethod) -> str:
         fused = fuse_all(votes, ct.geometry, fusion, job)
         structures = tuple(
             Structure(name, number, contours, name, generation=GenerationAlgorithm.AUTOMATIC)
-            for number, (name, contours) in enumerate(fused.items(), 1)
+            for number, (name, contours) in enumerate((fused or placeholder(ct)).items(), 1)
         )
         write_structure_set(StructureSet(fusion.upper(), structures), ct, folder / f"RS.{fusion}.dcm")
         counts.append(len(fused))

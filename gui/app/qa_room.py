@@ -40,6 +40,8 @@ def read_folder(folder: Path) -> StudyResults | dict[str, Any]:
         ``AC-QA-240`` if the folder has none of them, ``AC-QA-243`` if it lacks values that are shown.
     """
     found = _read_any(folder)
+    if isinstance(found, dict) and found.get("version", 1) != 1:
+        raise UsageError("AC-QA-243", folder=shown_path(folder))
     try:
         _compute_shown(found)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:

@@ -249,9 +249,10 @@ def test_a_report_of_a_version_with_other_values_is_refused(window, qtbot, tmp_p
 
 def test_routine_qa_of_another_version_is_refused(tmp_path):
     content = {"format": "autocontour routine QA", "observations": 1, "structures": [{"structure": "Heart"}]}
-    (tmp_path / "report.json").write_text(json.dumps(content))
-    with pytest.raises(UsageError, match="AC-QA-243"):
-        read_folder(tmp_path)
+    for other in (content, content | {"structures": [], "version": 2}):
+        (tmp_path / "report.json").write_text(json.dumps(other))
+        with pytest.raises(UsageError, match="AC-QA-243"):
+            read_folder(tmp_path)
 
 
 def test_rows_state_n_and_no_head_of_a_column_is_cut(room):

@@ -127,7 +127,8 @@ def id_of(content: Mapping[str, Any]) -> str:
 
 def _read_study(folder: Path) -> Json:
     content = _read_json(folder / "report.json")
-    if content.get("format") != "autocontour commissioning" or not content.get("results"):
+    is_known = content.get("format") == "autocontour commissioning" and content.get("version") == 1
+    if not (is_known and content.get("results")):
         raise UsageError("AC-QA-331", file=f"{folder.name}/report.json")
     return content
 
@@ -167,7 +168,7 @@ def _read_part(path: Path | None, name: str) -> Json | None:
     if path is None:
         return None
     content = _read_json(path)
-    if content.get("format") != FORMATS[name]:
+    if content.get("format") != FORMATS[name] or content.get("version", 1) != 1:
         raise UsageError("AC-QA-333", file=path.name, part=name)
     if name == "times":
         rows = [one for one in content.get("rows", ()) if isinstance(one, dict) and one.get("kind") in AUTOMATIC]

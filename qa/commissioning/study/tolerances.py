@@ -102,7 +102,8 @@ def read_tolerances(path: Path | None = None) -> Tolerances:
     except OSError as error:
         raise UsageError("AC-QA-070", file=path.name, reason=error.strerror or type(error).__name__) from error
     except SettingsError as error:
-        raise UsageError("AC-QA-070", file=path.name, reason=str(error).rstrip("."), problems=error.problems) from error
+        reason = str(error).lstrip(": ").rstrip(".")  # the whole file has no path of a setting
+        raise UsageError("AC-QA-070", file=path.name, reason=reason, problems=error.problems) from error
 
 
 def published_agreement(structure: str) -> tuple[Agreement, str] | None:
