@@ -12,6 +12,7 @@ from __future__ import annotations
 import multiprocessing
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from typing import Any
@@ -90,8 +91,9 @@ class ChildProcess:
     def __init__(self, work: Callable[..., None], *arguments: object) -> None:
         # A fresh interpreter: a fork would inherit the window's connection and the threads' locks.
         context = multiprocessing.get_context("spawn")
-        self._receiver, self._sender = context.Pipe(duplex=False)
-        self._process = context.Process(target=work, args=(self._sender, *arguments), daemon=True)
+        self._pipe, self._other = context.Pipe()
+        self._process = context.Process(target=_begin, args=(self._other, work), daemon=True)
+        self._arguments = arguments
         self._started = 0.0
         self.is_running = False
 
@@ -104,13 +106,16 @@ class ChildProcess:
         """Begin."""
         self._started, self.is_running = time.monotonic(), True
         self._process.start()
-        self._sender.close()
+        self._other.close()
+        # Not as arguments of the process: Python waits for ever if it ends before it has read them. `poll` reports it.
+        with suppress(OSError):
+            self._pipe.send(self._arguments)
 
     def poll(self, timeout_s: float = 0.0) -> Iterator[Any]:
         """Yield what has happened since; wait up to `timeout_s` for something to happen."""
         try:
-            while self.is_running and self._receiver.poll(timeout_s):
-                event = self._receiver.recv()
+            while self.is_running and self._pipe.poll(timeout_s):
+                event = self._pipe.recv()
                 if isinstance(event, Advanced):
                     event = Advanced(event.stage, event.fraction, seconds_left(self._started, event.fraction))
                 elif not isinstance(event, Drawn):
@@ -140,7 +145,7 @@ class ChildProcess:
             self._process.join(STOP_SECONDS)
         if self._process.is_alive():
             self._process.kill()
-        self._receiver.close()
+        self._pipe.close()
 
 
 class ContourProcess(ChildProcess):
@@ -161,6 +166,11 @@ class SendingJob(Job):
         """Send how far it is."""
         self._sender.send(Advanced(stage, fraction))
         super().advance(stage, fraction)
+
+
+def _begin(pipe: Connection, work: Callable[..., None]) -> None:
+    """Receive the arguments of `work`, and do it."""
+    work(pipe, *pipe.recv())
 
 
 def _contour(sender: Connection, ct: CTVolume, order: Order) -> None:

@@ -17,7 +17,7 @@ def test_the_script_of_the_page_writes_an_approved_set(tmp_path, monkeypatch):
     write_ct_series(phantom.hu, phantom.geometry, tmp_path / "CT")
     monkeypatch.chdir(tmp_path)
     (script,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    exec(script, {"__name__": "script"})
+    exec(script, {"__name__": "__main__"})
     dataset = dcmread(tmp_path / "RS.dcm")
     assert (dataset.ApprovalStatus, dataset.ReviewerName, dataset.StructureSetLabel) == (
         "APPROVED",

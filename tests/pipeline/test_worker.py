@@ -50,3 +50,20 @@ def test_it_can_be_left_at_any_time(ct):
     for event in ContourProcess(ct, Order()).events():
         assert isinstance(event, Advanced | Drawn)
         break
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX processes")
+def test_a_process_that_ends_before_it_reads_the_ct_is_a_failure_with_a_code(ct, monkeypatch):
+    """Its import fails, such as that of a script without ``if __name__ == "__main__"``, or it has no memory."""
+    process = ContourProcess(ct, Order())
+    monkeypatch.setattr(process._process, "_target", _Unreadable())
+    *_, last = process.events()
+    assert isinstance(last, Failed)
+    assert last.error.code == "AC-PL-010"
+
+
+class _Unreadable:
+    """An object that ends the process that unpickles it."""
+
+    def __reduce__(self):
+        return os._exit, (3,)
