@@ -16,6 +16,7 @@ from autocontour.course.contour import read_date, read_planning
 from autocontour.course.record import Course, write_json
 from autocontour.course.trend import CONTOURED, Trend, TrendDate
 from autocontour.patient.structures import Structure
+from autocontour.report.fonts import hangul_in_pictures
 from autocontour.report.page import Figure, Row, Table, write_page
 from autocontour.report.pictures import render_slices
 
@@ -123,6 +124,7 @@ def _least_agreeing(one: TrendDate) -> str:
     return min(values, key=lambda name: values[name], default="")
 
 
+@hangul_in_pictures()
 def _curves(trend: Trend, colors: dict[str, str]) -> bytes:
     """Draw a curve per structure: relative volume and movement."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg

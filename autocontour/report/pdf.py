@@ -8,19 +8,18 @@ PDF viewer must supply.
 from __future__ import annotations
 
 import re
-from functools import cache
 from html import escape
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from autocontour.base.files import write_atomically
+from autocontour.report.fonts import find_korean
 from autocontour.report.document import Block, Document, NotDone, Paragraph, Signatures
 from autocontour.report.page import Figure, Table
 
 BODY, BOLD = "DejaVuSans", "DejaVuSans-Bold"
 KOREAN, KOREAN_OF_VIEWER = "Korean", "HYGothic-Medium"
-KOREAN_FILES = ("malgun.ttf", "NanumGothic.ttf", "NanumBarunGothic.ttf", "UnDotum.ttf", "AppleGothic.ttf")
 MARGIN_MM = 18.0
 TEXT_PT, CELL_PT = 9.0, 6.5
 _HANGUL = re.compile("[\u1100-\u11ff\u3000-\u303f\u3130-\u318f\uac00-\ud7af\uff00-\uffef]+")
@@ -100,22 +99,13 @@ def _register_fonts() -> None:
         if name not in known:
             pdfmetrics.registerFont(TTFont(name, folder / f"{name}.ttf"))
     if korean_font() not in known:
-        path = _find_korean()
+        path = find_korean()
         pdfmetrics.registerFont(TTFont(KOREAN, path) if path else UnicodeCIDFont(KOREAN_OF_VIEWER))
 
 
 def korean_font() -> str:
     """Return the name of the font for Hangul."""
-    return KOREAN if _find_korean() else KOREAN_OF_VIEWER
-
-
-@cache
-def _find_korean() -> Path | None:
-    """Return a Korean TrueType font of this computer; None if there is none of those known."""
-    from matplotlib.font_manager import findSystemFonts
-
-    found = {Path(path).name: Path(path) for path in sorted(findSystemFonts(fontext="ttf"))}
-    return next((found[name] for name in KOREAN_FILES if name in found), None)
+    return KOREAN if find_korean() else KOREAN_OF_VIEWER
 
 
 def _styles() -> dict[str, Any]:

@@ -14,6 +14,7 @@ from autocontour.contouring.ragged import polygons_of
 from autocontour.patient.geometry import VolumeGeometry
 from autocontour.patient.structures import Contours, Structure
 from autocontour.patient.volume import CTVolume
+from autocontour.report.fonts import hangul_in_pictures
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,6 +49,7 @@ class Part(NamedTuple):
 VIEWS = (_View(0, 1, 2), _View(1, 2, 0), _View(0, 2, 1))
 
 
+@hangul_in_pictures()
 def render_slices(
     ct: CTVolume,
     structures: Iterable[Structure],

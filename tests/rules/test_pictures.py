@@ -14,6 +14,8 @@ from autocontour.contouring import contours_from_mask
 from autocontour.patient.geometry import VolumeGeometry
 from autocontour.patient.structures import Structure
 from autocontour.patient.volume import CTVolume
+from autocontour.phantom import build_phantom
+from autocontour.report.fonts import find_korean
 from autocontour.report.pictures import middle_of, render_slices, voxel_at
 
 POSITIONS = ("HFS", "HFP", "FFS", "FFP")
@@ -122,3 +124,12 @@ def test_the_middle_is_inside_what_is_drawn():
     assert (10 <= z < 30, 30 <= y < 60, 40 <= x < 90) == (True, True, True)
     assert middle_of(ct.geometry, []) == (20, 40, 60)
     assert voxel_at(ct.geometry, 3, -55.0 + 7.2, 12.0 + 500) == (3, 79, 7)
+
+
+@pytest.mark.skipif(find_korean() is None, reason="no Korean font on this computer")
+def test_hangul_in_a_title_is_drawn_and_not_an_empty_box(recwarn: pytest.WarningsRecorder) -> None:
+    phantom = build_phantom("thorax", 1, spacing_zyx_mm=(9.0, 8.0, 8.0), shape_zyx=(12, 60, 60))
+    ct = CTVolume(phantom.hu, phantom.geometry)
+    pictures = {title: render_slices(ct, (), title=title, height_px=120) for title in ("자동", "수동", "한글", "A")}
+    assert not [warning for warning in recwarn if "Glyph" in str(warning.message)]
+    assert len(set(pictures.values())) == len(pictures)

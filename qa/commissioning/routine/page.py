@@ -11,6 +11,7 @@ import numpy as np
 
 from autocontour.qa.commissioning.routine.chart import METRICS
 from autocontour.qa.commissioning.routine.observe import REJECTED, Observation
+from autocontour.report.fonts import hangul_in_pictures
 from autocontour.report.page import Figure, Row, Table, write_page
 
 if TYPE_CHECKING:
@@ -129,6 +130,7 @@ def _number(value: float | None, digits: int) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
 
+@hangul_in_pictures()
 def _chart(chart: Json, observations: Sequence[Observation]) -> Figure:
     """Draw both metrics of a structure: every contour, monthly means, and the limits at 2 and 3σ."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -19,6 +19,7 @@ from autocontour.qa.commissioning.study.text import (
     number_text,
 )
 from autocontour.qa.commissioning.study.worst import draw_worst_cases
+from autocontour.report.fonts import hangul_in_pictures
 from autocontour.report.page import Figure, Row, Table, write_page
 
 if TYPE_CHECKING:
@@ -311,6 +312,7 @@ def _reasons(entries: Sequence[Json]) -> Iterator[Sequence[object]]:
         yield one["patient"], one["subject"], one["structure"], f"{one['severity']} {one['code']}", one["message"]
 
 
+@hangul_in_pictures()
 def _box_plot(records: Sequence[Json], content: Json) -> Figure | None:
     """Draw the DSC of every structure and method: boxes are quartiles, whiskers the whole range."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
