@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from autocontour.base.files import write_atomically
-from autocontour.report.fonts import find_korean
 from autocontour.report.document import Block, Document, NotDone, Paragraph, Signatures
+from autocontour.report.fonts import find_korean
 from autocontour.report.page import Figure, Table
 
 BODY, BOLD = "DejaVuSans", "DejaVuSans-Bold"
