@@ -315,6 +315,15 @@ class _Measurement:
         for name in sorted(name for name in elsewhere if name and name not in targets):
             self.ambiguous[role].add(name)  # where it would lie on this CT is not known: no failure
             self._leave_out(role, Finding.of("AC-QA-090", name, structure=name, set=role))
+        self._note_unnamed(role, found)
+
+    def _note_unnamed(self, role: str, found: StructureSet) -> None:
+        """Note that an organ that counts as not drawn may be one of the structures without a name in the study."""
+        missing = sorted(self.drawn[REFERENCE].keys() - self.drawn[role].keys() - self.ambiguous[role])
+        unnamed = sum(bool(one.contours) and not self.settings.names.find(one.name) for one in found.structures)
+        if missing and unnamed:
+            finding = Finding.of("AC-QA-091", set=role, missing=", ".join(missing), count=unnamed)
+            self.remarks.append(LeftOut(self.patient.name, role, finding))
 
     def _note_reading(self, role: str, targets: Mapping[str, Sequence[Structure]]) -> None:
         """Note the structures of which reading gave findings: part of them may lie outside the CT."""
