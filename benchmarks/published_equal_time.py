@@ -35,6 +35,7 @@ from autocontour.models.inference.published.segment import exact_labels
 from autocontour.models.package.importers.names import Names
 from autocontour.models.package.importers.nnunet import import_nnunet
 from autocontour.models.package.importers.writing import write_imported
+from autocontour.models.package.procedure import SidesCheck
 from autocontour.qa.commissioning import read_cases
 from autocontour.qa.commissioning.cohort import list_patients
 
@@ -43,6 +44,7 @@ NUMBER, DATASET = 50, "Dataset050_Neck"
 WINDOW, SPACING_MM = [48, 56, 56], [2.5, 3.906, 3.906]
 """Along z, y, x; the planner puts the axis of the largest spacing first."""
 FEATURES = [8, 16, 32, 64]
+ADAM_RATE = 2e-3
 EPOCH = 20
 """Iterations between two changes of the learning rate."""
 SAVE_EVERY = 10
@@ -54,6 +56,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of a training set")
     parser.add_argument("--run", type=Path, required=True, help="folder for everything that is written")
     parser.add_argument("--minutes", type=float, default=20.0, help="of processor time, without preprocessing")
+    parser.add_argument("--adam", action="store_true", help="AdamW in the place of nnU-Net's optimizer")
     parser.add_argument("--held-out-of", default="head-and-neck", help="package whose validation patients are left out")
     parser.add_argument("--compare", type=int, default=0, metavar="N", help="predict N patients by both, and stop")
     parser.add_argument("--rows", type=Path, help="measure the package: folder for the rows and about.json")
@@ -75,7 +78,7 @@ def main() -> None:
     if not (args.run / "prepared").exists():
         prepare(args.run, args.data, args.held_out_of)
         (args.run / "prepared").touch()
-    model = train(args.run, args.minutes * 60)
+    model = train(args.run, args.minutes * 60, is_adam=args.adam)
     if args.compare:
         compare(model, args)
         return
@@ -172,7 +175,9 @@ def measure_rows(args: argparse.Namespace) -> None:
     if both := seen & set(measured):
         raise SystemExit(f"in the training and among those measured: {', '.join(sorted(both))}")
     print(f"{len(seen)} patients in the training, {len(measured)} measured, none in both", flush=True)
-    chosen = replace(package, procedure=replace(package.procedure, profile=args.profile))
+    # A network that draws nothing cannot be tested, and would be refused: its row is zero.
+    sides = package.sides or SidesCheck("not tested", (), "2026-01-01T00:00:00+00:00")
+    chosen = replace(package, procedure=replace(package.procedure, profile=args.profile, sides=sides))
     seconds = measure(chosen, args.rows / "rows", args)
     if not seconds:
         return
@@ -198,7 +203,7 @@ class FallingRate:
             group["lr"] = self.initial * (1 - min(self.used, 0.999)) ** 0.9
 
 
-def train(run: Path, seconds: float) -> Path:
+def train(run: Path, seconds: float, *, is_adam: bool) -> Path:
     """Train until the processor time is used; return the model's folder."""
     import torch
 
@@ -218,6 +223,9 @@ def train(run: Path, seconds: float) -> Path:
     clock = clock.with_name("clock.json")
     if final.exists():
         return model
+    if is_adam:
+        trainer.initial_lr = ADAM_RATE
+        trainer.configure_optimizers = lambda: (torch.optim.AdamW(trainer.network.parameters(), lr=ADAM_RATE), None)
     trainer.on_train_start()
     trainer.lr_scheduler = FallingRate(trainer.optimizer, trainer.initial_lr)
     before = 0.0
