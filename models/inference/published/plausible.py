@@ -49,7 +49,7 @@ def find_implausible(
         Content of ``places.toml``.
     """
     found: dict[str, str] = {}
-    patient = _with_lungs(patient)
+    patient = _whole(patient)
     for name in names:
         reasons = list(_reasons(patient, name, contours[name], measures[name], rules))
         if reasons:
@@ -63,14 +63,17 @@ def find_implausible(
     return found
 
 
-def _with_lungs(patient: Patient) -> Patient:
-    """Return the patient with all that the body encloses; `find_body` opens a chest wall thinner than a couch."""
+def _whole(patient: Patient) -> Patient:
+    """Return the patient with all that is solid and what it encloses.
+
+    `find_body` returns one piece, without legs or arms apart from it, and opens a chest wall thinner than a couch.
+    """
     solid = sample_ct(patient.ct, patient.body_grid) > ENCLOSING_HU
-    enclosed = np.zeros_like(solid)
-    for filled, body, plane in zip(solid, patient.body, enclosed, strict=True):
-        ndimage.binary_fill_holes(filled, output=filled)
-        ndimage.binary_propagation(body, mask=filled | body, output=plane)
-    return replace(patient, body=enclosed)
+    for plane in solid:
+        ndimage.binary_fill_holes(plane, output=plane)
+    columns = solid.sum(axis=(0, 1))
+    middle = float(columns @ patient.body_grid.positions_mm(2) / max(columns.sum(), 1))
+    return replace(patient, body=solid, midline_x_mm=middle)
 
 
 def _reasons(
