@@ -21,6 +21,7 @@ from autocontour.case import CaseState
 from autocontour.edits import Boolean
 from autocontour.gui.dialogs.frame import Dialog
 from autocontour.gui.look.language import later, tr
+from autocontour.gui.look.numbers import DecimalBox
 from autocontour.patient.nomenclature import known_names
 
 SIDES = (
@@ -133,7 +134,7 @@ class MoveDialog(Dialog):
         )
         form = QFormLayout()
         self.right, self.down = _millimetres(tr("to the right of the screen")), _millimetres(tr("down the screen"))
-        self.degrees = QDoubleSpinBox(minimum=-180, maximum=180, decimals=1, suffix="°")
+        self.degrees = DecimalBox(minimum=-180, maximum=180, decimals=1, suffix="°")
         self.where = QComboBox()
         self.where.addItems([tr("Every slice"), tr("This slice")])
         form.addRow(tr("To the right"), self.right)
@@ -186,7 +187,7 @@ class NameDialog(Dialog):
 
 
 def _millimetres(name: str, value: float = 0.0) -> QDoubleSpinBox:
-    box = QDoubleSpinBox(minimum=-100, maximum=100, singleStep=1, decimals=1, suffix=" mm")
+    box = DecimalBox(minimum=-100, maximum=100, singleStep=1, decimals=1, suffix=" mm")
     box.setValue(value)
     box.setAccessibleName(name)
     return box

@@ -7,13 +7,14 @@ from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QHBoxLayout, QToolButto
 
 from autocontour.case import CaseState
 from autocontour.gui.look.language import tr
+from autocontour.gui.look.numbers import DecimalBox
 
 LARGEST_MM = 200.0
 BUTTONS_PX = 42
 """Padding and buttons of a box for millimetres."""
 
 
-class _LengthBox(QDoubleSpinBox):
+class _LengthBox(DecimalBox):
     """A length, without needless zeros; a recipe's own decimals are kept."""
 
     def textFromValue(self, value: float) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtGui import QValidator
-from PySide6.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QFormLayout, QSpinBox, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QFormLayout, QSpinBox, QWidget
 
 from autocontour.case import CaseState, CaseStructure
 from autocontour.edits import HURange
 from autocontour.gui.dialogs.frame import Dialog
 from autocontour.gui.look.language import later, tr
+from autocontour.gui.look.numbers import PLAIN, DecimalBox
 
 LOWEST_HU, HIGHEST_HU = -1025, 3072
 """At these ends of the boxes the range is open."""
@@ -58,7 +59,7 @@ class ThresholdDialog(Dialog):
         self.region.addItem(tr(BOX))
         body = next((i.structure.number for i in state.items if i.structure.interpreted_type == "EXTERNAL"), None)
         self.region.setCurrentIndex(max(self.region.findData(body), 0) if body is not None else self.region.count() - 1)
-        self.side = QDoubleSpinBox(minimum=5, maximum=600, value=100, singleStep=10, decimals=0, suffix=" mm")
+        self.side = DecimalBox(minimum=5, maximum=600, value=100, singleStep=10, decimals=0, suffix=" mm")
         self.connected = QCheckBox(tr("Only the region connected to the crosshair"))
         self.connected.setChecked(True)
         self.target = _targets(current)
@@ -114,6 +115,7 @@ class _HUBox(QSpinBox):
 
     def __init__(self, name: str) -> None:
         super().__init__(minimum=LOWEST_HU, maximum=HIGHEST_HU, singleStep=10)
+        self.setLocale(PLAIN)
         self.setAccessibleName(name)
         self.valueChanged.connect(lambda value: self.setSuffix("" if value in OPEN_ENDS else " HU"))
 

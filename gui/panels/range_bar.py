@@ -11,7 +11,6 @@ from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QApplication,
     QCheckBox,
-    QDoubleSpinBox,
     QFrame,
     QHBoxLayout,
     QLabel,
@@ -34,6 +33,7 @@ from autocontour.edits import (
     plan_smoothing,
 )
 from autocontour.gui.look.language import later, tr, tr_count
+from autocontour.gui.look.numbers import DecimalBox
 from autocontour.gui.state.background import BLINK_S
 from autocontour.gui.state.tasks import Task
 from autocontour.gui.state.workspace import Workspace
@@ -150,7 +150,7 @@ class RangeBar(QFrame):
         self.title, self.words, self._length_name = QLabel(), QLabel(wordWrap=True), QLabel()
         self.title.setObjectName("heading")
         self.words.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.length = QDoubleSpinBox(decimals=1, singleStep=1, suffix=" mm")
+        self.length = DecimalBox(decimals=1, singleStep=1, suffix=" mm")
         self.tick = QCheckBox()
         self.apply, self.cancel = QPushButton(tr("Apply")), QPushButton(tr("Cancel"))
         self.apply.setObjectName("primary")

@@ -37,6 +37,8 @@ SHADE_COLOR = QColor(0, 0, 0, 120)
 CROSSHAIR_COLOR = QColor(120, 200, 255, 120)
 NARROW_PX = 560
 """Below this the words at the top reach the middle."""
+LONGEST_NAME_PX = 200
+"""Longer names of structures are shortened in the middle: they would cover the image."""
 NAME_OFFSET = QPointF(14, 14)
 """From the pointer to the name of the structure that is drawn, in pixels."""
 ZOOM_STEP = 1.2
@@ -264,12 +266,13 @@ class SliceView(QWidget):
             name, color = tr("no structure selected"), TEXT_COLOR
         else:
             name, color = current.structure.name, QColor(*current.structure.color_rgb)
-            if current.is_protected:
-                name += "   " + (tr("approved") if current.is_approved else tr("locked"))
         font = QFont(self.font())
         font.setPixelSize(12)
         font.setBold(True)
         painter.setFont(font)
+        name = painter.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, LONGEST_NAME_PX)
+        if current is not None and current.is_protected:
+            name += "   " + (tr("approved") if current.is_approved else tr("locked"))
         width = painter.fontMetrics().horizontalAdvance(name) + 18.0
         left = max(min(at.x(), self.width() - width - 6), 4.0)
         top = min(at.y(), self.height() - 22.0)
