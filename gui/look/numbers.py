@@ -26,5 +26,4 @@ class DecimalBox(QDoubleSpinBox):
 
     def validate(self, text: str, position: int) -> tuple[QValidator.State, str, int]:
         """Take a comma as the decimal point."""
-        state: tuple[QValidator.State, str, int] = super().validate(text.replace(",", "."), position)  # type: ignore[assignment]
-        return state
+        return super().validate(text.replace(",", "."), position)
