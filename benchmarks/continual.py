@@ -10,7 +10,10 @@ frozen        the package as it is
 habits        the package with the end levels and margins found in five of the patients (no training)
 naive         trained on with the n patients only
 replay        half of the patches from the patients that the package was trained on
-replay-l2sp   the same, and the weights are pulled back towards those of the package (what `autocontour retrain` does)
+replay-l2sp   the same, and the weights are pulled back towards those of the package
+teacher       the package's probabilities instead of labels on these patients, and wherever there is no label, and the
+              weights are pulled back (what `autocontour retrain` does)
+teacher-free  the same, without the pull
 all           trained on with new and old patients alike, ten times as long
 
 `--batches` lets the patients arrive in batches: each package is retrained from the one before, and earlier batches
@@ -63,10 +66,8 @@ ARMS = {
     "naive": replace(LABELS, replay_share=0.0, anchor=0.0),
     "replay": replace(LABELS, anchor=0.0),
     "replay-l2sp": LABELS,
-    "research": replace(LABELS, research_weight=0.1),
-    "teacher": replace(LABELS, research_weight=0.1, teacher=True, replay_labels=0.0),
-    "teacher-free": replace(LABELS, research_weight=0.1, teacher=True, replay_labels=0.0, anchor=0.0),
-    "teacher-half": replace(LABELS, research_weight=0.1, teacher=True, replay_labels=0.5),
+    "teacher": CLINIC,
+    "teacher-free": replace(CLINIC, anchor=0.0),
 }
 Labels = NDArray[np.uint16]
 
@@ -122,8 +123,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--n", type=int, nargs="+", default=[10], help="patients of the clinic, rising")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--steps", type=int, default=0, help="of each retraining; 0: as `autocontour retrain`")
-    arms = ["frozen", "habits", *ARMS]
-    parser.add_argument("--arms", nargs="+", default=arms, choices=[*arms, "all"])
+    arms = ["frozen", "habits", "naive", "replay", "replay-l2sp", "teacher"]
+    parser.add_argument("--arms", nargs="+", default=arms, choices=[*arms, "teacher-free", "all"])
     parser.add_argument("--batches", action="store_true", help="the patients arrive in batches")
     parser.add_argument("--clinic-test", type=int, default=23, help="patients of the clinic for the test")
     parser.add_argument("--old-test", type=int, default=20, help="patients of the old kind for the test")

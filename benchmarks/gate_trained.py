@@ -5,8 +5,8 @@
 
 Bad candidates are trained on, without replay, with ten patients (of those the package was trained on) whose labels have
 a planted fault. Equal ones are trained on with the ten patients' right labels and replay, from several seeds, as
-`autocontour retrain` does it (replay-l2sp) or without the pull towards the package's weights (replay). Judged are six
-organs in the 20 patients held out from the package's training (as in benchmarks/gate.py), with the gate's limits.
+`autocontour retrain` does it (teacher), or as it did before (replay-l2sp, replay; see benchmarks/continual.py). Judged
+are six organs in the 20 patients held out from the package's training (as in benchmarks/gate.py), with the gate's limits.
 `--continual` judges the packages of benchmarks/continual.py too, by what it has measured: each on the patients of its
 clinic and on the old ones. The verdict of a candidate is the one of `autocontour models gate`, whose functions are
 used; the package in use is contoured once. What is complete in WORK is not repeated.
@@ -88,8 +88,8 @@ def main() -> None:
     parser.add_argument("--package", default="head-and-neck")
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="of the equal candidates")
-    kinds = "replay", "replay-l2sp"
-    parser.add_argument("--manners", nargs="+", default=kinds[1:], choices=kinds, help="of the equal candidates")
+    kinds = "teacher", "replay-l2sp", "replay"
+    parser.add_argument("--manners", nargs="+", default=kinds[:1], choices=kinds, help="of the equal candidates")
     parser.add_argument("--faults", nargs="+", default=list(FAULTS), choices=list(FAULTS))
     parser.add_argument("--continual", type=Path, help="output of benchmarks/continual.py")
     args = parser.parse_args()
