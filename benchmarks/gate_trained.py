@@ -6,7 +6,7 @@
 Bad candidates are trained on, without replay, with ten patients (of those the package was trained on) whose labels have
 a planted fault. Equal ones are trained on with the ten patients' right labels and replay, from several seeds, as
 `autocontour retrain` does it (teacher), or as it did before (replay-l2sp, replay; see benchmarks/continual.py). Judged
-are six organs in the 20 patients held out from the package's training (as in benchmarks/gate.py), with the gate's limits.
+are six organs in the 20 patients held out from the package's training (as in benchmarks/gate.py), by the gate's limits.
 `--continual` judges the packages of benchmarks/continual.py too, by what it has measured: each on the patients of its
 clinic and on the old ones. The verdict of a candidate is the one of `autocontour models gate`, whose functions are
 used; the package in use is contoured once. What is complete in WORK is not repeated.
