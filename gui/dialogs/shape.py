@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
@@ -46,7 +48,7 @@ class MarginDialog(Dialog):
         for index, (side, box) in enumerate(zip(SIDES, self.boxes, strict=True)):
             grid.addWidget(QLabel(tr(side)), index // 2, 2 * (index % 2))
             grid.addWidget(box, index // 2, 2 * (index % 2) + 1)
-            box.valueChanged.connect(self._follow)
+            box.valueChanged.connect(partial(self._follow, box))
         self.same = QCheckBox(tr("The same in every direction"))
         self.same.setChecked(True)
         self.target = QComboBox()
@@ -67,9 +69,12 @@ class MarginDialog(Dialog):
         """Whether the result is a structure of its own."""
         return self.target.currentIndex() == 0
 
-    def _follow(self, value: float) -> None:
+    def _follow(self, typed: QDoubleSpinBox, value: float) -> None:
+        """Give the other boxes the value; set in its own, it would replace what is being typed: 2.5 became 25."""
         if self.same.isChecked():
             for box in self.boxes:
+                if box is typed:
+                    continue
                 box.blockSignals(True)
                 box.setValue(value)
                 box.blockSignals(False)

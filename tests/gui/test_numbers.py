@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QLocale, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QDoubleSpinBox
+from PySide6.QtWidgets import QDoubleSpinBox, QWidget
 
 import autocontour.gui
+from autocontour.gui.dialogs.shape import MarginDialog
 from autocontour.gui.dialogs.structure_rows import millimetres
 from autocontour.gui.look.numbers import DecimalBox
 
@@ -38,6 +39,18 @@ def test_a_margin_is_never_ten_times_what_was_typed(qtbot, language, text):
         assert typed(box, text) == 2.5
         assert typed(box, f"-{text}") == -2.5
         assert box.text() == "-2.5 mm"
+
+
+@pytest.mark.parametrize("text", ["2.5", "2,5"])
+def test_a_margin_for_every_side_is_not_replaced_while_it_is_typed(qtbot, language, text):
+    parent = QWidget()
+    qtbot.addWidget(parent)
+    dialog = MarginDialog(parent, "CTV")
+    for before in (5.0, 2.5):
+        dialog.boxes[0].setValue(before)
+        assert typed(dialog.boxes[0], text) == 2.5
+        assert dialog.margins_mm == (2.5,) * 6
+        dialog.boxes[1].setValue(7.0)
 
 
 @pytest.mark.parametrize("text", ["1.234,5", "1 000.5", "2..5"])
