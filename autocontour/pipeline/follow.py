@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 ALGORITHM = "autocontour follow"
 SAME_MM2 = 1.0
 OTHER_PATIENT, SAME_NAME = "AC-RS-012", "AC-RS-038"
+OF_CHANGES = ("AC-FO-010", "AC-FO-014", "AC-FO-016")
+"""Findings about slices that the proposal changes; they would mislead where it is not carried out."""
 NEAR_MM = 0.1
 """A position names a slice that is at most this far away: it is rounded, but on slices of 1 mm it names only one."""
 
@@ -213,6 +215,8 @@ def follow_structure(
     network = open_network()
     source = network.source
     followed = follow_slices(prepare_scan(ct), corrected, automatic, network, source.decision, source.blend, ends=ends)
+    if not followed.is_likely:
+        followed = replace(followed, findings=tuple(one for one in followed.findings if one.code not in OF_CHANGES))
     provenance = Provenance(ALGORITHM, __version__, source.checksum, network.device)
     changes = dict(followed.changes) if followed.is_likely else {}
     if automatic is None:

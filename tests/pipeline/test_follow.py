@@ -11,6 +11,7 @@ import pydicom
 import pytest
 from shapely import MultiPolygon, Point
 
+from autocontour.base.findings import Finding
 from autocontour.cli import main
 from autocontour.dicom.series import SeriesDescription, write_ct_series
 from autocontour.models.follow import follow, network
@@ -276,3 +277,20 @@ def test_ends_of_a_single_slice_are_refused(patient: Patient, capsys: pytest.Cap
     assert patient.follow("--ends", output="single.dcm", corrected=(float(patient.z[18]),)) != 0
     assert "AC-FO-007" in capsys.readouterr().err
     assert not (patient.folder / "single.dcm").exists()
+
+
+@pytest.mark.usefixtures("growing")
+def test_a_proposal_that_is_not_carried_out_has_no_findings_about_its_slices(
+    patient: Patient, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def unlikely(*arguments: object, **options: object) -> follow.Followed:
+        found = followed(*arguments, **options)  # type: ignore[arg-type]
+        codes = ("AC-FO-010", "AC-FO-011", "AC-FO-014")
+        values = {"count": 1, "limit": 10.0}
+        return replace(found, is_likely=False, findings=tuple(Finding.of(code, **values) for code in codes))
+
+    followed = follow.follow_slices
+    monkeypatch.setattr(follow, "follow_slices", unlikely)
+    assert patient.follow("--json", output="unlikely.dcm") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["changed_slices"], [one["code"] for one in report["findings"]]) == ([], ["AC-FO-011"])
