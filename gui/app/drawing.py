@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from autocontour.gui.dialogs.ask import ask
 from autocontour.gui.look.language import tr
 from autocontour.gui.panels.structure_list import is_by_hand
+from autocontour.patient.identity import PatientFacts
 
 if TYPE_CHECKING:
     from autocontour.gui.app.window import MainWindow
@@ -20,7 +21,7 @@ def ask_auto_contour(window: MainWindow) -> None:
     space, settings = window.workspace, window.settings
     if space.ct is None or window.auto_bar.is_running:
         return
-    dialog = AutoContourDialog(window, space.state, settings.template, settings.package)
+    dialog = AutoContourDialog(window, space.state, PatientFacts.of(space.ct), settings.template, settings.package)
     if not dialog.exec():
         return
     template, package, names, replaced, compare = dialog.answer

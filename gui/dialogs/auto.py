@@ -25,6 +25,7 @@ from autocontour.gui.look import theme
 from autocontour.gui.look.language import later, tr, tr_count
 from autocontour.gui.panels.structure_list import is_by_hand
 from autocontour.models import ModelPackage, available_packages
+from autocontour.patient.identity import PatientFacts
 from autocontour.pipeline.plan import RULES, SHORT_RULES, Drawable, list_drawable
 from autocontour.site.template import list_templates, read_template
 
@@ -56,17 +57,22 @@ class AutoContourDialog(Dialog):
     ----------
     state
         The case: protected structures cannot be chosen.
+    facts
+        The patient: packages that were made for another one are not offered.
     template, package
         What was chosen last; empty for everything, and for every package that fits.
     """
 
-    def __init__(self, parent: QWidget, state: CaseState, template: str, package: str = "") -> None:
+    def __init__(
+        self, parent: QWidget, state: CaseState, facts: PatientFacts, template: str, package: str = ""
+    ) -> None:
         words = tr(
             "What is missing is ticked. A structure that is ticked again is replaced, except locked and approved ones."
         )
         super().__init__(parent, tr("Auto-contour"), words, tr("Draw"), width=600)
         self._state = state
-        self._packages = _by_name(available_packages())
+        fitting = (one for one in available_packages() if one.patient is None or one.patient.is_for(facts))
+        self._packages = _by_name(list(fitting))
         self.template = QComboBox()
         self.template.setAccessibleName(tr("Template"))
         self.template.addItem(tr(EVERYTHING), "")
@@ -142,8 +148,8 @@ class AutoContourDialog(Dialog):
         found.setUniformRowHeights(True)
         found.setMinimumHeight(300)
         found.setAccessibleName(tr("Structures to draw"))
-        found.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        found.header().setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
+        found.header().setSectionResizeMode(0, QHeaderView.ResizeMode.ResizeToContents)
+        found.header().setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
         found.header().setStretchLastSection(False)
         return found
 
@@ -160,7 +166,7 @@ class AutoContourDialog(Dialog):
             item.setCheckState(0, Qt.CheckState.Checked if offer.is_ticked else Qt.CheckState.Unchecked)
             item.setForeground(1, QColor(theme.current.muted))
             for column in range(2):
-                item.setToolTip(column, offer.reason)
+                item.setToolTip(column, offer.reason or offer.drawn_by)
             if not offer.is_free:
                 item.setFlags(Qt.ItemFlag.NoItemFlags)
         self.list.blockSignals(False)

@@ -1,6 +1,7 @@
 """Exporting twice, beside another patient's file, and some structures only; contouring automatically again."""
 
 from dataclasses import replace
+from datetime import date
 
 import pydicom
 import pytest
@@ -13,8 +14,12 @@ from autocontour.case import Edit
 from autocontour.dicom import planning_cts, read_ct, scan_folder
 from autocontour.dicom.series import SeriesDescription, write_ct_series
 from autocontour.gui.app.exporting import default_name, free_path
+from autocontour.gui.dialogs import auto
 from autocontour.gui.dialogs.auto import AutoContourDialog
 from autocontour.gui.dialogs.export import ExportDialog
+from autocontour.models import find_package
+from autocontour.models.package.patient import PatientBinding
+from autocontour.patient.identity import PatientFacts
 from autocontour.patient.provenance import Provenance
 from autocontour.patient.structures import ReviewStatus
 from autocontour.phantom import build_phantom
@@ -259,3 +264,19 @@ def test_b5_one_run_is_one_step_of_undo(window, clinic, qtbot, answer):
     assert space.state.items == ()
     QTest.keyClick(window, KEY.Key_Y, CONTROL)
     assert len(space.state.items) >= 2
+
+
+def test_another_patients_package_is_not_offered_and_names_are_whole(opened, monkeypatch, qtbot):
+    general = find_package("head-and-neck")
+    binding = PatientBinding.of(PatientFacts(patient_id="P1"), 60, date(2026, 1, 1))
+    bound = replace(general, name="head-and-neck-of-one-patient-825d53c8", patient=binding)
+    monkeypatch.setattr(auto, "available_packages", lambda: [bound, general])
+    for patient, offered in (("P1", [bound.name, general.name]), ("P2", [general.name])):
+        dialog = AutoContourDialog(opened, opened.workspace.state, PatientFacts(patient_id=patient), "", bound.name)
+        qtbot.addWidget(dialog)
+        dialog.show()
+        assert [dialog.package.itemData(row) for row in range(1, dialog.package.count())] == offered
+        assert any(bound.name in item.text(1) for item in dialog._items()) is (patient == "P1")
+        assert dialog.package_name == (bound.name if patient == "P1" else "")
+        column, metrics = dialog.list.columnWidth(0), dialog.list.fontMetrics()
+        assert column > max(metrics.horizontalAdvance(item.text(0)) for item in dialog._items())
