@@ -135,5 +135,10 @@ def _starts(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _join(arrays: Sequence[NDArray[np.generic]]) -> Tensor:
-    flat = [torch.from_numpy(np.ascontiguousarray(array)).reshape(-1) for array in arrays]
-    return flat[0] if len(flat) == 1 else torch.cat(flat)
+    """Return all voxels, one array after the other, copied: arrays of a memory-mapped data set cannot be written."""
+    joined = np.empty(sum(array.size for array in arrays), arrays[0].dtype)
+    start = 0
+    for array in arrays:
+        joined[start : start + array.size].reshape(array.shape)[...] = array
+        start += array.size
+    return torch.from_numpy(joined)

@@ -184,3 +184,13 @@ def test_labels_that_are_trusted_less_are_used_less_often(toy):
     used = np.array([[draw(sampler, seed).weight[k].any().item() for k in range(3)] for seed in range(120)])
     assert used[:, 0].all()
     assert 0.15 < used[:, 1].mean() < 0.45
+
+
+def test_voxels_that_cannot_be_written_are_read_without_a_warning(toy, recwarn):
+    """A memory-mapped data set: torch warned on the terminal of every training."""
+    config, dataset = toy
+    for sample in dataset.training:
+        sample.hu.flags.writeable = False
+    sampler = PatchSampler(dataset.training, STRUCTURES, config.stages["segmenter"])
+    sampler.draw([np.random.default_rng(0)])
+    assert not [one for one in recwarn if "not writable" in str(one.message)]
