@@ -104,14 +104,13 @@ def _print_power(row: dict[str, Any]) -> None:
 
     if not any(problem["code"] == "AC-QA-034" for problem in row["problems"]):
         return
-    power, needed = (choose(row[metric][key] for metric in ("dsc", "surface_dsc")) for choose, key in _POWER)
+    known = [row[metric] for metric in ("dsc", "surface_dsc") if row[metric]["needed"] is not None]
+    needed = max((one["needed"] for one in known), default=0)
     if needed > row["n"]:
+        power = min(one["power"] for one in known)
         values = {"structure": row["structure"], "power": power, "count": row["n"], "needed": needed}
         note = Finding.of("AC-QA-049", **values)
         console().print(f"{row['site']}: {note.code}: {note.message} {note.remedy}", markup=False, soft_wrap=True)
-
-
-_POWER = (min, "power"), (max, "needed")
 
 
 def _cells(row: dict[str, Any]) -> list[str]:

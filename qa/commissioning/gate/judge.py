@@ -9,7 +9,7 @@ own; and no more structures may be missing.
 # `annotations` is not imported from __future__: cattrs needs the limits.
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +21,7 @@ from autocontour.base.limits import Range, Text
 from autocontour.base.typed import SettingsError, read_file, read_toml
 from autocontour.qa.commissioning.measure import MeasuredStructure
 from autocontour.qa.intervals import (
+    LEAST_FOR_INTERVAL,
     bootstrap_lower_bound,
     patients_for_non_inferiority,
     power_of_non_inferiority,
@@ -95,16 +96,16 @@ class Change:
         Of the mean paired difference, after − before, at the gate's confidence.
     power
         Probability that an equally good candidate passes with as many patients and the same standard deviation of the
-        paired differences.
+        paired differences; None with fewer than `LEAST_FOR_INTERVAL`, whose deviation says nothing.
     needed
-        Patients for which it would be `WANTED_POWER`; 0 if no number is enough.
+        Patients for which it would be `WANTED_POWER`; None if that is unknown, or no number is enough.
     """
 
     before: float
     after: float
     lower_bound: float
-    power: float = 0.0
-    needed: int = 0
+    power: float | None = None
+    needed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -262,10 +263,13 @@ def _change(before: list[float], after: list[float], limits: GateLimits, margin:
     """Return the change of a metric; a patient in whom it is undefined counts as the worst value, 0."""
     first, second = (np.nan_to_num(np.array(values, dtype=np.float64)) for values in (before, after))
     bound = bootstrap_lower_bound(second - first, limits.confidence, limits.resamples, limits.seed)
-    sd = float((second - first).std(ddof=1)) if len(first) > 1 else 0.0
+    change = Change(float(first.mean()), float(second.mean()), bound)
+    if len(first) < LEAST_FOR_INTERVAL:
+        return change
+    sd = float((second - first).std(ddof=1))
     power = power_of_non_inferiority(len(first), sd, margin, limits.confidence)
-    needed = patients_for_non_inferiority(sd, margin, limits.confidence, WANTED_POWER) if margin > 0 else 0
-    return Change(float(first.mean()), float(second.mean()), bound, round(power, 3), needed)
+    needed = patients_for_non_inferiority(sd, margin, limits.confidence, WANTED_POWER) if margin > 0 else None
+    return replace(change, power=round(power, 3), needed=needed)
 
 
 def _worst(values: list[float], fraction: float) -> float:

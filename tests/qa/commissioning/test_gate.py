@@ -125,6 +125,16 @@ def test_the_power_is_the_share_of_equal_candidates_that_pass(n):
     assert judged[0].surface_dsc.power == 1
 
 
+def test_the_power_of_few_patients_is_unknown():
+    """Row: one patient has no deviation, and the power came out as 1."""
+    few = [row for row in package(n=20) if int(row.patient) < 7]
+    assert all(one.dsc.power is one.surface_dsc.needed is None for one in judge_site("s", few, few, LIMITS))
+    assert all(one.dsc.power == 1 for one in judge_site("s", package(), package(), LIMITS))
+    exact = replace(LIMITS.default, dsc_margin=0.0)
+    limits = replace(LIMITS, default=exact, structures={})
+    assert [one.dsc.needed for one in judge_site("s", package(), package(seed=3), limits)] == [None] * 3
+
+
 def test_a_refusal_states_how_many_patients_would_be_enough(frozen, toy_package, tmp_path, capsys):
     """Row: a refusal for want of patients that reads as if the candidate were worse."""
     candidate = packaged(toy_package, tmp_path, "worse", ["f" * 64])
