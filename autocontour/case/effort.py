@@ -105,7 +105,7 @@ def write_efforts(folder: Path, state: CaseState, seconds: Mapping[int, float]) 
 
 
 def read_efforts(root: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the folder name of every case under `root` with each of its structures; damaged files are left out.
+    """Yield the folder name of every case under `root` with each of its structures; for damaged files see `find_damaged_efforts`.
 
     The rows are as written, possibly by an older version.
 
@@ -114,13 +114,27 @@ def read_efforts(root: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     OSError
         If the folder exists and may not be read.
     """
+    for path in _files(root):
+        yield from ((path.parent.name, row) for row in _read(path) or () if isinstance(row, dict))
+
+
+def find_damaged_efforts(root: Path) -> list[Finding]:
+    """Return ``AC-CASE-048`` for every case under `root` whose review effort cannot be read."""
+    return [Finding.of("AC-CASE-048", path.parent.name) for path in _files(root) if _read(path) is None]
+
+
+def _files(root: Path) -> list[Path]:
     folders = sorted(root.iterdir()) if root.exists() else []
-    for path in (folder / FILE for folder in folders):
-        try:
-            rows = json.loads(path.read_bytes())["structures"]
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-        yield from ((path.parent.name, row) for row in rows if isinstance(row, dict))
+    return [folder / FILE for folder in folders if (folder / FILE).exists()]
+
+
+def _read(path: Path) -> list[Any] | None:
+    """Return the rows of a file; None if it is damaged."""
+    try:
+        rows = json.loads(path.read_bytes())["structures"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return rows if isinstance(rows, list) else None
 
 
 def differ(one: MultiPolygon | None, other: MultiPolygon | None) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,12 +74,15 @@ def _show_templates(*, as_json: bool) -> int:
 
 def _show_reviews(root: Path | bool, *, as_json: bool) -> int:
     from autocontour.base.folders import cases_folder
-    from autocontour.case.effort import read_efforts
+    from autocontour.case.effort import find_damaged_efforts, read_efforts
     from autocontour.cli.console import console, plain, print_json
 
+    folder = root if isinstance(root, Path) else cases_folder()
     if isinstance(root, Path):
         next(root.iterdir(), None)  # a folder that was asked for must exist
-    rows = [{"case": case, **row} for case, row in read_efforts(root if isinstance(root, Path) else cases_folder())]
+    rows = [{"case": case, **row} for case, row in read_efforts(folder)]
+    for finding in find_damaged_efforts(folder):
+        sys.stderr.write(f"{finding.code} {finding.where[:8]}: {finding.message} {finding.remedy}\n")
     if as_json:
         print_json(rows)
         return 0

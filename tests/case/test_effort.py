@@ -78,7 +78,9 @@ def test_the_command_lists_it(tmp_path, capsys):
     (root / "damaged").mkdir()
     (root / "damaged" / FILE).write_text("{")
     assert main(["info", "--reviews", str(root), "--json"]) == 0
-    (row,) = json.loads(capsys.readouterr().out)
+    printed = capsys.readouterr()
+    assert printed.err.startswith("AC-CASE-048 damaged")
+    (row,) = json.loads(printed.out)
     assert (row["case"], row["name"], row["edited_slices"]) == ("abc", "Heart", 1)
     assert main(["info", "--reviews", str(root)]) == 0
     assert "Heart" in capsys.readouterr().out
