@@ -105,9 +105,9 @@ def write_efforts(folder: Path, state: CaseState, seconds: Mapping[int, float]) 
 
 
 def read_efforts(root: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the folder name of every case under `root` with each of its structures; for damaged files see `find_damaged_efforts`.
+    """Yield the folder name of every case under `root` with each of its structures.
 
-    The rows are as written, possibly by an older version.
+    The rows are as written, possibly by an older version; for damaged files see `find_damaged_efforts`.
 
     Raises
     ------
