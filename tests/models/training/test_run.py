@@ -131,3 +131,14 @@ def test_the_shipped_configurations_are_sound(path):
     assert set(config.package.rules) <= set(config.data.structures)
     assert set(config.package.anchors) <= set(config.data.structures)
     assert not Path(config.data.folder).is_absolute()
+
+
+def test_the_report_of_excluded_patients_and_of_the_network_that_follows(capsys):
+    from autocontour.cli.train import _print_report
+
+    _print_report({"training": ["a"], "validation": ["b"], "quarantined": {"c": "damaged"}, "begun_with": "toy 1 (ab)"})
+    shown = capsys.readouterr().out
+    assert "1 patients for training, 1 patients for validation, 1 excluded (see data.json)." in shown
+    assert "Started from toy 1 (ab)." in shown
+    _print_report({"patients": 3, "held_out": ["a", "b"], "steps": 7, "weights": "RUN"})
+    assert capsys.readouterr().out == "3 patients for training, 2 held out, 7 steps.\nweights: RUN\n"
