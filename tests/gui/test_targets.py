@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QLocale, QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QMessageBox
 
@@ -135,6 +135,20 @@ def test_a_typed_margin_goes_to_every_side_and_is_kept_for_the_next(case, qtbot)
     assert dialog.ok.isEnabled()
     dialog.reject()
     assert case.workspace.state.find("PTV_2") is None
+
+
+@pytest.mark.parametrize("language", [QLocale.Language.English, QLocale.Language.German])
+@pytest.mark.parametrize("text", ["2.5", "2,5"])
+def test_a_margin_with_decimals_is_what_was_typed_in_every_language(case, qtbot, language, text):
+    before = QLocale()
+    QLocale.setDefault(QLocale(language))
+    try:
+        dialog = ask(case, qtbot)
+        typed(dialog, text)
+        assert dialog.recipe.margins_mm == (2.5,) * 6
+        dialog.reject()
+    finally:
+        QLocale.setDefault(before)
 
 
 def typed_name(dialog, text):
