@@ -37,7 +37,7 @@ METRICS = (
     *("dsc", "surface_dsc", "hd95_mm", "hausdorff_mm", "mean_surface_distance_mm", "added_path_length_mm"),
     *("volume_difference_cc", "centroid_distance_mm"),
 )
-TESTED = ("dsc", "surface_dsc", "added_path_length_mm", "hd95_mm")
+TESTED = ("dsc", "surface_dsc", "added_path_length_mm", "hd95_mm", "hausdorff_mm")
 INFINITE = ("hd95_mm", "hausdorff_mm", "mean_surface_distance_mm", "centroid_distance_mm")
 """Distances to a structure that was not drawn."""
 Row = Mapping[str, Any]
