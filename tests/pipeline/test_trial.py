@@ -53,7 +53,7 @@ def drawer(monkeypatch):
         mask = np.zeros(ct.hu.shape, bool)
         mask[4:10, 12:24, x : x + 8] = True
         drawing = Drawing(contours_from_mask(mask, ct.geometry))
-        measure = Measure(40.0, (40.0, 90.0, 5.0 * (x + 4)))
+        measure = Measure(400.0, (40.0, 90.0, 5.0 * (x + 4)))
         drawn = Drawn({"Liver": drawing}, {"Liver": measure}, "CPU oracle")
         monkeypatch.setattr(sides, "draw_published", lambda *_, **__: drawn)
         monkeypatch.setattr(profiles, "draw_published", lambda *_, **__: drawn)

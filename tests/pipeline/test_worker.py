@@ -66,4 +66,4 @@ class _Unreadable:
     """An object that ends the process that unpickles it."""
 
     def __reduce__(self):
-        return os._exit, (3,)
+        return exec, ("import os; os._exit(3)",)  # `os._exit` itself is another function while coverage is measured
