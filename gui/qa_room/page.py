@@ -210,8 +210,8 @@ class QaRoomPage(QFrame):
 
     def _state(self, folder: Path, words: str, content: dict[str, Any]) -> None:
         """State what is shown, with the version of the program that wrote it."""
-        program = f"   autocontour {content['program']}" if "program" in content else ""
-        self.about.setText(f"{folder.name}   {words}{program}")
+        program = [f"autocontour {content['program']}"] if "program" in content else []
+        self.about.setText("   ".join([folder.name, words, *program]))
 
     def _show_only_tables(self, tables: list[Table], title: str) -> None:
         self.results = None
