@@ -13,8 +13,8 @@ demo: $(VENV)/ready
 
 test: $(VENV)/ready check
 	rm -f .coverage .coverage.*
-	$(BIN)/pytest -q -n 2 --dist loadscope -m "not gui" --no-xvfb --cov --cov-report=
-	$(BIN)/pytest -q -n 2 --dist loadscope -m gui --cov --cov-append --cov-report=
+	$(BIN)/pytest -q -n 2 --dist loadscope -m "not gui" --cov --cov-report=
+	xvfb-run -a -s "-screen 0 1280x1024x24" $(BIN)/pytest -q -m gui --cov --cov-append --cov-report=
 	$(BIN)/coverage report --omit "gui/*" --fail-under $(FLOOR)
 	$(BIN)/coverage report --include "gui/*" --fail-under $(GUI_FLOOR)
 

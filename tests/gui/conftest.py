@@ -29,7 +29,7 @@ def pytest_collection_modifyitems(items):
         if "tests/gui/" in item.path.as_posix():
             item.add_marker(pytest.mark.gui)
             if not has_screen:
-                item.add_marker(pytest.mark.skip(reason="needs a screen or Xvfb"))
+                item.add_marker(pytest.mark.skip(reason="needs a screen: run under xvfb-run"))
 
 
 def small_ct():
