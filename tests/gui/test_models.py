@@ -140,20 +140,25 @@ def test_model_is_imported_tested_and_given_a_profile(opened, qtbot, answer, own
     assert [one.name for one in own.iterdir()] == ["Dataset007_Tiny"]
 
 
-def test_model_that_fails_is_not_installed(opened, qtbot, own, trial, tmp_path):
+def checked(opened, qtbot, folder, orientation):
+    """Return the dialog after a model was tested with an orientation of its list."""
     from autocontour.models.package.importers.look import look_at
 
-    folder = tiny.write(tmp_path / "model")
-    trial([Verdict("Kidney_L left of Kidney_R", holds=False, about_sides=True)])
-    dialog = ImportModelDialog(opened, look_at(folder), opened.workspace.ct, {})
+    dialog = ImportModelDialog(opened, look_at(tiny.write(folder)), opened.workspace.ct, {})
     dialog.show()
     idle(dialog, qtbot)
-    dialog.orientation.setCurrentIndex(2)
+    dialog.orientation.setCurrentIndex(orientation)
     idle(dialog, qtbot)
     dialog.licence.setText("mine")
     dialog.agreed.setChecked(True)
     click(dialog.test)
     idle(dialog, qtbot)
+    return dialog
+
+
+def test_model_that_fails_is_not_installed(opened, qtbot, own, trial, tmp_path):
+    trial([Verdict("Kidney_L left of Kidney_R", holds=False, about_sides=True)])
+    dialog = checked(opened, qtbot, tmp_path / "model", orientation=2)
     assert not dialog.ok.isEnabled()
     assert dialog.looked.isHidden()
     assert "cannot be" in dialog.verdict.text()
@@ -162,20 +167,9 @@ def test_model_that_fails_is_not_installed(opened, qtbot, own, trial, tmp_path):
 
 
 def test_model_of_another_body_site_is_not_installed(opened, qtbot, own, trial, tmp_path):
-    from autocontour.models.package.importers.look import look_at
-
-    folder = tiny.write(tmp_path / "model")
     found = Verdict("Liver on the right", holds=True, about_sides=True, structures=("Liver",))
     trial([found], implausible={"Liver": "Liver (3.0 cc)"})
-    dialog = ImportModelDialog(opened, look_at(folder), opened.workspace.ct, {})
-    dialog.show()
-    idle(dialog, qtbot)
-    dialog.orientation.setCurrentIndex(1)
-    idle(dialog, qtbot)
-    dialog.licence.setText("mine")
-    dialog.agreed.setChecked(True)
-    click(dialog.test)
-    idle(dialog, qtbot)
+    dialog = checked(opened, qtbot, tmp_path / "model", orientation=1)
     assert not dialog.ok.isEnabled()
     assert "Liver (3.0 cc)" in dialog.verdict.text()
     assert dialog.verdicts.item(0).text() == "–  Liver on the right"
