@@ -56,7 +56,7 @@ class TeacherOfUnlabelled(Teacher):
     Parameters
     ----------
     package
-        Its structures are the first ones of the network that learns; of others it says nothing.
+        Its structures are the first ones of the network that learns; it has no probability of others.
     role, device
         As of `Teacher`.
     """
@@ -72,5 +72,5 @@ class TeacherOfUnlabelled(Teacher):
         if not missing.any():
             return loss
         theirs = soft_loss(logits[:, : self.count], self.probabilities(patches.image), weights, missing)
-        told, untold = (labelled * loss_weight).sum(), (missing * weights).sum()
-        return (told * loss + untold * theirs) / (told + untold)
+        with_label, without = (labelled * loss_weight).sum(), (missing * weights).sum()
+        return (with_label * loss + without * theirs) / (with_label + without)
