@@ -33,7 +33,6 @@ from autocontour.base import folders
 from autocontour.base.errors import AutoContourError
 from autocontour.case.summary import CaseSummary
 from autocontour.gui.app.action_set import ActionSet
-from autocontour.gui.app.collecting import collect_on_gui_thread
 from autocontour.gui.app.intake import Intake
 from autocontour.gui.app.qa_room import QaRoom
 from autocontour.gui.app.ranges import follow_range
@@ -108,7 +107,6 @@ class MainWindow(QMainWindow):
 
     def __init__(self, settings: ViewerSettings | None = None, case_root: Path | None = None) -> None:
         super().__init__()
-        collect_on_gui_thread()
         self.settings = settings or ViewerSettings()
         self.workspace = Workspace()
         self.workspace.following.set_mode(self.settings.follow_mode)

@@ -13,6 +13,7 @@ from shiboken6 import isValid
 
 from autocontour.base.errors import AutoContourError, Cancelled
 from autocontour.base.jobs import Job, seconds_left
+from autocontour.gui.state.collecting import collect_on_gui_thread
 from autocontour.patient.volume import CTVolume
 from autocontour.pipeline.trial import TrialOrder, TrialProcess, Tried
 from autocontour.pipeline.worker import Advanced, ChildProcess, ContourProcess, Done, Drawn, Order
@@ -93,6 +94,7 @@ class Task(QObject):
 
     def __init__(self, function: Callable[[TaskJob], Any], parent: QObject | None = None) -> None:
         super().__init__(parent)
+        collect_on_gui_thread()
         if Task._relay is None:
             Task._relay = _Relay()
         self.job = TaskJob(self._report)

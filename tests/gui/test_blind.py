@@ -23,6 +23,8 @@ from autocontour.qa.commissioning.blind.verify import check_review
 from tests.qa.commissioning.blind_cohort import write_patient
 
 Key = Qt.Key
+KEY = "1" * 64
+"""Decides the order of the tasks; a new review has a random one."""
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +32,12 @@ def prepared(tmp_path_factory):
     root = tmp_path_factory.mktemp("blind")
     for number in range(2):
         write_patient(root / "cohort" / f"patient{number}", number, ("manual", "automatic"))
+    (root / "review.private").mkdir()
+    (root / "review.private" / "key").write_text(KEY)
     origins = {kind: f"*/{kind}/*" for kind in ("manual", "automatic")}
     prepare_review(ReviewRequest(root / "cohort", root / "review", **origins, shares=Shares(0.4, 0.1)), Job())
+    kinds = [task.kind for task in Session(read_review(root / "review"), "kim").order]
+    assert kinds.index(JUDGE) < kinds.index(DRAW) < kinds.index(CORRECT), kinds  # the order the tests go through
     return root
 
 

@@ -1,6 +1,8 @@
 """Tasks beside the window keep nothing of what they computed with: it may be whole scans."""
 
 import gc
+import subprocess
+import sys
 import weakref
 
 from PySide6.QtTest import QTest
@@ -67,3 +69,17 @@ def test_a_scan_that_was_closed_is_let_go(window, qtbot):
     QTest.qWait(500)
     gc.collect()
     assert sum(scan() is not None for scan in scans) <= 1
+
+
+def test_garbage_is_collected_on_the_windows_thread_in_every_window_that_starts_a_task():
+    """A blind review has no main window; a reading thread that collected its timers crashed the program."""
+    script = """
+import gc
+from PySide6.QtCore import QCoreApplication
+from autocontour.gui.state.tasks import Task
+app = QCoreApplication([])
+assert gc.isenabled()
+Task(lambda job: None).start()
+assert not gc.isenabled()
+"""
+    assert subprocess.run([sys.executable, "-c", script], timeout=60).returncode == 0

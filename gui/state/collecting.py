@@ -1,7 +1,8 @@
 """Python's cyclic garbage is collected on the window's thread alone.
 
 The collector runs in whatever thread happens to allocate: a reading thread would then destroy Qt and VTK objects, which
-may only die on the thread they live in, and the heap is gone.
+may be destroyed only on the thread they live in; elsewhere the program crashes. Whoever starts a thread calls
+`collect_on_gui_thread` first (`Task`).
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Collector(QObject):
 
 
 def collect_on_gui_thread() -> None:
-    """Make sure of it, once for the program."""
+    """Switch the automatic collector off and collect on the thread of the window, once for the program."""
     app = QCoreApplication.instance()
     if app is not None and app.findChild(Collector) is None:
         Collector(app)
