@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ from autocontour import __version__
 from autocontour.archive.cohort import find_unusual
 from autocontour.archive.convert import convert
 from autocontour.archive.decisions import Decisions, read_decisions
-from autocontour.archive.find import Archive, Candidate, DrawnSet, Excluded, as_finding, find_archive
+from autocontour.archive.find import Archive, Candidate, DrawnSet, Excluded, as_finding, find_archive, find_cases
 from autocontour.archive.key import Key, open_key
 from autocontour.archive.names import NameMap
 from autocontour.archive.private import keep_sources, map_names
@@ -24,7 +25,7 @@ from autocontour.archive.review import (
     review_structures,
     stored,
 )
-from autocontour.base.errors import AutoContourError, Cancelled, CaseError, DatasetError, OutputError
+from autocontour.base.errors import AutoContourError, Cancelled, CaseError, CTError, DatasetError, OutputError
 from autocontour.base.files import foreign_names, shown_path, write_atomically
 from autocontour.base.findings import Finding, Severity
 from autocontour.base.jobs import InnerJob, Job
@@ -143,12 +144,14 @@ class Build:
         self.key: Key
         self.names = NameMap({})
         self.decisions = Decisions()
+        self.before = _read_index(request.output)
+        self.placed: set[str] = set()  # patients whose split a person decided
         self.reused = 0
         self.excluded: list[Excluded] = []
 
     def run(self) -> BuildReport:
         """Build the data set."""
-        self.key = open_key(self.request.key_file, _known_check(self.request.output))
+        self.key = open_key(self.request.key_file, str(self.before.get("key_check", "")))
         self.decisions = read_decisions(self.request.decisions_file)
         request = self.request
         archive = find_archive(request.archive, self.key, self.job, request.cases, request.case_folders)
@@ -162,6 +165,7 @@ class Build:
         if waiting:
             findings.append(Finding.of("AC-DS-028", count=len(waiting)))
         index = self._index(entries)
+        findings += self._check_splits(index)
         self._finish(index)
         return BuildReport(index, tuple(self.excluded), tuple(waiting), self.reused, tuple(findings))
 
@@ -329,6 +333,7 @@ class Build:
                 decided.setdefault(groups[entry["patient"]], set()).add(chosen)
         if several := [group for group, splits in decided.items() if len(splits) > 1]:
             raise DatasetError("AC-DS-010", count=len(several), patients=several[0])
+        self.placed = {name for name, group in groups.items() if group in decided}
         for entry in entries:
             group = groups[entry["patient"]]
             chance = int(self.key.hash("split", group)[:8], 16) / 2**32
@@ -348,6 +353,17 @@ class Build:
         ]
         if lost:
             yield Finding.of("AC-DS-026", count=len(lost), name=lost[0])
+
+    def _check_splits(self, index: Mapping[str, Any]) -> Iterator[Finding]:
+        """Yield a finding if patients leave the split of the last build, unless decisions put them there."""
+        before = {one["patient"]: one["split"] for one in self.before.get("patients", ())}
+        moved = [
+            str(entry["patient"])
+            for entry in index["patients"]
+            if before.get(entry["patient"], entry["split"]) != entry["split"] and entry["patient"] not in self.placed
+        ]
+        if moved:
+            yield Finding.of("AC-DS-014", count=len(moved), name=moved[0])
 
     def _finish(self, index: dict[str, Any]) -> None:
         """Write the page and the index, then remove what the index no longer lists.
@@ -373,18 +389,20 @@ def build_dataset(request: BuildRequest, job: Job) -> BuildReport:
     Raises
     ------
     DatasetError
-        ``AC-DS-001`` to ``-005``, ``-009`` to ``-011``; ``AC-DS-002`` if no patient could be used: the names may have
+        ``AC-DS-001`` to ``-005``, ``-009`` to ``-013``; ``AC-DS-002`` if no patient could be used: the names may have
         to be confirmed first.
     CTError
-        If the archive has no DICOM file.
+        If there is no such archive, or no DICOM file in it.
     OutputError
         If the disk is full.
     """
     output = request.output.absolute()
+    _check_inputs(request)
     if request.archive and output.resolve().is_relative_to(request.archive.resolve()):
         raise DatasetError("AC-DS-009")
     if output.exists() and (not output.is_dir() or foreign_names(output, KNOWN)):
         raise DatasetError("AC-DS-001", folder=shown_path(output))
+    new = [folder for folder in (output, request.private) if not folder.exists()]
     request.private.mkdir(parents=True, exist_ok=True)
     request.private.chmod(0o700)
     output.mkdir(parents=True, exist_ok=True)
@@ -394,15 +412,35 @@ def build_dataset(request: BuildRequest, job: Job) -> BuildReport:
         raise DatasetError("AC-DS-011") from error
     try:
         return Build(request, job).run()
+    except CTError:  # of the archive as a whole: nothing was built
+        for folder in new:
+            shutil.rmtree(folder)
+        raise
     finally:
         lock.release()
 
 
-def _known_check(output: Path) -> str:
+def _check_inputs(request: BuildRequest) -> None:
+    """Refuse an archive, cases or decisions that do not exist, before anything is written."""
+    if request.archive and not request.archive.is_dir():
+        raise CTError("AC-CT-063", folder=shown_path(request.archive))
+    if request.cases:
+        find_cases(request.cases)
+    if request.decisions and not request.decisions.is_file():
+        raise DatasetError("AC-DS-013", name=shown_path(request.decisions))
+
+
+def _read_index(output: Path) -> dict[str, Any]:
+    """Return the index of the last build; empty if there is none or it is damaged."""
     try:
-        return str(json.loads((output / INDEX).read_bytes())["key_check"])
+        index: dict[str, Any] = json.loads((output / INDEX).read_bytes())
+        return (
+            index
+            if index["key_check"] and all("patient" in one and "split" in one for one in index["patients"])
+            else {}
+        )
     except (OSError, ValueError, KeyError, TypeError):
-        return ""
+        return {}
 
 
 def _read_record(output: Path, folder: str, fingerprint: str) -> dict[str, Any] | None:

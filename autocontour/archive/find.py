@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from autocontour.archive.key import Key
-from autocontour.base.errors import AutoContourError, CTError
-from autocontour.base.files import read_file
+from autocontour.base.errors import AutoContourError, CTError, DatasetError
+from autocontour.base.files import read_file, shown_path
 from autocontour.base.findings import Finding, Severity
 from autocontour.base.jobs import Job
 from autocontour.case.closed import read_case
@@ -167,6 +167,8 @@ def find_archive(
     ------
     CTError
         If there is no such folder or no DICOM file in it.
+    DatasetError
+        ``AC-DS-012`` of `find_cases`.
     """
     scanned = scan_folder(folder, job) if folder else []
     candidates = sorted((_candidate(series, key) for series in planning_cts(scanned)), key=lambda one: one.name)
@@ -176,11 +178,25 @@ def find_archive(
         excluded += _add_set(path, candidates, key)
     copies = sorted(path for series in scanned if series.modality == "RTSTRUCT" for path in series.copies)
     excluded += _add_copies(copies, candidates, key)
-    found = sorted(path.parent for path in cases.glob("*/case.json")) if cases else []
+    found = find_cases(cases) if cases else []
     for place in job.track([*found, *case_folders], "reading the cases"):
         excluded += _add_case(place, candidates, key)
     doses = sorted(path for series in scanned if series.modality == "RTDOSE" for path in series.files)
     return Archive(tuple(candidates), tuple(excluded), tuple(doses))
+
+
+def find_cases(folder: Path) -> list[Path]:
+    """Return the folders of the program's cases in a folder.
+
+    Raises
+    ------
+    DatasetError
+        ``AC-DS-012`` if there is none: a share that is not connected is an empty folder.
+    """
+    found = sorted(path.parent for path in folder.glob("*/case.json"))
+    if not found:
+        raise DatasetError("AC-DS-012", folder=shown_path(folder))
+    return found
 
 
 def as_finding(error: AutoContourError) -> Finding:

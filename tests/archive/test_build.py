@@ -541,3 +541,23 @@ def test_two_structures_of_one_name_in_a_set_are_both_left_out(one_patient, tmp_
     (entry,) = build_confirmed(request, **{name: "Heart"}).index["patients"]
     assert entry["set_aside"] == {"Heart": ["AC-DS-050"]}
     assert "Lung_L" in entry["structures"]
+
+
+def test_test_patients_that_move_into_the_training_are_reported(copied):
+    """The share of test patients was given in the first build and forgotten in the next."""
+    all_test = build_dataset(replace(copied.request, test_share=0.999999), Job())
+    assert {entry["split"] for entry in all_test.index["patients"]} == {"test"}
+    (found,) = [one for one in all_test.findings if one.code == "AC-DS-014"]
+    assert dict(found.values)["count"] == 3
+    again = build_dataset(replace(copied.request, test_share=0.999999), Job())
+    assert "AC-DS-014" not in {one.code for one in again.findings}
+    forgotten = build_dataset(copied.request, Job())
+    assert "AC-DS-014" in {one.code for one in forgotten.findings}
+
+
+def test_patients_whom_a_decision_puts_into_another_split_are_not_reported(copied):
+    name = copied.report.index["patients"][0]["patient"]
+    decide(copied.request, f'[[decisions]]\npatient = "{name}"\nsplit = "test"\n')
+    report = build_dataset(copied.request, Job())
+    assert report.index["patients"][0]["split"] == "test"
+    assert not report.findings

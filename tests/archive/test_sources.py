@@ -8,7 +8,7 @@ import pytest
 from shapely import affinity
 
 from autocontour.archive.build import BuildRequest, build_dataset
-from autocontour.base.errors import DatasetError
+from autocontour.base.errors import CTError, DatasetError
 from autocontour.base.jobs import Job
 from autocontour.case import actions
 from autocontour.case.follow import accept_followed
@@ -136,3 +136,43 @@ def test_measurements_read_the_data_set(small):
     for case in cases:
         assert set(case.references) == {"Heart", "Lung_L"}
         assert all(mask.shape == case.ct.hu.shape and mask.any() for mask in case.references.values())
+
+
+@pytest.mark.parametrize("kind", ["missing", "without a DICOM file"])
+def test_an_archive_that_cannot_be_read_leaves_no_folders(tmp_path, kind):
+    archive = tmp_path / "archive"
+    if kind != "missing":
+        archive.mkdir()
+        (archive / "notes.txt").write_text("no DICOM")
+    with pytest.raises(CTError, match="AC-CT-063" if kind == "missing" else "AC-CT-002"):
+        build_dataset(BuildRequest(archive, tmp_path / "data"), Job())
+    assert [path.name for path in tmp_path.iterdir() if path != archive] == []
+
+
+def test_a_data_set_that_exists_is_kept_when_its_archive_is_empty(copied, tmp_path):
+    (tmp_path / "empty").mkdir()
+    before = (copied.request.output / "index.json").read_bytes()
+    with pytest.raises(CTError):
+        build_dataset(BuildRequest(tmp_path / "empty", copied.request.output), Job())
+    assert (copied.request.output / "index.json").read_bytes() == before
+    assert copied.request.key_file.is_file()
+
+
+@pytest.mark.parametrize("kind", ["missing", "empty", "a case itself"])
+def test_a_folder_without_cases_is_not_taken_for_no_cases(small, tmp_path, kind):
+    cases = tmp_path / "cases"
+    if kind != "missing":
+        cases.mkdir()
+    if kind == "a case itself":
+        (cases / "case.json").write_text("{}")
+    request = BuildRequest(small.request.archive, tmp_path / "data", cases=cases)
+    with pytest.raises(DatasetError, match=r"AC-DS-012.*cases"):
+        build_dataset(request, Job())
+    assert not request.output.exists()
+
+
+def test_a_file_of_decisions_with_a_typing_error_is_not_created(small, tmp_path):
+    request = BuildRequest(small.request.archive, tmp_path / "data", decisions=tmp_path / "decisoins.toml")
+    with pytest.raises(DatasetError, match=r"AC-DS-013.*decisoins\.toml"):
+        build_dataset(request, Job())
+    assert list(tmp_path.iterdir()) == []
