@@ -6,9 +6,6 @@ BIN := $(VENV)/bin
 FLOOR := 97
 GUI_FLOOR := 85
 
-# Tests that send signals to their own process; after the tests of other rooms these end the process itself.
-SIGNALLED := tests/pipeline tests/queue
-
 .PHONY: demo test check tree translations lock clean
 
 demo: $(VENV)/ready
@@ -16,8 +13,7 @@ demo: $(VENV)/ready
 
 test: $(VENV)/ready check
 	rm -f .coverage .coverage.*
-	$(BIN)/pytest -q -n 2 --dist loadscope -m "not gui" $(addprefix --ignore ,$(SIGNALLED)) --cov --cov-report=
-	$(BIN)/pytest -q -n 2 --dist loadscope -m "not gui" $(SIGNALLED) --cov --cov-append --cov-report=
+	$(BIN)/pytest -q -n 2 --dist loadscope -m "not gui" --cov --cov-report=
 	xvfb-run -a -s "-screen 0 1280x1024x24" $(BIN)/pytest -q -m gui --cov --cov-append --cov-report=
 	$(BIN)/coverage report --omit "gui/*" --fail-under $(FLOOR)
 	$(BIN)/coverage report --include "gui/*" --fail-under $(GUI_FLOOR)

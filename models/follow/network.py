@@ -18,7 +18,7 @@ from autocontour.models.follow.channels import NETWORK, WINDOW_ZYX, Array
 from autocontour.models.follow.decision import Blend, Decision
 from autocontour.models.inference.runtime import openvino_errors
 from autocontour.models.networks import plan_network
-from autocontour.models.networks.as_openvino import build_model, import_openvino
+from autocontour.models.networks.as_openvino import build_model, openvino_core
 from autocontour.models.package.weights import check_fit, parse_weights
 
 FOLDER = Path(__file__).parent / "weights"
@@ -103,7 +103,7 @@ class OpenVinoNetwork:
         self.source = source
         model = build_model(plan_network(NETWORK, WINDOW_ZYX), source.weights, logits=True)
         with openvino_errors():
-            core = import_openvino().Core()
+            core = openvino_core()
             capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
             precision = "bf16" if "BF16" in capabilities else "f32"
             hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}

@@ -19,7 +19,7 @@ from platformdirs import user_cache_path
 from autocontour.base.errors import ModelError, OutputError
 from autocontour.base.files import write_atomically
 from autocontour.models.inference.gpu import TOO_LITTLE_MEMORY, gpu_errors
-from autocontour.models.networks.as_openvino import build_model, import_openvino
+from autocontour.models.networks.as_openvino import build_model, import_openvino, openvino_core
 from autocontour.models.networks.limits import STREAMS
 from autocontour.models.package.weights import check_fit, load_network
 
@@ -277,15 +277,14 @@ class OpenVinoRunner:
     def __init__(self, package: ModelPackage, role: str, number: int = 0, *, logits: bool = False) -> None:
         plan = package.plan(role)
         with openvino_errors():
-            openvino = import_openvino()
-            core = openvino.Core()
+            core = openvino_core()
             capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
             precision = "bf16" if "BF16" in capabilities else "f32"
             streams = 1 if logits and plan.peak_bytes() > LARGE_BYTES else STREAMS[role]
             hints = {"PERFORMANCE_HINT": "THROUGHPUT", "NUM_STREAMS": streams, "INFERENCE_PRECISION_HINT": precision}
             processor = core.get_property("CPU", "FULL_DEVICE_NAME")
             part = f"{role} {number} logits" if logits else f"{role} {number}"
-            version = openvino.get_version()
+            version = import_openvino().get_version()
             parts = (_identity(package), part, _digest(plan), version, processor, precision, str(streams))
             path = _cache_folder() / f"{hashlib.sha256('/'.join(parts).encode()).hexdigest()}.network"
             kept = read_kept(path)

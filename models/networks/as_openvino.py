@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -21,6 +22,16 @@ def import_openvino() -> Any:  # noqa: ANN401  (openvino has no types)
     if "openvino" not in sys.modules:
         sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # so that importing it fails
     return import_module("openvino")
+
+
+@cache
+def openvino_core() -> Any:  # noqa: ANN401  (openvino has no types)
+    """Return the core of this process, which is kept to its end.
+
+    Its CPU plugin gives the thread that loads it a stack for signal handlers, and frees the memory with the last core
+    and network. In another thread it cannot take the stack back, and the next signal would end the process (SIGSEGV).
+    """
+    return import_openvino().Core()
 
 
 def build_model(plan: Plan, weights: Mapping[str, NDArray[np.floating[Any]]], *, logits: bool = False) -> Any:  # noqa: ANN401  (openvino has no types)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from autocontour.models.networks import build_network, plan_network
-from autocontour.models.networks.as_openvino import build_model, import_openvino
+from autocontour.models.networks.as_openvino import build_model, openvino_core
 
 torch = pytest.importorskip("torch")
 nets = pytest.importorskip("monai.networks.nets")
@@ -26,7 +26,7 @@ def compare(theirs, described, state=None, size=(16, 24, 16)):
     model = build_model(
         plan_network(described, size), {k: v.numpy() for k, v in mine.state_dict().items()}, logits=True
     )
-    compiled = import_openvino().Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = openvino_core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     assert np.allclose(compiled(image.numpy())[0], expected.numpy(), atol=2e-3)
 
 

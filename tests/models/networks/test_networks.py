@@ -19,7 +19,7 @@ from autocontour.models.networks import (
     window_multiple_zyx,
 )
 from autocontour.models.networks import limits as memory
-from autocontour.models.networks.as_openvino import build_model, import_openvino
+from autocontour.models.networks.as_openvino import build_model, openvino_core
 from autocontour.models.networks.plan import IMAGE
 
 SMALL = {
@@ -113,7 +113,7 @@ def test_openvino_computes_what_torch_computes(config):
     network = spread(build_network(config))
     size = [2 * step for step in window_multiple_zyx(config)]
     model = build_model(plan_network(config, size), {k: v.numpy() for k, v in network.state_dict().items()})
-    compiled = import_openvino().Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = openvino_core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     image = torch.randn(1, 2, *size)
     with torch.inference_mode():
         expected = torch.sigmoid(network(image)).numpy()
@@ -245,3 +245,24 @@ def test_a_description_that_does_not_fit_is_refused(config, code):
         with pytest.raises(ModelError) as refusal:
             use(config)
         assert refusal.value.code == code
+
+
+def test_a_signal_after_a_network_was_released_in_a_thread_does_not_end_the_process():
+    """OpenVINO's stack for signal handlers must stay: Ctrl+C in a queue would end it with a segmentation fault."""
+    script = f"""
+import gc, os, signal, threading
+import numpy as np
+from autocontour.models.networks import plan_network
+from autocontour.models.networks.as_openvino import build_model, openvino_core
+plan = plan_network({UNET!r}, (16, 16, 16))
+weights = {{name: np.zeros(shape) for name, shape in plan.weight_shapes().items()}}
+kept = [openvino_core().compile_model(build_model(plan, weights), "CPU")]
+thread = threading.Thread(target=lambda: (kept.clear(), gc.collect()))
+thread.start()
+thread.join()
+received = []
+signal.signal(signal.SIGTERM, lambda *_: received.append(True))
+os.kill(os.getpid(), signal.SIGTERM)
+assert received
+"""
+    assert subprocess.run([sys.executable, "-c", script], timeout=60).returncode == 0

@@ -6,7 +6,7 @@ import torch
 
 from autocontour.base.errors import ModelError
 from autocontour.models.networks import build_network, narrow_network, plan_network
-from autocontour.models.networks.as_openvino import build_model, import_openvino
+from autocontour.models.networks.as_openvino import build_model, openvino_core
 from autocontour.models.training.prune import _change_of_channels, _most_important, select_channels
 
 WIDE = {
@@ -129,7 +129,7 @@ def test_the_pruned_network_is_the_same_in_openvino(pair):
     network.load_state_dict(narrow)
     image = np.random.default_rng(0).normal(size=(1, 2, 8, 8, 8)).astype(np.float32)
     model = build_model(plan_network(config, (8, 8, 8)), {name: value.numpy() for name, value in narrow.items()})
-    compiled = import_openvino().Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = openvino_core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     with torch.inference_mode():
         expected = torch.sigmoid(network.eval()(torch.from_numpy(image))).numpy()
     assert np.abs(compiled(image)[0] - expected).max() < 1e-4
