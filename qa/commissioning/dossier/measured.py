@@ -13,10 +13,12 @@ from autocontour.qa.commissioning.study.report import SHOWN_DOSES
 from autocontour.qa.commissioning.study.text import (
     DEFINITIONS,
     interval_text,
+    kappa_text,
     mean_text,
     median_text,
     metric_label,
     number_text,
+    where_drawn_text,
 )
 from autocontour.report.document import Block, NotDone, Paragraph, table
 from autocontour.report.page import Figure
@@ -38,6 +40,8 @@ def show_results(content: Json) -> Iterator[Block]:
         "deviation over patients."
     )
     results = study["results"]
+    if text := where_drawn_text(results):
+        yield Paragraph(text)
     rows: Rows = []
     for one in results:
         dsc, surface = one["metrics"]["dsc"], one["metrics"]["surface_dsc"]
@@ -152,7 +156,7 @@ def show_observers(content: Json) -> Iterator[Block]:
         return
     rows: Rows = [(one["structure"], one["pairs"], one["patients"], median_text(one["metrics"]["dsc"], 3),
              number_text(one["metrics"]["dsc"]["minimum"], 3), number_text(one["metrics"]["hd95_mm"]["median"], 1),
-             number_text(one["kappa_mean"], 3), len(one["identical"])) for one in study["observers"]]  # fmt: skip
+             kappa_text(one), len(one["identical"])) for one in study["observers"]]  # fmt: skip
     yield table("Manual sets against each other; identical pairs are copies and do not count",
                 "structure,pairs,patients,DSC median (quartiles),lowest DSC,HD95 in mm median,"
                 "Fleiss' kappa over voxels mean,identical pairs", rows)  # fmt: skip

@@ -120,6 +120,7 @@ class Analysis:
             "failures": sum(row["missing"] for row in rows),
             "tau_mm": self.tolerances.tau_mm(structure),
             "tau_source": self.tolerances.source(structure, "tau_mm"),
+            "where_drawn": bool(self.tolerances.limit(structure, "where_drawn")),
             "metrics": figures,
             "bland_altman_volume_cc": plain(agreement),
             "limits": self._judge(structure, figures),
@@ -228,7 +229,7 @@ class Analysis:
         real = [row for _, row in rows if not row["identical"]]
         copied = {patient for patient, row in rows if row["identical"]}
         consensus = [
-            row
+            (patient, row)
             for one in (REFERENCE, *self.observers)
             for patient, row in self._of(structure, one, CONSENSUS).items()
             if patient not in copied
@@ -246,8 +247,10 @@ class Analysis:
                 metric: summarize_metric([value_of(row, metric) for row in real])
                 for metric in ("dsc", "surface_dsc", "hd95_mm")
             },
-            "consensus_dsc": summarize_metric([value_of(row, "dsc") for row in consensus]) if consensus else None,
+            "consensus_dsc": summarize_metric([value_of(row, "dsc") for _, row in consensus]) if consensus else None,
+            "consensus_patients": len({patient for patient, _ in consensus}),
             "kappa_mean": number(float(np.mean(kappas))) if kappas else None,
+            "kappa_patients": len(kappas),
         }
 
     def _place(self, structure: str, method: str) -> Json | None:

@@ -7,6 +7,7 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
+import shapely
 
 from autocontour.contouring import mask_from_contours
 from autocontour.patient.geometry import Box, VolumeGeometry
@@ -18,6 +19,8 @@ from autocontour.qa.compare import joint_box
 from autocontour.qa.metrics import added_path_lengths_mm, compute_metrics
 
 CONSENSUS = "consensus"
+COPY_MM = 0.1
+"""Distance of outlines up to which one is a copy of the other: what rounding of coordinates can change."""
 Row = dict[str, Any]
 Drawn = Mapping[str, Mapping[str, Contours]]
 """Set or method → TG-263 name → contours."""
@@ -75,11 +78,28 @@ def compare_structure(
             "structure": name,
             "a": a,
             "b": b,
+            "identical": are_copies(contours.get(a, {}), contours.get(b, {})),
             **_measure(masks[a], masks[b], geometry, box, tolerances.tau_mm(name), slices=a == REFERENCE),
         }
         for a, b in pairs
     ]
     return rows, compute_mask_kappa(cropped) if len(manual) > 1 else None
+
+
+def are_copies(first: Contours, second: Contours) -> bool:
+    """Whether the outlines of two structures are the same, up to `COPY_MM`.
+
+    Equal masks alone are no proof: outlines that differ by less than half a voxel can have the same voxels.
+    """
+    if not first or first.keys() != second.keys():
+        return False
+    return all(_is_same_outline(shape, second[k]) for k, shape in first.items())
+
+
+def _is_same_outline(one: shapely.MultiPolygon, other: shapely.MultiPolygon) -> bool:
+    if not np.allclose(one.bounds, other.bounds, rtol=0, atol=COPY_MM):
+        return False
+    return bool(shapely.hausdorff_distance(one.boundary, other.boundary) <= COPY_MM)
 
 
 def _between_ends(contours: Mapping[str, Contours]) -> dict[str, Contours]:
@@ -108,7 +128,6 @@ def _measure(a: Mask, b: Mask, geometry: VolumeGeometry, box: Box, tau_mm: float
     metrics = compute_metrics(a, b, geometry.spacing_zyx_mm, tau_mm)
     row: Row = {
         "missing": not b.any(),
-        "identical": bool(a.any() and np.array_equal(a, b)),
         **metrics.to_json(),
     }
     if slices:

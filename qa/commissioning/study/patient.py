@@ -47,7 +47,7 @@ from autocontour.qa.commissioning.study.tolerances import Tolerances
 from autocontour.qa.dose import compute_dose
 from autocontour.qa.metrics import MM3_PER_CC
 
-LAYOUT = 4
+LAYOUT = 5
 """Changed whenever the same input gives another record, so that nothing is reused."""
 PATIENTS = "patients"
 DANGLING = "AC-DS-034"
@@ -56,6 +56,8 @@ CHANGED = frozenset(
      "AC-RS-036", "AC-RS-047"}
 )  # fmt: skip
 """Findings of reading a structure after which its contours on the CT may not be those of the file."""
+MOVED = "AC-RS-029"
+"""Contours between the slices, which are read on the nearest one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,6 +171,7 @@ class _Measurement:
         self.drawn: dict[str, dict[str, Contours]] = {}
         self.left_out: list[LeftOut] = []
         self.remarks: list[LeftOut] = []
+        self.moved: dict[tuple[str, str], set[str]] = {}
         self.ambiguous: dict[str, set[str]] = {}
         self.findings: dict[str, dict[str, list[str]]] = {}
         self.seconds: dict[str, float] = {}
@@ -182,6 +185,7 @@ class _Measurement:
         names = sorted(self.drawn[REFERENCE])
         for observer in self.settings.request.observer_names:
             self._try(ct, observer, is_manual=True)
+            self._note_not_drawn(observer)
         for role in self.settings.request.others:
             self._try(ct, role.name, is_manual=False)
         self._find_leaks(ct)
@@ -195,6 +199,7 @@ class _Measurement:
             rows += mine
             if kappa is not None:
                 kappas[name] = kappa
+        self._compare_places(rows)
         self._check_sets(rows)
         doses = self._doses(ct, names)
         return {**self._record(ct, rows, kappas), "dose": doses}, self.drawn
@@ -302,6 +307,19 @@ class _Measurement:
         except AutoContourError as error:
             self._leave_out(role, as_finding(error))
 
+    def _note_not_drawn(self, observer: str) -> None:
+        """Note the organs of the reference that another observer did not draw and for which no other reason is listed.
+
+        They are no failures: the figures between observers are of fewer patients.
+        """
+        if observer not in self.drawn:
+            return
+        stated = {one.finding.where for one in (*self.left_out, *self.remarks) if one.subject == observer}
+        missing = sorted(self.drawn[REFERENCE].keys() - self.drawn[observer].keys() - stated)
+        if missing:
+            finding = Finding.of("AC-QA-092", set=observer, missing=", ".join(missing))
+            self.remarks.append(LeftOut(self.patient.name, observer, finding))
+
     def _read_other(self, ct: CTVolume, role: str) -> None:
         """Read another program's set; whatever it drew counts, wrong labels too."""
         found = self._read_set(ct, role)
@@ -328,6 +346,7 @@ class _Measurement:
     def _note_reading(self, role: str, targets: Mapping[str, Sequence[Structure]]) -> None:
         """Note the structures of which reading gave findings: part of them may lie outside the CT."""
         for name, mine in sorted(targets.items()):
+            self.moved[role, name] = {one.message for each in mine for one in each.findings if one.code == MOVED}
             read = {finding.code for one in mine for finding in one.findings if finding.severity > Severity.INFO}
             if codes := ", ".join(sorted(read & CHANGED)):
                 finding = Finding.of("AC-QA-089", name, structure=name, set=role, codes=codes)
@@ -366,6 +385,12 @@ class _Measurement:
             if name in drawn
         }
         self.seconds[method.name] = round(sum(outcome.seconds.values()), 2)
+
+    def _compare_places(self, rows: list[dict[str, Any]]) -> None:
+        """Call contours that lay elsewhere before they were read on the slices no copies of each other."""
+        for row in rows:
+            first, second = (self.moved.get((row[side], row["structure"]), set()) for side in ("a", "b"))
+            row["identical"] = row["identical"] and first == second
 
     def _check_sets(self, rows: list[dict[str, Any]]) -> None:
         """Leave out an observer's set that lies nowhere on the reference; note sets that are copies."""

@@ -12,11 +12,14 @@ from autocontour.base.jobs import Job
 from autocontour.dicom.scan import Series
 from autocontour.qa.commissioning.study.request import REFERENCE, StudyRequest
 from autocontour.qa.commissioning.study.text import (
+    consensus_text,
     interval_text,
+    kappa_text,
     mean_text,
     median_text,
     metric_label,
     number_text,
+    where_drawn_text,
 )
 from autocontour.qa.commissioning.study.worst import draw_worst_cases
 from autocontour.report.fonts import hangul_in_pictures
@@ -110,6 +113,8 @@ def _identity(content: Json) -> Iterator[str]:
           f"Other programs: {_listed(settings['others'])}."  # fmt: skip
     for name, identity in settings["methods"].items():
         yield f"Method {name}: {identity}"
+    if text := where_drawn_text(content["results"]):
+        yield text
     if content["waiting_names"]:
         yield f"{content['waiting_names']} names of structures wait for confirmation: these structures are not counted."
     if unknown := content["without_fingerprints"]:
@@ -245,7 +250,7 @@ def _non_inferiority(content: Json) -> Iterator[Sequence[object]]:
 
 def _spread(content: Json) -> Iterator[Sequence[object]]:
     for one in content["observers"]:
-        dsc, consensus = one["metrics"]["dsc"], one["consensus_dsc"]
+        dsc = one["metrics"]["dsc"]
         spread = f"{number_text(dsc['median'], 3)} ({number_text(dsc['minimum'], 3)}–{number_text(dsc['maximum'], 3)})"
         yield (
             one["structure"],
@@ -254,8 +259,8 @@ def _spread(content: Json) -> Iterator[Sequence[object]]:
             spread,
             number_text(one["metrics"]["hd95_mm"]["median"], 1),
             number_text(one["metrics"]["surface_dsc"]["median"], 3),
-            number_text(consensus["median"], 3) if consensus else "fewer than 3 sets",
-            number_text(one["kappa_mean"], 3),
+            consensus_text(one),
+            kappa_text(one),
             len(one["identical"]),
         )
 

@@ -165,6 +165,8 @@ class _Study:
         self._write(report, patients)
         if not records:
             excluded, place = len(content["left_out"]), shown_path(request.names_file)
+            if not waiting:
+                raise UsageError("AC-QA-093", excluded=excluded, report=PAGE)
             raise UsageError("AC-QA-072", excluded=excluded, report=PAGE, waiting=len(waiting), names=place)
         return report
 

@@ -66,6 +66,33 @@ def median_text(figures: Json, digits: int) -> str:
     return f"{number_text(figures['median'], digits)} ({low}–{high})"
 
 
+def kappa_text(found: Json) -> str:
+    """Return the mean kappa of the manual sets, with the number of patients."""
+    return _with_n(found["kappa_mean"], found.get("kappa_patients"))
+
+
+def consensus_text(found: Json) -> str:
+    """Return the median DSC of the manual sets with their consensus, with the number of patients."""
+    consensus = found["consensus_dsc"]
+    return _with_n(consensus["median"], found.get("consensus_patients")) if consensus else "fewer than 3 sets"
+
+
+def _with_n(value: float | None, n: int | None) -> str:
+    text = number_text(value, 3)
+    return text if value is None or n is None else f"{text}, n {n}"
+
+
+def where_drawn_text(results: Sequence[Json]) -> str:
+    """Return a sentence about the structures that are compared on a part of the slices only; "" if there are none."""
+    names = dict.fromkeys(one["structure"] for one in results if one.get("where_drawn"))
+    if not names:
+        return ""
+    return (
+        f"Compared only from the first to the last slice of the reference, as the tolerances state: {', '.join(names)}."
+        " What a method drew beyond these slices is not in the figures."
+    )
+
+
 def interval_text(interval: Json | None, digits: int) -> str:
     """Return an interval, or why there is none."""
     if interval is None:

@@ -7,13 +7,15 @@ from itertools import combinations
 import numpy as np
 import pytest
 from scipy import stats
+from shapely import MultiPolygon, affinity, box
 
 from autocontour.contouring import contours_from_mask
 from autocontour.patient.geometry import VolumeGeometry
 from autocontour.qa.commissioning.gate import read_limits
 from autocontour.qa.commissioning.study.analysis import Analysis, summarize_metric
-from autocontour.qa.commissioning.study.compare import CONSENSUS, compare_structure
+from autocontour.qa.commissioning.study.compare import CONSENSUS, are_copies, compare_structure
 from autocontour.qa.commissioning.study.request import REFERENCE
+from autocontour.qa.commissioning.study.text import consensus_text, kappa_text, where_drawn_text
 from autocontour.qa.commissioning.study.tolerances import Tolerance, Tolerances, read_tolerances
 
 TOLERANCES = read_tolerances()
@@ -263,3 +265,34 @@ def test_two_real_observers_equal_a_direct_computation_and_their_copies_are_foun
     content = analyse(records, (), ("second",))
     assert sum(len(one["identical"]) for one in content["observers"]) == copies > 0
     assert all(one["metrics"]["dsc"]["maximum"] != 1 for one in content["observers"])
+
+
+def test_outlines_with_the_same_voxels_are_no_copies():
+    """On coarse voxels two people can fill the same ones; a copy has the outlines of the other, up to rounding."""
+    geometry = VolumeGeometry.regular((24, 40, 40), (3, 4, 4))
+    first = {k: MultiPolygon([box(41, 41, 99, 99)]) for k in range(5, 15)}
+    near = {k: affinity.translate(shape, 0.8, 0) for k, shape in first.items()}
+    rounded = {k: affinity.translate(shape, 0.004, 0) for k, shape in first.items()}
+    drawn = {name: {"Heart": mine} for name, mine in ((REFERENCE, first), ("second", near), ("third", rounded))}
+    rows, _ = compare_structure("Heart", drawn, ("second", "third"), (), geometry, TOLERANCES)
+    found = {(one["a"], one["b"]): (one["dsc"], one["identical"]) for one in rows if one["a"] != CONSENSUS}
+    assert found == {(REFERENCE, "second"): (1, False), (REFERENCE, "third"): (1, True), ("second", "third"): (1, False)}
+    assert not are_copies(first, {k: first[k] for k in range(5, 14)})
+    assert not are_copies({}, {})
+
+
+def test_the_spread_states_how_many_patients_kappa_and_consensus_have():
+    pairs = [row("Heart", "second", 0.8), row("Heart", "second", 0.9, a=CONSENSUS)]
+    records = [record("p0", pairs, {"Heart": 0.7}), record("p1", pairs[:1], {"Heart": 0.9})]
+    (spread,) = analyse(records, methods=(), observers=("second",))["observers"]
+    assert (spread["kappa_patients"], spread["consensus_patients"]) == (2, 1)
+    assert (kappa_text(spread), consensus_text(spread)) == ("0.800, n 2", "0.900, n 1")
+
+
+def test_a_report_states_which_structures_are_compared_on_a_part_of_the_slices():
+    """The tolerances alone had it: an auditor could not see that the figures leave out the ends."""
+    own = {"Heart": Tolerance("x", where_drawn=True)}
+    tolerances = Tolerances(Tolerance("x", tau_mm=3), own, {"x": "a test"})
+    content = analyse([record("p0", [row("Heart", "m1", 0.8)])], tolerances=tolerances)
+    assert "Heart" in where_drawn_text(content["results"])
+    assert where_drawn_text(analyse([record("p0", [row("Heart", "m1", 0.8)])])["results"]) == ""

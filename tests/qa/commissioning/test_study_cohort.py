@@ -163,3 +163,59 @@ def test_an_organ_under_a_name_that_is_not_known_is_not_called_missing_without_a
     (remark,) = [one for one in content["remarks"] if one["code"] == "AC-QA-091"]
     assert "no Heart" in remark["message"]
     assert next(one for one in content["results"] if one["structure"] == "Heart")["failures"] == 1
+
+
+def half_a_slice(dataset):
+    """Move every contour half the distance of its first two slices."""
+    for roi in dataset.ROIContourSequence:
+        heights = sorted({float(contour.ContourData[2]) for contour in roi.ContourSequence})
+        step = (heights[1] - heights[0]) / 2
+        for contour in roi.ContourSequence:
+            points = np.reshape([float(value) for value in contour.ContourData], (-1, 3)) + (0, 0, step)
+            contour.ContourData = [f"{value:.3f}" for value in points.ravel()]
+
+
+def test_a_set_half_a_slice_off_is_not_called_identical(tmp_path):
+    """Reading places it on the slices of the reference; it was called a copy, and left out of the spread."""
+    place = tmp_path / "cohort" / "patient0"
+    write_patient(place, 0)
+    rewrite(place / "RS" / "RS.dcm", half_a_slice, place / "second" / "RS.dcm")
+    rewrite(place / "RS" / "RS.dcm", lambda dataset: setattr(dataset, "StructureSetLabel", "COPY"),
+            place / "third" / "RS.dcm")  # fmt: skip
+    observers = [SetRole(name, f"*/{name}/*") for name in ("second", "third")]
+    content = run(tmp_path, observers=observers, others=others())
+    found = {(one["code"], one["subject"]) for one in content["remarks"]}
+    assert {("AC-QA-089", "second"), ("AC-QA-069", "third")} <= found
+    assert ("AC-QA-069", "second") not in found
+    assert [(one["pairs"], len(one["identical"])) for one in content["observers"]] == [(2, 1)] * 2
+
+
+def test_an_organ_that_one_of_several_observers_did_not_draw_is_stated(tmp_path):
+    """The figures between the observers were of fewer patients without a word."""
+
+    def drop(dataset, count):
+        for keyword in ("StructureSetROISequence", "ROIContourSequence", "RTROIObservationsSequence"):
+            setattr(dataset, keyword, dataset[keyword].value[count:])
+
+    place = tmp_path / "cohort" / "patient0"
+    write_patient(place, 0)
+    for count, name in enumerate(("second", "third")):
+        rewrite(place / "RS" / "RS.dcm", lambda dataset, n=count: drop(dataset, n), place / name / "RS.dcm")
+    observers = [SetRole(name, f"*/{name}/*") for name in ("second", "third")]
+    content = run(tmp_path, observers=observers, others=others())
+    (remark,) = [one for one in content["remarks"] if one["code"] == "AC-QA-092"]
+    assert remark["subject"] == "third"
+    assert "no Heart, which" in remark["message"]
+    assert [(one["structure"], one["n"]) for one in content["volumes"]] == []
+
+
+def test_names_are_not_asked_to_be_confirmed_where_none_waits(tmp_path):
+    place = tmp_path / "cohort" / "patient0"
+    write_patient(place, 0)
+    request = StudyRequest(tmp_path / "cohort", tmp_path / "report", reference="*/RS/*", pictures=0, others=others())
+    with pytest.raises(UsageError, match="AC-QA-072"):
+        run_study(request, Job())
+    path = request.names_file
+    path.write_text(path.read_text().replace("confirmed = false", "confirmed = true", 1))
+    with pytest.raises(UsageError, match="AC-QA-093"):
+        run_study(replace(request, reference="*/nowhere/*"), Job())
