@@ -368,7 +368,7 @@ def test_reasons_are_kept_when_all_structures_are_set_aside(study, tmp_path):
 def test_several_roles_for_one_set_are_refused(study, tmp_path):
     request = replace(study.request, output=tmp_path / "report", others=[SetRole("vendor", "*")],
                       names=study.request.names_file)  # fmt: skip
-    with pytest.raises(UsageError, match="AC-QA-072"):
+    with pytest.raises(UsageError, match="AC-QA-093"):
         run_study(request, Job())
     left_out = json.loads((tmp_path / "report" / "report.json").read_text())["left_out"]
     assert "AC-QA-061" in {one["code"] for one in left_out}
