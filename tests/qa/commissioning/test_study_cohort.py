@@ -171,7 +171,7 @@ def half_a_slice(dataset):
         heights = sorted({float(contour.ContourData[2]) for contour in roi.ContourSequence})
         step = (heights[1] - heights[0]) / 2
         for contour in roi.ContourSequence:
-            points = np.reshape([float(value) for value in contour.ContourData], (-1, 3)) + (0, 0, step)
+            points = np.reshape([float(value) for value in contour.ContourData], (-1, 3)) + np.array([0, 0, step])
             contour.ContourData = [f"{value:.3f}" for value in points.ravel()]
 
 
