@@ -40,6 +40,8 @@ class FileFacts:
     at
         Review date and time if it is approved, else those of the structure set (ISO 8601 without time zone, as DICOM
         states local time); empty if there is no date.
+    study_date
+        Date of the study, in which the CT was made (ISO 8601); empty if there is none.
     program, version
         Manufacturer with model name, and software versions.
     """
@@ -51,6 +53,7 @@ class FileFacts:
     frame_uid: str
     patient_id: str
     at: str
+    study_date: str
     program: str
     version: str
 
@@ -58,6 +61,12 @@ class FileFacts:
     def anonymous_name(self) -> str:
         """A name without identity."""
         return hashlib.sha256(self.sop_instance_uid.encode()).hexdigest()[:24]
+
+    @property
+    def case_name(self) -> str:
+        """A name without identity, the same for every set that was drawn on the series."""
+        uid = self.series_uid or self.frame_uid
+        return hashlib.sha256(f"series {uid}".encode()).hexdigest()[:24] if uid else self.anonymous_name
 
 
 def read_facts(path: Path) -> FileFacts:
@@ -89,6 +98,7 @@ def read_facts(path: Path) -> FileFacts:
             min(frames_of_reference(dataset), default=""),
             text("PatientID"),
             at,
+            _moment(text("StudyDate"), "")[:10],
             program,
             text("SoftwareVersions"),
         )

@@ -4,9 +4,9 @@ Per structure the first approved contours are the baseline. Every later month is
 
 - *Signals*: the monthly mean against mean ± 2 and 3 standard errors, with the rules of Nelson (J Qual Technol
   1984;16:237). Over many structures and months some occur by chance.
-- *Alarms*: the month, and the last three months together, against the baseline by two-sided Mann–Whitney tests, and
-  the fraction of the last three months beyond the baseline's worst 5 % by Fisher's exact test, at levels that together
-  give an alarm in at most 5 % of the years in which nothing changes (Bonferroni).
+- *Alarms*: the month, and the last three months of the calendar together, against the baseline by two-sided
+  Mann–Whitney tests, and the fraction of these three months beyond the baseline's worst 5 % by Fisher's exact test, at
+  levels that together give an alarm in at most 5 % of the years in which nothing changes (Bonferroni).
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ ALARM, SIGNAL, COLLECTING, STABLE = "alarm", "signal", "collecting", "stable"
 """An alarm that is not acknowledged, a signal in the last month, an incomplete baseline, none of these."""
 POOLED_MONTHS = 3
 METRICS = ("dsc", "added_path_length_mm")
+Acknowledged = Sequence[tuple[str, str]]
+"""Month up to which alarms are acknowledged (YYYY-MM), and the day on which a person did so (YYYY-MM-DD)."""
 KINDS_OF_TEST = 3
 """Month, last months together, and the tail."""
 WORSE = {"dsc": -1, "added_path_length_mm": 1}
@@ -90,7 +92,7 @@ def take_baseline(structure: str, observations: Sequence[Observation], wanted: i
 
 
 def chart_structure(
-    baseline: Baseline, observations: Sequence[Observation], charted: int, acknowledged: str = ""
+    baseline: Baseline, observations: Sequence[Observation], charted: int, acknowledged: Acknowledged = ()
 ) -> Json:
     """Return the chart of one structure as plain values.
 
@@ -103,7 +105,7 @@ def chart_structure(
     charted
         How many structures are charted: the levels of the alarms depend on it.
     acknowledged
-        The last month (YYYY-MM) whose alarms are acknowledged.
+        Which alarms are acknowledged; another package only if its first contour was approved by that day.
     """
     known = {one.key for one in baseline.observations}
     later = sorted((one for one in observations if one.key not in known), key=lambda one: (one.at, one.case))
@@ -120,8 +122,10 @@ def chart_structure(
     if baseline.is_complete:
         chart["signals"] = find_signals(months)
         chart["alarms"] = _find_alarms(baseline, later, months, charted)
-    for one in (*chart["changes"], *chart["alarms"]):
-        one["acknowledged"] = one["month"] <= acknowledged
+    for one in chart["alarms"]:
+        one["acknowledged"] = any(one["month"] <= month for month, _ in acknowledged)
+    for one in chart["changes"]:
+        one["acknowledged"] = any(one["month"] <= month and one["at"] <= day for month, day in acknowledged)
     chart["status"] = _status(chart, is_complete=baseline.is_complete)
     return chart
 
@@ -180,8 +184,23 @@ def _month(month: str, later: Sequence[Observation], baseline: Baseline) -> Json
         "identities": sorted({one.identity for one in mine}),
     }
     for metric in METRICS:
-        row[metric] = _limits(_kept(mine, metric), _kept(baseline.observations, metric))
+        # An incomplete baseline has no limits.
+        reference = baseline.observations if baseline.is_complete else ()
+        row[metric] = _limits(_kept(mine, metric), _kept(reference, metric))
     return row
+
+
+def list_months(first: str, last: str) -> list[str]:
+    """Return every month from the first to the last one, also those without a contour.
+
+    Examples
+    --------
+    >>> list_months("2025-11", "2026-02")
+    ['2025-11', '2025-12', '2026-01', '2026-02']
+    """
+    start, stop = (int(month[:4]) * MONTHS_PER_YEAR + int(month[5:]) - 1 for month in (first, last))
+    pairs = (divmod(number, MONTHS_PER_YEAR) for number in range(start, stop + 1))
+    return [f"{year:04d}-{month + 1:02d}" for year, month in pairs]
 
 
 def _limits(mine: Floats, first: Floats) -> Json:
@@ -272,14 +291,16 @@ def _direction(metric: str, difference: float) -> str:
 def _find_alarms(baseline: Baseline, later: Sequence[Observation], months: Sequence[Json], charted: int) -> list[Json]:
     level = alarm_level(charted)
     found = []
-    for index, row in enumerate(months):
-        names = [one["month"] for one in months[max(0, index + 1 - POOLED_MONTHS) : index + 1]]
+    calendar = list_months(months[0]["month"], months[-1]["month"]) if months else []
+    for row in months:
+        end = calendar.index(row["month"]) + 1
+        names = calendar[max(0, end - POOLED_MONTHS) : end]
         mine = [one for one in later if one.month == row["month"]]
         pooled = [one for one in later if one.month in names]
         for metric in METRICS:
             reference, values, recent = baseline.values(metric), values_of(mine, metric), values_of(pooled, metric)
             tests = {"month": _shift(reference, values), "tail": _tail(reference, recent, WORSE[metric])}
-            if len(names) > 1:
+            if len(pooled) > len(mine):
                 tests["months"] = _shift(reference, recent)
             for kind, (p, difference) in tests.items():
                 if p < level:
@@ -339,7 +360,7 @@ def chart_all(
     observations: Sequence[Observation],
     wanted: int = DEFAULT_BASELINE,
     baselines: Mapping[str, Baseline] | None = None,
-    acknowledged: str = "",
+    acknowledged: Acknowledged = (),
 ) -> list[Json]:
     """Return the charts of all structures.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,10 @@ from autocontour.qa.commissioning.exchanged import find_exchanged
 from autocontour.rtstruct.read.without_ct import FileFacts, read_facts, read_sets_without_ct
 
 APPROVED, REJECTED = "approved", "rejected"
+EARLIEST = "2000-01-01"
+"""No contour that is watched was approved before: such a time is that of a clock that was not set."""
+FUTURE = timedelta(days=1)
+"""How far a time may lie ahead of the clock: DICOM states local time without its zone."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class Observation:
     Attributes
     ----------
     case
-        Folder name of the case, or SOP Instance UID hash of the approved structure set; no patient identity.
+        Folder name of the case, or a hash of the series that a pair was drawn on; no patient identity.
     structure
         TG-263 name, or its own name if it has none.
     at
@@ -170,6 +174,15 @@ def name_of(folder: Path) -> str:
     return key.folder_name if key is not None else folder.name
 
 
+def check_times(observations: Sequence[Observation], now: datetime) -> Iterator[tuple[Observation, NotObserved]]:
+    """Yield the observations whose time cannot be right, with the reason: their month is not known."""
+    latest = (now + FUTURE).astimezone(UTC).isoformat(timespec="seconds")
+    for one in observations:
+        if not EARLIEST <= one.at <= latest:
+            code = "AC-QA-321" if one.at > latest else "AC-QA-322"
+            yield one, NotObserved(f"{one.case} {one.structure}", Finding.of(code, date=one.at[:10]))
+
+
 def _without_time(one: Observation) -> NotObserved:
     return NotObserved(f"{one.case} {one.structure}", Finding.of("AC-QA-316"))
 
@@ -221,7 +234,9 @@ def _equal(first: Contours, drawn: Contours, k: int) -> bool:
     return k in first and k in drawn and bool(first[k].equals_exact(drawn[k], 1e-6))
 
 
-def observe_pairs(folder: Path, automatic: str, approved: str, job: Job) -> tuple[list[Observation], list[NotObserved]]:
+def observe_pairs(
+    folder: Path, automatic: str, approved: str, job: Job
+) -> tuple[list[Observation], list[NotObserved], set[str]]:
     """Return the observations of pairs of structure sets below a folder; no CT is needed.
 
     A pair are the set that matches `automatic` and the one that matches `approved` (patterns of the path below the
@@ -235,6 +250,13 @@ def observe_pairs(folder: Path, automatic: str, approved: str, job: Job) -> tupl
         Patterns; ``*`` and ``?`` are allowed.
     job
         Reports progress; may cancel.
+
+    Returns
+    -------
+    observations, skipped
+        Those of every pair, and what is not used.
+    replaced
+        The cases whose earlier observations do not count any more.
     """
     groups: dict[tuple[str, str], dict[str, list[FileFacts]]] = {}
     skipped: list[NotObserved] = []
@@ -254,15 +276,18 @@ def observe_pairs(folder: Path, automatic: str, approved: str, job: Job) -> tupl
         group = groups.setdefault((facts.patient_id, facts.series_uid or facts.frame_uid), {})
         group.setdefault(roles[0], []).append(facts)
     found: list[Observation] = []
+    replaced: set[str] = set()
     for group in job.track(list(groups.values()), "comparing the pairs"):
         try:
             mine, exchanged = _observe_pair(group, folder)
             found += mine
             skipped += exchanged
+            # An older version named a case after its approved set, which has another UID when it is approved again.
+            replaced |= {facts.anonymous_name for facts in group["approved"]} | {group["approved"][0].case_name}
         except AutoContourError as error:
             path = next(iter(group.values()))[0].path
             skipped.append(NotObserved(path.relative_to(folder).as_posix(), as_finding(error)))
-    return found, skipped
+    return found, skipped, replaced
 
 
 def _observe_pair(
@@ -276,6 +301,9 @@ def _observe_pair(
     newest = max(last, key=lambda one: (one.at, one.sop_instance_uid))
     if not newest.at:
         raise StructureSetError("AC-QA-314", file=newest.path.relative_to(folder).as_posix())
+    earliest = max(first[0].at[:10], newest.study_date)
+    if newest.at[:10] < earliest:
+        raise StructureSetError("AC-QA-323", date=newest.at[:10], earliest=earliest)
     before, after = read_sets_without_ct(first[0].path, newest.path)
     pairs = match_structures(before, after)
     kept = {name for one in after.structures for name in _names(one)}
@@ -286,7 +314,7 @@ def _observe_pair(
     skipped = [NotObserved(shown, Finding.of("AC-QA-319", n, structure=n)) for n in sorted(exchanged)]
     return [
         Observation(
-            newest.anonymous_name,
+            newest.case_name,
             tg263_name(a) or a.name,
             normalized_at(newest.at),
             **_edit_load(a.contours, drawn, is_approved=bool(drawn)),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autocontour.qa.commissioning.routine.chart import METRICS
+from autocontour.qa.commissioning.routine.chart import METRICS, list_months
 from autocontour.qa.commissioning.routine.observe import REJECTED, Observation
 from autocontour.report.fonts import hangul_in_pictures
 from autocontour.report.page import Figure, Row, Table, write_page
@@ -31,8 +31,8 @@ RULES = {
 }
 TESTS = {
     "month": "the month against the baseline",
-    "months": "the last three months against the baseline",
-    "tail": "contours of the last three months beyond the baseline's worst 5 %",
+    "months": "the month and the two before it against the baseline",
+    "tail": "contours of the month and the two before it beyond the baseline's worst 5 %",
 }
 ABOUT = (
     "Edit load: what was changed of each automatic contour before it was approved. DSC is that of the automatic and "
@@ -44,6 +44,8 @@ ABOUT = (
     "all structures, metrics and tests together (Bonferroni), or another package: by name, version or checksum.",
     "Less editing than before is not always an improvement: contours may be approved with less attention. The figures "
     "do not show whether an approved contour is right.",
+    "σ and limits are stated from a complete baseline and five contours of a month on. Nelson's rules count the months "
+    "that have them, also with months without contours between them.",
 )
 
 
@@ -119,7 +121,12 @@ def short_identity(identity: str) -> str:
 
 def _months(charts: Sequence[Json]) -> Any:  # noqa: ANN401
     for chart in charts:
-        for row in chart["months"]:
+        by_month = {row["month"]: row for row in chart["months"]}
+        for month in list_months(min(by_month), max(by_month)) if by_month else ():
+            row = by_month.get(month)
+            if row is None:
+                yield chart["structure"], month, 0, *"––––––"
+                continue
             dsc, length = (row[metric] for metric in METRICS)
             yield (chart["structure"], row["month"], row["n"], row["rejected"], row["unedited"],
                    _number(dsc["mean"], 3), _number(dsc["z"], 1), _number(length["mean"], 0),
@@ -138,7 +145,8 @@ def _chart(chart: Json, observations: Sequence[Observation]) -> Figure:
 
     plot = Plot(figsize=(11, 3.2), dpi=100)
     FigureCanvasAgg(plot)
-    months = sorted({one.month for one in observations})
+    known = {one.month for one in observations}
+    months = list_months(min(known), max(known))
     for axes, metric in zip(plot.subplots(1, 2), METRICS, strict=True):
         _draw_metric(axes, metric, chart, observations, months)
     plot.suptitle(f"{chart['structure']} – {chart['status']}", fontsize=11)

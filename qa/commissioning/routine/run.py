@@ -27,6 +27,7 @@ from autocontour.qa.commissioning.routine.chart import (
 from autocontour.qa.commissioning.routine.observe import (
     NotObserved,
     Observation,
+    check_times,
     name_of,
     observe_cases,
     observe_pairs,
@@ -93,8 +94,8 @@ def run_routine(request: RoutineRequest, job: Job) -> dict[str, Any]:
     Raises
     ------
     UsageError
-        ``AC-QA-317`` for a baseline out of range, ``AC-QA-318`` if the stored state is damaged, ``AC-QA-073`` and
-        ``-075`` as in a study.
+        ``AC-QA-317`` for a baseline out of range, ``AC-QA-318`` if the stored state is damaged, ``AC-QA-324`` if a
+        month is acknowledged that has not begun, ``AC-QA-073`` and ``-075`` as in a study.
     OutputError
         If the disk is full.
     """
@@ -117,8 +118,9 @@ def run_routine(request: RoutineRequest, job: Job) -> dict[str, Any]:
 def _run(request: RoutineRequest, job: Job) -> dict[str, Any]:
     from autocontour.qa.commissioning.routine.page import write_routine_page
 
+    now = current_time()
     state = _read_state(request.output / STATE)
-    _update(state, request)
+    _update(state, request, now)
     found: list[Observation] = []
     skipped: list[NotObserved] = []
     read: set[str] = set()
@@ -127,14 +129,18 @@ def _run(request: RoutineRequest, job: Job) -> dict[str, Any]:
         found, skipped = found + mine, skipped + others
         read |= {name_of(path.parent) for path in folder.glob("*/case.json")} - {one.name for one in others}
     for pairs in request.pairs:
-        mine, others = observe_pairs(pairs.folder, pairs.automatic, pairs.approved, job)
+        mine, others, replaced = observe_pairs(pairs.folder, pairs.automatic, pairs.approved, job)
         found, skipped = found + mine, skipped + others
+        read |= replaced
     state.observations = merge(state.observations, found, read)
-    counted = [one for one in state.observations if one.at[:10] >= state.since]
+    impossible = list(check_times(state.observations, now))
+    skipped += [one for _, one in impossible]
+    gone = {one.key for one, _ in impossible}
+    counted = [one for one in state.observations if one.at[:10] >= state.since and one.key not in gone]
     kept = {
         name: Baseline(name, mine[0].identity, tuple(mine), len(mine)) for name, mine in state.baselines.items() if mine
     }
-    done = max((one["month"] for one in state.acknowledged), default="")
+    done = [(one["month"], one["at"][:10]) for one in state.acknowledged]
     charts = chart_all(counted, state.wanted, kept, done)
     _keep_complete(state, counted, charts)
     content = {
@@ -159,6 +165,11 @@ def _run(request: RoutineRequest, job: Job) -> dict[str, Any]:
     write_atomically(request.output / REPORT, json.dumps(content, indent=1).encode())
     write_routine_page(request.output / PAGE, content, counted)
     return content
+
+
+def current_time() -> datetime:
+    """Return the time of the computer's clock."""
+    return datetime.now(UTC)
 
 
 def merge(before: Sequence[Observation], now: Sequence[Observation], read: Collection[str] = ()) -> list[Observation]:
@@ -189,8 +200,10 @@ def read_report(output: Path) -> dict[str, Any] | None:
     return content if isinstance(content, dict) and content.get("format") == "autocontour routine QA" else None
 
 
-def _update(state: _State, request: RoutineRequest) -> None:
+def _update(state: _State, request: RoutineRequest, now: datetime) -> None:
     """Apply what the person asked for."""
+    if request.acknowledge > now.isoformat()[:7]:  # it would silence alarms that nobody has seen
+        raise UsageError("AC-QA-324", month=request.acknowledge)
     state.wanted = request.baseline or state.wanted
     if request.new_baseline:
         state.since, state.baselines = request.new_baseline.isoformat(), {}
@@ -198,7 +211,7 @@ def _update(state: _State, request: RoutineRequest) -> None:
         complete = {name: mine for name, mine in state.baselines.items() if len(mine) == request.baseline}
         state.baselines = complete
     if request.acknowledge:
-        at = datetime.now(UTC).isoformat(timespec="seconds")
+        at = now.isoformat(timespec="seconds")
         state.acknowledged.append({"month": request.acknowledge, "note": request.note, "at": at})
 
 

@@ -23,6 +23,7 @@ from autocontour.qa.commissioning.routine.chart import (
     alarm_level,
     chart_all,
     find_changes,
+    list_months,
     nelson_rules,
     take_baseline,
     values_of,
@@ -31,6 +32,7 @@ from autocontour.qa.commissioning.routine.observe import (
     APPROVED,
     REJECTED,
     Observation,
+    check_times,
     contour_dsc,
     normalized_at,
     observe_cases,
@@ -41,6 +43,15 @@ from autocontour.rtstruct import write_structure_set
 from autocontour.rtstruct.read.without_ct import read_sets_without_ct
 
 BEGIN = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+NOW = datetime(2027, 1, 15, 12, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch):
+    """The cases of these tests are of 2026, whatever the clock of the computer."""
+    monkeypatch.setattr("autocontour.qa.commissioning.routine.run.current_time", lambda: NOW)
 
 
 def square(side=20.0, u=0.0):
@@ -142,7 +153,7 @@ def test_an_alarm_stays_until_a_person_has_looked_into_it():
         replace(one, case=f"later{n}") for n, one in enumerate(series(300)[230:])
     ]
     assert chart_of(rows)["status"] == "alarm"
-    assert chart_of(rows, acknowledged="2026-12")["status"] != "alarm"
+    assert chart_of(rows, acknowledged=[("2026-12", "2026-12-31")])["status"] != "alarm"
 
 
 def test_months_with_few_contours_are_listed_and_not_judged():
@@ -313,7 +324,7 @@ def pair_folder(tmp_path_factory):
 
 
 def test_pairs_of_structure_sets_need_no_ct(pair_folder):
-    found, skipped = observe_pairs(pair_folder, "*/auto.dcm", "*/approved.dcm", Job())
+    found, skipped, _ = observe_pairs(pair_folder, "*/auto.dcm", "*/approved.dcm", Job())
     heart, liver = sorted(found, key=lambda one: one.structure)
     assert heart.dsc == pytest.approx(0.5)
     assert heart.added_path_length_mm == pytest.approx(6 * 60, rel=0.05)
@@ -334,7 +345,7 @@ def test_exchanged_sides_do_not_spoil_the_baseline(tmp_path):
         )
         (tmp_path / "sets").mkdir(exist_ok=True)
         write_structure_set(StructureSet("S", drawn), ct, tmp_path / "sets" / file)
-    found, skipped = observe_pairs(tmp_path / "sets", "auto.dcm", "approved.dcm", Job())
+    found, skipped, _ = observe_pairs(tmp_path / "sets", "auto.dcm", "approved.dcm", Job())
     assert [one.structure for one in found] == ["Heart"]
     assert [(one.finding.code, one.finding.where) for one in skipped] == [
         ("AC-QA-319", "Lung_L"),
@@ -446,13 +457,13 @@ def test_an_approved_set_without_a_date_and_two_automatic_sets_are_listed(pair_f
     for keyword in ("ReviewDate", "StructureSetDate", "InstanceCreationDate"):
         setattr(dataset, keyword, "")
     dataset.save_as(tmp_path / "1" / "approved.dcm")
-    _, skipped = observe_pairs(tmp_path, "*/auto.dcm", "*/approved.dcm", Job())
+    _, skipped, _ = observe_pairs(tmp_path, "*/auto.dcm", "*/approved.dcm", Job())
     assert [one.finding.code for one in skipped] == ["AC-QA-314"]
     dataset = pydicom.dcmread(tmp_path / "1" / "auto.dcm")
     dataset.SOPInstanceUID = "1.2.3"
     (tmp_path / "2").mkdir()
     dataset.save_as(tmp_path / "2" / "auto.dcm")
-    _, skipped = observe_pairs(tmp_path, "*/auto.dcm", "*/approved.dcm", Job())
+    _, skipped, _ = observe_pairs(tmp_path, "*/auto.dcm", "*/approved.dcm", Job())
     assert [one.finding.code for one in skipped] == ["AC-QA-313"]
     dataset.FrameOfReferenceUID = ""
     dataset.ReferencedFrameOfReferenceSequence[0].FrameOfReferenceUID = "1.9"
@@ -461,3 +472,102 @@ def test_an_approved_set_without_a_date_and_two_automatic_sets_are_listed(pair_f
     dataset.save_as(tmp_path / "2" / "auto.dcm")
     with pytest.raises(StructureSetError, match="AC-RS-003"):
         read_sets_without_ct(tmp_path / "2" / "auto.dcm", tmp_path / "1" / "approved.dcm")
+
+
+@pytest.mark.parametrize(
+    ("at", "code"),
+    [("2027-03-01", "AC-QA-321"), ("1970-01-01", "AC-QA-322"), ("2027-01-16", None), ("2000-01-01", None)],
+)
+def test_times_that_cannot_be_are_not_counted(tmp_path, at, code):
+    """A contour approved in the future or at the epoch counted in a month of its own."""
+    make_case(tmp_path / "cases", 1, at=datetime.fromisoformat(at).replace(tzinfo=UTC)).close()
+    content = run_routine(RoutineRequest([tmp_path / "cases"], tmp_path / "out"), Job())
+    assert content["observations"] == (0 if code else 2)
+    assert [one["code"] for one in content["skipped"]] == ([code] * 2 if code else [])
+    assert (content["first"], content["last"]) == ((None, None) if code else (at, at))
+
+
+def test_a_time_in_the_future_of_an_earlier_run_does_not_count_either():
+    kept = [observation(1), replace(observation(2), at="2031-01-01T00:00:00+00:00")]
+    assert [(one.case, reason.finding.code) for one, reason in check_times(kept, NOW)] == [("Heart0002", "AC-QA-321")]
+
+
+def change_set(path, **values):
+    import pydicom
+
+    dataset = pydicom.dcmread(path)
+    for keyword, value in values.items():
+        setattr(dataset, keyword, value)
+    dataset.save_as(path)
+
+
+def test_a_pair_whose_approved_set_is_older_than_the_automatic_one_is_not_counted(pair_folder, tmp_path):
+    """The patterns of the two may be exchanged."""
+    shutil.copytree(pair_folder / "1", tmp_path / "1")
+    change_set(tmp_path / "1" / "approved.dcm", ReviewDate="20200102", StructureSetDate="20200102")
+    found, skipped, _ = observe_pairs(tmp_path, "*/auto.dcm", "*/approved.dcm", Job())
+    assert (found, [one.finding.code for one in skipped]) == ([], ["AC-QA-323"])
+
+
+def test_a_set_that_is_approved_again_counts_once(pair_folder, tmp_path):
+    """Its new SOP Instance UID made another case of it, and the contours of both counted."""
+    shutil.copytree(pair_folder / "1", tmp_path / "sets" / "1")
+    request = RoutineRequest([], tmp_path / "out", [PairPatterns(tmp_path / "sets", "*/auto.dcm", "*/approved.dcm")])
+    assert run_routine(request, Job())["observations"] == 2
+    state = tmp_path / "out" / "state.json"
+    kept = json.loads(state.read_text())
+    change_set(tmp_path / "sets" / "1" / "approved.dcm", SOPInstanceUID="1.2.3.4")
+    assert run_routine(request, Job())["observations"] == 2
+    # An older version named the case after the approved set.
+    import hashlib
+
+    for one in kept["observations"]:
+        one["case"] = hashlib.sha256(b"1.2.3.4").hexdigest()[:24]
+    state.write_text(json.dumps(kept))
+    assert run_routine(request, Job())["observations"] == 2
+
+
+def test_alarms_of_a_month_that_has_not_begun_cannot_be_acknowledged(tmp_path):
+    """It silenced every alarm of the years before it."""
+    (tmp_path / "cases").mkdir()
+    request = RoutineRequest([tmp_path / "cases"], tmp_path / "out", acknowledge="2027-02")
+    with pytest.raises(UsageError, match="AC-QA-324"):
+        run_routine(request, Job())
+    assert run_routine(replace(request, acknowledge="2027-01"), Job())["acknowledged"][0]["month"] == "2027-01"
+
+
+def test_another_package_later_in_an_acknowledged_month_is_an_alarm():
+    """A person acknowledged the package of the 20th; that of the 25th came after."""
+    first = BEGIN + timedelta(days=200)
+    rows = [replace(one, checksum="a" if n < 200 else "b" if n < 205 else "c") for n, one in enumerate(series(300))]
+    acknowledged = [(first.isoformat()[:7], (first + timedelta(days=2)).isoformat()[:10])]
+    changes = chart_of(rows, acknowledged=acknowledged)["changes"]
+    assert [one["month"] for one in changes] == [first.isoformat()[:7]] * 2
+    assert [one["acknowledged"] for one in changes] == [True, False]
+
+
+def test_an_incomplete_baseline_has_no_limits():
+    """The limits of the page were those of the first contours, however few."""
+    rows = [replace(one, checksum="a" if n < 30 else "b") for n, one in enumerate(series(100))]
+    chart = chart_of(rows)
+    assert chart["baseline"]["n"] == 30
+    assert all(row["dsc"]["z"] is None and row["dsc"]["standard_error"] is None for row in chart["months"])
+
+
+def test_months_without_contours_are_shown_and_not_pooled_over(tmp_path):
+    """Months on both sides of a gap of half a year stood beside each other, and were judged as three in a row."""
+    before = series(100)  # to 10 April
+    few = [observation(200 + n, 0.8, day=day) for n, day in enumerate((101, 102, 103, 104, 280, 281, 282, 283))]
+    chart = chart_of([*before, *few], wanted=100)
+    assert [row["month"] for row in chart["months"]] == ["2026-04", "2026-10"]
+    assert chart["alarms"] == []  # four contours in each
+    near = [observation(200 + n, 0.8, day=day) for n, day in enumerate((101, 102, 103, 104, 122, 123, 124, 125))]
+    assert {one["test"] for one in chart_of([*before, *near], wanted=100)["alarms"]} == {"months", "tail"}
+    state = {"wanted": 100, "since": "", "acknowledged": [], "baselines": {},
+             "observations": [one.to_json() for one in (*before, *few)]}  # fmt: skip
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "state.json").write_text(json.dumps(state))
+    run_routine(RoutineRequest([], tmp_path / "out"), Job())
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "<td>2026-07</td><td>0</td>" in page.replace(' class="number"', "")
+    assert list_months("2026-04", "2026-04") == ["2026-04"]
