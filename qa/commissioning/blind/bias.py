@@ -19,7 +19,7 @@ from autocontour.base.jobs import InnerJob, Job
 from autocontour.dicom.ct import read_ct
 from autocontour.dicom.scan import planning_cts, scan_folder
 from autocontour.patient.geometry import VolumeGeometry
-from autocontour.patient.structures import Contours
+from autocontour.patient.structures import Contours, hash_contours
 from autocontour.patient.volume import CTVolume
 from autocontour.qa.commissioning.blind import files
 from autocontour.qa.commissioning.blind.answers import Entry, final_answers
@@ -97,6 +97,7 @@ class RedrawnReader:
         self._items: dict[tuple[Pair, str], str] = {
             (review.items[name].pair, kind): name for name, kind in origins["items"].items()
         }
+        self._hashes: Mapping[str, str] = origins.get("contours", {})
         self._approved = {(one["patient"], one["structure"]): one["contours"] for one in origins["approved"]}
 
     def run(self, reviewer: str, entries: Sequence[Entry]) -> Iterator[Redrawn]:
@@ -122,7 +123,13 @@ class RedrawnReader:
             )  # fmt: skip
 
     def _load(self, name: str) -> Contours:
-        return load_contours(self._review.private / files.CONTOURS / f"{name}.json.gz") if name else {}
+        if not name:
+            return {}
+        path = self._review.private / files.CONTOURS / f"{name}.json.gz"
+        found = load_contours(path)
+        if self._hashes.get(name, hash_contours(found)) != hash_contours(found):
+            raise UsageError("AC-QA-226", file=path.name)
+        return found
 
 
 def measure_bias(review: Review, redrawn: Sequence[Redrawn], job: Job) -> tuple[list[Json], list[Finding]]:
@@ -184,17 +191,18 @@ def summarize_bias(rows: Sequence[Json]) -> list[Json]:
 
 
 def _difference(rows: Sequence[Json], key: str) -> Json:
-    by_patient: dict[str, list[float]] = defaultdict(list)
+    by_patient: dict[str, list[list[float]]] = defaultdict(list)
     for row in rows:
-        by_patient[row["patient"]].append(row["difference"][key])
-    values = np.array([np.mean(mine) for mine in by_patient.values()])
-    values = values[np.isfinite(values)]
-    if not len(values):
+        by_patient[row["patient"]].append([row[one][key] for one in ("approved", "drawn", "difference")])
+    means = np.array([np.mean(mine, axis=0) for mine in by_patient.values()]).reshape(-1, 3)
+    means = means[np.isfinite(means).all(axis=1)]
+    if not len(means):
         return {"approved": None, "drawn": None, "mean": None, "interval": None, "by": "too few patients"}
+    approved, drawn, values = means.T
     interval, by = _interval(values)
     return {
-        "approved": float(np.mean([row["approved"][key] for row in rows])),
-        "drawn": float(np.mean([row["drawn"][key] for row in rows])),
+        "approved": float(approved.mean()),
+        "drawn": float(drawn.mean()),
         "mean": float(values.mean()),
         "interval": None if interval is None else {"low": interval.low, "high": interval.high},
         "by": by,

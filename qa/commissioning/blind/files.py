@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +13,8 @@ from typing import Any
 
 import shapely
 
-from autocontour.base.errors import UsageError
+from autocontour.archive.key import Key, open_key
+from autocontour.base.errors import DatasetError, UsageError
 from autocontour.base.files import read_file, shown_path, write_atomically
 from autocontour.patient.structures import Contours, hash_contours
 from autocontour.qa.commissioning.blind.answers import AnswerPlace
@@ -22,6 +24,11 @@ FORMAT, VERSION = "autocontour blind review", 1
 PLAN, ITEMS, ANSWERS, DRAWN = "review.json", "items", "answers", "drawn"
 ORIGINS, SCANS, CORRECTED = "origins.json", "scans.json", "corrected.json"
 CONTOURS, HEADS, WORK = "contours", "heads", "work"
+
+
+def sign_origins(key: Key, origins: Mapping[str, Any], corrected: Mapping[str, str]) -> str:
+    """Return a hash of the private files for ``review.json``; without the key no origin can be found by trying."""
+    return key.hash("origins", json.dumps([origins, corrected], sort_keys=True))
 
 
 def dump_contours(contours: Contours) -> bytes:
@@ -150,6 +157,25 @@ class Review:
         if hash_contours(found) != digest:
             raise UsageError("AC-QA-226", file=path.name)
         return found
+
+    def read_origins(self) -> dict[str, Any]:
+        """Return the origins of the contours, after checking that they are those of this review.
+
+        Raises
+        ------
+        UsageError
+            ``AC-QA-228`` if they are those of another review or were changed, ``AC-QA-233`` if they are missing.
+        """
+        origins = self.read_private(ORIGINS)
+        try:
+            key = open_key(self.private / "key", str(self.content["key"]))
+        except DatasetError as error:
+            raise UsageError("AC-QA-228", file=ORIGINS) from error
+        # A review that was prepared by an older version has no hash of them.
+        known = self.content.get("origins")
+        if known is not None and known != sign_origins(key, origins, self.read_private(CORRECTED)):
+            raise UsageError("AC-QA-228", file=ORIGINS)
+        return origins
 
     def read_private(self, name: str) -> dict[str, Any]:
         """Return the content of a private file.

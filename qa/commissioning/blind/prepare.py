@@ -258,18 +258,22 @@ class _Preparation:
             write_atomically(output / files.ITEMS / f"{one.name}.json.gz", dump_contours(one.shown))
         for one in by_name:
             write_atomically(private / files.CONTOURS / f"{one.name}.json.gz", dump_contours(one.contours))
+        hashes = {one.name: hash_contours(one.contours) for one in by_name}
         approved = []
         for number, (pair, contours) in enumerate(sorted(self.approved.items())):
             write_atomically(private / files.CONTOURS / f"a{number:04d}.json.gz", dump_contours(contours))
+            hashes[f"a{number:04d}"] = hash_contours(contours)
             approved.append({"patient": pair[0], "structure": pair[1], "contours": f"a{number:04d}"})
         origins = {
             "items": {one.name: one.kind for one in by_name},
             "methods": {one.name: one.method for one in by_name if one.method},
             "approved": approved,
+            "contours": hashes,
             "left_out": [one.to_json() for one in self.collector.left_out],
             "remarks": [one.to_json() for one in self.collector.remarks],
             "patterns": {role.name: role.pattern for role in self.request.roles},
         }
+        content["origins"] = files.sign_origins(self.key, origins, self.corrected)
         _write_private(private / files.ORIGINS, origins)
         _write_private(private / files.SCANS, self.scans)
         _write_private(private / files.CORRECTED, self.corrected)

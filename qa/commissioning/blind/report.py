@@ -14,7 +14,6 @@ from autocontour.base.errors import UsageError
 from autocontour.base.files import foreign_names, shown_path, write_atomically
 from autocontour.base.findings import Severity
 from autocontour.base.jobs import Job
-from autocontour.qa.commissioning.blind import files
 from autocontour.qa.commissioning.blind.bias import MEASURES, RedrawnReader, measure_bias, summarize_bias
 from autocontour.qa.commissioning.blind.files import Review
 from autocontour.qa.commissioning.blind.judged import (
@@ -69,7 +68,7 @@ def report_review(review: Review, output: Path, job: Job) -> dict[str, Any]:
     broken = [*problems, *(one for state in states if not state.is_sound for one in state.problems)]
     if broken:
         raise UsageError("AC-QA-238", broken)
-    origins = review.read_private(files.ORIGINS)
+    origins = review.read_origins()
     methods = origins.get("methods", {})  # a review that was prepared by an older version does not state them
     judgements = [
         one for state in states

@@ -73,6 +73,14 @@ def check_items(review: Review) -> list[Finding]:
     return found
 
 
+def _check_origins(review: Review) -> list[Finding]:
+    try:
+        review.read_origins()
+    except AutoContourError as error:
+        return [as_finding(error)]
+    return []
+
+
 def check_reviewer_answers(review: Review, reviewer: str) -> ReviewerState:
     """Check every line of a reviewer's answers, and what was drawn.
 
@@ -106,5 +114,6 @@ def _check_drawn(review: Review, reviewer: str, entries: tuple[Entry, ...]) -> I
 
 
 def check_review(review: Review) -> tuple[list[Finding], list[ReviewerState]]:
-    """Return what is wrong with the contours of a review, and the state of every reviewer."""
-    return check_items(review), [check_reviewer_answers(review, name) for name in review.reviewers]
+    """Return what is wrong with the contours of a review or their origins, and the state of every reviewer."""
+    problems = [*check_items(review), *_check_origins(review)]
+    return problems, [check_reviewer_answers(review, name) for name in review.reviewers]

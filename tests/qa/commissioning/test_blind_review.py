@@ -21,7 +21,7 @@ from autocontour.contouring import contours_from_mask, mask_from_contours
 from autocontour.patient.provenance import Provenance
 from autocontour.patient.structures import GenerationAlgorithm, Structure, hash_contours
 from autocontour.qa.commissioning.blind.bias import MEASURES, read_review_ct, summarize_bias
-from autocontour.qa.commissioning.blind.files import Review, load_contours, read_review
+from autocontour.qa.commissioning.blind.files import Review, dump_contours, load_contours, read_review
 from autocontour.qa.commissioning.blind.form import area_dsc, compare_forms, describe_form, even_contours
 from autocontour.qa.commissioning.blind.judged import (
     Judgement,
@@ -324,6 +324,50 @@ def test_verification_finds_every_change(review, capsys):
     path.write_bytes(sound + b'{"at":')
     assert main(["review", "verify", str(review.folder)]) == 0
     assert "AC-QA-225" in capsys.readouterr().out
+
+
+def exchange(path, change):
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def swap_two_origins(content):
+    names = {kind: name for name, kind in content["items"].items()}
+    first, second = names["manual"], names["automatic"]
+    content["items"][first], content["items"][second] = "automatic", "manual"
+
+
+@pytest.mark.parametrize("version", ["new", "old"])
+def test_origins_of_another_review_or_changed_ones_are_not_reported(review, tmp_path, capsys, version):
+    """Items of all reviews have the same names: every answer would have counted for another origin without a word."""
+    session = Session(review, "kim")
+    answer_all(session)
+    session.close()
+    report = ["review", "report", str(review.folder), "-o", str(tmp_path / "r")]
+    assert main(report) == 0
+    if version == "new":
+        exchange(review.private / "origins.json", swap_two_origins)
+    else:  # another key, as of another review
+        (review.private / "key").write_text("0" * 64)
+    assert main(["review", "verify", str(review.folder)]) == 1
+    assert main(report) == 2
+    found = capsys.readouterr()
+    assert "AC-QA-228" in found.out
+    assert "AC-QA-238" in found.err
+
+
+def test_automatic_contours_that_were_exchanged_are_not_compared(review, tmp_path, capsys):
+    """The automation bias was computed with whatever lay in the private folder."""
+    session = Session(review, "kim")
+    answer_all(session)
+    session.close()
+    folder = review.private / "contours"
+    for name, kind in origins_of(review)["items"].items():
+        if kind == "automatic":
+            (folder / f"{name}.json.gz").write_bytes(dump_contours({6: disc(0, 0, 9)}))
+    assert main(["review", "report", str(review.folder), "-o", str(tmp_path / "r")]) == 2
+    assert "AC-QA-226" in capsys.readouterr().err
 
 
 def test_answers_of_another_reviewer_or_review_do_not_pass(review, prepared, tmp_path):
@@ -658,5 +702,9 @@ def test_bias_is_over_patients(patients, by):
 
         half = t.ppf(0.975, 3) * np.std(0.01 * np.arange(4), ddof=1) / 2
         assert row["dsc"]["interval"]["high"] - row["dsc"]["mean"] == pytest.approx(half)
+    assert row["dsc"]["approved"] - row["dsc"]["drawn"] == pytest.approx(row["dsc"]["mean"])
+    more = [*rows, *(dict(rows[0], structure=name) for name in ("Lung_L", "Lung_R"))]  # one patient has more structures
+    row = summarize_bias(more)[-1]
+    assert row["dsc"]["approved"] - row["dsc"]["drawn"] == pytest.approx(row["dsc"]["mean"])
     unknown = [{**row, "difference": dict.fromkeys(MEASURES, float("nan"))} for row in rows]
     assert summarize_bias(unknown)[-1]["dsc"]["mean"] is None
