@@ -21,7 +21,7 @@ from autocontour.qa.commissioning.study.request import REFERENCE
 from autocontour.qa.commissioning.study.worst import caption_of, picture_path, worst_of
 
 Json = dict[str, Any]
-FORMAT = "autocontour dossier"
+FORMAT, VERSION = "autocontour dossier", 1
 WORST = 3
 CASE_METRICS = ("dsc", "hd95_mm", "surface_dsc", "added_path_length_mm", "missing")
 FORMATS = {
@@ -90,7 +90,7 @@ def build_content(request: DossierRequest) -> tuple[Json, list[Picture]]:
     worst = _worst(request.study, records, study, method)
     content: Json = {
         "format": FORMAT,
-        "version": 1,
+        "version": VERSION,
         "program": __version__,
         "date": request.date,
         "method": method,

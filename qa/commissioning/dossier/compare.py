@@ -10,7 +10,10 @@ from typing import Any
 import numpy as np
 
 from autocontour.base.errors import UsageError
-from autocontour.qa.commissioning.dossier.build import FORMAT, id_of
+from autocontour.qa.commissioning.dossier.build import FORMAT, VERSION, id_of
+from autocontour.qa.commissioning.study.analysis import number
+from autocontour.qa.commissioning.study.request import REFERENCE
+from autocontour.qa.commissioning.study.text import beside_text, number_text
 from autocontour.qa.intervals import bootstrap_interval
 from autocontour.qa.statistics import compare_paired
 from autocontour.report.document import Block, Document, NotDone, Paragraph, Section, table
@@ -31,7 +34,8 @@ def read_dossier(path: Path) -> Json:
     try:
         content = json.loads(place.read_bytes())
         found = dict(content)
-        is_intact = found["format"] == FORMAT and found.pop("id") == id_of(found)
+        is_known = (found["format"], found["version"]) == (FORMAT, VERSION)
+        is_intact = is_known and found.pop("id") == id_of(found)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError("AC-QA-334", file=place.name) from error
     if not is_intact:
@@ -61,6 +65,8 @@ def compare_dossiers(first: Mapping[str, Any], second: Mapping[str, Any]) -> Jso
             {"item": item, "first": first[item], "second": second[item]}
             for item in ("method", "identity", "program", "date")
         ],
+        "conditions": list(_conditions(first, second)),
+        "common_patients": _common(first, second),
         "protocols": list(_protocols(first["protocols"], second["protocols"])),
         "structures": rows,
         "selftest": [_selftest(one) for one in (first, second)],
@@ -80,6 +86,37 @@ def _about(content: Mapping[str, Any]) -> Json:
 def _selftest(content: Mapping[str, Any]) -> str:
     tested = content["selftest"]
     return "not done" if tested is None else "passed" if tested["passed"] else "FAILED"
+
+
+def _conditions(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[Json]:
+    """Yield how the two studies differ in how they were measured: such a difference is not one of the method."""
+    one, two = _measured(first), _measured(second)
+    for item in dict.fromkeys([*one, *two]):
+        if (before := one.get(item)) != (after := two.get(item)):
+            yield {"item": item, "first": before or "not stated", "second": after or "not stated"}
+
+
+def _measured(content: Mapping[str, Any]) -> dict[str, str]:
+    """Return what the figures depend on besides the method and the patients."""
+    study = content["study"]
+    settings = study["settings"]
+    found = {
+        "program of the study": study["program"],
+        "reference": settings["reference"],
+        "file of tolerances": settings["tolerances"],
+        "sets that reference other images": "accepted" if settings.get("with_dangling") else "not accepted",
+    }
+    for one in study["results"]:
+        where = ", only from the first to the last slice of the reference" if one.get("where_drawn") else ""
+        found[f"{one['structure']}: tau"] = f"{one['tau_mm']:g} mm{where}"
+    return found
+
+
+def _common(first: Mapping[str, Any], second: Mapping[str, Any]) -> Json:
+    """Return how many CTs are in both, and how many of them have another file of reference contours."""
+    sets = [{one["ct_hash"]: one["sets"].get(REFERENCE) for one in mine["patients"]} for mine in (first, second)]
+    both = sets[0].keys() & sets[1].keys()
+    return {"n": len(both), "other_reference": sum(sets[0][ct] != sets[1][ct] for ct in both)}
 
 
 def _protocols(first: Json, second: Json) -> Iterator[Json]:
@@ -131,10 +168,9 @@ def _mean(values: list[float]) -> float | None:
     return float(np.mean(values)) if values else None
 
 
-def _median_hd95(mine: Json) -> float | None:
+def _median_hd95(mine: Json) -> float | str | None:
     values = [np.inf if row["hd95_mm"] is None else row["hd95_mm"] for row in mine.values()]
-    median = float(np.median(values)) if values else np.inf
-    return median if np.isfinite(median) else None
+    return number(float(np.median(values))) if values else None
 
 
 def build_comparison(content: Mapping[str, Any]) -> Document:
@@ -154,33 +190,47 @@ def build_comparison(content: Mapping[str, Any]) -> Document:
         f"id {content['id'][:16]}",
         (
             Section("Identity", (table("", "item,first,second", identity),)),
+            Section("How the two were measured", tuple(_show_conditions(content))),
             Section("Scanners and protocols", tuple(protocols)),
             Section("Results per organ", tuple(_results(content))),
         ),
     )
 
 
+def _show_conditions(content: Mapping[str, Any]) -> Iterator[Block]:
+    common = content["common_patients"]
+    yield Paragraph(f"{common['n']} CTs are in both dossiers.")
+    if common["other_reference"]:
+        yield NotDone(
+            f"{common['other_reference']} of them have another file of reference contours: part of the difference may "
+            "be that of the references."
+        )
+    if content["conditions"]:
+        yield NotDone("The two were not measured in the same way: part of the difference may come from that.")
+        yield table("", "item,first,second", [tuple(one.values()) for one in content["conditions"]])
+    else:
+        yield Paragraph("Same version of the program, tolerances, and choice of the reference.")
+
+
 def _results(content: Mapping[str, Any]) -> Iterator[Block]:
     yield Paragraph(
         "DSC, second − first. Level of each test: 0.05 divided by the number of organs (Bonferroni). A difference that "
-        "is not significant does not show that both are equally good."
+        "is not significant does not show that both are equally good. Difference, interval and test are of the "
+        "patients in both dossiers, where there are at least two; n, not drawn, mean and median are of all of each."
     )
     if any(one["paired"] < 2 for one in content["structures"]):
         yield NotDone("Not all organs have patients in common: those groups may differ in difficulty.")
     rows = [
         (one["structure"], _pair(one["n"], 0), _pair(one["not_drawn"], 0), _pair(one["mean"], 3),
-         _pair(one["median_hd95_mm"], 1), one["paired"], _number(one["difference"], 3),
-         f"{one['interval'][0]:.3f} … {one['interval'][1]:.3f}" if one["interval"] else "–", _number(one["p"], 4),
+         _pair(one["median_hd95_mm"], 1), one["paired"], number_text(one["difference"], 3),
+         f"{one['interval'][0]:.3f} … {one['interval'][1]:.3f}" if one["interval"] else "–",
+         *beside_text(one["p"], one["level"], 4),
          {True: "YES", False: "no", None: "–"}[one["differs"]], one["test"] or "only in one dossier")
         for one in content["structures"]
     ]  # fmt: skip
-    heads = "structure,n,not drawn,mean DSC,HD95 mm median,in both,difference,95 % interval,p,differs,test"
+    heads = "structure,n,not drawn,mean DSC,HD95 mm median,in both,difference,95 % interval,p,level,differs,test"
     yield table("", heads, rows)
 
 
-def _pair(values: list[float | None], digits: int) -> str:
-    return " → ".join(_number(value, digits) for value in values)
-
-
-def _number(value: float | None, digits: int) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
+def _pair(values: list[float | str | None], digits: int) -> str:
+    return " → ".join(number_text(value, digits) for value in values)

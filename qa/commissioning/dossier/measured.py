@@ -12,6 +12,8 @@ from autocontour.qa.commissioning.study.cohort import DOSE
 from autocontour.qa.commissioning.study.report import SHOWN_DOSES
 from autocontour.qa.commissioning.study.text import (
     DEFINITIONS,
+    beside_text,
+    bound_text,
     interval_text,
     kappa_text,
     mean_text,
@@ -81,7 +83,7 @@ def _volumes(results: Sequence[Json]) -> Iterator[Block]:
 def _limits(results: Sequence[Json]) -> Iterator[Block]:
     limits: Rows = [
         (one["structure"], one["n"], f"{limit['statistic']} {metric_label(limit['metric'])}",
-         number_text(limit["value"], 3), f"{limit['limit']:g}",
+         *beside_text(limit["value"], limit["limit"], 3),
          {True: "yes", False: "NO", None: "comparison only"}[limit["within"]], limit["source"])
         for one in results for limit in one["limits"]
     ]  # fmt: skip
@@ -112,8 +114,9 @@ def _tests(content: Json) -> Iterator[Block]:
         )
         rows: Rows = [
             (one["structure"], metric_label(one["metric"]), one["first"], one["second"], one["n"], one["not_finite"],
-             number_text(one["median_difference"], 3), number_text(one["t_p"], 4), number_text(one["wilcoxon_p"], 4),
-             f"{one['alpha']:.4f}", YES_NO[one["significant"]] if one["can_be_significant"] else "too few patients")
+             number_text(one["median_difference"], 3), number_text(one["t_p"], 4),
+             *beside_text(one["wilcoxon_p"], one["alpha"], 4),
+             YES_NO[one["significant"]] if one["can_be_significant"] else "too few patients")
             for one in tests
         ]  # fmt: skip
         yield table("Against other methods", "structure,figure,first,second,n,not finite,median difference (second − "
@@ -123,7 +126,7 @@ def _tests(content: Json) -> Iterator[Block]:
     if shown := study["non_inferiority"]:
         words = {True: "yes", False: "no", None: "too few patients"}
         rows = [(one["structure"], one["comparator"], one["n"], number_text(one["mean_difference"], 3),
-                 number_text(one["lower_bound"], 3), f"{one['margin']:g}", words[one["shown"]], one["source"])
+                 *bound_text(one), words[one["shown"]], one["source"])
                 for one in shown]  # fmt: skip
         rows, sources = _numbered(rows)
         yield table("Non-inferiority of the DSC: shown if the one-sided 95 % bootstrap bound of the mean difference "

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -182,10 +182,12 @@ class Analysis:
         }
 
     def _paired(
-        self, structure: str, first: tuple[str, str], second: tuple[str, str], metric: str
-    ) -> tuple[list[float], list[float], int]:
+        self, structure: str, first: tuple[str, str], second: tuple[str, str], metric: str,
+        without: Collection[str] = (),
+    ) -> tuple[list[float], list[float], int]:  # fmt: skip
         """Return a metric of two comparisons in the patients that have both, and how many have only one."""
-        one, two = (self._of(structure, b, a) for a, b in (first, second))
+        found = (self._of(structure, b, a) for a, b in (first, second))
+        one, two = ({patient: row for patient, row in rows.items() if patient not in without} for rows in found)
         both = [patient for patient in one if patient in two]
         values = [[value_of(rows[patient], metric) for patient in both] for rows in (one, two)]
         return values[0], values[1], len(set(one) ^ set(two))
@@ -197,7 +199,8 @@ class Analysis:
             for comparator in comparators:
                 if comparator == method or not self._of(structure, comparator):
                     continue
-                before, after, unpaired = self._paired(structure, (REFERENCE, comparator), (REFERENCE, method), "dsc")
+                before, after, unpaired = self._paired(structure, (REFERENCE, comparator), (REFERENCE, method), "dsc",
+                                                       without=self._copied(structure, comparator))  # fmt: skip
                 margin, source = self._margin(structure)
                 judged = judge_non_inferiority(before, after, margin)
                 yield {
@@ -210,6 +213,12 @@ class Analysis:
                     "source": source,
                     "shown": judged.is_shown,
                 }
+
+    def _copied(self, structure: str, observer: str) -> set[str]:
+        """Return the patients in whom an observer's contours are a copy of the reference: no second person."""
+        if observer not in self.observers:
+            return set()
+        return {patient for patient, row in self._of(structure, observer).items() if row["identical"]}
 
     def _margin(self, structure: str) -> tuple[float, str]:
         own = self.tolerances.limit(structure, "dsc_margin")

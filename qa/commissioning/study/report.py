@@ -12,6 +12,8 @@ from autocontour.base.jobs import Job
 from autocontour.dicom.scan import Series
 from autocontour.qa.commissioning.study.request import REFERENCE, StudyRequest
 from autocontour.qa.commissioning.study.text import (
+    beside_text,
+    bound_text,
     consensus_text,
     interval_text,
     kappa_text,
@@ -122,8 +124,10 @@ def _identity(content: Json) -> Iterator[str]:
             f"{', '.join(unknown)}: the package does not list what it was trained on; patients of this cohort may be "
             "among it."
         )
-    blocked = sum(one["severity"] == "BLOCK" for one in content["left_out"])
-    yield f"Left out: {blocked} patients, sets or structures (see the last tables); {len(content['remarks'])} remarks."
+    yield (
+        f"Left out: {len(content['left_out'])} patients, sets or structures (see the last tables); "
+        f"{len(content['remarks'])} remarks."
+    )
 
 
 def _listed(roles: Mapping[str, str]) -> str:
@@ -219,8 +223,8 @@ def _limits(content: Json) -> Iterator[Sequence[object]]:
     for one in content["results"]:
         for limit in one["limits"]:
             figure = f"{limit['statistic']} {metric_label(limit['metric'])}"
-            yield (one["structure"], one["method"], figure, number_text(limit["value"], 3), f"{limit['limit']:g}",
-                   words[limit["within"]], limit["source"])  # fmt: skip
+            value = beside_text(limit["value"], limit["limit"], 3)
+            yield one["structure"], one["method"], figure, *value, words[limit["within"]], limit["source"]
 
 
 def _tests(content: Json) -> Iterator[Sequence[object]]:
@@ -229,7 +233,7 @@ def _tests(content: Json) -> Iterator[Sequence[object]]:
         shown = words[one["significant"]] if one["can_be_significant"] else "too few patients"
         yield (one["structure"], metric_label(one["metric"]), one["first"], one["second"], one["n"], one["unpaired"],
                one["not_finite"], number_text(one["median_difference"], 3), number_text(one["t_p"], 4),
-               number_text(one["wilcoxon_p"], 4), f"{one['alpha']:.4f}", shown)  # fmt: skip
+               *beside_text(one["wilcoxon_p"], one["alpha"], 4), shown)  # fmt: skip
 
 
 def _non_inferiority(content: Json) -> Iterator[Sequence[object]]:
@@ -241,8 +245,7 @@ def _non_inferiority(content: Json) -> Iterator[Sequence[object]]:
             one["comparator"],
             one["n"],
             number_text(one["mean_difference"], 3),
-            number_text(one["lower_bound"], 3),
-            f"{one['margin']:g}",
+            *bound_text(one),
             words[one["shown"]],
             one["source"],
         )

@@ -100,6 +100,29 @@ def interval_text(interval: Json | None, digits: int) -> str:
     return f"{number_text(interval['low'], digits)} … {number_text(interval['high'], digits)}"
 
 
+def beside_text(value: float | str | None, limit: float, digits: int) -> tuple[str, str]:
+    """Return a number and its limit, with as many digits as tell them apart.
+
+    Examples
+    --------
+    >>> beside_text(0.79996, 0.8, 3), beside_text(0.8, 0.8, 3), beside_text(0.016671, 0.05 / 3, 4)
+    (('0.79996', '0.80000'), ('0.800', '0.8'), ('0.016671', '0.016667'))
+    """
+    if not isinstance(value, float | int):
+        return number_text(value, digits), f"{limit:.4g}"
+    for more in range(digits, 13):
+        own, other = f"{value:.{more}f}", f"{limit:.{more}f}"
+        if own != other:
+            return own, other if more > digits else f"{limit:.4g}"
+    return f"{value:.{digits}f}", f"{limit:.4g}"
+
+
+def bound_text(found: Json) -> tuple[str, str]:
+    """Return the lower bound of a test of non-inferiority, and the margin."""
+    bound, margin = beside_text(found["lower_bound"], -found["margin"], 3)
+    return bound, margin.removeprefix("-")
+
+
 def number_text(value: float | str | None, digits: int) -> str:
     """Return a number; a dash without a value, ∞ for an infinite one."""
     if value is None:

@@ -15,7 +15,13 @@ from autocontour.qa.commissioning.gate import read_limits
 from autocontour.qa.commissioning.study.analysis import Analysis, summarize_metric
 from autocontour.qa.commissioning.study.compare import CONSENSUS, are_copies, compare_structure
 from autocontour.qa.commissioning.study.request import REFERENCE
-from autocontour.qa.commissioning.study.text import consensus_text, kappa_text, where_drawn_text
+from autocontour.qa.commissioning.study.text import (
+    beside_text,
+    bound_text,
+    consensus_text,
+    kappa_text,
+    where_drawn_text,
+)
 from autocontour.qa.commissioning.study.tolerances import Tolerance, Tolerances, read_tolerances
 
 TOLERANCES = read_tolerances()
@@ -296,3 +302,31 @@ def test_a_report_states_which_structures_are_compared_on_a_part_of_the_slices()
     content = analyse([record("p0", [row("Heart", "m1", 0.8)])], tolerances=tolerances)
     assert "Heart" in where_drawn_text(content["results"])
     assert where_drawn_text(analyse([record("p0", [row("Heart", "m1", 0.8)])])["results"]) == ""
+
+
+def test_a_copy_of_the_reference_is_no_observer_to_be_compared_with():
+    """Its DSC of 1 made the observer look better than any person is."""
+    records = [
+        record(f"p{n}", [row("Heart", "second", 1.0 if n == 9 else 0.9, identical=n == 9), row("Heart", "m1", 0.9)])
+        for n in range(10)
+    ]
+    content = analyse(records, methods=("m1",), observers=("second",))
+    (found,) = [one for one in content["non_inferiority"] if one["comparator"] == "second"]
+    assert (found["n"], found["mean_difference"]) == (9, pytest.approx(0))
+
+
+@pytest.mark.parametrize(
+    ("value", "limit", "digits", "shown"),
+    [
+        (0.79996, 0.8, 3, ("0.79996", "0.80000")),
+        (0.8, 0.8, 3, ("0.800", "0.8")),
+        (0.81, 0.8, 3, ("0.810", "0.8")),
+        (0.016671, 0.05 / 3, 4, ("0.016671", "0.016667")),
+        ("infinity", 6.0, 3, ("∞", "6")),
+        (None, 6.0, 3, ("–", "6")),
+    ],
+)
+def test_a_value_beside_its_limit_is_not_rounded_to_it(value, limit, digits, shown):
+    """A mean of 0.79996 was shown as 0.800 beside the limit 0.8 and the word no."""
+    assert beside_text(value, limit, digits) == shown
+    assert bound_text({"lower_bound": -0.030004, "margin": 0.03}) == ("-0.030004", "0.030000")

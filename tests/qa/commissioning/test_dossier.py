@@ -325,6 +325,62 @@ def test_dossiers_of_different_patients_are_compared_as_groups(tmp_path):
     assert "may differ in difficulty" in (tmp_path / "out" / "comparison.html").read_text()
 
 
+def write_changed(content, folder, change):
+    """Write another dossier with a sound id."""
+    from autocontour.qa.commissioning.dossier.build import id_of
+
+    content = json.loads(json.dumps(content))
+    change(content)
+    content["id"] = id_of({key: value for key, value in content.items() if key != "id"})
+    folder.mkdir()
+    (folder / "dossier.json").write_text(json.dumps(content))
+    return folder
+
+
+def test_a_comparison_states_what_was_measured_in_another_way(tmp_path):
+    """Silent fault: other references, tolerances and versions of the program looked like a change of the method."""
+    content = write_dossier(DossierRequest(write_study(tmp_path / "a")), tmp_path / "da")
+
+    def change(other):
+        other["study"]["program"] = "0.2.0"
+        other["study"]["settings"]["tolerances"] = "clinic.toml"
+        other["study"]["results"][0] |= {"tau_mm": 2.0, "where_drawn": True}
+        other["patients"][0]["sets"] = {"reference": "another file"}
+
+    place = write_changed(content, tmp_path / "db", change)
+    found = write_comparison(tmp_path / "da", place, tmp_path / "out")
+    assert found["common_patients"] == {"n": 10, "other_reference": 1}
+    differing = {one["item"]: (one["first"], one["second"]) for one in found["conditions"]}
+    assert differing["program of the study"] == ("0.1.0", "0.2.0")
+    assert differing["file of tolerances"] == ("y", "clinic.toml")
+    assert differing["Heart: tau"][1].startswith("2 mm, only from the first")
+    page = (tmp_path / "out" / "comparison.html").read_text()
+    assert "1 of them have another file of reference contours" in page
+    assert "not measured in the same way" in page
+    same = write_comparison(tmp_path / "da", tmp_path / "da", tmp_path / "same")
+    assert (same["conditions"], same["common_patients"]["other_reference"]) == ([], 0)
+
+
+def test_an_infinite_median_distance_is_not_shown_as_missing(tmp_path):
+    content = write_dossier(DossierRequest(write_study(tmp_path / "a")), tmp_path / "da")
+
+    def change(other):
+        for one in other["cases"]["Heart"].values():
+            one |= {"dsc": 0.0, "hd95_mm": None, "missing": True}
+
+    place = write_changed(content, tmp_path / "db", change)
+    (heart,) = write_comparison(tmp_path / "da", place, tmp_path / "out")["structures"]
+    assert heart["median_hd95_mm"][1] == "infinity"
+    assert "→ ∞" in (tmp_path / "out" / "comparison.html").read_text()
+
+
+def test_a_dossier_of_another_version_of_the_format_is_refused(tmp_path):
+    content = write_dossier(DossierRequest(write_study(tmp_path / "a")), tmp_path / "da")
+    place = write_changed(content, tmp_path / "db", lambda other: other.update(version=2))
+    with pytest.raises(UsageError, match="AC-QA-334"):
+        write_comparison(tmp_path / "da", place, tmp_path / "out")
+
+
 def test_a_dossier_that_was_changed_is_not_compared(tmp_path, bare):
     write_dossier(DossierRequest(bare), tmp_path / "d")
     place = tmp_path / "d" / "dossier.json"
