@@ -35,17 +35,25 @@ def run(args: argparse.Namespace) -> int:
     from autocontour.models.training import check_installation
 
     check_installation()
-    from autocontour.models.training.retrain import Retraining, retrain_package
+    from autocontour.models.training.retrain import Retraining, about_retraining, retrain_package
 
     plan = Retraining(find_package(args.package), args.data, tuple(args.replay), tuple(args.add), args.steps)
     with progress_job(quiet=args.json) as job:
         candidate = retrain_package(plan, args.output, job)
+    learnt, found = candidate.metadata["training"]["retrained"][-1], list(about_retraining(plan, candidate))
     if args.json:
-        learnt = candidate.metadata["training"]["retrained"][-1]
-        print_json({"package": str(candidate.path), "version": candidate.version, "learnt_from": learnt})
+        findings = [finding.to_json() for finding in found]
+        report = {"package": str(candidate.path), "version": candidate.version, "learnt_from": learnt}
+        print_json(report | {"findings": findings})
         return 0
     out = console()
+    counts = f"{len(learnt['cases'])} new and {learnt['replayed']} earlier patients"
+    structures = ", ".join(learnt["structures"])
     out.print(f"{candidate.name} {candidate.version} in {candidate.path}.", markup=False)
+    out.print(f"Learnt from {counts}; contoured in the new ones: {structures}.", markup=False, soft_wrap=True)
+    for finding in found:
+        line = f"{finding.severity.name:<5} {finding.code} {finding.message} {finding.remedy}".rstrip()
+        out.print(line, markup=False, soft_wrap=True)
     gate = f"autocontour models gate {candidate.path} --against {args.package} --data FROZEN -o RECORD.json"
     out.print(f"It is not used until it has passed the gate:\n  {gate}", markup=False, soft_wrap=True)
     return 0

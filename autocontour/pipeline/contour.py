@@ -6,22 +6,23 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from autocontour import __version__
 from autocontour.base.errors import CTError, ModelError, TargetError
-from autocontour.base.findings import Finding
+from autocontour.base.findings import Finding, Severity
 from autocontour.base.jobs import Job
 from autocontour.contouring import margin_contours, mask_from_contours
 from autocontour.contouring.islands import drop_islands
 from autocontour.edits import Target, make_target
+from autocontour.patient.identity import PatientFacts
 from autocontour.patient.matching import folded_name
 from autocontour.patient.nomenclature import find_term, match_name
 from autocontour.patient.provenance import Provenance
 from autocontour.patient.recipe import NamedRecipe, in_order
 from autocontour.patient.structures import Contours, Drawing, Structure, StructureSet
 from autocontour.patient.volume import CTVolume
-from autocontour.pipeline.plan import NOT_FOUND, RULES, SHORT_RULES, Plan, build_plan, offered_by
+from autocontour.pipeline.plan import NOT_FOUND, RULES, SHORT_RULES, Plan, build_plan, for_patient, offered_by
 from autocontour.qa.checks.check import ANATOMY, check_set, with_findings
 from autocontour.site.template import TemplateStructure
 
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     from autocontour.models import ModelPackage
 
 LABEL = "AUTOCONTOUR"
-OTHER_PATIENT = "AC-MD-063"
-"""A package for another patient, which is not used for this one."""
+EXPIRED = "AC-MD-064"
+"""The patient's own package is too old."""
 RECIPES = "autocontour recipes"
 """Algorithm of structures that are made from others by a recipe."""
 
@@ -99,7 +100,7 @@ def contour_ct(
     given
         Structures that exist already, such as those of a set that is extended: recipes may use them.
     """
-    run = _Run(ct, plan or build_plan(), job or Job(), device)
+    run = _Run(ct, for_patient(plan or build_plan(), PatientFacts.of(ct)), job or Job(), device)
     _draw_in_order(run)
     _draw_by_rules(run, run.plan.by_rules)
     _draw_by_networks(run)
@@ -189,11 +190,9 @@ def _draw_by_package(run: _Run, package: ModelPackage, names: Sequence[str]) -> 
         with run.timed(f"network {package.name}"):
             segmentation = segment_structures(run.ct, package, mine, run.job, device=run.device)
     except ModelError as error:
-        if error.code == OTHER_PATIENT and not run.plan.package_is_chosen:
-            return
         if run.plan.package_is_chosen or not is_about_package(error):
             raise
-        run.findings.append(Finding.of("AC-MD-120", package=package.name, reason=error.code))
+        run.findings.append(_unused(package, error))
         return
     run.findings.extend(segmentation.findings)
     identity = run.plan.template_identity
@@ -204,6 +203,14 @@ def _draw_by_package(run: _Run, package: ModelPackage, names: Sequence[str]) -> 
             run.others.setdefault(name, []).append(drawn)
         else:
             run.drawn[name] = drawn
+
+
+def _unused(package: ModelPackage, error: ModelError) -> Finding:
+    """Return why a package was not used: it has expired, or it is damaged."""
+    if error.code == EXPIRED:
+        values: dict[str, Any] = dict(error.values)
+        return Finding.of(EXPIRED, severity=Severity.WARN, **values)
+    return Finding.of("AC-MD-120", package=package.name, reason=error.code)
 
 
 def _finish(run: _Run, on_structure: Callable[[Structure], None]) -> Iterator[Structure]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from autocontour.base.errors import UsageError
-from autocontour.base.findings import Finding
+from autocontour.base.findings import Finding, Severity
+from autocontour.patient.identity import PatientFacts
 from autocontour.patient.recipe import NamedRecipe
 from autocontour.site.template import Template, TemplateStructure, read_template
 
@@ -63,6 +64,8 @@ class Plan:
         Structure → `SHORT_RULES` and names of packages in the order of the template, for structures that state one.
     compare
         Whether every package draws its structures, also those already drawn: these are kept as further structures.
+    is_asked
+        Whether the user named the structures, by a template or one by one.
     """
 
     structures: tuple[TemplateStructure, ...]
@@ -74,6 +77,7 @@ class Plan:
     recipes: tuple[NamedRecipe, ...] = ()
     orders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     compare: bool = False
+    is_asked: bool = True
 
     @property
     def sources(self) -> frozenset[str]:
@@ -128,7 +132,33 @@ def build_plan(
     identity = template.identity if template else ""
     findings = (*(() if package else check_library()), *check_history(packages), *missing)
     recipes = template.recipes if template and not names else ()
-    return Plan(structures, by_rules, packages, identity, package is not None, findings, recipes, orders)
+    is_asked = template is not None or bool(names)
+    return Plan(
+        structures, by_rules, packages, identity, package is not None, findings, recipes, orders, is_asked=is_asked
+    )
+
+
+def for_patient(plan: Plan, facts: PatientFacts) -> Plan:
+    """Return the plan for a patient: packages of other patients draw nothing, and nothing is expected of them.
+
+    A structure that only they draw is left out, or named by ``AC-MD-063`` if the user asked for it. A package that the
+    user chose stays: that it is another patient's is then an error.
+    """
+    others = [one for one in plan.packages if one.patient is not None and not one.patient.is_for(facts)]
+    if plan.package_is_chosen or not others:
+        return plan
+    packages = tuple(one for one in plan.packages if one not in others)
+    drawable = {one.name: one.by_default for one in list_drawable(packages)}
+    structures = plan.structures if plan.is_asked else tuple(s for s in plan.structures if drawable.get(s.tg263_name))
+    lost = plan.sources - set(drawable) if plan.is_asked else frozenset()
+    findings = [
+        Finding.of("AC-MD-063", severity=Severity.WARN, package=one.name)
+        for one in others
+        if lost & set(one.structures)
+    ]
+    known = {SHORT_RULES, *(one.name for one in packages)}
+    orders = {name: tuple(one for one in order if one in known) for name, order in plan.orders.items()}
+    return replace(plan, structures=structures, packages=packages, findings=(*plan.findings, *findings), orders=orders)
 
 
 def _orders(

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,9 @@ from torch import Tensor
 
 from autocontour.base.errors import TrainingError
 from autocontour.base.files import write_atomically
+from autocontour.base.findings import Finding
 from autocontour.base.jobs import Job
-from autocontour.models.data.dataset import Dataset, Sample, read_dataset
+from autocontour.models.data.dataset import Dataset, Sample, read_dataset, read_index
 from autocontour.models.data.fingerprint import data_checksum, sample_fingerprint
 from autocontour.models.networks import head_names
 from autocontour.models.package.ensemble import number_networks
@@ -188,6 +189,21 @@ def retrain_package(plan: Retraining, run: Path, job: Job, *, device: str = "") 
     return write_package(run / "package", _describe(plan, summary, dataset), weights)
 
 
+def about_retraining(plan: Retraining, candidate: ModelPackage) -> Iterator[Finding]:
+    """Yield what the candidate did not learn from.
+
+    ``AC-TR-040`` for patients that could not be read, and ``AC-AD-010`` for each structure of the new cases that is
+    neither one of the package nor was added.
+    """
+    damaged = candidate.metadata["training"]["retrained"][-1]["quarantined"]
+    for patient, reason in sorted(damaged.items())[:1]:
+        yield Finding.of("AC-TR-040", count=len(damaged), patient=patient, reason=reason)
+    cases = [entry for entry in read_index(plan.data)["patients"] if entry["split"] == "train"]
+    contoured = {name for entry in cases for name in entry.get("structures", entry.get("voxels", ()))}
+    for name in sorted(contoured - set(plan.structures)):
+        yield Finding.of("AC-AD-010", name, structure=name)
+
+
 def _start_outputs(weights: dict[str, Tensor], network: Any, added: Sequence[int]) -> None:  # noqa: ANN401
     """Let the outputs of added structures begin as background everywhere, which disturbs nothing that is known."""
     weight, bias = head_names(network)
@@ -208,7 +224,10 @@ def _read(plan: Retraining, job: Job) -> tuple[Dataset, list[Sample]]:
     prints = {sample_fingerprint(sample) for sample in cases}
     original = _original_patients(plan.package)
     earlier = []
-    for sample in (one for folder in plan.replay for one in _read_all(folder, plan.structures, job).training):
+    replayed = [(folder, _read_all(folder, plan.structures, job)) for folder in plan.replay]
+    damaged = {f"{folder.name}/{name}": why for folder, one in replayed for name, why in one.quarantined.items()}
+    new = replace(new, quarantined=new.quarantined | damaged)
+    for sample in (sample for _, one in replayed for sample in one.training):
         fingerprint = sample_fingerprint(sample)
         if fingerprint not in prints:
             trust = plan.manner.replay_labels if fingerprint in original else 1.0

@@ -1,7 +1,8 @@
 """Who draws what: the rules, the packages that fit, or the one that was chosen."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
+from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,21 +20,23 @@ from autocontour.models.package.history import accept_package
 from autocontour.models.package.library import BUNDLED, install_folder
 from autocontour.models.package.members import CHECKSUMS, METADATA, checksums_of, read_members
 from autocontour.models.package.package import write_members
+from autocontour.models.package.patient import PatientBinding
 from autocontour.patient.geometry import VolumeGeometry
+from autocontour.patient.identity import PatientFacts
 from autocontour.patient.structures import Drawing
 from autocontour.patient.volume import CTVolume
 from autocontour.pipeline.contour import check_drawn, contour_ct
-from autocontour.pipeline.plan import RULES, build_plan, list_drawable, read_plan
+from autocontour.pipeline.plan import RULES, build_plan, for_patient, list_drawable, read_plan
 
 pytestmark = pytest.mark.skipif(not (BUNDLED / "head-and-neck").is_dir(), reason="no bundled package")
 SQUARE = {0: MultiPolygon([box(-9, -9, 9, 9)])}
 
 
-def install_copy(name, site="THORAX", first="Lung_L", withheld=()):
+def install_copy(name, site="THORAX", first="Lung_L", withheld=(), **about):
     """Install the bundled package under another name; its first structure gets another name too."""
     members = dict(read_members(BUNDLED / "head-and-neck"))
     metadata = json.loads(members[METADATA])
-    metadata |= {"name": name, "version": "2.0.0", "body_site": site}
+    metadata |= {"name": name, "version": "2.0.0", "body_site": site, **about}
     text = json.dumps(metadata).replace('"Brainstem"', f'"{first}"')
     metadata = json.loads(text)
     for structure in metadata["structures"]:
@@ -233,6 +236,70 @@ def test_a_chosen_published_package_is_asked_for_all_it_draws():
     chosen = {entry.name: entry.by_default for entry in list_drawable([one], is_chosen=True)}
     assert unasked["Liver"] is False
     assert chosen["Liver"] is True
+
+
+MINE = PatientFacts(patient_id="P1", birth_date="1950-01-01")
+
+
+@pytest.fixture
+def patients_package(tmp_path, monkeypatch):
+    """A package of one patient that alone draws CTV_High, and draws by default what the general one does not."""
+    monkeypatch.setattr(library, "user_data_path", lambda _: tmp_path)
+    binding = PatientBinding.of(MINE, 60, date.today())
+    install_copy("neck-patient-1", site="HEAD AND NECK", first="CTV_High", patient=asdict(binding))
+    accept_package("neck-patient-1", reason="copied by hand", by="A. Physicist")
+
+
+def codes_about(contoured, name):
+    return {one.code for one in contoured.structure_set.findings if one.where == name}
+
+
+@pytest.mark.usefixtures("patients_package")
+def test_what_only_the_package_of_another_patient_draws_is_not_missing(drawn):
+    found = contour_ct(ct())
+    assert "neck-patient-1" not in drawn
+    assert codes_about(found, "CTV_High") == set()
+    assert provenance(found)["SpinalCord"] == "head-and-neck"
+    assert "PTV_High" not in provenance(found)
+    assert not {one.code for one in found.structure_set.findings} & {"AC-PL-001", "AC-MD-063"}
+
+
+@pytest.mark.usefixtures("patients_package")
+def test_what_is_off_by_default_in_the_general_package_is_still_drawn_by_it_for_others(drawn):
+    found = contour_ct(ct(), build_plan(names=["PTV_High"]))  # on by default in the patient's package
+    assert provenance(found) == {"PTV_High": "head-and-neck"}
+
+
+@pytest.mark.usefixtures("patients_package")
+def test_a_structure_asked_for_that_only_the_package_of_another_patient_draws_states_why(drawn):
+    found = contour_ct(ct(), build_plan(names=["CTV_High", "SpinalCord"]))
+    (reason,) = [one for one in found.structure_set.findings if one.code == "AC-MD-063"]
+    assert reason.severity.name == "WARN"
+    assert codes_about(found, "CTV_High") == {"AC-PL-001"}
+
+
+@pytest.mark.usefixtures("patients_package")
+def test_the_package_of_the_patient_is_kept_for_its_patient_and_where_it_was_chosen():
+    plan = build_plan()
+    assert for_patient(plan, MINE) == plan
+    chosen = read_plan(package_name="neck-patient-1")
+    assert for_patient(chosen, PatientFacts()) == chosen
+
+
+@pytest.mark.usefixtures("patients_package")
+def test_a_template_that_names_the_package_of_one_patient_goes_on_to_the_next_for_others(drawn, tmp_path):
+    text = '[[structures]]\nname = "SpinalCord"\ndrawn_by = ["neck-patient-1", "head-and-neck"]\n'
+    assert provenance(contour_ct(ct(), read_plan(write_template(tmp_path, text)))) == {"SpinalCord": "head-and-neck"}
+
+
+def test_an_expired_package_of_the_patient_is_not_called_damaged(own_packages, drawn, monkeypatch):
+    def expired(ct, package, names, job, **options):
+        raise ModelError("AC-MD-064", package=package.name, day="2026-01-01")
+
+    monkeypatch.setattr(models, "segment_structures", expired)
+    found = contour_ct(ct(), build_plan(names=["Brainstem"])).structure_set
+    (finding,) = [one for one in found.findings if one.code.startswith("AC-MD-")]
+    assert (finding.code, finding.severity.name) == ("AC-MD-064", "WARN")
 
 
 TEMPLATE = """

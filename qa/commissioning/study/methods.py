@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from autocontour import __version__, rules
 from autocontour.models import ModelPackage, find_package
-from autocontour.pipeline.plan import Plan, build_plan
+from autocontour.patient.identity import PatientFacts
+from autocontour.pipeline.plan import Plan, build_plan, for_patient
 from autocontour.qa.commissioning.study.request import PROGRAM, RULES, StudyRequest
 from autocontour.site.template import TemplateStructure
 
@@ -74,7 +75,7 @@ def read_methods(request: StudyRequest) -> list[Method]:
         names = frozenset(rules.RULES)
         methods.append(Method(RULES, f"rules {__version__}", Plan(_entries(sorted(names)), names)))
     if request.with_program:
-        plan = build_plan()
+        plan = for_patient(build_plan(), PatientFacts())  # without packages of single patients
         identity = ", ".join([f"program {__version__}", *(_identity(package) for package in plan.packages)])
         methods.append(Method(PROGRAM, identity, plan))
     return methods

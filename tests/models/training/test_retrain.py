@@ -26,6 +26,7 @@ from autocontour.models.training.retrain import (
     Retraining,
     _configure,
     _read,
+    about_retraining,
     next_version,
     retrain_package,
 )
@@ -309,3 +310,23 @@ def test_the_command_says_that_the_candidate_must_pass_the_gate(package, clinic,
     assert main(["retrain", str(package.path), str(clinic), "-o", str(run), "--steps", "1", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["version"] == f"{package.version}+1"
     assert torch.get_num_threads() >= 1
+
+
+def test_the_command_states_which_patients_and_structures_nothing_was_learnt_from(smaller, clinic, tmp_path, capsys):
+    command = ["retrain", str(smaller.path), str(clinic), "-o", str(tmp_path / "run"), "--steps", "1"]
+    assert main(command) == 0
+    shown = capsys.readouterr().out
+    assert "2 new and 0 earlier patients; contoured in the new ones: Brainstem, Parotid_R." in shown
+    assert "WARN  AC-TR-040 1 patient could not be read" in shown
+    assert "INFO  AC-AD-010 Nothing is learnt from Parotid_L" in shown
+    assert main([*command, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["findings"]
+    assert {"AC-TR-040", "AC-AD-010"} == {one["code"] for one in found}
+
+
+def test_damaged_patients_of_the_replay_are_stated(package, clinic, toy_data, tmp_path):
+    """They were left out without a word, and with them what the package should keep."""
+    plan = Retraining(package, toy_data, replay=(clinic,), steps=1)
+    candidate = retrain_package(plan, tmp_path / "run", Job())
+    assert list(candidate.metadata["training"]["retrained"][-1]["quarantined"]) == [f"{clinic.name}/c2"]
+    assert "AC-TR-040" in [one.code for one in about_retraining(plan, candidate)]
