@@ -86,7 +86,7 @@ def adapt_package(adaptation: Adaptation, output: Path, job: Job, today: date | 
     AdaptError
         ``AC-AD-001`` for a CT without Patient ID, ``AC-AD-002`` if the contours are of another patient or CT,
         ``AC-AD-003`` if a structure is not approved, ``AC-AD-004`` if there is none to learn from, ``AC-AD-005`` for
-        the package of another patient.
+        the package of another patient, ``AC-AD-008`` if several structures have the TG-263 name of one of the package.
     """
     facts = PatientFacts.of(adaptation.ct)
     if not facts.patient_id.strip():
@@ -113,19 +113,30 @@ def adapt_package(adaptation: Adaptation, output: Path, job: Job, today: date | 
 
 def _choose(adaptation: Adaptation) -> list[Structure]:
     """Return the structures to learn from, under the names of the package."""
-    wanted = {*adaptation.package.structures, *adaptation.added}
-    chosen: dict[str, Structure] = {}
-    for structure in adaptation.structure_set.structures:
-        name = next((name for name in (structure.name, structure.tg263_name) if name in wanted), "")
-        if name and name not in chosen and structure.contours and not _is_damaged(structure):
-            chosen[name] = replace(structure, name=name)
+    chosen = _by_name(adaptation)
     if not chosen or any(name not in chosen for name in adaptation.added):
         missing = [name for name in adaptation.added if name not in chosen]
         raise AdaptError("AC-AD-004", structures=", ".join(missing or adaptation.package.structures))
     waiting = [one.name for one in chosen.values() if one.status is not ReviewStatus.APPROVED]
     if waiting and not adaptation.unapproved:
         raise AdaptError("AC-AD-003", structures=", ".join(waiting))
-    return list(chosen.values())
+    return [replace(one, name=name) for name, one in chosen.items()]
+
+
+def _by_name(adaptation: Adaptation) -> dict[str, Structure]:
+    """Return name in the package → the structure of the set with this name, or the only one with this TG-263 name."""
+    usable = [one for one in adaptation.structure_set.structures if one.contours and not _is_damaged(one)]
+    wanted = {*adaptation.package.structures, *adaptation.added}
+    chosen = {one.name: one for one in usable if one.name in wanted}
+    alike: dict[str, list[Structure]] = {}
+    for structure in usable:
+        name = structure.tg263_name
+        if name in wanted and name not in chosen and structure.name not in chosen:
+            alike.setdefault(name, []).append(structure)
+    if several := [name for name, structures in alike.items() if len(structures) > 1]:
+        names = ", ".join(one.name for one in alike[several[0]])
+        raise AdaptError("AC-AD-008", structure=several[0], names=names)
+    return chosen | {name: one for name, (one,) in alike.items()}
 
 
 def _is_damaged(structure: Structure) -> bool:
@@ -164,7 +175,9 @@ def _bind(trained: ModelPackage, general: ModelPackage, binding: PatientBinding)
 
 def unused_structures(adaptation: Adaptation) -> Iterator[Finding]:
     """Yield a finding for each structure of the set that nothing is learnt from."""
-    wanted = {*adaptation.package.structures, *adaptation.added}
+    wanted, used = {*adaptation.package.structures, *adaptation.added}, _by_name(adaptation).values()
     for structure in adaptation.structure_set.structures:
         if structure.name not in wanted and structure.tg263_name not in wanted:
             yield Finding.of("AC-AD-010", structure.name, structure=structure.name)
+        elif all(structure is not one for one in used):
+            yield Finding.of("AC-AD-011", structure.name, structure=structure.name)

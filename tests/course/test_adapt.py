@@ -11,6 +11,7 @@ from autocontour.base.errors import AdaptError, Cancelled, ModelError
 from autocontour.base.jobs import Job
 from autocontour.cli import main
 from autocontour.course import Adaptation, adapt_package
+from autocontour.course.adapt import _choose, unused_structures
 from autocontour.dicom import planning_cts, read_ct, scan_folder
 from autocontour.models import read_package, segment_structures
 from autocontour.models.inference.infer import check_patient
@@ -118,6 +119,35 @@ def test_a_structure_that_the_general_package_does_not_have_is_learnt_too(adapta
 def test_a_structure_that_is_not_in_the_set_is_named(adaptation, tmp_path):
     with pytest.raises(AdaptError, match=r"AC-AD-004.*CTV_High"):
         adapt_package(replace(adaptation, added=("CTV_High",)), tmp_path / "p", Job())
+
+
+def with_structures(adaptation, *structures):
+    return replace(adaptation, structure_set=replace(adaptation.structure_set, structures=tuple(structures)))
+
+
+def test_the_structure_with_the_very_name_is_learnt_not_an_older_one_with_the_same_tg263_name(adaptation):
+    by_name = {one.name: one for one in adaptation.structure_set.structures}
+    left, right = by_name["Parotid_L"], by_name["Parotid_R"]
+    older = replace(left, name="Parotid L old", number=77, contours=right.contours, tg263_name="Parotid_L")
+    plan = with_structures(adaptation, older, left)
+    assert [(one.name, one.contours) for one in _choose(plan)] == [("Parotid_L", left.contours)]
+    assert [(one.code, one.where) for one in unused_structures(plan)] == [("AC-AD-011", "Parotid L old")]
+
+
+def test_two_structures_with_one_tg263_name_are_not_chosen_between(adaptation, tmp_path):
+    left = next(one for one in adaptation.structure_set.structures if one.name == "Parotid_L")
+    both = [replace(left, name=name, number=k, tg263_name="Parotid_L") for k, name in enumerate(("P li", "P L"), 80)]
+    with pytest.raises(AdaptError, match=r"AC-AD-008.*Parotid_L.*P li, P L"):
+        adapt_package(with_structures(adaptation, *both), tmp_path / "p", Job())
+    plan = with_structures(adaptation, both[0])
+    assert [one.name for one in _choose(plan)] == ["Parotid_L"]
+    assert list(unused_structures(plan)) == []
+
+
+def test_a_structure_without_contours_is_stated(adaptation):
+    brainstem, *_ = (one for one in adaptation.structure_set.structures if one.name == "Brainstem")
+    plan = with_structures(adaptation, replace(brainstem, contours={}))
+    assert [(one.code, one.where) for one in unused_structures(plan)] == [("AC-AD-011", "Brainstem")]
 
 
 def test_no_package_is_made_from_the_package_of_a_patient(adaptation, adapted, tmp_path):
