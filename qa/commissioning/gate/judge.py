@@ -8,7 +8,7 @@ own; and no more structures may be missing.
 
 # `annotations` is not imported from __future__: cattrs needs the limits.
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -31,6 +31,8 @@ from autocontour.qa.metrics import PairMetrics
 LIMITS = Path(__file__).with_name("limits.toml")
 
 WANTED_POWER = 0.9
+EVERY_SITE = "–"
+"""In place of a site's name, of what is about all of them."""
 
 Margin = Annotated[float, Range(0, 1)]
 
@@ -198,6 +200,46 @@ def judge_site(
         else:
             judged.append(_missing(site, structure, ours))
     return judged
+
+
+def judge_drawn(
+    drawn: Sequence[str],
+    candidate: Sequence[str],
+    candidate_drawn: Sequence[str],
+    judged: Collection[str],
+    limits: GateLimits,
+) -> list[Judgement]:
+    """Judge what no measurement shows: a structure without a reference at any site, or one no longer drawn by default.
+
+    Parameters
+    ----------
+    drawn
+        Structures that the package in use draws by default.
+    candidate, candidate_drawn
+        Structures of the candidate, and those that it draws by default.
+    judged
+        Structures with a reference in some patient.
+    limits
+        The gate's.
+
+    Returns
+    -------
+    list[Judgement]
+        One for each structure with a problem.
+    """
+    judgements = []
+    for name in drawn:
+        problems = []
+        if name not in judged:
+            problems.append(Finding.of("AC-QA-033", name, structure=name, count=0, least=limits.least_patients))
+        if name not in candidate and name not in judged:
+            problems.append(Finding.of("AC-QA-037", name, structure=name))
+        elif name in candidate and name not in candidate_drawn:
+            problems.append(Finding.of("AC-QA-050", name, structure=name))
+        if problems:
+            none = Change(0.0, 0.0, 0.0)
+            judgements.append(Judgement(EVERY_SITE, name, 0, none, none, 0.0, 0.0, 0, 0, tuple(problems)))
+    return judgements
 
 
 def _judge(

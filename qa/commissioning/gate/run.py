@@ -15,7 +15,7 @@ from autocontour.base.jobs import Job
 from autocontour.models import ModelPackage
 from autocontour.models.data.fingerprint import ct_fingerprint
 from autocontour.qa.commissioning.cohort import CohortCase, list_patients, read_cases
-from autocontour.qa.commissioning.gate.judge import GateLimits, Judgement, judge_site
+from autocontour.qa.commissioning.gate.judge import GateLimits, Judgement, judge_drawn, judge_site
 from autocontour.qa.commissioning.gate.record import FORMAT, GateRecord, seal_of
 from autocontour.qa.commissioning.measure import MeasuredStructure, measure_case, run_case
 
@@ -93,6 +93,8 @@ def run_gate(
             {"name": site.name, "split": site.split, "patients": len(prints)}
             | {"fingerprints": seal_of({"": sorted(prints)})}
         )
+    known = {one.structure for one in judgements}
+    judgements += judge_drawn(against.drawn_names, tuple(candidate.structures), candidate.drawn_names, known, limits)
     return GateRecord(
         {
             "format": FORMAT,

@@ -15,6 +15,7 @@ from autocontour.cli import main
 from autocontour.qa.commissioning import MeasuredStructure
 from autocontour.qa.commissioning.gate import GateRecord, judge_site, read_limits, read_record, write_record
 from autocontour.qa.commissioning.gate import run as gate_run
+from autocontour.qa.commissioning.gate.judge import judge_drawn
 from autocontour.qa.commissioning.gate.record import FORMAT
 from autocontour.qa.intervals import bootstrap_lower_bound
 from autocontour.qa.metrics import PairMetrics
@@ -235,6 +236,42 @@ def test_the_command_refuses_a_worse_candidate_and_passes_an_equal_one(frozen, t
     content = json.loads(capsys.readouterr().out)
     assert content["sites"][0]["split"] == "validation"
     assert {row["structure"] for row in content["judgements"] if row["problems"]} == {"Parotid_L"}
+
+
+def test_an_organ_without_a_reference_in_any_patient_does_not_pass(frozen, toy_package, tmp_path, capsys):
+    """It was not judged at all: a candidate that had lost it passed."""
+    names = list(toy_package.structures)
+    for k, case in enumerate(frozen):
+        kept = {name: mask for name, mask in case.references.items() if name != names[1]}
+        frozen[k] = replace(case, references=kept)
+    candidate = packaged(toy_package, tmp_path, "equal", ["f" * 64])
+    command = ["models", "gate", str(candidate), "--against", str(toy_package.path), "--data", str(tmp_path), "--json"]
+    assert main(command) == 1
+    content = json.loads(capsys.readouterr().out)
+    found = {(row["structure"], one["code"]) for row in content["judgements"] for one in row["problems"]}
+    assert found == {(names[1], "AC-QA-033")}
+    assert main(command[:-1]) == 1
+    assert f"{names[1]} has a reference in only 0 patients" in capsys.readouterr().out
+
+
+def test_an_organ_that_the_candidate_no_longer_draws_by_default_does_not_pass(frozen, toy_package, tmp_path, capsys):
+    from autocontour.models import write_package
+
+    metadata = json.loads(json.dumps({**toy_package.metadata, "version": "quiet"}))
+    name = metadata["structures"][0]["name"]
+    metadata["structures"][0]["drawn"] = False
+    metadata["training"] = {"fingerprints": ["f" * 64]}
+    weights = {role: toy_package.read_weights(role) for role in toy_package.stages}
+    candidate = write_package(tmp_path / "quiet", metadata, weights)
+    command = ["models", "gate", str(candidate.path), "--against", str(toy_package.path), "--data", str(tmp_path)]
+    assert main(command) == 1
+    assert f"AC-QA-050: The candidate does not draw {name} by default" in capsys.readouterr().out
+
+
+def test_what_no_measurement_shows_is_judged_for_structures_drawn_by_default():
+    judged = judge_drawn(("A", "B", "C", "D"), ("A", "B"), ("A",), {"A", "B", "D"}, LIMITS)
+    assert codes(judged) == {("B", "AC-QA-050"), ("C", "AC-QA-033"), ("C", "AC-QA-037")}
+    assert judge_drawn(("A",), ("A",), ("A",), {"A"}, LIMITS) == []
 
 
 def test_a_test_patient_of_the_training_and_a_silent_candidate_are_refused(
