@@ -86,10 +86,8 @@ class Intake(QObject):
         """Begin to open `path`, or what `locate` finds; where a `key` is given, no CT of another case."""
         from autocontour.gui.app.opening import Opening  # pydicom, not needed to show the window
 
-        free = self.workspace.when_free  # a stroke under way comes first
-
         def opened(found: Opened) -> None:
-            free(partial(self._take_in, found, source=opening.path))
+            self._window.when_answered(partial(self._take_in, found, source=opening.path))
 
         def prepare(ct: CTVolume) -> Prepared:
             if key is not None and case_key(ct) != key:

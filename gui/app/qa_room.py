@@ -179,10 +179,10 @@ class QaRoom:
 
     def _show_result(self, result: Result, index: int | None, prepared: Prepared | None) -> None:
         self._opening = None
-        self._window.workspace.when_free(partial(self._show_free, result, index, prepared))
+        self._window.when_answered(partial(self._show_free, result, index, prepared))
 
     def _show_free(self, result: Result, index: int | None, prepared: Prepared | None) -> None:
-        """Show it once no stroke is under way."""
+        """Show it once no stroke is under way and no dialog is open."""
         space = self._window.workspace
         if prepared is not None:
             self._window.intake.show_prepared(prepared)

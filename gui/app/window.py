@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections import deque
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, QEvent, QSize, Qt
+from PySide6.QtCore import QByteArray, QEvent, QSize, Qt, QTimer
 from PySide6.QtGui import (
     QCloseEvent,
     QColor,
@@ -109,6 +111,7 @@ class MainWindow(QMainWindow):
         super().__init__()
         self.settings = settings or ViewerSettings()
         self.workspace = Workspace()
+        self._unanswered: deque[Callable[[], object]] = deque()
         self.workspace.following.set_mode(self.settings.follow_mode)
         self.setWindowTitle("autocontour")
         self.setAcceptDrops(True)
@@ -486,10 +489,21 @@ class MainWindow(QMainWindow):
         size = SMALL_ICON if self.height() < LOW_PX else SIZE
         self.side_bar.setIconSize(QSize(size, size))
 
+    def when_answered(self, act: Callable[[], object]) -> None:
+        """Call `act` as soon as no dialog is open and no tool is busy: a dialog belongs to the case it was opened on."""
+        self._unanswered.append(act)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        while self._unanswered and QApplication.activeModalWidget() is None:
+            self.workspace.when_free(self._unanswered.popleft())
+
     def event(self, event: QEvent) -> bool:
         """Finish a stroke before a dialog takes the mouse away, with which its end would be lost."""
         if event.type() == QEvent.Type.WindowBlocked:
             self.views.finish_stroke()
+        elif event.type() == QEvent.Type.WindowUnblocked and self._unanswered:
+            QTimer.singleShot(0, self, self._go_on)
         return super().event(event)
 
     def closeEvent(self, event: QCloseEvent) -> None:

@@ -9,7 +9,7 @@ import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QPushButton
+from PySide6.QtWidgets import QMessageBox, QPushButton
 from shiboken6 import isValid
 
 from autocontour.base.jobs import Job
@@ -19,6 +19,7 @@ from autocontour.dicom.pixels import read_slice
 from autocontour.dicom.series import SeriesDescription, write_ct_series
 from autocontour.gui.app.drawing import ask_auto_contour
 from autocontour.gui.app.opening import SeriesDialog
+from autocontour.gui.app.reviewing import ask_approval
 from autocontour.gui.app.structure_sets import compare_with
 from autocontour.gui.app.window import MainWindow
 from autocontour.gui.dialogs import previews
@@ -298,3 +299,29 @@ def test_a_window_closed_while_it_opens_is_gone(qtbot, tmp_path, department, pau
     window.deleteLater()
     QTest.qWait(300)  # what the threads still have to say arrives, and must not find the window
     assert not isValid(window)
+
+
+def test_a_scan_that_is_read_while_a_dialog_is_open_waits_for_its_answer(window, qtbot, department, answer):
+    """The dialog belongs to the case that it was opened on; a view in its own window opens one while a scan is read."""
+    window.open_path(department / "a")
+    qtbot.waitUntil(lambda: window.workspace.ct is not None, timeout=20_000)
+    first = window.workspace.ct
+    window.workspace.receive(ball())
+    window.workspace.approve(1, "Dr Doe")
+    seen = []
+
+    def act(box):
+        window.open_path(department / "c")
+        opening = window.intake._opening
+        qtbot.waitUntil(lambda: opening._task is not None and not opening._task.is_running, timeout=20_000)
+        qtbot.waitUntil(lambda: not opening._progress.isVisible() and bool(window._unanswered), timeout=20_000)
+        seen.append(window.workspace.ct is first)
+        box.buttons()[0].click()
+
+    case = window.workspace.case
+    answer(QMessageBox, act)
+    ask_approval(window)
+    assert seen == [True]
+    assert not case.state[1].is_approved
+    qtbot.waitUntil(lambda: window.workspace.ct is not first, timeout=20_000)
+    assert PatientFacts.of(window.workspace.ct).patient_id == "P2"
