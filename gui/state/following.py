@@ -27,6 +27,8 @@ OFF, ON_DEMAND, ALWAYS = "off", "on-demand", "always"
 MODES = {OFF: later("Off"), ON_DEMAND: later("On demand"), ALWAYS: later("Always")}
 LEAST_FROM_NOTHING = 2
 """Slices that must be drawn of a structure without automatic contours; in mode `ALWAYS` one more."""
+PATIENCE_MS = 400
+"""A proposal that was asked for and takes longer is announced."""
 PREPARED_AFTER_MS = 1500
 """After a structure was selected, once it has been looked at for this long."""
 
@@ -125,6 +127,8 @@ class Following(QObject):
         self._preparation: Preparation | None = None
         self._soon = QTimer(self, singleShot=True, interval=PREPARED_AFTER_MS)
         self._soon.timeout.connect(self.prepare)
+        self._patience = QTimer(self, singleShot=True, interval=PATIENCE_MS)
+        self._patience.timeout.connect(self._announce)
         workspace.ct_changed.connect(self._forget)
         workspace.selection_changed.connect(self._follow_selection)
         workspace.structures_changed.connect(self._follow)
@@ -173,7 +177,12 @@ class Following(QObject):
         number = item.structure.number
         self._ended = self._ended | {number} if ends else self._ended - {number}
         self._is_asked = True
+        self._patience.start()
         self._compute()
+
+    def _announce(self) -> None:
+        if self.is_computing and self._is_asked:
+            self._workspace.notify(tr("The proposal is being computed…"))
 
     def dismiss(self) -> None:
         """Show nothing; nothing is changed."""

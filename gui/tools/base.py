@@ -20,7 +20,7 @@ from autocontour.gui.views.planes import Plane
 
 if TYPE_CHECKING:
     from autocontour.gui.state.workspace import Workspace
-    from autocontour.patient.structures import Contours, Structure
+    from autocontour.patient.structures import Contours, SliceChanges, Structure
 
 NEUTRAL_RGB = (160, 170, 185)
 SMALLEST_RADIUS_MM, LARGEST_RADIUS_MM = 0.5, 80.0
@@ -226,10 +226,29 @@ class Tool:
         inside = {z: within_image(before.get(z), outline, space.image_box(z)) for z, outline in changes.items()}
         after = settled(before, inside)
         is_cut = any(inside[z] is not changes[z] for z in inside)
-        if space.redraw(self.name, after, stroke.number) and is_cut:
-            space.notify(tr("What was drawn outside the image was left out."))
+        outside = self._words_outside_body(stroke, after)
+        if space.redraw(self.name, after, stroke.number):
+            cut = tr("What was drawn outside the image was left out.") if is_cut else ""
+            if words := " ".join(part for part in (cut, outside) if part):
+                space.notify(words)
         elif is_cut and not after:
             space.message.emit(tr("The stroke lies outside the image; nothing was drawn."), True)
+
+    def _words_outside_body(self, stroke: Stroke, changes: SliceChanges) -> str:
+        """Return how much of a stroke lies outside External, which may be intended; empty if nothing does."""
+        from autocontour.qa.checks.relations import added_outside, find_external  # not while the window comes up
+
+        state = self.workspace.state
+        external = find_external([structure for structure in state.structures if structure.contours])
+        if external is None or stroke.number is None or stroke.number not in state:
+            return ""
+        found = added_outside(external, state[stroke.number].structure, changes)
+        if not found:
+            return ""
+        first, last, area = min(found) + 1, max(found) + 1, max(sum(found.values()) / 100, 0.1)
+        slices = f"{first}" if first == last else f"{first}–{last}"
+        return tr("{area} cm² of the stroke lie outside {external} (slice {slices}).", area=f"{area:.1f}",
+                  external=external.name, slices=slices)  # fmt: skip
 
 
 def within_image(before: Outline, after: Outline, image: Polygon) -> Outline:

@@ -2884,6 +2884,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
       <translation>프로그램이 예기치 않게 종료되었습니다</translation>
     </message>
     <message>
+      <source>The proposal is being computed…</source>
+      <translation>제안을 계산하는 중입니다…</translation>
+    </message>
+    <message>
       <source>The record of {count} patient of the report is missing or of another run; it is not shown.</source>
       <translation>보고서의 환자 {count}명의 기록이 없거나 다른 실행의 것이어서 표시하지 않습니다.</translation>
     </message>
@@ -4194,6 +4198,10 @@ Menus and buttons are nouns; sentences end in 습니다 or 하세요. After a na
     <message>
       <source>{approved}/{count} approved</source>
       <translation>{approved}/{count} 승인</translation>
+    </message>
+    <message>
+      <source>{area} cm² of the stroke lie outside {external} (slice {slices}).</source>
+      <translation>그린 부분 중 {area} cm²가 {external} 밖에 있습니다(슬라이스 {slices}).</translation>
     </message>
     <message>
       <source>{by}, off by default</source>

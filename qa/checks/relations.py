@@ -13,7 +13,7 @@ from autocontour.base.findings import Finding
 from autocontour.contouring import volume_cc
 from autocontour.patient.matching import tg263_name
 from autocontour.patient.nomenclature import find_term, sides_of
-from autocontour.patient.structures import Contours, Structure
+from autocontour.patient.structures import Contours, SliceChanges, Structure
 from autocontour.patient.volume import CTVolume
 from autocontour.qa.checks.anatomy import read_anatomy, split_side
 
@@ -26,7 +26,11 @@ PAIR_TOLERANCE_MM2, PAIR_TOLERANCE = 10.0, 0.01
 """How much the area of a structure such as Lungs may differ on a slice from both sides together, in mm² and of them."""
 BODY_TOLERANCE_MM = 2.0
 """Tolerated distance of a structure beyond External: about a voxel."""
+LEAST_ADDED_MM2 = 4.0
+"""A stroke that adds less outside External is not reported: about a voxel."""
 TARGETS = ("GTV", "CTV", "PTV")
+BESIDE_THE_BODY = ("SUPPORT", "BOLUS", "FIXATION", "MARKER")
+"""Interpreted types of what may lie outside External."""
 
 
 def check_overlaps(ct: CTVolume, structures: Sequence[Structure]) -> Iterator[Finding]:
@@ -97,18 +101,41 @@ def check_targets(ct: CTVolume, structures: Sequence[Structure]) -> Iterator[Fin
 
 def check_external(ct: CTVolume, structures: Sequence[Structure]) -> Iterator[Finding]:
     """Yield a finding for each structure that reaches outside the body's outline."""
-    outlines = [s for s in structures if s.interpreted_type == "EXTERNAL" or tg263_name(s) == "External"]
-    if len(outlines) != 1:
+    outline = find_external(structures)
+    if outline is None:
         return
-    body = {k: _filled(shape) for k, shape in outlines[0].contours.items()}
+    body = {k: _filled(shape) for k, shape in outline.contours.items()}
     for structure in structures:
-        if structure is outlines[0] or structure.interpreted_type in ("SUPPORT", "BOLUS", "FIXATION", "MARKER"):
+        if structure is outline or structure.interpreted_type in BESIDE_THE_BODY:
             continue
         outside = _outside(structure.contours, body)
         cc, whole = (volume_cc(c, ct.geometry) for c in (outside, structure.contours))
         if cc > LEAST_OVERLAP_CC and cc > LEAST_OUTSIDE * whole:
             where = structure.name
             yield Finding.of("AC-QA-101", where, outside, structure=structure.name, cc=round(cc, 1))
+
+
+def find_external(structures: Sequence[Structure]) -> Structure | None:
+    """Return the outline of the body; None without one, or with several."""
+    outlines = [s for s in structures if s.interpreted_type == "EXTERNAL" or tg263_name(s) == "External"]
+    return outlines[0] if len(outlines) == 1 else None
+
+
+def added_outside(external: Structure, structure: Structure, changes: SliceChanges) -> dict[int, float]:
+    """Return what a change of `structure` adds outside External, as slice index → area in mm².
+
+    Slices without External are left out, and so is what lies less than `BODY_TOLERANCE_MM` outside.
+    """
+    if structure.number == external.number or structure.interpreted_type in BESIDE_THE_BODY:
+        return {}
+    nothing, found = shapely.MultiPolygon(), {}
+    for index, shape in changes.items():
+        if shape is None or (outline := external.contours.get(index)) is None:
+            continue
+        added = shapely.difference(shape, structure.contours.get(index) or nothing)
+        if not outline.contains(added):
+            found[index] = float(shapely.difference(added, _filled(outline)).area)
+    return {index: area for index, area in found.items() if area > LEAST_ADDED_MM2}
 
 
 def _filled(outline: shapely.MultiPolygon) -> shapely.Geometry:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Event
+
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
@@ -59,6 +61,19 @@ def test_on_demand_nothing_happens_until_it_is_asked_for(opened, qtbot) -> None:
     assert 12 not in proposal.changes
     assert opened.follow_bar.isVisible()
     assert "Heart" in opened.follow_bar.words.text()
+
+
+def test_a_proposal_that_takes_long_is_announced(opened, qtbot, monkeypatch) -> None:
+    """The first proposal of a CT takes seconds; nothing showed that the key was taken."""
+    may_end = Event()
+    scan = following.Preparation.scan
+    monkeypatch.setattr(following.Preparation, "scan", lambda self: (may_end.wait(20), scan(self))[1])
+    correct(opened)
+    press(opened, KEY.Key_F8)
+    qtbot.waitUntil(lambda: "being computed" in opened.toast.text(), timeout=20_000)
+    may_end.set()
+    wait(opened, qtbot)
+    assert opened.workspace.following.proposal is not None
 
 
 def test_always_the_preview_follows_a_stroke(opened, hand, qtbot) -> None:

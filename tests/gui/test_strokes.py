@@ -8,8 +8,9 @@ import shapely
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QMessageBox
+from shapely import Point
 
-from autocontour.case import Edit
+from autocontour.case import Edit, actions
 from autocontour.gui.views.planes import Plane
 from autocontour.patient.structures import Structure
 from tests.gui.conftest import disc, small_ct
@@ -310,3 +311,24 @@ def test_b17_what_was_imported_outside_the_image_stays(two, hand):
     press(two, KEY.Key_B)
     hand.stroke([(5, 0), (10, 0)])
     assert space.current.structure.contours[12].bounds[0] == -200
+
+
+def test_a_stroke_outside_the_body_is_reported_with_its_slice(two, hand, qtbot):
+    space = two.workspace
+    body = Structure("BODY", 3, {z: disc(r=100) for z in range(24)}, interpreted_type="EXTERNAL")
+    space.apply(actions.add(space.state, body))
+    space.select(1)
+    press(two, KEY.Key_B)
+    hand.stroke([(20, 0), (50, 0)])
+    assert "outside" not in two.toast.text()
+    hand.stroke([(115, 0), (115, 5)])
+    assert "cm² of the stroke lie outside BODY (slice 13)" in two.toast.text()
+    assert two.workspace.state[1].structure.contours[12].intersects(Point(115, 0))
+    space.notify("")
+    press(two, KEY.Key_E)
+    hand.stroke([(115, 0), (115, 5)])
+    assert "outside" not in two.toast.text()
+    space.select(3)
+    press(two, KEY.Key_B)
+    hand.stroke([(115, 0), (115, 5)])
+    assert "outside" not in two.toast.text()

@@ -19,6 +19,7 @@ from autocontour.phantom import build_phantom, truth_structures
 from autocontour.qa.checks import check_set, with_findings
 from autocontour.qa.checks.anatomy import read_anatomy
 from autocontour.qa.checks.drawn import differing_slices
+from autocontour.qa.checks.relations import added_outside, find_external
 from autocontour.qa.checks.sides import heart_offset_mm
 from autocontour.selftest import demo
 
@@ -132,6 +133,24 @@ def test_a_structure_outside_the_body_is_found(patient):
     assert "AC-QA-101" not in codes(check_set(ct, with_body))
     found = check_set(ct, changed(with_body, "Larynx", lambda shape: translate(shape, 0, -60)))
     assert [f.where for f in found if f.code == "AC-QA-101"] == ["Larynx"]
+
+
+def square(left, right):
+    return shapely.MultiPolygon([shapely.box(left, 0, right, 10)])
+
+
+def test_what_a_change_adds_outside_the_body_is_measured():
+    """Exact areas of squares; 2 mm outside External are tolerated (its corners are away from the strokes)."""
+    body = structure("External", {k: shapely.MultiPolygon([shapely.box(-100, -100, 100, 100)]) for k in (3, 4)}, "EXTERNAL", 9)
+    parotid = structure("Parotid_L", {3: square(80, 120)})
+    assert added_outside(body, parotid, {3: square(80, 140), 4: square(90, 140)}) == pytest.approx({3: 200.0, 4: 380.0})
+    assert added_outside(body, parotid, {3: square(80, 120), 4: square(90, 101.9)}) == {}
+    assert added_outside(body, parotid, {3: square(50, 100), 4: None}) == {}
+    assert added_outside(body, parotid, {5: square(150, 160)}) == {}
+    assert added_outside(body, replace(parotid, interpreted_type="BOLUS"), {3: square(150, 160)}) == {}
+    assert added_outside(body, body, {3: square(150, 160)}) == {}
+    assert find_external([body, parotid]) is body
+    assert find_external([body, replace(body, number=10)]) is None
 
 
 @pytest.mark.parametrize("factor", [0.3, 2.6])
