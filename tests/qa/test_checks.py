@@ -141,9 +141,11 @@ def square(left, right):
 
 def test_what_a_change_adds_outside_the_body_is_measured():
     """Exact areas of squares; 2 mm outside External are tolerated (its corners are away from the strokes)."""
-    body = structure("External", {k: shapely.MultiPolygon([shapely.box(-100, -100, 100, 100)]) for k in (3, 4)}, "EXTERNAL", 9)
+    outline = shapely.MultiPolygon([shapely.box(-100, -100, 100, 100)])
+    body = structure("External", {3: outline, 4: outline}, "EXTERNAL", 9)
     parotid = structure("Parotid_L", {3: square(80, 120)})
-    assert added_outside(body, parotid, {3: square(80, 140), 4: square(90, 140)}) == pytest.approx({3: 200.0, 4: 380.0})
+    added = added_outside(body, parotid, {3: square(80, 140), 4: square(90, 140)})
+    assert added == pytest.approx({3: 200.0, 4: 380.0})
     assert added_outside(body, parotid, {3: square(80, 120), 4: square(90, 101.9)}) == {}
     assert added_outside(body, parotid, {3: square(50, 100), 4: None}) == {}
     assert added_outside(body, parotid, {5: square(150, 160)}) == {}
