@@ -490,7 +490,7 @@ class MainWindow(QMainWindow):
         self.side_bar.setIconSize(QSize(size, size))
 
     def when_answered(self, act: Callable[[], object]) -> None:
-        """Call `act` as soon as no dialog is open and no tool is busy: a dialog belongs to the case it was opened on."""
+        """Call `act` as soon as no dialog is open and no tool is busy: a dialog belongs to the case that is open."""
         self._unanswered.append(act)
         self._go_on()
 
