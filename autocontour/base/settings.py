@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
@@ -34,8 +35,8 @@ class Settings:
     def value(self, name: str, default: Value) -> Value:
         """Return the stored choice, or `default`."""
         found = self._values.get(name, default)
-        if isinstance(default, float) and isinstance(found, int):
-            found = float(found)
+        if isinstance(default, float):
+            return _finite(found, default)
         return found if type(found) is type(default) else default
 
     def set_value(self, name: str, value: bool | float | str | list[str]) -> None:
@@ -102,6 +103,16 @@ class Settings:
         path = str(folder.resolve())
         known = [str(old) for old in self.value("recent", [])]
         self._choose("recent", [path, *(old for old in known if old != path)][:RECENT_KEPT])
+
+
+def _finite(found: object, default: float) -> float:
+    """Return a stored number; `default` for what is not a number, NaN, or infinite."""
+    if isinstance(found, bool) or not isinstance(found, int | float):
+        return default
+    try:
+        return float(found) if math.isfinite(found) else default
+    except OverflowError:  # an integer of more than 308 digits
+        return default
 
 
 def _exists(path: object) -> bool:

@@ -63,6 +63,7 @@ from autocontour.gui.state.settings import ViewerSettings
 from autocontour.gui.state.worklist import Worklist
 from autocontour.gui.state.workspace import Workspace
 from autocontour.gui.tools import TOOLS, ClickTool
+from autocontour.gui.tools.base import LARGEST_RADIUS_MM, SMALLEST_RADIUS_MM
 from autocontour.gui.views.planes import Plane
 from autocontour.gui.views.renderers import AUTO as AUTO_RENDERER
 from autocontour.gui.views.renderers import QT, Choice, choose, opengl_name
@@ -119,7 +120,8 @@ class MainWindow(QMainWindow):
         self._build()
         self.tools = {name: tool(self.workspace) for name, tool in TOOLS.items()}
         for name, tool in self.tools.items():
-            tool.radius_mm = self.settings.radius(name, tool.radius_mm)
+            radius_mm = self.settings.radius(name, tool.radius_mm)
+            tool.radius_mm = min(max(radius_mm, SMALLEST_RADIUS_MM), LARGEST_RADIUS_MM)
         self.clicks = Clicks(self.workspace)
         if isinstance(click := self.tools.get("click"), ClickTool):
             click.clicks = self.clicks

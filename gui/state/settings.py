@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QSettings
@@ -105,7 +106,8 @@ class ViewerSettings(Settings):
             if isinstance(value, QByteArray):
                 self.geometry = value
             elif name.startswith("radius/"):
-                self.set_radius(name.partition("/")[2], float(str(value)))
+                with suppress(ValueError):
+                    self.set_radius(name.partition("/")[2], float(str(value)))
             elif name == "recent":
                 self.set_value(name, [value] if isinstance(value, str) else [str(one) for one in value or ()])
             else:

@@ -43,3 +43,12 @@ def test_a_folder_that_cannot_be_written_stops_nothing(tmp_path):
     settings = Settings(tmp_path / "file" / "settings.json")
     settings.reviewer = "A"
     assert settings.reviewer == "A"
+
+
+@pytest.mark.parametrize("stored", ["NaN", "Infinity", "-Infinity", "1e999", "1" + "0" * 400, "true", '"3"', "null"])
+def test_a_number_that_is_not_finite_counts_as_not_chosen(path, stored):
+    path.parent.mkdir()
+    path.write_text(f'{{"size": {stored}, "whole": 3}}')
+    settings = Settings(path)
+    assert settings.value("size", 2.0) == 2.0
+    assert settings.value("whole", 2.0) == 3.0

@@ -24,6 +24,7 @@ from autocontour.gui.dialogs.threshold import ThresholdDialog
 from autocontour.gui.look import theme
 from autocontour.gui.look.fonts import can_show, has_korean
 from autocontour.gui.look.language import use_language
+from autocontour.gui.state import settings as settings_module
 from autocontour.gui.state.settings import ViewerSettings
 from autocontour.gui.views.detached import is_on_screen
 from autocontour.gui.views.planes import Plane
@@ -342,3 +343,22 @@ def test_a_korean_name_that_no_font_can_show_is_reported(window, monkeypatch):
     monkeypatch.setattr("autocontour.gui.app.intake.can_show", lambda _: False)
     window.show_ct(CTVolume(ct.hu, ct.geometry, replace(ct.reference, header={"PatientName": "홍^길동"})))
     assert any("Korean" in words for words in said)
+
+
+def test_damaged_sizes_of_tools_do_not_keep_the_window_from_opening(qapp, tmp_path, monkeypatch):
+    """Of this version: a size that no tool has; of a version with another kind of file: no number."""
+    path = tmp_path / "viewer.json"
+    path.write_text('{"radius/brush": -5, "radius/eraser": 1e9, "radius/push": NaN, "geometry": "%", "detached": [3]}')
+    window = MainWindow(ViewerSettings(path), tmp_path / "cases")
+    window.detach_as_left()
+    sizes = {name: window.tools[name].radius_mm for name in ("brush", "eraser", "push")}
+    window.close()
+    window.deleteLater()
+    assert sizes == {"brush": 0.5, "eraser": 80.0, "push": 15.0}
+    old = tmp_path / "viewer.ini"
+    old.write_text("[General]\ntheme=light\n[radius]\nbrush=@Invalid()\neraser=4,5\npush=3.5\n")
+    monkeypatch.setattr(settings_module, "settings_folder", lambda: tmp_path)
+    monkeypatch.setattr("autocontour.base.settings.settings_folder", lambda: tmp_path)
+    again = ViewerSettings()
+    assert (again.theme, again.radius("brush", 8.0), again.radius("push", 8.0)) == ("light", 8.0, 3.5)
+    assert again.radius("eraser", 8.0) == 8.0
