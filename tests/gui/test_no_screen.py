@@ -15,3 +15,20 @@ def test_without_a_screen_a_window_is_refused_by_code(monkeypatch):
         screen.require_screen()
     monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-0")
     screen.require_screen()
+
+
+def test_a_screen_that_does_not_answer_is_refused_by_code(monkeypatch):
+    """DISPLAY of a connection that has ended: Qt would abort the program with a core file."""
+    ctypes = pytest.importorskip("ctypes")
+    try:
+        ctypes.CDLL("libxcb.so.1")
+    except OSError:
+        pytest.skip("no libxcb")
+    for name in screen.SCREENS[1:]:
+        monkeypatch.delenv(name, raising=False)
+    screen.require_screen()  # that of the tests
+    monkeypatch.setenv("DISPLAY", ":4055")
+    with pytest.raises(UsageError, match="AC-US-073: The screen :4055 cannot be opened"):
+        screen.require_screen()
+    monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
+    screen.require_screen()
