@@ -36,7 +36,7 @@ class Settings:
         """Return the stored choice, or `default`."""
         found = self._values.get(name, default)
         if isinstance(default, float):
-            return _finite(found, default)
+            found = _finite(found)
         return found if type(found) is type(default) else default
 
     def set_value(self, name: str, value: bool | float | str | list[str]) -> None:
@@ -105,14 +105,14 @@ class Settings:
         self._choose("recent", [path, *(old for old in known if old != path)][:RECENT_KEPT])
 
 
-def _finite(found: object, default: float) -> float:
-    """Return a stored number; `default` for what is not a number, NaN, or infinite."""
+def _finite(found: object) -> float | None:
+    """Return a stored number; None for what is not a number, NaN, or infinite."""
     if isinstance(found, bool) or not isinstance(found, int | float):
-        return default
+        return None
     try:
-        return float(found) if math.isfinite(found) else default
+        return float(found) if math.isfinite(found) else None
     except OverflowError:  # an integer of more than 308 digits
-        return default
+        return None
 
 
 def _exists(path: object) -> bool:
