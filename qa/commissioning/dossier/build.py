@@ -102,7 +102,7 @@ def build_content(request: DossierRequest) -> tuple[Json, list[Picture]]:
             "settings": study["settings"],
             "patients": len(records),
             "left_out": study["left_out"],
-            "remarks": [one for one in study["remarks"] if one["subject"] in ("", "CT", REFERENCE, method)],
+            "remarks": _remarks(study, method),
             "waiting_names": study["waiting_names"],
             "observers": study["observers"],
             "paired_tests": [one for one in study["paired_tests"] if method in (one["first"], one["second"])],
@@ -118,6 +118,13 @@ def build_content(request: DossierRequest) -> tuple[Json, list[Picture]]:
     }
     plain = json.loads(json.dumps(content))
     return plain | {"id": id_of(plain)}, worst
+
+
+def _remarks(study: Json, method: str) -> list[Json]:
+    """Return the remarks that concern the figures of a method: all but those about the other methods."""
+    settings = study["settings"]
+    others = {*settings["methods"], *settings.get("others", ())} - {method}
+    return [one for one in study["remarks"] if one["subject"] not in others]
 
 
 def id_of(content: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from autocontour.qa.commissioning.study.request import REFERENCE
 from autocontour.qa.commissioning.study.text import beside_text, number_text
 from autocontour.qa.intervals import bootstrap_interval
 from autocontour.qa.statistics import compare_paired
-from autocontour.report.document import Block, Document, NotDone, Paragraph, Section, table
+from autocontour.report.document import Block, Document, Paragraph, Section, table
 
 Json = dict[str, Any]
 LEVEL = 0.05
@@ -46,8 +46,8 @@ def read_dossier(path: Path) -> Json:
 def compare_dossiers(first: Mapping[str, Any], second: Mapping[str, Any]) -> Json:
     """Return what differs: identity, protocols, and the DSC of every organ.
 
-    Patients whose CT is in both are compared in pairs, whatever their names. Without at least two of them the groups
-    are compared as different patients.
+    Patients whose CT is in both are compared in pairs, whatever their names, from two on. Without any of them the
+    groups are compared as different patients.
     """
     structures = sorted(set(first["cases"]) | set(second["cases"]))
     cases = [_by_ct(one["cases"]) for one in (first, second)]
@@ -56,6 +56,8 @@ def compare_dossiers(first: Mapping[str, Any], second: Mapping[str, Any]) -> Jso
     for one in rows:
         one["level"] = LEVEL / max(1, tests)
         one["differs"] = None if one["p"] is None else one["p"] < one["level"]
+        # The least two-sided p of a signed-rank test with n pairs that differ is 2 / 2ⁿ.
+        one["can_differ"] = one["different"] is None or 2.0 ** (1 - one["different"]) < one["level"]
     content: Json = {
         "format": "autocontour dossiers compared",
         "version": 1,
@@ -143,15 +145,19 @@ def _compare_structure(name: str, first: Json, second: Json) -> Json:
         "difference": None,
         "interval": None,
         "p": None,
+        "different": None,
         "test": "",
     }
     if len(paired) >= 2:
         before, after = ([mine[patient]["dsc"] or 0.0 for patient in paired] for mine in (first, second))
         change = np.subtract(after, before)
         interval = bootstrap_interval(change)
-        found |= {"difference": float(change.mean()), "p": compare_paired(before, after).wilcoxon_p,
+        tested = compare_paired(before, after)
+        found |= {"difference": float(change.mean()), "p": tested.wilcoxon_p, "different": tested.n_different,
                   "interval": [interval.low, interval.high] if interval else None,
                   "test": "Wilcoxon signed-rank, same patients"}  # fmt: skip
+    elif paired:
+        found["test"] = "too few patients in both"
     elif one and two:
         found |= {"difference": float(np.mean(two) - np.mean(one)), "p": _rank_test(one, two),
                   "test": "Mann–Whitney, different patients"}  # fmt: skip
@@ -201,12 +207,12 @@ def _show_conditions(content: Mapping[str, Any]) -> Iterator[Block]:
     common = content["common_patients"]
     yield Paragraph(f"{common['n']} CTs are in both dossiers.")
     if common["other_reference"]:
-        yield NotDone(
+        yield Paragraph(
             f"{common['other_reference']} of them have another file of reference contours: part of the difference may "
             "be that of the references."
         )
     if content["conditions"]:
-        yield NotDone("The two were not measured in the same way: part of the difference may come from that.")
+        yield Paragraph("The two were not measured in the same way: part of the difference may come from that.")
         yield table("", "item,first,second", [tuple(one.values()) for one in content["conditions"]])
     else:
         yield Paragraph("Same version of the program, tolerances, and choice of the reference.")
@@ -218,14 +224,15 @@ def _results(content: Mapping[str, Any]) -> Iterator[Block]:
         "is not significant does not show that both are equally good. Difference, interval and test are of the "
         "patients in both dossiers, where there are at least two; n, not drawn, mean and median are of all of each."
     )
-    if any(one["paired"] < 2 for one in content["structures"]):
-        yield NotDone("Not all organs have patients in common: those groups may differ in difficulty.")
+    if any(one["paired"] == 0 for one in content["structures"]):
+        yield Paragraph("Not all organs have patients in common: those groups may differ in difficulty.")
     rows = [
         (one["structure"], _pair(one["n"], 0), _pair(one["not_drawn"], 0), _pair(one["mean"], 3),
          _pair(one["median_hd95_mm"], 1), one["paired"], number_text(one["difference"], 3),
          f"{one['interval'][0]:.3f} … {one['interval'][1]:.3f}" if one["interval"] else "–",
          *beside_text(one["p"], one["level"], 4),
-         {True: "YES", False: "no", None: "–"}[one["differs"]], one["test"] or "only in one dossier")
+         {True: "YES", False: "no", None: "–"}[one["differs"]] if one["can_differ"] else "too few patients",
+         one["test"] or "only in one dossier")
         for one in content["structures"]
     ]  # fmt: skip
     heads = "structure,n,not drawn,mean DSC,HD95 mm median,in both,difference,95 % interval,p,level,differs,test"

@@ -207,7 +207,7 @@ def show_dose(content: Json) -> Iterator[Block]:
         "Method − reference, with the dose of a plan that was made on other contours: the effect of a contour on the "
         "evaluation, not on the plan. Dx: dose that x % of the volume receives at least; D0.03cc: least dose of the "
         "hottest 0.03 cm³; Vx: share of the volume that receives at least x. The dose is interpolated linearly at the "
-        "voxels of the CT; structures wholly inside the dose grid."
+        "voxels of the CT; structures wholly inside the dose grid. A structure that was not drawn has no dose figures."
     )
     rows: Rows = [(one["structure"], metric_label(one["figure"]), one["n"], number_text(one["reference_mean"], 2),
              mean_text(one["difference"], 2), number_text(one["difference"]["minimum"], 2),

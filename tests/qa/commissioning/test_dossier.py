@@ -361,6 +361,39 @@ def test_a_comparison_states_what_was_measured_in_another_way(tmp_path):
     assert (same["conditions"], same["common_patients"]["other_reference"]) == ([], 0)
 
 
+@pytest.mark.parametrize(
+    ("common", "test"), [(1, "too few patients in both"), (4, "Wilcoxon signed-rank, same patients")]
+)
+def test_few_common_patients_are_no_different_patients_and_show_no_difference(tmp_path, common, test):
+    """One patient in both was tested as if it were two; of four, no result could be significant."""
+    content = write_dossier(DossierRequest(write_study(tmp_path / "a", patients=4)), tmp_path / "da")
+
+    def change(other):
+        for number, one in enumerate(other["cases"]["Heart"].values()):
+            one["dsc"] -= 0.1
+            one["ct_hash"] += "" if number < common else " other"
+
+    place = write_changed(content, tmp_path / "db", change)
+    (heart,) = write_comparison(tmp_path / "da", place, tmp_path / "out")["structures"]
+    assert (heart["paired"], heart["test"], heart["can_differ"]) == (common, test, common == 1)
+    assert (heart["p"] is None) == (common == 1)
+    page = (tmp_path / "out" / "comparison.html").read_text()
+    assert ("<td>too few patients</td>" in page) == (common == 4)
+
+
+def test_remarks_about_observers_and_tolerances_are_in_the_dossier(tmp_path):
+    """Only those about the method and the reference were: a copied set of an observer was not stated."""
+    folder = write_study(tmp_path / "a", observers=("second",))
+    content = json.loads((folder / "report.json").read_text())
+    content["remarks"] = [
+        {"patient": "p0", "subject": subject, "structure": "", "severity": "WARN", "code": "AC-QA-069", "message": "x"}
+        for subject in ("second", "tolerances", "net 1", "rules", "reference", "CT")
+    ]
+    (folder / "report.json").write_text(json.dumps(content))
+    found = write_dossier(DossierRequest(folder), tmp_path / "d")["study"]["remarks"]
+    assert [one["subject"] for one in found] == ["second", "tolerances", "net 1", "reference", "CT"]
+
+
 def test_an_infinite_median_distance_is_not_shown_as_missing(tmp_path):
     content = write_dossier(DossierRequest(write_study(tmp_path / "a")), tmp_path / "da")
 
