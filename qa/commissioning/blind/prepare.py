@@ -241,14 +241,15 @@ class _Preparation:
         }
 
     def _forms(self) -> dict[str, float]:
-        found = {
+        outlines = {
             kind: [(one.order[1], describe_form(one.shown)) for one in self.drawn if one.kind == kind] for kind in KINDS
         }
-        forms = compare_forms(found[MANUAL], found[AUTOMATIC])
-        for name, area in forms.items():
-            if area >= SEPARATES:
-                finding = Finding.of("AC-QA-215", feature=name, area=area)
-                self.collector.remarks.append(LeftOut("", "", finding))
+        forms = compare_forms(outlines[MANUAL], outlines[AUTOMATIC])
+        separating = [
+            LeftOut("", "", Finding.of("AC-QA-215", feature=name, area=area))
+            for name, area in forms.items() if area >= SEPARATES
+        ]  # fmt: skip
+        self.collector.remarks = [*separating, *self.collector.remarks]  # before those of single structures
         return forms
 
     def _write(self, content: dict[str, Any], forms: Mapping[str, float]) -> None:

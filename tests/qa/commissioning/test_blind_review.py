@@ -167,6 +167,19 @@ def test_a_structure_of_one_origin_is_not_shown_because_its_name_would_state_it(
     assert json.loads(capsys.readouterr().out)["items"]["manual"] == 3
 
 
+def test_outlines_that_state_their_origin_are_the_first_remark(tmp_path, capsys, monkeypatch):
+    """The command prints the first twenty remarks: this one came after those of every structure."""
+    place = tmp_path / "cohort" / "patient0"
+    ct = write_patient(place, 0, ("manual", "automatic"))
+    same = structure_set("corrected", organs(SHIFTS["automatic"]), ct)
+    write_structure_set(same, ct, place / "corrected" / "RS.dcm")
+    monkeypatch.setattr("autocontour.qa.commissioning.blind.prepare.compare_forms", lambda *_: {"along_axes": 0.97})
+    assert main(["review", "prepare", str(tmp_path / "cohort"), "-o", str(tmp_path / "review"), *patterns()]) == 0
+    remarks = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Remark:")]
+    assert "AC-QA-215" in remarks[0]
+    assert "AC-QA-214" in remarks[1]
+
+
 def judges_two_contours(review: Review, session: Session) -> bool:
     """Return whether the first two tasks are to judge contours that differ (an item can be shown again)."""
     first, second = session.order[:2]
