@@ -86,6 +86,7 @@ def _import_nnunet(args: argparse.Namespace) -> int:
     from autocontour.models.package.importers.totalsegmentator import check_other
 
     _check_output(args.output)
+    _check_step(args.step)
     names = read_names(args.names) if args.names else Names()
     imported = import_nnunet(args.source, orientation=args.orientation, folds=args.fold, names=names, step=args.step)
     check_other(imported)
@@ -140,6 +141,24 @@ def _agrees(tasks: Sequence[str], args: argparse.Namespace) -> bool:
     return Confirm.ask(f"Free for non-commercial use only: {listed}. Is your use non-commercial?", default=False)
 
 
+def _check_step(step: float) -> None:
+    """Refuse a step that no windows can have, also NaN, before the model is read."""
+    from autocontour.base.errors import UsageError
+
+    if not 0.05 <= step <= 1:
+        raise UsageError("AC-US-068", option="--step", value=f"{step:g}", allowed="0.05–1")
+
+
+def _read_license(path: Path) -> str:
+    from autocontour.base.errors import UsageError
+    from autocontour.base.files import shown_path
+
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError("AC-US-003", file=shown_path(path), reason="not a text in UTF-8") from error
+
+
 def _check_output(folder: Path) -> None:
     from autocontour.base.errors import OutputError
     from autocontour.base.files import shown_path
@@ -156,7 +175,7 @@ def _finish(imported: Imported, args: argparse.Namespace) -> int:
     from autocontour.models.package.importers.writing import write_imported
     from autocontour.models.package.package import replace_folder
 
-    text = args.license_file.read_text(encoding="utf-8") if args.license_file else ""
+    text = _read_license(args.license_file) if args.license_file else ""
     args.output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".import-", dir=args.output.parent) as drafts:
         draft = Path(drafts) / "package"

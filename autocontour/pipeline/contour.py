@@ -174,8 +174,9 @@ def _draw_by_networks(run: _Run) -> None:
     plan = run.plan
     for package in plan.packages:
         offered = package.structures if plan.compare else offered_by(package, plan.packages)
-        names = [name for name in offered if name in plan.sources and (plan.compare or name not in plan.orders)]
-        _draw_by_package(run, package, [name for name in names if plan.compare or name not in run.drawn])
+        names = [name for name in offered if name in plan.sources and (name not in run.drawn or plan.compare)]
+        # Where the template states the drawers and none of them drew it, nothing else does, not even to compare.
+        _draw_by_package(run, package, [name for name in names if name in run.drawn or name not in plan.orders])
 
 
 def _draw_by_package(run: _Run, package: ModelPackage, names: Sequence[str]) -> None:

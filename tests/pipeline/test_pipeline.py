@@ -353,6 +353,15 @@ def test_no_other_drawer_than_those_of_the_template_is_used(own_packages, drawn,
     assert {"AC-PL-013", "AC-PL-001"} <= {one.code for one in found.findings}
 
 
+def test_no_other_drawer_than_those_of_the_template_is_used_when_all_are_compared(own_packages, drawn, tmp_path):
+    """With --compare another package drew the structure under the template's name for it."""
+    text = '[[structures]]\nname = "Bone_Mandible"\ndrawn_by = ["gone"]\n[[structures]]\nname = "Parotid_L"\n'
+    plan = replace(read_plan(write_template(tmp_path, text)), compare=True)
+    found = contour_ct(ct(), plan).structure_set
+    assert [one.name for one in found.structures] == ["Parotid_L", "Parotid_L^2"]
+    assert {"AC-PL-013", "AC-PL-001"} <= {one.code for one in found.findings}
+
+
 def test_drawers_of_a_margin_are_refused(tmp_path):
     text = '[[structures]]\nname = "Lung_R"\n[[structures]]\nname = "P"\nmargin_of = "Lung_R"\ndrawn_by = ["rules"]\n'
     with pytest.raises(UsageError, match="no effect beside margin_of"):

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from autocontour.base.jobs import Job
 from autocontour.models.inference.published.exact import mirror_combinations
@@ -70,8 +71,10 @@ def predict_in_boxes(
     names: Sequence[str],
     wanted: Sequence[Box] | None,
     job: Job,
-) -> Iterator[tuple[str, Box, Probability, float]]:
+) -> Iterator[tuple[str, Box, Probability, float, bool]]:
     """Yield each structure, its box in the image, its probability there and the mean probability of its voxels.
+
+    The last value is whether the structure reaches voxels that no window was run on, and may be cut off there.
 
     Parameters
     ----------
@@ -105,13 +108,16 @@ def predict_in_boxes(
         starts = starts_over(shifted, padded.shape, window, procedure.step)
     boxes = [window_box(start, window) for start in starts]
     kept = {name: Kept() for name in names}
+    searched: list[Box] = []
     if boxes:
         region = _hull(boxes, shifted if wanted is not None else boxes)
         _run(runners, padded, boxes, region, procedure, kept, job)
+        back = np.negative(inner.start_zyx)
+        searched = [_shifted(part, back) for box in boxes if (part := _meeting(box, region)) is not None]
     for name in names:
         found = _assemble(kept.pop(name), inner)
         if found is not None:
-            yield (name, *found)
+            yield (name, *found, _is_cut(found[0], found[1], searched))
 
 
 def _run(
@@ -280,6 +286,17 @@ def _assemble(one: Kept, inner: Box) -> tuple[Box, Probability, float] | None:
     a, b = start - inner.start_zyx, stop - inner.start_zyx
     box = Box((int(a[0]), int(a[1]), int(a[2])), (int(b[0]), int(b[1]), int(b[2])))
     return box, result, one.total / one.count
+
+
+def _is_cut(box: Box, probability: Probability, searched: Sequence[Box]) -> bool:
+    """Return whether a structure in its box touches a voxel of the image outside all boxes that were searched."""
+    seen = np.zeros(box.shape_zyx, bool)
+    back = np.negative(box.start_zyx)
+    for one in searched:
+        part = _meeting(one, box)
+        if part is not None:
+            seen[_shifted(part, back).slices] = True
+    return not seen.all() and bool((ndimage.binary_dilation(probability >= 0.5) & ~seen).any())
 
 
 def _hull(boxes: Sequence[Box], wanted: Sequence[Box]) -> Box:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from autocontour.models.inference.runtime import open_runner
 from autocontour.models.package.library import available_packages
 from autocontour.models.package.package import ModelPackage
 from autocontour.patient.geometry import Floats
+from autocontour.patient.identity import PatientFacts
 from autocontour.patient.volume import CTVolume
 
 MARGIN_MM = 15.0
@@ -73,7 +75,8 @@ def find_boxes(
     ModelError
         ``AC-MD-086`` if no coarse network draws any of the structures.
     """
-    chosen = choose_finders(package, names, available_packages() if packages is None else packages)
+    present = available_packages() if packages is None else packages
+    chosen = choose_finders(package, names, [one for one in present if _is_for(ct, one)])
     everywhere = tuple(name for name in names if name not in chosen)
     if not chosen:
         raise ModelError("AC-MD-086", package=package.name)
@@ -115,6 +118,12 @@ def choose_finders(
     return chosen
 
 
+def _is_for(ct: CTVolume, package: ModelPackage) -> bool:
+    """Return whether a package may be used on a CT: one for a single patient only on that patient, and in time."""
+    binding = package.patient
+    return binding is None or (binding.is_for(PatientFacts.of(ct)) and not binding.is_expired(date.today()))
+
+
 def _voxel_mm(package: ModelPackage) -> float:
     """Return the edge of a cube of a voxel's volume."""
     return float(np.cbrt(np.prod(package.stages["segmenter"].spacing_zyx_mm)))
@@ -132,7 +141,7 @@ def _edges(ct: CTVolume, finder: ModelPackage, names: Sequence[str], job: Job, d
 
     margin = max(MARGIN_MM, 2 * _voxel_mm(finder))
     edges = {}
-    for name, grid, _, _ in probabilities_in_boxes(ct, finder, names, job, device).parts:
+    for name, grid, *_ in probabilities_in_boxes(ct, finder, names, job, device).parts:
         low = np.asarray(grid.origin_zyx_mm) - np.asarray(grid.spacing_zyx_mm) / 2
         high = low + np.multiply(grid.shape_zyx, grid.spacing_zyx_mm)
         edges[name] = (low - margin, high + margin)

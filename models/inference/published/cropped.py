@@ -78,7 +78,7 @@ def _fast_box(
     from autocontour.models.inference.published.segment import probabilities_in_boxes
 
     edges = []
-    for _, grid, probability, _ in probabilities_in_boxes(ct, finder, names, job, device).parts:
+    for _, grid, probability, *_ in probabilities_in_boxes(ct, finder, names, job, device).parts:
         inside = Box.around(probability >= 0.5)
         if inside is not None:
             edges.append(grid.edges_of(inside))

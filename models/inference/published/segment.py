@@ -204,15 +204,15 @@ class Boxed:
     Attributes
     ----------
     parts
-        Each structure, its box, its probability over the patient's z, y, x, and the mean probability of its voxels; the
-        network is run when the first one is asked for.
+        Each structure, its box, its probability over the patient's z, y, x, the mean probability of its voxels, and
+        whether it reaches what was not searched; the network is run when the first one is asked for.
     device
         Where the network ran.
     findings
         About the scan.
     """
 
-    parts: Iterator[tuple[str, Grid, Probability, float]]
+    parts: Iterator[tuple[str, Grid, Probability, float, bool]]
     device: str
     findings: tuple[Finding, ...]
 
@@ -255,8 +255,14 @@ def probabilities_in_boxes(
     runners = [open_logits(package, fold, device) for fold in range(len(procedure.folds))]
     found = predict_in_boxes(runners, prepared, stage.window_zyx, list(names), boxes, job)
     parts = (
-        (name, prepared.grid.cropped(prepared.box_to_patient(box)), prepared.to_patient(probability), confidence)
-        for name, box, probability, confidence in found
+        (
+            name,
+            prepared.grid.cropped(prepared.box_to_patient(box)),
+            prepared.to_patient(probability),
+            confidence,
+            is_cut,
+        )
+        for name, box, probability, confidence, is_cut in found
     )
     return Boxed(parts, runners[0].device, prepared.oriented.findings)
 
@@ -267,22 +273,24 @@ def _draw_fast(
     clock = Clock()
     edges: list[tuple[Floats, Floats]] | None = None
     findings: tuple[Finding, ...] = ()
-    profile = "fast"
+    profile, finders = "fast", ""
     if two_stage:
         with clock("localizer"):
             boxes = find_boxes(ct, package, names, job, device)
-        findings, profile = boxes.findings, f"two-stage by {', '.join(boxes.finders)}"
+        findings, finders = boxes.findings, ", ".join(boxes.finders)
+        profile = f"two-stage by {finders}"
         edges = None if boxes.everywhere else list(boxes.edges_mm.values())
         names = [name for name in names if name in boxes.edges_mm or name in boxes.everywhere]
     drawings: dict[str, Drawing] = {}
     measures: dict[str, Measure] = {}
     with clock("segmenter"):
         boxed = probabilities_in_boxes(ct, package, names, job, device, edges)
-        for name, grid, probability, confidence in boxed.parts:
+        for name, grid, probability, confidence, is_cut in boxed.parts:
             contours = Segmented(probability, grid, (), probability).contours_at(0.5, ct.geometry)
             measure = measure_probability(probability, 0.5, grid)
             if contours and measure is not None:
-                drawings[name] = Drawing(contours)
+                doubt = Finding.of("AC-MD-142", name, structure=name, finders=finders)
+                drawings[name] = Drawing(contours, (doubt,) if is_cut and edges is not None else ())
                 measures[name] = replace(measure, confidence=confidence)
     return Drawn(drawings, measures, f"{boxed.device}, {profile}", boxed.findings + findings, clock)
 

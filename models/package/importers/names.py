@@ -60,9 +60,14 @@ def read_names(path: Path) -> Names:
         content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError("AC-MD-050", file=shown(path.name)) from error
-    if not all(isinstance(name, str) and 0 < len(name.strip()) <= 64 for name in content.values()):
+    if not all(isinstance(name, str) and _can_be_name(name.strip()) for name in content.values()):
         raise ModelError("AC-MD-050", file=shown(path.name))
     return Names({label: name.strip() for label, name in content.items()})
+
+
+def _can_be_name(name: str) -> bool:
+    """Return whether a text can be the name of a structure (LO of DICOM: no backslash, no control character)."""
+    return 0 < len(name) <= 64 and name.isprintable() and "\\" not in name
 
 
 def side_of(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -34,8 +35,10 @@ from autocontour.models.package.importers import nnunet
 from autocontour.models.package.importers.nnunet import import_nnunet
 from autocontour.models.package.importers.writing import write_imported
 from autocontour.models.package.package import read_package, rewrite_metadata
+from autocontour.models.package.patient import PatientBinding
 from autocontour.models.package.procedure import Crop, Resampling, SidesCheck
 from autocontour.patient.geometry import Box, VolumeGeometry
+from autocontour.patient.identity import PatientFacts
 from autocontour.patient.volume import CTVolume
 from tests.models import tiny_nnunet as tiny
 
@@ -483,6 +486,42 @@ def test_structure_that_the_coarse_network_misses_is_reported(build, oracle, mon
     assert list(found.drawings) == ["Liver"]
 
 
+def test_structure_of_which_the_coarse_network_found_a_part_is_reported_as_cut(build, oracle, monkeypatch):
+    """The fine network is run where the coarse one found the structure: what lies beyond was missing without a word."""
+    oracle()
+    ct = paint_trunk()
+    package = build(patch=(12, 12, 48))
+    z, y, x = ORGANS_MM["Liver"]
+
+    def findings(front_mm):
+        edges = {"Liver": (np.array([z - 45, y - 45, x - 45]), np.array([z + 45, y + front_mm, x + 45]))}
+        monkeypatch.setattr(segment, "find_boxes", lambda *_: coarse.Boxes(edges, ("rough",)))
+        drawn = draw_published(ct, package, ["Liver"], Job(), "cpu", "two-stage").drawings["Liver"]
+        return [one.code for one in drawn.findings], mask_from_contours(drawn.contours, ct.geometry).sum()
+
+    (none, whole), (cut, part) = findings(45.0), findings(-10.0)
+    assert none == []
+    assert part < 0.8 * whole
+    assert cut == ["AC-MD-142"]
+
+
+def test_package_of_another_patient_finds_no_boxes(build, oracle, monkeypatch, toy_package):
+    """A package that was made for one patient must not decide where another patient's organs are searched."""
+    oracle()
+    ct, today = paint_trunk(), date.today()
+    own = replace(toy_package, structures=dict.fromkeys(ORGANS_MM))
+    here = replace(own, patient=PatientBinding.of(PatientFacts(patient_id="A", birth_date="19500101"), 10, today))
+    monkeypatch.setattr(coarse, "available_packages", lambda: [here])
+    with pytest.raises(ModelError, match="AC-MD-086"):
+        draw_published(ct, build(), ["Liver"], Job(), "cpu", "two-stage")
+    for patient, is_used in (("A", True), ("B", False)):
+        facts = PatientFacts(patient_id=patient, birth_date="19500101")
+        monkeypatch.setattr(PatientFacts, "of", lambda _, facts=facts: facts)
+        assert coarse._is_for(ct, here) is is_used
+        assert coarse._is_for(ct, own)
+        assert not coarse._is_for(ct, replace(here, patient=replace(here.patient, expires=today.isoformat())))
+
+
 def test_probabilities_of_fast_are_those_of_all_windows(build, oracle):
     """Layers and boxes change nothing: the same sums as over the whole image, for several windows and mirrorings."""
     from autocontour.models.inference.published.boxes import predict_in_boxes
@@ -517,7 +556,8 @@ def test_probabilities_of_fast_are_those_of_all_windows(build, oracle):
         if box is None:
             assert name not in found
             continue
-        where, margin, _ = found[name]
+        where, margin, _, is_cut = found[name]
+        assert not is_cut
         others = np.delete(probability, value, axis=0).max(axis=0)
         expected = (1 + probability[value] - others) / 2
         clear = np.abs(expected[where.slices] - 0.5) > 2e-3

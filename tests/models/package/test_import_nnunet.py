@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -555,3 +556,26 @@ def test_the_command_writes_the_package_and_states_what_is_missing(tmp_path, her
     assert read_package(tmp_path / "other").name == "mine"
     assert main([*command, "-o", str(tmp_path / "package")]) != 0
     assert main(["models", "verify", str(tmp_path / "package")]) == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "stated"),
+    [
+        ("--step", "nan", "--step cannot be nan"),
+        ("--step", "0", "--step cannot be 0"),
+        ("--license-file", "cp949.txt", "cp949.txt cannot be used: not a text in UTF-8"),
+        ("--names", "path.toml", "AC-MD-050"),
+        ("--names", "mirrored.toml", "AC-MD-050"),
+    ],
+)
+def test_unusable_arguments_are_refused_by_name(tmp_path, here, capsys, monkeypatch, option, value, stated):
+    """A licence in the encoding of a Korean computer and a step of NaN ended in a traceback."""
+    monkeypatch.chdir(tmp_path)
+    tiny.write(tmp_path / "model")
+    Path("cp949.txt").write_bytes("비영리".encode("cp949"))
+    Path("path.toml").write_text("liver = 'a\\b'\n", encoding="utf-8")
+    Path("mirrored.toml").write_text('liver = "a\u202eb"\n', encoding="utf-8")
+    command = ["models", "import", "nnunet", "model", "--orientation", "LPS", "-o", "package", option, value]
+    assert main(command) in (2, 6)
+    assert stated in capsys.readouterr().err
+    assert not Path("package").exists()
