@@ -60,23 +60,26 @@ def run(args: argparse.Namespace) -> int:
             job=job,
         )
     if args.json:
-        print_json(compared.to_json())
+        print_json({**compared.to_json(), "drawn_slices": args.drawn_slices})
         return 0
     out = console()
     # Never cut a number to fit a narrow terminal.
-    out.print(_table(compared, args.tau), width=max(out.width, WIDTH), crop=False)
+    out.print(_table(compared, args.tau, drawn_slices=args.drawn_slices), width=max(out.width, WIDTH), crop=False)
     for line in _remarks(compared):
         out.print(line, markup=False, soft_wrap=True)
     return 0
 
 
-def _table(compared: Comparison, tau_mm: float) -> Table:
+def _table(compared: Comparison, tau_mm: float, *, drawn_slices: bool) -> Table:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     from autocontour.cli.console import plain
 
-    table = Table(caption="B against the reference A; volumes in cm³, distances in mm", box=SIMPLE_HEAD, pad_edge=False)
+    caption = "B against the reference A; volumes in cm³, distances in mm"
+    if drawn_slices:
+        caption += "\nonly between the first and the last slice of A"
+    table = Table(caption=caption, box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("structure", no_wrap=True)
     for heading in ("DSC", f"sDSC\n{tau_mm:g} mm", "HD95", "HD", "mean", "APL", "vol. A", "vol. B", "centre"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -91,6 +94,8 @@ def _table(compared: Comparison, tau_mm: float) -> Table:
 
 
 def _number(value: float, digits: int) -> str:
+    if math.isinf(value):
+        return "∞"
     return f"{value:.{digits}f}" if math.isfinite(value) else "–"
 
 

@@ -144,6 +144,24 @@ def test_evaluate_the_truth_against_itself(patient, capsys):
     assert "2 mm" in printed
 
 
+def test_evaluate_states_a_partial_comparison_and_infinite_distances(patient, tmp_path, capsys):
+    """A table of a part of the slices looked like one of all; distances to an empty structure looked unknown."""
+    truth, empty = str(patient / "RS_truth.dcm"), tmp_path / "empty.dcm"
+    dataset = pydicom.dcmread(truth)
+    number = next(item.ROINumber for item in dataset.StructureSetROISequence if item.ROIName == "Heart")
+    del next(roi for roi in dataset.ROIContourSequence if roi.ReferencedROINumber == number).ContourSequence
+    dataset.save_as(empty)
+    command = ["evaluate", truth, str(empty), "--ct", str(patient / "CT"), "--structures", "Heart", "Liver"]
+    assert main(command) == 0
+    printed = capsys.readouterr().out
+    assert "∞" in next(line for line in printed.splitlines() if "Heart" in line)
+    assert "first and the last slice" not in printed
+    assert main([*command, "--drawn-slices"]) == 0
+    assert "only between the first and the last slice of A" in capsys.readouterr().out
+    assert main([*command, "--drawn-slices", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["drawn_slices"]
+
+
 def test_evaluate_refuses_a_senseless_tolerance(patient, capsys):
     truth = str(patient / "RS_truth.dcm")
     assert main(["evaluate", truth, truth, "--ct", str(patient / "CT"), "--tau", "-1"]) == 2
