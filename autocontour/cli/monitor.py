@@ -120,7 +120,7 @@ def _print(content: dict[str, Any], output: Path) -> None:
                 out.print(f"{line}before ({TESTS[one['test']]}, p {one['p']:.1e})", markup=False, soft_wrap=True)
     for one in content["skipped"][:20]:
         out.print(f"{one['code']} {one['name']}: {one['message']}", markup=False, soft_wrap=True)
-    count = f"{content['cases']} cases, {content['observations']} contours"
+    count = f"{content['cases']} cases ({content['cases_now']} read now), {content['observations']} contours"
     out.print(f"{count}: {content['status']}. Report: {output / 'report.html'}", markup=False, soft_wrap=True)
 
 

@@ -59,7 +59,8 @@ def write_routine_page(path: Path, content: Json, observations: Sequence[Observa
     """
     about = (
         f"Status: {content['status']}. {content['cases']} cases, {content['observations']} contours, "
-        f"{content['first'] or '–'} to {content['last'] or '–'}; autocontour {content['program']}. Baseline: the first "
+        f"{content['first'] or '–'} to {content['last'] or '–'}; {content['cases_now']} cases were read in this run, "
+        f"the others are kept from earlier ones; autocontour {content['program']}. Baseline: the first "
         f"{content['settings']['baseline']} contours of each structure"
         + (f" from {content['settings']['since']} on." if content["settings"]["since"] else ".")
     )

@@ -25,6 +25,7 @@ from autocontour.qa.commissioning.routine.chart import (
     chart_all,
 )
 from autocontour.qa.commissioning.routine.observe import (
+    FUTURE,
     NotObserved,
     Observation,
     check_times,
@@ -95,7 +96,8 @@ def run_routine(request: RoutineRequest, job: Job) -> dict[str, Any]:
     ------
     UsageError
         ``AC-QA-317`` for a baseline out of range, ``AC-QA-318`` if the stored state is damaged, ``AC-QA-324`` if a
-        month is acknowledged that has not begun, ``AC-QA-073`` and ``-075`` as in a study.
+        month is acknowledged that has not begun, ``AC-QA-325`` for new baselines from a day in the future,
+        ``AC-QA-073`` and ``-075`` as in a study.
     OutputError
         If the disk is full.
     """
@@ -155,6 +157,7 @@ def _run(request: RoutineRequest, job: Job) -> dict[str, Any]:
         },
         "cases": len({one.case for one in counted}),
         "observations": len(counted),
+        "cases_now": len({one.case for one in found}),
         "first": min((one.at[:10] for one in counted), default=None),
         "last": max((one.at[:10] for one in counted), default=None),
         "acknowledged": state.acknowledged,
@@ -204,6 +207,8 @@ def _update(state: _State, request: RoutineRequest, now: datetime) -> None:
     """Apply what the person asked for."""
     if request.acknowledge > now.isoformat()[:7]:  # it would silence alarms that nobody has seen
         raise UsageError("AC-QA-324", month=request.acknowledge)
+    if request.new_baseline and request.new_baseline > (now + FUTURE).date():  # nothing would be watched until then
+        raise UsageError("AC-QA-325", day=request.new_baseline.isoformat())
     state.wanted = request.baseline or state.wanted
     if request.new_baseline:
         state.since, state.baselines = request.new_baseline.isoformat(), {}

@@ -3,7 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -534,6 +534,27 @@ def test_alarms_of_a_month_that_has_not_begun_cannot_be_acknowledged(tmp_path):
     with pytest.raises(UsageError, match="AC-QA-324"):
         run_routine(request, Job())
     assert run_routine(replace(request, acknowledge="2027-01"), Job())["acknowledged"][0]["month"] == "2027-01"
+
+
+def test_a_new_baseline_in_the_future_is_refused(tmp_path):
+    """With a typing error in the year nothing was watched any more, without a word."""
+    (tmp_path / "cases").mkdir()
+    request = RoutineRequest([tmp_path / "cases"], tmp_path / "out", new_baseline=date(2072, 1, 1))
+    with pytest.raises(UsageError, match="AC-QA-325"):
+        run_routine(request, Job())
+
+
+def test_a_run_that_finds_no_case_states_it(tmp_path, capsys):
+    """A folder that is not mounted is empty: the earlier cases alone looked like those of this month."""
+    make_case(tmp_path / "cases", 1).close()
+    command = ["monitor", str(tmp_path / "cases"), "-o", str(tmp_path / "out")]
+    assert main(command) == 0
+    assert "1 cases (1 read now), 2 contours" in capsys.readouterr().out
+    shutil.rmtree(tmp_path / "cases")
+    (tmp_path / "cases").mkdir()
+    assert main(command) == 0
+    assert "1 cases (0 read now), 2 contours" in capsys.readouterr().out
+    assert "0 cases were read in this run" in (tmp_path / "out" / "report.html").read_text()
 
 
 def test_another_package_later_in_an_acknowledged_month_is_an_alarm():
