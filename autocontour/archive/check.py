@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from autocontour.base.errors import DatasetError
+from autocontour.base.errors import DatasetError, is_program_error
 from autocontour.base.files import shown_path
 from autocontour.base.findings import Finding
 from autocontour.base.jobs import Job
@@ -112,6 +112,8 @@ def _check_patient(folder: Path, entry: Mapping[str, Any]) -> Iterator[Finding]:
                 known = stored.voxels
                 yield Finding.of("AC-DS-063", name, patient=name, structure=structure, found=voxels, listed=known)
     except UNUSABLE as error:
+        if is_program_error(error):
+            raise
         yield Finding.of("AC-DS-061", name, patient=name, reason=str(error) or type(error).__name__)
 
 

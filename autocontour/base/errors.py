@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from types import ModuleType
 
 from autocontour.base import register
 from autocontour.base.findings import Finding
+
+OWN = "autocontour."
+WRONG_CALL = re.compile(r"\(\) (got an unexpected keyword|got multiple values|takes |missing \d)")
+"""In the sentence of a TypeError: a function was called with other arguments than it has."""
 
 
 class AutoContourError(Exception):
@@ -148,3 +154,28 @@ def _again(
     error = kind.__new__(kind)
     AutoContourError.__init__(error, code, problems, where, **values)
     return error
+
+
+def is_program_error(error: BaseException) -> bool:
+    """Return whether an exception is a fault of the program, which no content of a file can cause.
+
+    A name or module that does not exist, an attribute that a module or a class of the program does not have, or a call
+    with other arguments than a function has. Where files are read under a guard, such an exception must not be reported
+    as a damaged file. Any other TypeError or AttributeError may come from the file.
+    """
+    if isinstance(error, ImportError):
+        return True
+    if isinstance(error, AttributeError):
+        owner = error.obj if isinstance(error.obj, ModuleType | type) else type(error.obj)
+        return isinstance(owner, ModuleType) or owner.__module__.startswith(OWN)
+    if isinstance(error, NameError) or (isinstance(error, TypeError) and WRONG_CALL.search(str(error))):
+        return _raising_module(error).startswith(OWN)
+    return False
+
+
+def _raising_module(error: BaseException) -> str:
+    """Return the name of the module in which an exception was raised."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    return str(place.tb_frame.f_globals.get("__name__", "")) if place else ""

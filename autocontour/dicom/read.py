@@ -12,7 +12,7 @@ from pathlib import Path
 from pydicom import Dataset, config, dcmread
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from autocontour.base.errors import AutoContourError, CTError
+from autocontour.base.errors import AutoContourError, CTError, is_program_error
 from autocontour.base.files import read_file
 from autocontour.dicom.wording import shown
 
@@ -31,6 +31,7 @@ def guarded(error: type[AutoContourError] = CTError, code: str = DAMAGED, where:
     """Convert all exceptions of pydicom on damaged data to an error of the program.
 
     Values are converted when first used, so code that uses values of an external dataset runs under this guard as well.
+    A fault of the program itself (`is_program_error`) is not converted: it would be reported as a damaged file.
 
     Parameters
     ----------
@@ -44,6 +45,8 @@ def guarded(error: type[AutoContourError] = CTError, code: str = DAMAGED, where:
     except AutoContourError:
         raise
     except Exception as fault:  # pydicom raises over ten types, including RecursionError and MemoryError
+        if is_program_error(fault):
+            raise
         kind = type(fault).__name__
         raise error(code, count=1, files=f"{where} ({kind})".lstrip(), file=where, kind=kind) from fault
 

@@ -16,7 +16,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autocontour.base.errors import DatasetError, TrainingError
+from autocontour.base.errors import DatasetError, TrainingError, is_program_error
 from autocontour.base.jobs import Job
 from autocontour.base.typed import SettingsError, build, read_json
 from autocontour.models.data.entry import Index, read_entry
@@ -86,6 +86,8 @@ def read_dataset(config: DataConfig, job: Job) -> Dataset:
         try:
             samples[name] = read_patient(folder, entry, index, config.structures)
         except UNUSABLE as error:
+            if is_program_error(error):
+                raise
             quarantined[name] = str(error) or type(error).__name__
     groups = group_patients([entry for entry in entries if str(entry["patient"]) in samples])
     validation = choose_validation(sorted(samples), config, groups)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autocontour.base.errors import UsageError
+from autocontour.base.errors import UsageError, is_program_error
 from autocontour.models import ModelPackage
 from autocontour.models.data.dataset import UNUSABLE, Sample, list_structures, read_index, read_patient
 from autocontour.patient.volume import CTVolume
@@ -89,6 +89,8 @@ def read_cases(data: Path, split: str, package: ModelPackage) -> Iterator[Cohort
         try:
             sample = read_patient(data, entry, index, names, cut=False)
         except UNUSABLE as error:
+            if is_program_error(error):
+                raise
             reason = str(error) or type(error).__name__
             raise UsageError("AC-QA-011", patient=str(entry["patient"]), reason=reason) from error
         yield _case(sample, names, entry)

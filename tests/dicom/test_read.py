@@ -66,6 +66,15 @@ def test_the_guard_lets_our_errors_and_ctrl_c_pass():
         raise KeyboardInterrupt
 
 
+def test_a_fault_of_the_program_is_not_called_a_damaged_file():
+    with pytest.raises(TypeError), guarded():
+        exec("read_dataset(wrong=1)", {"__name__": "autocontour.somewhere", "read_dataset": read_dataset})
+    with pytest.raises(AttributeError), guarded():
+        CTError.no_such_attribute  # noqa: B018
+    with pytest.raises(ImportError), guarded():
+        import autocontour.no_such_module  # noqa: F401
+
+
 def test_a_deflated_bomb_is_refused(slices, monkeypatch):
     monkeypatch.setattr("autocontour.dicom.read.INFLATED_LIMIT", 1 << 22)
     data = to_bytes(slices[0])
