@@ -66,14 +66,14 @@ def _on(args: argparse.Namespace) -> int:
     from autocontour.learning.settings import read_settings, write_settings
     from autocontour.models.package.library import find_package
     from autocontour.models.package.package import check_trainable
-    from autocontour.qa.commissioning.gate import read_limits
+    from autocontour.qa.commissioning.gate import Site, read_limits
 
     folder = _folder(args)
     names = ("when", "test_share", "quiet_minutes", "steps", "device", "package")
     given: dict[str, Any] = {name: getattr(args, name) for name in names}
     given |= {name: str(getattr(args, name).resolve()) for name in ("cases", "limits") if getattr(args, name)}
     given["replay"] = tuple(str(Path(one).resolve()) for one in args.replay) if args.replay else None
-    given["tests"] = tuple(args.test) if args.test else None
+    given["tests"] = tuple(str(Site.parse(one)) for one in args.test) if args.test else None
     chosen = {name: value for name, value in given.items() if value is not None}
     settings = replace(read_settings(folder), enabled=True, **chosen)
     check_trainable(find_package(settings.package))

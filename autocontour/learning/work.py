@@ -39,6 +39,7 @@ from autocontour.learning.settings import LearningSettings, read_settings
 from autocontour.learning.split import decide_splits, read_people, write_people
 from autocontour.models.package.library import find_package
 from autocontour.models.package.package import ModelPackage, read_package
+from autocontour.qa.commissioning.cohort import list_patients
 from autocontour.qa.commissioning.gate import GateLimits, Site, read_limits, run_gate, write_record
 from autocontour.queue.run import TEMPORARY
 
@@ -182,6 +183,9 @@ class Learning:
         from autocontour.models.training.retrain import Retraining, retrain_package
 
         plan, place, settings = active.plan, active.path, self.settings
+        sites = [Site.parse(text) for text in settings.tests]
+        for site in sites:
+            list_patients(site.data, site.split, package)  # without its test data no training is worth its hours
         for name, chosen in ((CASES, plan.cases), (EARLIER, plan.earlier)):
             if chosen and not (place / name / "index.json").exists():
                 write_view(place / name, TRAIN, chosen, self.records, self.folder)
@@ -191,7 +195,6 @@ class Learning:
         run = place / RUN
         is_complete = (run / "package").exists()
         candidate = read_package(run / "package") if is_complete else retrain_package(retraining, run, self._job)
-        sites = [Site.parse(text) for text in settings.tests]
         write_view(self.folder.test, TEST, plan.tests, self.records, self.folder)
         sites.insert(0, Site(CLINIC, self.folder.test, TEST))
         record = run_gate(candidate, package, sites, _limits_of(settings), self._job, device=settings.device)

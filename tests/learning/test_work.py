@@ -3,6 +3,7 @@
 import json
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,10 @@ from autocontour.learning.settings import read_settings
 from autocontour.learning.work import read_status
 from autocontour.models.data.dataset import read_index
 from autocontour.models.package.package import read_package, write_package
+from autocontour.qa.commissioning.gate import Site
 from tests.learning.conftest import edit, take, write_case, write_ct
+
+RETRAIN_AND_TEST = work.Learning._retrain_and_test
 
 
 @pytest.fixture
@@ -358,6 +362,29 @@ def test_a_round_that_cannot_go_on_ends_with_its_reason(clinic, seven, quick, mo
     result = clinic.learn().round.result
     assert (result.state, result.code) == (state, code)
     assert "Doe" not in (clinic.folder / "learning.log").read_text()
+
+
+def test_test_data_that_are_gone_end_a_round_before_hours_of_training(clinic, seven, quick, monkeypatch, tmp_path):
+    monkeypatch.setattr(work.Learning, "_retrain_and_test", RETRAIN_AND_TEST)
+    take(clinic, seven, *range(5))
+    clinic.switch_on(tests=(f"old={tmp_path / 'gone'}:test",))
+    found = clinic.learn().round
+    assert (found.result.state, found.result.code) == ("failed", "AC-TR-002")
+    assert not (found.path / "run").exists()
+
+
+def test_a_place_of_test_data_is_kept_from_the_folder_in_which_it_was_given(clinic, monkeypatch, tmp_path):
+    """A service runs in another folder."""
+    monkeypatch.chdir(tmp_path)
+    for text in ("old=frozen:test", "frozen", "frozen:other"):
+        assert (
+            main(["learn", "on", "--folder", str(clinic.folder), "--package", str(clinic.package), "--test", text]) == 0
+        )
+        (kept,) = read_settings(clinic.folder).tests
+        monkeypatch.chdir(clinic.root)
+        assert Site.parse(kept).data == tmp_path / "frozen"
+        monkeypatch.chdir(tmp_path)
+        assert replace(Site.parse(text), data=tmp_path / "frozen") == Site.parse(kept)
 
 
 def test_a_round_at_which_the_program_dies_ends(clinic, seven, quick, monkeypatch):

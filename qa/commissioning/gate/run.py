@@ -45,6 +45,10 @@ class Site:
             folder, split = place, "validation"
         return cls(name if equals else Path(folder).name, Path(folder).expanduser(), split)
 
+    def __str__(self) -> str:
+        """Return the text that `parse` reads, with the whole path: it is the same from every working folder."""
+        return f"{self.name}={self.data.resolve()}:{self.split}"
+
 
 def run_gate(
     candidate: ModelPackage,
