@@ -29,8 +29,8 @@ from autocontour.models.package.package import ModelPackage
 PLAN, RESULT, RECORD, RUN, ATTEMPT = "plan.json", "result.json", "record.json", "run", "attempt.json"
 CASES, EARLIER = "cases", "earlier"
 CANDIDATE, FAILED, ABANDONED = "candidate", "failed", "abandoned"
-RETRAINED = re.compile(r"\S+ \S+\+\d+(-habits)?")
-"""Name and version of a retrained package."""
+RETRAINED = re.compile(r"\S+ \S+\+\d+(-habits)?|\S+-patient-[0-9a-f]{8} \S+")
+"""Name and version of a retrained package, or of one for a single patient."""
 
 
 @dataclass(frozen=True)

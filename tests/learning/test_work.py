@@ -15,8 +15,8 @@ from autocontour.case.case import Case
 from autocontour.case.source import read_key
 from autocontour.cli import main
 from autocontour.learning import collect, work
-from autocontour.learning.records import TEST, TRAIN
-from autocontour.learning.rounds import CANDIDATE, Result, read_rounds
+from autocontour.learning.records import TEST, TRAIN, CaseRecord
+from autocontour.learning.rounds import CANDIDATE, Result, read_rounds, structures_to_learn
 from autocontour.learning.settings import read_settings
 from autocontour.learning.work import read_status
 from autocontour.models.data.dataset import read_index
@@ -198,6 +198,22 @@ def test_a_case_approved_untouched_is_not_a_correction(clinic, quick, tmp_path):
         case.apply(actions.approve(case.state, 1, reviewer="A. Physicist"))
     clinic.learn()
     assert clinic.of(folder)["state"] == "not corrected"
+
+
+@pytest.mark.parametrize(
+    ("drawn_by", "is_learnt"),
+    [
+        ("toy 1.0", True),
+        ("autocontour rules 1.4", True),
+        ("toy 1.0+1", False),
+        ("toy 1.0+2-habits", False),
+        ("toy-patient-0a1b2c3d 1.0", False),
+    ],
+)
+def test_contours_approved_untouched_of_a_package_trained_on_here_are_not_learnt(drawn_by, is_learnt):
+    """A patient's package has learnt from the clinic's own contours, as a retrained one has."""
+    record = CaseRecord("c", "", edited=("Heart",), unedited={"Lung_L": drawn_by})
+    assert structures_to_learn(record) == (("Heart", "Lung_L") if is_learnt else ("Heart",))
 
 
 def test_a_retrained_package_does_not_learn_from_what_it_drew_itself(clinic, quick, tmp_path):
