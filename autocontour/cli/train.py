@@ -141,7 +141,7 @@ def _with_fold(config: TrainingConfig, fold: str | None) -> TrainingConfig:
 
 
 def _plan(args: argparse.Namespace) -> int:
-    from autocontour.base.errors import OutputError
+    from autocontour.base.errors import OutputError, TrainingError
     from autocontour.base.files import write_atomically
     from autocontour.cli.console import console, print_json, progress_job
     from autocontour.models.training.config import read_config
@@ -152,7 +152,11 @@ def _plan(args: argparse.Namespace) -> int:
     with progress_job(quiet=args.json) as job:
         text = plan_training(PlanRequest(args.config.resolve(), args.name, args.minutes, args.memory), job)
     write_atomically(args.output, text.encode())
-    read_config(args.output)
+    try:
+        read_config(args.output)
+    except TrainingError:  # such as a time below zero: no file is left that no command can use
+        args.output.unlink()
+        raise
     if args.json:
         print_json({"config": str(args.output)})
     else:

@@ -93,3 +93,11 @@ def test_the_command_writes_the_plan_and_trains_it(toy_data, tmp_path, capsys):
     assert "anchors_minimum" in capsys.readouterr().out
     assert main(["train", "--plan", str(toy_data), "-o", str(path), "--name", "toy"]) != 0
     assert "exists" in capsys.readouterr().err
+
+
+def test_a_plan_that_cannot_be_used_leaves_no_file(toy_data, tmp_path, capsys):
+    path = tmp_path / "plan.toml"
+    command = ["train", "--plan", str(toy_data), "-o", str(path), "--name", "toy", "--memory", "0.2"]
+    assert main([*command, "--minutes", "-3"]) == 8
+    assert "AC-TR-001" in capsys.readouterr().err
+    assert not path.exists()
