@@ -191,7 +191,17 @@ class _Measurement:
         self._find_leaks(ct)
         for method in self.settings.methods:
             self._contour(ct, method, names)
-        rows, kappas = [], {}
+        rows, kappas = self._compare(ct, names)
+        if self._leave_out_displaced(rows):
+            rows, kappas = self._compare(ct, names)  # kappa and consensus are of all observers together
+        self._check_sets(rows)
+        doses = self._doses(ct, names)
+        return {**self._record(ct, rows, kappas), "dose": doses}, self.drawn
+
+    def _compare(self, ct: CTVolume, names: Sequence[str]) -> tuple[list[dict[str, Any]], dict[str, float]]:
+        """Return the rows of all comparisons, and structure → kappa of the manual sets."""
+        rows: list[dict[str, Any]] = []
+        kappas = {}
         for name in names:
             mine, kappa = compare_structure(
                 name, self.drawn, self._observers(), self._methods(name), ct.geometry, self.settings.tolerances
@@ -200,9 +210,7 @@ class _Measurement:
             if kappa is not None:
                 kappas[name] = kappa
         self._compare_places(rows)
-        self._check_sets(rows)
-        doses = self._doses(ct, names)
-        return {**self._record(ct, rows, kappas), "dose": doses}, self.drawn
+        return rows, kappas
 
     def _find_leaks(self, ct: CTVolume) -> None:
         """Leave out the methods that were trained on this CT: their figures would be too good."""
@@ -392,18 +400,28 @@ class _Measurement:
             first, second = (self.moved.get((row[side], row["structure"]), set()) for side in ("a", "b"))
             row["identical"] = row["identical"] and first == second
 
-    def _check_sets(self, rows: list[dict[str, Any]]) -> None:
-        """Leave out an observer's set that lies nowhere on the reference; note sets that are copies."""
-        for role in [*self._observers(), *(role.name for role in self.settings.request.others)]:
-            mine = [row for row in rows if (row["a"], row["b"]) == (REFERENCE, role) and not row["missing"]]
-            if mine and not any(row["dsc"] for row in mine):
-                if role in self._observers():
-                    rows[:] = [row for row in rows if role not in (row["a"], row["b"])]
-                    self._leave_out(role, Finding.of("AC-QA-068", set=role, severity=Severity.BLOCK))
-                else:
-                    self.remarks.append(LeftOut(self.patient.name, role, Finding.of("AC-QA-068", set=role)))
-            if mine and all(row["identical"] for row in mine):
+    def _leave_out_displaced(self, rows: Sequence[Mapping[str, Any]]) -> bool:
+        """Leave out the observers whose sets lie nowhere on the reference; return whether there is one."""
+        displaced = [role for role in self._observers() if _is_displaced(_drawn_rows(rows, role))]
+        for role in displaced:
+            del self.drawn[role]
+            self._leave_out(role, Finding.of("AC-QA-068", set=role, severity=Severity.BLOCK))
+        return bool(displaced)
+
+    def _check_sets(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Note sets that are copies of the reference, as a whole or in part, or lie nowhere on it."""
+        others = [role.name for role in self.settings.request.others]
+        methods = [method.name for method in self.settings.methods]
+        for role in [*self._observers(), *others, *methods]:
+            mine = _drawn_rows(rows, role)
+            same = [row["structure"] for row in mine if row["identical"]]
+            if role in others and _is_displaced(mine):
+                self.remarks.append(LeftOut(self.patient.name, role, Finding.of("AC-QA-068", set=role)))
+            if same and len(same) == len(mine) and role not in methods:
                 self.remarks.append(LeftOut(self.patient.name, role, Finding.of("AC-QA-069", set=role)))
+            elif same and role not in self._observers():
+                finding = Finding.of("AC-QA-094", structures=", ".join(same), set=role)
+                self.remarks.append(LeftOut(self.patient.name, role, finding))
 
     def _record(self, ct: CTVolume, rows: list[dict[str, Any]], kappas: dict[str, float]) -> dict[str, Any]:
         extra = {
@@ -429,3 +447,13 @@ class _Measurement:
             "remarks": [one.to_json() for one in self.remarks],
             "rows": rows,
         }
+
+
+def _drawn_rows(rows: Sequence[Mapping[str, Any]], role: str) -> list[Mapping[str, Any]]:
+    """Return the comparisons of a set with the reference, of the structures that it has."""
+    return [row for row in rows if (row["a"], row["b"]) == (REFERENCE, role) and not row["missing"]]
+
+
+def _is_displaced(rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether there are structures, and none of them overlaps with the reference."""
+    return bool(rows) and not any(row["dsc"] for row in rows)

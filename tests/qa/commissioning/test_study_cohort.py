@@ -219,3 +219,40 @@ def test_names_are_not_asked_to_be_confirmed_where_none_waits(tmp_path):
     path.write_text(path.read_text().replace("confirmed = false", "confirmed = true", 1))
     with pytest.raises(UsageError, match="AC-QA-093"):
         run_study(replace(request, reference="*/nowhere/*"), Job())
+
+
+def test_a_reference_that_is_an_unchanged_contour_of_the_program_is_stated(tmp_path):
+    """Its DSC of 1 counted as a result of the program, unless the whole set was a copy."""
+
+    def change(dataset):
+        (liver,) = [one.ROINumber for one in dataset.StructureSetROISequence if one.ROIName == "Liver"]
+        for roi in dataset.ROIContourSequence:
+            for contour in roi.ContourSequence if roi.ReferencedROINumber == liver else ():
+                points = np.reshape([float(value) for value in contour.ContourData], (-1, 3)) + np.array([3, 0, 0])
+                contour.ContourData = [f"{value:.3f}" for value in points.ravel()]
+
+    place = tmp_path / "cohort" / "patient0"
+    write_patient(place, 0)
+    rewrite(place / "RS" / "RS.dcm", change, place / "vendor" / "RS.dcm")
+    content = run(tmp_path, others=others())
+    (remark,) = [one for one in content["remarks"] if one["subject"] == "vendor"]
+    assert remark["code"] == "AC-QA-094", content["remarks"]
+    assert "of Heart is" in remark["message"]
+
+
+def test_kappa_and_consensus_are_without_an_observer_who_is_left_out(tmp_path):
+    """A set that lies nowhere on the reference was left out of the pairs only."""
+
+    def exchange_names(dataset):
+        first, second = dataset.StructureSetROISequence
+        first.ROIName, second.ROIName = str(second.ROIName), str(first.ROIName)
+
+    place = tmp_path / "cohort" / "patient0"
+    write_patient(place, 0)
+    rewrite(place / "RS" / "RS.dcm", lambda dataset: shift(dataset, (2, 0, 0)), place / "second" / "RS.dcm")
+    rewrite(place / "RS" / "RS.dcm", exchange_names, place / "third" / "RS.dcm")
+    content = run(tmp_path, observers=[SetRole(name, f"*/{name}/*") for name in ("second", "third")], others=others())
+    assert "AC-QA-068" in {one["code"] for one in content["left_out"]}
+    for one in content["observers"]:
+        assert (one["pairs"], one["kappa_patients"], one["consensus_dsc"]) == (1, 1, None)
+        assert one["kappa_mean"] > 0.8
