@@ -80,8 +80,8 @@ def _tables(content: Json) -> list[Table]:
                ((one["month"], chart["structure"], LABELS[one["metric"]], one["direction"], TESTS[one["test"]],
                  f"{one['p']:.1e}", f"{one['level']:.1e}", _yes(one)) for chart in charts for one in chart["alarms"])),
         _table("Other packages than that of the baseline", "first contour,structure,before,after,same version,"
-               "acknowledged", ((one["at"], chart["structure"], one["before"] or "not stated", one["after"] or
-                                 "not stated", "yes" if one["same_version"] else "no", _yes(one))
+               "acknowledged", ((one["at"], chart["structure"], short_identity(one["before"]),
+                                 short_identity(one["after"]), "yes" if one["same_version"] else "no", _yes(one))
                                 for chart in charts for one in chart["changes"])),
         _table("Signals", "month,structure,figure,corrected,rule",
                ((one["month"], chart["structure"], LABELS[one["metric"]], one["direction"],

@@ -393,6 +393,7 @@ def test_the_command_reports_a_change_of_package_and_is_silenced_by_a_person(cas
     assert main(["monitor", str(root), "-o", str(out), "--acknowledge", "2026-05", "--note", "update"]) == 0
     page = (out / "report.html").read_text()
     assert "update" in page
+    assert "net 2 bbbbbbbbbbbb<" in page  # a whole checksum moved the last columns off the page
     assert read_report(out)["acknowledged"][0]["note"] == "update"
     # cases that are archived stay in the record, and the baseline does not move
     shutil.rmtree(root)
