@@ -24,7 +24,9 @@ def report_failure(
 ) -> None:
     """Show a fault of the program, which would otherwise look as if nothing had happened."""
     sys.__excepthook__(kind, error, trace)
-    if not issubclass(kind, KeyboardInterrupt):
+    if isinstance(error, AutoContourError):
+        window.workspace.report_error(error)
+    elif not issubclass(kind, KeyboardInterrupt):
         window.workspace.message.emit(
             tr("An error occurred ({fault}). Your contours are saved.", fault=kind.__name__), True
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QSize, Qt
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import (
     QCheckBox,
@@ -13,6 +13,8 @@ from PySide6.QtWidgets import (
     QHeaderView,
     QLabel,
     QPushButton,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
     QTreeWidget,
     QTreeWidgetItem,
     QWidget,
@@ -36,6 +38,7 @@ THERE = later("It is drawn already; tick it to draw it again.")
 EDITED = later("It was edited by hand or comes from a file; ticked, its contours are replaced.")
 UNKNOWN = later("No rule and no installed package draws it; draw it by hand.")
 USER = Qt.ItemDataRole.UserRole
+TICK_FRAME_PX = 8
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,14 @@ class _Offer:
     is_ticked: bool = True
     is_free: bool = True
     reason: str = ""
+
+
+class _WholeNames(QStyledItemDelegate):
+    """Gives the names the room that Qt forgets: the frame round the tick of a style sheet."""
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
+        """Return the size that a name needs."""
+        return super().sizeHint(option, index) + QSize(TICK_FRAME_PX, 0)
 
 
 class AutoContourDialog(Dialog):
@@ -147,6 +158,7 @@ class AutoContourDialog(Dialog):
         found.setRootIsDecorated(False)
         found.setUniformRowHeights(True)
         found.setMinimumHeight(300)
+        found.setItemDelegateForColumn(0, _WholeNames(found))
         found.setAccessibleName(tr("Structures to draw"))
         found.header().setSectionResizeMode(0, QHeaderView.ResizeMode.ResizeToContents)
         found.header().setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)

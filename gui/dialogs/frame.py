@@ -69,7 +69,7 @@ class Dialog(QDialog):
     @property
     def room(self) -> QSize:
         """The largest size that the screen has for the dialog."""
-        return self.screen().availableGeometry().size() - QSize(2 * FRAME_PX, TITLE_PX + FRAME_PX)
+        return room_on_screen(self)
 
     def showEvent(self, event: QShowEvent) -> None:
         """Fit the screen: what does not is scrolled, the patient and the buttons stay in sight."""
@@ -79,7 +79,8 @@ class Dialog(QDialog):
         height = max(self._outer.totalHeightForWidth(min(self.width(), room.width())), needed.height())
         if self._area is None and (height > room.height() or needed.width() > room.width()):
             self._scroll()
-        self.resize(self.size().boundedTo(room))
+        # Qt's own height is that of sentences on one line: where they need more, widgets would overlap.
+        self.resize(self.size().expandedTo(QSize(0, height)).boundedTo(room))
         super().showEvent(event)
 
     def _scroll(self) -> None:
@@ -98,3 +99,8 @@ class Dialog(QDialog):
         foot.addWidget(self.buttons)
         outer.addItem(foot)
         self.resize(wanted)
+
+
+def room_on_screen(window: QWidget) -> QSize:
+    """Return the largest size that the screen has for a window with a frame."""
+    return window.screen().availableGeometry().size() - QSize(2 * FRAME_PX, TITLE_PX + FRAME_PX)

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import QSize, Qt, QTimer
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
@@ -25,11 +25,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from autocontour.gui.dialogs.frame import room_on_screen
 from autocontour.gui.look.language import later, tr
 from autocontour.gui.state.command import Command
 from autocontour.gui.views.training import CurvesView, SampleView, list_samples, read_curves, read_samples
 
 POLL_MS = 1000
+SIZE = QSize(1040, 800)
 COLUMNS = (later("Structure"), later("Site"), "n", "DSC", later("Surface DSC"), later("Worst cases"), "")
 
 
@@ -49,7 +51,7 @@ class LearningDialog(QDialog):
     def __init__(self, parent: QWidget, folder: Path, cases: Path) -> None:
         super().__init__(parent)
         self.setWindowTitle(tr("Learn from approved cases"))
-        self.resize(1040, 800)
+        self.resize(SIZE.boundedTo(room_on_screen(self)))
         self.folder, self.cases = folder, cases
         self.round: dict[str, Any] = {}
         self._shown_samples: list[Path] = []

@@ -172,7 +172,9 @@ class TargetDialog(Dialog):
     def show_progress(self, fraction: float) -> None:
         """Show how far the computation of the preview is."""
         self.progress.setValue(round(1000 * fraction))
-        self.progress.show()
+        if self.progress.isHidden():
+            self.progress.show()
+            self._fit()
 
     def _fit(self) -> None:
         """Make the dialog as high as what it shows now."""

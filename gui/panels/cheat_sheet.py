@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 
 from PySide6.QtCore import QEvent, QObject, QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QKeyEvent, QKeySequence, QMouseEvent, QPainter, QPaintEvent
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QKeyEvent, QKeySequence, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QWidget
 
 from autocontour.gui.app.actions import all_actions
@@ -21,7 +21,8 @@ MOUSE = (
     (later("Middle drag"), later("Pan")),
     (later("Double click"), later("Enlarge a view")),
 )
-ROW, COLUMN, KEY = 25, 330, 118
+ROW, KEY_GAP, COLUMN_GAP = 25, 14, 16
+TITLE_PX, TEXT_PX = 12, 13
 SMALLEST_PERCENT = 45
 Columns = list[list[tuple[str, list[tuple[str, str]]]]]
 
@@ -37,6 +38,12 @@ class CheatSheet(QWidget):
         mouse = [(tr(button), tr(words)) for button, words in MOUSE]
         numbers = [(str(number), tr(name)) for number, name in enumerate(presets, 1)]
         self.sections = [*keys, (tr("Mouse"), mouse), (tr("Window presets"), numbers)]
+        lines = [line for _, lines in self.sections for line in lines]
+        font = QFont(self.font())
+        font.setPixelSize(TEXT_PX)
+        width = QFontMetrics(font).horizontalAdvance
+        self.key_px = max(width(keys) for keys, _ in lines) + KEY_GAP
+        self.column_px = self.key_px + max(width(words) for _, words in lines) + COLUMN_GAP
         self.setAccessibleName(tr("Keys"))
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         parent.installEventFilter(self)
@@ -73,19 +80,19 @@ class CheatSheet(QWidget):
         painter.fillRect(self.rect(), QColor(5, 7, 10, 225))
         scale, columns = self._fitted()
         painter.scale(scale, scale)
-        left = (self.width() / scale - COLUMN * len(columns)) / 2 + 10
+        left = (self.width() / scale - self.column_px * len(columns) + COLUMN_GAP) / 2
         font = QFont(self.font())
         for number, sections in enumerate(columns):
             y = 46.0
             for title, rows in sections:
-                y = self._draw_section(painter, font, left + number * COLUMN, y, title, rows)
+                y = self._draw_section(painter, font, left + number * self.column_px, y, title, rows)
 
     def _fitted(self) -> tuple[float, Columns]:
         """Return the largest scale at which every column is on the window, and the columns."""
         for percent in range(100, SMALLEST_PERCENT, -5):
             scale = percent / 100
             columns = self._columns(self.height() / scale)
-            if COLUMN * len(columns) * scale <= self.width():
+            if self.column_px * len(columns) * scale <= self.width():
                 break
         return scale, columns
 
@@ -104,20 +111,22 @@ class CheatSheet(QWidget):
     def _draw_section(
         self, painter: QPainter, font: QFont, x: float, y: float, title: str, rows: list[tuple[str, str]]
     ) -> float:
-        font.setPixelSize(12)
+        font.setPixelSize(TITLE_PX)
         font.setBold(True)
         painter.setFont(font)
         painter.setPen(QColor(theme.DARK.accent))
-        painter.drawText(QRectF(x, y, COLUMN, ROW), Qt.AlignmentFlag.AlignVCenter, title.upper())
+        painter.drawText(QRectF(x, y, self.column_px, ROW), Qt.AlignmentFlag.AlignVCenter, title.upper())
         font.setBold(False)
-        font.setPixelSize(13)
+        font.setPixelSize(TEXT_PX)
         painter.setFont(font)
         for keys, words in rows:
             y += ROW
             painter.setPen(QColor(255, 214, 130))
-            painter.drawText(QRectF(x, y, KEY, ROW), Qt.AlignmentFlag.AlignVCenter, keys)
+            painter.drawText(QRectF(x, y, self.key_px, ROW), Qt.AlignmentFlag.AlignVCenter, keys)
             painter.setPen(QColor(226, 232, 240))
-            painter.drawText(QRectF(x + KEY, y, COLUMN - KEY - 10, ROW), Qt.AlignmentFlag.AlignVCenter, words)
+            painter.drawText(
+                QRectF(x + self.key_px, y, self.column_px - self.key_px, ROW), Qt.AlignmentFlag.AlignVCenter, words
+            )
         return y + 1.8 * ROW
 
 

@@ -304,27 +304,21 @@ class Workspace(QObject):
         if not self._is_free():
             return
         if self.case and (label := self.case.undo_label):
-            before = self.state
-            self.case.undo()
-            self._moved(before, tr("Undone: {step}", step=in_words(label)))
+            self._move(self.case.undo, tr("Undone: {step}", step=in_words(label)))
 
     def redo(self) -> None:
         """Do the next step again and say which."""
         if not self._is_free():
             return
         if self.case and (label := self.case.redo_label):
-            before = self.state
-            self.case.redo()
-            self._moved(before, tr("Redone: {step}", step=in_words(label)))
+            self._move(self.case.redo, tr("Redone: {step}", step=in_words(label)))
 
     def take_back_recovered(self) -> None:
         """Return to the state before the changes that were recovered, as one step."""
         if not self._is_free():
             return
         if self.case and self.case.recovered:
-            before = self.state
-            self.case.take_back_recovered()
-            self._moved(before, tr("Reverted; Ctrl+Z restores the changes."))
+            self._move(self.case.take_back_recovered, tr("Reverted; Ctrl+Z restores the changes."))
 
     def select(self, number: int | None) -> None:
         """Make a structure the one that tools work on; not while a stroke is under way."""
@@ -499,7 +493,14 @@ class Workspace(QObject):
         if edit is not None:
             self.apply(edit, by_hand=False)
 
-    def _moved(self, before: CaseState, sentence: str) -> None:
+    def _move(self, act: Callable[[], object], sentence: str) -> None:
+        """Move in the history; say what was done, or why it was not (the disk is full)."""
+        before = self.state
+        try:
+            act()
+        except AutoContourError as error:
+            self.report_error(error)
+            return
         self._keep_selection()
         self.structures_changed.emit(changed_numbers(before, self.state))
         self.notify(sentence)

@@ -11,6 +11,7 @@ from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
 from PySide6.QtTest import QTest
 
+from autocontour.base.errors import CaseError
 from autocontour.base.jobs import Job
 from autocontour.case import Edit
 from autocontour.case.actions import case_folder
@@ -324,3 +325,11 @@ def test_a_fault_of_the_program_is_said(opened, capsys):
     assert opened.toast.isVisible()
     assert "ZeroDivisionError" in opened.toast.text()
     assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_an_error_with_a_code_is_said_with_its_remedy(opened, capsys):
+    """Not as a fault of the program after which all is saved: a full disk is the contrary."""
+    report_failure(opened, CaseError, CaseError("AC-CASE-005", reason="disk full"), None)
+    assert "could not be saved" in opened.toast.text()
+    assert "Your contours are saved" not in opened.toast.text()
+    assert "AC-CASE-005" in capsys.readouterr().err

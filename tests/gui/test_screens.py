@@ -4,12 +4,24 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import combinations
 
 import pytest
 from PySide6.QtCore import QByteArray, QPoint, QRect, QSize, Qt
-from PySide6.QtGui import QFontDatabase, QFontMetrics
+from PySide6.QtGui import QFont, QFontDatabase, QFontMetrics
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QLabel, QTabBar, QToolButton, QWidget
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractItemView,
+    QAbstractSpinBox,
+    QComboBox,
+    QLabel,
+    QLineEdit,
+    QProgressBar,
+    QTabBar,
+    QToolButton,
+    QWidget,
+)
 
 from autocontour.gui.app import app as app_module
 from autocontour.gui.app import window as window_module
@@ -17,6 +29,7 @@ from autocontour.gui.app.window import MainWindow
 from autocontour.gui.dialogs.auto import AutoContourDialog
 from autocontour.gui.dialogs.export import ExportDialog
 from autocontour.gui.dialogs.frame import Dialog
+from autocontour.gui.dialogs.learning import LearningDialog
 from autocontour.gui.dialogs.review import ApprovalDialog
 from autocontour.gui.dialogs.shape import BooleanDialog, CropDialog, MarginDialog, MoveDialog
 from autocontour.gui.dialogs.target import TargetDialog
@@ -83,6 +96,21 @@ def cut_words(window):
             if bar.isVisibleTo(window) and bar.tabRect(index).width() < needed:
                 found.append(words)
     return found
+
+
+def overlapping(dialog):
+    """Widgets of a dialog that cover one another, by their classes."""
+    kinds = (QAbstractButton, QAbstractSpinBox, QComboBox, QLineEdit, QAbstractItemView, QProgressBar, QLabel)
+    found = [one for one in dialog.findChildren(QWidget) if isinstance(one, kinds) and one.isVisibleTo(dialog)]
+    parts = [one for one in found if not any(parent in found for parent in _parents(one, dialog))]
+    places = [QRect(one.mapTo(dialog, QPoint(0, 0)), one.size()) for one in parts]
+    pairs = combinations(zip(parts, places, strict=True), 2)
+    return [(type(a).__name__, type(b).__name__) for (a, at), (b, there) in pairs if at.intersects(there)]
+
+
+def _parents(widget, dialog):
+    while (widget := widget.parentWidget()) is not dialog and widget is not None:
+        yield widget
 
 
 @pytest.mark.parametrize("look", [theme.DARK, theme.LIGHT], ids=["dark", "light"])
@@ -155,7 +183,8 @@ def test_dialogs_fit_the_screen_with_their_buttons(window, qtbot, answer, monkey
     def look(dialog):
         QTest.qWait(30)
         button = QRect(dialog.ok.mapTo(dialog, QPoint(0, 0)), dialog.ok.size())
-        seen.append((dialog.size(), dialog.rect().contains(button) and dialog.ok.isVisible(), cut_words(dialog)))
+        is_in_sight = dialog.rect().contains(button) and dialog.ok.isVisible()
+        seen.append((dialog.size(), is_in_sight, cut_words(dialog), overlapping(dialog)))
         dialog.reject()
 
     answer(DIALOGS[name], look)
@@ -163,12 +192,68 @@ def test_dialogs_fit_the_screen_with_their_buttons(window, qtbot, answer, monkey
     if name == "target":  # it does not hold up the window
         look(window.target_desk.dialog)
     qtbot.waitUntil(lambda: bool(seen))
-    size, has_button, cut = seen[0]
+    size, has_button, cut, over = seen[0]
     assert size.width() <= room[0]
     assert size.height() <= room[1]
     assert has_button
     if room[0] > 1000:
         assert cut == []
+        assert over == []
+
+
+def test_the_progress_of_a_target_covers_nothing(opened, language):
+    opened.action_set.trigger("target")
+    dialog = opened.target_desk.dialog
+    dialog.facts.setText("")
+    dialog._fit()
+    dialog.show_progress(0.5)
+    QTest.qWait(30)
+    over = overlapping(dialog)
+    dialog.reject()
+    assert over == []
+
+
+def test_names_of_structures_to_draw_are_shown_whole(window, answer):
+    window.show_ct(patient_ct())
+    seen = []
+
+    def look(dialog):
+        QTest.qWait(30)
+        longest = max(
+            dialog._items(), key=lambda item: QFontMetrics(dialog.list.font()).horizontalAdvance(item.text(0))
+        )
+        dialog.list.scrollToItem(longest)
+        name = QFontMetrics(dialog.list.font()).horizontalAdvance(longest.text(0))
+        seen.append(dialog.list.columnWidth(0) - name)
+        dialog.reject()
+
+    answer(AutoContourDialog, look)
+    window.action_set.trigger("auto")
+    assert seen[0] >= 40  # the tick, its frame, and a margin at either side
+
+
+def test_the_learning_dialog_fits_a_small_screen(window, tmp_path, monkeypatch):
+    monkeypatch.setattr("autocontour.gui.dialogs.learning.room_on_screen", lambda _: QSize(1268, 680))
+    dialog = LearningDialog(window, tmp_path / "learning", tmp_path / "cases")
+    dialog.show()
+    QTest.qWait(30)
+    size = dialog.size()
+    dialog.status._process.kill()
+    dialog.status._process.waitForFinished()
+    dialog.close()
+    assert (size.width(), size.height()) == (1040, 680)
+
+
+@pytest.mark.parametrize("language", ["en", "ko"], indirect=True)
+def test_no_key_runs_into_its_description_on_the_sheet_of_keys(opened, language):
+    opened.show_keys()
+    sheet = opened.cheat_sheet
+    font = QFont(sheet.font())
+    font.setPixelSize(13)
+    width = QFontMetrics(font).horizontalAdvance
+    lines = [line for _, lines in sheet.sections for line in lines]
+    assert all(width(keys) < sheet.key_px for keys, _ in lines)
+    assert all(sheet.key_px + width(words) < sheet.column_px for _, words in lines)
 
 
 def test_a_view_goes_to_a_window_of_its_own_and_back(opened, qtbot):

@@ -10,6 +10,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QMessageBox
 from shapely import Point
 
+from autocontour.base.errors import CaseError
 from autocontour.case import Edit, actions
 from autocontour.gui.views.planes import Plane
 from autocontour.patient.structures import Structure
@@ -332,3 +333,28 @@ def test_a_stroke_outside_the_body_is_reported_with_its_slice(two, hand, qtbot):
     press(two, KEY.Key_B)
     hand.stroke([(115, 0), (115, 5)])
     assert "outside" not in two.toast.text()
+
+
+def test_undo_and_redo_on_a_full_disk_are_refused_with_the_reason(two, monkeypatch):
+    """They raised; the message stated that an error occurred and that the contours are saved."""
+    space = two.workspace
+    space.redraw("Brush", {12: disc(r=40)})
+    space.undo()
+    space.redraw("Brush", {12: disc(r=41)})
+    before = space.state
+
+    def full(*_):
+        raise CaseError("AC-CASE-005", reason="No space left on device")
+
+    monkeypatch.setattr(space.case._journal, "append", full)
+    for key, modifier in ((KEY.Key_Z, CONTROL), (KEY.Key_Y, CONTROL)):
+        space.notify("")
+        press(two, key, modifier)
+        assert space.state is before
+        assert ("was not made: No space left" in two.toast.text()) is (key == KEY.Key_Z)  # there is nothing to redo
+    monkeypatch.undo()
+    press(two, KEY.Key_Z, CONTROL)
+    monkeypatch.setattr(space.case._journal, "append", full)
+    press(two, KEY.Key_Y, CONTROL)
+    assert "was not made: No space left" in two.toast.text()
+    assert space.state is not before

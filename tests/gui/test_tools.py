@@ -12,7 +12,7 @@ from autocontour.base.errors import StructureSetError
 from autocontour.case import Edit
 from autocontour.gui.dialogs.shape import BooleanDialog, MarginDialog
 from autocontour.gui.dialogs.threshold import REPLACE, ThresholdDialog
-from autocontour.gui.panels.cheat_sheet import COLUMN, ROW
+from autocontour.gui.panels.cheat_sheet import ROW
 from autocontour.gui.views.planes import Plane
 from autocontour.patient.structures import ReviewStatus
 from tests.gui.conftest import disc, small_ct
@@ -403,7 +403,7 @@ def test_every_key_and_every_tool_is_in_sight_on_a_small_screen(opened, qtbot, s
     qtbot.waitUntil(lambda: last.isVisible() and last.geometry().bottom() <= opened.side_bar.height())
     opened.show_keys()
     scale, columns = opened.cheat_sheet._fitted()
-    assert COLUMN * len(columns) * scale <= size[0]
+    assert opened.cheat_sheet.column_px * len(columns) * scale <= size[0]
     rows = max(sum(len(rows) + 2 for _, rows in column) for column in columns)
     assert (46 + rows * ROW) * scale <= opened.cheat_sheet.height()
 
