@@ -116,6 +116,13 @@ class PlaneGrid:
         step_v, step_u = self.geometry.pixel_spacing_vu_mm
         return float(v0 + index * step_v if self.plane is Plane.CORONAL else u0 + index * step_u)
 
+    @property
+    def title(self) -> str:
+        """Name on the screen, by the patient: of one who lies on the side the other plane is the sagittal one."""
+        across = {Plane.AXIAL: 2, Plane.CORONAL: 1, Plane.SAGITTAL: 0}[self.plane]
+        axis = int(np.abs(self.geometry.direction[:, across]).argmax())
+        return (Plane.SAGITTAL, Plane.CORONAL, Plane.AXIAL)[axis].title
+
     def describe_position(self, index: int) -> tuple[str, float]:
         """Return where slice `index` lies, for display: the patient's x, y or z in mm (LPS) with the axis' name.
 

@@ -249,7 +249,7 @@ class SliceView(QWidget):
         painter.setFont(font)
         w, h = self.width(), self.height()
         name, position = grid.describe_position(self.scene.index)
-        title = f"{self.plane.title}   {name} {position:.1f} mm   {self.scene.index + 1} / {grid.count}"
+        title = f"{grid.title}   {name} {position:.1f} mm   {self.scene.index + 1} / {grid.count}"
         _text(painter, QRectF(10, 6, w - 20, 18), Qt.AlignmentFlag.AlignLeft, title, TEXT_COLOR)
         window = self.workspace.window
         words = f"W {window.width_hu:.0f}   L {window.level_hu:.0f}"

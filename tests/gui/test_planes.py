@@ -59,6 +59,20 @@ def test_letters_follow_the_patient(direction, axial, sagittal):
     assert PlaneGrid.of(Plane.CORONAL, geometry).letters() == ("R", "L", "S", "I")
 
 
+def test_planes_are_named_by_the_patient_also_of_one_who_lies_on_the_side():
+    """HFDR, HFDL: the columns of the image run from front to back, and what cuts across them is coronal."""
+    turns = (np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]]), np.array([[0.0, 1, 0], [-1, 0, 0], [0, 0, 1]]))
+    planes = (Plane.AXIAL, Plane.CORONAL, Plane.SAGITTAL)
+    for direction in turns:
+        geometry = VolumeGeometry.regular((3, 4, 5), (3.0, 1.0, 2.0), direction=direction)
+        grids = [PlaneGrid.of(plane, geometry) for plane in planes]
+        assert [grid.title for grid in grids] == ["Axial", "Sagittal", "Coronal"]
+        assert [grid.describe_position(1)[0] for grid in grids] == ["z", "x", "y"]
+        assert [grid.letters()[:2] for grid in grids[1:]] == [("A", "P"), ("R", "L")]
+    supine = VolumeGeometry.regular((3, 4, 5), (3.0, 1.0, 2.0))
+    assert [PlaneGrid.of(plane, supine).title for plane in planes] == ["Axial", "Coronal", "Sagittal"]
+
+
 def test_slices_are_named_by_the_patient_s_own_axes():
     feet_first = VolumeGeometry.regular((3, 4, 5), (3.0, 1.0, 2.0), (7.0, -4.0, 90.0), np.diag([-1.0, 1.0, -1.0]))
     planes = (Plane.AXIAL, Plane.CORONAL, Plane.SAGITTAL)
