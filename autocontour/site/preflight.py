@@ -127,7 +127,7 @@ def _check_empty(structure_set: StructureSet, rule: Rule) -> Iterator[ExportProb
 def _check_unapproved(structure_set: StructureSet, rule: Rule) -> Iterator[ExportProblem]:
     waiting = [s.name for s in structure_set.structures if s.contours and s.status is not ReviewStatus.APPROVED]
     if waiting:
-        names = ", ".join(waiting[:NAMED]) + (f" and {len(waiting) - NAMED} more" if len(waiting) > NAMED else "")
+        names = ", ".join(waiting[:NAMED]) + (f", … (+{len(waiting) - NAMED})" if len(waiting) > NAMED else "")
         finding = Finding.of("AC-EX-005", names, severity=rule.severity, structures=names)
         yield ExportProblem(finding, rule.source, WHOLE_SET)
 
