@@ -183,6 +183,7 @@ class Workspace(QObject):
         if case is None:
             self.notify(tr("This scan is open already."))
             return
+        self.background.cancel()
         self.close()
         self.ct, self.case, self.folder = ct, case, source
         self.grids = {plane: PlaneGrid.of(plane, ct.geometry) for plane in Plane}

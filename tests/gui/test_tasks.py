@@ -3,12 +3,15 @@
 import gc
 import subprocess
 import sys
+import threading
 import weakref
 
+import numpy as np
 from PySide6.QtTest import QTest
 
 from autocontour.gui.state.tasks import Task
 from autocontour.gui.views.volume import Tissue
+from autocontour.patient.volume import CTVolume
 from tests.gui.conftest import small_ct
 
 
@@ -83,3 +86,18 @@ Task(lambda job: None).start()
 assert not gc.isenabled()
 """
     assert subprocess.run([sys.executable, "-c", script], timeout=60).returncode == 0
+
+
+def test_a_computation_that_ends_because_another_scan_is_opened_is_named(opened):
+    """A margin that was asked for is not made: without a message it would only be missing."""
+    may_end, applied = threading.Event(), []
+    opened.workspace.background.run("Margin", (1,), lambda _: may_end.wait(20), applied.append)
+    assert opened.workspace.background.is_running
+    first = opened.workspace.ct
+    other = CTVolume(first.hu + np.int16(1), first.geometry)
+    opened.show_ct(other)
+    may_end.set()
+    assert opened.workspace.ct is other
+    assert "Margin was stopped" in opened.toast.text()
+    QTest.qWait(50)
+    assert applied == []
