@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import stat
@@ -15,27 +16,38 @@ from functools import cache
 from pathlib import Path
 
 from autocontour.base.errors import OutputError
+from autocontour.base.lock import lock_handle
 
 PART = ".part"
 """Suffix of a file that is being written; no folder watcher takes it for DICOM or NIfTI."""
 STALE_SECONDS = 86_400.0
 """From this age on an unfinished file of an unknown process is removed."""
+TURN_SECONDS = 2.0
+"""Longest time that a program waits for others that rename files in the same folder."""
 _UNFINISHED = re.compile(r"\.autocontour-(?P<host>[0-9a-f]{8})-(?P<process>\d+)-\w+\.part")
 _UNFINISHED_BEFORE = re.compile(r"\.autocontour-\w{8}(\.\w+)?")  # of versions up to 0.4
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, expected: str | None = None) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`, which replaces `path` when the block ends without an error.
 
     The temporary file is flushed to the disk before it is renamed; if the block raises, it is removed and `path` stays
     as it was. Unfinished files of killed processes in the folder are removed.
 
+    Parameters
+    ----------
+    path
+        The file.
+    expected
+        `digest_of` the content that `path` must still have when it is replaced: what the new content was made from.
+        Empty if there must be no such file; None for any content.
+
     Raises
     ------
     OutputError
         ``AC-OUT-001`` if the folder cannot be written or the disk is full, ``AC-OUT-007`` if `path` is not a regular
-        file.
+        file; ``AC-OUT-002`` or ``AC-OUT-009`` if another program has written `path`.
     """
     temporary: Path | None = None
     try:
@@ -49,7 +61,9 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         _flush(temporary)
         temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
+        with _turn(path.parent):
+            _check_content(path, expected)
+            temporary.replace(path)
         _flush(path.parent)
     except OSError as error:
         raise cannot_write(path, error) from error
@@ -57,6 +71,47 @@ def replacing(path: Path) -> Iterator[Path]:
         if temporary is not None:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
+
+
+def digest_of(path: Path) -> str:
+    """Return the SHA-256 of a file's content; empty if there is no such file, or it cannot be read."""
+    with suppress(OSError):
+        return hashlib.sha256(read_file(path)).hexdigest()
+    return ""
+
+
+def _check_content(path: Path, expected: str | None) -> None:
+    """Refuse to replace a file that is not the one that was read."""
+    if expected == "" and os.path.lexists(path):
+        raise OutputError("AC-OUT-002", file=shown_path(path))
+    if expected and digest_of(path) != expected:
+        raise OutputError("AC-OUT-009", file=shown_path(path))
+
+
+@contextmanager
+def _turn(folder: Path) -> Iterator[None]:
+    """Let only one program at a time compare and rename in a folder, where its disk can lock folders."""
+    handle = -1
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+    try:
+        until = time.monotonic() + TURN_SECONDS
+        while handle >= 0 and not _is_locked_by_us(handle) and time.monotonic() < until:
+            time.sleep(0.01)
+        yield
+    finally:
+        if handle >= 0:
+            os.close(handle)
+
+
+def _is_locked_by_us(handle: int) -> bool:
+    try:
+        lock_handle(handle)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True  # this disk has no locks
+    return True
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -12,7 +12,7 @@ from pydicom import Sequence as DicomSequence
 from pydicom.uid import RTStructureSetStorage
 
 from autocontour.base.errors import OutputError, StructureSetError
-from autocontour.base.files import replacing
+from autocontour.base.files import digest_of, replacing
 from autocontour.base.findings import Severity
 from autocontour.base.jobs import Job
 from autocontour.dicom.read import guarded, read_dataset
@@ -45,6 +45,8 @@ from autocontour.rtstruct.write.text import choose_character_set
 from autocontour.rtstruct.write.writer import check_structures, needs_implicit, own_texts, save
 
 OTHER_PATIENT = "AC-RS-008"
+CHANGED = "AC-OUT-009"
+ATTEMPTS = 5
 Fingerprint = tuple[bytes, bytes]
 
 
@@ -87,21 +89,46 @@ def append_structures(
         If `path` is not a valid structure set of this frame of reference, series and patient (``AC-RS-001`` to
         ``AC-RS-009``).
     OutputError
-        ``AC-OUT-105`` or ``AC-OUT-116`` if a name is taken, and as `write_structure_set`; the file is then unchanged.
+        ``AC-OUT-105`` or ``AC-OUT-116`` if a name is taken, ``AC-OUT-009`` if other programs change the file again and
+        again, and as `write_structure_set`; the file is then unchanged.
     """
-    job, target, options = job or Job(), output or path, options or WriteOptions()
+    job, options = job or Job(), options or WriteOptions()
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            _append(path, structure_set, ct, accepted, output, options, job, may_replace=replace)
+        except OutputError as error:
+            # Another program has added structures while this one was writing: they must not be lost.
+            if error.code != CHANGED or attempt == ATTEMPTS:
+                raise
+        else:
+            return
+
+
+def _append(
+    path: Path,
+    structure_set: StructureSet,
+    ct: CTVolume,
+    accepted: Collection[str],
+    output: Path | None,
+    options: WriteOptions,
+    job: Job,
+    *,
+    may_replace: bool,
+) -> None:
+    target = output or path
+    expected = digest_of(path) if target == path else None
     dataset, reference, other_patient = _open_to_extend(path, ct, accepted)
     with guarded(StructureSetError, DAMAGED, path.name):
         before = parse_rois(dataset)
         faults = _faults(dataset, before, ct)
         fingerprints = [(roi.number, _fingerprint(roi)) for roi in before]
     check_structures(structure_set.structures)
-    structures = _numbered(structure_set.structures, before, may_replace=replace)
+    structures = _numbered(structure_set.structures, before, may_replace=may_replace)
     records = {s.number: build_contour_records(s, ct, options.holes) for s in structures}
     with guarded(StructureSetError, DAMAGED, path.name):
         dataset = _extend(dataset, structures, records, reference, options, other_patient)
     job.advance("writing the structure set", 0.3)
-    with replacing(target) as temporary:
+    with replacing(target, expected=expected) as temporary:
         save(dataset, temporary)
         _verify(temporary, fingerprints, structures, records, ct, faults)
         job.advance("writing the structure set", 0.9)

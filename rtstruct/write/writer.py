@@ -60,7 +60,8 @@ def write_structure_set(
     """
     refuse_existing(path, overwrite=overwrite)
     dataset, records = build_dataset(structure_set, ct, options or WriteOptions())
-    save_checked(dataset, records, structure_set, ct, path, job or Job())
+    expected = None if overwrite else ""
+    save_checked(dataset, records, structure_set, ct, path, job or Job(), expected=expected)
 
 
 def refuse_existing(path: Path, *, overwrite: bool) -> None:
@@ -92,11 +93,18 @@ def build_dataset(structure_set: StructureSet, ct: CTVolume, options: WriteOptio
 
 
 def save_checked(
-    dataset: Dataset, records: Records, structure_set: StructureSet, ct: CTVolume, path: Path, job: Job
+    dataset: Dataset,
+    records: Records,
+    structure_set: StructureSet,
+    ct: CTVolume,
+    path: Path,
+    job: Job,
+    *,
+    expected: str | None = None,
 ) -> None:
-    """Write `dataset` next to `path`, verify it, and rename it to `path`."""
+    """Write `dataset` next to `path`, verify it, and rename it to `path`; `expected` is that of `replacing`."""
     job.advance("writing the structure set", 0.0)
-    with replacing(path) as temporary:
+    with replacing(path, expected=expected) as temporary:
         save(dataset, temporary)
         job.advance("writing the structure set", 0.4)
         verify_file(temporary, records, structure_set, ct)

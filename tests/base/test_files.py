@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from autocontour.base import files
 from autocontour.base.errors import OutputError
-from autocontour.base.files import replacing, write_atomically
+from autocontour.base.files import digest_of, replacing, write_atomically
+from autocontour.base.lock import lock_handle
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
@@ -54,3 +56,50 @@ def test_a_read_only_folder_is_a_clear_error(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(tempfile, "mkstemp", refused)
     with pytest.raises(OutputError, match="Permission denied"):
         write_atomically(tmp_path / "out.bin", b"new")
+
+
+@pytest.mark.parametrize(("before", "code"), [(b"read", "AC-OUT-009"), (b"", "AC-OUT-002")])
+def test_a_file_that_another_program_wrote_in_the_meantime_stays(tmp_path: Path, before: bytes, code: str) -> None:
+    """Two programs at once on one output: the second must not replace what it has not read."""
+    path = tmp_path / "out.bin"
+    if before:
+        path.write_bytes(before)
+    with pytest.raises(OutputError) as refusal, replacing(path, expected=digest_of(path)) as temporary:  # noqa: PT012
+        temporary.write_bytes(b"mine")
+        path.write_bytes(b"another program's")
+    assert refusal.value.code == code
+    assert path.read_bytes() == b"another program's"
+    assert os.listdir(tmp_path) == ["out.bin"]
+    with replacing(path, expected=digest_of(path)) as temporary:
+        temporary.write_bytes(b"mine")
+    assert path.read_bytes() == b"mine"
+
+
+def test_programs_rename_in_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder is locked while the content is compared and the file renamed; nobody waits for ever."""
+    compared = []
+
+    def check(path: Path, expected: str | None) -> None:
+        handle = os.open(path.parent, os.O_RDONLY)
+        with pytest.raises(BlockingIOError):
+            lock_handle(handle)
+        os.close(handle)
+        compared.append(expected)
+
+    monkeypatch.setattr(files, "_check_content", check)
+    write_atomically(tmp_path / "out.bin", b"new")
+    assert compared == [None]
+    monkeypatch.undo()
+    monkeypatch.setattr(files, "TURN_SECONDS", 0.03)
+    other = os.open(tmp_path, os.O_RDONLY)
+    lock_handle(other)
+    write_atomically(tmp_path / "out.bin", b"newer")
+    os.close(other)
+    assert (tmp_path / "out.bin").read_bytes() == b"newer"
+
+    def without_locks(_handle: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(files, "lock_handle", without_locks)
+    write_atomically(tmp_path / "out.bin", b"newest")
+    assert (tmp_path / "out.bin").read_bytes() == b"newest"

@@ -157,6 +157,35 @@ def test_a_copy_can_be_written_elsewhere(existing, make, ct, tmp_path):
     assert "Straw" in read_structure_set(tmp_path / "copy.dcm", ct).names
 
 
+def appended_meanwhile(make, ct, monkeypatch, times):
+    """Another program appends structures while this one verifies its own file, so many times."""
+    verify, left = append_module._verify, list(range(times))
+
+    def interrupted(path, *rest):
+        verify(path, *rest)
+        if left:
+            number = left.pop()
+            with monkeypatch.context() as patch:
+                patch.setattr(append_module, "_verify", verify)
+                append_structures(path.parent / "existing.dcm", new_set(make, ct, f"Other{number}"), ct)
+
+    monkeypatch.setattr(append_module, "_verify", interrupted)
+
+
+def test_structures_that_another_program_appends_at_the_same_time_are_kept(existing, make, ct, monkeypatch):
+    """Both programs ended with success, and the structures of one of them were lost."""
+    appended_meanwhile(make, ct, monkeypatch, 1)
+    append_structures(existing, new_set(make, ct, "Straw"), ct)
+    assert {"Ball", "Ring", "Straw", "Other0"} == set(read_structure_set(existing, ct).names)
+
+
+def test_a_file_that_changes_again_and_again_is_left_as_it_is(existing, make, ct, monkeypatch):
+    appended_meanwhile(make, ct, monkeypatch, append_module.ATTEMPTS)
+    with pytest.raises(OutputError, match="AC-OUT-009"):
+        append_structures(existing, new_set(make, ct, "Straw"), ct)
+    assert "Straw" not in read_structure_set(existing, ct).names
+
+
 def test_a_name_beyond_the_files_character_set_turns_it_into_utf_8(existing, make, ct):
     append_structures(existing, new_set(make, ct, "食道"), ct)
     dataset = dcmread(existing)
