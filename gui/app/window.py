@@ -514,6 +514,7 @@ class MainWindow(QMainWindow):
         self.auto_bar.stop()
         self.range_bar.shut()
         self.intake.stop_opening()
+        self._unanswered.clear()
         self.worklist.stop()
         self.clicks.disconnect_from_server()
         if self.course is not None:
