@@ -145,7 +145,11 @@ def create_atomically(path: Path, data: bytes) -> None:
 
 def cannot_write(path: Path, error: OSError) -> OutputError:
     """Return the error for a file that cannot be written."""
-    return OutputError("AC-OUT-001", file=shown_path(path), reason=error.strerror or type(error).__name__)
+    cause: BaseException | None = error
+    while cause is not None and not getattr(cause, "strerror", None):  # pydicom raises an OSError without a reason
+        cause = cause.__cause__
+    reason = str(getattr(cause, "strerror", "")) or type(error).__name__
+    return OutputError("AC-OUT-001", file=shown_path(path), reason=reason)
 
 
 def read_file(path: Path) -> bytes:

@@ -47,6 +47,14 @@ def test_a_full_disk_is_a_clear_error(tmp_path: Path, monkeypatch: pytest.Monkey
     assert os.listdir(tmp_path) == ["out.bin"]
 
 
+def test_the_reason_of_an_error_that_a_library_raised_again_is_stated() -> None:
+    """On a full disk pydicom raises an OSError of its own from the disk's: the message was only 'OSError'."""
+    wrapped = OSError("With tag (3006,0039) got exception: …")
+    wrapped.__cause__ = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert "No space left" in str(files.cannot_write(Path("RS.dcm"), wrapped))
+    assert "OSError" in str(files.cannot_write(Path("RS.dcm"), OSError("?")))
+
+
 def test_a_read_only_folder_is_a_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import tempfile
 
