@@ -13,6 +13,7 @@ import pytest
 from pydicom import Dataset
 from shapely import affinity
 
+from autocontour.archive import check
 from autocontour.archive.build import BuildRequest, build_dataset
 from autocontour.archive.check import check_dataset
 from autocontour.archive.convert import hash_ct
@@ -561,3 +562,9 @@ def test_patients_whom_a_decision_puts_into_another_split_are_not_reported(copie
     report = build_dataset(copied.request, Job())
     assert report.index["patients"][0]["split"] == "test"
     assert not report.findings
+
+
+def test_a_fault_of_the_program_is_no_finding_about_a_patient(small, monkeypatch):
+    monkeypatch.setattr(check, "open_arrays", lambda folder: folder)
+    with pytest.raises(TypeError, match="takes 1 positional argument"):
+        check_dataset(small.request.output, Job())

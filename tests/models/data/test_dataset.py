@@ -8,6 +8,7 @@ import pytest
 
 from autocontour.base.errors import TrainingError
 from autocontour.base.jobs import Job
+from autocontour.models.data import dataset
 from autocontour.models.data.dataset import Plane, Sample, choose_validation, read_dataset, read_index, read_sample
 from autocontour.models.training.config import DataConfig, read_config
 from tests.models.toy_patients import STRUCTURES, config_text, write_patient
@@ -50,6 +51,13 @@ def test_bad_patients_are_quarantined_with_the_reason(toy_data, tmp_path):
     assert [sample.patient for sample in dataset.training] == ["good"]
     assert set(dataset.quarantined) == {"cut", "odd", "flat", "empty", "gone", "pickle"}
     assert all(dataset.quarantined.values())
+
+
+def test_a_fault_of_the_program_is_not_quarantined_as_a_damaged_patient(toy_data, monkeypatch):
+    """Every patient would be left out, and the training be of what is left."""
+    monkeypatch.setattr(dataset, "read_patient", lambda folder: folder)
+    with pytest.raises(TypeError, match="takes 1 positional argument"):
+        read_dataset(DataConfig(str(toy_data), tuple(STRUCTURES), validation_patients=0), Job())
 
 
 def test_an_array_whose_header_asks_for_more_than_its_file_holds_is_quarantined(toy_data, tmp_path):

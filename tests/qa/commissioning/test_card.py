@@ -14,7 +14,14 @@ from autocontour.cli import main
 from autocontour.models import read_package
 from autocontour.models.package.description import Member
 from autocontour.models.training.calibrate import compute_power
-from autocontour.qa.commissioning import MeasuredStructure, read_cases, read_measured, write_card, write_measured
+from autocontour.qa.commissioning import (
+    MeasuredStructure,
+    cohort,
+    read_cases,
+    read_measured,
+    write_card,
+    write_measured,
+)
 from autocontour.qa.commissioning.card import compare_with, summarize_structures
 from autocontour.qa.metrics import compute_metrics
 from tests.qa.commissioning.conftest import STRUCTURES
@@ -272,3 +279,9 @@ def test_warning_of_a_model_that_was_not_measured_is_no_finding_of_the_measureme
     monkeypatch.setattr(measure, "segment_structures", segment)
     rows = measure.measure_package(toy_package, patients, "validation")
     assert all("AC-MD-134" not in one.findings for one in rows)
+
+
+def test_a_fault_of_the_program_is_no_unreadable_patient(patients, toy_package, monkeypatch):
+    monkeypatch.setattr(cohort, "read_patient", lambda folder: folder)
+    with pytest.raises(TypeError, match="unexpected keyword argument"):
+        list(read_cases(patients, "validation", toy_package))
