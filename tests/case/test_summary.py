@@ -4,8 +4,6 @@ import json
 import logging
 import os
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
@@ -13,6 +11,7 @@ from pydicom import dcmread
 from shapely import MultiPolygon, Point
 
 from autocontour.base.errors import CaseError
+from autocontour.base.lock import lock_handle
 from autocontour.case import Case, CaseKey, Edit, actions
 from autocontour.case.export import ExportOptions, export_case
 from autocontour.case.lock import CaseLock, is_locked
@@ -249,25 +248,16 @@ def test_an_export_is_noted_without_the_file_and_so_are_changes_after_it(root, c
         assert case.findings == ()  # the note is a file of the case
 
 
-def test_reading_the_list_never_refuses_the_opening_of_a_case(root):
+def test_reading_the_list_never_refuses_the_opening_of_a_case(root, monkeypatch):
     folder = next(root.iterdir())
     lock = CaseLock(folder)
     assert is_locked(folder)
     lock.release()
     assert not is_locked(folder)
     handle = os.open(folder / "lock", os.O_RDWR)
-    script = f"""
-import os, fcntl, time
-handle = os.open({str(folder / "lock")!r}, os.O_RDWR)
-fcntl.flock(handle, fcntl.LOCK_EX)
-print("held", flush=True)
-time.sleep(0.06)
-"""
-    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
-    process.stdout.readline()
+    lock_handle(handle)
+    monkeypatch.setattr("autocontour.case.lock.time.sleep", lambda _: os.close(handle))
     CaseLock(folder).release()
-    process.wait()
-    os.close(handle)
 
 
 def test_the_place_of_the_user_is_kept_and_after_a_kill_it_is_that_of_the_last_change(root, ct, ct_folder):  # noqa: F811

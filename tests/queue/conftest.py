@@ -66,7 +66,10 @@ class Runner:
 
     def __call__(self, options: RunOptions = OPTIONS, job: Job | None = None) -> Summary:
         with Store(self.folder) as opened:
-            return Run(opened, options, lambda event, values: self.events.append((event, values)), job or Job()).work()
+            return Run(opened, options, self.note, job or Job()).work()
+
+    def note(self, event: str, values: dict[str, Any]) -> None:
+        self.events.append((event, values))
 
     def names(self, name: str) -> list[dict[str, Any]]:
         return [values for event, values in self.events if event == name]

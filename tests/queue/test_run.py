@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -155,11 +154,19 @@ def test_a_damaged_file_beside_the_slices_stays_a_finding(ct: Path, add: Add, ru
     assert {"AC-CT-001", "AC-CT-008"} & {finding["code"] for finding in store.find(1).report["findings"]}
 
 
-def test_a_share_that_is_gone_is_tried_again(ct: Path, add: Add, run: Runner, store: Store, tmp_path: Path) -> None:
+def test_a_share_that_is_gone_is_tried_again(
+    ct: Path, add: Add, run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     add(ct)
     away = ct.parent.rename(tmp_path / "unmounted")
-    mounting = threading.Timer(3.0, lambda: away.rename(tmp_path / "in"))
-    mounting.start()
+    note = run.note
+
+    def mount(event: str, values: dict[str, Any]) -> None:
+        note(event, values)
+        if event == "waits" and away.exists():
+            away.rename(tmp_path / "in")
+
+    monkeypatch.setattr(run, "note", mount)
     assert run(replace(OPTIONS, retry_s=1.0)).ended == {"done": 1}
     assert {values["code"] for values in run.names("waits")} == {"AC-CT-007"}
 
