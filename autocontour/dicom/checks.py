@@ -66,6 +66,7 @@ TILT_IN_HEADER = "AC-CT-035"
 EXCESS = "AC-CT-036"
 PADDED = "AC-CT-048"
 TRUNCATED = "AC-CT-040"
+COMBINED = "AC-CT-071"
 
 ACCEPTABLE = frozenset(
     {
@@ -74,6 +75,11 @@ ACCEPTABLE = frozenset(
     }
 )
 """Blocking findings that a user may accept explicitly; the others would need assumptions."""
+
+COMBINATIONS = frozenset(
+    {"MIP", "MAX_IP", "MAXIMUM", "MINIP", "MIN_IP", "MINIMUM", "SUBTRACTION", "ADDITION", "STD_DEVIATION"}
+)
+"""Values of Image Type whose voxels are of no single state of the patient (PS3.3 C.8.16.1.4, and names in use)."""
 
 OBLIQUE_LIMIT_DEG = 5.0
 _AXIAL_DEG = 0.1
@@ -116,6 +122,9 @@ def _check_kind(slices: Sequence[SliceHeader]) -> Iterator[Finding]:
     localizers = [s for s in slices if is_localizer(s)]
     if localizers:
         yield _share(LOCALIZER, localizers, slices)
+    combined = sorted({value for s in slices for value in s.image_type} & COMBINATIONS)
+    if combined:
+        yield Finding.of(COMBINED, image_type=", ".join(combined))
     if any(s.lossy or s.transfer_syntax in elements.LOSSY for s in slices):
         yield Finding.of(LOSSY)
 

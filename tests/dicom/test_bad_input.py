@@ -327,6 +327,17 @@ ODD = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("kind", "is_stated"), [("MIP", True), ("MINIMUM", True), ("AVERAGE", False), ("CT_SOM5 SPI", False)]
+)
+def test_a_projection_of_phases_is_stated(write, slices, kind, is_stated):
+    for dataset in slices:
+        dataset.ImageType = ["DERIVED", "SECONDARY", "AXIAL", kind]
+    (series,) = scan_folder(write(slices), Job())
+    stated = [one.message for one in series.findings if one.code == "AC-CT-071"]
+    assert stated == ([f"The images were combined from others: Image Type {kind}."] if is_stated else [])
+
+
 @pytest.mark.parametrize(("name", "code"), ODD, ids=[name for name, _ in ODD])
 def test_odd_real_series(dicom_data, ct, name, code):
     for series in scan_folder(dicom_data / "odd" / name, Job()):
