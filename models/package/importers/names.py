@@ -37,9 +37,11 @@ class Names:
         Raises
         ------
         ModelError
-            ``AC-MD-048`` if the name's side is not the label's.
+            ``AC-MD-143`` if the label cannot be a name, ``AC-MD-048`` if the name's side is not the label's.
         """
         name = self.own.get(label) or known_names().get(label) or match_name(label) or label
+        if not _can_be_name(name):
+            raise ModelError("AC-MD-143", label=shown(label))
         of_label, of_name = side_of(label), side_of(name)
         if of_label and of_name and of_label != of_name:
             raise ModelError("AC-MD-048", label=shown(label), name=shown(name))

@@ -81,7 +81,8 @@ def write_imported(
     Raises
     ------
     ModelError
-        ``AC-MD-048`` or ``AC-MD-051`` for a name, or the errors of `autocontour.models.package.package.write_package`.
+        ``AC-MD-048``, ``AC-MD-051`` or ``AC-MD-143`` for a name, or the errors of
+        `autocontour.models.package.package.write_package`.
     """
     values = structure_values(imported)
     unknown = [structure for structure in values if not is_known(structure)]

@@ -514,6 +514,15 @@ def test_name_of_the_other_side(tmp_path, here):
         write_imported(import_nnunet(folder, orientation="LPS", names=names), tmp_path / "package")
 
 
+@pytest.mark.parametrize("label", ["x" * 65, "liver\\lobe", "liver\nlobe", ""])
+def test_a_label_that_cannot_be_a_name_is_refused_at_the_import(label):
+    """It was refused when the structure set was written, which lost all other structures."""
+    with pytest.raises(ModelError, match="AC-MD-143"):
+        Names().of(label)
+    assert Names({label: "Liver"}).of(label) == "Liver"
+    assert Names().of("x" * 64) == "x" * 64
+
+
 def test_name_of_a_label_that_is_not_there(tmp_path, here):
     folder = tiny.write(tmp_path / "model")
     names = Names({"spleen": "Spleen"})
