@@ -100,6 +100,8 @@ class ActionSet:
         space = self._window.workspace
         for row in self.rows:
             self.by_name[row.name].setEnabled(self._is_there(row.needs))
+        for name, action in self.detached.items():
+            action.setText(self._window.views.title_of(name))
         undo, redo = (space.case.undo_label, space.case.redo_label) if space.case else ("", "")
         self.by_name["undo"].setEnabled(bool(undo) and self._window.is_working)
         self.by_name["redo"].setEnabled(bool(redo) and self._window.is_working)

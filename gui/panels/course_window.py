@@ -237,6 +237,8 @@ class CourseWindow(QWidget):
         self._stack.setCurrentWidget(self.cover)
 
     def _uncover(self) -> None:
+        for number, view in enumerate(self.views.values()):
+            self.planes.setItemText(number, view.title)
         self._stack.setCurrentWidget(self.views[self.planes.currentData()])
 
     def _follow_structure(self) -> None:

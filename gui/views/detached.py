@@ -30,18 +30,21 @@ class DetachedView(QWidget):
     closed = Signal()
     key_changed = Signal(QKeyEvent)
 
-    def __init__(self, parent: QWidget, view: QWidget, title: str, ct: CTVolume | None) -> None:
+    def __init__(self, parent: QWidget, view: QWidget) -> None:
         kind = Qt.WindowType.Tool | Qt.WindowType.WindowMaximizeButtonHint | Qt.WindowType.WindowCloseButtonHint
         super().__init__(parent, kind)
-        self.setWindowTitle(f"autocontour — {title}")
         self.banner, self.view, self._main = Banner(), view, parent
-        self.banner.show_ct(ct)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(self.banner)
         column.addWidget(view, 1)
         view.show()
+
+    def show_ct(self, ct: CTVolume | None, title: str) -> None:
+        """Show the patient, and the title of the view as that of the window."""
+        self.banner.show_ct(ct)
+        self.setWindowTitle(f"autocontour — {title}")
 
     def place(self, geometry: QByteArray) -> None:
         """Put the window where it was, or on the main window's screen if that place is no longer on any screen."""

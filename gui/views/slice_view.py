@@ -87,13 +87,14 @@ class SliceView(QWidget):
         self._wheel = 0
         self._keys = Qt.KeyboardModifier.NoModifier
         self._proposal: tuple[Outline, QColor] = (None, TEXT_COLOR)
-        self.setAccessibleName(tr("{plane} view", plane=plane.title))
+        self._show_name()
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumSize(120, 100)
         workspace.ct_changed.connect(self.fit)
+        workspace.ct_changed.connect(self._show_name)
         for signal in (workspace.structures_changed, workspace.selection_changed, workspace.display_changed):
             signal.connect(self.refresh)
         workspace.position_changed.connect(self._follow_position)
@@ -114,6 +115,14 @@ class SliceView(QWidget):
         """End the stroke under way where the pointer is."""
         self.tool.release(self._pointed(self._pointer))
         self.refresh()
+
+    @property
+    def title(self) -> str:
+        """Name of its plane on the screen, by the patient."""
+        return self.scene.grid.title if self.scene.grid else self.plane.title
+
+    def _show_name(self) -> None:
+        self.setAccessibleName(tr("{plane} view", plane=self.title))
 
     def fit(self) -> None:
         """Show the whole patient."""
@@ -249,7 +258,7 @@ class SliceView(QWidget):
         painter.setFont(font)
         w, h = self.width(), self.height()
         name, position = grid.describe_position(self.scene.index)
-        title = f"{grid.title}   {name} {position:.1f} mm   {self.scene.index + 1} / {grid.count}"
+        title = f"{self.title}   {name} {position:.1f} mm   {self.scene.index + 1} / {grid.count}"
         _text(painter, QRectF(10, 6, w - 20, 18), Qt.AlignmentFlag.AlignLeft, title, TEXT_COLOR)
         window = self.workspace.window
         words = f"W {window.width_hu:.0f}   L {window.level_hu:.0f}"

@@ -142,6 +142,11 @@ class ViewGrid(QSplitter):
 
     # Windows of their own ---------------------------------------------------------------------------------------------
 
+    def title_of(self, name: str) -> str:
+        """Return the title of a view: of a plane, by the patient."""
+        view = {plane.name.lower(): view for plane, view in self.slices.items()}.get(name)
+        return view.title if view else tr(NAMES[name])
+
     def detach(self, name: str, geometry: QByteArray | None = None) -> DetachedView | None:
         """Show a view in a window of its own; None if it is the only one that is left here, or is in one already."""
         holder = self.holders[name]
@@ -150,7 +155,8 @@ class ViewGrid(QSplitter):
             return None
         if holder is self._large:
             self.enlarge(left[0])
-        window = DetachedView(self.window(), holder, tr(NAMES[name]), self._workspace.ct)
+        window = DetachedView(self.window(), holder)
+        window.show_ct(self._workspace.ct, self.title_of(name))
         self.detached[name] = window
         window.closed.connect(partial(self.attach, name))
         window.place(geometry or QByteArray())
@@ -174,8 +180,8 @@ class ViewGrid(QSplitter):
         self.attached.emit(name)
 
     def _follow_ct(self) -> None:
-        for window in self.detached.values():
-            window.banner.show_ct(self._workspace.ct)
+        for name, window in self.detached.items():
+            window.show_ct(self._workspace.ct, self.title_of(name))
 
     def use_renderer(self, name: str) -> None:
         """Draw every slice with this renderer from now on."""

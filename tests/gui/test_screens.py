@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 from itertools import combinations
 
+import numpy as np
 import pytest
 from PySide6.QtCore import QByteArray, QPoint, QRect, QSize, Qt
 from PySide6.QtGui import QFont, QFontDatabase, QFontMetrics
@@ -277,6 +278,19 @@ def test_a_view_goes_to_a_window_of_its_own_and_back(opened, qtbot):
     assert coronal.window() is opened
     assert coronal.isVisible()
     assert not opened.action_set.detached["coronal"].isChecked()
+
+
+@pytest.mark.parametrize(
+    ("direction", "title"), [(np.eye(3), "Sagittal"), (np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]]), "Coronal")]
+)
+def test_a_view_in_its_own_window_is_named_by_the_patient_also_on_the_side(window, direction, title):
+    """HFDR: what cuts across the columns of the image is coronal; title, menu and accessible name agree."""
+    window.detach_view("sagittal")
+    ct = small_ct()
+    window.show_ct(replace(ct, geometry=replace(ct.geometry, direction=direction)))
+    assert window.views.detached["sagittal"].windowTitle() == f"autocontour — {title}"
+    assert window.views.slices[Plane.SAGITTAL].accessibleName() == f"{title} view"
+    assert window.action_set.detached["sagittal"].text() == title
 
 
 def test_the_patient_stands_in_the_window_of_a_view(window, qtbot):
