@@ -69,6 +69,8 @@ class _Relay(QObject):
     def _emit(self, task: Task, name: str, content: tuple[Any, ...]) -> None:
         if isValid(task):
             task.deliver() if name == "ended" else getattr(task, name).emit(*content)
+        elif name == "ended":
+            task.release()
 
 
 class Task(QObject):
@@ -109,9 +111,9 @@ class Task(QObject):
 
     def start(self) -> None:
         """Begin; it can be done once."""
-        assert self._function is not None  # not begun before
-        self._future = self._pool.submit(self._function, self.job)
-        self._function = None
+        assert self._future is None
+        assert not self._is_delivered
+        self._future = self._pool.submit(self._run)
         self._future.add_done_callback(lambda _: self._report("ended"))
 
     def wait(self, seconds: float | None = None) -> bool:
@@ -133,8 +135,8 @@ class Task(QObject):
         future = self._future
         if future is None or not future.done() or self._is_delivered:
             return
-        # What it computed with and its result may be whole scans: nothing of them is kept.
-        self._is_delivered, self._future = True, None
+        self._is_delivered = True
+        self.release()
         self.deleteLater()
         error = future.exception()
         if error is None:
@@ -143,6 +145,18 @@ class Task(QObject):
             self.failed.emit(error)
         else:  # a thread must not die in silence: the window shows it
             self.failed.emit(AutoContourError("AC-GUI-001", reason=f"{type(error).__name__}: {error}"))
+
+    def release(self) -> None:
+        """Release what it computed with and its result, which may be whole scans.
+
+        It is done in the window's thread: the function may hold the last reference to a Qt object, whose destruction in
+        another thread crashes the program.
+        """
+        self._function = self._future = None
+
+    def _run(self) -> object:
+        assert self._function is not None  # released after the end
+        return self._function(self.job)
 
     def _report(self, name: str, *content: object) -> None:
         assert Task._relay is not None  # made with the first task

@@ -7,6 +7,8 @@ import threading
 import weakref
 
 import numpy as np
+import pytest
+from PySide6.QtCore import QCoreApplication, QEvent, QObject
 from PySide6.QtTest import QTest
 
 from autocontour.gui.state.tasks import Task
@@ -57,6 +59,38 @@ def test_a_task_that_failed_keeps_nothing_either(window, qtbot):
     QTest.qWait(20)
     gc.collect()
     assert inside() is None
+
+
+class Watched:
+    """Notes in which thread it was destroyed."""
+
+    def __init__(self, threads):
+        self.threads = threads
+
+    def __del__(self):
+        self.threads.append(threading.current_thread())
+
+
+@pytest.mark.parametrize("is_closed", [False, True])
+def test_what_a_task_holds_is_destroyed_in_the_windows_thread(qtbot, is_closed):
+    """A Qt object that was destroyed in a reading thread left its timers, and the program crashed."""
+    threads, begun, end = [], threading.Event(), threading.Event()
+    parent = QObject()
+
+    def computation():
+        held = Watched(threads)
+        return lambda _: begun.set() or (end.wait(10) and held and None)
+
+    task = Task(computation(), parent)
+    task.start()
+    assert begun.wait(10)
+    if is_closed:
+        del task
+        parent.deleteLater()
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    end.set()
+    qtbot.waitUntil(lambda: bool(threads), timeout=10_000)
+    assert threads == [threading.main_thread()]
 
 
 def test_a_scan_that_was_closed_is_let_go(window, qtbot):
